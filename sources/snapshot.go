@@ -1,0 +1,87 @@
+package sources
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// SnapshotFormat is the number in the field "format" of a snapshot's JSON. It
+// changes when a reader of the old form would misread the new one.
+const SnapshotFormat = 1
+
+// A Snapshot is a directory at one moment: what was read of it, and how much of
+// that its source proved complete. It is plain data; write one as a literal in
+// a test, or as JSON in a file. The zero Proven proves nothing, so that nobody
+// is ever taken to be gone by default (rule S12).
+type Snapshot struct {
+	Format     int    `json:"format"`
+	Kind       string `json:"kind"`
+	Connection string `json:"connection"`
+	// Proven says which listings came to their provider's own end.
+	Proven Facts   `json:"proven"`
+	Users  []User  `json:"users"`
+	Groups []Group `json:"groups,omitempty"`
+	// Matches holds, for each query that was answered to its end, the IDs of
+	// the users it selects. A query without an entry was not answered, which
+	// is not the same as an entry that is empty.
+	Matches map[string][]string `json:"matches,omitempty"`
+}
+
+// Facts is a set of listings.
+type Facts uint8
+
+// The facts a listing can prove, each on its own. The zero Facts prove nothing.
+const (
+	FactUsers       Facts = 1 << iota // who is not listed is not in the directory
+	FactGroups                        // a group that is not listed does not exist
+	FactMemberships                   // who is not listed in a group is not in it
+	FactManagers                      // who has no manager key has no manager there
+)
+
+var factWords = [...]string{"users", "groups", "memberships", "managers"}
+
+// Has reports whether all of want are in f.
+func (f Facts) Has(want Facts) bool { return f&want == want }
+
+// Words returns the facts as words, in the order of the constants.
+func (f Facts) Words() []string {
+	words := make([]string, 0, len(factWords))
+	for i, word := range factWords {
+		if f.Has(1 << i) {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// String returns the words separated by commas, or "nothing".
+func (f Facts) String() string {
+	if f == 0 {
+		return "nothing"
+	}
+	return strings.Join(f.Words(), ", ")
+}
+
+// MarshalJSON implements json.Marshaler: an array of words.
+func (f Facts) MarshalJSON() ([]byte, error) { return json.Marshal(f.Words()) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *Facts) UnmarshalJSON(data []byte) error {
+	var words []string
+	if err := json.Unmarshal(data, &words); err != nil {
+		return err
+	}
+	*f = 0
+next:
+	for _, word := range words {
+		for i, known := range factWords {
+			if word == known {
+				*f |= 1 << i
+				continue next
+			}
+		}
+		return fmt.Errorf("proven %q: want users, groups, memberships or managers", word)
+	}
+	return nil
+}
