@@ -1,0 +1,485 @@
+package scim
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memory is a Store in the memory of the process, indexed like a database
+// would be. The zero value is ready to use. It is the reference for the
+// contract of Store, good for tests, demonstrations and hosts that can read
+// everything anew after a restart.
+type Memory struct {
+	mu   sync.Mutex
+	dirs map[Directory]*memoryDirectory
+}
+
+var _ Store = (*Memory)(nil)
+
+// memoryDirectory holds one directory. Its lock makes every Apply atomic and
+// puts the sequence numbers in order of commit.
+type memoryDirectory struct {
+	mu      sync.RWMutex
+	seq     int64
+	byID    map[string]*memoryRecord
+	ordered []*memoryRecord            // by Ordinal
+	byType  map[string][]*memoryRecord // by Ordinal
+	index   map[memoryKey][]*memoryRecord
+	log     []memoryChange // by seq; entries that a later one replaces linger until compacted
+	live    int            // entries of log that are not replaced
+}
+
+type memoryKey struct{ typ, name, value string }
+
+type memoryRecord struct {
+	Record                          // Links is always nil
+	members []Link                  // of a group, any order
+	place   map[string]int          // member ID to its place in members
+	groups  map[string]*memoryRecord // the groups this record is in, by ID
+}
+
+type memoryChange struct {
+	seq int64
+	rec *memoryRecord
+}
+
+// directory returns the directory, made on first use.
+func (m *Memory) directory(dir Directory) *memoryDirectory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, ok := m.dirs[dir]
+	if !ok {
+		if m.dirs == nil {
+			m.dirs = map[Directory]*memoryDirectory{}
+		}
+		d = &memoryDirectory{
+			byID:   map[string]*memoryRecord{},
+			byType: map[string][]*memoryRecord{},
+			index:  map[memoryKey][]*memoryRecord{},
+		}
+		m.dirs[dir] = d
+	}
+	return d
+}
+
+// Get implements Store.
+func (m *Memory) Get(ctx context.Context, dir Directory, ref Ref, links bool) (Record, error) {
+	d := m.directory(dir)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	rec, err := d.find(ref)
+	if err != nil {
+		return Record{}, err
+	}
+	return rec.answer(links), ctx.Err()
+}
+
+// List implements Store.
+func (m *Memory) List(ctx context.Context, dir Directory, q Query) (Page, error) {
+	d := m.directory(dir)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	candidates, rest := d.candidates(q)
+	var page Page
+	if len(rest) == 0 {
+		if q.Count {
+			page.Total = len(candidates)
+		}
+		start, _ := slices.BinarySearchFunc(candidates, q.After+1, byOrdinal)
+		start = min(start+q.Offset, len(candidates))
+		for _, rec := range candidates[start:min(start+q.Limit, len(candidates))] {
+			page.Records = append(page.Records, rec.answer(q.Links))
+		}
+		return page, ctx.Err()
+	}
+	for _, rec := range candidates {
+		if !rec.hasAll(rest) {
+			continue
+		}
+		if q.Count {
+			page.Total++
+		}
+		switch {
+		case rec.Ordinal <= q.After:
+		case q.Offset > 0:
+			q.Offset--
+		case len(page.Records) < q.Limit:
+			page.Records = append(page.Records, rec.answer(q.Links))
+		}
+	}
+	return page, ctx.Err()
+}
+
+// Apply implements Store.
+func (m *Memory) Apply(ctx context.Context, dir Directory, w Write) (Record, error) {
+	if err := ctx.Err(); err != nil {
+		return Record{}, err
+	}
+	d := m.directory(dir)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w.Op == Create {
+		return d.create(w)
+	}
+	rec, err := d.find(w.Ref)
+	if err != nil {
+		return Record{}, err
+	}
+	if w.IfVersion != 0 && w.IfVersion != rec.Version {
+		return Record{}, ErrConflict
+	}
+	switch w.Op {
+	case Update:
+		return d.update(rec, w)
+	case Delete:
+		return d.delete(rec, w.At), nil
+	}
+	return Record{}, fmt.Errorf("write with unknown operation %d", w.Op)
+}
+
+// Changes implements Store. Memory never forgets a deletion.
+func (m *Memory) Changes(ctx context.Context, dir Directory, after int64, limit int) ([]Record, error) {
+	d := m.directory(dir)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	start, _ := slices.BinarySearchFunc(d.log, after+1, func(c memoryChange, seq int64) int {
+		return cmp.Compare(c.seq, seq)
+	})
+	var changes []Record
+	for _, c := range d.log[start:] {
+		if len(changes) == limit {
+			break
+		}
+		if c.seq != c.rec.Version {
+			continue
+		}
+		if c.rec.Deleted {
+			changes = append(changes, Record{Ref: c.rec.Ref, Version: c.seq, Deleted: true})
+			continue
+		}
+		changes = append(changes, c.rec.answer(c.rec.Type == TypeGroup))
+	}
+	return changes, ctx.Err()
+}
+
+func (d *memoryDirectory) find(ref Ref) (*memoryRecord, error) {
+	rec, ok := d.byID[ref.ID]
+	if !ok || rec.Type != ref.Type {
+		return nil, ErrNotFound
+	}
+	return rec, nil
+}
+
+// candidates picks the shortest indexed list that q allows and returns the
+// keys that are left to be checked on each of its records.
+func (d *memoryDirectory) candidates(q Query) (list []*memoryRecord, rest []Key) {
+	list = d.ordered
+	if q.Type != "" {
+		list = d.byType[q.Type]
+	}
+	best := -1
+	for i, key := range q.Where {
+		var found []*memoryRecord
+		switch {
+		case key.Name == KeyID:
+			if rec, ok := d.byID[key.Value]; ok && (q.Type == "" || q.Type == rec.Type) {
+				found = []*memoryRecord{rec}
+			}
+		case key.Name == KeyMember:
+			if rec, ok := d.byID[key.Value]; ok {
+				found = ofType(rec.sortedGroups(), q.Type)
+			}
+		case key.Name == KeyGroup:
+			if group, ok := d.byID[key.Value]; ok {
+				for _, link := range group.members {
+					found = append(found, d.byID[link.ID])
+				}
+				slices.SortFunc(found, compareOrdinal)
+				found = ofType(found, q.Type)
+			}
+		case q.Type == "":
+			continue // the index is by type
+		default:
+			found = d.index[memoryKey{q.Type, key.Name, key.Value}]
+		}
+		if best < 0 || len(found) < len(list) {
+			list, best = found, i
+		}
+	}
+	for i, key := range q.Where {
+		if i != best {
+			rest = append(rest, key)
+		}
+	}
+	return list, rest
+}
+
+func (d *memoryDirectory) create(w Write) (Record, error) {
+	if _, ok := d.byID[w.Ref.ID]; ok || d.taken(w.Ref, w.Keys) {
+		return Record{}, ErrDuplicate
+	}
+	rec := &memoryRecord{Record: Record{
+		Ref: w.Ref, Created: w.At, LastModified: w.At, Keys: w.Keys, Doc: w.Doc, Display: w.Display,
+	}}
+	d.byID[rec.ID] = rec // before the members, so that a group may hold itself
+	if err := d.checkMembers(w.Members); err != nil {
+		delete(d.byID, rec.ID)
+		return Record{}, err
+	}
+	d.stamp(rec)
+	rec.Ordinal = rec.Version
+	d.ordered = append(d.ordered, rec)
+	d.byType[rec.Type] = append(d.byType[rec.Type], rec)
+	d.addKeys(rec)
+	d.changeMembers(rec, w.Members)
+	return rec.Record, nil
+}
+
+func (d *memoryDirectory) update(rec *memoryRecord, w Write) (Record, error) {
+	if w.Doc != nil && d.taken(rec.Ref, w.Keys) {
+		return Record{}, ErrDuplicate
+	}
+	if err := d.checkMembers(w.Members); err != nil {
+		return Record{}, err
+	}
+	changed := d.changeMembers(rec, w.Members)
+	if w.Doc != nil {
+		d.removeKeys(rec)
+		rec.Doc, rec.Keys, rec.Display = w.Doc, w.Keys, w.Display
+		d.addKeys(rec)
+		changed = true
+	}
+	if changed {
+		rec.LastModified = w.At
+		d.stamp(rec)
+	}
+	return rec.Record, nil
+}
+
+func (d *memoryDirectory) delete(rec *memoryRecord, at time.Time) Record {
+	was := rec.Record
+	for _, group := range rec.sortedGroups() {
+		group.dropMember(rec.ID)
+		if group != rec {
+			group.LastModified = at
+			d.stamp(group)
+		}
+	}
+	for _, link := range rec.members {
+		delete(d.byID[link.ID].groups, rec.ID)
+	}
+	d.removeKeys(rec)
+	delete(d.byID, rec.ID)
+	d.ordered = withoutRecord(d.ordered, rec)
+	d.byType[rec.Type] = withoutRecord(d.byType[rec.Type], rec)
+	*rec = memoryRecord{Record: Record{Ref: rec.Ref, Version: rec.Version, Deleted: true}}
+	d.stamp(rec)
+	return was
+}
+
+// stamp gives rec the next sequence number and notes the change.
+func (d *memoryDirectory) stamp(rec *memoryRecord) {
+	if rec.Version == 0 {
+		d.live++
+	}
+	d.seq++
+	rec.Version = d.seq
+	d.log = append(d.log, memoryChange{d.seq, rec})
+	if len(d.log) > 2*d.live+64 {
+		d.log = slices.DeleteFunc(d.log, func(c memoryChange) bool { return c.seq != c.rec.Version })
+	}
+}
+
+// taken reports whether another record of the type has one of the unique keys.
+func (d *memoryDirectory) taken(ref Ref, keys []Key) bool {
+	for _, key := range keys {
+		if !key.Unique {
+			continue
+		}
+		for _, rec := range d.index[memoryKey{ref.Type, key.Name, key.Value}] {
+			if rec.ID != ref.ID {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (d *memoryDirectory) addKeys(rec *memoryRecord) {
+	for _, key := range rec.Keys {
+		at := memoryKey{rec.Type, key.Name, key.Value}
+		list := d.index[at]
+		place, found := slices.BinarySearchFunc(list, rec.Ordinal, byOrdinal)
+		if !found {
+			d.index[at] = slices.Insert(list, place, rec)
+		}
+	}
+}
+
+func (d *memoryDirectory) removeKeys(rec *memoryRecord) {
+	for _, key := range rec.Keys {
+		at := memoryKey{rec.Type, key.Name, key.Value}
+		if list := withoutRecord(d.index[at], rec); len(list) > 0 {
+			d.index[at] = list
+		} else {
+			delete(d.index, at)
+		}
+	}
+}
+
+func (d *memoryDirectory) checkMembers(c *MemberChange) error {
+	if c == nil {
+		return nil
+	}
+	for _, link := range c.Add {
+		if _, ok := d.byID[link.ID]; !ok {
+			return &NoMemberError{ID: link.ID}
+		}
+	}
+	return nil
+}
+
+// changeMembers reports whether a membership changed.
+func (d *memoryDirectory) changeMembers(group *memoryRecord, c *MemberChange) bool {
+	if c == nil {
+		return false
+	}
+	changed := false
+	if c.Replace {
+		keep := make(map[string]bool, len(c.Add))
+		for _, link := range c.Add {
+			keep[link.ID] = true
+		}
+		for _, link := range slices.Clone(group.members) {
+			if !keep[link.ID] {
+				d.unlink(group, link.ID)
+				changed = true
+			}
+		}
+	}
+	for _, id := range c.Remove {
+		changed = d.unlink(group, id) || changed
+	}
+	for _, link := range c.Add {
+		changed = d.link(group, link) || changed
+	}
+	return changed
+}
+
+func (d *memoryDirectory) link(group *memoryRecord, link Link) bool {
+	if at, ok := group.place[link.ID]; ok {
+		if link.Display == "" || group.members[at].Display == link.Display {
+			return false
+		}
+		group.members[at].Display = link.Display
+		return true
+	}
+	member := d.byID[link.ID]
+	if group.place == nil {
+		group.place = map[string]int{}
+	}
+	if member.groups == nil {
+		member.groups = map[string]*memoryRecord{}
+	}
+	group.place[link.ID] = len(group.members)
+	group.members = append(group.members, Link{Ref: member.Ref, Display: link.Display})
+	member.groups[group.ID] = group
+	return true
+}
+
+func (d *memoryDirectory) unlink(group *memoryRecord, id string) bool {
+	if !group.dropMember(id) {
+		return false
+	}
+	delete(d.byID[id].groups, group.ID)
+	return true
+}
+
+// dropMember takes id out of the group's list: the last one takes its place.
+func (r *memoryRecord) dropMember(id string) bool {
+	at, ok := r.place[id]
+	if !ok {
+		return false
+	}
+	last := len(r.members) - 1
+	r.members[at] = r.members[last]
+	r.place[r.members[at].ID] = at
+	r.members[last] = Link{}
+	r.members = r.members[:last]
+	delete(r.place, id)
+	return true
+}
+
+// answer copies the record for a caller.
+func (r *memoryRecord) answer(links bool) Record {
+	out := r.Record
+	if !links {
+		return out
+	}
+	if r.Type == TypeGroup {
+		out.Links = slices.Clone(r.members)
+		return out
+	}
+	for _, group := range r.sortedGroups() {
+		out.Links = append(out.Links, Link{Ref: group.Ref, Display: group.Display})
+	}
+	return out
+}
+
+// hasAll reports whether the record has every one of keys.
+func (r *memoryRecord) hasAll(keys []Key) bool {
+	for _, want := range keys {
+		ok := false
+		switch want.Name {
+		case KeyID:
+			ok = r.ID == want.Value
+		case KeyMember:
+			_, ok = r.place[want.Value]
+		case KeyGroup:
+			_, ok = r.groups[want.Value]
+		default:
+			ok = slices.ContainsFunc(r.Keys, func(have Key) bool {
+				return have.Name == want.Name && have.Value == want.Value
+			})
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *memoryRecord) sortedGroups() []*memoryRecord {
+	if len(r.groups) == 0 {
+		return nil
+	}
+	groups := make([]*memoryRecord, 0, len(r.groups))
+	for _, group := range r.groups {
+		groups = append(groups, group)
+	}
+	slices.SortFunc(groups, compareOrdinal)
+	return groups
+}
+
+func byOrdinal(rec *memoryRecord, ordinal int64) int { return cmp.Compare(rec.Ordinal, ordinal) }
+
+func compareOrdinal(a, b *memoryRecord) int { return cmp.Compare(a.Ordinal, b.Ordinal) }
+
+func ofType(list []*memoryRecord, typ string) []*memoryRecord {
+	if typ == "" {
+		return list
+	}
+	return slices.DeleteFunc(list, func(rec *memoryRecord) bool { return rec.Type != typ })
+}
+
+// withoutRecord removes rec from a list that is sorted by Ordinal.
+func withoutRecord(list []*memoryRecord, rec *memoryRecord) []*memoryRecord {
+	if at, found := slices.BinarySearchFunc(list, rec.Ordinal, byOrdinal); found {
+		return slices.Delete(list, at, at+1)
+	}
+	return list
+}
