@@ -1,0 +1,49 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// BaseURL reads the address of a provider from a configuration field. It wants
+// https, or http on a loopback address for tests, and nothing but scheme, host
+// and path. The path comes back without a slash at its end.
+func BaseURL(field, raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Hostname() == "" {
+		return nil, fmt.Errorf("%s: want an address such as https://example.com", field)
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%s: want an address without user, query and fragment", field)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !Loopback(u)) {
+		return nil, fmt.Errorf("%s: want https", field)
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
+}
+
+// Loopback reports whether u leads to this machine.
+func Loopback(u *url.URL) bool {
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && ip.IsLoopback()
+}
+
+// NextLink resolves the link to the next page against the address that gave
+// it. A link to another host would take the credentials there, so it is an
+// error.
+func NextLink(from *url.URL, link string) (*url.URL, error) {
+	u, err := from.Parse(link)
+	if err != nil {
+		return nil, errors.New("the link to the next page is not an address")
+	}
+	if u.Scheme != from.Scheme || !strings.EqualFold(u.Host, from.Host) || u.User != nil {
+		return nil, fmt.Errorf("the link to the next page leads to another host, %.100q", u.Host)
+	}
+	return u, nil
+}

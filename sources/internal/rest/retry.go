@@ -1,0 +1,126 @@
+package rest
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// The pause before the first repetition, doubled for each further one up to
+// the most. A jitter takes away up to half of it, so that processes which
+// failed together do not return together.
+const (
+	firstBackoff = 500 * time.Millisecond
+	mostBackoff  = 30 * time.Second
+)
+
+// backoff is the pause after the given attempt, counted from 1.
+func backoff(attempt int) time.Duration {
+	d := firstBackoff
+	for range attempt - 1 {
+		if d = 2 * d; d >= mostBackoff {
+			d = mostBackoff
+			break
+		}
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// sleep waits for d or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pause waits until the provider wants to hear from this Transport again.
+func (t *Transport) pause(ctx context.Context) error {
+	t.mu.Lock()
+	wait := time.Until(t.notBefore)
+	t.mu.Unlock()
+	return sleep(ctx, wait)
+}
+
+// observe takes from an answer how long all requests have to wait. A failing
+// server says nothing about the allowance, and a pause longer than MaxWait is
+// for the caller to decide.
+func (t *Transport) observe(resp *http.Response) {
+	wait, _ := t.wait(resp)
+	if resp.StatusCode >= 500 || wait == 0 || wait > t.cfg.MaxWait {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if until := time.Now().Add(wait); until.After(t.notBefore) {
+		t.notBefore = until
+	}
+}
+
+// wait is how long the provider asks to wait, and whether it asks at all.
+// Retry-After counts only on a refused request: Microsoft Graph is on record
+// with one of two weeks on a good answer.
+func (t *Transport) wait(resp *http.Response) (time.Duration, bool) {
+	if resp.StatusCode > 299 {
+		if d, ok := retryAfter(resp.Header, time.Now()); ok {
+			return d, true
+		}
+	}
+	if t.cfg.Limit != nil {
+		if d := t.cfg.Limit(resp.StatusCode, resp.Header); d > 0 {
+			return d, true
+		}
+	}
+	return 0, false
+}
+
+// retryAfter reads the header Retry-After: whole seconds, or a date, which is
+// compared with the server's own clock where the answer names it (RFC 9110,
+// section 10.2.3). Anything else is as good as no header.
+func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
+	const most = 365 * 24 * time.Hour // keeps the arithmetic within an int64
+	value := header.Get("Retry-After")
+	if value == "" {
+		return 0, false
+	}
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		if seconds < 0 {
+			return 0, false
+		}
+		return time.Duration(min(seconds, int64(most/time.Second))) * time.Second, true
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
+	return min(max(at.Sub(now), 0), most), true
+}
+
+// idempotent reports whether sending req twice does what sending it once does:
+// it only reads, or it is marked as net/http documents it, with a header
+// Idempotency-Key, which is not sent if it has no values.
+func idempotent(req *http.Request) bool {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+		return true
+	}
+	_, marked := req.Header["Idempotency-Key"]
+	return marked
+}
+
+// canResend reports whether the body of req can be sent again.
+func canResend(req *http.Request) bool {
+	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
+}
