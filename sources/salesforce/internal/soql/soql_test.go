@@ -1,0 +1,303 @@
+package soql
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// The left form is what an admin may write, the right one what is sent. Most
+// are filters of the kind that Salesforce's SOQL reference shows.
+var accepted = map[string]string{
+	`IsActive=true AND UserType='Standard'`:           `IsActive = TRUE AND UserType = 'Standard'`,
+	` profile.Name in ( 'Sales' ,'Support')`:          `profile.Name IN ('Sales', 'Support')`,
+	`Profile.UserLicense.LicenseDefinitionKey='SFDC'`: `Profile.UserLicense.LicenseDefinitionKey = 'SFDC'`,
+	`UserRole.DeveloperName LIKE 'Sales\_%'`:          `UserRole.DeveloperName LIKE 'Sales\_%'`,
+	`Region__c <> null`:                               `Region__c != NULL`,
+	`(((Department='R&D')))`:                          `Department = 'R&D'`,
+	`NOT Title LIKE '%intern%'`:                       `NOT Title LIKE '%intern%'`,
+	`not (Title = 'a' or Title = 'b') and Id != null`: `(NOT (Title = 'a' OR Title = 'b')) AND Id != NULL`,
+	`NOT NOT A__c = 1`:                                `NOT (NOT A__c = 1)`,
+	`(a = 1 AND b = 2) OR (c = 3 AND (d = 4))`:        `(a = 1 AND b = 2) OR (c = 3 AND d = 4)`,
+	`Skills__c INCLUDES ('A;B','C')`:                  `Skills__c INCLUDES ('A;B', 'C')`,
+	`Skills__c excludes ('A')`:                        `Skills__c EXCLUDES ('A')`,
+	`Id NOT IN ('005000000000001')`:                   `Id NOT IN ('005000000000001')`,
+	`LastLoginDate = last_n_days:90`:                  `LastLoginDate = LAST_N_DAYS:90`,
+	`CreatedDate >= 2024-01-01T00:00:00Z AND CreatedDate < 2024-02-29T10:00:00.5+05:30`: `CreatedDate >= 2024-01-01T00:00:00Z AND CreatedDate < 2024-02-29T10:00:00.5+05:30`,
+	`Start__c > 2024-02-29 AND Start__c <= THIS_FISCAL_QUARTER`:                         `Start__c > 2024-02-29 AND Start__c <= THIS_FISCAL_QUARTER`,
+	`Level__c > -1.50`:                      `Level__c > -1.50`,
+	`Group.DeveloperName = 'a'`:             `Group.DeveloperName = 'a'`,
+	`LastName = 'O\'Brien'`:                 `LastName = 'O\'Brien'`,
+	`LastName = 'O\u0027Brien\u005c'`:       `LastName = 'O\'Brien\\'`,
+	`LastName = '\u0001\uD83D\uDE00\"é'`:    `LastName = '\u0001😀"é'`,
+	`Title = ') OR (Id != null -- /* ; :x'`: `Title = ') OR (Id != null -- /* ; :x'`,
+	`Title = ''`:                            `Title = ''`,
+	"Title\n=\t'a\\nb'":                     `Title = 'a\nb'`,
+	`Id IN (select assigneeid from permissionsetassignment where PermissionSet.Name='X')`:                                                         `Id IN (SELECT AssigneeId FROM PermissionSetAssignment WHERE PermissionSet.Name = 'X')`,
+	`Id NOT IN (SELECT UserId FROM UserLogin WHERE IsFrozen = true OR IsPasswordLocked = true) AND Id IN (SELECT UserOrGroupId FROM GroupMember)`: `Id NOT IN (SELECT UserId FROM UserLogin WHERE IsFrozen = TRUE OR IsPasswordLocked = TRUE) AND Id IN (SELECT UserOrGroupId FROM GroupMember)`,
+	`(Id IN (SELECT UserId FROM UserLogin)) AND (a = 1 OR b = 2)`:                                                                                 `Id IN (SELECT UserId FROM UserLogin) AND (a = 1 OR b = 2)`,
+}
+
+func TestAccepted(t *testing.T) {
+	for text, want := range accepted {
+		c, err := Parse(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, c.String())
+		again, err := Parse(c.String())
+		require.NoError(t, err, want)
+		assert.Equal(t, want, again.String(), "what is written is read as the same")
+	}
+}
+
+func TestRefused(t *testing.T) {
+	deep := strings.Repeat("(", maxDepth+1) + "a = 1" + strings.Repeat(")", maxDepth+1)
+	for text, want := range map[string]string{
+		// More than a condition.
+		`IsActive = true) OR (Id != null`:    "position 16: a closing parenthesis without an opening one",
+		`a = 1 LIMIT 1`:                      "position 7: LIMIT starts another part",
+		`a = 1 ORDER BY Name`:                "position 7: ORDER starts",
+		`a = 1 GROUP BY Name`:                "position 7: GROUP starts",
+		`a = 1 HAVING a > 1`:                 "position 7: HAVING starts",
+		`a = 1 WITH SECURITY_ENFORCED`:       "position 7: WITH starts",
+		`a = 1 OFFSET 5`:                     "position 7: OFFSET starts",
+		`a = 1 FOR UPDATE`:                   "position 7: FOR starts",
+		`a = 1 ALL ROWS`:                     "position 7: ALL starts",
+		`a = 1 UPDATE TRACKING`:              "position 7: UPDATE starts",
+		`a = 1 USING SCOPE mine`:             "position 7: USING starts",
+		`WHERE a = 1`:                        "position 1: WHERE starts",
+		`SELECT Id FROM User WHERE a = 1`:    "position 1: SELECT starts",
+		`TYPEOF Owner WHEN User THEN Id END`: "position 1: TYPEOF starts",
+		`a = 1 -- all`:                       "position 7: comments",
+		`a = 1 /* x */`:                      "position 7: comments",
+		`a = 1 // x`:                         "position 7: comments",
+		`a = 1; DELETE`:                      "position 6: a semicolon",
+		`a = :name`:                          "position 5: bind variables",
+		`OwnerId = a:b`:                      "position 11: a is not a value",
+		"a = 1 OR\x00 b = 2":                 `position 9: the character '\x00'`,
+		// Strings.
+		`a = 'x`:        "position 5: a string without its closing quote",
+		`a = 'x\'`:      "position 5: a string without",
+		`a = "x"`:       "position 5: strings stand in single quotes",
+		`a = 'x\q'`:     "position 7: an escape other than",
+		`a = 'x\u12'`:   "position 7: an escape other than",
+		`a = 'x\u+123'`: "position 7: an escape other than",
+		`a = '\uD83D'`:  "position 6: half of a surrogate pair",
+		`a = '\u0000'`:  "position 6: the character NUL",
+		"a = 'x\ny'":    "position 7: a control character",
+		"a = 'x\xff'":   "position 7: the text is not UTF-8",
+		`é = 1`:         `position 1: the character 'é'`,
+		`a = ’x’`:       `position 5: the character '’'`,
+		// Values and operators.
+		``:               "position 1: want a field, not the end",
+		`a`:              "position 2: want an operator",
+		`a =`:            "position 4: want a value, not the end",
+		`a == 1`:         "position 4: want a value, not =",
+		`a = b`:          "position 5: b is not a value",
+		`'x' = a`:        "position 1: want a field, not a string",
+		`a LIKE 1`:       "position 8: LIKE takes strings only",
+		`a < null`:       "position 5: NULL is neither",
+		`a >= true`:      "position 6: TRUE is neither",
+		`a INCLUDES (1)`: "position 13: INCLUDES takes strings",
+		`a INCLUDES (SELECT UserId FROM UserLogin)`: "position 13: SELECT starts",
+		`a IN ()`:                  "position 7: a closing parenthesis",
+		`a IN 'x'`:                 "position 6: want a list in parentheses",
+		`a IN ('x'`:                "position 10: want a closing parenthesis",
+		`a NOT LIKE 'x'`:           "position 7: want IN, not LIKE",
+		`a = USD100`:               "position 5: USD100 is not a value",
+		`a = 2024-13-01`:           "position 5: there is no such date",
+		`a = 2024-01-01T25:00:00Z`: "position 5: there is no such date",
+		`a = 2024-01-01T00:00:00`:  "position 5: not a number",
+		`a = 12abc`:                "position 5: not a number",
+		`a = 1.`:                   "position 5: not a number",
+		`a = LAST_N_DAYS`:          "position 5: LAST_N_DAYS wants a number",
+		`a = LAST_N_DAYS: 5`:       "position 5: LAST_N_DAYS wants a number",
+		`a = TODAY:5`:              "position 10: bind variables",
+		`toLabel(Status) = 'x'`:    "position 1: functions",
+		`DISTANCE(a, b, 'mi') < 5`: "position 1: functions",
+		`a.b.c.d.e.f.g = 1`:        "position 1: a field has at most 6 names",
+		`a. = 1`:                   "position 2: a dot without a name",
+		`_a = 1`:                   `position 1: the character '_'`,
+		`NULL = 1`:                 "position 1: want a field",
+		// Structure.
+		`a = 1 AND b = 2 OR c = 3`:             "position 17: AND and OR are mixed",
+		`a = 1 b = 2`:                          "position 7: want AND, OR or the end, not b",
+		`a = 1 AND`:                            "position 10: want a field, not the end",
+		`(a = 1`:                               "position 1: a parenthesis that is never closed",
+		`()`:                                   "position 2: a closing parenthesis",
+		`NOT`:                                  "position 4: want a field",
+		deep:                                   "nested deeper than 32",
+		strings.Repeat("NOT ", 100) + "a = 1":  "nested deeper than 32",
+		strings.Repeat("(NOT ", 100) + "a = 1": "nested deeper than 32",
+		strings.Repeat("a = 1 AND ", 1000) + "a = 1": "longer than 10000 bytes",
+		// Semi-joins.
+		`Id IN (SELECT OwnerId FROM Account)`:                                                                   "position 28: a semi-join on Account is not allowed",
+		`Id IN (SELECT Id FROM UserLogin)`:                                                                      "position 15: of UserLogin only the column UserId",
+		`Id IN (SELECT UserId, Id FROM UserLogin)`:                                                              "position 21: want FROM",
+		`Id IN (SELECT UserId FROM UserLogin LIMIT 5)`:                                                          "position 37: LIMIT starts",
+		`Id IN (SELECT UserId FROM UserLogin WHERE a = 1 ORDER BY b)`:                                           "position 49: ORDER starts",
+		`Id IN (SELECT UserId FROM UserLogin`:                                                                   "position 36: want a closing parenthesis",
+		`Id IN (SELECT UserId FROM UserLogin WHERE UserId IN (SELECT AssigneeId FROM PermissionSetAssignment))`: "position 54: a semi-join inside",
+		`a = 1 OR Id IN (SELECT UserId FROM UserLogin)`:                                                         "position 10: SOQL takes no semi-join beside OR",
+		`a = 1 OR (b = 1 AND Id IN (SELECT UserId FROM UserLogin))`:                                             "position 21: SOQL takes no semi-join beside OR",
+		`NOT Id IN (SELECT UserId FROM UserLogin)`:                                                              "position 5: SOQL takes no semi-join under NOT",
+		`Name IN (SELECT UserId FROM UserLogin)`:                                                                "position 1: a semi-join wants a field",
+		`Manager.Id IN (SELECT UserId FROM UserLogin)`:                                                          "position 1: a semi-join wants a field",
+		`Id IN (SELECT UserId FROM UserLogin) AND Id IN (SELECT UserId FROM UserLogin) AND Id IN (SELECT UserId FROM UserLogin)`: "position 83: more than two semi-joins",
+	} {
+		_, err := Parse(text)
+		var refusal *Error
+		require.True(t, errors.As(err, &refusal), text)
+		assert.Contains(t, err.Error(), want, text)
+	}
+}
+
+func TestAnd(t *testing.T) {
+	parse := func(text string) Condition {
+		c, err := Parse(text)
+		require.NoError(t, err)
+		return c
+	}
+	both, err := And(parse(`a = 1 OR b = 2`), parse(`UserType = 'Standard'`))
+	require.NoError(t, err)
+	assert.Equal(t, `(a = 1 OR b = 2) AND UserType = 'Standard'`, both.String())
+
+	two := parse(`Id IN (SELECT UserId FROM UserLogin) AND Id NOT IN (SELECT UserId FROM UserLogin)`)
+	_, err = And(two, parse(`Id IN (SELECT UserId FROM UserLogin)`))
+	require.ErrorContains(t, err, tooManyJoins)
+
+	fields, joins := two.Fields()
+	assert.Empty(t, fields)
+	assert.True(t, joins)
+	fields, joins = parse(`NOT (Profile.Name = 'x' AND (a = 1 OR a = 2))`).Fields()
+	assert.Equal(t, []string{"Profile.Name", "a"}, fields)
+	assert.False(t, joins)
+}
+
+func TestMatch(t *testing.T) {
+	record := map[string]any{
+		"IsActive": true, "Title": "Account Executive", "Level": json.Number("7"), "Nothing": nil, "Blank": "",
+		"Skills": "Go;SQL", "Pct": "50% off_x", "Created": "2023-04-28T13:10:51.000+0000", "Day": "2023-04-28",
+		"Line": "a\nb'c\\\x01",
+	}
+	for text, want := range map[string]bool{
+		`IsActive = true`: true, `IsActive != true`: false, `IsActive = false`: false, `IsActive = null`: false,
+		`Title = 'account executive'`: true, `Title != 'x'`: true, `Title <> 'ACCOUNT executive'`: false,
+		`Title LIKE 'account%'`: true, `Title LIKE '%EXEC%'`: true, `Title LIKE 'account'`: false,
+		`Title LIKE '_ccount%e'`: true, `Title LIKE '%x'`: false, `Title LIKE '%'`: true, `Title LIKE ''`: false,
+		`Pct LIKE '50\% off\__'`: true, `Pct LIKE '50\%'`: false, `Pct LIKE '%\_y'`: false, `Pct = '50\% off_x'`: true,
+		`Title IN ('x', 'Account Executive')`: true, `Title NOT IN ('x')`: true, `Title NOT IN ('account executive')`: false,
+		`Title > 'Abc'`: true, `Title < 'abc'`: false, `Title >= 'account executive'`: true,
+		`Level = 7`: true, `Level = 7.0`: true, `Level > 6`: true, `Level < 7`: false, `Level <= 7`: true, `Level IN (1, 7)`: true,
+		`Nothing = null`: true, `Nothing != null`: false, `Nothing != 'x'`: true, `Nothing = 'x'`: false, `Nothing = ''`: true,
+		`Nothing < 5`: false, `Nothing >= 5`: false, `Nothing LIKE '%'`: false, `NOT Nothing LIKE 'x'`: true,
+		`Nothing NOT IN ('x')`: true, `Nothing IN (null)`: true, `Blank = null`: true, `Title = ''`: false,
+		`Skills INCLUDES ('go')`: true, `Skills INCLUDES ('Go;SQL')`: true, `Skills INCLUDES ('Go;C')`: false,
+		`Skills INCLUDES ('C', 'SQL')`: true, `Skills EXCLUDES ('C')`: true, `Skills EXCLUDES ('go')`: false,
+		`Nothing EXCLUDES ('C')`: true, `Nothing INCLUDES ('C')`: false,
+		`Created > 2023-04-28T13:10:50Z`: true, `Created = 2023-04-28T15:10:51+02:00`: true, `Created < 2023-04-28T13:10:51Z`: false,
+		`Day = 2023-04-28`: true, `Day > 2023-04-28`: false, `Day >= 2023-01-01 AND Day < 2024-01-01`: true,
+		`Line = 'a\nb\'c\\\u0001'`: true, `Line LIKE 'a\nb_c\\\u0001'`: true,
+		`(Title = 'x' OR Level = 7) AND NOT IsActive = false`: true, `Title = 'x' AND Level = 7`: false,
+	} {
+		c, err := Parse(text)
+		require.NoError(t, err, text)
+		got, err := c.Match(func(field string) any { return record[field] })
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+	}
+	for text, want := range map[string]string{
+		`IsActive = 'true'`:                    "IsActive: the value in the record is not of the same type",
+		`Title = 5`:                            "Title: the value",
+		`Title = true`:                         "Title: the value",
+		`Level = 'x'`:                          "Level: the value",
+		`Level LIKE 'x'`:                       "Level: LIKE wants a text",
+		`Level INCLUDES ('x')`:                 "Level: INCLUDES",
+		`Created > 2023-04-28`:                 "Created: the value",
+		`Day > 2023-04-28T00:00:00Z`:           "Day: the value",
+		`Created = LAST_N_DAYS:90`:             "Created: periods",
+		`Nothing > TODAY`:                      "Nothing: periods",
+		`Nothing = TODAY`:                      "Nothing: periods",
+		`Title = 'x' AND Created = TODAY`:      "Created: periods",
+		`IsActive = true OR Created = TODAY`:   "Created: periods",
+		`Id IN (SELECT UserId FROM UserLogin)`: "a semi-join asks other objects",
+	} {
+		c, err := Parse(text)
+		require.NoError(t, err, text)
+		_, err = c.Match(func(field string) any { return record[field] })
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// balanced reports whether all parentheses outside strings match, without ever
+// closing one that was not opened: what makes "(" + text + ")" one condition.
+func balanced(text string) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '\'':
+			inString = !inString
+		case inString:
+		case c == '(':
+			depth++
+		case c == ')':
+			if depth--; depth < 0 {
+				return false
+			}
+		}
+	}
+	return depth == 0 && !inString
+}
+
+func FuzzParse(f *testing.F) {
+	for text := range accepted {
+		f.Add(text)
+	}
+	f.Add(`IsActive = true) OR (Id != null`)
+	f.Add(`a = '\u0027 OR \u0027' AND (NOT NOT (b = 1))`)
+	f.Add(`a = 1 -- x`)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse(text)
+		if err != nil {
+			refusal, ok := errors.AsType[*Error](err)
+			require.True(t, ok)
+			require.Positive(t, refusal.Position)
+			require.NotEmpty(t, refusal.Reason)
+			return
+		}
+		written := c.String()
+		require.True(t, balanced(written), "%q", written)
+		require.True(t, balanced(text), "%q", text)
+		_, _ = c.Match(func(string) any { return "x" }) // must not panic
+		if len(written) > MaxLength {
+			return // spaces were added to a text that was just short enough
+		}
+		again, err := Parse(written)
+		require.NoError(t, err, "%q from %q", written, text)
+		require.Equal(t, written, again.String())
+	})
+}
+
+// Any string survives: what is compared with a record is what was meant.
+func TestStringsSurvive(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := strings.ReplaceAll(rapid.String().Draw(t, "text"), "\x00", "") // NUL is refused
+		var literal strings.Builder
+		for _, r := range want {
+			literal.WriteString(escape(r))
+		}
+		c, err := Parse(`Title = '` + literal.String() + `'`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(decode(c.root.(*compare).values[0].text, false)); got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	})
+}
