@@ -1,22 +1,261 @@
 package hierarchy_test
 
 import (
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/hierarchy"
 )
 
-func TestSmoke(t *testing.T) {
-	c := hierarchy.Build([]hierarchy.Person{
-		{Key: "a", Email: "A@x.com", Active: true, Follow: true},
-		{Key: "b", Email: "b@x.com", Active: true, Follow: true, Manager: &hierarchy.Keys{Email: " a@X.com"}},
-		{Key: "c", Email: "c@x.com", Active: true, Follow: true, Manager: &hierarchy.Keys{Email: "b@x.com"}},
-	})
-	assert.Equal(t, 1, c.Manager(2))
-	assert.Equal(t, []int{1, 2}, slices.Collect(c.AllReports(0)))
-	assert.Equal(t, []int{1, 0}, slices.Collect(c.Chain(2)))
-	assert.Equal(t, hierarchy.NoManagerKey, c.Finding(0))
+// team is a team of active people who follow the directory. Everybody is given
+// as "Key" or "Key<Current": the key is also the directory id, the address is
+// key@acme.com and the name "Key Doe".
+func team(people ...string) []hierarchy.Person {
+	var team []hierarchy.Person
+	for _, p := range people {
+		key, current, _ := strings.Cut(p, "<")
+		team = append(team, hierarchy.Person{
+			Key: key, Current: current, ID: key, Email: key + "@acme.com",
+			GivenName: key, FamilyName: "Doe", Active: true, Follow: true,
+		})
+	}
+	return team
+}
+
+// outcome is what a chart says of one person, people by their keys.
+type outcome struct {
+	manager string
+	changed bool
+	finding hierarchy.Finding
+}
+
+func outcomes(people []hierarchy.Person) map[string]outcome {
+	c := hierarchy.Build(people)
+	all := make(map[string]outcome)
+	for i, p := range people {
+		o := outcome{changed: c.Changed(i), finding: c.Finding(i)}
+		if m := c.Manager(i); m != hierarchy.None {
+			o.manager = people[m].Key
+		}
+		all[p.Key] = o
+	}
+	return all
+}
+
+func keys(email, id, name string) *hierarchy.Keys {
+	return &hierarchy.Keys{Email: email, ID: id, Name: name}
+}
+
+func TestManagerKeys(t *testing.T) {
+	const (
+		none     = hierarchy.NoFinding
+		notFound = hierarchy.ManagerNotFound
+	)
+	tests := []struct {
+		name    string
+		manager *hierarchy.Keys
+		want    outcome // of ana, whose manager is old
+	}{
+		{"email", keys("bo@acme.com", "", ""), outcome{"bo", true, none}},                                      // R80
+		{"email before id and name", keys("bo@acme.com", "cy", "dan doe"), outcome{"bo", true, none}},          // R80, C5
+		{"email of the current manager", keys("old@acme.com", "", ""), outcome{"old", false, none}},            // R90
+		{"email in other case", keys("\tBO@Acme.COM \n", "", ""), outcome{"bo", true, none}},                   // S7, S22
+		{"email with an odd space", keys("\u00a0bo@acme.com\u2003", "", ""), outcome{"bo", true, none}},        // S7
+		{"alias", keys("bo@acme.onmicrosoft.com", "", ""), outcome{"bo", true, none}},                          // S22
+		{"unknown email, no guess", keys("x@acme.com", "cy", "dan doe"), outcome{"old", false, notFound}},      // A19, S22
+		{"id", keys("", "cy", ""), outcome{"cy", true, none}},                                                  // R82, R84
+		{"id before name", keys(" ", "cy", "dan doe"), outcome{"cy", true, none}},                              // C5, S22
+		{"id in other case", keys("", "CY", ""), outcome{"old", false, notFound}},                              // S22
+		{"id within space", keys("", " cy ", ""), outcome{"cy", true, none}},                                   // S22
+		{"unknown id, no guess", keys("", "x", "dan doe"), outcome{"old", false, notFound}},                    // A19
+		{"name", keys("", "", "dan doe"), outcome{"dan", true, none}},                                          // R81
+		{"name in other case and space", keys("", "\u00a0", " DAN \u3000\t Doe "), outcome{"dan", true, none}}, // S22
+		{"name in family order", keys("", "", "Doe Dan"), outcome{"old", false, notFound}},                     // R81, S22
+		{"name with comma", keys("", "", "Doe, Dan"), outcome{"old", false, notFound}},                         // S22
+		{"half a name", keys("", "", "dan"), outcome{"old", false, notFound}},                                  // R81
+		{"unknown name", keys("", "", "Eve Doe"), outcome{"old", false, notFound}},                             // A19
+		{"namesakes", keys("", "", "twin doe"), outcome{"old", false, hierarchy.AmbiguousName}},                // R83, S22
+		{"inactive by email", keys("gone@acme.com", "", ""), outcome{"old", false, hierarchy.ManagerInactive}}, // S24
+		{"inactive by id", keys("", "gone", ""), outcome{"old", false, hierarchy.ManagerInactive}},             // S24
+		{"inactive by name", keys("", "", "gone doe"), outcome{"old", false, hierarchy.ManagerInactive}},       // S24
+		{"active rather than inactive", keys("", "", "half doe"), outcome{"half", true, none}},                 // S22
+		{"no keys", nil, outcome{"old", false, hierarchy.NoManagerKey}},                                        // R82, S11
+		{"blank keys", keys(" ", "\t", "\u00a0\n"), outcome{"old", false, hierarchy.NoManagerKey}},             // R82, S11
+		{"own email", keys("ana@acme.com", "", ""), outcome{"old", false, hierarchy.Cycle}},                    // S24
+		{"own id", keys("", "ana", ""), outcome{"old", false, hierarchy.Cycle}},                                // S24
+		{"own name", keys("", "", "Ana Doe"), outcome{"old", false, hierarchy.Cycle}},                          // S24
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			people := team("ana<old", "old", "bo", "cy", "dan", "twin", "twin2", "gone", "half", "half2")
+			people[0].Manager = test.manager
+			people[2].Alias = "Bo@acme.onmicrosoft.com"
+			people[6].GivenName = "TWIN"
+			people[7].Active = false
+			people[9].GivenName, people[9].Active = "half", false
+			assert.Equal(t, test.want, outcomes(people)["ana"])
+		})
+	}
+}
+
+func TestAddressesBeyondASCII(t *testing.T) { // S7, S22
+	for _, test := range []struct {
+		of, named string
+		want      string
+	}{
+		{"bo@bücher.example", "BO@xn--bcher-kva.example", "bo"},
+		{"bo@xn--bcher-kva.example", "bo@BÜCHER.example", "bo"},
+		{"bo@bücher.example", "bo@bucher.example", ""},
+		{"björn@acme.com", "BJöRN@ACME.com", "bo"},
+		{"björn@acme.com", "BJÖRN@acme.com", ""}, // only ASCII letters fold
+		{"björn@bücher.example", "björn@xn--bcher-kva.example", "bo"},
+		{"bo@" + strings.Repeat("ü", 2000), "bo@" + strings.Repeat("ü", 2000), "bo"},
+		{"no-at-sign-ü", "NO-AT-SIGN-ü", "bo"},
+		{"bo@\xff", "bo@\xfe", ""},
+		{"@[`{Z", "@[`{z", "bo"},
+		{"long.enough.for.words@[`{Z", "LONG.enough.for.words@[`{Z", "bo"},
+		{"long.enough.for.words@[`{", "long.enough.for.words`[@{", ""},
+	} {
+		people := team("ana", "bo")
+		people[1].Email = test.of
+		people[0].Manager = keys(test.named, "", "")
+		assert.Equal(t, test.want, outcomes(people)["ana"].manager, "%q named as %q", test.of, test.named)
+	}
+}
+
+func TestNames(t *testing.T) { // R81, S22
+	for _, test := range []struct {
+		given, family, named string
+		want                 string
+	}{
+		{"José", "Núñez", "JOSÉ NÚÑEZ", "bo"},
+		{"Ana Maria", "de la  Cruz", "ana  maria de la cruz", "bo"},
+		{"Ana", "Maria de la Cruz", "ana maria DE LA CRUZ", "bo"},
+		{"Σίσυφος", "Κορίνθιος", "ΣΊΣΥΦΟΣ ΚΟΡΊΝΘΙΟΣ", "bo"}, // a final sigma
+		{"\u212a", "Doe", "k doe", "bo"},                    // the Kelvin sign
+		{"Jose", "Nunez", "José Núñez", ""},
+		{"", "Cher", "cher", "bo"},
+		{"Cher", " ", "cher", "bo"},
+		{"a\xff", "b", "a\xfe b", ""},
+		{"a\xff", "b", "A\xff B", "bo"},
+		{"AnaBo", "Doe", "Ana Bo Doe", ""},
+	} {
+		people := team("ana", "bo")
+		people[1].GivenName, people[1].FamilyName = test.given, test.family
+		people[0].Manager = keys("", "", test.named)
+		assert.Equal(t, test.want, outcomes(people)["ana"].manager, "%q %q named as %q", test.given, test.family, test.named)
+	}
+}
+
+// The person itself is never a candidate: of two namesakes each may name the
+// other, and of three none can.
+func TestNamesakesOfOneself(t *testing.T) { // R83, S22
+	people := team("ana", "ana2", "cy")
+	people[1].GivenName = "Ana"
+	people[0].Manager = keys("", "", "ana doe")
+	people[2].Manager = keys("", "", "ana doe")
+	got := outcomes(people)
+	assert.Equal(t, outcome{"ana2", true, hierarchy.NoFinding}, got["ana"])
+	assert.Equal(t, outcome{"", false, hierarchy.AmbiguousName}, got["cy"])
+
+	people[2].GivenName = "ANA"
+	for _, o := range outcomes(people) {
+		assert.Equal(t, "", o.manager)
+	}
+	assert.Equal(t, hierarchy.AmbiguousName, outcomes(people)["ana"].finding)
+}
+
+func TestSharedKeys(t *testing.T) { // R83
+	people := team("ana<old", "bo<old", "old", "cy", "dan")
+	people[3].Email, people[3].ID = "shared@acme.com", "shared"
+	people[4].Alias, people[4].ID = "Shared@acme.com", "shared"
+	people[0].Manager = keys("shared@acme.com", "", "")
+	people[1].Manager = keys("", "shared", "")
+	got := outcomes(people)
+	assert.Equal(t, outcome{"old", false, hierarchy.AmbiguousEmail}, got["ana"])
+	assert.Equal(t, outcome{"old", false, hierarchy.AmbiguousID}, got["bo"])
+
+	people[4].Active = false // who is left is the only candidate
+	got = outcomes(people)
+	assert.Equal(t, "cy", got["ana"].manager)
+	assert.Equal(t, "cy", got["bo"].manager)
+
+	people[3].Active = false
+	got = outcomes(people)
+	assert.Equal(t, outcome{"old", false, hierarchy.ManagerInactive}, got["ana"])
+}
+
+func TestSameAddressTwiceOnOnePerson(t *testing.T) {
+	people := team("ana", "bo")
+	people[1].Alias = " BO@acme.com"
+	people[0].Manager = keys("bo@acme.com", "", "")
+	assert.Equal(t, outcome{"bo", true, hierarchy.NoFinding}, outcomes(people)["ana"])
+}
+
+// A manager who is deactivated in this run keeps the edge with a warning, and
+// nothing cascades.
+func TestDeactivatedManager(t *testing.T) { // S24
+	for _, manager := range []*hierarchy.Keys{keys("bo@acme.com", "", ""), keys("", "bo", ""), keys("", "", "bo doe")} {
+		people := team("ana<bo", "bo<cy", "cy")
+		people[0].Manager = manager
+		people[1].Manager = keys("cy@acme.com", "", "")
+		people[1].Active = false
+		got := outcomes(people)
+		assert.Equal(t, outcome{"bo", false, hierarchy.ManagerInactive}, got["ana"])
+		assert.Equal(t, outcome{"cy", false, hierarchy.NoFinding}, got["bo"])
+	}
+}
+
+// Where the structure is ignored, or updates are manual, the edge stays
+// whatever the directory says; who is new is placed only if the caller lets it
+// follow.
+func TestFollow(t *testing.T) {
+	people := team("kept<old", "ignored", "synced<old", "placed", "old", "boss")
+	for i := range 4 {
+		people[i].Manager = keys("boss@acme.com", "", "")
+	}
+	people[0].Follow = false // R87, R91 to R93, R95
+	people[1].Follow = false // R86, R88
+	got := outcomes(people)
+	assert.Equal(t, outcome{"old", false, hierarchy.NoFinding}, got["kept"])
+	assert.Equal(t, outcome{"", false, hierarchy.NoFinding}, got["ignored"])
+	assert.Equal(t, outcome{"boss", true, hierarchy.NoFinding}, got["synced"]) // R90
+	assert.Equal(t, outcome{"boss", true, hierarchy.NoFinding}, got["placed"]) // R94
+}
+
+func TestLateManager(t *testing.T) { // S23
+	people := team("ana")
+	people[0].Manager = keys("bo@acme.com", "", "")
+	assert.Equal(t, outcome{"", false, hierarchy.ManagerNotFound}, outcomes(people)["ana"])
+	assert.Equal(t, outcome{"bo", true, hierarchy.NoFinding}, outcomes(append(people, team("bo")...))["ana"])
+}
+
+func TestCurrentThatNamesNobody(t *testing.T) {
+	people := team("ana<ghost", "bo<ghost", "cy")
+	people[1].Manager = keys("cy@acme.com", "", "")
+	got := outcomes(people)
+	assert.Equal(t, outcome{"", false, hierarchy.NoManagerKey}, got["ana"])
+	assert.Equal(t, outcome{"cy", true, hierarchy.NoFinding}, got["bo"])
+}
+
+func TestBuildNobody(t *testing.T) {
+	c := hierarchy.Build(nil)
+	for range c.Roots() {
+		require.Fail(t, "a root among nobody")
+	}
+}
+
+func TestFindingCodes(t *testing.T) { // S22, S24
+	assert.Equal(t, "", hierarchy.NoFinding.String())
+	assert.Equal(t, "hierarchy.no_manager_key", hierarchy.NoManagerKey.String())
+	assert.Equal(t, "hierarchy.manager_not_found", hierarchy.ManagerNotFound.String())
+	assert.Equal(t, "hierarchy.ambiguous_email", hierarchy.AmbiguousEmail.String())
+	assert.Equal(t, "hierarchy.ambiguous_id", hierarchy.AmbiguousID.String())
+	assert.Equal(t, "hierarchy.ambiguous_name", hierarchy.AmbiguousName.String())
+	assert.Equal(t, "hierarchy.manager_inactive", hierarchy.ManagerInactive.String())
+	assert.Equal(t, "hierarchy.cycle", hierarchy.Cycle.String())
+	assert.Equal(t, "Finding(8)", hierarchy.Finding(8).String())
 }

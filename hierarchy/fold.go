@@ -23,7 +23,7 @@ func appendEmail(dst []byte, address string) []byte {
 		return dst
 	}
 	domain := start + 1 + bytes.LastIndexByte(dst[start:], '@')
-	if domain == start || isASCII(dst[domain:]) || len(dst)-domain > maxDomain {
+	if domain == start || len(dst)-domain > maxDomain || isASCII(dst[domain:]) || !utf8.Valid(dst[domain:]) {
 		return dst
 	}
 	if label, err := idna.Lookup.ToASCII(string(dst[domain:])); err == nil {
@@ -34,29 +34,40 @@ func appendEmail(dst []byte, address string) []byte {
 
 // appendName appends the form in which full names are compared: words
 // separated by one space, each character replaced by the least of those that
-// differ from it by case only. Parts of the name are appended one after the
-// other, and bytes that are not UTF-8 stay as they are.
+// differ from it by case only.
 func appendName(dst []byte, parts ...string) []byte {
+	return appendWords(dst, foldRune, parts...)
+}
+
+// appendWords appends the words of all parts, one space between any two, with
+// each rune mapped. A rune that is mapped to a negative one is left out, and
+// bytes that are not UTF-8 stay as they are.
+func appendWords(dst []byte, mapped func(rune) rune, parts ...string) []byte {
 	start := len(dst)
 	for _, part := range parts {
-		space := len(dst) > start
-		for i := 0; i < len(part); {
-			r, size := utf8.DecodeRuneInString(part[i:])
+		space := true
+		for i, size := 0, 0; i < len(part); i += size {
+			var r rune
+			r, size = utf8.DecodeRuneInString(part[i:])
 			if unicode.IsSpace(r) {
-				space = len(dst) > start
-				i += size
+				space = true
 				continue
 			}
-			if space {
-				dst = append(dst, ' ')
-				space = false
+			invalid := r == utf8.RuneError && size == 1
+			if !invalid {
+				if r = mapped(r); r < 0 {
+					continue
+				}
 			}
-			if r == utf8.RuneError && size == 1 {
+			if space && len(dst) > start {
+				dst = append(dst, ' ')
+			}
+			space = false
+			if invalid {
 				dst = append(dst, part[i])
 			} else {
-				dst = utf8.AppendRune(dst, foldRune(r))
+				dst = utf8.AppendRune(dst, r)
 			}
-			i += size
 		}
 	}
 	return dst

@@ -1,0 +1,136 @@
+package hierarchy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/usher-go/usher/hierarchy"
+)
+
+var sizes = []int{10_000, 100_000, 1_000_000}
+
+// organisation is a company of n people, eight reports to a manager, who are
+// named by email and have the manager they should have. As in a resolver's
+// input, the strings of the two sides share no memory.
+func organisation(n int) []hierarchy.Person {
+	people := make([]hierarchy.Person, n)
+	managers := make([]hierarchy.Keys, n)
+	for i := range people {
+		people[i] = hierarchy.Person{
+			Key: fmt.Sprintf("member-%07d", i), ID: fmt.Sprintf("00u%07d", i), Email: address(i),
+			GivenName: fmt.Sprintf("Given%d", i%1000), FamilyName: fmt.Sprintf("Family%d", i/1000),
+			Active: true, Follow: true,
+		}
+		if i > 0 {
+			managers[i] = hierarchy.Keys{Email: address(i / 8)}
+			people[i].Current, people[i].Manager = fmt.Sprintf("member-%07d", i/8), &managers[i]
+		}
+	}
+	people[0].Current, people[0].Manager = "", nil
+	return people
+}
+
+func address(i int) string { return fmt.Sprintf("given%d.family%d@example.com", i%1000, i/1000) }
+
+func perPerson(b *testing.B, people int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(people), "ns/person")
+}
+
+func benchmarkBuild(b *testing.B, change func([]hierarchy.Person)) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("people=%d", n), func(b *testing.B) {
+			people := organisation(n)
+			change(people)
+			b.ReportAllocs()
+			for b.Loop() {
+				hierarchy.Build(people)
+			}
+			perPerson(b, n)
+		})
+	}
+}
+
+// BenchmarkFloor is what Build is measured by: the hash join of the same
+// addresses with a Go map, which trims, folds and decides nothing.
+func BenchmarkFloor(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("people=%d", n), func(b *testing.B) {
+			people := organisation(n)
+			b.ReportAllocs()
+			for b.Loop() {
+				byEmail := make(map[string]int32, n)
+				for i := range people {
+					byEmail[people[i].Email] = int32(i)
+				}
+				manager := make([]int32, n)
+				for i := range people {
+					if m := people[i].Manager; m != nil {
+						manager[i] = byEmail[m.Email]
+					}
+				}
+			}
+			perPerson(b, n)
+		})
+	}
+}
+
+func BenchmarkBuildUnchanged(b *testing.B) {
+	benchmarkBuild(b, func([]hierarchy.Person) {})
+}
+
+func BenchmarkBuildOtherCase(b *testing.B) {
+	benchmarkBuild(b, func(people []hierarchy.Person) {
+		for _, p := range people[1:] {
+			p.Manager.Email = strings.ToUpper(p.Manager.Email)
+		}
+	})
+}
+
+func BenchmarkBuildAllNew(b *testing.B) {
+	benchmarkBuild(b, func(people []hierarchy.Person) {
+		for i := range people {
+			people[i].Current = ""
+		}
+	})
+}
+
+func BenchmarkBuildByName(b *testing.B) {
+	benchmarkBuild(b, func(people []hierarchy.Person) {
+		for i, p := range people[1:] {
+			named := people[(i+1)/8]
+			*p.Manager = hierarchy.Keys{Name: named.GivenName + " " + named.FamilyName}
+		}
+	})
+}
+
+// BenchmarkBuildKnots is the worst we know: everybody in a long chain is to
+// report to the last one, so that each edge taken back uncovers the next
+// cycle.
+func BenchmarkBuildKnots(b *testing.B) {
+	benchmarkBuild(b, func(people []hierarchy.Person) {
+		last := len(people) - 1
+		for i := range people {
+			people[i].Manager = &hierarchy.Keys{ID: people[last].ID}
+			people[i].Current = people[max(i-1, 0)].Key
+			if i > last/2 {
+				people[i].Manager = nil
+			}
+		}
+		people[0].Current = ""
+	})
+}
+
+func BenchmarkText(b *testing.B) {
+	c := hierarchy.Build(organisation(100_000))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Text(discard{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,210 @@
+package hierarchy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/hierarchy"
+)
+
+// reference is Build as the rules tell it, without regard to time: everybody
+// is compared with everybody, and cycles are looked for anew in each round.
+func reference(people []hierarchy.Person) map[string]outcome {
+	n := len(people)
+	current, manager := make([]int, n), make([]int, n)
+	finding := make([]hierarchy.Finding, n)
+	for i, p := range people {
+		current[i] = slices.IndexFunc(people, func(q hierarchy.Person) bool { return p.Current != "" && q.Key == p.Current })
+		manager[i], finding[i] = referenceNamed(people, i)
+		if manager[i] < 0 {
+			manager[i] = current[i]
+		}
+	}
+	onCycle := func(i int) bool {
+		j := manager[i]
+		for range n {
+			if j < 0 || j == i {
+				break
+			}
+			j = manager[j]
+		}
+		return j == i
+	}
+	for again := true; again; {
+		again = false
+		next := slices.Clone(manager)
+		for i := range people {
+			if !onCycle(i) {
+				continue
+			}
+			finding[i] = hierarchy.Cycle
+			if manager[i] != current[i] {
+				next[i], again = current[i], true
+			}
+		}
+		manager = next
+	}
+	all := make(map[string]outcome)
+	for i, p := range people {
+		o := outcome{changed: manager[i] != current[i], finding: finding[i]}
+		if manager[i] >= 0 {
+			o.manager = people[manager[i]].Key
+		}
+		all[p.Key] = o
+	}
+	return all
+}
+
+func referenceNamed(people []hierarchy.Person, i int) (int, hierarchy.Finding) {
+	p := people[i]
+	if !p.Follow {
+		return -1, hierarchy.NoFinding
+	}
+	if p.Manager == nil {
+		return -1, hierarchy.NoManagerKey
+	}
+	m := hierarchy.Keys{Email: strings.TrimSpace(p.Manager.Email), ID: strings.TrimSpace(p.Manager.ID), Name: strings.TrimSpace(p.Manager.Name)}
+	var bears func(q hierarchy.Person) bool
+	var ambiguous hierarchy.Finding
+	switch {
+	case m.Email != "":
+		ambiguous = hierarchy.AmbiguousEmail
+		bears = func(q hierarchy.Person) bool {
+			return lowerASCII(q.Email) == lowerASCII(m.Email) || lowerASCII(q.Alias) == lowerASCII(m.Email)
+		}
+	case m.ID != "":
+		ambiguous = hierarchy.AmbiguousID
+		bears = func(q hierarchy.Person) bool { return strings.TrimSpace(q.ID) == m.ID }
+	case m.Name != "":
+		ambiguous = hierarchy.AmbiguousName
+		bears = func(q hierarchy.Person) bool {
+			return strings.EqualFold(spaced(q.GivenName+" "+q.FamilyName), spaced(m.Name))
+		}
+	default:
+		return -1, hierarchy.NoManagerKey
+	}
+	var active []int
+	inactive := false
+	for j, q := range people {
+		switch {
+		case j == i || !bears(q):
+		case q.Active:
+			active = append(active, j)
+		default:
+			inactive = true
+		}
+	}
+	switch {
+	case len(active) == 1:
+		return active[0], hierarchy.NoFinding
+	case len(active) > 1:
+		return -1, ambiguous
+	case bears(p):
+		return i, hierarchy.NoFinding
+	case inactive:
+		return -1, hierarchy.ManagerInactive
+	}
+	return -1, hierarchy.ManagerNotFound
+}
+
+func spaced(name string) string { return strings.Join(strings.Fields(name), " ") }
+
+func lowerASCII(address string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < unicode.MaxASCII {
+			return unicode.ToLower(r)
+		}
+		return r
+	}, address))
+}
+
+// confusedTeam draws a small team in which keys are often shared, missing or
+// unknown.
+func confusedTeam() *rapid.Generator[[]hierarchy.Person] {
+	email := rapid.SampledFrom([]string{"", " ", "a@x.com", "A@x.COM", " b@x.com", "b@x.com", "c@x.com", "a.rather.long.address@x.com", "A.rather.LONG.address@x.com"})
+	id := rapid.SampledFrom([]string{"", " ", "1", "2 ", "2", "3"})
+	given := rapid.SampledFrom([]string{"", "Ana", "ANA", "Bo", "Çelik", "çelik"})
+	family := rapid.SampledFrom([]string{"", "Doe", " doe", "ÑU"})
+	named := rapid.SampledFrom([]string{"", "ana doe", "ANA  DOE", "bo", "çelik ñu", "doe", "x"})
+	return rapid.Custom(func(t *rapid.T) []hierarchy.Person {
+		people := make([]hierarchy.Person, rapid.IntRange(0, 12).Draw(t, "people"))
+		key := rapid.SampledFrom(strings.Split(" ,a,b,c,d,e,f,g,h,i,j,k,l,ghost", ","))
+		for i := range people {
+			people[i] = hierarchy.Person{
+				Key: string(rune('a' + i)), Current: strings.TrimSpace(key.Draw(t, "current")),
+				ID: id.Draw(t, "id"), Email: email.Draw(t, "email"), Alias: email.Draw(t, "alias"),
+				GivenName: given.Draw(t, "given"), FamilyName: family.Draw(t, "family"),
+				Active: rapid.IntRange(0, 3).Draw(t, "active") > 0,
+				Follow: rapid.IntRange(0, 4).Draw(t, "follow") > 0,
+			}
+			if rapid.IntRange(0, 5).Draw(t, "named") > 0 {
+				people[i].Manager = keys(email.Draw(t, "by email"), id.Draw(t, "by id"), named.Draw(t, "by name"))
+			}
+		}
+		return people
+	})
+}
+
+// knottedTeam draws a team whose keys are all good, with current and new edges
+// at random, so that there are cycles of both, one below another.
+func knottedTeam() *rapid.Generator[[]hierarchy.Person] {
+	return rapid.Custom(func(t *rapid.T) []hierarchy.Person {
+		n := rapid.IntRange(1, 40).Draw(t, "people")
+		anybody := rapid.IntRange(0, n-1)
+		people := make([]hierarchy.Person, n)
+		name := func(i int) string { return string(rune('A' + i)) }
+		for i := range people {
+			people[i] = hierarchy.Person{Key: name(i), ID: name(i), Active: true, Follow: true}
+			if rapid.IntRange(0, 9).Draw(t, "has a manager") > 0 {
+				people[i].Current = name(anybody.Draw(t, "current"))
+			}
+			if rapid.Bool().Draw(t, "named") {
+				people[i].Manager = keys("", name(anybody.Draw(t, "manager")), "")
+			}
+		}
+		return people
+	})
+}
+
+func checkBuild(t *rapid.T, people []hierarchy.Person) {
+	got := outcomes(people)
+	assert.Equal(t, reference(people), got)
+
+	shuffled := rapid.Permutation(people).Draw(t, "shuffled") // S23, L1
+	assert.Equal(t, got, outcomes(shuffled), "another order")
+
+	c := hierarchy.Build(people)
+	applied := slices.Clone(people)
+	for i, p := range people {
+		if p.Current != "" && slices.ContainsFunc(people, func(q hierarchy.Person) bool { return q.Key == p.Current }) {
+			assert.NotEqual(t, hierarchy.None, c.Manager(i), "flattened") // R89, S25
+		}
+		if c.Changed(i) { // S24
+			for manager := range c.Chain(i) {
+				assert.NotEqual(t, i, c.Manager(manager), "a changed edge is on a cycle")
+			}
+			assert.NotEqual(t, i, c.Manager(i))
+			assert.Equal(t, hierarchy.NoFinding, c.Finding(i))
+			applied[i].Current = people[c.Manager(i)].Key
+		}
+	}
+
+	again := outcomes(applied) // L2
+	for key, o := range got {
+		o.changed = false
+		assert.Equal(t, o, again[key], "after applying the result")
+	}
+}
+
+func TestConfusedTeams(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { checkBuild(t, confusedTeam().Draw(t, "team")) })
+}
+
+func TestKnottedTeams(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { checkBuild(t, knottedTeam().Draw(t, "team")) })
+}
