@@ -1,0 +1,207 @@
+package sources
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/usher-go/usher/internal/strictjson"
+)
+
+// DefaultSnapshotBytes is the limit of [ReadSnapshot] where none is given: 1 GiB,
+// about two million users.
+const DefaultSnapshotBytes = 1 << 30
+
+// ReadSnapshot reads a snapshot in its public JSON form, of at most limit bytes;
+// 0 stands for DefaultSnapshotBytes. More gives an error that matches
+// ErrTooLarge.
+//
+// Reading is strict, and the error names all that is wrong at once, each
+// finding with its path: unknown and repeated fields, values of another type,
+// a format other than SnapshotFormat or none at all, a missing connection, a
+// user or group without an ID. What is read is neither corrected nor dropped:
+// a user who appears twice, or a group that names somebody who is not listed,
+// is as valid in a file as it is from a provider.
+func ReadSnapshot(r io.Reader, limit int64) (*Snapshot, error) {
+	if limit < 0 {
+		return nil, fmt.Errorf("sources: read snapshot: limit is %d, want 0 for the default or a number of bytes", limit)
+	}
+	if limit == 0 {
+		limit = DefaultSnapshotBytes
+	}
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("sources: read snapshot: %w", err)
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("sources: read snapshot: %w: more than %d bytes", ErrTooLarge, limit)
+	}
+	var s Snapshot
+	err = strictjson.Decode(data, &s)
+	if err != nil {
+		// A file of another format is full of findings that only distract.
+		var header struct {
+			Format int `json:"format"`
+		}
+		if json.Unmarshal(data, &header) == nil && header.Format != SnapshotFormat {
+			err = formatError(header.Format)
+		}
+	} else {
+		err = s.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sources: read snapshot: %w", err)
+	}
+	return &s, nil
+}
+
+func formatError(format int) error {
+	if format == 0 {
+		return fmt.Errorf(`format: missing, want "format": %d`, SnapshotFormat)
+	}
+	return fmt.Errorf("format: %d is not a format this version reads, want %d", format, SnapshotFormat)
+}
+
+// check finds what JSON cannot say: which fields are required.
+func (s *Snapshot) check() error {
+	if s.Format != SnapshotFormat {
+		return formatError(s.Format)
+	}
+	var findings strictjson.Errors
+	if s.Connection == "" {
+		findings.Add("connection", "missing: a person is identified by connection and id")
+	}
+	for i := range s.Users {
+		if s.Users[i].ID == "" {
+			findings.Add(fmt.Sprintf("users[%d].id", i), "missing")
+		}
+	}
+	for i := range s.Groups {
+		if s.Groups[i].ID == "" {
+			findings.Add(fmt.Sprintf("groups[%d].id", i), "missing")
+		}
+		if at := slices.Index(s.Groups[i].Members, ""); at >= 0 {
+			findings.Add(fmt.Sprintf("groups[%d].members[%d]", i, at), "want the id of a user, got an empty string")
+		}
+	}
+	for _, query := range slices.Sorted(maps.Keys(s.Matches)) {
+		if at := slices.Index(s.Matches[query], ""); at >= 0 {
+			findings.Add(fmt.Sprintf("matches[%q][%d]", query, at), "want the id of a user, got an empty string")
+		}
+	}
+	return findings.Err()
+}
+
+// WriteSnapshot writes s in its public JSON form, which [ReadSnapshot] reads
+// back. The form is canonical: equal snapshots give equal bytes, whatever the
+// order of their users, groups, members and matches. It has one user or group a
+// line, so that two files can be compared line by line. s is not changed, and
+// Format is written as SnapshotFormat whatever s says.
+func WriteSnapshot(w io.Writer, s *Snapshot) error {
+	out := &snapshotWriter{w: bufio.NewWriter(w)}
+	out.json = json.NewEncoder(&out.line)
+	out.json.SetEscapeHTML(false)
+
+	out.text(`{"format":`)
+	out.value(SnapshotFormat)
+	out.text(`,"kind":`)
+	out.value(s.Kind)
+	out.text(`,"connection":`)
+	out.value(s.Connection)
+	out.text(`,"proven":`)
+	out.value(s.Proven)
+
+	out.text(`,"users":[`)
+	writeSorted(out, s.Users, func(u *User) string { return u.ID }, func(u *User) any { return u })
+	out.text("]")
+	if len(s.Groups) > 0 {
+		out.text(`,"groups":[`)
+		writeSorted(out, s.Groups, func(g *Group) string { return g.ID }, func(g *Group) any {
+			return Group{ID: g.ID, Name: g.Name, Members: sortedSet(g.Members)}
+		})
+		out.text("]")
+	}
+	if len(s.Matches) > 0 {
+		out.text(`,"matches":{`)
+		for i, query := range slices.Sorted(maps.Keys(s.Matches)) {
+			out.separator(i)
+			out.value(query)
+			out.text(":")
+			out.value(sortedSet(s.Matches[query]))
+		}
+		out.text("}")
+	}
+	out.text("}\n")
+	if out.err == nil {
+		out.err = out.w.Flush()
+	}
+	if out.err != nil {
+		return fmt.Errorf("sources: write snapshot: %w", out.err)
+	}
+	return nil
+}
+
+// sortedSet returns the values of list, sorted and each once, and never nil:
+// an empty answer to a query is an array.
+func sortedSet(list []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
+}
+
+// A snapshotWriter writes a piece at a time, so that a large directory is not
+// held a second time as JSON, and remembers the first error.
+type snapshotWriter struct {
+	w    *bufio.Writer
+	line bytes.Buffer
+	json *json.Encoder
+	err  error
+}
+
+func (o *snapshotWriter) text(s string) {
+	if o.err == nil {
+		_, o.err = o.w.WriteString(s)
+	}
+}
+
+func (o *snapshotWriter) separator(i int) {
+	if i > 0 {
+		o.text(",")
+	}
+	o.text("\n")
+}
+
+func (o *snapshotWriter) value(v any) {
+	if o.err != nil {
+		return
+	}
+	o.line.Reset()
+	if o.err = o.json.Encode(v); o.err == nil {
+		_, o.err = o.w.Write(bytes.TrimSuffix(o.line.Bytes(), []byte("\n")))
+	}
+}
+
+// writeSorted writes list in the order of its IDs. Among entries of one ID, of
+// which there are few, the order is that of their JSON.
+func writeSorted[T any](o *snapshotWriter, list []T, id func(*T) string, form func(*T) any) {
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		if byID := cmp.Compare(id(&list[a]), id(&list[b])); byID != 0 || a == b {
+			return byID
+		}
+		first, errA := json.Marshal(form(&list[a]))
+		second, errB := json.Marshal(form(&list[b]))
+		o.err = cmp.Or(o.err, errA, errB)
+		return bytes.Compare(first, second)
+	})
+	for i, at := range order {
+		o.separator(i)
+		o.value(form(&list[at]))
+	}
+}
