@@ -2,37 +2,188 @@ package timezone
 
 import (
 	"strings"
-	"time"
+
+	"github.com/usher-go/usher/timezone/internal/key"
 )
 
-// Resolve decides a person's time zone (R76): by the time-zone attribute, then
-// by the country, then by the state where zones differ inside the country,
-// then by the company's default.
+//go:generate go run ./internal/gen -out tables.go
+
+// Resolve decides a person's time zone by the time-zone attribute, then the
+// country, then the state where zones differ inside the country, then the
+// company's default (R76). The package comment has the details.
+//
+// It never fails and does not allocate. It is safe for concurrent use.
 func Resolve(h Hints) Result {
-	var r Result
-	if z := strings.TrimSpace(h.Zone); z != "" {
-		if validName(z) {
-			return Result{Zone: z, Basis: BasisZone}
+	var notes Notes
+	if s := strings.TrimSpace(h.Zone); s != "" {
+		zone, note := byZone(s)
+		notes |= note
+		if zone != 0 {
+			return Result{zoneName(zone), BasisZone, notes}
 		}
-		r.Notes |= noteBit(NoteUnknownName)
 	}
-	if z := strings.TrimSpace(h.Default); validName(z) {
-		r.Zone, r.Basis = z, BasisDefault
+	zone, basis, note := byPlace(strings.TrimSpace(h.Country), strings.TrimSpace(h.State))
+	notes |= note
+	if zone != 0 {
+		return Result{zoneName(zone), basis, notes}
 	}
-	return r
+	if zone, ok := find(key.Zones, strings.TrimSpace(h.Default)); ok {
+		return Result{zoneName(zone), BasisDefault, notes}
+	}
+	return Result{Notes: notes}
 }
 
-func validName(s string) bool {
-	if s == "" || s == "Local" || s == "Factory" {
-		return false
+// byZone reads a time-zone attribute: a name of the TZ database, a Windows id,
+// or a Salesforce label, which ends with a name in parentheses.
+func byZone(s string) (zone uint16, note Notes) {
+	zone, ok := find(key.Zones, s)
+	if !ok {
+		zone, ok = find(key.Windows, s)
 	}
-	_, err := time.LoadLocation(s)
-	return err == nil
+	if !ok && s[len(s)-1] == ')' {
+		token := s[strings.LastIndexByte(s, '(')+1 : len(s)-1]
+		zone, ok = find(key.Zones, strings.TrimSpace(token))
+	}
+	switch {
+	case !ok && isOffset(s):
+		return 0, noteOffsetUnsupported
+	case !ok:
+		return 0, noteUnknownName
+	case zone&remark != 0:
+		return zone, noteAbbreviation
+	}
+	return zone, 0
 }
 
-// Country returns the ISO 3166-1 alpha-2 code of a country given by name or by
-// code of two or three letters (R77).
+// byPlace decides by the country, and by the state if the country does not.
+func byPlace(country, state string) (zone uint16, basis Basis, notes Notes) {
+	if country == "" && state == "" {
+		return 0, BasisNone, 0
+	}
+	c, ok := findCountry(country)
+	if !ok {
+		if country != "" {
+			notes = noteUnknownCountry
+		}
+		if state == "" {
+			return 0, BasisNone, notes
+		}
+		zone = byWholeCode(state)
+	} else {
+		if c.class() == classOne {
+			return c.zone(), BasisCountry, 0
+		}
+		zone = byState(c, state)
+	}
+	switch {
+	case zone&remark != 0:
+		return zone, BasisState, notes | noteStateMajority
+	case zone != 0:
+		return zone, BasisState, notes
+	case state != "":
+		notes |= noteUnknownState
+	}
+	switch {
+	case !ok:
+		return 0, BasisNone, notes
+	case c.class() == classPrimary:
+		return c.zone(), BasisCountry, notes | noteCountryPrimary
+	case c.class() == classMany:
+		return 0, BasisNone, notes | noteCountryHasMany
+	}
+	return 0, BasisNone, notes | noteCountryNoZone
+}
+
+// Country returns the ISO 3166-1 alpha-2 code, in upper case, of a country
+// given by an English name or by a code of two or three letters (R77). It does
+// not allocate.
 func Country(s string) (alpha2 string, ok bool) {
-	s = strings.ToUpper(strings.TrimSpace(s))
-	return s, len(s) == 2
+	c, ok := findCountry(strings.TrimSpace(s))
+	if !ok {
+		return "", false
+	}
+	return c.code(), true
+}
+
+func findCountry(s string) (country, bool) {
+	n, ok := findName(key.Countries, s)
+	return country(n), ok
+}
+
+// byState finds a state of a country with several zones (R78): by code, by
+// name, or by the whole ISO 3166-2 code. A code that names another country is
+// unknown.
+func byState(c country, s string) (zone uint16) {
+	space := c.states()
+	if space == 0 || s == "" {
+		return 0
+	}
+	if zone, ok := find(space, s); ok {
+		return zone
+	}
+	if prefix, part, ok := cutCode(s); ok && prefix == c {
+		zone, _ = find(space, part)
+		return zone
+	}
+	var buf [key.Max]byte
+	n := key.Fold(&buf, s)
+	if zone, ok := find(space, buf[:n]); ok {
+		return zone
+	}
+	zone, _ = find(space, trimKind(buf[:n]))
+	return zone
+}
+
+// byWholeCode finds a state by an ISO 3166-2 code alone, which names its
+// country.
+func byWholeCode(s string) (zone uint16) {
+	c, part, ok := cutCode(s)
+	switch {
+	case !ok:
+		return 0
+	case c.class() == classOne:
+		return c.zone()
+	case c.states() == 0:
+		return 0
+	}
+	zone, _ = find(c.states(), part)
+	return zone
+}
+
+// cutCode divides an ISO 3166-2 code: a country, a hyphen (or an underscore),
+// and one to three letters or digits.
+func cutCode(s string) (c country, part string, ok bool) {
+	if len(s) < 4 || len(s) > 6 || s[2] != '-' && s[2] != '_' {
+		return 0, "", false
+	}
+	for _, b := range []byte(s[3:]) {
+		if !isDigit(b) && !isLetter(b) {
+			return 0, "", false
+		}
+	}
+	n, ok := find(key.Countries, s[:2])
+	return country(n), s[3:], ok
+}
+
+// kinds are the words for subdivisions that may stand after a name, or before
+// it with "of" or "de".
+var kinds = [...]string{
+	"autonomous okrug", "autonomous region", "county", "department", "district", "governorate", "krai", "kray",
+	"municipality", "oblast", "okrug", "prefecture", "province", "region", "republic", "respublika", "sheng", "shi",
+	"state", "territory",
+}
+
+// trimKind cuts one such word off a folded name.
+func trimKind(name []byte) []byte {
+	for _, kind := range kinds {
+		if n := len(name) - len(kind) - 1; n > 0 && name[n] == ' ' && string(name[n+1:]) == kind {
+			return name[:n]
+		}
+		for _, of := range [...]string{" of ", " de "} {
+			if n := len(kind) + len(of); len(name) > n && string(name[:len(kind)]) == kind && string(name[len(kind):n]) == of {
+				return name[n:]
+			}
+		}
+	}
+	return nil
 }

@@ -1,0 +1,160 @@
+package key
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+// Fold writes the key of a name to buf and returns its length, or 0 if s has
+// none: if it is empty, too long, or holds letters that are not Latin.
+//
+// Folding drops case, diacritics, dots and apostrophes; every run of other
+// punctuation and white space is one space; "&" is "and", "St." is "Saint",
+// and a "the" at either end is dropped.
+func Fold(buf *[Max]byte, s string) int {
+	f := folder{buf: buf}
+	for i := 0; i < len(s) && !f.bad; {
+		if c := s[i]; c < utf8.RuneSelf {
+			i++
+			f.ascii(c)
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+		f.wide(r)
+	}
+	f.endWord()
+	return f.finish()
+}
+
+// A folder holds words divided by single spaces, and the word being written.
+type folder struct {
+	buf  *[Max]byte
+	n    int  // bytes written
+	word int  // where the current word starts
+	bad  bool // there is no key
+}
+
+func (f *folder) ascii(c byte) {
+	switch {
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		f.put(c)
+	case 'A' <= c && c <= 'Z':
+		f.put(c | 0x20)
+	case c == '\'' || c == '`':
+	case c == '.':
+		if f.isSaint() { // "St.Lucia"
+			f.endWord()
+		}
+	case c == '&':
+		f.endWord()
+		f.putAll("and")
+		f.endWord()
+	default:
+		f.endWord()
+	}
+}
+
+// latin holds what U+00C0 to U+017F fold to, two bytes each.
+const latin = "" +
+	"a a a a a a aec e e e e i i i i d n o o o o o   o u u u u y thss" +
+	"a a a a a a aec e e e e i i i i d n o o o o o   o u u u u y thy " +
+	"a a a a a a c c c c c c c c d d d d e e e e e e e e e e g g g g " +
+	"g g g g h h h h i i i i i i i i i i ijijj j k k q l l l l l l l " +
+	"l l l n n n n n n n ngngo o o o o o oeoer r r r r r s s s s s s " +
+	"s s t t t t t t u u u u u u u u u u u u w w y y y z z z z z z s "
+
+func (f *folder) wide(r rune) {
+	switch {
+	case 0xC0 <= r && r < 0x180:
+		f.letters(latin[2*(r-0xC0)], latin[2*(r-0xC0)+1])
+	case 0x300 <= r && r < 0x370: // combining marks of decomposed letters
+	case r == 0x2018 || r == 0x2019 || r == 0x2BB || r == 0x2BC || r == 0xB4 || r == 0x2032: // apostrophes
+	case r == 0x200B || r == 0xFEFF || r == 0xAD: // invisible
+	case 0x1EA0 <= r && r < 0x1EFA:
+		f.put(vietnamese(r))
+	case 0x218 <= r && r < 0x21C: // Romanian
+		f.put("sstt"[r-0x218])
+	case 0x1CD <= r && r < 0x1DD: // Pinyin
+		f.put("aaiioouuuuuuuuuu"[r-0x1CD])
+	case unicode.IsLetter(r) || r == utf8.RuneError:
+		f.bad = true
+	default:
+		f.endWord()
+	}
+}
+
+// letters writes the one or two letters of an entry of latin; the signs of
+// multiplication and division have none.
+func (f *folder) letters(first, second byte) {
+	if first == ' ' {
+		f.endWord()
+		return
+	}
+	f.put(first)
+	if second != ' ' {
+		f.put(second)
+	}
+}
+
+func vietnamese(r rune) byte {
+	switch {
+	case r < 0x1EB8:
+		return 'a'
+	case r < 0x1EC8:
+		return 'e'
+	case r < 0x1ECC:
+		return 'i'
+	case r < 0x1EE4:
+		return 'o'
+	case r < 0x1EF2:
+		return 'u'
+	}
+	return 'y'
+}
+
+func (f *folder) put(c byte) {
+	if f.n == Max {
+		f.bad = true
+		return
+	}
+	f.buf[f.n] = c
+	f.n++
+}
+
+func (f *folder) putAll(s string) {
+	for i := range len(s) {
+		f.put(s[i])
+	}
+}
+
+func (f *folder) isSaint() bool { return string(f.buf[f.word:f.n]) == "st" }
+
+// endWord ends the current word, if there is one, with a space.
+func (f *folder) endWord() {
+	if f.n == f.word {
+		return
+	}
+	if f.isSaint() {
+		f.n = f.word
+		f.putAll("saint")
+	}
+	f.put(' ')
+	f.word = f.n
+}
+
+// finish drops the last space and the article at either end.
+func (f *folder) finish() int {
+	const article = "the"
+	if f.bad || f.n == 0 {
+		return 0
+	}
+	words := f.buf[:f.n-1]
+	if n := len(words) - len(article); n > 0 && string(words[n:]) == article && words[n-1] == ' ' {
+		words = words[:n-1]
+	}
+	if n := len(article); len(words) > n && string(words[:n]) == article && words[n] == ' ' {
+		words = words[:copy(words, words[n+1:])]
+	}
+	return len(words)
+}

@@ -1,0 +1,89 @@
+// Package key makes table keys of what people type: the package timezone looks
+// them up and its generator stores them, so both must agree on every byte.
+package key
+
+import "math/bits"
+
+// Max is the length of the longest key in bytes. Longer input has no key.
+const Max = 96
+
+// A Space keeps keys of one kind apart from those of another.
+type Space uint8
+
+// The spaces. States of the first country that has some are keys of States, of
+// the second country of States+1, and so on.
+const (
+	Zones Space = iota
+	Windows
+	Countries
+	Languages
+	States
+)
+
+// Text is what a key can be made of.
+type Text interface{ string | []byte }
+
+// Hash returns the hash of s within a name space. ASCII letters of both cases
+// hash alike; all other bytes count as they are.
+func Hash[T Text](space Space, s T) uint64 {
+	const k = 0x9e3779b97f4a7c15
+	h := uint64(space)<<32 ^ uint64(len(s))*k
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		h = mix(h ^ lower8(load8(s, i)))
+	}
+	if i < len(s) {
+		h = mix(h ^ lower8(loadTail(s, i)))
+	}
+	return mix(h ^ k)
+}
+
+// EqualLower reports whether s, with ASCII letters in lower case, is t in the
+// same way.
+func EqualLower[T Text](s T, t string) bool {
+	if len(s) != len(t) {
+		return false
+	}
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if lower8(load8(s, i)) != lower8(load8(t, i)) {
+			return false
+		}
+	}
+	return i == len(s) || lower8(loadTail(s, i)) == lower8(loadTail(t, i))
+}
+
+func mix(x uint64) uint64 {
+	hi, lo := bits.Mul64(x, 0xd6e8feb86659fd93)
+	return hi ^ lo
+}
+
+// load8 is one machine load on the usual processors.
+func load8[T Text](s T, i int) uint64 {
+	_ = s[i+7]
+	return uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+		uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+}
+
+// loadTail reads the last one to seven bytes from i on. What has eight bytes
+// in all is read as one word that overlaps the one before.
+func loadTail[T Text](s T, i int) uint64 {
+	if len(s) >= 8 {
+		return load8(s, len(s)-8)
+	}
+	var w uint64
+	for n := len(s) - 1; n >= i; n-- {
+		w = w<<8 | uint64(s[n])
+	}
+	return w
+}
+
+// lower8 turns the upper-case ASCII letters among eight bytes into lower case.
+func lower8(w uint64) uint64 {
+	const ones = 0x0101010101010101
+	low7 := w & (0x7f * ones)
+	fromA := low7 + (0x80-'A')*ones // high bit set from 'A' on
+	pastZ := low7 + (0x7f-'Z')*ones // high bit set after 'Z'
+	upper := (fromA ^ pastZ) & ^w & (0x80 * ones)
+	return w | upper>>2
+}

@@ -1,0 +1,80 @@
+package timezone
+
+import "github.com/usher-go/usher/timezone/internal/key"
+
+// The tables are strings in tables.go; the functions below are the only ones
+// that know their layout. None allocates.
+
+func word16(table string, i int) uint16 {
+	return uint16(table[i]) | uint16(table[i+1])<<8
+}
+
+func word32(table string, i int) uint32 {
+	_ = table[i+3]
+	return uint32(table[i]) | uint32(table[i+1])<<8 | uint32(table[i+2])<<16 | uint32(table[i+3])<<24
+}
+
+// find returns the value of the key s, in whatever case.
+func find[T key.Text](space key.Space, s T) (value uint16, ok bool) {
+	if len(s) == 0 || len(s) > key.Max {
+		return 0, false
+	}
+	bucket := int(key.Hash(space, s) >> (64 - bucketBits))
+	want := uint32(len(s))<<5 | uint32(space)
+	end := int(word16(buckets, 2*bucket+2))
+	for i := int(word16(buckets, 2*bucket)); i < end; i++ {
+		packed := word32(entries, 6*i)
+		if packed&0xfff != want {
+			continue
+		}
+		start := int(packed >> 12)
+		if key.EqualLower(s, text[start:start+len(s)]) {
+			return word16(entries, 6*i+4), true
+		}
+	}
+	return 0, false
+}
+
+// findName returns the value of the key that s folds to. Names as they are
+// usually written are keys but for their case, so they are tried first.
+func findName(space key.Space, s string) (value uint16, ok bool) {
+	if value, ok = find(space, s); ok {
+		return value, true
+	}
+	var buf [key.Max]byte
+	return find(space, buf[:key.Fold(&buf, s)])
+}
+
+// remark is the bit of a zone's value that asks for a note: the name is an
+// abbreviation, or the state has other zones as well.
+const remark = 1 << 15
+
+// zoneName returns the name of a zone, without regard to the remark.
+func zoneName(zone uint16) string {
+	packed := word32(zones, 4*int(zone&^remark))
+	start := int(packed >> 12)
+	return text[start : start+int(packed&0xfff)]
+}
+
+// A class says what decides in a country.
+type class uint8
+
+const (
+	classOne     class = iota // its zone: it has one, or several that keep the same rules
+	classPrimary              // the state, else its primary zone
+	classMany                 // the state, else nothing
+	classNone                 // nothing: no zone is known
+)
+
+// A country is the number of one in the tables.
+type country uint16
+
+func (c country) code() string { return countryCodes[2*c : 2*c+2] }
+
+func (c country) class() class { return class(countries[4*int(c)]) }
+
+// states returns the space of the keys of its states, or 0.
+func (c country) states() key.Space { return key.Space(countries[4*int(c)+1]) }
+
+// zone returns the zone with which the country answers by itself, or 0.
+func (c country) zone() uint16 { return word16(countries, 4*int(c)+2) }
