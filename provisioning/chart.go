@@ -1,0 +1,192 @@
+package provisioning
+
+import (
+	"slices"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/hierarchy"
+	"github.com/usher-go/usher/sources"
+)
+
+// placeInChart sets everybody's manager, in a second pass over the whole team
+// as it is to be, so that a manager who comes in with the same plan is found
+// (S23), and finds the managers who are to be told about a newcomer.
+func (p *pass) placeInChart() {
+	people, persons := p.people()
+	if p.cfg.Hierarchy.Ignore {
+		p.tellIgnored()
+		return
+	}
+	if !slices.ContainsFunc(people, func(q hierarchy.Person) bool { return q.Follow }) {
+		return
+	}
+	chart := hierarchy.Build(people)
+	for i := range people {
+		if people[i].Follow {
+			p.place(chart, people, persons[i], i)
+		}
+	}
+	if p.cfg.Managers.Notify {
+		p.notifyManagers(chart, people, persons)
+	}
+}
+
+// people returns the team as it is to be, each with the keys by which others
+// may name them, and the person behind each.
+func (p *pass) people() (people []hierarchy.Person, persons []int32) {
+	creates := 0
+	for _, d := range p.drafts {
+		if d.kind == KindCreate {
+			creates++
+		}
+	}
+	people = make([]hierarchy.Person, 0, len(p.members)+creates)
+	persons = make([]int32, 0, len(p.members)+creates)
+	for i := range p.members {
+		people = append(people, p.chartPerson(int32(i), &p.members[i]))
+		persons = append(persons, int32(i))
+	}
+	for _, d := range p.drafts {
+		if d.kind == KindCreate {
+			people = append(people, p.chartPerson(d.person, nil))
+			persons = append(persons, d.person)
+		}
+	}
+	return people, persons
+}
+
+func (p *pass) chartPerson(person int32, m *Member) hierarchy.Person {
+	user := p.userOfPerson(person)
+	position, kind, follows := int32(assignment.Unmatched), KindUpdate, false
+	if at := p.draftOf[person]; at != none {
+		d := p.drafts[at]
+		m, user, position, kind, follows = &d.after, d.user, d.position, d.kind, d.user != nil
+	} else if p.fates[person] == fateFollow {
+		position, follows = p.governing[p.userOf[person]], true
+	}
+	q := hierarchy.Person{
+		Key: m.ID, Current: m.ManagerID, Email: m.Email, Active: m.Active,
+		GivenName: m.GivenName, FamilyName: m.FamilyName,
+	}
+	if m.Managed && m.Connection == p.cfg.Connection {
+		q.ID = m.ExternalID
+	}
+	if user == nil {
+		return q
+	}
+	if user.Email != m.Email {
+		q.Alias = user.Email
+	}
+	q.Manager = (*hierarchy.Keys)(&user.Manager)
+	q.Follow = follows && p.follows(person, kind, position)
+	return q
+}
+
+// follows says whose edge follows the directory: everybody's under automatic
+// mode, and a newcomer's under either (R90 to R94).
+func (p *pass) follows(person int32, kind Kind, position int32) bool {
+	if p.frozen[person] {
+		return false
+	}
+	a := p.rules.At(position)
+	return a != nil && (kind == KindCreate || a.Mode == assignment.Automatic)
+}
+
+// place sets one person's manager as the chart came out.
+func (p *pass) place(chart *hierarchy.Chart, people []hierarchy.Person, person int32, i int) {
+	finding := chart.Finding(i)
+	unnamed := finding == hierarchy.NoManagerKey
+	if !chart.Changed(i) && (finding == hierarchy.NoFinding || unnamed && p.unnamedIsOld(person)) {
+		return
+	}
+	d := p.draft(person)
+	if chart.Changed(i) {
+		manager := people[chart.Manager(i)]
+		d.overwrite(FieldManager, d.after.ManagerID != "")
+		d.after.ManagerID = manager.Key
+		d.because(because(CodeManagerSet, "manager", fullName(manager.GivenName, manager.FamilyName)))
+	}
+	if finding == hierarchy.NoFinding {
+		return
+	}
+	facts := []string{"email", d.user.Manager.Email, "id", d.user.Manager.ID, "name", d.user.Manager.Name}
+	switch {
+	case unnamed && !p.snapshot.Proven.Has(sources.FactManagers):
+		p.problem(d, because(CodeManagerUnproven))
+	case unnamed && d.after.Owners.Of(FieldManager) == Source:
+		d.after.Owners = d.after.Owners.With(FieldManager, Nobody)
+		p.problem(d, because(CodeEmptyNotValue, "fields", FieldManager.String()))
+	default:
+		p.problem(d, because(Code(finding.String()), facts...))
+	}
+	if d.after.ManagerID == "" {
+		d.because(because(CodeManualNeeded))
+	}
+}
+
+// unnamedIsOld reports whether a person for whom the source names no manager
+// is in already and never had one from it: told once, at the beginning.
+func (p *pass) unnamedIsOld(person int32) bool {
+	if at := p.draftOf[person]; at != none && p.drafts[at].joins() {
+		return false
+	}
+	return int(person) < len(p.members) && p.members[person].Owners.Of(FieldManager) != Source
+}
+
+// draft returns a person's draft; a member that had nothing to change so far
+// gets one.
+func (p *pass) draft(person int32) *draft {
+	if at := p.draftOf[person]; at != none {
+		return p.drafts[at]
+	}
+	d := &draft{
+		person: person, kind: KindUpdate, user: p.userOfPerson(person),
+		position: p.governing[p.userOf[person]],
+	}
+	p.begin(d, person)
+	p.keep(d)
+	return d
+}
+
+// tellIgnored says of each newcomer that nobody placed them (R88).
+func (p *pass) tellIgnored() {
+	for _, d := range p.drafts {
+		if d.joins() && d.after.ManagerID == "" {
+			d.because(because(CodeIgnored))
+			d.because(because(CodeManualNeeded))
+		}
+	}
+}
+
+// notifyManagers adds the mail to the direct manager of each newcomer, if the
+// manager has at least one active report with recording on (R128, R129, S27).
+func (p *pass) notifyManagers(chart *hierarchy.Chart, people []hierarchy.Person, persons []int32) {
+	if !slices.ContainsFunc(p.drafts, func(d *draft) bool { return d.kind == KindCreate }) {
+		return
+	}
+	recorded := make(map[int]bool)
+	for i := range people {
+		m := p.afterwards(persons[i])
+		if manager := chart.Manager(i); manager != hierarchy.None && m.Active && slices.Contains(m.Capture, assignment.Recording) {
+			recorded[manager] = true
+		}
+	}
+	for i := range people {
+		at := p.draftOf[persons[i]]
+		if at == none || p.drafts[at].kind != KindCreate {
+			continue
+		}
+		if manager := chart.Manager(i); manager != hierarchy.None && recorded[manager] {
+			d := p.drafts[at]
+			d.effects = append(d.effects, Effect{Kind: NotifyManager, To: people[manager].Key, About: d.after.ID})
+		}
+	}
+}
+
+// afterwards returns a person as this pass leaves them.
+func (p *pass) afterwards(person int32) *Member {
+	if at := p.draftOf[person]; at != none {
+		return &p.drafts[at].after
+	}
+	return &p.members[person]
+}

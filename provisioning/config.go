@@ -1,0 +1,380 @@
+package provisioning
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/strictjson"
+	"github.com/usher-go/usher/timezone"
+)
+
+// ConfigFormat is the number in the field "format" of a config's JSON.
+const ConfigFormat = 1
+
+// Config holds the rules of one company for one connection. It is plain data,
+// the same in Go and in JSON. The zero value of every option is the safe one:
+// nothing is converted, nobody stays active, nobody is mailed, capture is off.
+type Config struct {
+	// Format is 1. In a Go literal it may be left out.
+	Format int `json:"format"`
+	// Revision names this state of the config; plans carry it, so that a plan
+	// made under older rules can be told (R29).
+	Revision string `json:"revision,omitempty"`
+	// Source is the one directory of the company: okta, entra (or azuread),
+	// salesforce, onelogin, rippling or scim (R1, R2). It is required.
+	Source string `json:"source"`
+	// Connection is one configured instance of the source. Empty: the same
+	// word as Source.
+	Connection string `json:"connection,omitempty"`
+
+	Domains Domains `json:"domains"`
+
+	// Assignments are in the order of the table, uppermost first.
+	Assignments []assignment.Assignment `json:"assignments,omitempty"`
+	// Default governs whoever matches no assignment. Nil: an assignment with
+	// the ID "default" that gives nothing, automatically (R109). With
+	// Salesforce queries there is none and this is ignored (S17).
+	Default *assignment.Assignment `json:"default,omitempty"`
+	// Basic is the track without assignments: everybody, or one query, and one
+	// profile (R111, R112). It excludes Assignments and Default.
+	Basic *Basic `json:"basic,omitempty"`
+
+	Hierarchy  Hierarchy        `json:"hierarchy,omitzero"`
+	KeepActive KeepActive       `json:"keep_active,omitzero"`
+	Managers   Managers         `json:"managers,omitzero"`
+	Locale     Locale           `json:"locale,omitzero"`
+	Seats      assignment.Seats `json:"seats,omitzero"`
+	Breakers   Breakers         `json:"breakers,omitzero"`
+
+	// Phones brings phone numbers into one form. Nil: an extension written
+	// behind the number in one of the forms of R64 is split off, and the
+	// number is kept as given. The package phone has a better one.
+	Phones PhoneNormalizer `json:"-"`
+}
+
+// A PhoneNormalizer brings a phone number into one form. The country may be
+// empty or as the directory spells it. It returns the number, the extension
+// and the reason codes to report, such as "phone.unparsed". It must be pure
+// and safe for concurrent use.
+type PhoneNormalizer interface {
+	Normalize(number, extension, country string) (normalized, ext string, codes []string)
+}
+
+// Domains says whose addresses are the company's (S7, S8).
+type Domains struct {
+	// Primary is the company's primary domain. It is required.
+	Primary string `json:"primary"`
+	// Company are further domains of the company itself.
+	Company DomainList `json:"company,omitempty"`
+	// Additional are domains of others from which new people are provisioned
+	// all the same (R45). Salesforce only.
+	Additional DomainList `json:"additional,omitempty"`
+	// Convert gives a person of another domain the primary one (R44).
+	// Salesforce only.
+	Convert bool `json:"convert,omitempty"`
+}
+
+// A DomainList holds domains. In JSON it is an array, or one text with the
+// domains separated by commas or newlines, as people type them (R46).
+type DomainList []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *DomainList) UnmarshalJSON(data []byte) error {
+	var texts []string
+	if len(data) > 0 && data[0] == '"' {
+		texts = make([]string, 1)
+		if err := json.Unmarshal(data, &texts[0]); err != nil {
+			return err
+		}
+	} else if err := json.Unmarshal(data, &texts); err != nil {
+		return fmt.Errorf("want an array of domains, or one text with commas or newlines between them")
+	}
+	*l = ParseDomainList(strings.Join(texts, "\n"))
+	return nil
+}
+
+// ParseDomainList splits a text of domains at commas and newlines and drops
+// what is blank (R46). It does not judge the domains; Config.Validate does.
+func ParseDomainList(text string) DomainList {
+	var list DomainList
+	for domain := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if domain = strings.TrimSpace(domain); domain != "" {
+			list = append(list, domain)
+		}
+	}
+	return list
+}
+
+// Basic is the track of a company that has no assignments.
+type Basic struct {
+	// Query selects who is imported. Empty: everybody (R111).
+	Query string `json:"query,omitempty"`
+	// Profile is the one permission profile for all of them (R112).
+	Profile string `json:"profile"`
+	// Workspace is where the profile holds. Empty: "default".
+	Workspace string          `json:"workspace,omitempty"`
+	Mode      assignment.Mode `json:"mode"`
+}
+
+// Hierarchy says whether the org chart follows the source.
+type Hierarchy struct {
+	// Source may repeat Config.Source. The chart comes from the provisioning
+	// source and no other, so another word here is an error (R3).
+	Source string `json:"source,omitempty"`
+	// Ignore leaves the chart alone: it stays as it is and nobody new is
+	// placed in it (R85 to R91). For Salesforce; accepted elsewhere with a
+	// warning.
+	Ignore bool `json:"ignore,omitempty"`
+}
+
+// KeepActive leaves people active who should leave (R124 to R126). Neither
+// option is recommended; each is reported for each person it keeps.
+type KeepActive struct {
+	// Deactivated keeps those whom the source deactivated.
+	Deactivated bool `json:"deactivated,omitempty"`
+	// Unmatched keeps those who match no filter any more or are not listed.
+	Unmatched bool `json:"unmatched,omitempty"`
+}
+
+// Managers holds the options about direct managers.
+type Managers struct {
+	// Notify mails the direct manager of a person whom a plan creates, if the
+	// manager has a recorded team (R128, R129, S27).
+	Notify bool `json:"notify,omitempty"`
+	// ToggleCapture lets direct managers turn capture on and off for their
+	// reports under manual assignments (R131 to R134).
+	ToggleCapture bool `json:"toggle_capture,omitempty"`
+}
+
+// Locale holds the company's defaults.
+type Locale struct {
+	// TimeZone is a TZ database name, used last (R79). Empty: none.
+	TimeZone string `json:"timezone,omitempty"`
+	// Locale is used for people without one. Empty: en-US (R69).
+	Locale string `json:"locale,omitempty"`
+}
+
+// DefaultLocale is the locale of a person for whom nothing says another (R69).
+const DefaultLocale = "en-US"
+
+// sourceKinds are the automatic sources (R1, G11).
+var sourceKinds = []string{"okta", "entra", "salesforce", "onelogin", "rippling", "scim"}
+
+// sourceKind returns the one word for a source: azuread is entra (C13).
+func sourceKind(word string) string {
+	if word == "azuread" {
+		return "entra"
+	}
+	return word
+}
+
+// ParseConfig reads the JSON form of a config. It refuses unknown fields and
+// reports every problem at once, as a *ConfigError; warnings alone are no
+// error.
+func ParseConfig(data []byte) (Config, error) {
+	var cfg Config
+	if err := strictjson.Decode(data, &cfg); err != nil {
+		return Config{}, fmt.Errorf("provisioning: config: %w", err)
+	}
+	problems := cfg.Validate()
+	if cfg.Format != ConfigFormat {
+		problems = append([]Problem{{Path: "format", Message: fmt.Sprintf("is %d; want %d", cfg.Format, ConfigFormat)}}, problems...)
+	}
+	if err := configError(problems); err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+// A Problem is one thing that is wrong, or unwise, in a config.
+type Problem = assignment.Problem
+
+// A ConfigError holds everything that is wrong with a config.
+type ConfigError struct {
+	// Problems holds the errors, at least one, and the warnings.
+	Problems []Problem
+}
+
+// Error lists the errors, one a line.
+func (e *ConfigError) Error() string {
+	var b strings.Builder
+	b.WriteString("provisioning: invalid config")
+	for _, p := range e.Problems {
+		if !p.Warning {
+			b.WriteString("\n\t" + p.String())
+		}
+	}
+	return b.String()
+}
+
+// configError returns the problems as an error if one of them is an error.
+func configError(problems []Problem) error {
+	for _, p := range problems {
+		if !p.Warning {
+			return &ConfigError{Problems: problems}
+		}
+	}
+	return nil
+}
+
+// Validate returns everything that is wrong or unwise in c, errors and
+// warnings, in the order of the fields.
+func (c *Config) Validate() []Problem {
+	v := validation{cfg: c, kind: sourceKind(c.Source)}
+	v.source()
+	v.domains()
+	v.assignments()
+	v.options()
+	v.locale()
+	v.breakers()
+	return v.problems
+}
+
+type validation struct {
+	cfg      *Config
+	kind     string
+	problems []Problem
+}
+
+func (v *validation) fail(path, format string, args ...any) {
+	v.problems = append(v.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+func (v *validation) warn(path, format string, args ...any) {
+	v.problems = append(v.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+func (v *validation) salesforce() bool { return v.kind == "salesforce" }
+
+func (v *validation) source() {
+	if v.cfg.Format != 0 && v.cfg.Format != ConfigFormat {
+		v.fail("format", "is %d; want %d", v.cfg.Format, ConfigFormat)
+	}
+	for _, kind := range sourceKinds {
+		if v.kind == kind {
+			return
+		}
+	}
+	v.fail("source", "is %q; want one of %s", v.cfg.Source, strings.Join(sourceKinds, ", "))
+}
+
+func (v *validation) domains() {
+	seen := make(map[string]string)
+	check := func(path, text string) {
+		domain, ok := parseDomain(text)
+		switch other, twice := seen[domain]; {
+		case !ok:
+			v.fail(path, "%q is not a domain; want one such as example.com", text)
+		case twice:
+			v.warn(path, "%q stands in %s as well", text, other)
+		default:
+			seen[domain] = path
+		}
+	}
+	d := &v.cfg.Domains
+	check("domains.primary", d.Primary)
+	for i, domain := range d.Company {
+		check(fmt.Sprintf("domains.company[%d]", i), domain)
+	}
+	for i, domain := range d.Additional {
+		check(fmt.Sprintf("domains.additional[%d]", i), domain)
+	}
+	if v.salesforce() {
+		return
+	}
+	if len(d.Additional) > 0 {
+		v.fail("domains.additional", "exists for salesforce only, and the source is %s", v.kind)
+	}
+	if d.Convert {
+		v.fail("domains.convert", "exists for salesforce only, and the source is %s", v.kind)
+	}
+}
+
+func (v *validation) assignments() {
+	c := v.cfg
+	if b := c.Basic; b != nil {
+		if len(c.Assignments) > 0 || c.Default != nil {
+			v.fail("basic", "is the track without assignments; want either basic or assignments and default")
+		}
+		if b.Profile == "" {
+			v.fail("basic.profile", "is empty; want the permission profile for everybody")
+		}
+	}
+	rules := c.rules()
+	if c.Basic == nil {
+		v.problems = append(v.problems, rules.Validate(c.Seats)...)
+	}
+	for i := range rules.Assignments {
+		if rules.Assignments[i].Match.Query != "" && !v.salesforce() {
+			v.fail(fmt.Sprintf("assignments[%d].match.query", i), "selects by a query, which source %s does not have; want groups or attributes", v.kind)
+		}
+	}
+	if c.Default != nil && rules.Default == nil {
+		v.warn("default", "is not used: with salesforce queries, who matches none of them is out of scope")
+	}
+}
+
+func (v *validation) options() {
+	c := v.cfg
+	if h := c.Hierarchy.Source; h != "" && sourceKind(h) != v.kind {
+		v.fail("hierarchy.source", "is %q; the org chart comes from the provisioning source, %s", h, v.kind)
+	}
+	if c.Hierarchy.Ignore && !v.salesforce() {
+		v.warn("hierarchy.ignore", "is meant for salesforce")
+	}
+	if (c.KeepActive != KeepActive{}) {
+		v.warn("keep_active", "leaves access to people who should have none; not recommended")
+		if !v.salesforce() {
+			v.warn("keep_active", "is meant for salesforce")
+		}
+	}
+}
+
+func (v *validation) locale() {
+	l := v.cfg.Locale
+	if l.TimeZone != "" {
+		if got := timezone.Resolve(timezone.Hints{Zone: l.TimeZone}); got.Zone == "" {
+			v.fail("locale.timezone", "%q is not a TZ database name; want one such as Europe/Paris", l.TimeZone)
+		}
+	}
+	if l.Locale != "" {
+		if _, ok := timezone.ParseLocale(l.Locale); !ok {
+			v.fail("locale.locale", "%q is not a locale; want one such as en-US", l.Locale)
+		}
+	}
+}
+
+// rules returns the assignments as they hold for the source: with the default
+// where there is one (S17), and the basic track as the one assignment it is.
+func (c *Config) rules() assignment.Rules {
+	if b := c.Basic; b != nil {
+		workspace := b.Workspace
+		if workspace == "" {
+			workspace = "default"
+		}
+		only := assignment.Assignment{ID: "basic", Name: "Everybody", Mode: b.Mode}
+		only.Profiles = map[string]string{workspace: b.Profile}
+		only.Match.Query = b.Query
+		only.Match.All = b.Query == ""
+		return assignment.Rules{Assignments: []assignment.Assignment{only}}
+	}
+	rules := assignment.Rules{Assignments: make([]assignment.Assignment, len(c.Assignments))}
+	for i, a := range c.Assignments {
+		a.Settings = a.Settings.Clone()
+		a.Normalize()
+		rules.Assignments[i] = a
+	}
+	if sourceKind(c.Source) == "salesforce" && len(rules.Queries()) > 0 {
+		return rules
+	}
+	fallback := assignment.Assignment{ID: "default", Name: "Default", Mode: assignment.Automatic}
+	if c.Default != nil {
+		fallback = *c.Default
+		fallback.Settings = fallback.Settings.Clone()
+		fallback.Normalize()
+	}
+	rules.Default = &fallback
+	return rules
+}

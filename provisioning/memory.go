@@ -1,0 +1,276 @@
+package provisioning
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Memory is a Store that keeps everything in memory: the reference for the
+// contract, and a store for tests. It implements every optional interface. The
+// zero value is an empty store, ready to use and safe for concurrent use.
+type Memory struct {
+	mu      sync.Mutex
+	tenants map[string]*memoryTenant
+}
+
+type memoryTenant struct {
+	members  map[string]Member
+	byEmail  map[string]map[string]bool // address key to member IDs
+	done     map[string]string          // action key to member ID
+	effects  []Effect
+	plans    map[string]*Plan
+	records  []Record
+	revision int
+	lock     chan struct{} // holds a token while the tenant is free
+}
+
+var (
+	_ Store     = (*Memory)(nil)
+	_ Locker    = (*Memory)(nil)
+	_ Outbox    = (*Memory)(nil)
+	_ PlanStore = (*Memory)(nil)
+	_ AuditLog  = (*Memory)(nil)
+)
+
+// tenant returns the state of a tenant. The caller holds m.mu.
+func (m *Memory) tenant(name string) *memoryTenant {
+	t := m.tenants[name]
+	if t == nil {
+		t = &memoryTenant{
+			members: make(map[string]Member), byEmail: make(map[string]map[string]bool),
+			done: make(map[string]string), plans: make(map[string]*Plan), lock: make(chan struct{}, 1),
+		}
+		t.lock <- struct{}{}
+		if m.tenants == nil {
+			m.tenants = make(map[string]*memoryTenant)
+		}
+		m.tenants[name] = t
+	}
+	return t
+}
+
+// Put writes a member as the host itself would: with a new revision, and
+// without looking at locks. It returns the member as stored.
+func (m *Memory) Put(tenant string, member Member) Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tenant(tenant).put(member)
+}
+
+// Delete removes a member as the host itself would, with the keys of what was
+// done to it, so that the person can be created again.
+func (m *Memory) Delete(tenant, memberID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	t.unindex(memberID)
+	delete(t.members, memberID)
+	maps.DeleteFunc(t.done, func(_, id string) bool { return id == memberID })
+}
+
+// Members implements Store. The members are yielded in the order of their IDs.
+func (m *Memory) Members(ctx context.Context, tenant string) iter.Seq2[Member, error] {
+	return func(yield func(Member, error) bool) {
+		m.mu.Lock()
+		team := slices.SortedFunc(maps.Values(m.tenant(tenant).members), func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+		m.mu.Unlock()
+		for _, member := range team {
+			if err := ctx.Err(); err != nil {
+				yield(Member{}, err)
+				return
+			}
+			if !yield(member.Clone(), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Apply implements Store.
+func (m *Memory) Apply(ctx context.Context, tenant string, actions []Action) ([]Result, error) {
+	results := make([]Result, 0, len(actions))
+	for group := range Groups(actions) {
+		if err := ctx.Err(); err != nil {
+			return results, err
+		}
+		m.mu.Lock()
+		results = append(results, m.tenant(tenant).apply(group, ActorFrom(ctx))...)
+		m.mu.Unlock()
+	}
+	return results, nil
+}
+
+// apply does the actions of one group, all or none.
+func (t *memoryTenant) apply(group []Action, actor string) []Result {
+	results := make([]Result, len(group))
+	var failure error
+	for i := range group {
+		a := &group[i]
+		results[i] = Result{Key: a.Key, Kind: a.Kind, MemberID: a.Member.ID}
+		if _, results[i].Repeated = t.done[a.Key]; !results[i].Repeated {
+			failure = cmp.Or(failure, t.check(a))
+		}
+	}
+	failure = cmp.Or(failure, t.checkUnique(group, results))
+	for i := range group {
+		switch {
+		case results[i].Repeated:
+		case failure != nil:
+			results[i].Err = failure
+		default:
+			t.do(&group[i], actor)
+		}
+	}
+	return results
+}
+
+// check tells whether an action was planned from the member as it is.
+func (t *memoryTenant) check(a *Action) error {
+	member, exists := t.members[a.Member.ID]
+	if exists == (a.Kind == KindCreate) || member.Revision != a.Revision {
+		return fmt.Errorf("%s %s: %w", a.Kind, a.Member.ID, ErrStale)
+	}
+	return nil
+}
+
+// checkUnique tells whether the team would still have each primary email and
+// each identity once.
+func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
+	after := make(map[string]*Member, len(group))
+	for i := range group {
+		if !results[i].Repeated {
+			after[group[i].Member.ID] = &group[i].Member
+		}
+	}
+	emails, refs := make(map[string]bool), make(map[any]bool)
+	for id, member := range after {
+		key := addressKey(member.Email)
+		for other := range t.byEmail[key] {
+			if other != id && after[other] == nil {
+				return fmt.Errorf("address of %s is that of %s: %w", id, other, ErrConflict)
+			}
+		}
+		if key != "" && emails[key] || member.Managed && refs[member.Ref()] {
+			return fmt.Errorf("%s: %w", id, ErrConflict)
+		}
+		emails[key], refs[member.Ref()] = true, true
+		if old := t.members[id]; !member.Managed || old.Ref() == member.Ref() && old.Managed {
+			continue
+		}
+		for other, m := range t.members {
+			if other != id && after[other] == nil && m.Managed && m.Ref() == member.Ref() {
+				return fmt.Errorf("identity of %s is that of %s: %w", id, other, ErrConflict)
+			}
+		}
+	}
+	return nil
+}
+
+// do writes one action with everything that belongs to it.
+func (t *memoryTenant) do(a *Action, actor string) {
+	member := a.Member.Clone()
+	member.Protected = t.members[member.ID].Protected
+	t.put(member)
+	t.done[a.Key] = member.ID
+	t.effects = append(t.effects, a.Effects...)
+	t.records = append(t.records, Record{
+		At: time.Now().UTC(), Key: a.Key, Kind: a.Kind, MemberID: member.ID, Email: member.Email,
+		Actor: actor, Changes: a.Changes, Reasons: a.Reasons,
+	})
+}
+
+func (t *memoryTenant) put(member Member) Member {
+	t.unindex(member.ID)
+	t.revision++
+	member = member.Clone()
+	member.Revision = Revision(strconv.Itoa(t.revision))
+	t.members[member.ID] = member
+	if key := addressKey(member.Email); key != "" {
+		if t.byEmail[key] == nil {
+			t.byEmail[key] = make(map[string]bool)
+		}
+		t.byEmail[key][member.ID] = true
+	}
+	return member.Clone()
+}
+
+func (t *memoryTenant) unindex(memberID string) {
+	if member, ok := t.members[memberID]; ok {
+		delete(t.byEmail[addressKey(member.Email)], memberID)
+	}
+}
+
+// Lock implements Locker. Its holder cannot die without the store.
+func (m *Memory) Lock(ctx context.Context, tenant string) (func(), error) {
+	m.mu.Lock()
+	lock := m.tenant(tenant).lock
+	m.mu.Unlock()
+	select {
+	case <-lock:
+		return sync.OnceFunc(func() { lock <- struct{}{} }), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrLocked, ctx.Err())
+	}
+}
+
+// Effects implements Outbox.
+func (m *Memory) Effects(_ context.Context, tenant string) iter.Seq2[Effect, error] {
+	return func(yield func(Effect, error) bool) {
+		m.mu.Lock()
+		effects := slices.Clone(m.tenant(tenant).effects)
+		m.mu.Unlock()
+		for _, e := range effects {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Delivered implements Outbox.
+func (m *Memory) Delivered(_ context.Context, tenant string, e Effect) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	t.effects = slices.DeleteFunc(t.effects, func(other Effect) bool { return other == e })
+	return nil
+}
+
+// SavePlan implements PlanStore.
+func (m *Memory) SavePlan(_ context.Context, tenant string, p *Plan) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tenant(tenant).plans[p.Hash] = p
+	return nil
+}
+
+// Plan implements PlanStore.
+func (m *Memory) Plan(_ context.Context, tenant, hash string) (*Plan, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.tenant(tenant).plans[hash]; p != nil {
+		return p, nil
+	}
+	return nil, fmt.Errorf("%w: %.12s", ErrNoPlan, hash)
+}
+
+// Audit implements AuditLog.
+func (m *Memory) Audit(_ context.Context, tenant string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		m.mu.Lock()
+		records := slices.Clone(m.tenant(tenant).records)
+		m.mu.Unlock()
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,342 @@
+package provisioning
+
+import (
+	"strings"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/sources"
+)
+
+// A pass is one complete decision over everybody. A run makes one, or two if a
+// breaker trips: the second with those frozen who have to wait.
+type pass struct {
+	*work
+	frozen map[int32]bool // persons about whom nothing is done
+
+	claims  []claim
+	claimOf map[int32]*claim
+	joined  map[int32]bool // members whom a newcomer becomes
+
+	draftOf  []int32 // by person: position in drafts, or none
+	drafts   []*draft
+	refused  map[int32][]string // by person: seats that the pool did not have
+	withheld []heldDraft
+	skips    []Skip
+	findings []Finding
+	locales  map[string]string // spellings of locales met so far
+}
+
+// A draft is an action in the making: the member as it is and as it is to be.
+// What changes is the difference, taken at the end; a draft without one comes
+// to nothing.
+type draft struct {
+	person   int32
+	kind     Kind
+	before   *Member // nil for a create
+	after    Member
+	user     *sources.User
+	position int32 // of the governing assignment
+	claim    *claim
+	reasons  []Reason
+	emptied  FieldSet // fields that the source used to fill and leaves empty now
+	tracked  bool     // owners are kept exactly, field by field
+	effects  []Effect
+}
+
+type heldDraft struct {
+	*draft
+	reasons []Reason
+}
+
+func (w *work) decide(frozen map[int32]bool) *pass {
+	p := &pass{
+		work: w, frozen: frozen,
+		claimOf: make(map[int32]*claim), joined: make(map[int32]bool),
+		draftOf: make([]int32, len(w.members)+len(w.newcomers)),
+		locales: make(map[string]string),
+	}
+	for i := range p.draftOf {
+		p.draftOf[i] = none
+	}
+	p.collectClaims()
+	p.resolveClaims()
+	p.bringNewcomers()
+	p.grantSeats()
+	p.followMembers()
+	for _, d := range p.drafts {
+		p.applySettings(d)
+	}
+	p.placeInChart()
+	return p
+}
+
+// collectClaims finds those who want an address they do not have.
+func (p *pass) collectClaims() {
+	for i := range p.members {
+		if f := p.fates[i]; f != fateFollow && f != fateReactivate || p.frozen[int32(i)] {
+			continue
+		}
+		if m, u := &p.members[i], &p.users[p.userOf[i]]; u.Email != m.Email {
+			if address, converted, ok := p.wishedAddress(m, u); ok {
+				p.claims = append(p.claims, claim{person: int32(i), address: address, converted: converted, from: none, joins: none})
+			}
+		}
+	}
+	for i, n := range p.newcomers {
+		if person := int32(len(p.members) + i); !p.frozen[person] {
+			p.claims = append(p.claims, claim{
+				person: person, address: n.address, converted: n.converted,
+				from: none, joins: none, kind: KindCreate,
+			})
+		}
+	}
+	for i := range p.claims {
+		p.claimOf[p.claims[i].person] = &p.claims[i]
+	}
+}
+
+// wishedAddress returns the address that a linked member should get, if it is
+// another than it has. Who is in stays in: the domain gate decides the form of
+// a new address only (S7, S8), and an address that was converted once is not
+// taken back as long as it would convert to the same.
+func (p *pass) wishedAddress(m *Member, u *sources.User) (address string, converted, ok bool) {
+	own, domain, valid := parseAddress(u.Email)
+	if !valid || sameAddress(own, m.Email) {
+		return "", false, false
+	}
+	if p.domains[domain] {
+		return own, false, true
+	}
+	turned := p.convert(own, domain)
+	if p.cfg.Source == "salesforce" && sameAddress(turned, m.Email) {
+		return "", false, false
+	}
+	if p.cfg.Domains.Convert {
+		return turned, true, true
+	}
+	return own, false, true
+}
+
+// bringNewcomers makes drafts for those who come in, and skips the others.
+func (p *pass) bringNewcomers() {
+	for i, n := range p.newcomers {
+		person := int32(len(p.members) + i)
+		c := p.claimOf[person]
+		if c == nil {
+			continue // frozen
+		}
+		d := &draft{person: person, kind: c.kind, user: &p.users[n.user], position: n.position, claim: c}
+		switch {
+		case c.denied == CodeMatchRecycled:
+			p.begin(d, c.joins)
+			p.withheld = append(p.withheld, heldDraft{d, []Reason{because(CodeMatchRecycled, "former", fullName(d.before.GivenName, d.before.FamilyName))}})
+			p.identity(d)
+			continue
+		case c.denied != "":
+			p.skipDenied(n, c)
+			continue
+		case c.joins != none:
+			d.person, p.joined[c.joins] = c.joins, true
+			p.begin(d, c.joins)
+		default:
+			p.begin(d, none)
+		}
+		p.keep(d)
+		p.identity(d)
+	}
+	p.nameNewMembers()
+}
+
+// nameNewMembers gives the members to be created their IDs, which follow from
+// connection and external ID. One that a member has already (somebody whose
+// identity was bound anew since) is passed over for the next.
+func (p *pass) nameNewMembers() {
+	unnamed := make(map[string]*draft)
+	for _, d := range p.drafts {
+		if d.kind == KindCreate {
+			unnamed[newMemberID(p.cfg.Connection, d.user.ID, 0)] = d
+		}
+	}
+	for attempt := 1; len(unnamed) > 0; attempt++ {
+		taken := make(map[string]*draft)
+		for i := range p.members {
+			if d := unnamed[p.members[i].ID]; d != nil {
+				taken[newMemberID(p.cfg.Connection, d.user.ID, attempt)] = d
+				delete(unnamed, p.members[i].ID)
+			}
+		}
+		for id, d := range unnamed {
+			d.after.ID = id
+		}
+		unnamed = taken
+	}
+}
+
+// skipDenied skips a newcomer whose address could not be had.
+func (p *pass) skipDenied(n newcomer, c *claim) {
+	u := &p.users[n.user]
+	p.skips = append(p.skips, Skip{
+		ExternalID: u.ID, Email: trimmed(u.Email), Name: fullName(trimmed(u.GivenName), trimmed(u.FamilyName)),
+		Reasons: []Reason{because(c.denied, "address", c.address)},
+	})
+}
+
+// begin fills in the member from which the draft starts: an existing one, or a
+// new one for none.
+func (p *pass) begin(d *draft, member int32) {
+	d.tracked = true
+	if member != none {
+		d.before = &p.members[member]
+		d.after = d.before.Clone()
+		d.after.Settings.Normalize()
+	}
+	if d.kind == KindUpdate || d.kind == KindReactivate || d.kind == KindDeactivate {
+		d.tracked = d.before.Owners.source&sourceFields != 0
+		return
+	}
+	d.after.Connection, d.after.ExternalID, d.after.Managed, d.after.Active = p.cfg.Connection, d.user.ID, true, true
+	switch d.kind {
+	case KindCreate:
+		d.because(because(CodeMatchNew))
+	case KindAdopt:
+		d.because(because(CodeMatchAdopt, "address", d.before.Email))
+	case KindRehire:
+		d.because(because(CodeMatchRehire, "address", d.before.Email, "former_id", d.before.ExternalID))
+	}
+}
+
+// keep enters a draft.
+func (p *pass) keep(d *draft) {
+	p.draftOf[d.person] = int32(len(p.drafts))
+	p.drafts = append(p.drafts, d)
+}
+
+func (d *draft) because(r Reason) { d.reasons = append(d.reasons, r) }
+
+// joins reports whether the draft brings somebody in, by whichever door.
+func (d *draft) joins() bool { return d.kind >= KindRehire }
+
+// followMembers makes drafts for the members for whom something changes.
+func (p *pass) followMembers() {
+	for i := range p.members {
+		person := int32(i)
+		if p.joined[person] {
+			continue
+		}
+		switch p.fates[i] {
+		case fateFollow:
+			if p.frozen[person] || p.quiet(person) {
+				continue
+			}
+			p.followMember(person, KindUpdate)
+		case fateReactivate:
+			if !p.frozen[person] {
+				p.followMember(person, KindReactivate)
+			}
+		case fateLeave:
+			if !p.frozen[person] {
+				p.keep(p.deactivate(person))
+			}
+		case fateWithheld:
+			causes := p.causes[person]
+			p.withheld = append(p.withheld, heldDraft{p.deactivate(person), causes[len(causes)-1:]})
+		}
+	}
+}
+
+// deactivate drafts the loss of access: sign-in and capture go, and nothing
+// else is touched (R13, R14, R18, S19).
+func (p *pass) deactivate(person int32) *draft {
+	d := &draft{person: person, kind: KindDeactivate, position: assignment.Unmatched}
+	p.begin(d, person)
+	d.reasons = append(d.reasons, p.causes[person]...)
+	d.after.Active = false
+	d.after.Owners = d.after.Owners.With(FieldActive, Nobody) // no hand did this
+	if len(d.after.Capture) > 0 {
+		d.after.Capture = nil
+		d.because(because(CodeCaptureOff))
+	}
+	return d
+}
+
+func (p *pass) followMember(person int32, kind Kind) *draft {
+	user := p.userOf[person]
+	d := &draft{
+		person: person, kind: kind, user: &p.users[user],
+		position: p.governing[user], claim: p.claimOf[person],
+	}
+	p.begin(d, person)
+	if kind == KindReactivate {
+		d.after.Active = true
+		d.because(because(CodeSourceActive))
+	}
+	p.keep(d)
+	p.identity(d)
+	return d
+}
+
+// quiet reports whether nothing changes for a member who follows, and nothing
+// is to be told about it. It is the one path that nearly everybody takes: it
+// allocates nothing and may say no in doubt.
+func (p *pass) quiet(person int32) bool {
+	m, u := &p.members[person], &p.users[p.userOf[person]]
+	position := p.governing[p.userOf[person]]
+	if u.Email != m.Email || u.GivenName != m.GivenName || u.FamilyName != m.FamilyName ||
+		u.GivenName == "" || u.FamilyName == "" || !p.settled(person, m, position) || !p.knownDomain(m.Email) {
+		return false
+	}
+	given := FieldSet(1<<FieldEmail | 1<<FieldGivenName | 1<<FieldFamilyName)
+	same := quietField(&given, FieldTitle, u.Title, m.Title) &&
+		quietField(&given, FieldPrivateEmail, u.PrivateEmail, m.PrivateEmail) &&
+		quietField(&given, FieldPhone, u.Phone, m.Phone) &&
+		quietField(&given, FieldMobilePhone, u.MobilePhone, m.MobilePhone) &&
+		quietField(&given, FieldPhoneExtension, u.PhoneExtension, m.PhoneExtension) &&
+		quietField(&given, FieldCountry, u.Country, m.Country) &&
+		quietField(&given, FieldState, u.State, m.State) &&
+		p.quietPlace(&given, u, m)
+	if !same {
+		return false
+	}
+	if len(u.OtherEmails) > 0 {
+		given |= 1 << FieldOtherEmails
+		if len(u.OtherEmails) != len(m.OtherEmails) {
+			return false
+		}
+		for i, email := range u.OtherEmails {
+			if email != m.OtherEmails[i] {
+				return false
+			}
+		}
+	}
+	owned := m.Owners.source & sourceFields
+	if owned == 0 { // owners are not tracked: what the source leaves empty is told each time
+		return m.Owners != Owners{} || !hasMore(m, given)
+	}
+	return owned == given && (m.Owners.source&(1<<FieldManager) == 0 || u.Manager != sources.Manager{})
+}
+
+func quietField(given *FieldSet, f Field, source, member string) bool {
+	if source == "" {
+		return true
+	}
+	*given |= 1 << f
+	return source == member
+}
+
+// hasMore reports whether m has a value in a source field that is not in
+// given.
+func hasMore(m *Member, given FieldSet) bool {
+	for f := range (sourceFields &^ given).All() {
+		if f == FieldOtherEmails && len(m.OtherEmails) > 0 || f != FieldOtherEmails && *textField(m, f) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// knownDomain reports whether the address is of a domain whose people may come
+// in; if not, its member is in by grandfather's right (S7).
+func (p *pass) knownDomain(address string) bool {
+	at := strings.LastIndexByte(address, '@')
+	return p.domains[address[at+1:]]
+}

@@ -1,0 +1,257 @@
+package provisioning
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+)
+
+// PlanFormat is the number in the field "format" of a plan's JSON. It changes
+// when a reader of the old form would misread the new one.
+const PlanFormat = 1
+
+// A Plan is the difference between what a directory says and what the team is,
+// as data, with a reason for every decision. It holds no closures, clients or
+// clocks: it can be stored, shown, compared, approved, and applied later by
+// another process exactly as it was shown.
+type Plan struct {
+	Format         int    `json:"format"`
+	Source         string `json:"source"`
+	Connection     string `json:"connection"`
+	ConfigRevision string `json:"config_revision,omitempty"`
+	// Actions are what Apply does, in this order: releases before grants.
+	Actions []Action `json:"actions"`
+	// Held are actions that are not done: some wait for an approval of their
+	// class, the others for better evidence.
+	Held []Held `json:"held,omitempty"`
+	// Skipped are people of the directory about whom nothing is done.
+	Skipped []Skip `json:"skipped,omitempty"`
+	// Findings are what somebody should know or settle; the plan goes on
+	// without it.
+	Findings []Finding `json:"findings,omitempty"`
+	// Breakers are the classes that tripped.
+	Breakers []Breaker `json:"breakers,omitempty"`
+	// Unchanged counts the managed members of the connection whom no action
+	// and no held action names.
+	Unchanged int `json:"unchanged"`
+	// Hash is SHA-256 over the canonical JSON of everything above. An approval
+	// names it.
+	Hash string `json:"hash"`
+}
+
+// An Action is one change to one member. It is applied whole or not at all.
+type Action struct {
+	Kind Kind `json:"kind"`
+	// Key is the idempotency key: a store does an action of one key once.
+	Key string `json:"key"`
+	// With, if set, is shared by actions that must commit together, such as
+	// those of two people who swap addresses (S2).
+	With string `json:"with,omitempty"`
+	// Revision is the member's from which the action was planned; a store
+	// refuses it on another (S28). "" for a create.
+	Revision Revision `json:"revision,omitempty"`
+	// Changes are in the order of the fields.
+	Changes []Change `json:"changes"`
+	Effects []Effect `json:"effects,omitempty"`
+	Reasons []Reason `json:"reasons"`
+	// Member is the member as it is to be, whole, still with the revision from
+	// which the action was planned.
+	Member Member `json:"member"`
+}
+
+// A Kind is a kind of action.
+type Kind uint8
+
+// The kinds.
+const (
+	KindDeactivate Kind = iota + 1 // access and capture go, everything else stays (S19)
+	KindUpdate
+	KindReactivate // the same identity came back (R16)
+	KindRehire     // a former member under a new identity (S4)
+	KindAdopt      // a hand-made member comes under the source (S3)
+	KindCreate
+)
+
+var kindWords = [...]string{"", "deactivate", "update", "reactivate", "rehire", "adopt", "create"}
+
+// String returns the word that stands for k in JSON.
+func (k Kind) String() string {
+	if k > 0 && int(k) < len(kindWords) {
+		return kindWords[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Kind) UnmarshalText(text []byte) error {
+	if i := slices.Index(kindWords[1:], string(text)); i >= 0 {
+		*k = Kind(i + 1)
+		return nil
+	}
+	return fmt.Errorf("kind %q: want one of %v", text, kindWords[1:])
+}
+
+// A Change is one field of an action. Values are strings, booleans, sorted
+// arrays of strings, or maps, as in a member's JSON; nil stands for none.
+type Change struct {
+	Field Field `json:"field"`
+	Old   any   `json:"old"`
+	New   any   `json:"new"`
+	// Owner is who owns the field afterwards.
+	Owner Owner `json:"owner"`
+}
+
+// An Effect is something to do beside writing the member, after the action has
+// committed. It carries the action's key, so that a resumed run repeats none.
+type Effect struct {
+	Kind EffectKind `json:"kind"`
+	Key  string     `json:"key"`
+	// To is the ID of the member to be told, About of the one it is about.
+	To    string `json:"to"`
+	About string `json:"about"`
+}
+
+// An EffectKind is a kind of effect.
+type EffectKind string
+
+// NotifyManager: mail the direct manager of a person who was created (R128).
+const NotifyManager EffectKind = "notify_manager"
+
+// A Held is an action that is not done for now.
+type Held struct {
+	Action Action `json:"action"`
+	// Classes are those that must be approved, all of them. None: no approval
+	// can release it, only another snapshot or config.
+	Classes []Class  `json:"classes,omitempty"`
+	Reasons []Reason `json:"reasons"`
+}
+
+// A Skip is a person of the directory about whom nothing is done.
+type Skip struct {
+	ExternalID string   `json:"external_id"`
+	Email      string   `json:"email,omitempty"`
+	Name       string   `json:"name,omitempty"`
+	Reasons    []Reason `json:"reasons"`
+}
+
+// A Finding is what somebody should know. It names a person by whichever
+// identifiers there are, or nobody if it is about the whole plan.
+type Finding struct {
+	ExternalID string `json:"external_id,omitempty"`
+	MemberID   string `json:"member_id,omitempty"`
+	Email      string `json:"email,omitempty"`
+	Name       string `json:"name,omitempty"`
+	Reason     Reason `json:"reason"`
+}
+
+// Empty reports whether there is nothing to do and nothing to approve.
+func (p *Plan) Empty() bool { return len(p.Actions) == 0 && len(p.Held) == 0 }
+
+// Count returns how many actions are of the given kind.
+func (p *Plan) Count(k Kind) int {
+	n := 0
+	for i := range p.Actions {
+		if p.Actions[i].Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// newMemberID returns the ID of a member to be created: the attempt-th UUID
+// (version 8, RFC 9562) that follows from connection and external ID.
+func newMemberID(connection, externalID string, attempt int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "usher member\x00%s\x00%s\x00%d", connection, externalID, attempt))
+	sum[6] = sum[6]&0x0f | 0x80
+	sum[8] = sum[8]&0x3f | 0x80
+	h := hex.EncodeToString(sum[:16])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// phase is the place of an action in the canonical order: what releases comes
+// before what grants, so that seats and addresses are free when they are
+// needed.
+func (a *Action) phase() int {
+	switch a.Kind {
+	case KindDeactivate:
+		return 0
+	case KindUpdate:
+		for _, c := range a.Changes {
+			if c.Field == FieldEmail || c.Field == FieldSeats && losesSeat(c) {
+				return 1
+			}
+		}
+		return 3
+	}
+	return 2
+}
+
+// losesSeat reports whether a change of the seats gives one back. The values
+// may have been read from JSON.
+func losesSeat(c Change) bool {
+	after := texts(c.New)
+	return slices.ContainsFunc(texts(c.Old), func(seat string) bool { return !slices.Contains(after, seat) })
+}
+
+// texts returns a value that is a set as the texts in it.
+func texts(value any) []string {
+	switch v := value.(type) {
+	case []string:
+		return v
+	case []any:
+		set := make([]string, len(v))
+		for i := range v {
+			set[i] = fmt.Sprint(v[i])
+		}
+		return set
+	}
+	return nil
+}
+
+// sort brings everything into the canonical order, which depends on nothing
+// but what the plan says.
+func (p *Plan) sort() {
+	slices.SortFunc(p.Actions, func(a, b Action) int { return compareActions(&a, &b) })
+	p.Actions = gather(p.Actions)
+	slices.SortFunc(p.Held, func(a, b Held) int { return compareActions(&a.Action, &b.Action) })
+	slices.SortFunc(p.Skipped, func(a, b Skip) int {
+		return cmp.Or(cmp.Compare(a.ExternalID, b.ExternalID), cmp.Compare(a.Email, b.Email))
+	})
+	slices.SortFunc(p.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.ExternalID, b.ExternalID), cmp.Compare(a.MemberID, b.MemberID),
+			cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.String(), b.Reason.String()))
+	})
+}
+
+func compareActions(a, b *Action) int {
+	return cmp.Or(cmp.Compare(a.phase(), b.phase()), cmp.Compare(a.Member.ExternalID, b.Member.ExternalID),
+		cmp.Compare(a.Member.ID, b.Member.ID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
+}
+
+// gather moves the actions that must commit together behind the first of them.
+func gather(actions []Action) []Action {
+	groups := make(map[string][]Action)
+	for _, a := range actions {
+		if a.With != "" {
+			groups[a.With] = append(groups[a.With], a)
+		}
+	}
+	if len(groups) == 0 {
+		return actions
+	}
+	gathered := make([]Action, 0, len(actions))
+	for _, a := range actions {
+		if a.With == "" {
+			gathered = append(gathered, a)
+			continue
+		}
+		gathered = append(gathered, groups[a.With]...)
+		groups[a.With] = nil
+	}
+	return gathered
+}

@@ -1,0 +1,255 @@
+package provisioning
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// String prints the plan for people: a line of sums, then one line a person,
+// sigil first: + comes in, ~ changes, - leaves, ! needs somebody, . is left
+// out. The reason codes stand behind #.
+func (p *Plan) String() string {
+	t := table{}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		t.row(a.Kind.sigil(), a.Member.Email, a.describe(), codes(a.Reasons))
+	}
+	for i := range p.Held {
+		h := &p.Held[i]
+		t.row("!", h.Action.Member.Email, "held: "+h.Action.describe(), codes(append(h.Reasons[:len(h.Reasons):len(h.Reasons)], h.Action.Reasons...)))
+	}
+	for i := range p.Findings {
+		f := &p.Findings[i]
+		t.row("!", f.who(), f.Reason.Text(), string(f.Reason.Code))
+	}
+	for i := range p.Skipped {
+		s := &p.Skipped[i]
+		t.row(".", cmp.Or(s.Email, s.Name, s.ExternalID), "skipped", codes(s.Reasons))
+	}
+	return p.summary() + t.String()
+}
+
+// summary is the head of the text: what the plan is for, and how much of what.
+func (p *Plan) summary() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "plan for %s", p.Source)
+	if p.Connection != p.Source {
+		fmt.Fprintf(&b, " %s", quoteUnprintable(p.Connection))
+	}
+	if p.ConfigRevision != "" {
+		fmt.Fprintf(&b, ", config %s", quoteUnprintable(p.ConfigRevision))
+	}
+	b.WriteString(":")
+	separator := " "
+	for _, kind := range []Kind{KindCreate, KindAdopt, KindRehire, KindReactivate, KindUpdate, KindDeactivate} {
+		if n := p.Count(kind); n > 0 {
+			fmt.Fprintf(&b, "%s%d %s", separator, n, kind)
+			separator = ", "
+		}
+	}
+	if separator == " " {
+		b.WriteString(" nothing to do")
+	}
+	for _, sum := range []struct {
+		n    int
+		word string
+	}{{len(p.Held), "held"}, {len(p.Skipped), "skipped"}, {len(p.Findings), "findings"}, {p.Unchanged, "unchanged"}} {
+		if sum.n > 0 {
+			fmt.Fprintf(&b, ", %d %s", sum.n, sum.word)
+		}
+	}
+	b.WriteString("\n")
+	for _, breaker := range p.Breakers {
+		fmt.Fprintf(&b, "breaker %s: %d of %d people; %s\n", breaker.Class, breaker.Count, breaker.Population, breaker.Limit)
+	}
+	return b.String()
+}
+
+// String says when the limit trips.
+func (l Limit) String() string {
+	var parts []string
+	if l.Percent != nil {
+		parts = append(parts, fmt.Sprintf("%g %%", *l.Percent))
+	}
+	if l.Count != nil {
+		parts = append(parts, fmt.Sprintf("%d people", *l.Count))
+	}
+	if len(parts) == 0 {
+		return "no limit"
+	}
+	return "limit " + strings.Join(parts, " and ")
+}
+
+func (k Kind) sigil() string {
+	switch k {
+	case KindDeactivate:
+		return "-"
+	case KindUpdate:
+		return "~"
+	}
+	return "+"
+}
+
+// describe says in a few words what an action does.
+func (a *Action) describe() string {
+	switch a.Kind {
+	case KindDeactivate:
+		return "deactivate"
+	case KindUpdate:
+		return "update " + strings.Join(a.describeChanges(), ", ")
+	}
+	m := &a.Member
+	parts := []string{a.Kind.String() + " " + quoteUnprintable(fullName(m.GivenName, m.FamilyName))}
+	if m.AssignmentID != "" {
+		parts = append(parts, quoteUnprintable(m.AssignmentID))
+	}
+	if len(m.Seats) > 0 {
+		parts = append(parts, "seats "+showValue(m.Seats))
+	}
+	for _, r := range a.Reasons {
+		if r.Code == CodeManagerSet {
+			parts = append(parts, "under "+quoteUnprintable(r.Facts["manager"]))
+		}
+	}
+	if m.TimeZone != "" {
+		parts = append(parts, m.TimeZone)
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (a *Action) describeChanges() []string {
+	var parts []string
+	for _, c := range a.Changes {
+		switch old, now := showValue(c.Old), showValue(c.New); {
+		case old == now:
+			parts = append(parts, fmt.Sprintf("%s now owned by %s", c.Field, c.Owner))
+		case c.Field == FieldManager:
+			name := now
+			for _, r := range a.Reasons {
+				if r.Code == CodeManagerSet {
+					name = quoteUnprintable(r.Facts["manager"])
+				}
+			}
+			parts = append(parts, "manager "+name)
+		default:
+			parts = append(parts, fmt.Sprintf("%s %s -> %s", c.Field, old, now))
+		}
+	}
+	return parts
+}
+
+// showValue prints a value of a Change, whether it comes from a resolver or
+// was read from JSON.
+func showValue(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "none"
+	case string:
+		return quoteUnprintable(v)
+	case []string, []any:
+		return quoteUnprintable(strings.Join(texts(v), "+"))
+	}
+	return quoteUnprintable(strings.TrimPrefix(fmt.Sprint(v), "map"))
+}
+
+func (f *Finding) who() string {
+	return cmp.Or(f.Email, f.Name, f.ExternalID, f.MemberID, "everybody")
+}
+
+func codes(reasons []Reason) string {
+	words := make([]string, len(reasons))
+	for i, r := range reasons {
+		words[i] = string(r.Code)
+	}
+	return strings.Join(words, ", ")
+}
+
+// A table aligns the columns of a plan.
+type table struct{ rows [][4]string }
+
+func (t *table) row(sigil, who, what, why string) {
+	t.rows = append(t.rows, [4]string{sigil, quoteUnprintable(who), what, why})
+}
+
+// String prints the rows. A cell past its column's bound pushes the rest to
+// the right rather than every row of the table.
+func (t *table) String() string {
+	const whoBound, whatBound = 36, 56
+	who, what := 0, 0
+	for _, row := range t.rows {
+		who = max(who, min(utf8.RuneCountInString(row[1]), whoBound))
+		what = max(what, min(utf8.RuneCountInString(row[2]), whatBound))
+	}
+	var b strings.Builder
+	for _, row := range t.rows {
+		b.WriteString(row[0] + " " + row[1] + pad(row[1], who) + "  " + row[2])
+		if row[3] != "" {
+			b.WriteString(pad(row[2], what) + "  # " + row[3])
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func pad(text string, width int) string {
+	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
+}
+
+// Explain tells one person's story in this plan: everything it does, holds,
+// skips or found about them, each with the sentence behind the code. The
+// person is named by email, by ID in the directory, by member ID, or by full
+// name; letters' case does not matter.
+func (p *Plan) Explain(who string) string {
+	who = trimmed(who)
+	is := func(names ...string) bool {
+		for _, name := range names {
+			if name != "" && strings.EqualFold(name, who) {
+				return true
+			}
+		}
+		return false
+	}
+	isMember := func(m *Member) bool {
+		return is(m.Email, m.ExternalID, m.ID, fullName(m.GivenName, m.FamilyName))
+	}
+	var b strings.Builder
+	explain := func(head string, reasons []Reason) {
+		b.WriteString(head + "\n")
+		for _, r := range reasons {
+			fmt.Fprintf(&b, "    %s  [%s]\n", r.Text(), r.Code)
+		}
+	}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		if isMember(&a.Member) {
+			explain(a.Kind.sigil()+" "+a.Member.Email+": "+a.describe(), a.Reasons)
+			for _, e := range a.Effects {
+				fmt.Fprintf(&b, "    then: %s %s\n", e.Kind, e.To)
+			}
+		}
+	}
+	for i := range p.Held {
+		h := &p.Held[i]
+		if isMember(&h.Action.Member) {
+			explain("! "+h.Action.Member.Email+": held: "+h.Action.describe(), append(h.Reasons[:len(h.Reasons):len(h.Reasons)], h.Action.Reasons...))
+		}
+	}
+	for i := range p.Skipped {
+		s := &p.Skipped[i]
+		if is(s.Email, s.ExternalID, s.Name) {
+			explain(". "+cmp.Or(s.Email, s.Name, s.ExternalID)+": skipped", s.Reasons)
+		}
+	}
+	for i := range p.Findings {
+		f := &p.Findings[i]
+		if is(f.Email, f.ExternalID, f.MemberID, f.Name) {
+			explain("! "+f.who()+": to be looked at", []Reason{f.Reason})
+		}
+	}
+	if b.Len() == 0 {
+		return fmt.Sprintf("%s: nothing to do, and nothing to tell\n", quoteUnprintable(who))
+	}
+	return b.String()
+}

@@ -1,0 +1,233 @@
+package provisioning
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Code is a stable name for a reason: lower-case words joined by
+// underscores, one dot between family and name. Codes are for explaining and
+// for counting; nothing in the library decides by one.
+type Code string
+
+// The codes that this package gives, beside those of the packages timezone
+// (tz.*) and hierarchy (hierarchy.*) and of a PhoneNormalizer (phone.*). Two
+// carry a name behind a colon or a dot: seat.missing:<seat> and
+// breaker.<class>.
+const (
+	// Who is who.
+	CodeMatchNew         Code = "match.new"              // nobody in the team is this person
+	CodeMatchAdopt       Code = "match.adopt_email"      // a hand-made member has the address (S3)
+	CodeMatchRehire      Code = "match.rehire"           // a former member's new identity (S4)
+	CodeMatchRecycled    Code = "match.recycled_address" // a former member's address, another name (S4)
+	CodeAdoptConverted   Code = "adopt.converted_address"
+	CodeEmailTaken       Code = "email.taken"
+	CodeEmailDuplicate   Code = "email.duplicate_in_source"
+	CodeEmailCollision   Code = "email.converted_collision"
+	CodeInconsistentUser Code = "snapshot.inconsistent_user" // one id, two different people (S5)
+	CodeDuplicateLink    Code = "match.duplicate_link"       // two members claim one id
+	CodeOtherConnection  Code = "snapshot.other_connection"  // not the config's directory
+
+	// Who may be provisioned.
+	CodeIneligibleInactive Code = "ineligible.inactive" // R38
+	CodeIneligibleName     Code = "ineligible.name"     // R39, S9
+	CodeIneligibleEmail    Code = "ineligible.email"    // not exactly one usable address (S7)
+	CodeIneligibleDomain   Code = "ineligible.domain"   // R40 to R43
+	CodeDomainConverted    Code = "domain.converted"    // R44
+	CodeGrandfathered      Code = "domain.grandfathered"
+	CodeScopeUnmatched     Code = "scope.unmatched" // matches no filter (S17)
+	CodeScopeAbsent        Code = "scope.absent"    // not listed by a complete snapshot
+
+	// What the source says.
+	CodeSourceActive      Code = "source.active"
+	CodeSourceInactive    Code = "source.inactive"
+	CodeSourceStaged      Code = "source.staged"         // S10
+	CodeSourceStatus      Code = "source.status_unknown" // the source gave no status
+	CodeRequiredMissing   Code = "source.required_missing"
+	CodeEmptyNotValue     Code = "source.empty_not_a_value"
+	CodeSourceValue       Code = "source.value"   // a field follows the source (R12)
+	CodeLocaleUnknown     Code = "locale.unknown" // not the form of a locale; the default is used
+	CodeAbsenceIncomplete Code = "absence.snapshot_incomplete"
+	CodeGroupsIncomplete  Code = "groups.snapshot_incomplete"
+	CodeSnapshotEmpty     Code = "snapshot.empty" // S13
+	CodeUnknownGroup      Code = "groups.unknown" // S21
+
+	// What holds.
+	CodeKeepActive      Code = "keep_active.access_risk"
+	CodeProtected       Code = "protected.member"
+	CodeRemovedByHand   Code = "active.removed_by_hand" // an admin deactivated the member (R35)
+	CodePlanChanged     Code = "approval.plan_changed"
+	codeBreakerPrefix        = "breaker."
+	codeSeatMissing          = "seat.missing:"
+	CodeSeatExhausted   Code = "seat.pool_exhausted"
+	CodeAssignmentMatch Code = "assignment.first_match"
+	CodeAssignmentElse  Code = "assignment.default"
+	CodeFollows         Code = "settings.follow_assignment"
+	CodeManualKeeps     Code = "settings.manual_keeps"
+	CodeSwitched        Code = "mode.switched_to_automatic"
+	CodeOverwrites      Code = "overwrites.manual_edit"
+	CodeCaptureOff      Code = "capture.off_with_access" // deactivation turns capture off (R18)
+	CodeCaptureLeftOff  Code = "capture.left_off_after_reactivation"
+
+	// The org chart.
+	CodeManagerSet      Code = "hierarchy.manager" // placed under the manager the source names
+	CodeManualNeeded    Code = "hierarchy.manual_needed"
+	CodeIgnored         Code = "hierarchy.ignored"
+	CodeManagerUnproven Code = "hierarchy.snapshot_incomplete"
+
+	// Locks.
+	CodeLockSource       Code = "lock.source_owned"
+	CodeLockSetOnce      Code = "lock.set_once_used"
+	CodeLockAutomatic    Code = "lock.automatic_settings"
+	CodeManagerNotDirect Code = "capture.manager_not_direct"
+	CodeToggleOff        Code = "capture.toggle_off"
+)
+
+// A Reason says why: a stable code and the facts that go with it. Facts never
+// hold secrets.
+type Reason struct {
+	Code  Code              `json:"code"`
+	Facts map[string]string `json:"facts,omitempty"`
+}
+
+// because makes a reason; facts are name and value in turn.
+func because(code Code, facts ...string) Reason {
+	r := Reason{Code: code}
+	for i := 0; i+1 < len(facts); i += 2 {
+		if facts[i+1] == "" {
+			continue
+		}
+		if r.Facts == nil {
+			r.Facts = make(map[string]string, len(facts)/2)
+		}
+		r.Facts[facts[i]] = facts[i+1]
+	}
+	return r
+}
+
+// String returns the code and the facts: "assignment.first_match (assignment:
+// Sales)".
+func (r Reason) String() string {
+	if len(r.Facts) == 0 {
+		return string(r.Code)
+	}
+	var b strings.Builder
+	b.WriteString(string(r.Code))
+	separator := " ("
+	for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
+		fmt.Fprintf(&b, "%s%s: %s", separator, name, quoteUnprintable(r.Facts[name]))
+		separator = ", "
+	}
+	b.WriteString(")")
+	return b.String()
+}
+
+// Text returns the reason as a sentence for people. A code without a sentence
+// of its own gives String.
+func (r Reason) Text() string {
+	code := string(r.Code)
+	if seat, ok := strings.CutPrefix(code, codeSeatMissing); ok {
+		return "A setting needs the seat " + seat + ", so it is stored and has no effect until the seat comes."
+	}
+	if class, ok := strings.CutPrefix(code, codeBreakerPrefix); ok {
+		return "More people than the limit allows would change at once (" + class + "), so this waits for an approval."
+	}
+	text, ok := codeTexts[r.Code]
+	if !ok {
+		return r.String()
+	}
+	if len(r.Facts) == 0 {
+		return text
+	}
+	return text + strings.TrimPrefix(r.String(), code)
+}
+
+var codeTexts = map[Code]string{
+	CodeMatchNew:                  "Nobody in the team is this person yet.",
+	CodeMatchAdopt:                "A member made by hand has exactly this address, and is adopted.",
+	CodeMatchRehire:               "A former member came back under a new identity.",
+	CodeMatchRecycled:             "The address belonged to a former member of another name; somebody has to look.",
+	CodeAdoptConverted:            "Only the converted address matches a member made by hand, which is not proof enough.",
+	CodeEmailTaken:                "Another member keeps this address.",
+	CodeEmailDuplicate:            "Two people of the source have this address.",
+	CodeEmailCollision:            "The converted address is somebody else's as well.",
+	CodeInconsistentUser:          "The source lists one id twice and differently.",
+	CodeDuplicateLink:             "Two members are linked to one id of the source; the first is kept.",
+	CodeOtherConnection:           "The snapshot is of another directory than the config's.",
+	CodeIneligibleInactive:        "Inactive in the source, so never brought in.",
+	CodeIneligibleName:            "A first and a last name are required.",
+	CodeIneligibleEmail:           "An email address with exactly one usable domain is required.",
+	CodeIneligibleDomain:          "The address is of none of the company's domains.",
+	CodeDomainConverted:           "The address was given the company's primary domain.",
+	CodeGrandfathered:             "The address is of none of the company's domains any more; who is in stays in.",
+	CodeScopeUnmatched:            "Matches none of the assignments' filters.",
+	CodeScopeAbsent:               "Not in the source any more; its listing was complete.",
+	CodeSourceActive:              "Active in the source.",
+	CodeSourceInactive:            "Deactivated in the source.",
+	CodeSourceStaged:              "Not activated in the source yet, which is neither active nor deactivated.",
+	CodeSourceStatus:              "The source does not say whether this person is active.",
+	CodeRequiredMissing:           "The source lost a required value; the last one is kept.",
+	CodeEmptyNotValue:             "The source leaves this empty, which is not a value; what was there is kept.",
+	CodeSourceValue:               "The source has another value.",
+	CodeLocaleUnknown:             "The source's locale is not of the form en-US.",
+	CodeAbsenceIncomplete:         "Not listed, but the listing was not proved complete, so absence proves nothing.",
+	CodeGroupsIncomplete:          "Groups or filters were not proved complete, so the assignment is kept.",
+	CodeSnapshotEmpty:             "A complete snapshot without anybody in it deactivates nobody unasked.",
+	CodeUnknownGroup:              "No group of the source has this id, so the assignment matches nobody by it.",
+	CodeKeepActive:                "Should leave, and stays active because of an option that is not recommended.",
+	CodeProtected:                 "The application protects this member from losing access.",
+	CodeRemovedByHand:             "Active in the source, and deactivated by hand in the application.",
+	CodePlanChanged:               "The approval is for another plan.",
+	CodeSeatExhausted:             "No seat is left in the pool.",
+	CodeAssignmentMatch:           "The uppermost assignment that matches.",
+	CodeAssignmentElse:            "Matches no assignment, so the default governs.",
+	CodeFollows:                   "The assignment is automatic: settings follow it.",
+	CodeManualKeeps:               "The assignment is manual: settings stay as they are.",
+	CodeSwitched:                  "The person's settings came under an automatic assignment.",
+	CodeOverwrites:                "A value that was edited by hand is overwritten.",
+	CodeCaptureOff:                "Capture is turned off together with the access.",
+	CodeCaptureLeftOff:            "The assignment is manual, so capture stays off after the return.",
+	CodeManagerSet:                "Placed under the manager whom the source names.",
+	CodeManualNeeded:              "The manager has to be set by hand.",
+	CodeIgnored:                   "The org chart does not follow the source.",
+	CodeManagerUnproven:           "Managers were not proved complete; edges are kept.",
+	CodeLockSource:                "The source owns this field.",
+	CodeLockSetOnce:               "The field was set by hand once already.",
+	CodeLockAutomatic:             "The assignment is automatic, so its settings are not edited by hand.",
+	CodeManagerNotDirect:          "Only the direct manager may do this.",
+	CodeToggleOff:                 "Managers may not switch capture in this company.",
+	"hierarchy.no_manager_key":    "The source names no manager.",
+	"hierarchy.manager_not_found": "The manager whom the source names is not in the team.",
+	"hierarchy.ambiguous_name":    "Several people have the manager's name.",
+	"hierarchy.ambiguous_email":   "Several people have the manager's address.",
+	"hierarchy.ambiguous_id":      "Several people have the manager's id.",
+	"hierarchy.manager_inactive":  "The manager is not active.",
+	"hierarchy.cycle":             "The edge would close a circle of managers.",
+	"tz.offset_unsupported":       "An offset is not a time zone.",
+	"tz.unknown_name":             "The time zone is not in the TZ database.",
+	"tz.unknown_country":          "The country is not known.",
+	"tz.unknown_state":            "The state is not known in the country.",
+	"tz.country_has_many":         "The country has several zones and no usable state was given.",
+	"tz.country_primary":          "The country has several zones, of which this is the primary one.",
+	"phone.unparsed":              "The phone number was kept as it is.",
+	"phone.ext_field_wins":        "The extension field wins over the one in the number.",
+	"tz.from_zone":                "The time zone the source gives.",
+	"tz.from_country":             "The time zone of the country.",
+	"tz.from_state":               "The time zone of the state.",
+	"tz.from_default":             "The company's default time zone.",
+	"tz.state_majority":           "Most people of that state live in this zone.",
+}
+
+// quoteUnprintable returns text as it is if it is safe to print in a line, and
+// quoted otherwise: data from a directory must not forge lines of a plan.
+func quoteUnprintable(text string) string {
+	for _, r := range text {
+		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || r >= 0x80 && r < 0xa0 || r == '\uFFFD' ||
+			r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return fmt.Sprintf("%+q", text)
+		}
+	}
+	return text
+}

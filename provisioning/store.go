@@ -1,0 +1,149 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// A Store is the host's team. Two methods are all that Apply needs; what else
+// a store can do it says by implementing Locker, Outbox, PlanStore or
+// AuditLog. Implementations are safe for concurrent use, also by several
+// processes where the host runs several. Memory is the one to read before
+// writing another; storetest is the one to run against it.
+//
+// A tenant is the host's customer. Nothing of one tenant is ever visible to,
+// or changed for, another.
+type Store interface {
+	// Members yields every member of the tenant once, hand-made ones and those
+	// of every connection included, as one consistent state. Errors follow the
+	// contract of sources.Source: last, at most once.
+	Members(ctx context.Context, tenant string) iter.Seq2[Member, error]
+
+	// Apply does the actions in order and returns one result for each.
+	//
+	//   - Actions with the same With, which follow one another, are done all
+	//     or none; every other action is whole by itself.
+	//   - An action whose key was done before is not done again: its result is
+	//     Done with Repeated set.
+	//   - An action whose Revision is not the member's, or that creates a
+	//     member that exists, changes nothing and fails with ErrStale; one
+	//     that breaks an invariant (two members with one primary email or one
+	//     identity) fails with ErrConflict. The others go on.
+	//   - A done action is durable, together with its key, its effects if the
+	//     store is an Outbox, and its record if it is an AuditLog, or not done
+	//     at all, wherever the process is killed.
+	//
+	// The member is written as Action.Member says, except for what is the
+	// store's and the host's own: a new Revision is given, Protected is kept.
+	//
+	// The error is for the whole: the context ended, or the database is gone.
+	// Then the results are those of the actions before it.
+	Apply(ctx context.Context, tenant string, actions []Action) ([]Result, error)
+}
+
+// A Result is what became of one action.
+type Result struct {
+	Key  string
+	Kind Kind
+	// MemberID is the member's.
+	MemberID string
+	// Err is nil if the action is done. It matches ErrStale or ErrConflict if
+	// it was refused.
+	Err error
+	// Repeated is true if it had been done before under the same key.
+	Repeated bool
+}
+
+// What a store refuses an action for. Test with errors.Is.
+var (
+	// ErrStale: the member changed since the plan was made. Resolve again.
+	ErrStale = errors.New("member changed since the plan was made")
+	// ErrConflict: another member has the address or the identity.
+	ErrConflict = errors.New("address or identity is another member's")
+	// ErrPlanChanged: an approval names another plan than the one applied.
+	// Its code is approval.plan_changed.
+	ErrPlanChanged = errors.New("approval is for another plan")
+	// ErrLocked: another writer has the tenant.
+	ErrLocked = errors.New("tenant is locked by another writer")
+)
+
+// A Locker lets one writer at a time have a tenant (S28).
+type Locker interface {
+	// Lock waits for the tenant until the context ends, whose error then
+	// matches ErrLocked. The returned function gives the tenant back; calling
+	// it again does nothing. A holder that dies loses the lock in bounded time.
+	Lock(ctx context.Context, tenant string) (unlock func(), err error)
+}
+
+// An Outbox keeps the effects of done actions until they are delivered: they
+// are stored together with the action (S27, L7).
+type Outbox interface {
+	// Effects yields what is not delivered yet, oldest first.
+	Effects(ctx context.Context, tenant string) iter.Seq2[Effect, error]
+	// Delivered marks an effect; it is not yielded again. Marking twice, or
+	// one that is not there, is no error.
+	Delivered(ctx context.Context, tenant string, e Effect) error
+}
+
+// A PlanStore keeps plans, so that the plan which was shown is the one that is
+// approved and applied.
+type PlanStore interface {
+	// SavePlan stores a plan under its hash. Saving it again does nothing.
+	SavePlan(ctx context.Context, tenant string, p *Plan) error
+	// Plan returns the plan with the hash, or an error matching ErrNoPlan.
+	Plan(ctx context.Context, tenant, hash string) (*Plan, error)
+}
+
+// ErrNoPlan: no plan with that hash is stored.
+var ErrNoPlan = errors.New("no such plan")
+
+// An AuditLog keeps what was done, by whom and why.
+type AuditLog interface {
+	// Audit yields the records of the tenant, oldest first.
+	Audit(ctx context.Context, tenant string) iter.Seq2[Record, error]
+}
+
+// A Record is one done action in an audit log.
+type Record struct {
+	At       time.Time `json:"at"` // when it was committed, UTC
+	Key      string    `json:"key"`
+	Kind     Kind      `json:"kind"`
+	MemberID string    `json:"member_id"`
+	Email    string    `json:"email"`
+	Actor    string    `json:"actor,omitempty"` // as given by WithActor (R4)
+	Changes  []Change  `json:"changes"`
+	Reasons  []Reason  `json:"reasons"`
+}
+
+type actorKey struct{}
+
+// WithActor returns a context that carries who is at work, such as a user's ID
+// or the word "schedule", for the audit log (R4).
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// ActorFrom returns what WithActor put into the context, or "".
+func ActorFrom(ctx context.Context) string {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	return actor
+}
+
+// Groups yields the pieces of actions that a store commits together: those
+// with the same With that follow one another, and every other action alone.
+func Groups(actions []Action) iter.Seq[[]Action] {
+	return func(yield func([]Action) bool) {
+		for len(actions) > 0 {
+			end := 1
+			for end < len(actions) && actions[0].With != "" && actions[end].With == actions[0].With {
+				end++
+			}
+			if !yield(actions[:end]) {
+				return
+			}
+			actions = actions[end:]
+		}
+	}
+}
