@@ -10,9 +10,10 @@ import (
 
 var sizes = []int{10_000, 100_000, 1_000_000}
 
-// organisation is a company of n people, eight reports to a manager, who are
-// named by email and have the manager they should have. As in a resolver's
-// input, the strings of the two sides share no memory.
+// organisation is a company of n people, an eighth of them managers, who are
+// named by email and are the managers that people have. As in a resolver's
+// input, the strings of the two sides share no memory, and a manager stands
+// anywhere.
 func organisation(n int) []hierarchy.Person {
 	people := make([]hierarchy.Person, n)
 	managers := make([]hierarchy.Keys, n)
@@ -23,13 +24,15 @@ func organisation(n int) []hierarchy.Person {
 			Active: true, Follow: true,
 		}
 		if i > 0 {
-			managers[i] = hierarchy.Keys{Email: address(i / 8)}
-			people[i].Current, people[i].Manager = fmt.Sprintf("member-%07d", i/8), &managers[i]
+			managers[i] = hierarchy.Keys{Email: address(managerOf(i))}
+			people[i].Current, people[i].Manager = fmt.Sprintf("member-%07d", managerOf(i)), &managers[i]
 		}
 	}
 	people[0].Current, people[0].Manager = "", nil
 	return people
 }
+
+func managerOf(i int) int { return i * 7919 % (i/8 + 1) }
 
 func address(i int) string { return fmt.Sprintf("given%d.family%d@example.com", i%1000, i/1000) }
 
@@ -98,7 +101,7 @@ func BenchmarkBuildAllNew(b *testing.B) {
 func BenchmarkBuildByName(b *testing.B) {
 	benchmarkBuild(b, func(people []hierarchy.Person) {
 		for i, p := range people[1:] {
-			named := people[(i+1)/8]
+			named := people[managerOf(i+1)]
 			*p.Manager = hierarchy.Keys{Name: named.GivenName + " " + named.FamilyName}
 		}
 	})

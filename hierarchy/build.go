@@ -22,14 +22,26 @@ func Build(people []Person) *Chart {
 		manager: make([]int32, len(people)),
 		finding: make([]Finding, len(people)),
 	}
-	for i := range people {
-		i := int32(i)
-		manager, finding := b.named(i)
-		current := b.current(i, manager)
-		if manager == None {
-			manager = current
+	// All keys of a block are sought before any is found, for the reason that
+	// newIndex gives.
+	var lookups [block]lookup
+	for start := 0; start < len(people); start += block {
+		some := people[start:min(start+block, len(people))]
+		for k := range some {
+			lookups[k] = b.lookup(&some[k])
 		}
-		c.current[i], c.manager[i], c.finding[i] = current, manager, finding
+		for k := range some {
+			lookups[k].seek()
+		}
+		for k := range some {
+			i := int32(start + k)
+			manager, finding := lookups[k].find(i)
+			current := b.current(i, manager)
+			if manager == None {
+				manager = current
+			}
+			c.current[i], c.manager[i], c.finding[i] = current, manager, finding
+		}
 	}
 	c.settle()
 	return c
@@ -48,23 +60,21 @@ func (b *builder) index(kind kind) *index {
 	return b.indexes[kind]
 }
 
-// named returns the manager whom the directory names for person i, or None if
-// the current edge stays.
-func (b *builder) named(i int32) (int32, Finding) {
-	p := &b.people[i]
+// lookup returns what is to be looked up for the manager of p: the strongest
+// key that the directory gives.
+func (b *builder) lookup(p *Person) lookup {
 	switch {
 	case !p.Follow:
-		return None, NoFinding
+		return lookup{}
 	case p.Manager == nil:
-		return None, NoManagerKey
 	case !blank(p.Manager.Email):
-		return b.index(byEmail).find(p.Manager.Email, i)
+		return b.index(byEmail).lookup(p.Manager.Email)
 	case !blank(p.Manager.ID):
-		return b.index(byID).find(p.Manager.ID, i)
+		return b.index(byID).lookup(p.Manager.ID)
 	case !blank(p.Manager.Name):
-		return b.index(byName).find(p.Manager.Name, i)
+		return b.index(byName).lookup(p.Manager.Name)
 	}
-	return None, NoManagerKey
+	return lookup{reason: NoManagerKey}
 }
 
 // current returns the manager whom person i has, given one whom it may well
@@ -77,7 +87,9 @@ func (b *builder) current(i, guess int32) int32 {
 	case guess != None && b.people[guess].Key == key:
 		return guess
 	}
-	current, _ := b.index(byKey).find(key, None)
+	l := b.index(byKey).lookup(key)
+	l.seek()
+	current, _ := l.find(None)
 	return current
 }
 

@@ -3,6 +3,7 @@ package hierarchy
 import (
 	"bytes"
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"strings"
 )
@@ -83,24 +84,40 @@ func newIndex(kind kind, people []Person) *index {
 		seed:   maphash.MakeSeed(),
 		slots:  make([]uint64, 1<<bits.Len(uint(keys+keys/2))),
 	}
-	var buffer [64]byte
-	for i := range people {
-		x.insert(int32(i), x.own(buffer[:0], &people[i]))
-		if kind == byEmail && people[i].Alias != "" {
-			x.insert(int32(i), appendEmail(buffer[:0], people[i].Alias))
+	// Hashing a block of keys before their slots are touched lets the
+	// processor wait for many slots at a time, which halves the time taken.
+	var hashes [block]uint64
+	for start := 0; start < len(people); start += block {
+		some := people[start:min(start+block, len(people))]
+		for k := range some {
+			hashes[k] = x.hashOwn(&some[k], false)
+		}
+		for k := range some {
+			x.insert(int32(start+k), hashes[k], false)
+		}
+	}
+	if keys > len(people) {
+		for i := range people {
+			x.insert(int32(i), x.hashOwn(&people[i], true), true)
 		}
 	}
 	return x
 }
 
-// own appends the comparable form of the key that p has, the first one.
-func (x *index) own(dst []byte, p *Person) []byte {
-	switch x.kind {
-	case byEmail:
+// block is how many people are hashed before any of them is looked up.
+const block = 256
+
+// own appends the comparable form of a key that p has: of the alias if asked
+// for, which only an index by email knows.
+func (x *index) own(dst []byte, p *Person, alias bool) []byte {
+	switch {
+	case alias:
+		return appendEmail(dst, p.Alias)
+	case x.kind == byEmail:
 		return appendEmail(dst, p.Email)
-	case byID:
+	case x.kind == byID:
 		return append(dst, strings.TrimSpace(p.ID)...)
-	case byName:
+	case x.kind == byName:
 		return appendName(dst, p.GivenName, p.FamilyName)
 	}
 	return append(dst, p.Key...)
@@ -123,67 +140,116 @@ func (x *index) given(dst []byte, key string) []byte {
 func (x *index) has(i int32, key []byte) bool {
 	var buffer [64]byte
 	p := &x.people[i]
-	return bytes.Equal(x.own(buffer[:0], p), key) ||
-		x.kind == byEmail && p.Alias != "" && bytes.Equal(appendEmail(buffer[:0], p.Alias), key)
+	return bytes.Equal(x.own(buffer[:0], p, false), key) ||
+		x.kind == byEmail && p.Alias != "" && bytes.Equal(x.own(buffer[:0], p, true), key)
 }
 
 // active reports whether person i counts among the bearers of a key.
 func (x *index) active(i int32) bool { return x.kind == byKey || x.people[i].Active }
 
-// insert adds person i under a key in its comparable form, unless it is empty.
-func (x *index) insert(i int32, key []byte) {
+// hash returns the hash of a key in its comparable form; it is 0 for the empty
+// key only.
+func (x *index) hash(key []byte) uint64 {
 	if len(key) == 0 {
+		return 0
+	}
+	return max(maphash.Bytes(x.seed, key), 1)
+}
+
+func (x *index) hashOwn(p *Person, alias bool) uint64 {
+	var buffer [64]byte
+	return x.hash(x.own(buffer[:0], p, alias))
+}
+
+// probe returns the first slot from at on that is empty or may hold the hash.
+func (x *index) probe(hash, at uint64) uint64 {
+	for {
+		at &= uint64(len(x.slots) - 1)
+		if slot := x.slots[at]; slot == 0 || slot>>32 == hash&math.MaxUint32 {
+			return at
+		}
+		at++
+	}
+}
+
+// insert adds person i under its own key, whose hash is given, unless that is
+// empty.
+func (x *index) insert(i int32, hash uint64, alias bool) {
+	if hash == 0 {
 		return
 	}
-	slot, fragment := x.seek(key)
-	held := uint32(*slot)
-	switch {
-	case held == 0:
-		*slot = fragment | uint64(i+1)
-	case held&sharedBit != 0:
+	at := x.probe(hash, hash>>32)
+	for ; ; at = x.probe(hash, at+1) {
+		if x.slots[at] == 0 {
+			x.slots[at] = hash<<32 | uint64(i+1)
+			return
+		}
+		var buffer [64]byte
+		if x.has(x.bearer(at), x.own(buffer[:0], &x.people[i], alias)) {
+			break
+		}
+	}
+	held := uint32(x.slots[at])
+	if held&sharedBit != 0 {
 		x.shared[held&^sharedBit].add(i, x.active(i))
-	case held != uint32(i+1):
+	} else if only := int32(held - 1); only != i {
 		b := bearers{some: i, first: None, second: None}
-		b.add(int32(held-1), x.active(int32(held-1)))
+		b.add(only, x.active(only))
 		b.add(i, x.active(i))
-		*slot = fragment | sharedBit | uint64(len(x.shared))
+		x.slots[at] = hash<<32 | sharedBit | uint64(len(x.shared))
 		x.shared = append(x.shared, b)
 	}
 }
 
-// seek returns the slot of a key, an empty one if nobody has it, and the upper
-// half of what the slot holds.
-func (x *index) seek(key []byte) (slot *uint64, fragment uint64) {
-	hash := maphash.Bytes(x.seed, key)
-	fragment = hash << 32
-	mask := uint64(len(x.slots) - 1)
-	for at := hash >> 32; ; at++ {
-		slot = &x.slots[at&mask]
-		if *slot == 0 || *slot>>32 == fragment>>32 && x.has(x.bearer(uint32(*slot)), key) {
-			return slot, fragment
-		}
-	}
-}
-
-// bearer returns one of the people to whom a slot refers.
-func (x *index) bearer(held uint32) int32 {
+// bearer returns one of the people to whom the slot refers.
+func (x *index) bearer(at uint64) int32 {
+	held := uint32(x.slots[at])
 	if held&sharedBit == 0 {
 		return int32(held - 1)
 	}
 	return x.shared[held&^sharedBit].some
 }
 
-// find returns whom a key names as the manager of person i: the only active
-// bearer other than i; i itself if no other is active and i is a bearer; or
-// None and the reason.
-func (x *index) find(key string, i int32) (int32, Finding) {
+// A lookup is a key on its way to a person. Without an index nothing is to be
+// found, for the reason given.
+type lookup struct {
+	index  *index
+	key    string
+	hash   uint64
+	at     uint64 // the slot where to begin, once sought
+	reason Finding
+}
+
+func (x *index) lookup(key string) lookup {
 	var buffer [64]byte
-	folded := x.given(buffer[:0], key)
-	slot, _ := x.seek(folded)
-	held := uint32(*slot)
-	if held == 0 {
-		return None, ManagerNotFound
+	return lookup{index: x, key: key, hash: x.hash(x.given(buffer[:0], key))}
+}
+
+// seek goes to the first slot that may hold the key.
+func (l *lookup) seek() {
+	if l.index != nil {
+		l.at = l.index.probe(l.hash, l.hash>>32)
 	}
+}
+
+// find returns, after seek, whom the key names as the manager of person i: the
+// only active bearer other than i; i itself if no other is active and i is a
+// bearer; or None and the reason.
+func (l *lookup) find(i int32) (int32, Finding) {
+	x := l.index
+	if x == nil {
+		return None, l.reason
+	}
+	at := l.at
+	for ; ; at = x.probe(l.hash, at+1) {
+		if x.slots[at] == 0 {
+			return None, ManagerNotFound
+		}
+		if x.names(l.key, x.bearer(at)) {
+			break
+		}
+	}
+	held := uint32(x.slots[at])
 	j, several := int32(held-1), false
 	if held&sharedBit != 0 {
 		j, several = x.shared[held&^sharedBit].other(i)
@@ -193,10 +259,19 @@ func (x *index) find(key string, i int32) (int32, Finding) {
 		return None, ambiguous[x.kind]
 	case j == i, j != None && x.active(j):
 		return j, NoFinding
-	case x.has(i, folded):
+	case x.names(l.key, i):
 		return i, NoFinding
 	}
 	return None, ManagerInactive
+}
+
+// names reports whether key names person i.
+func (x *index) names(key string, i int32) bool {
+	if x.kind == byEmail && x.people[i].Email == key {
+		return true // mostly, addresses are written alike
+	}
+	var buffer [64]byte
+	return x.has(i, x.given(buffer[:0], key))
 }
 
 // ambiguous is the finding for a key of each kind that several people have.
