@@ -29,21 +29,27 @@ func (s classes) list() []Class {
 }
 
 // changes returns the difference that a draft makes, in the order of the
-// fields.
+// fields: those whose value changes or, if there is none, those that only get
+// another owner.
 func (d *draft) changes() []Change {
 	before := d.before
 	if before == nil {
 		before = &Member{}
 	}
-	var changes []Change
+	var values, owners []Change
 	for f := range fieldCount {
 		owner := d.after.Owners.Of(f)
-		if sameField(before, &d.after, f) && owner == before.Owners.Of(f) {
-			continue
+		switch {
+		case !sameField(before, &d.after, f):
+			values = append(values, Change{Field: f, Old: fieldValue(before, f), New: fieldValue(&d.after, f), Owner: owner})
+		case owner != before.Owners.Of(f):
+			owners = append(owners, Change{Field: f, Old: fieldValue(before, f), New: fieldValue(&d.after, f), Owner: owner})
 		}
-		changes = append(changes, Change{Field: f, Old: fieldValue(before, f), New: fieldValue(&d.after, f), Owner: owner})
 	}
-	return changes
+	if len(values) > 0 {
+		return values
+	}
+	return owners
 }
 
 // sameField reports whether a and b have the same value in f.

@@ -27,6 +27,11 @@ func (p *pass) identity(d *draft) {
 	if d.emptied != 0 {
 		p.problem(d, because(CodeEmptyNotValue, "fields", strings.Join(d.emptied.Names(), ", ")))
 	}
+	if d.after.Owners.source&sourceFields != 0 { // from now on owners are kept exactly
+		for f := range d.given.All() {
+			d.after.Owners = d.after.Owners.With(f, Source)
+		}
+	}
 }
 
 // problem records what somebody should know: as a finding, and as a reason of
@@ -49,7 +54,7 @@ func (p *pass) email(d *draft) {
 	}
 	switch c := d.claim; {
 	case c == nil:
-		p.own(d, FieldEmail)
+		d.given |= 1 << FieldEmail
 	case c.denied != "" && d.kind != KindRehire:
 		p.problem(d, because(c.denied, "address", c.address))
 	default:
@@ -82,7 +87,7 @@ func (p *pass) text(d *draft, f Field, value string) {
 	case value == "":
 		p.empty(d, f, *field != "")
 	case value == *field:
-		p.own(d, f)
+		d.given |= 1 << f
 	default:
 		d.overwrite(f, *field != "")
 		*field = value
@@ -98,14 +103,6 @@ func (p *pass) empty(d *draft, f Field, present bool) {
 	}
 	if owner == Source {
 		d.after.Owners = d.after.Owners.With(f, Nobody)
-	}
-}
-
-// own makes the source the owner of a field whose value it gives already.
-// Where a host keeps no owners this is left to the next real change.
-func (p *pass) own(d *draft, f Field) {
-	if d.tracked {
-		d.after.Owners = d.after.Owners.With(f, Source)
 	}
 }
 
@@ -184,7 +181,7 @@ func (p *pass) otherEmails(d *draft) {
 	case len(emails) == 0:
 		p.empty(d, FieldOtherEmails, present)
 	case slices.Equal(emails, d.after.OtherEmails):
-		p.own(d, FieldOtherEmails)
+		d.given |= 1 << FieldOtherEmails
 	default:
 		d.overwrite(FieldOtherEmails, present)
 		d.after.OtherEmails = emails

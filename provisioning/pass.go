@@ -39,7 +39,7 @@ type draft struct {
 	claim    *claim
 	reasons  []Reason
 	emptied  FieldSet // fields that the source used to fill and leaves empty now
-	tracked  bool     // owners are kept exactly, field by field
+	given    FieldSet // fields that have the value already which the source gives
 	effects  []Effect
 }
 
@@ -184,14 +184,12 @@ func (p *pass) skipDenied(n newcomer, c *claim) {
 // begin fills in the member from which the draft starts: an existing one, or a
 // new one for none.
 func (p *pass) begin(d *draft, member int32) {
-	d.tracked = true
 	if member != none {
 		d.before = &p.members[member]
 		d.after = d.before.Clone()
 		d.after.Settings.Normalize()
 	}
 	if d.kind == KindUpdate || d.kind == KindReactivate || d.kind == KindDeactivate {
-		d.tracked = d.before.Owners.source&sourceFields != 0
 		return
 	}
 	d.after.Connection, d.after.ExternalID, d.after.Managed, d.after.Active = p.cfg.Connection, d.user.ID, true, true

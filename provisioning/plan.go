@@ -52,7 +52,8 @@ type Action struct {
 	// Revision is the member's from which the action was planned; a store
 	// refuses it on another (S28). "" for a create.
 	Revision Revision `json:"revision,omitempty"`
-	// Changes are in the order of the fields.
+	// Changes are in the order of the fields: those whose value changes or, if
+	// no value does, those that only get another owner.
 	Changes []Change `json:"changes"`
 	Effects []Effect `json:"effects,omitempty"`
 	Reasons []Reason `json:"reasons"`
