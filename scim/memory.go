@@ -36,9 +36,9 @@ type memoryDirectory struct {
 type memoryKey struct{ typ, name, value string }
 
 type memoryRecord struct {
-	Record                          // Links is always nil
-	members []Link                  // of a group, any order
-	place   map[string]int          // member ID to its place in members
+	Record                           // Links is always nil
+	members []Link                   // of a group, any order
+	place   map[string]int           // member ID to its place in members
 	groups  map[string]*memoryRecord // the groups this record is in, by ID
 }
 

@@ -1,0 +1,148 @@
+// Command scimserver serves SCIM 2.0 for one directory, to try an identity
+// provider against: point Okta, Entra or another client at it, and see each
+// request in a line.
+//
+//	go run ./examples/scimserver -addr 127.0.0.1:8080 -token T [-db FILE]
+//
+// It serves http://ADDR/scim/v2. Without -db everything is kept in memory and
+// gone when it stops.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/usher-go/usher/scim"
+)
+
+func main() {
+	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "scimserver:", err)
+		os.Exit(1)
+	}
+}
+
+const base = "/scim/v2"
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("scimserver", flag.ContinueOnError)
+	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on")
+	token := flags.String("token", "", "bearer token that clients must send (required)")
+	db := flags.String("db", "", "SQLite file to keep the directory in; empty keeps it in memory")
+	extension := flags.String("extension", scim.DefaultUserExtension, "URN of the user extension")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *token == "" {
+		return errors.New("-token is required")
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	store, closeStore, err := openStore(ctx, *db)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+
+	handler, err := scim.NewHandler(scim.Config{
+		Store: store,
+		Authenticate: scim.BearerTokens(scim.FixedTokens(scim.Token{
+			Hash:      scim.HashToken(*token),
+			Principal: scim.Principal{Tenant: "example", Connection: "scim"},
+		})),
+		UserExtension: *extension,
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle(base+"/", http.StripPrefix(base, handler))
+
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(out, guide("http://"+listener.Addr().String()+base))
+	server := &http.Server{
+		Handler:           logged(mux, out),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	return serve(ctx, server, listener)
+}
+
+// serve runs until ctx ends, then lets the requests in progress finish.
+func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(grace)
+}
+
+// openStore opens the store that the flags ask for.
+func openStore(_ context.Context, file string) (scim.Store, func(), error) {
+	if file != "" {
+		return nil, nil, errors.New("-db: no database is built in; leave it empty to keep the directory in memory")
+	}
+	return &scim.Memory{}, func() {}, nil
+}
+
+// guide says how to point a provider at the server.
+func guide(url string) string {
+	return strings.ReplaceAll(`Serving SCIM 2.0 at URL
+
+Okta: Applications, your app, Provisioning, Configure API Integration
+  SCIM connector base URL   URL
+  Unique identifier field   userName
+  Authentication mode       HTTP Header, with the token
+
+Entra ID: Enterprise applications, your app, Provisioning
+  Tenant URL                URL/?aadOptscim062020
+  Secret token              the token
+
+Providers reach this machine only through a public address; a tunnel will do.
+
+`, "URL", url)
+}
+
+// logged writes a line for each request: never a query or a body, which hold
+// personal data, nor a header.
+func logged(next http.Handler, out io.Writer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		record := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(record, r)
+		fmt.Fprintf(out, "%s %-6s %s %d %s\n", start.Format(time.TimeOnly), r.Method, r.URL.EscapedPath(),
+			record.status, time.Since(start).Round(10*time.Microsecond))
+	})
+}
+
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *statusRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

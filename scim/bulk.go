@@ -1,0 +1,367 @@
+package scim
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A bulkOp is one operation of a bulk request (RFC 7644 section 3.7).
+type bulkOp struct {
+	method, path, bulkID, version string
+	data                          *object
+	refs                          []string // the bulkIds that path and data refer to
+	result                        *object  // nil until it is done
+	failed                        bool
+}
+
+const bulkPrefix = "bulkId:"
+
+// A bulkRun is the work on one bulk request.
+type bulkRun struct {
+	*exchange
+	ops    []*bulkOp
+	makers map[string]*bulkOp // by bulkId, the operation that creates it
+	ids    map[string]string  // by bulkId, the id that was given
+	errors int
+	most   int // failOnErrors; 0 is no limit
+	// Resources of a circle were created without their references, which are
+	// set when all ids are known.
+	unfinished []unfinished
+}
+
+type unfinished struct {
+	op *bulkOp
+	rt *resourceType
+	id string
+}
+
+// bulk serves a bulk request. Each operation is applied whole or not at all;
+// the request as a whole is not atomic.
+func (x *exchange) bulk() error {
+	body, err := x.body()
+	if err != nil {
+		return err
+	}
+	run, err := x.parseBulk(body)
+	if err != nil {
+		return err
+	}
+	run.process()
+	results := []any{}
+	for _, op := range run.ops {
+		if op.result != nil {
+			results = append(results, op.result)
+		}
+	}
+	x.respond(http.StatusOK, appendJSON(nil, &object{fields: []field{
+		{"schemas", []any{messageMark + "BulkResponse"}},
+		{"Operations", results},
+	}}))
+	return nil
+}
+
+func (x *exchange) parseBulk(body *object) (*bulkRun, error) {
+	list, ok := body.get("Operations").([]any)
+	if !ok {
+		return nil, badSyntax("Operations: want a list of operations")
+	}
+	if len(list) > x.cfg.MaxOperations {
+		return nil, tooLarge("Operations: more than %d operations", x.cfg.MaxOperations)
+	}
+	most, err := numberField(field{"failOnErrors", body.get("failOnErrors")}, 0)
+	if err != nil {
+		return nil, err
+	}
+	run := &bulkRun{exchange: x, makers: map[string]*bulkOp{}, ids: map[string]string{}, most: most}
+	for i, e := range list {
+		in, ok := e.(*object)
+		if !ok {
+			return nil, badSyntax("Operations[%d]: want an object", i)
+		}
+		op := &bulkOp{
+			method: strings.ToUpper(in.text("method")), path: in.text("path"),
+			bulkID: in.text("bulkId"), version: in.text("version"),
+		}
+		op.data, _ = in.get("data").(*object)
+		if text, ok := in.get("data").(string); ok { // JSON in a string, as in the RFC's own examples
+			inner, _ := embedded(text)
+			op.data, _ = inner.(*object)
+		}
+		if at := strings.Index(op.path, bulkPrefix); at >= 0 {
+			op.refs = append(op.refs, op.path[at+len(bulkPrefix):])
+		}
+		if op.data != nil {
+			op.refs = bulkRefs(op.refs, op.data)
+		}
+		if op.method == http.MethodPost && op.bulkID != "" && run.makers[op.bulkID] == nil {
+			run.makers[op.bulkID] = op
+		}
+		run.ops = append(run.ops, op)
+	}
+	return run, nil
+}
+
+// bulkRefs appends the bulkIds that a value refers to.
+func bulkRefs(refs []string, v any) []string {
+	switch v := v.(type) {
+	case string:
+		if id, ok := strings.CutPrefix(v, bulkPrefix); ok {
+			refs = append(refs, id)
+		}
+	case []any:
+		for _, e := range v {
+			refs = bulkRefs(refs, e)
+		}
+	case *object:
+		for _, f := range v.fields {
+			refs = bulkRefs(refs, f.value)
+		}
+	}
+	return refs
+}
+
+// resolved returns v with the ids in the place of the bulkIds. What refers to
+// one that is not known yet is left out.
+func (b *bulkRun) resolved(v any) any {
+	switch v := v.(type) {
+	case string:
+		ref, ok := strings.CutPrefix(v, bulkPrefix)
+		if !ok {
+			return v
+		}
+		if id, known := b.ids[ref]; known {
+			return id
+		}
+		return nil
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, e := range v {
+			if e = b.resolved(e); e != nil {
+				out = append(out, e)
+			}
+		}
+		return out
+	case *object:
+		out := &object{fields: make([]field, 0, len(v.fields))}
+		for _, f := range v.fields {
+			value := b.resolved(f.value)
+			if value == nil && f.value != nil && f.name == "value" {
+				return nil // an element without its value says nothing
+			}
+			if value != nil || f.value == nil {
+				out.fields = append(out.fields, field{f.name, value})
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// process runs the operations in order, each when the ids it refers to are
+// known. Where only a circle is left, it is opened at its first creation.
+func (b *bulkRun) process() {
+	pending := b.ops
+	for len(pending) > 0 && !b.stopped() {
+		var later []*bulkOp
+		for _, op := range pending {
+			if b.stopped() {
+				return
+			}
+			if b.waits(op) {
+				later = append(later, op)
+				continue
+			}
+			b.run(op)
+		}
+		if len(later) == len(pending) && !b.open(later) {
+			return
+		}
+		pending = slices.DeleteFunc(later, func(op *bulkOp) bool { return op.result != nil })
+	}
+	for _, u := range b.unfinished {
+		if b.stopped() {
+			return
+		}
+		b.complete(u)
+	}
+}
+
+func (b *bulkRun) stopped() bool {
+	return b.most > 0 && b.errors >= b.most || b.ctx.Err() != nil
+}
+
+// waits reports whether an operation refers to a resource that another
+// operation has yet to create.
+func (b *bulkRun) waits(op *bulkOp) bool {
+	for _, ref := range op.refs {
+		if maker := b.makers[ref]; maker != nil && maker.result == nil && (maker != op || op.method == http.MethodPost) {
+			return true
+		}
+	}
+	return false
+}
+
+// open creates the first resource of a circle without its references. It
+// reports false if there is none to create, after refusing what is left.
+func (b *bulkRun) open(ops []*bulkOp) bool {
+	for _, op := range ops {
+		if op.method == http.MethodPost && op.bulkID != "" && !strings.Contains(op.path, bulkPrefix) {
+			b.run(op)
+			return true
+		}
+	}
+	for _, op := range ops {
+		b.fail(op, badValue("%s: the operations refer to one another in a circle", bulkPrefix))
+	}
+	return false
+}
+
+// run applies one operation and notes its result.
+func (b *bulkRun) run(op *bulkOp) {
+	rt, id, err := b.target(op)
+	if err != nil {
+		b.fail(op, err)
+		return
+	}
+	partial := false
+	for _, ref := range op.refs {
+		maker := b.makers[ref]
+		switch {
+		case maker == nil:
+			err = badValue("%s%s: no operation has this bulkId", bulkPrefix, clip(ref))
+		case maker.failed:
+			err = fail(http.StatusConflict, "", "%s%s: the operation with this bulkId failed", bulkPrefix, clip(ref))
+		case maker.result == nil:
+			partial = true
+		}
+		if err != nil {
+			b.fail(op, err)
+			return
+		}
+	}
+	var data *object
+	if op.data != nil {
+		data, _ = b.resolved(op.data).(*object)
+	}
+	if data == nil && op.method != http.MethodDelete {
+		b.fail(op, badSyntax("data: want an object"))
+		return
+	}
+	rec, status, err := b.apply(op, rt, id, data)
+	if err != nil {
+		b.fail(op, err)
+		return
+	}
+	if op.method == http.MethodPost {
+		b.ids[op.bulkID] = rec.ID
+		id = rec.ID
+	}
+	b.done(op, rt, id, rec, status)
+	if partial {
+		b.unfinished = append(b.unfinished, unfinished{op, rt, id})
+	}
+}
+
+func (b *bulkRun) apply(op *bulkOp, rt *resourceType, id string, data *object) (rec Record, status int, err error) {
+	c := conditions{match: op.version}
+	switch op.method {
+	case http.MethodPost:
+		rec, err = b.create(rt, data)
+		return rec, http.StatusCreated, err
+	case http.MethodPut:
+		rec, err = b.replace(rt, id, data, c)
+		return rec, http.StatusOK, err
+	case http.MethodPatch:
+		rec, err = b.patch(rt, id, data, c)
+		return rec, http.StatusOK, err
+	}
+	return rec, http.StatusNoContent, b.remove(rt, id, c)
+}
+
+// target checks method and path and resolves the resource they name.
+func (b *bulkRun) target(op *bulkOp) (*resourceType, string, error) {
+	path := strings.TrimPrefix(op.path, b.base)
+	name, id, one := strings.Cut(strings.Trim(path, "/"), "/")
+	rt := b.typeAt(name)
+	if rt == nil {
+		return nil, "", fail(http.StatusNotFound, "", "path: %q is not the endpoint of a resource type", clip(op.path))
+	}
+	switch op.method {
+	case http.MethodPost:
+		if one {
+			return nil, "", badSyntax("path: POST wants the endpoint of a type, such as %s", rt.endpoint)
+		}
+		if op.bulkID == "" {
+			return nil, "", badSyntax("bulkId: POST wants one")
+		}
+		if b.makers[op.bulkID] != op {
+			return nil, "", badValue("bulkId: %q is used twice", clip(op.bulkID))
+		}
+		return rt, "", nil
+	case http.MethodPut, http.MethodPatch, http.MethodDelete:
+		if !one || id == "" {
+			return nil, "", badSyntax("path: %s wants the path of a resource, such as %s/{id}", op.method, rt.endpoint)
+		}
+	default:
+		return nil, "", badSyntax("method: want POST, PUT, PATCH or DELETE, got %q", clip(op.method))
+	}
+	if ref, ok := strings.CutPrefix(id, bulkPrefix); ok {
+		if id, ok = b.ids[ref]; !ok {
+			return nil, "", badValue("path: %q names no resource", clip(op.path))
+		}
+		return rt, id, nil
+	}
+	unescaped, err := url.PathUnescape(id)
+	if err != nil {
+		return nil, "", badSyntax("path: %q is malformed", clip(op.path))
+	}
+	return rt, unescaped, nil
+}
+
+// complete sets the references of a resource of a circle.
+func (b *bulkRun) complete(u unfinished) {
+	for _, ref := range u.op.refs {
+		if _, known := b.ids[ref]; !known {
+			b.fail(u.op, fail(http.StatusConflict, "", "%s%s: the operation with this bulkId failed", bulkPrefix, clip(ref)))
+			return
+		}
+	}
+	data, _ := b.resolved(u.op.data).(*object)
+	rec, err := b.replace(u.rt, u.id, data, conditions{})
+	if err != nil {
+		b.fail(u.op, err)
+		return
+	}
+	b.done(u.op, u.rt, u.id, rec, http.StatusCreated)
+}
+
+func (b *bulkRun) done(op *bulkOp, rt *resourceType, id string, rec Record, status int) {
+	op.result = op.answer(status)
+	op.result.set("location", b.location(Ref{rt.name, id}))
+	if op.method != http.MethodDelete {
+		op.result.set("version", etag(rec.Version))
+	}
+}
+
+func (b *bulkRun) fail(op *bulkOp, err error) {
+	b.errors++
+	visible := b.visible(err)
+	op.failed = true
+	op.result = op.answer(visible.Status)
+	op.result.set("response", errorObject(visible))
+	if op.method != http.MethodPost {
+		op.result.set("location", b.base+"/"+strings.Trim(strings.TrimPrefix(op.path, b.base), "/"))
+	}
+}
+
+func (op *bulkOp) answer(status int) *object {
+	o := &object{fields: []field{{"method", op.method}}}
+	if op.bulkID != "" {
+		o.set("bulkId", op.bulkID)
+	}
+	o.set("status", strconv.Itoa(status))
+	return o
+}

@@ -1,0 +1,88 @@
+package scim
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	scimerrors "github.com/elimity-com/scim/errors"
+)
+
+// ErrUnavailable is what Config.Authenticate wraps when it cannot tell at
+// present whom a request speaks for (its database is away): the client is
+// told to come again, instead of that its credentials are bad.
+var ErrUnavailable = errors.New("temporarily unavailable")
+
+// The error types that RFC 9865 adds to those of RFC 7644.
+const (
+	scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
+	scimTypeInvalidCount  scimerrors.ScimType = "invalidCount"
+)
+
+// fail makes the error that a client sees (RFC 7644 section 3.12).
+func fail(status int, kind scimerrors.ScimType, format string, args ...any) error {
+	return scimerrors.ScimError{Status: status, ScimType: kind, Detail: fmt.Sprintf(format, args...)}
+}
+
+func badSyntax(format string, args ...any) error {
+	return fail(http.StatusBadRequest, scimerrors.ScimTypeInvalidSyntax, format, args...)
+}
+
+func badValue(format string, args ...any) error {
+	return fail(http.StatusBadRequest, scimerrors.ScimTypeInvalidValue, format, args...)
+}
+
+func badFilter(format string, args ...any) error {
+	return fail(http.StatusBadRequest, scimerrors.ScimTypeInvalidFilter, format, args...)
+}
+
+func badPath(format string, args ...any) error {
+	return fail(http.StatusBadRequest, scimerrors.ScimTypeInvalidPath, format, args...)
+}
+
+func noTarget(format string, args ...any) error {
+	return fail(http.StatusBadRequest, scimerrors.ScimTypeNoTarget, format, args...)
+}
+
+func notMutable(format string, args ...any) error {
+	return fail(http.StatusBadRequest, scimerrors.ScimTypeMutability, format, args...)
+}
+
+func sensitive(format string, args ...any) error {
+	return fail(http.StatusForbidden, scimerrors.ScimTypeSensitive, format, args...)
+}
+
+func tooLarge(format string, args ...any) error {
+	return fail(http.StatusRequestEntityTooLarge, "", format, args...)
+}
+
+func notFound(format string, args ...any) error {
+	return fail(http.StatusNotFound, "", format, args...)
+}
+
+// clientError turns any error into the one a client may see. Errors that are
+// not this package's are internal: known is then false and the detail empty.
+func clientError(err error) (out scimerrors.ScimError, known bool) {
+	var noMember *NoMemberError
+	var pointer *scimerrors.ScimError
+	switch {
+	case errors.As(err, &out):
+		return out, true
+	case errors.As(err, &pointer):
+		return *pointer, true
+	case errors.As(err, &noMember):
+		err = badValue("members.value: no user or group has the id %q", clip(noMember.ID))
+	case errors.Is(err, ErrNotFound):
+		err = notFound("there is no such resource")
+	case errors.Is(err, ErrDuplicate):
+		err = fail(http.StatusConflict, scimerrors.ScimTypeUniqueness, "userName: the value is in use by another resource")
+	case errors.Is(err, ErrConflict):
+		err = fail(http.StatusPreconditionFailed, "", "the resource has changed since the version given in If-Match")
+	case errors.Is(err, ErrUnavailable):
+		err = fail(http.StatusServiceUnavailable, "", "the service is unavailable at present; try again")
+	default:
+		return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "the server failed to answer the request"}, false
+	}
+	errors.As(err, &out)
+	return out, true
+}

@@ -1,0 +1,278 @@
+package scim
+
+import "strings"
+
+// A resource is a stored record with its document parsed, as filters, sorting
+// and projection see it.
+type resource struct {
+	rt  *resourceType
+	rec Record
+	doc *object
+}
+
+// parse reads the document of a record; base is not needed for looking.
+func (rt *resourceType) parse(rec Record) (*resource, error) {
+	doc, err := parseObject(string(rec.Doc))
+	if err != nil {
+		return nil, err
+	}
+	return &resource{rt: rt, rec: rec, doc: doc}, nil
+}
+
+// values calls visit with each value that path names, until it returns true.
+func (r *resource) values(path attrPath, visit func(any) bool) bool {
+	if path.urn == "" {
+		switch path.attr {
+		case "id":
+			return visit(r.rec.ID)
+		case "meta":
+			return r.meta(path.sub, visit)
+		case r.rt.links:
+			for _, link := range r.rec.Links {
+				if visitSub(linkObject(link, ""), path.sub, visit) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	in := r.doc
+	if path.urn != "" {
+		var ok bool
+		if in, ok = r.doc.get(path.urn).(*object); !ok {
+			return false
+		}
+	}
+	return visitValues(in.get(path.attr), path.sub, visit)
+}
+
+func (r *resource) meta(sub string, visit func(any) bool) bool {
+	switch sub {
+	case "resourceType":
+		return visit(r.rt.name)
+	case "created":
+		return visit(r.rec.Created.UTC().Format(timeLayout))
+	case "lastModified":
+		return visit(r.rec.LastModified.UTC().Format(timeLayout))
+	case "version":
+		return visit(etag(r.rec.Version))
+	case "":
+		return visit(&object{fields: []field{{"resourceType", r.rt.name}}})
+	}
+	return false
+}
+
+func visitValues(v any, sub string, visit func(any) bool) bool {
+	if list, ok := v.([]any); ok {
+		for _, e := range list {
+			if visitSub(e, sub, visit) {
+				return true
+			}
+		}
+		return false
+	}
+	return v != nil && visitSub(v, sub, visit)
+}
+
+func visitSub(v any, sub string, visit func(any) bool) bool {
+	if sub == "" {
+		return visit(v)
+	}
+	o, ok := v.(*object)
+	if !ok {
+		// An undeclared list of plain values: each is its own "value".
+		return strings.EqualFold(sub, "value") && visit(v)
+	}
+	inner := o.get(sub)
+	return inner != nil && visitValues(inner, "", visit)
+}
+
+// matches is the reference evaluator: it reports whether the resource is one
+// the filter selects. A comparison with a multi-valued attribute holds if it
+// holds for any value; ne holds for an absent attribute too.
+func (f *filter) matches(r *resource) bool {
+	switch f.op {
+	case opAnd, opOr, opNot:
+		return f.combine(func(kid *filter) bool { return kid.matches(r) })
+	case opValuePath:
+		path := f.path
+		return r.values(path, f.inner.matchesElement)
+	}
+	return f.test(func(visit func(any) bool) bool { return r.values(f.path, visit) })
+}
+
+// matchesElement applies a filter in brackets to one element of the list.
+func (f *filter) matchesElement(e any) bool {
+	switch f.op {
+	case opAnd, opOr, opNot:
+		return f.combine(func(kid *filter) bool { return kid.matchesElement(e) })
+	}
+	return f.test(func(visit func(any) bool) bool { return visitSub(e, f.path.attr, visit) })
+}
+
+func (f *filter) combine(holds func(*filter) bool) bool {
+	if f.op == opNot {
+		return !holds(f.kids[0])
+	}
+	for _, kid := range f.kids {
+		if holds(kid) == (f.op == opOr) {
+			return f.op == opOr
+		}
+	}
+	return f.op == opAnd
+}
+
+// test decides a comparison over the values that each yields.
+func (f *filter) test(each func(visit func(any) bool) bool) bool {
+	present := each(func(v any) bool { return !isEmpty(v) })
+	switch {
+	case f.op == opPresent:
+		return present
+	case f.value == nil:
+		return present == (f.op == opNotEqual)
+	case f.op == opNotEqual && !present:
+		return true
+	}
+	return each(f.compare)
+}
+
+func isEmpty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case *object:
+		return len(v.fields) == 0
+	}
+	return false
+}
+
+// compare decides the comparison for one value. Values of different types are
+// never equal and have no order.
+func (f *filter) compare(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		want, ok := f.value.(bool)
+		if s, isString := f.value.(string); isString && f.path.leaf() == nil { // "True" for an undeclared boolean
+			want, ok = strings.EqualFold(s, "true"), true
+		}
+		return ok && (v == want) == (f.op == opEqual) && (f.op == opEqual || f.op == opNotEqual)
+	case number:
+		want, ok := f.value.(number)
+		if !ok {
+			return f.op == opNotEqual
+		}
+		return f.ordered(compareNumbers(string(v), string(want)))
+	case string:
+		want, ok := f.value.(string)
+		if n, isNumber := f.value.(number); isNumber {
+			want, ok = string(n), true
+		}
+		if !ok {
+			return f.op == opNotEqual
+		}
+		if !f.time.IsZero() {
+			if t, ok := parseTime(v); ok && f.op != opContains && f.op != opStarts && f.op != opEnds {
+				return f.ordered(t.Compare(f.time))
+			}
+		}
+		if !f.exact {
+			v = fold(v)
+		}
+		switch f.op {
+		case opContains:
+			return strings.Contains(v, want)
+		case opStarts:
+			return strings.HasPrefix(v, want)
+		case opEnds:
+			return strings.HasSuffix(v, want)
+		}
+		return f.ordered(strings.Compare(v, want))
+	case *object: // an undeclared complex attribute compares by its "value"
+		inner := v.get("value")
+		if inner == nil {
+			return f.op == opNotEqual
+		}
+		return f.compare(inner)
+	}
+	return false
+}
+
+func (f *filter) ordered(order int) bool {
+	switch f.op {
+	case opEqual:
+		return order == 0
+	case opNotEqual:
+		return order != 0
+	case opGreater:
+		return order > 0
+	case opGreaterEqual:
+		return order >= 0
+	case opLess:
+		return order < 0
+	}
+	return f.op == opLessEqual && order <= 0
+}
+
+// hint returns keys that every match has, for a store to look up, and whether
+// they say all that the filter says.
+func (f *filter) hint(rt *resourceType) (keys []Key, covered bool) {
+	terms := []*filter{f}
+	if f.op == opAnd {
+		terms = f.kids
+	}
+	covered = true
+	for _, term := range terms {
+		key, exact := term.key(rt)
+		if key.Name != "" {
+			keys = append(keys, key)
+		}
+		covered = covered && exact
+	}
+	return keys, covered
+}
+
+func (f *filter) key(rt *resourceType) (key Key, exact bool) {
+	if f.op == opValuePath && f.path.urn == "" && f.path.attr == "emails" {
+		terms := []*filter{f.inner}
+		if f.inner.op == opAnd {
+			terms = f.inner.kids
+		}
+		for _, term := range terms {
+			if term.op == opEqual && term.path.attr == "value" {
+				if s, ok := term.value.(string); ok && s != "" && len(s) <= MaxKeyBytes {
+					return Key{Name: KeyEmail, Value: s}, false
+				}
+			}
+		}
+		return Key{}, false
+	}
+	s, ok := f.value.(string)
+	if f.op != opEqual || !ok || s == "" || len(s) > MaxKeyBytes || strings.ContainsRune(s, 0) || f.path.urn != "" || f.path.def == nil {
+		return Key{}, false
+	}
+	switch name := f.path.String(); {
+	case name == KeyID, name == KeyExternalID, name == KeyDisplayName,
+		(name == KeyUserName || name == KeyEmail) && rt.name == TypeUser,
+		name == KeyMember && rt.links == "members",
+		name == KeyGroup && rt.links == "groups":
+		return Key{Name: name, Value: s}, true
+	}
+	return Key{}, false
+}
+
+// needsLinks reports whether deciding the filter takes Record.Links.
+func (f *filter) needsLinks(rt *resourceType) bool {
+	if f.path.urn == "" && f.path.attr == rt.links {
+		return true
+	}
+	for _, kid := range f.kids {
+		if kid.needsLinks(rt) {
+			return true
+		}
+	}
+	return false
+}

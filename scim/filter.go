@@ -1,0 +1,374 @@
+package scim
+
+import (
+	"strings"
+	"time"
+)
+
+// MaxFilterBytes is the greatest length of a filter, a sort attribute or a
+// PATCH path.
+const MaxFilterBytes = 8 << 10
+
+// A filter is a parsed and resolved filter (RFC 7644 section 3.4.2.2).
+type filter struct {
+	op     filterOp
+	kids   []*filter // of and, or, not
+	path   attrPath  // of a comparison, presence or value path
+	value  any       // string (folded unless exact), bool, number or nil (null)
+	source any       // value before folding
+	time   time.Time // value as time, where the attribute is one
+	exact  bool      // the comparison respects case
+	inner  *filter   // of a value path: the part in brackets; path.sub stays empty
+}
+
+type filterOp uint8
+
+const (
+	opAnd filterOp = iota + 1
+	opOr
+	opNot
+	opValuePath
+	opPresent
+	opEqual
+	opNotEqual
+	opContains
+	opStarts
+	opEnds
+	opGreater
+	opGreaterEqual
+	opLess
+	opLessEqual
+)
+
+var filterOps = [...]struct {
+	word string
+	op   filterOp
+}{
+	{"eq", opEqual}, {"ne", opNotEqual}, {"co", opContains}, {"sw", opStarts}, {"ew", opEnds},
+	{"gt", opGreater}, {"ge", opGreaterEqual}, {"lt", opLess}, {"le", opLessEqual}, {"pr", opPresent},
+}
+
+// parseFilter parses text for resources of type rt. Work and depth are
+// bounded: the text by MaxFilterBytes, the nesting by maxDepth.
+func (rt *resourceType) parseFilter(text string) (*filter, error) {
+	if len(text) > MaxFilterBytes {
+		return nil, badFilter("the filter is longer than %d bytes", MaxFilterBytes)
+	}
+	p := filterParser{in: text, rt: rt}
+	f, err := p.either(0)
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.at < len(p.in) {
+		return nil, p.bad("and, or, or the end")
+	}
+	return f, nil
+}
+
+type filterParser struct {
+	in     string
+	at     int
+	rt     *resourceType
+	within *attribute // inside brackets: the attribute they belong to
+	inside bool
+}
+
+func (p *filterParser) bad(want string) error {
+	if p.at >= len(p.in) {
+		return badFilter("the filter ends early: expected %s", want)
+	}
+	return badFilter("the filter is wrong at character %d (%q): expected %s", p.at, clip(p.in[p.at:]), want)
+}
+
+func (p *filterParser) space() {
+	for p.at < len(p.in) && (p.in[p.at] == ' ' || p.in[p.at] == '\t') {
+		p.at++
+	}
+}
+
+func (p *filterParser) peek() byte {
+	if p.at < len(p.in) {
+		return p.in[p.at]
+	}
+	return 0
+}
+
+// word reads up to a space, quote or bracket.
+func (p *filterParser) word() string {
+	start := p.at
+	for p.at < len(p.in) && strings.IndexByte(" \t()[]\"", p.in[p.at]) < 0 {
+		p.at++
+	}
+	return p.in[start:p.at]
+}
+
+// keyword consumes the word if it comes next, in any letter case.
+func (p *filterParser) keyword(want string) bool {
+	p.space()
+	start := p.at
+	if strings.EqualFold(p.word(), want) {
+		return true
+	}
+	p.at = start
+	return false
+}
+
+func (p *filterParser) either(depth int) (*filter, error) {
+	return p.list(depth, "or", opOr, (*filterParser).both)
+}
+
+func (p *filterParser) both(depth int) (*filter, error) {
+	return p.list(depth, "and", opAnd, (*filterParser).term)
+}
+
+// list parses one or more operands joined by a word into one node.
+func (p *filterParser) list(depth int, word string, op filterOp, operand func(*filterParser, int) (*filter, error)) (*filter, error) {
+	first, err := operand(p, depth)
+	if err != nil {
+		return nil, err
+	}
+	node := first
+	for p.keyword(word) {
+		next, err := operand(p, depth)
+		if err != nil {
+			return nil, err
+		}
+		if node == first {
+			node = &filter{op: op, kids: []*filter{first}}
+		}
+		node.kids = append(node.kids, next)
+	}
+	return node, nil
+}
+
+func (p *filterParser) term(depth int) (*filter, error) {
+	not := p.keyword("not")
+	p.space()
+	if p.peek() != '(' {
+		if not {
+			return nil, p.bad("( after not")
+		}
+		return p.comparison(depth)
+	}
+	if depth == maxDepth {
+		return nil, badFilter("the filter is nested deeper than %d levels", maxDepth)
+	}
+	p.at++
+	f, err := p.either(depth + 1)
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.peek() != ')' {
+		return nil, p.bad(")")
+	}
+	p.at++
+	if not {
+		f = &filter{op: opNot, kids: []*filter{f}}
+	}
+	return f, nil
+}
+
+// path resolves an attribute name, relative to the brackets it stands in.
+func (p *filterParser) path(name string) (attrPath, error) {
+	if p.inside {
+		if !validName(name) {
+			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
+		}
+		if sub := p.within.sub(name); sub != nil {
+			return attrPath{attr: sub.name, def: sub}, nil
+		}
+		return attrPath{attr: name}, nil
+	}
+	path, ok := p.rt.resolve(name)
+	if !ok || path.attr == "" {
+		return attrPath{}, badFilter("%q is not the name of an attribute", clip(name))
+	}
+	return path, nil
+}
+
+func (p *filterParser) comparison(depth int) (*filter, error) {
+	name := p.word()
+	if name == "" {
+		return nil, p.bad("an attribute name")
+	}
+	path, err := p.path(name)
+	if err != nil {
+		return nil, err
+	}
+	if p.peek() == '[' {
+		return p.valuePath(path, depth)
+	}
+	return p.operation(path)
+}
+
+// valuePath parses attr[filter], attr[filter].sub op value and, which is the
+// same as far as a filter goes, attr[filter] op value.
+func (p *filterParser) valuePath(path attrPath, depth int) (*filter, error) {
+	inner, sub, err := p.brackets(path, depth)
+	if err != nil {
+		return nil, err
+	}
+	if sub == "" {
+		return &filter{op: opValuePath, path: path, inner: inner}, nil
+	}
+	within := filterParser{in: p.in, at: p.at, rt: p.rt, within: path.def, inside: true}
+	subPath, err := within.path(sub)
+	if err != nil {
+		return nil, err
+	}
+	comparison, err := within.operation(subPath)
+	p.at = within.at
+	if err != nil {
+		return nil, err
+	}
+	inner = &filter{op: opAnd, kids: []*filter{inner, comparison}}
+	return &filter{op: opValuePath, path: path, inner: inner}, nil
+}
+
+// brackets parses [filter] and an optional .sub behind it; p is at the [.
+func (p *filterParser) brackets(path attrPath, depth int) (inner *filter, sub string, err error) {
+	if p.inside || path.sub != "" || path.def != nil && path.def.kind != "complex" {
+		return nil, "", p.bad("no brackets here: " + path.String() + " has no sub-attributes")
+	}
+	if depth == maxDepth {
+		return nil, "", badFilter("the filter is nested deeper than %d levels", maxDepth)
+	}
+	p.at++
+	in := filterParser{in: p.in, at: p.at, rt: p.rt, within: path.def, inside: true}
+	inner, err = in.either(depth + 1)
+	p.at = in.at
+	if err != nil {
+		return nil, "", err
+	}
+	if p.space(); p.peek() != ']' {
+		return nil, "", p.bad("]")
+	}
+	p.at++
+	if p.peek() == '.' {
+		p.at++
+		if sub = p.word(); !validName(sub) {
+			return nil, "", p.bad("the name of a sub-attribute")
+		}
+	}
+	return inner, sub, nil
+}
+
+func (p *filterParser) operation(path attrPath) (*filter, error) {
+	p.space()
+	start := p.at
+	word := p.word()
+	f := &filter{path: path}
+	for _, known := range filterOps {
+		if strings.EqualFold(word, known.word) {
+			f.op = known.op
+		}
+	}
+	if f.op == 0 {
+		p.at = start
+		return nil, p.bad("an operator (eq, ne, co, sw, ew, gt, ge, lt, le, pr)")
+	}
+	if path.def.hidden() {
+		return nil, sensitive("%s: the attribute cannot be searched", path)
+	}
+	if f.op == opPresent {
+		return f, nil
+	}
+	var err error
+	if f.value, err = p.literal(); err != nil {
+		return nil, err
+	}
+	return f, f.prepare()
+}
+
+// literal reads the value of a comparison. A word without quotes that is no
+// number and no JSON word is taken as a string, as Entra sends it.
+func (p *filterParser) literal() (any, error) {
+	p.space()
+	if p.peek() == '"' {
+		in := jsonParser{in: p.in, at: p.at}
+		s, err := in.str()
+		if err != nil {
+			return nil, p.bad("a string in quotes")
+		}
+		p.at = in.at
+		return s, nil
+	}
+	word := p.word()
+	switch strings.ToLower(word) {
+	case "", "and", "or", "not":
+		return nil, p.bad("a value")
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	case "null":
+		return nil, nil
+	}
+	if strings.ContainsRune(word, 0) {
+		return nil, p.bad("a value without a NUL")
+	}
+	if v, err := parseJSON(word); err == nil {
+		if n, ok := v.(number); ok {
+			return n, nil
+		}
+	}
+	return word, nil
+}
+
+// prepare fits the value to the attribute's type and refuses comparisons that
+// the type does not have.
+func (f *filter) prepare() error {
+	def := f.path.leaf()
+	if def != nil && def.kind == "complex" {
+		// A complex attribute compares by its "value", as emails and members.
+		sub := def.sub("value")
+		if sub == nil {
+			return badFilter("%s: name one of the sub-attributes", f.path)
+		}
+		f.path.sub, f.path.subDef = sub.name, sub
+		def = sub
+	}
+	text := def == nil || def.kind == "string" || def.kind == "reference"
+	if def != nil {
+		switch s, isString := f.value.(string); def.kind {
+		case "boolean":
+			if isString { // roles[primary eq "True"]
+				f.value = map[string]any{"true": true, "false": false}[strings.ToLower(s)]
+			}
+			if _, ok := f.value.(bool); !ok && f.value != nil || isString && f.value == nil {
+				return badFilter("%s: want true or false", f.path)
+			}
+		case "integer", "decimal":
+			if v, err := parseJSON(s); isString && err == nil {
+				f.value = v
+			}
+		case "dateTime":
+			var ok bool
+			if f.time, ok = parseTime(s); isString && !ok {
+				return badFilter("%s: want a time such as 2011-05-13T04:42:34Z", f.path)
+			}
+		default:
+			if n, ok := f.value.(number); ok { // a number without quotes
+				f.value = string(n)
+			}
+		}
+	}
+	f.source = f.value
+	s, isString := f.value.(string)
+	f.exact = def != nil && (def.caseExact || def.kind == "binary")
+	if isString && !f.exact {
+		f.value = fold(s)
+	}
+	_, isBool := f.value.(bool)
+	switch f.op {
+	case opGreater, opGreaterEqual, opLess, opLessEqual:
+		if isBool || f.value == nil || def != nil && (def.kind == "boolean" || def.kind == "binary") {
+			return badFilter("%s: the values have no order", f.path)
+		}
+	case opContains, opStarts, opEnds:
+		if !isString || !text && def.kind != "binary" && def.kind != "dateTime" {
+			return badFilter("%s: want a string to search for in a string", f.path)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package scim
+
+import (
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// fold maps all spellings that strings.EqualFold takes for the same to one
+// string, so that an index and a comparison agree about case.
+func fold(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return strings.Map(foldRune, s)
+		}
+	}
+	return s
+}
+
+func foldRune(r rune) rune {
+	if r < utf8.RuneSelf {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}
+	least := r
+	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+		least = min(least, next)
+	}
+	if least < utf8.RuneSelf { // the Kelvin sign and the long s fold to ASCII
+		return foldRune(least)
+	}
+	return least
+}
+
+// compareNumbers compares two JSON numbers by value.
+func compareNumbers(a, b string) int {
+	x, errX := strconv.ParseInt(a, 10, 64)
+	y, errY := strconv.ParseInt(b, 10, 64)
+	if errX == nil && errY == nil {
+		switch {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	}
+	const bits = 256
+	f, _, errF := big.ParseFloat(a, 10, bits, big.ToNearestEven)
+	g, _, errG := big.ParseFloat(b, 10, bits, big.ToNearestEven)
+	if errF != nil || errG != nil {
+		return strings.Compare(a, b)
+	}
+	return f.Cmp(g)
+}
+
+// timeLayout is how times are served: UTC with milliseconds.
+const timeLayout = "2006-01-02T15:04:05.000Z07:00"
+
+// parseTime reads an xsd:dateTime (RFC 7643 section 2.3.5), also without the
+// zone, which then is UTC.
+func parseTime(s string) (time.Time, bool) {
+	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}

@@ -1,0 +1,380 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	scimerrors "github.com/elimity-com/scim/errors"
+	"github.com/elimity-com/scim/schema"
+)
+
+// The limits that hold where Config leaves them at zero.
+const (
+	DefaultPageSize      = 100 // Okta asks for this many and pages on from there
+	DefaultMaxPageSize   = 1000
+	DefaultMaxBody       = 1 << 20
+	DefaultMaxOperations = 1000
+	DefaultReadTimeout   = 30 * time.Second
+	maxURLBytes          = 8 << 10
+)
+
+// Config describes a handler. Store and Authenticate are required; the zero
+// value of everything else is a safe default.
+type Config struct {
+	// Store keeps the resources.
+	Store Store
+	// Authenticate decides whom a request speaks for. It runs before anything
+	// else is looked at. An error that matches ErrUnavailable is answered
+	// with 503, any other error and a principal without a tenant with 401;
+	// the error's text is logged and not sent. See BearerTokens.
+	Authenticate func(*http.Request) (Principal, error)
+
+	// BaseURL is the absolute URL under which clients reach the handler, such
+	// as "https://app.example.com/scim/v2". Empty takes scheme, host and
+	// prefix from each request, which is right unless a proxy rewrites them.
+	BaseURL string
+
+	// UserExtension is the URN of the user extension; empty means
+	// DefaultUserExtension.
+	UserExtension string
+	// UserExtensions and GroupExtensions declare more extensions. They need
+	// not be declared to be kept: attributes of undeclared schemas are stored
+	// and served as they were sent.
+	UserExtensions  []schema.Schema
+	GroupExtensions []schema.Schema
+	// Types are resource types besides users and groups.
+	Types []ResourceType
+
+	// PageSize and MaxPageSize bound a page of a listing, MaxBody the bytes of
+	// a request, MaxOperations the operations of a PATCH or a bulk request,
+	// and ReadTimeout the time a client may take to send its request's body.
+	PageSize      int
+	MaxPageSize   int
+	MaxBody       int64
+	MaxOperations int
+	ReadTimeout   time.Duration
+	// RateLimit is the number of requests a second that each tenant may make,
+	// with bursts of the same size; more are answered with 429. 0 is no
+	// limit; less than 50 is refused, because providers count on 25.
+	RateLimit int
+
+	// OnChange is called after a change has been committed and before it is
+	// answered, so keep it short. Its context outlives the request. A change
+	// is not lost with it: [AsSource] lists every change again.
+	OnChange func(context.Context, Event)
+	// Logger receives failures of the store and of OnChange's surroundings.
+	// nil is slog.Default. Personal data and credentials are not logged.
+	Logger *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// A Principal is whom a request speaks for. Tenant and Connection name the
+// directory that it sees, and nothing outside of it exists for it.
+type Principal struct {
+	Tenant     string // required
+	Connection string
+	// User is the ID of the user that /Me stands for. Empty, as it is for a
+	// provider's client: /Me is answered with 501.
+	User string
+}
+
+// An Event says that a record of a directory changed.
+type Event struct {
+	Directory Directory
+	Ref       Ref
+	Version   int64 // the record's sequence number; 0 if it was deleted
+	Deleted   bool
+}
+
+type handler struct {
+	cfg       Config
+	types     []*resourceType
+	discovery discovery
+	limiter   *limiter
+}
+
+// NewHandler returns a handler of the SCIM endpoints, rooted at "/": mount it
+// with http.StripPrefix. The only errors are those of cfg. The handler is safe
+// for concurrent use.
+func NewHandler(cfg Config) (http.Handler, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("scim: Config.Store is nil")
+	}
+	if cfg.Authenticate == nil {
+		return nil, errors.New("scim: Config.Authenticate is nil: say who may use the handler")
+	}
+	if u, err := url.Parse(cfg.BaseURL); err != nil || cfg.BaseURL != "" && (u.Host == "" || u.RawQuery != "") {
+		return nil, fmt.Errorf("scim: Config.BaseURL %q: want an absolute URL", cfg.BaseURL)
+	}
+	cfg.BaseURL = strings.TrimRight(cfg.BaseURL, "/")
+	if cfg.RateLimit != 0 && cfg.RateLimit < 50 {
+		return nil, fmt.Errorf("scim: Config.RateLimit %d: want 0 or at least 50 requests a second", cfg.RateLimit)
+	}
+	if cfg.PageSize < 0 || cfg.MaxPageSize < 0 || cfg.MaxBody < 0 || cfg.MaxOperations < 0 || cfg.ReadTimeout < 0 {
+		return nil, errors.New("scim: Config: a limit is negative")
+	}
+	setDefault(&cfg.MaxPageSize, DefaultMaxPageSize)
+	setDefault(&cfg.PageSize, min(DefaultPageSize, cfg.MaxPageSize))
+	setDefault(&cfg.MaxBody, DefaultMaxBody)
+	setDefault(&cfg.MaxOperations, DefaultMaxOperations)
+	setDefault(&cfg.ReadTimeout, DefaultReadTimeout)
+	if cfg.PageSize > cfg.MaxPageSize {
+		return nil, fmt.Errorf("scim: Config.PageSize %d is greater than MaxPageSize %d", cfg.PageSize, cfg.MaxPageSize)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	types, err := compileTypes(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("scim: %w", err)
+	}
+	h := &handler{cfg: cfg, types: types}
+	if h.discovery, err = newDiscovery(cfg, types); err != nil {
+		return nil, fmt.Errorf("scim: %w", err)
+	}
+	if cfg.RateLimit > 0 {
+		h.limiter = newLimiter(cfg.RateLimit, cfg.Now)
+	}
+	return h, nil
+}
+
+func setDefault[T int | int64 | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// An exchange is one request and its answer.
+type exchange struct {
+	*handler
+	w         http.ResponseWriter
+	r         *http.Request
+	ctx       context.Context
+	principal Principal
+	dir       Directory
+	base      string // absolute URL of the handler, without a slash at its end
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{handler: h, w: w, r: r, ctx: r.Context()}
+	if err := x.serve(); err != nil {
+		x.refuse(err)
+	}
+}
+
+func (x *exchange) serve() error {
+	principal, err := x.cfg.Authenticate(x.r)
+	if err != nil || principal.Tenant == "" {
+		return x.unauthenticated(err)
+	}
+	x.principal = principal
+	x.dir = Directory{Tenant: principal.Tenant, Connection: principal.Connection}
+	if x.limiter != nil {
+		if wait := x.limiter.take(principal.Tenant); wait > 0 {
+			x.w.Header().Set("Retry-After", wholeSeconds(wait))
+			return fail(http.StatusTooManyRequests, "", "too many requests; wait as Retry-After says")
+		}
+	}
+	if len(x.r.URL.RawQuery) > maxURLBytes || len(x.r.URL.Path) > maxURLBytes {
+		if len(x.r.URL.Query().Get("filter")) > MaxFilterBytes {
+			return badFilter("the filter is longer than %d bytes", MaxFilterBytes)
+		}
+		return fail(http.StatusRequestURITooLong, "", "the URL is longer than %d bytes; use POST with /.search", maxURLBytes)
+	}
+	x.base = x.baseURL()
+	segments, err := x.segments()
+	if err != nil {
+		return err
+	}
+	return x.route(segments)
+}
+
+func (x *exchange) unauthenticated(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		x.cfg.Logger.ErrorContext(x.ctx, "scim: authentication unavailable", "error", err)
+		x.w.Header().Set("Retry-After", "30")
+		return fail(http.StatusServiceUnavailable, "", "authentication is unavailable at present; try again")
+	}
+	if err != nil {
+		x.cfg.Logger.InfoContext(x.ctx, "scim: request not authenticated", "error", err)
+	}
+	x.w.Header().Set("WWW-Authenticate", `Bearer realm="scim"`)
+	return fail(http.StatusUnauthorized, "", "the request has no valid credentials")
+}
+
+// baseURL is where clients reach the handler. What http.StripPrefix has taken
+// off the path is still in the request line.
+func (x *exchange) baseURL() string {
+	if x.cfg.BaseURL != "" {
+		return x.cfg.BaseURL
+	}
+	scheme := "http://"
+	if x.r.TLS != nil {
+		scheme = "https://"
+	}
+	prefix, _, _ := strings.Cut(x.r.RequestURI, "?")
+	if !strings.HasPrefix(prefix, "/") { // the absolute form of a request line
+		if u, err := url.Parse(prefix); err == nil {
+			prefix = u.EscapedPath()
+		}
+	}
+	prefix = strings.TrimSuffix(prefix, x.r.URL.EscapedPath())
+	return scheme + x.r.Host + strings.TrimRight(prefix, "/")
+}
+
+// segments splits the path, so that an escaped slash stays part of an id.
+func (x *exchange) segments() ([]string, error) {
+	path := strings.Trim(x.r.URL.EscapedPath(), "/")
+	if path == "" {
+		return nil, nil
+	}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		var err error
+		if segments[i], err = url.PathUnescape(s); err != nil || strings.ContainsRune(segments[i], 0) {
+			return nil, notFound("there is no such endpoint")
+		}
+	}
+	return segments, nil
+}
+
+// typeAt returns the type served at an endpoint, named without the slash.
+func (h *handler) typeAt(name string) *resourceType {
+	for _, rt := range h.types {
+		if strings.EqualFold(rt.endpoint[1:], name) {
+			return rt
+		}
+	}
+	return nil
+}
+
+func (x *exchange) route(segments []string) error {
+	name := ""
+	if len(segments) > 0 {
+		name = strings.ToLower(segments[0])
+	}
+	rt := x.typeAt(name)
+	switch {
+	case len(segments) == 0, name == ".search" && len(segments) == 1:
+		return x.collection(x.types, name == ".search", nil)
+	case rt != nil && len(segments) == 1:
+		return x.collection([]*resourceType{rt}, false, rt)
+	case rt != nil && len(segments) == 2 && segments[1] == ".search":
+		return x.collection([]*resourceType{rt}, true, rt)
+	case rt != nil && len(segments) == 2:
+		return x.one(rt, segments[1])
+	case name == "me" && len(segments) == 1:
+		if x.principal.User == "" {
+			return fail(http.StatusNotImplemented, "", "/Me: these credentials are no user's")
+		}
+		return x.one(x.types[0], x.principal.User)
+	case name == "bulk" && len(segments) == 1:
+		if x.r.Method != http.MethodPost {
+			return x.methodNotAllowed(http.MethodPost)
+		}
+		return x.bulk()
+	case name == "serviceproviderconfig", name == "resourcetypes", name == "schemas":
+		if x.r.Method != http.MethodGet {
+			return x.methodNotAllowed(http.MethodGet)
+		}
+		return x.discover(name, segments[1:])
+	}
+	return notFound("there is no such endpoint")
+}
+
+// collection serves an endpoint of many resources; create is the type that
+// POST makes, and nil at the root and for /.search.
+func (x *exchange) collection(types []*resourceType, search bool, create *resourceType) error {
+	switch {
+	case search && x.r.Method == http.MethodPost:
+		body, err := x.body()
+		if err != nil {
+			return err
+		}
+		q, err := x.searchRequest(body)
+		if err != nil {
+			return err
+		}
+		return x.list(types, q)
+	case search:
+		return x.methodNotAllowed(http.MethodPost)
+	case x.r.Method == http.MethodGet:
+		q, err := x.urlQuery()
+		if err != nil {
+			return err
+		}
+		return x.list(types, q)
+	case x.r.Method == http.MethodPost && create != nil:
+		return x.post(create)
+	case create == nil:
+		return x.methodNotAllowed(http.MethodGet)
+	}
+	return x.methodNotAllowed(http.MethodGet, http.MethodPost)
+}
+
+// one serves the endpoint of one resource.
+func (x *exchange) one(rt *resourceType, id string) error {
+	switch x.r.Method {
+	case http.MethodGet:
+		return x.get(rt, id)
+	case http.MethodPut:
+		return x.put(rt, id)
+	case http.MethodPatch:
+		return x.patchOne(rt, id)
+	case http.MethodDelete:
+		return x.delete(rt, id)
+	}
+	return x.methodNotAllowed(http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete)
+}
+
+func (x *exchange) methodNotAllowed(allowed ...string) error {
+	x.w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return fail(http.StatusMethodNotAllowed, "", "the endpoint does not take %s", clip(x.r.Method))
+}
+
+// body reads the request's body: one JSON object, of bounded size and in
+// bounded time.
+func (x *exchange) body() (*object, error) {
+	if ct := x.r.Header.Get("Content-Type"); ct != "" {
+		media, parameters, _ := strings.Cut(ct, ";")
+		media = strings.ToLower(strings.TrimSpace(media))
+		if media != mediaSCIM && media != mediaJSON || strings.Contains(strings.ToLower(parameters), "charset") &&
+			!strings.Contains(strings.ToLower(parameters), "utf-8") {
+			return nil, fail(http.StatusUnsupportedMediaType, "", "Content-Type: want %s or %s in UTF-8", mediaSCIM, mediaJSON)
+		}
+	}
+	if x.r.ContentLength > x.cfg.MaxBody {
+		return nil, tooLarge("the body is larger than %d bytes", x.cfg.MaxBody)
+	}
+	control := http.NewResponseController(x.w)
+	// A server that cannot set deadlines (a recorder in a test) reads anyway.
+	_ = control.SetReadDeadline(time.Now().Add(x.cfg.ReadTimeout))
+	var text strings.Builder
+	text.Grow(int(max(x.r.ContentLength, 512)))
+	_, err := io.Copy(&text, http.MaxBytesReader(x.w, x.r.Body, x.cfg.MaxBody))
+	_ = control.SetReadDeadline(time.Time{})
+	var large *http.MaxBytesError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &large):
+		return nil, tooLarge("the body is larger than %d bytes", x.cfg.MaxBody)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		x.w.Header().Set("Connection", "close")
+		return nil, fail(http.StatusRequestTimeout, "", "the body did not arrive in time")
+	case err != nil:
+		return nil, fail(http.StatusBadRequest, scimerrors.ScimTypeInvalidSyntax, "the body could not be read")
+	}
+	return parseObject(text.String())
+}

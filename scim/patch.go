@@ -1,0 +1,237 @@
+package scim
+
+import "strings"
+
+// maxPatchWork bounds how many elements of lists one request may make the
+// PATCH engine look at, so that many operations over long lists with long
+// filters cannot keep a processor busy.
+const maxPatchWork = 4_000_000
+
+// A patchPath is the target of an operation: attribute, sub-attribute, and the
+// filter in brackets if there is one.
+type patchPath struct {
+	attrPath
+	filter *filter // over the elements of attr; sub then is of those elements
+}
+
+type patchOp struct {
+	op    string // "add", "replace", "remove"
+	path  string // empty: the value names the attributes
+	value any
+	given bool // value was sent, and is not null
+}
+
+// parsePatch reads the operations of a PatchOp message (RFC 7644 section
+// 3.5.2), names and operations in any letter case.
+func parsePatch(body *object, most int) ([]patchOp, error) {
+	list, ok := body.get("Operations").([]any)
+	if !ok {
+		return nil, badSyntax("Operations: want a list of operations")
+	}
+	if len(list) > most {
+		return nil, tooLarge("Operations: more than %d operations", most)
+	}
+	ops := make([]patchOp, 0, len(list))
+	for i, e := range list {
+		in, ok := e.(*object)
+		if !ok {
+			return nil, badSyntax("Operations[%d]: want an object", i)
+		}
+		op := patchOp{op: strings.ToLower(in.text("op")), value: in.get("value")}
+		op.given = op.value != nil
+		switch op.op {
+		case "add", "replace", "remove":
+		default:
+			return nil, badSyntax("Operations[%d].op: want add, replace or remove, got %q", i, clip(in.text("op")))
+		}
+		switch path := in.get("path").(type) {
+		case nil:
+		case string:
+			op.path = strings.TrimSpace(path)
+		default:
+			return nil, badPath("Operations[%d].path: want a string", i)
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
+}
+
+// A patcher applies operations to a copy of a resource, so that a failure
+// leaves everything as it was.
+type patcher struct {
+	rt      *resourceType
+	id      string
+	doc     *object
+	members memberEdit
+	work    int
+}
+
+// apply applies the operations in order and leaves a document that is ready to
+// be stored.
+func (p *patcher) apply(ops []patchOp) error {
+	for _, op := range ops {
+		if err := p.applyOne(op); err != nil {
+			return err
+		}
+	}
+	return p.rt.finish(p.doc)
+}
+
+func (p *patcher) applyOne(op patchOp) error {
+	if op.path != "" {
+		path, err := p.path(op.path, op.value)
+		if err != nil {
+			return err
+		}
+		return p.target(op, path)
+	}
+	if op.op == "remove" {
+		return noTarget("path: a remove operation needs one")
+	}
+	value := op.value
+	if s, ok := value.(string); ok {
+		if inner, isJSON := embedded(s); isJSON {
+			value = inner
+		}
+	}
+	in, ok := value.(*object)
+	if !ok {
+		return badValue("value: an operation without a path needs an object of attributes")
+	}
+	for _, f := range in.fields {
+		path, err := p.path(f.name, f.value)
+		if err != nil {
+			return err
+		}
+		// An answer of ours that is sent back holds what only we may write:
+		// it is no wish to change that.
+		if path.urn == "" && path.attr != "id" && path.def.readOnly() {
+			continue
+		}
+		if err := p.target(patchOp{op: op.op, value: f.value, given: f.value != nil}, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// path parses the target of an operation.
+func (p *patcher) path(text string, value any) (patchPath, error) {
+	if len(text) > MaxFilterBytes {
+		return patchPath{}, badPath("path: longer than %d bytes", MaxFilterBytes)
+	}
+	in := filterParser{in: text, rt: p.rt}
+	name := in.word()
+	if strings.HasPrefix(strings.ToLower(name), "urn:") && in.at == len(text) {
+		// An undeclared extension as a whole, or an attribute in one?
+		_, stored := p.doc.get(name).(*object)
+		_, object := value.(*object)
+		if known, ok := p.rt.resolve(name); (stored || object) && ok && known.def == nil && known.urn != "" && p.rt.extension(known.urn) == nil {
+			return patchPath{attrPath: attrPath{urn: name}}, nil
+		}
+		if strings.EqualFold(name, p.rt.core.urn) {
+			return patchPath{}, badPath("path: %s is the schema itself; name an attribute", name)
+		}
+	}
+	attr, ok := p.rt.resolve(name)
+	if !ok {
+		return patchPath{}, badPath("path: %q is not the name of an attribute", clip(text))
+	}
+	path := patchPath{attrPath: attr}
+	if in.peek() == '[' && attr.attr != "" {
+		inner, sub, err := in.brackets(attr, 0)
+		if err != nil {
+			refused, _ := clientError(err)
+			return patchPath{}, badPath("path: %s", refused.Detail)
+		}
+		path.filter = inner
+		if sub != "" {
+			path.sub = sub
+			if path.subDef = attr.def.sub(sub); path.subDef != nil {
+				path.sub = path.subDef.name
+			}
+		}
+	}
+	if in.at < len(text) {
+		return patchPath{}, badPath("path: %q is not understood from character %d on", clip(text), in.at)
+	}
+	if path.sub != "" && path.def != nil && path.def.kind != "complex" {
+		return patchPath{}, badPath("path: %s has no sub-attributes", path.attr)
+	}
+	return path, nil
+}
+
+// target applies one operation to what path names.
+func (p *patcher) target(op patchOp, path patchPath) error {
+	switch {
+	case path.urn == "" && path.attr == "id":
+		if s, ok := op.value.(string); ok && s == p.id && op.op != "remove" {
+			return nil // echoed, as Okta does
+		}
+		return notMutable("id: the attribute is readOnly")
+	case path.def.readOnly() || path.subDef.readOnly():
+		return notMutable("%s: the attribute is readOnly", path)
+	case path.urn == "" && path.attr == "members" && p.rt.links == "members":
+		return p.members.apply(p, op, path)
+	case path.attr == "":
+		return p.extension(op, path)
+	case path.leaf().hidden():
+		_, err := path.leaf().coerce(op.value, path.String())
+		return err
+	}
+	in := p.doc
+	if path.urn != "" {
+		ext, ok := p.doc.get(path.urn).(*object)
+		if !ok {
+			ext = &object{}
+		}
+		in = ext
+		defer func() { // an extension is there while it holds something
+			if len(ext.fields) > 0 {
+				p.doc.set(path.urn, ext)
+			} else {
+				p.doc.drop(path.urn)
+			}
+		}()
+	}
+	switch {
+	case path.filter != nil:
+		return p.filtered(in, op, path)
+	case path.sub != "":
+		return p.sub(in, op, path)
+	}
+	return p.whole(in, op, path)
+}
+
+// extension applies an operation to a whole extension: its attributes one by
+// one, those not named stay (RFC 7644 section 3.5.2.3).
+func (p *patcher) extension(op patchOp, path patchPath) error {
+	if op.op == "remove" || !op.given {
+		p.doc.drop(path.urn)
+		return nil
+	}
+	in, ok := op.value.(*object)
+	if !ok {
+		return badValue("%s: want an object with the extension's attributes", path.urn)
+	}
+	ext := p.rt.extension(path.urn)
+	for _, f := range in.fields {
+		inner := patchPath{attrPath: attrPath{urn: path.urn, attr: f.name}}
+		if ext != nil {
+			if name, sub, dotted := strings.Cut(f.name, "."); dotted {
+				inner.attr, inner.sub = name, sub
+			}
+			if inner.def = lookup(ext.attrs, inner.attr); inner.def != nil {
+				inner.attr = inner.def.name
+				inner.subDef = inner.def.sub(inner.sub)
+			}
+		}
+		if inner.def.readOnly() {
+			continue
+		}
+		if err := p.target(patchOp{op: op.op, value: f.value, given: f.value != nil}, inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}

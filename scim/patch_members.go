@@ -1,0 +1,192 @@
+package scim
+
+import (
+	"net/url"
+	"strings"
+)
+
+// A memberEdit is what the operations of one PATCH do to the members of a
+// group: the net of them, by member, in the order first named. It is made
+// without reading the group, unless a filter goes by something else than the
+// member's id.
+type memberEdit struct {
+	replace bool
+	wishes  map[string]memberWish
+	order   []string
+	// current loads the group's members; loaded says that the edit depends on
+	// what they were.
+	current func() ([]Link, error)
+	loaded  bool
+}
+
+type memberWish struct {
+	add     bool
+	display string
+}
+
+// change returns the edit for the store, or nil if there is none.
+func (e *memberEdit) change() *MemberChange {
+	if !e.replace && len(e.order) == 0 {
+		return nil
+	}
+	c := &MemberChange{Replace: e.replace}
+	for _, id := range e.order {
+		if wish := e.wishes[id]; wish.add {
+			c.Add = append(c.Add, Link{Ref: Ref{ID: id}, Display: wish.display})
+		} else if !e.replace {
+			c.Remove = append(c.Remove, id)
+		}
+	}
+	return c
+}
+
+func (e *memberEdit) wish(id string, w memberWish) {
+	if e.wishes == nil {
+		e.wishes = map[string]memberWish{}
+	}
+	if _, ok := e.wishes[id]; !ok {
+		e.order = append(e.order, id)
+	}
+	e.wishes[id] = w
+}
+
+func (e *memberEdit) clear() {
+	e.replace, e.wishes, e.order = true, nil, nil
+}
+
+func (e *memberEdit) apply(p *patcher, op patchOp, path patchPath) error {
+	if path.filter != nil {
+		return e.applyFiltered(p, op, path)
+	}
+	if path.sub != "" && path.sub != "value" {
+		return badPath("path: %s cannot be set for all members at once", path)
+	}
+	if op.op == "replace" || op.op == "remove" && !op.given {
+		e.clear()
+	}
+	links, err := memberLinks(path.def, op.value)
+	if err != nil {
+		return err
+	}
+	for _, link := range links {
+		e.wish(link.ID, memberWish{add: op.op != "remove", display: link.Display})
+	}
+	return nil
+}
+
+// memberLinks reads members as clients send them: objects with value (or only
+// $ref), or plain ids; one or a list.
+func memberLinks(def *attribute, v any) ([]Link, error) {
+	value, err := def.coerce(v, "members")
+	if err != nil {
+		return nil, err
+	}
+	list, _ := value.([]any)
+	links := make([]Link, 0, len(list))
+	for _, e := range list {
+		o, _ := e.(*object)
+		id := o.text("value")
+		if id == "" {
+			ref := o.text("$ref")
+			id, _ = url.PathUnescape(ref[strings.LastIndexByte(ref, '/')+1:])
+		}
+		if id == "" {
+			return nil, badValue("members.value: want the id of a user or group")
+		}
+		links = append(links, Link{Ref: Ref{ID: id}, Display: o.text("display")})
+	}
+	return links, nil
+}
+
+func (e *memberEdit) applyFiltered(p *patcher, op patchOp, path patchPath) error {
+	ids, byID := path.filter.memberIDs()
+	if !byID {
+		var err error
+		if ids, err = e.selected(p, path.filter); err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return noTarget("%s: the filter selects no member", path)
+		}
+	}
+	if op.op == "remove" {
+		if path.sub != "" && path.sub != "value" {
+			return notMutable("members.%s: the attribute is immutable", path.sub)
+		}
+		for _, id := range ids {
+			e.wish(id, memberWish{})
+		}
+		return nil
+	}
+	switch path.sub {
+	case "display":
+		display, ok := op.value.(string)
+		if !ok && op.given {
+			return badValue("members.display: want a string")
+		}
+		for _, id := range ids {
+			e.wish(id, memberWish{add: true, display: display})
+		}
+		return nil
+	case "", "value":
+	default:
+		return notMutable("members.%s: the attribute is immutable", path.sub)
+	}
+	links, err := memberLinks(path.def, op.value)
+	if err != nil {
+		return err
+	}
+	if op.op == "replace" { // these members by those
+		for _, id := range ids {
+			e.wish(id, memberWish{})
+		}
+	}
+	for _, link := range links {
+		e.wish(link.ID, memberWish{add: true, display: link.Display})
+	}
+	return nil
+}
+
+// memberIDs returns the ids that a filter names, if it is nothing but an or of
+// value eq "...".
+func (f *filter) memberIDs() ([]string, bool) {
+	terms := []*filter{f}
+	if f.op == opOr {
+		terms = f.kids
+	}
+	var ids []string
+	for _, term := range terms {
+		id, ok := term.value.(string)
+		if term.op != opEqual || term.path.attr != "value" || !ok {
+			return nil, false
+		}
+		ids = append(ids, id)
+	}
+	return ids, true
+}
+
+// selected evaluates a filter over the members as the edit has them so far.
+func (e *memberEdit) selected(p *patcher, f *filter) ([]string, error) {
+	e.loaded = true
+	links, err := e.current()
+	if err != nil {
+		return nil, err
+	}
+	if p.work += (len(links) + len(e.order)) * f.size(); p.work > maxPatchWork {
+		return nil, tooLarge("the operations are too much work; name the members by their value")
+	}
+	var ids []string
+	if !e.replace {
+		for _, link := range links {
+			if _, edited := e.wishes[link.ID]; !edited && f.matchesElement(linkObject(link, "")) {
+				ids = append(ids, link.ID)
+			}
+		}
+	}
+	for _, id := range e.order {
+		if wish := e.wishes[id]; wish.add && f.matchesElement(linkObject(Link{Ref: Ref{ID: id}, Display: wish.display}, "")) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}

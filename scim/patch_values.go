@@ -1,0 +1,388 @@
+package scim
+
+import (
+	"slices"
+	"strings"
+)
+
+// whole applies an operation to an attribute without filter or sub-attribute.
+func (p *patcher) whole(in *object, op patchOp, path patchPath) error {
+	if op.op == "remove" {
+		if list, ok := in.get(path.attr).([]any); ok && op.given {
+			return p.removeListed(in, op, path, list)
+		}
+		if path.def != nil && path.def.required {
+			return notMutable("%s: the attribute is required and cannot be removed", path)
+		}
+		return p.assign(in, path, nil)
+	}
+	value, err := path.def.coerce(op.value, path.String())
+	if err != nil {
+		return err
+	}
+	old := in.get(path.attr)
+	if oldList, ok := old.([]any); ok && op.op == "add" {
+		added, isList := value.([]any)
+		if !isList && value != nil {
+			added = []any{value}
+		}
+		list, err := p.addAll(oldList, added)
+		if err != nil {
+			return err
+		}
+		return p.assign(in, path, list)
+	}
+	if current, ok := old.(*object); ok && (path.def == nil || !path.def.multi) {
+		if given, ok := op.value.(*object); ok { // sub-attributes not named stay
+			merged := cloneValue(current).(*object)
+			if err := p.merge(merged, given, path); err != nil {
+				return err
+			}
+			if len(merged.fields) == 0 {
+				return p.assign(in, path, nil)
+			}
+			return p.assign(in, path, merged)
+		}
+	}
+	if value == nil && op.op == "add" {
+		return nil
+	}
+	return p.assign(in, path, value)
+}
+
+// assign stores value as the whole of the attribute; nil removes it.
+func (p *patcher) assign(in *object, path patchPath, value any) error {
+	if path.def != nil {
+		if err := path.def.keepsImmutable(in.get(path.attr), value); err != nil {
+			return err
+		}
+	}
+	if list, ok := value.([]any); value == nil || ok && len(list) == 0 {
+		in.drop(path.attr)
+		return nil
+	}
+	in.set(path.attr, value)
+	return nil
+}
+
+// merge sets or, where null or empty, removes the sub-attributes that given
+// names.
+func (p *patcher) merge(into, given *object, path patchPath) error {
+	for _, f := range given.fields {
+		sub := path.def.sub(f.name)
+		name := f.name
+		if sub != nil {
+			name = sub.name
+		}
+		if sub.readOnly() || sub.hidden() {
+			continue
+		}
+		value, err := sub.coerce(f.value, path.String()+"."+name)
+		if err != nil {
+			return err
+		}
+		if sub != nil {
+			if err := sub.keepsImmutable(into.get(name), value); err != nil {
+				return err
+			}
+		}
+		if value == nil {
+			into.drop(name)
+		} else {
+			into.set(name, value)
+		}
+	}
+	return nil
+}
+
+// addAll appends the values that are not there yet. A complex value is there
+// if one has its value and type; it then takes on what else is said.
+func (p *patcher) addAll(list, added []any) ([]any, error) {
+	list = slices.Clone(list)
+	for _, e := range added {
+		if p.work += len(list); p.work > maxPatchWork {
+			return nil, tooLarge("the operations are too much work; send fewer values at once")
+		}
+		at := slices.IndexFunc(list, func(have any) bool { return sameElement(have, e) })
+		if at < 0 {
+			at = len(list)
+			list = append(list, e)
+		} else if o, ok := e.(*object); ok {
+			merged := cloneValue(list[at]).(*object)
+			for _, f := range o.fields {
+				merged.set(f.name, f.value)
+			}
+			list[at] = merged
+		}
+		if o, ok := e.(*object); ok {
+			if primary, _ := o.get("primary").(bool); primary {
+				list = cloneValue(list).([]any)
+				onePrimary(list, at)
+			}
+		}
+	}
+	return list, nil
+}
+
+func sameElement(a, b any) bool {
+	x, okX := a.(*object)
+	y, okY := b.(*object)
+	if !okX || !okY || x.get("value") == nil {
+		return equalValues(a, b)
+	}
+	return equalValues(x.get("value"), y.get("value")) && strings.EqualFold(x.text("type"), y.text("type"))
+}
+
+// removeListed removes the elements that the value of a remove lists, as Entra
+// asks for: by their value, or whole.
+func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []any) error {
+	value, err := path.def.coerce(op.value, path.String())
+	if err != nil {
+		return err
+	}
+	gone, ok := value.([]any)
+	if !ok && value != nil {
+		gone = []any{value}
+	}
+	if p.work += len(gone) * len(list); p.work > maxPatchWork {
+		return tooLarge("the operations are too much work; send fewer values at once")
+	}
+	rest := slices.DeleteFunc(slices.Clone(list), func(have any) bool {
+		return slices.ContainsFunc(gone, func(g any) bool {
+			o, ok := g.(*object)
+			if h, isObject := have.(*object); ok && isObject && o.get("value") != nil {
+				return equalValues(h.get("value"), o.get("value")) && (o.text("type") == "" || strings.EqualFold(o.text("type"), h.text("type")))
+			}
+			return equalValues(have, g)
+		})
+	})
+	return p.assign(in, path, rest)
+}
+
+// sub applies an operation to a sub-attribute: of the one value, or of every
+// element of a list.
+func (p *patcher) sub(in *object, op patchOp, path patchPath) error {
+	value, err := p.subValue(op, path)
+	if err != nil || value == nil && op.op == "add" {
+		return err
+	}
+	old := in.get(path.attr)
+	if path.def != nil && path.def.multi || old != nil && path.def == nil {
+		if list, ok := old.([]any); ok {
+			return p.setSub(in, path, list, func(any) bool { return true }, value)
+		}
+	}
+	o, ok := cloneValue(old).(*object)
+	if !ok {
+		if o = (&object{}); value == nil {
+			return nil
+		}
+	}
+	if path.subDef != nil {
+		if err := path.subDef.keepsImmutable(o.get(path.sub), value); err != nil {
+			return err
+		}
+	}
+	if value == nil {
+		o.drop(path.sub)
+	} else {
+		o.set(path.sub, value)
+	}
+	switch {
+	case len(o.fields) == 0:
+		return p.assign(in, path, nil)
+	case path.def != nil && path.def.multi:
+		return p.assign(in, path, []any{o})
+	}
+	return p.assign(in, path, o)
+}
+
+// subValue is what the sub-attribute is to become; nil removes it.
+func (p *patcher) subValue(op patchOp, path patchPath) (any, error) {
+	if op.op == "remove" {
+		if path.subDef != nil && path.subDef.required {
+			return nil, notMutable("%s: the attribute is required and cannot be removed", path)
+		}
+		return nil, nil
+	}
+	return path.subDef.coerce(op.value, path.String())
+}
+
+// filtered applies an operation to the elements that a filter selects.
+func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
+	list, _ := in.get(path.attr).([]any)
+	if o, ok := in.get(path.attr).(*object); ok {
+		list = []any{o}
+	}
+	if p.work += len(list) * path.filter.size(); p.work > maxPatchWork {
+		return tooLarge("the operations are too much work; use shorter filters")
+	}
+	found := slices.ContainsFunc(list, path.filter.matchesElement)
+	element, creatable := path.filter.element()
+	if !found && !creatable {
+		return noTarget("%s: the filter selects no value", path)
+	}
+	if path.sub != "" {
+		value, err := p.subValue(op, path)
+		if err != nil || value == nil && (op.op == "add" || !found) {
+			return err
+		}
+		if found {
+			return p.setSub(in, path, list, path.filter.matchesElement, value)
+		}
+		element.set(path.sub, value)
+		return p.appendElement(in, path, list, element)
+	}
+	if op.op == "remove" || isEmpty(op.value) {
+		if op.op == "add" || !found {
+			return nil
+		}
+		return p.assign(in, path, slices.DeleteFunc(slices.Clone(list), path.filter.matchesElement))
+	}
+	// The element as a whole.
+	value := op.value
+	if one, ok := value.([]any); ok && len(one) == 1 {
+		value = one[0]
+	}
+	given, err := path.def.oneElement(value, path.String())
+	if err != nil || given == nil {
+		return err
+	}
+	if !found {
+		for _, f := range given.fields {
+			element.set(f.name, f.value)
+		}
+		return p.appendElement(in, path, list, element)
+	}
+	list = slices.Clone(list)
+	keep := -1
+	for i, e := range list {
+		if !path.filter.matchesElement(e) {
+			continue
+		}
+		next := cloneValue(given).(*object)
+		if old, ok := e.(*object); ok {
+			for _, f := range old.fields {
+				// What is not said stays on an add, and what the filter
+				// went by stays on a replace.
+				if next.get(f.name) == nil && (op.op == "add" || creatable && element.get(f.name) != nil) {
+					next.set(f.name, f.value)
+				}
+			}
+		}
+		if primary, _ := next.get("primary").(bool); primary && keep < 0 {
+			keep = i
+		}
+		list[i] = next
+	}
+	if keep >= 0 {
+		list = cloneValue(list).([]any)
+		onePrimary(list, keep)
+	}
+	return p.assign(in, path, list)
+}
+
+// oneElement coerces the value of one element of a list.
+func (a *attribute) oneElement(v any, path string) (*object, error) {
+	if a != nil {
+		one, err := a.coerceOne(v, path)
+		o, ok := one.(*object)
+		if err == nil && one != nil && !ok {
+			err = badValue("%s: want an object", path)
+		}
+		return o, err
+	}
+	o, ok := dropNulls(v).(*object)
+	if !ok {
+		return nil, badValue("%s: want an object", path)
+	}
+	return o, nil
+}
+
+func (p *patcher) appendElement(in *object, path patchPath, list []any, element *object) error {
+	if path.def != nil && !path.def.multi {
+		return p.assign(in, path, element)
+	}
+	list = append(slices.Clone(list), element)
+	if primary, _ := element.get("primary").(bool); primary {
+		list = cloneValue(list).([]any)
+		onePrimary(list, len(list)-1)
+	}
+	return p.assign(in, path, list)
+}
+
+// setSub sets or removes a sub-attribute of the selected elements. An element
+// of which only labels are left goes.
+func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(any) bool, value any) error {
+	if p.work += len(list); p.work > maxPatchWork {
+		return tooLarge("the operations are too much work; use shorter lists")
+	}
+	next := make([]any, 0, len(list))
+	keep := -1
+	for _, e := range list {
+		o, ok := e.(*object)
+		if !ok || !selected(e) {
+			next = append(next, e)
+			continue
+		}
+		if path.subDef != nil {
+			if err := path.subDef.keepsImmutable(o.get(path.sub), value); err != nil {
+				return err
+			}
+		}
+		o = cloneValue(o).(*object)
+		if value != nil {
+			o.set(path.sub, value)
+		} else if o.drop(path.sub); onlyLabels(o) {
+			continue
+		}
+		if path.sub == "primary" && value == true && keep < 0 {
+			keep = len(next)
+		}
+		next = append(next, o)
+	}
+	if keep >= 0 {
+		next = cloneValue(next).([]any)
+		onePrimary(next, keep)
+	}
+	if path.def != nil && !path.def.multi && len(next) == 1 {
+		return p.assign(in, path, next[0])
+	}
+	return p.assign(in, path, next)
+}
+
+// size is the number of comparisons in a filter.
+func (f *filter) size() int {
+	n := 1
+	for _, kid := range f.kids {
+		n += kid.size()
+	}
+	return n
+}
+
+// element returns the element that a filter of equalities joined by and
+// describes: what a client means when there is none yet.
+func (f *filter) element() (*object, bool) {
+	terms := []*filter{f}
+	if f.op == opAnd {
+		terms = f.kids
+	}
+	out := &object{}
+	for _, term := range terms {
+		if term.op == opAnd {
+			inner, ok := term.element()
+			if !ok {
+				return nil, false
+			}
+			for _, g := range inner.fields {
+				out.set(g.name, g.value)
+			}
+			continue
+		}
+		if term.op != opEqual || term.value == nil {
+			return nil, false
+		}
+		out.set(term.path.attr, term.source)
+	}
+	return out, true
+}

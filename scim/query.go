@@ -1,0 +1,215 @@
+package scim
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// A listing is a query as a client asks for it, by URL or by /.search.
+type listing struct {
+	filter     string
+	sortBy     string
+	descending bool
+	startIndex int
+	count      int
+	cursor     string
+	cursors    bool // the client pages by cursor (RFC 9865)
+	projection *projection
+}
+
+// urlQuery reads a listing from the URL (RFC 7644 section 3.4.2).
+func (x *exchange) urlQuery() (listing, error) {
+	values, err := x.urlValues()
+	if err != nil {
+		return listing{}, err
+	}
+	q := listing{
+		filter: values.Get("filter"), sortBy: values.Get("sortBy"),
+		cursor: values.Get("cursor"), cursors: values.Has("cursor"),
+		projection: newProjection(attributeNames(values["attributes"]), attributeNames(values["excludedAttributes"])),
+	}
+	if values.Has("filter") && strings.TrimSpace(q.filter) == "" {
+		return q, badFilter("the filter is empty")
+	}
+	if q.descending, err = sortOrder(values.Get("sortOrder")); err != nil {
+		return q, err
+	}
+	if q.startIndex, err = wholeNumber("startIndex", values.Get("startIndex"), 1); err != nil {
+		return q, err
+	}
+	if q.count, err = wholeNumber("count", values.Get("count"), x.cfg.PageSize); err != nil {
+		return q, err
+	}
+	return x.bounded(q), nil
+}
+
+// urlValues parses the query string, which url.Query would mend in silence.
+func (x *exchange) urlValues() (url.Values, error) {
+	if x.r.URL.RawQuery == "" {
+		return nil, nil
+	}
+	values, err := url.ParseQuery(x.r.URL.RawQuery)
+	if err != nil {
+		return nil, badValue("the query string of the URL is malformed")
+	}
+	return values, nil
+}
+
+// urlProjection reads attributes and excludedAttributes alone.
+func (x *exchange) urlProjection() (*projection, error) {
+	values, err := x.urlValues()
+	return newProjection(attributeNames(values["attributes"]), attributeNames(values["excludedAttributes"])), err
+}
+
+// searchRequest reads a listing from the body of /.search (section 3.4.3).
+func (x *exchange) searchRequest(body *object) (listing, error) {
+	q := listing{startIndex: 1, count: x.cfg.PageSize}
+	var only, except []string
+	for _, f := range body.fields {
+		var err error
+		switch strings.ToLower(f.name) {
+		case "filter":
+			q.filter, err = stringField(f)
+		case "sortby":
+			q.sortBy, err = stringField(f)
+		case "cursor":
+			q.cursors = true
+			q.cursor, err = stringField(f)
+		case "sortorder":
+			var order string
+			if order, err = stringField(f); err == nil {
+				q.descending, err = sortOrder(order)
+			}
+		case "startindex":
+			q.startIndex, err = numberField(f, 1)
+		case "count":
+			q.count, err = numberField(f, x.cfg.PageSize)
+		case "attributes":
+			only, err = stringsField(f)
+		case "excludedattributes":
+			except, err = stringsField(f)
+		}
+		if err != nil {
+			return q, err
+		}
+	}
+	q.projection = newProjection(only, except)
+	return x.bounded(q), nil
+}
+
+// bounded brings the numbers into their ranges.
+func (x *exchange) bounded(q listing) listing {
+	q.startIndex = max(q.startIndex, 1)
+	q.count = min(max(q.count, 0), x.cfg.MaxPageSize)
+	return q
+}
+
+func stringField(f field) (string, error) {
+	s, ok := f.value.(string)
+	if !ok && f.value != nil {
+		return "", badValue("%s: want a string", clip(f.name))
+	}
+	return s, nil
+}
+
+func numberField(f field, absent int) (int, error) {
+	switch v := f.value.(type) {
+	case nil:
+		return absent, nil
+	case number:
+		return wholeNumber(f.name, string(v), absent)
+	case string:
+		return wholeNumber(f.name, v, absent)
+	}
+	return 0, badValue("%s: want a whole number", clip(f.name))
+}
+
+func stringsField(f field) ([]string, error) {
+	list, ok := f.value.([]any)
+	if s, isString := f.value.(string); isString {
+		return attributeNames([]string{s}), nil
+	}
+	if !ok && f.value != nil {
+		return nil, badValue("%s: want a list of attribute names", clip(f.name))
+	}
+	var names []string
+	for _, e := range list {
+		s, ok := e.(string)
+		if !ok {
+			return nil, badValue("%s: want a list of attribute names", clip(f.name))
+		}
+		names = append(names, s)
+	}
+	return attributeNames(names), nil
+}
+
+func sortOrder(s string) (descending bool, err error) {
+	switch strings.ToLower(s) {
+	case "", "ascending":
+		return false, nil
+	case "descending":
+		return true, nil
+	}
+	return false, badValue("sortOrder: want ascending or descending")
+}
+
+// wholeNumber reads a number; one beyond the range of int is the nearest int.
+func wholeNumber(name, s string, absent int) (int, error) {
+	if s == "" {
+		return absent, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil && !isRange(err) {
+		return 0, badValue("%s: want a whole number, got %q", clip(name), clip(s))
+	}
+	return int(n), nil
+}
+
+func isRange(err error) bool {
+	number, ok := err.(*strconv.NumError)
+	return ok && number.Err == strconv.ErrRange
+}
+
+// A cursor is a place in one listing: the ordinal of the last record, or how
+// many were passed where the order is another. It carries a mark of the
+// directory and the query it was made for, so that it is of no use elsewhere;
+// it is a place and not a permission, and shows nothing by itself.
+const cursorBytes = 8 + 8
+
+func (x *exchange) encodeCursor(mark [8]byte, place int64) string {
+	b := binary.BigEndian.AppendUint64(mark[:], uint64(place))
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func (x *exchange) decodeCursor(mark [8]byte, cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) != cursorBytes || [8]byte(b[:8]) != mark {
+		return 0, fail(http.StatusBadRequest, scimTypeInvalidCursor, "cursor: it is not one of this listing")
+	}
+	place := int64(binary.BigEndian.Uint64(b[8:]))
+	if place < 0 {
+		return 0, fail(http.StatusBadRequest, scimTypeInvalidCursor, "cursor: it is not one of this listing")
+	}
+	return place, nil
+}
+
+// cursorMark identifies the directory and query of a cursor.
+func (x *exchange) cursorMark(types []*resourceType, q listing) [8]byte {
+	h := sha256.New()
+	for _, part := range []string{x.dir.Tenant, x.dir.Connection, q.filter, q.sortBy, strconv.FormatBool(q.descending)} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write([]byte(part))
+	}
+	for _, rt := range types {
+		h.Write([]byte(rt.endpoint))
+	}
+	return [8]byte(h.Sum(nil)[:8])
+}

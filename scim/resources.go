@@ -1,0 +1,387 @@
+package scim
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxRetries is how often a change without If-Match is computed anew because
+// another came between its reading and its writing.
+const maxRetries = 100
+
+// post creates a resource (RFC 7644 section 3.3).
+func (x *exchange) post(rt *resourceType) error {
+	p, err := x.urlProjection()
+	if err != nil {
+		return err
+	}
+	body, err := x.body()
+	if err != nil {
+		return err
+	}
+	rec, err := x.create(rt, body)
+	if err != nil {
+		return err
+	}
+	if rec, err = x.withLinks(rt, rec, p); err != nil {
+		return err
+	}
+	return x.respondResource(http.StatusCreated, rt, rec, p)
+}
+
+// get serves one resource (section 3.4.1).
+func (x *exchange) get(rt *resourceType, id string) error {
+	p, err := x.urlProjection()
+	if err != nil {
+		return err
+	}
+	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, p.links(rt))
+	if err != nil {
+		return err
+	}
+	if match := x.r.Header.Get("If-None-Match"); match != "" && tagsMatch(match, rec.Version) {
+		x.w.Header().Set("ETag", etag(rec.Version))
+		x.respond(http.StatusNotModified, nil)
+		return nil
+	}
+	return x.respondResource(http.StatusOK, rt, rec, p)
+}
+
+// put replaces a resource (section 3.5.1).
+func (x *exchange) put(rt *resourceType, id string) error {
+	p, err := x.urlProjection()
+	if err != nil {
+		return err
+	}
+	body, err := x.body()
+	if err != nil {
+		return err
+	}
+	rec, err := x.replace(rt, id, body, x.conditions())
+	if err != nil {
+		return err
+	}
+	if rec, err = x.withLinks(rt, rec, p); err != nil {
+		return err
+	}
+	return x.respondResource(http.StatusOK, rt, rec, p)
+}
+
+// patchOne modifies a resource (section 3.5.2). A group is answered with 204,
+// because its members may be many, unless attributes are asked for.
+func (x *exchange) patchOne(rt *resourceType, id string) error {
+	p, err := x.urlProjection()
+	if err != nil {
+		return err
+	}
+	body, err := x.body()
+	if err != nil {
+		return err
+	}
+	rec, err := x.patch(rt, id, body, x.conditions())
+	if err != nil {
+		return err
+	}
+	if rt.name == TypeGroup && p == nil {
+		x.w.Header().Set("ETag", etag(rec.Version))
+		x.respond(http.StatusNoContent, nil)
+		return nil
+	}
+	if rec, err = x.withLinks(rt, rec, p); err != nil {
+		return err
+	}
+	return x.respondResource(http.StatusOK, rt, rec, p)
+}
+
+// delete removes a resource for good (section 3.6).
+func (x *exchange) delete(rt *resourceType, id string) error {
+	if err := x.remove(rt, id, x.conditions()); err != nil {
+		return err
+	}
+	x.respond(http.StatusNoContent, nil)
+	return nil
+}
+
+// withLinks reads the links of a record that has just been written, if they
+// are to be shown.
+func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Record, error) {
+	if !p.links(rt) {
+		return rec, nil
+	}
+	if rec.Ordinal == rec.Version && rt.name != TypeGroup {
+		return rec, nil // just created: in no group yet
+	}
+	read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
+	if errors.Is(err, ErrNotFound) { // deleted since; what was done is still the answer
+		return rec, nil
+	}
+	if err == nil && read.Version == rec.Version {
+		return read, nil
+	}
+	rec.Links = read.Links
+	return rec, err
+}
+
+// conditions are the preconditions of a request (RFC 7644 section 3.14).
+type conditions struct{ match, noneMatch string }
+
+func (x *exchange) conditions() conditions {
+	return conditions{
+		match:     strings.Join(x.r.Header.Values("If-Match"), ","),
+		noneMatch: strings.Join(x.r.Header.Values("If-None-Match"), ","),
+	}
+}
+
+func (c conditions) check(version int64) error {
+	if c.match != "" && !tagsMatch(c.match, version) {
+		return ErrConflict
+	}
+	if c.noneMatch != "" && tagsMatch(c.noneMatch, version) {
+		return fail(http.StatusPreconditionFailed, "", "the resource is at the version given in If-None-Match")
+	}
+	return nil
+}
+
+// tagsMatch compares entity tags weakly. A tag without its quotes is taken
+// too, since some clients strip them.
+func tagsMatch(header string, version int64) bool {
+	want := strings.TrimPrefix(etag(version), "W/")
+	for _, tag := range strings.Split(header, ",") {
+		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+		if tag == "*" || tag == want || tag == strings.Trim(want, `"`) {
+			return true
+		}
+	}
+	return false
+}
+
+// prepared is a resource from a body, ready to be written.
+type prepared struct {
+	doc     *object
+	members *MemberChange
+}
+
+// prepare normalizes the body of a POST or PUT.
+func (rt *resourceType) prepare(body *object) (prepared, error) {
+	doc, err := rt.normalize(body)
+	if err != nil || rt.links != "members" {
+		return prepared{doc: doc}, err
+	}
+	doc.drop("members")
+	links, err := memberLinks(rt.core.attrs["members"], body.get("members"))
+	return prepared{doc: doc, members: &MemberChange{Replace: true, Add: links}}, err
+}
+
+// write completes a Write with the document.
+func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write {
+	w := Write{Op: op, Ref: Ref{rt.name, id}, At: at, Doc: appendJSON(make([]byte, 0, 512), doc), Keys: rt.keys(doc)}
+	if rt.name == TypeGroup {
+		w.Display = doc.text("displayName")
+	}
+	return w
+}
+
+// now is the time of a change, as exact as it is served.
+func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+// commit applies a write and tells of it.
+func (x *exchange) commit(w Write, before int64) (Record, error) {
+	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
+	if err != nil {
+		return rec, err
+	}
+	if x.cfg.OnChange != nil && (w.Op == Delete || rec.Version != before) {
+		event := Event{Directory: x.dir, Ref: rec.Ref, Version: rec.Version}
+		if w.Op == Delete {
+			event.Deleted, event.Version = true, 0
+		}
+		x.cfg.OnChange(context.WithoutCancel(x.ctx), event)
+	}
+	return rec, nil
+}
+
+// create stores a new resource. A user whose external id is that of a
+// deactivated one is that person come back: the old record is restored under
+// its id (rule S6).
+func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
+	next, err := rt.prepare(body)
+	if err != nil {
+		return Record{}, err
+	}
+	if rt.name == TypeUser && next.doc.get("active") == nil {
+		next.doc.set("active", true)
+	}
+	if err := rt.finish(next.doc); err != nil {
+		return Record{}, err
+	}
+	if external := next.doc.text("externalId"); rt.name == TypeUser && external != "" {
+		if rec, err := x.restore(rt, external, next.doc); err == nil || !errors.Is(err, ErrNotFound) {
+			return rec, err
+		}
+	}
+	w := rt.write(Create, newID(), next.doc, x.now())
+	w.Members = next.members
+	return x.commit(w, 0)
+}
+
+// restore replaces the deactivated user that has the external id, or returns
+// ErrNotFound.
+func (x *exchange) restore(rt *resourceType, external string, doc *object) (Record, error) {
+	return x.retry(conditions{}, func() (Record, error) {
+		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{
+			Type: rt.name, Where: []Key{{Name: KeyExternalID, Value: external}}, Limit: 10,
+		})
+		if err != nil {
+			return Record{}, err
+		}
+		for _, rec := range page.Records {
+			old, err := parseObject(string(rec.Doc))
+			if err != nil {
+				return Record{}, err
+			}
+			if active, _ := old.get("active").(bool); active {
+				continue
+			}
+			w := rt.write(Update, rec.ID, doc, x.now())
+			w.IfVersion = rec.Version
+			return x.commit(w, rec.Version)
+		}
+		return Record{}, ErrNotFound
+	})
+}
+
+// retry runs change until no other change comes between. With If-Match there
+// is one try: the client asked for that version only.
+func (x *exchange) retry(c conditions, change func() (Record, error)) (Record, error) {
+	for range maxRetries {
+		rec, err := change()
+		if c.match != "" || !errors.Is(err, ErrConflict) {
+			return rec, err
+		}
+		if err := x.ctx.Err(); err != nil {
+			return Record{}, err
+		}
+	}
+	return Record{}, fail(http.StatusServiceUnavailable, "", "the resource is changing too fast; try again")
+}
+
+// replace stores a resource in the place of another. An answer that leaves
+// active out does not reactivate anybody: the state stays.
+func (x *exchange) replace(rt *resourceType, id string, body *object, c conditions) (Record, error) {
+	next, err := rt.prepare(body)
+	if err != nil {
+		return Record{}, err
+	}
+	if err := rt.finish(next.doc); err != nil {
+		return Record{}, err
+	}
+	return x.retry(c, func() (Record, error) {
+		rec, old, err := x.current(rt, id, c)
+		if err != nil {
+			return Record{}, err
+		}
+		if err := rt.sameImmutable(old, next.doc); err != nil {
+			return Record{}, err
+		}
+		if active := old.get("active"); rt.name == TypeUser && active != nil && next.doc.get("active") == nil {
+			next.doc.set("active", active)
+		}
+		return x.store(rt, rec, next.doc, next.members, true)
+	})
+}
+
+// current reads a record to be changed and checks the preconditions.
+func (x *exchange) current(rt *resourceType, id string, c conditions) (Record, *object, error) {
+	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, false)
+	if err != nil {
+		return rec, nil, err
+	}
+	if err := c.check(rec.Version); err != nil {
+		return rec, nil, err
+	}
+	doc, err := parseObject(string(rec.Doc))
+	return rec, doc, err
+}
+
+// store writes what has changed of a record, and nothing if nothing has. If
+// guarded, or if the document changes, nobody else may have changed it since
+// it was read.
+func (x *exchange) store(rt *resourceType, rec Record, doc *object, members *MemberChange, guarded bool) (Record, error) {
+	w := rt.write(Update, rec.ID, doc, x.now())
+	if bytes.Equal(w.Doc, rec.Doc) {
+		w.Doc, w.Keys, w.Display = nil, nil, ""
+		if members == nil {
+			return rec, nil
+		}
+	}
+	w.Members = members
+	if guarded || w.Doc != nil {
+		w.IfVersion = rec.Version
+	}
+	return x.commit(w, rec.Version)
+}
+
+// patch applies a PatchOp message.
+func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions) (Record, error) {
+	ops, err := parsePatch(body, x.cfg.MaxOperations)
+	if err != nil {
+		return Record{}, err
+	}
+	return x.retry(c, func() (Record, error) {
+		rec, doc, err := x.current(rt, id, c)
+		if err != nil {
+			return Record{}, err
+		}
+		p := &patcher{rt: rt, id: id, doc: doc}
+		version := rec.Version
+		p.members.current = func() ([]Link, error) {
+			read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
+			if err == nil && read.Version != version {
+				err = ErrConflict
+			}
+			return read.Links, err
+		}
+		if err := p.apply(ops); err != nil {
+			return Record{}, err
+		}
+		return x.store(rt, rec, p.doc, p.members.change(), c.match != "" || p.members.loaded)
+	})
+}
+
+// remove deletes a resource.
+func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
+	_, err := x.retry(c, func() (Record, error) {
+		w := Write{Op: Delete, Ref: Ref{rt.name, id}, At: x.now()}
+		if c != (conditions{}) {
+			rec, _, err := x.current(rt, id, c)
+			if err != nil {
+				return Record{}, err
+			}
+			w.IfVersion = rec.Version
+		}
+		return x.commit(w, 0)
+	})
+	return err
+}
+
+// newID returns a random UUID (version 4).
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	var out [36]byte
+	hex.Encode(out[:8], b[:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:], b[10:])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out[:])
+}

@@ -1,0 +1,341 @@
+package scim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/elimity-com/scim/optional"
+	"github.com/elimity-com/scim/schema"
+)
+
+// DefaultUserExtension is the URN of the user extension that the handler
+// declares where Config.UserExtension does not name another.
+const DefaultUserExtension = "urn:ietf:params:scim:schemas:extension:usher:2.0:User"
+
+const (
+	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	coreMark      = "urn:ietf:params:scim:schemas:core:2.0:"
+	messageMark   = "urn:ietf:params:scim:api:messages:2.0:"
+)
+
+// A ResourceType declares a type of resource that the handler serves besides
+// users and groups, from the same Store. Schema and extensions are declared
+// with the schema package of elimity-com/scim.
+type ResourceType struct {
+	// Name is the type's name ("Device") and Record.Type.
+	Name string
+	// Endpoint is the path below the base ("/Devices").
+	Endpoint    string
+	Description string
+	Schema      schema.Schema
+	Extensions  []schema.Schema
+}
+
+// UserExtension returns the declaration of the user extension that provider
+// templates fill: what the core user schema has no place for and a team
+// member needs (rules R57, R62, R63).
+func UserExtension(urn string) schema.Schema {
+	text := func(name, description string) schema.CoreAttribute {
+		return schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{
+			Name: name, Description: optional.NewString(description),
+		}))
+	}
+	return schema.Schema{
+		ID:          urn,
+		Name:        optional.NewString("User Extension"),
+		Description: optional.NewString("Attributes of a team member beyond the core user"),
+		Attributes: schema.Attributes{
+			text("country", "The country of the user: its name or an ISO 3166-1 code"),
+			text("stateOrProvince", "The state or province of the user: its name or an ISO 3166-2 code"),
+			text("managerEmail", "The email address of the user's manager"),
+			text("managerFullName", "The name of the user's manager, given name first"),
+			text("privateEmail", "The user's private email address"),
+			schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{
+				Name: "secondaryEmails", MultiValued: true,
+				Description: optional.NewString("Further work email addresses"),
+			})),
+			text("primaryPhoneExt", "The extension of the primary phone number"),
+		},
+	}
+}
+
+// An attribute is a declared attribute, compiled for look-up by any letter
+// case.
+type attribute struct {
+	name       string
+	kind       string // "string", "boolean", "complex", ... as RFC 7643 section 2.3 names them
+	multi      bool
+	caseExact  bool
+	required   bool
+	mutability string // "readWrite", "readOnly", "immutable", "writeOnly"
+	returned   string // "default", "always", "never", "request"
+	subs       map[string]*attribute
+}
+
+// sub returns the declared sub-attribute, or nil.
+func (a *attribute) sub(name string) *attribute {
+	if a == nil {
+		return nil
+	}
+	return lookup(a.subs, name)
+}
+
+func (a *attribute) readOnly() bool { return a != nil && a.mutability == "readOnly" }
+
+// lookup finds name in any letter case; most names come in the right one.
+func lookup(m map[string]*attribute, name string) *attribute {
+	if a, ok := m[name]; ok {
+		return a
+	}
+	return m[strings.ToLower(name)]
+}
+
+// A container is a schema: the core of a type or one extension.
+type container struct {
+	urn   string
+	attrs map[string]*attribute // by canonical and by lower-case name
+	order []*attribute
+	def   schema.Schema
+}
+
+// A resourceType is a ResourceType compiled.
+type resourceType struct {
+	name, endpoint, description string
+	core                        container
+	extensions                  []*container
+	containers                  []*container // core and extensions
+	links                       string       // the attribute that Record.Links stand for: members or groups
+	onRequest                   bool         // some attribute is served only when asked for
+}
+
+// common are the attributes of every resource (RFC 7643 section 3.1).
+func commonAttributes() map[string]*attribute {
+	text := func(name string, exact bool, mutability, returned string) *attribute {
+		return &attribute{name: name, kind: "string", caseExact: exact, mutability: mutability, returned: returned}
+	}
+	meta := &attribute{name: "meta", kind: "complex", mutability: "readOnly", returned: "default", subs: map[string]*attribute{}}
+	for _, sub := range []*attribute{
+		text("resourceType", true, "readOnly", "default"),
+		text("location", true, "readOnly", "default"),
+		text("version", true, "readOnly", "default"),
+		{name: "created", kind: "dateTime", mutability: "readOnly", returned: "default"},
+		{name: "lastModified", kind: "dateTime", mutability: "readOnly", returned: "default"},
+	} {
+		meta.subs[sub.name] = sub
+		meta.subs[strings.ToLower(sub.name)] = sub
+	}
+	schemas := text("schemas", false, "readWrite", "always")
+	schemas.multi = true
+	common := map[string]*attribute{}
+	for _, a := range []*attribute{text("id", true, "readOnly", "always"), text("externalId", true, "readWrite", "default"), schemas, meta} {
+		common[a.name] = a
+		common[strings.ToLower(a.name)] = a
+	}
+	return common
+}
+
+func compileAttributes(list schema.Attributes, path string) ([]*attribute, map[string]*attribute, error) {
+	var order []*attribute
+	byName := make(map[string]*attribute, 2*len(list))
+	for _, def := range list {
+		a := &attribute{
+			name: def.Name(), kind: def.AttributeType(), multi: def.MultiValued(), caseExact: def.CaseExact(),
+			required: def.Required(), mutability: def.Mutability(), returned: def.Returned(),
+		}
+		at := path + a.name
+		if a.required && a.mutability == "readOnly" {
+			return nil, nil, fmt.Errorf("%s: an attribute cannot be required and readOnly", at)
+		}
+		if byName[strings.ToLower(a.name)] != nil {
+			return nil, nil, fmt.Errorf("%s: the name occurs twice", at)
+		}
+		var err error
+		if _, a.subs, err = compileAttributes(def.SubAttributes(), at+"."); err != nil {
+			return nil, nil, err
+		}
+		order = append(order, a)
+		byName[a.name] = a
+		byName[strings.ToLower(a.name)] = a
+	}
+	return order, byName, nil
+}
+
+func compileSchema(def schema.Schema) (container, error) {
+	if def.ID == "" {
+		return container{}, fmt.Errorf("schema %q: ID is empty", def.Name.Value())
+	}
+	def.Attributes = slices.Clone(def.Attributes)
+	c := container{urn: def.ID, def: def}
+	var err error
+	c.order, c.attrs, err = compileAttributes(def.Attributes, def.ID+":")
+	return c, err
+}
+
+// compileTypes compiles the types that cfg declares, users and groups first.
+func compileTypes(cfg Config) ([]*resourceType, error) {
+	userExtension := cfg.UserExtension
+	if userExtension == "" {
+		userExtension = DefaultUserExtension
+	}
+	declared := append([]ResourceType{{
+		Name: TypeUser, Endpoint: "/Users", Description: "User Account", Schema: schema.CoreUserSchema(),
+		Extensions: append([]schema.Schema{schema.ExtensionEnterpriseUser(), UserExtension(userExtension)}, cfg.UserExtensions...),
+	}, {
+		Name: TypeGroup, Endpoint: "/Groups", Description: "Group", Schema: schema.CoreGroupSchema(),
+		Extensions: cfg.GroupExtensions,
+	}}, cfg.Types...)
+
+	var types []*resourceType
+	names := map[string]bool{"/me": true, "/bulk": true, "/schemas": true, "/resourcetypes": true, "/serviceproviderconfig": true, "/.search": true}
+	for _, decl := range declared {
+		if decl.Name == "" || len(decl.Endpoint) < 2 || decl.Endpoint[0] != '/' || strings.ContainsAny(decl.Endpoint[1:], "/?#%") {
+			return nil, fmt.Errorf("type %q: want a Name and an Endpoint such as \"/Devices\", got %q", decl.Name, decl.Endpoint)
+		}
+		for _, name := range []string{strings.ToLower(decl.Endpoint), strings.ToLower(decl.Name)} {
+			if names[name] {
+				return nil, fmt.Errorf("type %q: the name or endpoint %q is taken", decl.Name, decl.Endpoint)
+			}
+			names[name] = true
+		}
+		rt := &resourceType{name: decl.Name, endpoint: decl.Endpoint, description: decl.Description, links: "groups"}
+		if decl.Name == TypeGroup {
+			rt.links = "members"
+		}
+		var err error
+		if rt.core, err = compileSchema(decl.Schema); err != nil {
+			return nil, fmt.Errorf("type %s: %w", decl.Name, err)
+		}
+		for name, a := range commonAttributes() {
+			rt.core.attrs[name] = a
+		}
+		if id := rt.core.attrs[rt.links].sub("value"); id != nil {
+			id.caseExact = true // as the id itself
+		}
+		for _, def := range decl.Extensions {
+			ext, err := compileSchema(def)
+			if err != nil {
+				return nil, fmt.Errorf("type %s: %w", decl.Name, err)
+			}
+			if rt.extension(ext.urn) != nil || strings.EqualFold(ext.urn, rt.core.urn) {
+				return nil, fmt.Errorf("type %s: the schema %s is declared twice", decl.Name, ext.urn)
+			}
+			rt.extensions = append(rt.extensions, &ext)
+		}
+		rt.containers = append([]*container{&rt.core}, rt.extensions...)
+		for _, c := range rt.containers {
+			for _, a := range c.order {
+				rt.onRequest = rt.onRequest || a.returned == "request"
+			}
+		}
+		types = append(types, rt)
+	}
+	return types, nil
+}
+
+// extension returns the declared extension with that URN, or nil.
+func (rt *resourceType) extension(urn string) *container {
+	for _, ext := range rt.extensions {
+		if len(ext.urn) == len(urn) && strings.EqualFold(ext.urn, urn) {
+			return ext
+		}
+	}
+	return nil
+}
+
+// An attrPath is a resolved attribute name. An empty attr names the whole of
+// an extension. def and subDef are nil where nothing is declared.
+type attrPath struct {
+	urn       string // of the extension; empty for the core
+	attr, sub string
+	def       *attribute
+	subDef    *attribute
+}
+
+// String returns the path as a client would write it.
+func (p attrPath) String() string {
+	s := p.attr
+	if p.urn != "" {
+		s = strings.TrimSuffix(p.urn+":"+p.attr, ":")
+	}
+	if p.sub != "" {
+		s += "." + p.sub
+	}
+	return s
+}
+
+// leaf is the declaration of what the path finally names.
+func (p attrPath) leaf() *attribute {
+	if p.sub != "" {
+		return p.subDef
+	}
+	return p.def
+}
+
+// resolve reads an attribute name: plain, dotted, qualified with the URN of
+// the core or of an extension, in any letter case. A plain name that only an
+// extension declares is taken for that one (Entra sends "manager").
+func (rt *resourceType) resolve(text string) (attrPath, bool) {
+	rest := text
+	var in *container
+	urn := ""
+	if len(text) > 4 && strings.EqualFold(text[:4], "urn:") {
+		for _, c := range rt.containers {
+			if len(text) >= len(c.urn) && strings.EqualFold(text[:len(c.urn)], c.urn) && (len(text) == len(c.urn) || text[len(c.urn)] == ':') {
+				in, rest = c, strings.TrimPrefix(text[len(c.urn):], ":")
+				break
+			}
+		}
+		switch {
+		case in == nil: // an undeclared extension: what follows the last colon is the attribute
+			cut := strings.LastIndexByte(text, ':')
+			urn, rest = text[:cut], text[cut+1:]
+		case in != &rt.core:
+			urn = in.urn
+		}
+		if rest == "" {
+			return attrPath{urn: urn}, urn != "" && in != nil
+		}
+	} else {
+		in = &rt.core
+	}
+	name, sub, dotted := strings.Cut(rest, ".")
+	if !validName(name) || dotted && !validName(sub) {
+		return attrPath{}, false
+	}
+	p := attrPath{urn: urn, attr: name, sub: sub}
+	if in != nil {
+		p.def = lookup(in.attrs, name)
+	}
+	if p.def == nil && in == &rt.core && rest == text {
+		for _, ext := range rt.extensions {
+			if def := lookup(ext.attrs, name); def != nil {
+				p.urn, p.def = ext.urn, def
+				break
+			}
+		}
+	}
+	if p.def != nil {
+		p.attr = p.def.name
+		if p.subDef = p.def.sub(sub); p.subDef != nil {
+			p.sub = p.subDef.name
+		}
+	}
+	return p, true
+}
+
+// validName checks an attribute's name (RFC 7643 section 2.1), leniently: what
+// cannot be mistaken for another part of a path.
+func validName(s string) bool {
+	if s == "" {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '$':
+		default:
+			return false
+		}
+	}
+	return true
+}
