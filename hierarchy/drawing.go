@@ -101,14 +101,13 @@ func (d *drawing) roots() []int32 {
 // one space, without characters that do not print, and not too long. Who has
 // no name goes by Email or Key.
 func (p *Person) label() string {
-	words := appendWords(nil, printing, p.GivenName, p.FamilyName)
-	if len(words) == 0 {
-		words = appendWords(nil, printing, p.Email)
+	label := shown(p.GivenName, p.FamilyName)
+	if label == "" {
+		label = shown(p.Email)
 	}
-	if len(words) == 0 {
-		words = appendWords(nil, printing, p.Key)
+	if label == "" {
+		label = shown(p.Key)
 	}
-	label := strings.ToValidUTF8(string(words), string(utf8.RuneError))
 	runes := 0
 	for i := range label {
 		if runes++; runes > maxLabel {
@@ -118,10 +117,18 @@ func (p *Person) label() string {
 	return label
 }
 
-// printing drops control and format characters and what else does not print.
-func printing(r rune) rune {
-	if unicode.IsPrint(r) {
-		return r
+// shown returns the words of all parts without characters that do not print:
+// control and format characters above all. Bytes that are not UTF-8 are
+// replaced first, lest what is left of a character when another one between is
+// dropped makes a new one.
+func shown(parts ...string) string {
+	for i, part := range parts {
+		parts[i] = strings.ToValidUTF8(part, string(utf8.RuneError))
 	}
-	return -1
+	return string(appendWords(nil, func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, parts...))
 }
