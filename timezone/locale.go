@@ -2,7 +2,8 @@ package timezone
 
 import (
 	"strings"
-	"time"
+
+	"github.com/usher-go/usher/timezone/internal/key"
 )
 
 // A Locale is a language, and where and how it is written. Two locales are
@@ -10,45 +11,125 @@ import (
 type Locale struct {
 	Language string // ISO 639, two or three lower-case letters: "en"
 	Script   string // ISO 15924 if it was given, else empty: "Hant"
-	Region   string // ISO 3166-1 alpha-2 or UN M.49 if it was given: "US", "419"
+	Region   string // ISO 3166-1 alpha-2 or UN M.49 if it was given, else empty: "US", "419"
 }
 
 // String returns the canonical form: en-US, de, zh-Hant-TW.
 func (l Locale) String() string {
 	s := l.Language
-	if l.Script != "" {
-		s += "-" + l.Script
-	}
-	if l.Region != "" {
-		s += "-" + l.Region
+	for _, subtag := range [...]string{l.Script, l.Region} {
+		if subtag != "" {
+			s += "-" + subtag
+		}
 	}
 	return s
 }
 
-// ParseLocale reads a locale in the spellings that providers send. What is no
-// locale, and the empty string, gives en-US (R69) and false.
+// ParseLocale reads a locale in the spellings that providers send: en-US,
+// en_US, de, zh_CN_PINYIN, en_US.UTF-8, in any case and with white space around
+// it. Retired codes become current ones: iw is he, in is id, UK is GB. Variants
+// and extensions are dropped.
+//
+// What is no locale, the empty string too, gives en-US (R69) and false. So do
+// languages, scripts and countries that ISO does not know. ParseLocale does
+// not allocate.
 func ParseLocale(s string) (Locale, bool) {
-	lang, region, _ := strings.Cut(strings.ReplaceAll(strings.TrimSpace(s), "_", "-"), "-")
-	if len(lang) != 2 {
-		return Locale{Language: "en", Region: "US"}, false
+	if t, ok := parseTag(s); ok {
+		return Locale{t.languageCode(), t.script, t.region}, true
 	}
-	return Locale{Language: strings.ToLower(lang), Region: strings.ToUpper(region)}, true
+	return Locale{Language: "en", Region: "US"}, false
 }
 
-// Days is a set of days of the week.
-type Days uint8
+// A tag is a locale whose parts the tables know.
+type tag struct {
+	language  uint16
+	script    string  // "" if it was not given
+	region    string  // "" if it was not given
+	country   country // of the region
+	isCountry bool    // the region is a country, not a part of the world
+}
 
-// Has reports whether the set holds the day.
-func (d Days) Has(day time.Weekday) bool { return d&(1<<day) != 0 }
+func (t tag) languageCode() string {
+	return strings.TrimRight(languages[3*int(t.language):3*int(t.language)+3], " ")
+}
 
-// Weekend returns the free days of the week where the locale is used (R69).
-func Weekend(locale string) Days { return 1<<time.Saturday | 1<<time.Sunday }
-
-// IsWorkingDay reports whether the instant t, in the person's zone, falls on a
-// day that is no part of the weekend of the person's locale (R69).
-func IsWorkingDay(t time.Time, zone, locale string) bool {
-	if loc, err := time.LoadLocation(zone); err == nil {
-		t = t.In(loc)
+// parseTag reads language, script and region, in this order. Empty subtags, as
+// in Java's "de__POSIX", count for nothing.
+func parseTag(s string) (t tag, ok bool) {
+	s = strings.TrimSpace(s)
+	if end := strings.IndexAny(s, ".@"); end >= 0 { // encoding and modifier of POSIX
+		s = s[:end]
 	}
-	return !Weekend(locale).Has(t.Weekday())
+	subtag, rest := cutSubtag(s)
+	if len(subtag) < 2 || len(subtag) > 3 {
+		return tag{}, false
+	}
+	if t.language, ok = find(key.Languages, subtag); !ok {
+		return tag{}, false
+	}
+	for rest != "" {
+		subtag, rest = cutSubtag(rest)
+		if len(subtag) == 1 { // an extension; nothing after it is a region
+			return t, true
+		}
+		if !t.add(subtag) {
+			return tag{}, false
+		}
+	}
+	return t, true
+}
+
+// cutSubtag cuts the first subtag off. Java marks a script that follows the
+// variant with "#".
+func cutSubtag(s string) (subtag, rest string) {
+	end := strings.IndexAny(s, "-_")
+	if end < 0 {
+		end = len(s)
+	} else {
+		rest = s[end+1:]
+	}
+	return strings.TrimPrefix(s[:end], "#"), rest
+}
+
+// add takes a subtag after the language and reports whether it is sound.
+// Variants, and extended languages such as the "yue" of zh-yue, say nothing
+// that is asked here.
+func (t *tag) add(subtag string) bool {
+	digits := 0
+	for i := range len(subtag) {
+		switch b := subtag[i]; {
+		case isDigit(b):
+			digits++
+		case !isLetter(b):
+			return false
+		}
+	}
+	switch {
+	case len(subtag) > 8:
+		return false
+	case len(subtag) == 4 && digits == 0 && t.script == "":
+		t.script = findScript(subtag)
+		return t.script != ""
+	case t.region != "":
+		return true
+	case len(subtag) == 3 && digits == 3:
+		t.region = subtag
+		return true
+	case len(subtag) == 2 || len(subtag) == 3:
+		c, ok := findCountry(subtag)
+		if ok {
+			t.country, t.isCountry, t.region = c, true, c.code()
+		}
+		return ok || len(subtag) == 3
+	}
+	return true
+}
+
+func findScript(s string) string {
+	for i := 0; i < len(scripts); i += 4 {
+		if key.EqualLower(s, scripts[i:i+4]) {
+			return scripts[i : i+4]
+		}
+	}
+	return ""
 }

@@ -28,21 +28,11 @@ func find[T key.Text](space key.Space, s T) (value uint16, ok bool) {
 			continue
 		}
 		start := int(packed >> 12)
-		if key.EqualLower(s, text[start:start+len(s)]) {
+		if t := text[start : start+len(s)]; string(s) == t || key.EqualLower(s, t) {
 			return word16(entries, 6*i+4), true
 		}
 	}
 	return 0, false
-}
-
-// findName returns the value of the key that s folds to. Names as they are
-// usually written are keys but for their case, so they are tried first.
-func findName(space key.Space, s string) (value uint16, ok bool) {
-	if value, ok = find(space, s); ok {
-		return value, true
-	}
-	var buf [key.Max]byte
-	return find(space, buf[:key.Fold(&buf, s)])
 }
 
 // remark is the bit of a zone's value that asks for a note: the name is an
@@ -68,6 +58,19 @@ const (
 
 // A country is the number of one in the tables.
 type country uint16
+
+// findAlpha2 finds a country by two letters, which have no keys.
+func findAlpha2[T key.Text](s T) (country, bool) {
+	a, b := s[0]|0x20-'a', s[1]|0x20-'a'
+	if a >= 26 || b >= 26 {
+		return 0, false
+	}
+	n := alpha2[26*int(a)+int(b)]
+	if n == 0 {
+		return 0, false
+	}
+	return country(n - 1), true
+}
 
 func (c country) code() string { return countryCodes[2*c : 2*c+2] }
 

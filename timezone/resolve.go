@@ -14,6 +14,13 @@ import (
 //
 // It never fails and does not allocate. It is safe for concurrent use.
 func Resolve(h Hints) Result {
+	if zone, ok := find(key.Zones, h.Zone); ok && zone&remark == 0 {
+		return Result{Zone: zoneName(zone), Basis: BasisZone} // nearly everybody
+	}
+	return resolve(h)
+}
+
+func resolve(h Hints) Result {
 	var notes Notes
 	if s := strings.TrimSpace(h.Zone); s != "" {
 		zone, note := byZone(s)
@@ -106,7 +113,18 @@ func Country(s string) (alpha2 string, ok bool) {
 }
 
 func findCountry(s string) (country, bool) {
-	n, ok := findName(key.Countries, s)
+	if len(s) == 2 {
+		return findAlpha2(s)
+	}
+	if n, ok := find(key.Countries, s); ok { // the usual spelling, but for its case
+		return country(n), true
+	}
+	var buf [key.Max]byte
+	name := buf[:key.Fold(&buf, s)]
+	if len(name) == 2 { // U.S.
+		return findAlpha2(name)
+	}
+	n, ok := find(key.Countries, name)
 	return country(n), ok
 }
 
@@ -161,8 +179,8 @@ func cutCode(s string) (c country, part string, ok bool) {
 			return 0, "", false
 		}
 	}
-	n, ok := find(key.Countries, s[:2])
-	return country(n), s[3:], ok
+	c, ok = findAlpha2(s[:2])
+	return c, s[3:], ok
 }
 
 // kinds are the words for subdivisions that may stand after a name, or before

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,9 +32,10 @@ type tables struct {
 	number   map[string]uint16
 	keys     map[entryKey]uint16
 	entries  []entry
-	codes    []string // alpha-2, by country number
-	country  []uint32 // class and state space, zone
-	language []string // by language number
+	codes    []string       // alpha-2, by country number
+	alpha2   [26 * 26]uint8 // by the two letters: country number + 1, or 0
+	country  []uint32       // class and state space, zone
+	language []string       // by language number
 	scripts  []string
 
 	weekend         []uint8 // by country number
@@ -104,11 +106,17 @@ func (t *tables) addZones(w *world) error {
 func (t *tables) addCountries(w *world) error {
 	space := key.States
 	for i, code := range slices.Sorted(maps.Keys(w.countries)) {
+		if i == 255 {
+			return errors.New("more countries than alpha2 can number")
+		}
 		c := w.countries[code]
 		t.codes = append(t.codes, code)
 		t.weekend = append(t.weekend, daySet(w.weekends[cmp.Or(weekendOf(w, code), "001")]))
-		for _, name := range append(c.names, code) {
-			if err := t.addFolded(key.Countries, name, uint16(i)); err != nil {
+		if err := t.addAlpha2(strings.ToLower(code), i); err != nil {
+			return err
+		}
+		for _, name := range c.names {
+			if err := t.addCountryName(name, i); err != nil {
 				return err
 			}
 		}
@@ -133,6 +141,27 @@ func (t *tables) addCountries(w *world) error {
 	if space >= 1<<5 {
 		return fmt.Errorf("%d spaces do not fit an entry", space)
 	}
+	return nil
+}
+
+// addCountryName enters names of two letters into a table of their own: codes
+// are what most people have.
+func (t *tables) addCountryName(name string, number int) error {
+	if k := fold(name); len(k) == 2 {
+		return t.addAlpha2(k, number)
+	}
+	return t.addFolded(key.Countries, name, uint16(number))
+}
+
+func (t *tables) addAlpha2(k string, number int) error {
+	if strings.Trim(k, "abcdefghijklmnopqrstuvwxyz") != "" {
+		return fmt.Errorf("%q is not two letters", k)
+	}
+	place := &t.alpha2[26*int(k[0]-'a')+int(k[1]-'a')]
+	if *place != 0 && int(*place) != number+1 {
+		return fmt.Errorf("%q is two countries", k)
+	}
+	*place = uint8(number + 1)
 	return nil
 }
 

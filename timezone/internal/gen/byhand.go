@@ -45,6 +45,8 @@ func (w *world) correct(word, subject string, values []string) error {
 		return addNames(&w.country(subject).names, values)
 	case "part":
 		return addNames(&w.state(subject).names, values)
+	case "former":
+		return addNames(&w.country(values[0]).names, []string{subject})
 	case "same", "only":
 		w.country(subject).answer = values[0]
 	case "none":

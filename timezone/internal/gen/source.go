@@ -26,6 +26,7 @@ const (
 	constant(&b, "entries", "Six bytes an entry: start of its key in text (20 bits), length (7), space (5), value (16).", t.packedEntries())
 	constant(&b, "zones", "Four bytes a zone: start of its name in text (20 bits), length (12). Zone 0 is none.", t.packedZones())
 	constant(&b, "countryCodes", "Two letters a country.", []byte(strings.Join(t.codes, "")))
+	constant(&b, "alpha2", "A byte for every two letters: the number of the country plus 1, or 0.", t.alpha2[:])
 	constant(&b, "countries", "Four bytes a country: class, space of its states, zone (16).", t.packedCountries())
 	constant(&b, "countryWeekends", "A set of days a country.", t.weekend)
 	var languages strings.Builder

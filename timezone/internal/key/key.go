@@ -33,9 +33,9 @@ func Hash[T Text](space Space, s T) uint64 {
 		h = mix(h ^ lower8(load8(s, i)))
 	}
 	if i < len(s) {
-		h = mix(h ^ lower8(loadTail(s, i)))
+		h = mix(h ^ lower8(loadTail(s)))
 	}
-	return mix(h ^ k)
+	return h
 }
 
 // EqualLower reports whether s, with ASCII letters in lower case, is t in the
@@ -50,7 +50,7 @@ func EqualLower[T Text](s T, t string) bool {
 			return false
 		}
 	}
-	return i == len(s) || lower8(loadTail(s, i)) == lower8(loadTail(t, i))
+	return i == len(s) || lower8(loadTail(s)) == lower8(loadTail(t))
 }
 
 func mix(x uint64) uint64 {
@@ -65,17 +65,22 @@ func load8[T Text](s T, i int) uint64 {
 		uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
 }
 
-// loadTail reads the last one to seven bytes from i on. What has eight bytes
-// in all is read as one word that overlaps the one before.
-func loadTail[T Text](s T, i int) uint64 {
-	if len(s) >= 8 {
-		return load8(s, len(s)-8)
+// loadTail reads the last bytes of s, seven at least if there are as many, as
+// words that overlap each other or the word before.
+func loadTail[T Text](s T) uint64 {
+	switch n := len(s); {
+	case n >= 8:
+		return load8(s, n-8)
+	case n >= 4:
+		return uint64(load4(s, 0)) | uint64(load4(s, n-4))<<32
+	default:
+		return uint64(s[0]) | uint64(s[n/2])<<8 | uint64(s[n-1])<<16
 	}
-	var w uint64
-	for n := len(s) - 1; n >= i; n-- {
-		w = w<<8 | uint64(s[n])
-	}
-	return w
+}
+
+func load4[T Text](s T, i int) uint32 {
+	_ = s[i+3]
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
 }
 
 // lower8 turns the upper-case ASCII letters among eight bytes into lower case.

@@ -139,7 +139,7 @@ type replacement struct {
 	To string `json:"_replacement"`
 }
 
-// regions takes country codes, English names, retired codes and weekends.
+// regions takes country codes, English names and weekends.
 func (x extractor) regions() {
 	var names map[string]string
 	x.json(&names, "cldr-localenames-full/main/en/territories.json",
@@ -156,16 +156,6 @@ func (x extractor) regions() {
 		}
 	}
 	x.write("cldr-countries.tsv", rows)
-
-	var retired map[string]replacement
-	x.json(&retired, "cldr-core/supplemental/aliases.json", "supplemental", "metadata", "alias", "territoryAlias")
-	rows = nil
-	for code, r := range retired {
-		if isAlpha(code) && len(code) == 2 && len(r.To) == 2 {
-			rows = append(rows, row(code, r.To))
-		}
-	}
-	x.write("cldr-retired-countries.tsv", rows)
 
 	var start, end map[string]string
 	x.json(&start, "cldr-core/supplemental/weekData.json", "supplemental", "weekData", "weekendStart")
