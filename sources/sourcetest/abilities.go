@@ -1,0 +1,189 @@
+package sourcetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// abilityChecks are the rules of the optional interfaces. Having the ability is
+// the declaration; there is no list of abilities beside it.
+func abilityChecks() []check {
+	return []check{
+		{name: "match", ability: can[sources.Matcher], run: run.match,
+			shown: func(h Harness) bool { return len(h.Matches) > 0 },
+			rule:  "a query yields the ID of every user it selects, and no other"},
+		{name: "bad query", ability: can[sources.Matcher], run: run.badQuery,
+			shown: func(h Harness) bool { return h.BadQuery != "" },
+			rule:  "a query that is refused yields an error that matches ErrBadQuery"},
+		{name: "read user", ability: can[sources.OneReader], run: run.readUser,
+			shown: func(h Harness) bool { return h.MissingID != "" },
+			rule:  "one user is read as it is listed, and a missing one gives an error that matches ErrNotFound"},
+		{name: "check", ability: can[sources.Checker], run: run.check,
+			shown: func(Harness) bool { return true },
+			rule:  "Check finds nothing wrong with a connection that works"},
+		{name: "delta", ability: can[sources.DeltaSource], run: run.delta,
+			shown: func(h Harness) bool { return h.Mutable != nil },
+			rule:  "a round of changes ends with a cursor, and folded into the listing before it gives the listing after it"},
+		{name: "expired cursor", ability: can[sources.DeltaSource], run: run.expiredCursor,
+			shown: func(h Harness) bool { return h.ExpiredCursor != "" },
+			rule:  "a cursor that has expired yields an error that matches ErrCursorExpired, and no change"},
+	}
+}
+
+func can[T any](src sources.Source) bool {
+	_, ok := sources.As[T](src)
+	return ok
+}
+
+func (r run) match() error {
+	src := r.New(r.tb)
+	for _, query := range sortedKeys(r.Matches) {
+		ids, err := list(sources.Match(r.tb.Context(), src, query)).good("Match " + query)
+		if err != nil {
+			return err
+		}
+		slices.Sort(ids)
+		want := slices.Sorted(slices.Values(r.Matches[query]))
+		if !slices.Equal(slices.Compact(ids), want) {
+			return fmt.Errorf("Match %s: got %q, want %q", query, ids, want)
+		}
+	}
+	return nil
+}
+
+func (r run) badQuery() error {
+	got := list(sources.Match(r.tb.Context(), r.New(r.tb), r.BadQuery))
+	if got.breach != nil {
+		return got.breach
+	}
+	return r.judge(got.err, sources.ErrBadQuery)
+}
+
+func (r run) readUser() error {
+	src := r.New(r.tb)
+	for _, want := range r.Users {
+		got, err := sources.ReadUser(r.tb.Context(), src, want.ID)
+		if err != nil {
+			return fmt.Errorf("reading %q: want no error, got: %w", want.ID, err)
+		}
+		if err := sameUsers([]sources.User{got}, []sources.User{want}); err != nil {
+			return err
+		}
+	}
+	_, err := sources.ReadUser(r.tb.Context(), src, r.MissingID)
+	return r.judge(err, sources.ErrNotFound)
+}
+
+func (r run) check() error {
+	if err := sources.Check(r.tb.Context(), r.New(r.tb)); err != nil {
+		return fmt.Errorf("want no error, got: %w", err)
+	}
+	return nil
+}
+
+func (r run) expiredCursor() error {
+	delta, _ := sources.As[sources.DeltaSource](r.New(r.tb))
+	got := list(delta.Changes(r.tb.Context(), r.ExpiredCursor))
+	switch {
+	case got.breach != nil:
+		return got.breach
+	case len(got.values) > 0:
+		return fmt.Errorf("%d changes came before the error (%v)", len(got.values), got.err)
+	}
+	return r.judge(got.err, sources.ErrCursorExpired)
+}
+
+func (r run) delta() error {
+	ctx := r.tb.Context()
+	src, change := r.Mutable(r.tb)
+	first, at, err := sources.Refresh(ctx, src, nil, "", sources.CollectConfig{})
+	if err != nil {
+		return fmt.Errorf("the round from the empty cursor: %w", err)
+	}
+	before, err := r.full(src)
+	if err != nil {
+		return err
+	}
+	if err := sameListing(first, before); err != nil {
+		return fmt.Errorf("the round from the empty cursor: %w", err)
+	}
+
+	change()
+	after, err := r.full(src)
+	if err != nil {
+		return err
+	}
+	if sameListing(before, after) == nil {
+		return errors.New("Harness.Mutable: its function changes nothing")
+	}
+	// Twice, since a caller that could not store the outcome starts again from
+	// the cursor it has.
+	for round := range 2 {
+		second, next, err := sources.Refresh(ctx, src, first, at, sources.CollectConfig{})
+		if err != nil {
+			return fmt.Errorf("the round after a change, time %d: %w", round+1, err)
+		}
+		if err := sameListing(second, after); err != nil {
+			return fmt.Errorf("the round after a change, time %d: %w", round+1, err)
+		}
+		third, _, err := sources.Refresh(ctx, src, second, next, sources.CollectConfig{})
+		if err != nil {
+			return fmt.Errorf("the round in which nothing changed: %w", err)
+		}
+		if err := sameListing(third, after); err != nil {
+			return fmt.Errorf("the round in which nothing changed: %w", err)
+		}
+	}
+	return r.rounds(src, at)
+}
+
+// rounds checks the form of the changes themselves.
+func (r run) rounds(src sources.Source, at sources.Cursor) error {
+	delta, _ := sources.As[sources.DeltaSource](src)
+	for _, from := range []sources.Cursor{"", at} {
+		changes, err := list(delta.Changes(r.tb.Context(), from)).good("Changes")
+		if err != nil {
+			return err
+		}
+		for i, c := range changes {
+			if last := i == len(changes)-1; last != (c.Next != "") {
+				return fmt.Errorf("change %d of %d: want Next in the last change and in no other", i+1, len(changes))
+			}
+		}
+		if len(changes) == 0 {
+			return errors.New("the round has no change, want at least the one with Next")
+		}
+	}
+	return nil
+}
+
+func (r run) full(src sources.Source) (*sources.Snapshot, error) {
+	snapshot, err := sources.Collect(r.tb.Context(), src, sources.CollectConfig{})
+	if err != nil {
+		return nil, fmt.Errorf("the full listing: %w", err)
+	}
+	return snapshot, nil
+}
+
+// sameListing compares two snapshots. Members who are not listed as users are
+// left aside: a listing leaves them out at once, a delta may tell it later.
+func sameListing(got, want *sources.Snapshot) error {
+	return errors.Join(
+		sameUsers(got.Users, want.Users),
+		sameGroups(listedMembers(got), listedMembers(want)))
+}
+
+func listedMembers(s *sources.Snapshot) []sources.Group {
+	listed := make(map[string]bool, len(s.Users))
+	for i := range s.Users {
+		listed[s.Users[i].ID] = true
+	}
+	groups := slices.Clone(s.Groups)
+	for i, g := range groups {
+		groups[i].Members = slices.DeleteFunc(slices.Clone(g.Members), func(id string) bool { return !listed[id] })
+	}
+	return groups
+}

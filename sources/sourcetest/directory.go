@@ -1,0 +1,330 @@
+package sourcetest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// DirectoryConfig is what a [Directory] holds at first. The zero value is an
+// empty directory.
+type DirectoryConfig struct {
+	// Kind and Connection are those of Info; they default to "test".
+	Kind, Connection string
+	// Lists is what a listing proves. The zero value stands for everything,
+	// since the listings of a Directory are complete.
+	Lists sources.Facts
+	// PageSize is how many users, groups or answers one request brings; 0
+	// stands for 2.
+	PageSize int
+
+	Users  []sources.User
+	Groups []sources.Group
+	// Matches gives for each query the IDs of the users that it selects. Any
+	// other query is refused.
+	Matches map[string][]string
+}
+
+// A Directory is a directory in memory and at the same time a source over it,
+// with every ability there is. A host tests its rules against one, and changes
+// or breaks it in between. Its listings go page by page as those of a provider
+// do, and each page is one request. A Directory is safe for concurrent use; a
+// listing that has begun shows the directory as it was then.
+type Directory struct {
+	info     sources.Info
+	pageSize int
+
+	mu       sync.Mutex
+	users    map[string]sources.User
+	groups   map[string]sources.Group
+	matches  map[string][]string
+	log      []entry // what changed, for the deltas
+	epoch    int     // cursors of an earlier epoch have expired
+	requests int
+	failed   int
+	failFrom int // the request that failure begins with
+	failure  error
+}
+
+// An entry of the log says whose state changed, not to what.
+type entry struct {
+	group bool
+	id    string
+}
+
+var (
+	_ sources.DeltaSource = (*Directory)(nil)
+	_ sources.Matcher     = (*Directory)(nil)
+	_ sources.OneReader   = (*Directory)(nil)
+	_ sources.Checker     = (*Directory)(nil)
+)
+
+// NewDirectory returns a directory that holds copies of what cfg says. Of two
+// entries with one ID it holds the second.
+func NewDirectory(cfg DirectoryConfig) *Directory {
+	d := &Directory{
+		info:     sources.Info{Kind: cfg.Kind, Connection: cfg.Connection, Lists: cfg.Lists},
+		pageSize: cfg.PageSize,
+		users:    make(map[string]sources.User),
+		groups:   make(map[string]sources.Group),
+		matches:  make(map[string][]string),
+	}
+	if d.info.Kind == "" {
+		d.info.Kind = "test"
+	}
+	if d.info.Connection == "" {
+		d.info.Connection = "test"
+	}
+	if d.info.Lists == 0 {
+		d.info.Lists = everything
+	}
+	if d.pageSize < 1 {
+		d.pageSize = 2
+	}
+	d.PutUsers(cfg.Users...)
+	d.PutGroups(cfg.Groups...)
+	for query, ids := range cfg.Matches {
+		d.SetMatches(query, ids...)
+	}
+	return d
+}
+
+const everything = sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers
+
+// PutUsers adds users, or replaces those of the same ID.
+func (d *Directory) PutUsers(users ...sources.User) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, u := range users {
+		d.users[u.ID] = u.Clone()
+		d.log = append(d.log, entry{id: u.ID})
+	}
+}
+
+// RemoveUsers removes users; the groups they are in are left as they are.
+func (d *Directory) RemoveUsers(ids ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		delete(d.users, id)
+		d.log = append(d.log, entry{id: id})
+	}
+}
+
+// PutGroups adds groups, or replaces those of the same ID.
+func (d *Directory) PutGroups(groups ...sources.Group) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range groups {
+		d.groups[g.ID] = cloneGroup(g)
+		d.log = append(d.log, entry{group: true, id: g.ID})
+	}
+}
+
+// RemoveGroups removes groups.
+func (d *Directory) RemoveGroups(ids ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		delete(d.groups, id)
+		d.log = append(d.log, entry{group: true, id: id})
+	}
+}
+
+// SetMatches makes query select the users with the given IDs.
+func (d *Directory) SetMatches(query string, ids ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.matches[query] = slices.Clone(ids)
+}
+
+// ExpireCursors makes the directory refuse every cursor that it has given.
+func (d *Directory) ExpireCursors() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.epoch++
+}
+
+// FailFrom makes requests fail with the reason err, one of the Err variables of
+// package sources: after n further requests that are answered, all of them. An
+// err of nil mends the directory.
+func (d *Directory) FailFrom(n int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failFrom, d.failure, d.failed = d.requests+n, err, 0
+}
+
+// Requests returns how many requests were made so far.
+func (d *Directory) Requests() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.requests
+}
+
+// Failed returns how many requests failed since the last FailFrom.
+func (d *Directory) Failed() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failed
+}
+
+// Info implements sources.Source.
+func (d *Directory) Info() sources.Info { return d.info }
+
+// Users implements sources.Source. Users come in the order of their IDs.
+func (d *Directory) Users(ctx context.Context) iter.Seq2[sources.User, error] {
+	return pages(d, ctx, "list users", func() ([]sources.User, error) {
+		return sorted(d.users, sources.User.Clone), nil
+	})
+}
+
+// Groups implements sources.Source. Groups come in the order of their IDs.
+func (d *Directory) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
+	return pages(d, ctx, "list groups", func() ([]sources.Group, error) {
+		return sorted(d.groups, cloneGroup), nil
+	})
+}
+
+// Match implements sources.Matcher.
+func (d *Directory) Match(ctx context.Context, query string) iter.Seq2[string, error] {
+	return pages(d, ctx, "match", func() ([]string, error) {
+		ids, ok := d.matches[query]
+		if !ok {
+			return nil, &sources.Error{Kind: d.info.Kind, Op: "match", Reason: sources.ErrBadQuery}
+		}
+		return slices.Clone(ids), nil
+	})
+}
+
+// User implements sources.OneReader.
+func (d *Directory) User(ctx context.Context, id string) (sources.User, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.request(ctx, "read user"); err != nil {
+		return sources.User{}, err
+	}
+	u, ok := d.users[id]
+	if !ok {
+		return sources.User{}, &sources.Error{Kind: d.info.Kind, Op: "read user", Reason: sources.ErrNotFound}
+	}
+	return u.Clone(), nil
+}
+
+// Check implements sources.Checker.
+func (d *Directory) Check(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.request(ctx, "check")
+}
+
+// Changes implements sources.DeltaSource. What changed several times comes once,
+// as it is now.
+func (d *Directory) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
+	return pages(d, ctx, "list changes", func() ([]sources.Change, error) {
+		from, err := d.place(after)
+		if err != nil {
+			return nil, err
+		}
+		var changes []sources.Change
+		told := make(map[entry]bool)
+		for _, e := range d.log[from:] {
+			if !told[e] {
+				told[e] = true
+				changes = append(changes, d.state(e))
+			}
+		}
+		next := fmt.Sprintf("%d.%d", d.epoch, len(d.log))
+		return append(changes, sources.Change{Next: sources.Cursor(next)}), nil
+	})
+}
+
+// place returns the position in the log that the cursor marks.
+func (d *Directory) place(after sources.Cursor) (int, error) {
+	if after == "" {
+		return 0, nil
+	}
+	epoch, position, _ := strings.Cut(string(after), ".")
+	from, err := strconv.Atoi(position)
+	if err != nil || epoch != strconv.Itoa(d.epoch) || from < 0 || from > len(d.log) {
+		return 0, &sources.Error{Kind: d.info.Kind, Op: "list changes", Reason: sources.ErrCursorExpired}
+	}
+	return from, nil
+}
+
+// state returns how things are now with what the entry is about.
+func (d *Directory) state(e entry) sources.Change {
+	if e.group {
+		if g, ok := d.groups[e.id]; ok {
+			g = cloneGroup(g)
+			return sources.Change{Group: &g}
+		}
+		return sources.Change{GroupRemoved: e.id}
+	}
+	if u, ok := d.users[e.id]; ok {
+		u = u.Clone()
+		return sources.Change{User: &u}
+	}
+	return sources.Change{UserRemoved: e.id}
+}
+
+// request counts a request and decides whether it fails.
+func (d *Directory) request(ctx context.Context, op string) error {
+	if err := ctx.Err(); err != nil {
+		return &sources.Error{Kind: d.info.Kind, Op: op, Err: err}
+	}
+	d.requests++
+	if d.failure != nil && d.requests > d.failFrom {
+		d.failed++
+		return &sources.Error{Kind: d.info.Kind, Op: op, Reason: d.failure}
+	}
+	return nil
+}
+
+// pages yields what read returns, and counts one request for each page.
+func pages[T any](d *Directory, ctx context.Context, op string, read func() ([]T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		var rest []T
+		for first := true; first || len(rest) > 0; first = false {
+			err := func() (err error) {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				if err = d.request(ctx, op); err == nil && first {
+					rest, err = read()
+				}
+				return err
+			}()
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			page := rest[:min(d.pageSize, len(rest))]
+			rest = rest[len(page):]
+			for _, item := range page {
+				if !yield(item, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// sorted returns copies of the values of m in the order of their keys.
+func sorted[T any](m map[string]T, clone func(T) T) []T {
+	list := make([]T, 0, len(m))
+	for _, id := range sortedKeys(m) {
+		list = append(list, clone(m[id]))
+	}
+	return list
+}
+
+func cloneGroup(g sources.Group) sources.Group {
+	g.Members = slices.Clone(g.Members)
+	return g
+}

@@ -1,0 +1,171 @@
+package sourcetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// faultChecks are one check for each fault.
+func faultChecks() []check {
+	faults := []struct {
+		fault   Fault
+		reasons []error // any of these tells the caller what to do
+	}{
+		{FaultCut, []error{sources.ErrMalformed, sources.ErrUnavailable}},
+		{FaultBlank, []error{sources.ErrMalformed, sources.ErrUnavailable}},
+		{FaultDrift, []error{sources.ErrMalformed}},
+		{FaultRateLimited, []error{sources.ErrRateLimited}},
+		{FaultUnavailable, []error{sources.ErrUnavailable}},
+		{FaultUnauthorized, []error{sources.ErrUnauthorized}},
+	}
+	checks := make([]check, len(faults))
+	for i, f := range faults {
+		checks[i] = check{
+			name:  string(f.fault),
+			rule:  "a listing that meets a fault at any request never looks like a complete one; the error says what to do and shows no secret",
+			shown: func(h Harness) bool { return h.Faults[f.fault] != nil },
+			run:   func(r run) error { return r.fault(f.fault, f.reasons) },
+		}
+	}
+	return checks
+}
+
+// An outcome is what came of one operation of a source.
+type outcome struct {
+	complete bool // it claims to be whole
+	err      error
+	breach   error
+}
+
+// An operation is one thing to ask a source for.
+type operation struct {
+	name string
+	do   func(context.Context, sources.Source) outcome
+}
+
+// operations are everything that can be asked of src.
+func (r run) operations(src sources.Source) []operation {
+	all := []operation{
+		{"Users", func(ctx context.Context, src sources.Source) outcome {
+			l := list(src.Users(ctx))
+			return outcome{l.err == nil, l.err, l.breach}
+		}},
+		{"Groups", func(ctx context.Context, src sources.Source) outcome {
+			l := list(src.Groups(ctx))
+			return outcome{l.err == nil, l.err, l.breach}
+		}},
+	}
+	if can[sources.Matcher](src) {
+		for _, query := range sortedKeys(r.Matches) {
+			all = append(all, operation{"Match " + query, func(ctx context.Context, src sources.Source) outcome {
+				l := list(sources.Match(ctx, src, query))
+				return outcome{l.err == nil, l.err, l.breach}
+			}})
+		}
+	}
+	if can[sources.OneReader](src) {
+		all = append(all, operation{"User", func(ctx context.Context, src sources.Source) outcome {
+			_, err := sources.ReadUser(ctx, src, r.Users[0].ID)
+			return outcome{err == nil, err, nil}
+		}})
+	}
+	if can[sources.Checker](src) {
+		all = append(all, operation{"Check", func(ctx context.Context, src sources.Source) outcome {
+			err := sources.Check(ctx, src)
+			return outcome{err == nil, err, nil}
+		}})
+	}
+	if can[sources.DeltaSource](src) {
+		all = append(all, operation{"Changes", func(ctx context.Context, src sources.Source) outcome {
+			delta, _ := sources.As[sources.DeltaSource](src)
+			l := list(delta.Changes(ctx, ""))
+			ended := len(l.values) > 0 && l.values[len(l.values)-1].Next != ""
+			return outcome{ended, l.err, l.breach}
+		}})
+	}
+	return all
+}
+
+// mostRequests is how many requests no operation on a harness's directory makes.
+const mostRequests = 10_000
+
+// fault plays the fault at each request that each operation makes, until it
+// comes so late that no request meets it.
+func (r run) fault(fault Fault, reasons []error) error {
+	var met int
+	for _, op := range r.operations(r.New(r.tb)) {
+		for at := 0; ; at++ {
+			src, wasMet := r.Faults[fault](r.tb, at)
+			got := op.do(r.tb.Context(), src)
+			if !wasMet() {
+				if got.err != nil {
+					return fmt.Errorf("%s, with a fault from request %d on, which it does not reach: want no error, got: %w", op.name, at, got.err)
+				}
+				break
+			}
+			met++
+			if err := r.judgeFault(got, reasons); err != nil {
+				return fmt.Errorf("%s, with the fault from request %d on: %w", op.name, at, err)
+			}
+			if at == mostRequests {
+				return fmt.Errorf("%s: the fault is still met at request %d; does its function honour at?", op.name, at)
+			}
+		}
+	}
+	if met == 0 {
+		return errors.New("Harness.Faults: the fault was never met")
+	}
+	return nil
+}
+
+func (r run) judgeFault(got outcome, reasons []error) error {
+	switch {
+	case got.breach != nil:
+		return got.breach
+	case got.complete:
+		return errors.New("it claims to be complete")
+	}
+	return r.judge(got.err, reasons...)
+}
+
+// longestError is the length in bytes up to which an error can be said to show
+// no more than a short excerpt of an answer.
+const longestError = 2000
+
+// judge reports what is wrong with an error that should match one of reasons.
+func (r run) judge(err error, reasons ...error) error {
+	if err == nil {
+		return fmt.Errorf("want an error that matches %q, got none", words(reasons))
+	}
+	shown := fmt.Sprintf("%v %+v", err, err)
+	for _, secret := range r.Secrets {
+		if secret != "" && strings.Contains(shown, secret) {
+			return errors.New("the error shows a secret (the error is not printed here)")
+		}
+	}
+	var known *sources.Error
+	switch {
+	case !errors.As(err, &known):
+		return fmt.Errorf("want a *sources.Error, got %T: %w", err, err)
+	case len(err.Error()) > longestError:
+		return fmt.Errorf("the error is %d bytes long, want at most %d", len(err.Error()), longestError)
+	}
+	for _, reason := range reasons {
+		if errors.Is(err, reason) {
+			return nil
+		}
+	}
+	return fmt.Errorf("want an error that matches %q, got: %w", words(reasons), err)
+}
+
+func words(reasons []error) string {
+	texts := make([]string, len(reasons))
+	for i, reason := range reasons {
+		texts[i] = reason.Error()
+	}
+	return strings.Join(texts, " or ")
+}

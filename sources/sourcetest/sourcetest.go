@@ -1,0 +1,145 @@
+// Package sourcetest holds the conformance suite for sources. Whoever writes a
+// sources.Source runs it against theirs:
+//
+//	func TestConformance(t *testing.T) {
+//		sourcetest.Test(t, sourcetest.Harness{
+//			New:   newSourceOverFixture,
+//			Users: usersOfFixture,
+//			Unsupported: map[string]string{
+//				"requests": "the provider has no pages",
+//			},
+//		})
+//	}
+//
+// The suite asks one question above all: can this source ever end a listing
+// that the provider did not end? Somebody who is missing from such a listing
+// would be taken to be gone. So it plays every fault that the harness offers at
+// every request that a listing makes.
+//
+// The package also has [Directory], a directory in memory with every ability, to
+// test against where there is no provider.
+package sourcetest
+
+import (
+	"testing"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// A Harness is a source and what is known about the directory behind it. New
+// and Users are required; everything else widens what is checked. What a source
+// has the ability for, but the harness cannot show, has to be named in
+// Unsupported.
+type Harness struct {
+	// New returns a source over a directory that holds exactly Users and
+	// Groups and does not change.
+	New func(t testing.TB) sources.Source
+
+	// Users are at least three, and more than fit on one page.
+	Users  []sources.User
+	Groups []sources.Group
+
+	// Requests returns how many requests the sources of New have made so far.
+	Requests func() int
+
+	// Matches holds for some queries the IDs of the users they select, and
+	// BadQuery is one that is refused. For a sources.Matcher.
+	Matches  map[string][]string
+	BadQuery string
+
+	// MissingID is an ID that nobody in the directory has. For a
+	// sources.OneReader.
+	MissingID string
+
+	// Mutable returns a source over a directory of its own, and a function
+	// that changes it: at least one user is added, one changed, one removed.
+	// For a sources.DeltaSource.
+	Mutable func(t testing.TB) (src sources.Source, change func())
+	// ExpiredCursor is one that the provider no longer accepts. For a
+	// sources.DeltaSource.
+	ExpiredCursor sources.Cursor
+
+	// Faults holds for each fault a function that returns a source over the
+	// same directory, of which the request number at (from 0) and all after it
+	// meet the fault, and a function that reports whether any request did.
+	Faults map[Fault]func(t testing.TB, at int) (src sources.Source, met func() bool)
+
+	// Secrets are the texts that no error may show: tokens, keys, passwords.
+	Secrets []string
+
+	// Unsupported gives for each check that this harness cannot run the
+	// reason. Checks of the core cannot be left out.
+	Unsupported map[string]string
+}
+
+// A Fault is something that goes wrong with a request.
+type Fault string
+
+// The faults, and in Harness.Unsupported the checks of their names.
+const (
+	// FaultCut: the connection ends in the middle of the answer.
+	FaultCut Fault = "fault cut"
+	// FaultBlank: the answer has a good status and an empty body.
+	FaultBlank Fault = "fault blank"
+	// FaultDrift: the answer is well formed and has another shape than the
+	// provider documents.
+	FaultDrift Fault = "fault drift"
+	// FaultRateLimited: the provider's allowance is used up (429).
+	FaultRateLimited Fault = "fault rate limited"
+	// FaultUnavailable: the provider fails (5xx).
+	FaultUnavailable Fault = "fault unavailable"
+	// FaultUnauthorized: the credentials are refused (401).
+	FaultUnauthorized Fault = "fault unauthorized"
+)
+
+// Test runs the suite, one subtest for each check. The subtests are named:
+//
+//   - core: info, users, groups, restart, break, cancel, owned values,
+//     concurrent
+//   - for what the harness can show: requests, and each Fault
+//   - for abilities of the source: match, bad query, read user, check, delta,
+//     expired cursor
+func Test(t *testing.T, h Harness) {
+	for _, problem := range h.problems(t) {
+		t.Error(problem)
+	}
+	if t.Failed() {
+		return
+	}
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) {
+			if reason, ok := h.Unsupported[c.name]; ok {
+				t.Skip(reason)
+			}
+			if c.ability != nil && !c.ability(h.New(t)) {
+				t.Skip("the source does not have the ability")
+			}
+			if err := c.run(run{tb: t, Harness: h}); err != nil {
+				t.Errorf("%s\nThe rule: %s", err, c.rule)
+			}
+		})
+	}
+}
+
+// A check is one rule of the contract. It is a function that returns an error,
+// and not a test, so that the suite's own tests can see it fail.
+type check struct {
+	name string
+	rule string
+	core bool
+	// shown reports whether the harness has what the check needs.
+	shown func(Harness) bool
+	// ability reports whether the rule concerns the source at all; nil is yes.
+	ability func(sources.Source) bool
+	run     func(run) error
+}
+
+// A run is one check being run.
+type run struct {
+	tb testing.TB
+	Harness
+}
+
+func checks() []check {
+	return append(append(coreChecks(), abilityChecks()...), faultChecks()...)
+}
