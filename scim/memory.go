@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/usher-go/usher/sources"
 )
 
 // Memory is a Store in the memory of the process, indexed like a database
@@ -24,6 +26,7 @@ var _ Store = (*Memory)(nil)
 // puts the sequence numbers in order of commit.
 type memoryDirectory struct {
 	mu      sync.RWMutex
+	first   int64 // the sequence number before the first; see directory
 	seq     int64
 	byID    map[string]*memoryRecord
 	ordered []*memoryRecord            // by Ordinal
@@ -47,7 +50,9 @@ type memoryChange struct {
 	rec *memoryRecord
 }
 
-// directory returns the directory, made on first use.
+// directory returns the directory, made on first use. Its numbers start at the
+// present time, so that those of another run of the process are smaller and
+// known to be expired.
 func (m *Memory) directory(dir Directory) *memoryDirectory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -56,7 +61,10 @@ func (m *Memory) directory(dir Directory) *memoryDirectory {
 		if m.dirs == nil {
 			m.dirs = map[Directory]*memoryDirectory{}
 		}
+		now := time.Now().UnixMicro()
 		d = &memoryDirectory{
+			first:  now,
+			seq:    now,
 			byID:   map[string]*memoryRecord{},
 			byType: map[string][]*memoryRecord{},
 			index:  map[memoryKey][]*memoryRecord{},
@@ -141,11 +149,14 @@ func (m *Memory) Apply(ctx context.Context, dir Directory, w Write) (Record, err
 	return Record{}, fmt.Errorf("write with unknown operation %d", w.Op)
 }
 
-// Changes implements Store. Memory never forgets a deletion.
+// Changes implements Store. Memory never forgets a deletion while it lives.
 func (m *Memory) Changes(ctx context.Context, dir Directory, after int64, limit int) ([]Record, error) {
 	d := m.directory(dir)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	if after != 0 && after < d.first || after > d.seq {
+		return nil, sources.ErrCursorExpired
+	}
 	start, _ := slices.BinarySearchFunc(d.log, after+1, func(c memoryChange, seq int64) int {
 		return cmp.Compare(c.seq, seq)
 	})

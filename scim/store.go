@@ -46,8 +46,11 @@ type Store interface {
 	//
 	// A change that becomes visible later must not have a lower number than
 	// one that is visible already, or readers would miss it: numbers are
-	// given out in the order of commit. A store that forgets old deletions
-	// answers sources.ErrCursorExpired where it can no longer be complete.
+	// given out in the order of commit. An after of 0 asks for everything. A
+	// store that cannot be complete after some number answers
+	// sources.ErrCursorExpired: it has forgotten old deletions, or it never
+	// gave out that number, for instance because it was restored from an
+	// older copy.
 	Changes(ctx context.Context, dir Directory, after int64, limit int) ([]Record, error)
 }
 
@@ -93,8 +96,8 @@ type Ref struct {
 type Record struct {
 	Ref
 	// Version is the directory's sequence number of the record's last change,
-	// links of a group included. Sequence numbers start at 1 and every change
-	// takes the next one.
+	// links of a group included. Sequence numbers are positive and every
+	// change of a record in the directory takes a greater one.
 	Version int64
 	// Ordinal is the sequence number of the record's creation. It never
 	// changes and is the order of listings, which keeps pages stable.
