@@ -243,8 +243,8 @@ func (p *pass) timeZone(d *draft) {
 	}
 }
 
-func (p *pass) zone(u *sources.User) timezone.Result {
-	return timezone.Resolve(timezone.Hints{Zone: u.TimeZone, Country: u.Country, State: u.State, Default: p.cfg.Locale.TimeZone})
+func (w *work) zone(u *sources.User) timezone.Result {
+	return timezone.Resolve(timezone.Hints{Zone: u.TimeZone, Country: u.Country, State: u.State, Default: w.cfg.Locale.TimeZone})
 }
 
 // informative reports whether a note only says how sure an answer is, which is
@@ -267,39 +267,17 @@ func (p *pass) locale(d *draft) {
 }
 
 // spelling returns the one spelling of a locale, or "" if it is none.
-func (p *pass) spelling(text string) string {
+func (w *work) spelling(text string) string {
 	if text == "" {
 		return ""
 	}
-	if spelling, known := p.locales[text]; known {
+	if spelling, known := w.locales[text]; known {
 		return spelling
 	}
 	spelling := ""
 	if locale, ok := timezone.ParseLocale(text); ok {
 		spelling = locale.String()
 	}
-	p.locales[strings.Clone(text)] = spelling
+	w.locales[strings.Clone(text)] = spelling
 	return spelling
-}
-
-// quietPlace reports whether time zone and locale stay as they are and nothing
-// is to be told about them.
-func (p *pass) quietPlace(given *FieldSet, u *sources.User, m *Member) bool {
-	if u.Locale != "" && u.Locale == m.Locale {
-		*given |= 1 << FieldLocale
-	} else if !quietField(given, FieldLocale, p.spelling(u.Locale), m.Locale) || u.Locale != "" && p.spelling(u.Locale) == "" {
-		return false
-	}
-	zone := p.zone(u)
-	if zone.Notes != 0 {
-		for note := range zone.Notes.All() {
-			if !informative(note) {
-				return false
-			}
-		}
-	}
-	if zone.Basis == timezone.BasisDefault {
-		return true
-	}
-	return quietField(given, FieldTimeZone, zone.Zone, m.TimeZone)
 }

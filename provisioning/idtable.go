@@ -41,14 +41,35 @@ func (t *idTable) add(position int32) (first int32, added bool) {
 // find returns the position of an ID, or none.
 func (t *idTable) find(id string) int32 {
 	hash := maphash.String(t.seed, id)
-	mask := uint64(len(t.slots) - 1)
-	for i := hash & mask; ; i = (i + 1) & mask {
-		slot := t.slots[i]
-		if slot == 0 {
-			return none
-		}
-		if slot>>32 == hash>>32 && t.id(int32(uint32(slot))-1) == id {
-			return int32(uint32(slot)) - 1
-		}
+	return t.seek(id, hash, t.slots[hash&uint64(len(t.slots)-1)])
+}
+
+// findAll finds n IDs, at most a block, and writes their positions. It touches
+// all their slots before it looks into any, which lets the processor wait for
+// many at a time.
+func (t *idTable) findAll(n int, id func(k int) string, positions []int32) {
+	var hashes, slots [block]uint64
+	for k := range n {
+		hashes[k] = maphash.String(t.seed, id(k))
 	}
+	for k := range n {
+		slots[k] = t.slots[hashes[k]&uint64(len(t.slots)-1)]
+	}
+	for k := range n {
+		positions[k] = t.seek(id(k), hashes[k], slots[k])
+	}
+}
+
+// seek goes on from the first slot of an ID.
+func (t *idTable) seek(id string, hash, slot uint64) int32 {
+	mask := uint64(len(t.slots) - 1)
+	for i := hash & mask; slot != 0; slot = t.slots[i] {
+		if slot>>32 == hash>>32 {
+			if position := int32(uint32(slot)) - 1; t.id(position) == id {
+				return position
+			}
+		}
+		i = (i + 1) & mask
+	}
+	return none
 }

@@ -1,8 +1,6 @@
 package provisioning
 
 import (
-	"strings"
-
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/sources"
 )
@@ -23,7 +21,6 @@ type pass struct {
 	withheld []heldDraft
 	skips    []Skip
 	findings []Finding
-	locales  map[string]string // spellings of locales met so far
 }
 
 // A draft is an action in the making: the member as it is and as it is to be.
@@ -53,7 +50,6 @@ func (w *work) decide(frozen map[int32]bool) *pass {
 		work: w, frozen: frozen,
 		claimOf: make(map[int32]*claim), joined: make(map[int32]bool),
 		draftOf: make([]int32, len(w.members)+len(w.newcomers)),
-		locales: make(map[string]string),
 	}
 	for i := range p.draftOf {
 		p.draftOf[i] = none
@@ -73,7 +69,7 @@ func (w *work) decide(frozen map[int32]bool) *pass {
 // collectClaims finds those who want an address they do not have.
 func (p *pass) collectClaims() {
 	for i := range p.members {
-		if f := p.fates[i]; f != fateFollow && f != fateReactivate || p.frozen[int32(i)] {
+		if f := p.fates[i]; p.quiet[i] || f != fateFollow && f != fateReactivate || p.frozen[int32(i)] {
 			continue
 		}
 		if m, u := &p.members[i], &p.users[p.userOf[i]]; u.Email != m.Email {
@@ -223,7 +219,7 @@ func (p *pass) followMembers() {
 		}
 		switch p.fates[i] {
 		case fateFollow:
-			if p.frozen[person] || p.quiet(person) {
+			if p.frozen[person] || p.quiet[i] {
 				continue
 			}
 			p.followMember(person, KindUpdate)
@@ -271,70 +267,4 @@ func (p *pass) followMember(person int32, kind Kind) *draft {
 	p.keep(d)
 	p.identity(d)
 	return d
-}
-
-// quiet reports whether nothing changes for a member who follows, and nothing
-// is to be told about it. It is the one path that nearly everybody takes: it
-// allocates nothing and may say no in doubt.
-func (p *pass) quiet(person int32) bool {
-	m, u := &p.members[person], &p.users[p.userOf[person]]
-	position := p.governing[p.userOf[person]]
-	if u.Email != m.Email || u.GivenName != m.GivenName || u.FamilyName != m.FamilyName ||
-		u.GivenName == "" || u.FamilyName == "" || !p.settled(person, m, position) || !p.knownDomain(m.Email) {
-		return false
-	}
-	given := FieldSet(1<<FieldEmail | 1<<FieldGivenName | 1<<FieldFamilyName)
-	same := quietField(&given, FieldTitle, u.Title, m.Title) &&
-		quietField(&given, FieldPrivateEmail, u.PrivateEmail, m.PrivateEmail) &&
-		quietField(&given, FieldPhone, u.Phone, m.Phone) &&
-		quietField(&given, FieldMobilePhone, u.MobilePhone, m.MobilePhone) &&
-		quietField(&given, FieldPhoneExtension, u.PhoneExtension, m.PhoneExtension) &&
-		quietField(&given, FieldCountry, u.Country, m.Country) &&
-		quietField(&given, FieldState, u.State, m.State) &&
-		p.quietPlace(&given, u, m)
-	if !same {
-		return false
-	}
-	if len(u.OtherEmails) > 0 {
-		given |= 1 << FieldOtherEmails
-		if len(u.OtherEmails) != len(m.OtherEmails) {
-			return false
-		}
-		for i, email := range u.OtherEmails {
-			if email != m.OtherEmails[i] {
-				return false
-			}
-		}
-	}
-	owned := m.Owners.source & sourceFields
-	if owned == 0 { // owners are not tracked: what the source leaves empty is told each time
-		return m.Owners != Owners{} || !hasMore(m, given)
-	}
-	return owned == given && (m.Owners.source&(1<<FieldManager) == 0 || u.Manager != sources.Manager{})
-}
-
-func quietField(given *FieldSet, f Field, source, member string) bool {
-	if source == "" {
-		return true
-	}
-	*given |= 1 << f
-	return source == member
-}
-
-// hasMore reports whether m has a value in a source field that is not in
-// given.
-func hasMore(m *Member, given FieldSet) bool {
-	for f := range (sourceFields &^ given).All() {
-		if f == FieldOtherEmails && len(m.OtherEmails) > 0 || f != FieldOtherEmails && *textField(m, f) != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// knownDomain reports whether the address is of a domain whose people may come
-// in; if not, its member is in by grandfather's right (S7).
-func (p *pass) knownDomain(address string) bool {
-	at := strings.LastIndexByte(address, '@')
-	return p.domains[address[at+1:]]
 }

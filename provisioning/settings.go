@@ -14,20 +14,6 @@ func applies(kind Kind, a *assignment.Assignment) bool {
 	return kind == KindCreate || a.Mode == assignment.Automatic
 }
 
-// settled reports whether a member's assignment and settings are what they
-// should be, with nothing to tell about them.
-func (p *pass) settled(person int32, m *Member, position int32) bool {
-	a := p.rules.At(position)
-	if a == nil {
-		return position == keepPosition
-	}
-	if m.AssignmentID != a.ID {
-		return false
-	}
-	return a.Mode == assignment.Manual ||
-		len(p.missing[position]) == 0 && p.refused[person] == nil && m.Settings.Equal(&a.Settings)
-}
-
 // seatWish is what one person wants of the limited pools.
 type seatWish struct {
 	person, position int32

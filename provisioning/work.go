@@ -35,9 +35,11 @@ type work struct {
 	evidence  assignment.Evidence
 	governing []int32 // by user: position in the rules
 	fates     []fate  // by member
+	quiet     []bool  // by member: nothing changes and nothing is to be told
 	causes    map[int32][]Reason
 	optioned  map[int32]bool // members who stay active only because an option says so
 	newcomers []newcomer
+	locales   map[string]string // spellings of locales met so far
 	skipped   []Skip
 	findings  []Finding
 }
@@ -63,7 +65,7 @@ type newcomer struct {
 }
 
 func newWork(r *Resolver, in Input) *work {
-	w := &work{Resolver: r, snapshot: in.Snapshot, members: in.Members, causes: make(map[int32][]Reason), optioned: make(map[int32]bool)}
+	w := &work{Resolver: r, snapshot: in.Snapshot, members: in.Members, causes: make(map[int32][]Reason), optioned: make(map[int32]bool), locales: make(map[string]string)}
 	if w.snapshot == nil {
 		w.snapshot = &sources.Snapshot{}
 	}
@@ -109,23 +111,30 @@ func (w *work) link() {
 	for i := range w.memberOf {
 		w.memberOf[i] = none
 	}
-	for i := range w.members {
-		m := &w.members[i]
-		w.userOf[i] = none
-		if !w.isLinked(m) {
-			continue
+	found := make([]int32, block)
+	for start := 0; start < len(w.members); start += block {
+		some := w.members[start:min(start+block, len(w.members))]
+		w.byID.findAll(len(some), func(k int) string { return some[k].ExternalID }, found)
+		for k := range some {
+			w.userOf[start+k] = none
+			if user := found[k]; user != none && w.isLinked(&some[k]) {
+				w.linkTo(int32(start+k), user)
+			}
 		}
-		user := w.byID.find(m.ExternalID)
-		if user == none {
-			continue
-		}
-		if other := w.memberOf[user]; other != none && w.members[other].ID < m.ID {
-			continue
-		} else if other != none {
-			w.userOf[other] = none
-		}
-		w.userOf[i], w.memberOf[user] = user, int32(i)
 	}
+}
+
+// block is how many people are looked up, or looked at, together.
+const block = 256
+
+func (w *work) linkTo(member, user int32) {
+	if other := w.memberOf[user]; other != none {
+		if w.members[other].ID < w.members[member].ID {
+			return
+		}
+		w.userOf[other] = none
+	}
+	w.userOf[member], w.memberOf[user] = user, member
 }
 
 // judge says what is to become of everybody's access.
@@ -139,9 +148,15 @@ func (w *work) judge() {
 	}
 	w.governing = w.rules.Govern(w.snapshot, w.byID.find)
 	w.fates = make([]fate, len(w.members))
-	for i := range w.members {
-		if w.isLinked(&w.members[i]) {
-			w.fates[i] = w.judgeMember(int32(i))
+	w.quiet = make([]bool, len(w.members))
+	for start := 0; start < len(w.members); start += block {
+		end := min(start+block, len(w.members))
+		w.fetch(start, end)
+		for i := start; i < end; i++ {
+			if w.isLinked(&w.members[i]) {
+				w.fates[i] = w.judgeMember(int32(i))
+				w.quiet[i] = w.fates[i] == fateFollow && w.unchanged(int32(i))
+			}
 		}
 	}
 	for i := range w.users {

@@ -1,0 +1,94 @@
+package assignment
+
+import (
+	"fmt"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// An Assignment is a named bundle of settings and the people it is for (R97).
+type Assignment struct {
+	// ID is stable: members record it, so that a rename moves nobody.
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+	// Match selects the people. The default assignment has none.
+	Match Match `json:"match,omitzero"`
+	// Mode is Manual unless it says otherwise: the zero value never overwrites
+	// what an admin set.
+	Mode Mode `json:"mode"`
+	Settings
+}
+
+// A Match selects people. Each kind of selector that is given must hold, so a
+// second kind narrows the first; the zero Match selects nobody.
+type Match struct {
+	// Groups holds group IDs, of which a person must be in at least one (A11).
+	Groups []string `json:"groups,omitempty"`
+	// Query is in the provider's own language: SOQL's WHERE part for
+	// Salesforce (R98). Its answer comes with the snapshot.
+	Query string `json:"query,omitempty"`
+	// Attributes names attributes that must all be there; of the values given
+	// for one, any suffices. Names and values compare exactly.
+	Attributes map[string]sources.Values `json:"attributes,omitempty"`
+	// All selects everybody who is in the directory.
+	All bool `json:"all,omitempty"`
+}
+
+// IsZero reports whether m selects nobody because it says nothing.
+func (m Match) IsZero() bool {
+	return len(m.Groups) == 0 && m.Query == "" && len(m.Attributes) == 0 && !m.All
+}
+
+// attributes reports whether u has every attribute that m asks for.
+func (m Match) attributes(u *sources.User) bool {
+	for name, wanted := range m.Attributes {
+		if !intersects(u.Attributes[name], wanted) {
+			return false
+		}
+	}
+	return true
+}
+
+func intersects(have, wanted []string) bool {
+	for _, h := range have {
+		for _, w := range wanted {
+			if h == w {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Mode says whether settings follow the assignment.
+type Mode uint8
+
+// The modes. Manual is the zero value.
+const (
+	Manual    Mode = iota // set once at creation, then the admins' (R114, R115)
+	Automatic             // always as the assignment says (R116 to R118)
+)
+
+// String returns the word that stands for m in JSON.
+func (m Mode) String() string {
+	if m == Automatic {
+		return "automatic"
+	}
+	return "manual"
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. The empty text is Manual.
+func (m *Mode) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "", "manual":
+		*m = Manual
+	case "automatic":
+		*m = Automatic
+	default:
+		return fmt.Errorf("mode %q: want manual or automatic", text)
+	}
+	return nil
+}

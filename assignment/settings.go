@@ -1,0 +1,109 @@
+package assignment
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Recording is the capture kind of which the rules themselves speak: managers
+// are mailed about a new report only if they have a recorded team (R129).
+const Recording = "recording"
+
+// Settings are what an assignment gives and a member has. The kinds are open:
+// seats, workspaces, profiles, capture kinds and extra settings carry the
+// application's own names. The zero Settings give nothing and capture nothing
+// (R8, R109).
+//
+// Seats and Capture are sets: sorted, each name once. Normalize makes them so.
+type Settings struct {
+	// Seats are the licences the person holds. None is a state, not an error.
+	Seats []string `json:"seats,omitempty"`
+	// Home is the home workspace (R103).
+	Home string `json:"home,omitempty"`
+	// Profiles holds the permission profile for each workspace (R102).
+	Profiles map[string]string `json:"profiles,omitempty"`
+	// Capture lists what is recorded and imported: "recording",
+	// "call-import", "email-import" and whatever the application adds (R132).
+	Capture []string `json:"capture,omitempty"`
+	// Extra holds further settings: strings, booleans or numbers (float64).
+	Extra map[string]any `json:"extra,omitempty"`
+}
+
+// Clone returns a copy of s that shares no memory with it.
+func (s Settings) Clone() Settings {
+	s.Seats = slices.Clone(s.Seats)
+	s.Profiles = maps.Clone(s.Profiles)
+	s.Capture = slices.Clone(s.Capture)
+	s.Extra = maps.Clone(s.Extra)
+	return s
+}
+
+// Normalize sorts the sets of s and drops what stands in them twice.
+func (s *Settings) Normalize() {
+	s.Seats = Set(s.Seats)
+	s.Capture = Set(s.Capture)
+}
+
+// Set returns names sorted and each once. It returns names itself if that is
+// so already.
+func Set(names []string) []string {
+	for i := 1; i < len(names); i++ {
+		if names[i-1] >= names[i] {
+			names = slices.Clone(names)
+			slices.Sort(names)
+			return slices.Compact(names)
+		}
+	}
+	return names
+}
+
+// Equal reports whether s and t give the same. Both must be normalized; empty
+// and absent are the same.
+func (s *Settings) Equal(t *Settings) bool {
+	return s.Home == t.Home && slices.Equal(s.Seats, t.Seats) && slices.Equal(s.Capture, t.Capture) &&
+		sameMap(s.Profiles, t.Profiles) && sameMap(s.Extra, t.Extra)
+}
+
+// sameMap is maps.Equal, but for the iteration of two empty maps.
+func sameMap[V comparable](a, b map[string]V) bool {
+	return len(a) == len(b) && (len(a) == 0 || maps.Equal(a, b))
+}
+
+// Loses reports whether going from s to t takes a seat, a profile or a capture
+// kind away. A profile that is replaced by another counts as lost, since
+// nothing says which of the two allows more (S14, class downgrade).
+func (s *Settings) Loses(t *Settings) bool {
+	return !subset(s.Seats, t.Seats) || !subset(s.Capture, t.Capture) || losesProfile(s.Profiles, t.Profiles)
+}
+
+// LosesSeat reports whether going from s to t gives a seat back.
+func (s *Settings) LosesSeat(t *Settings) bool { return !subset(s.Seats, t.Seats) }
+
+func losesProfile(from, to map[string]string) bool {
+	for workspace, profile := range from {
+		if to[workspace] != profile {
+			return true
+		}
+	}
+	return false
+}
+
+// subset reports whether every name of a is in b, both being sets.
+func subset(a, b []string) bool {
+	for _, name := range a {
+		if _, found := slices.BinarySearch(b, name); !found {
+			return false
+		}
+	}
+	return true
+}
+
+// extraProblem says what is wrong with the value of an extra setting, or "".
+func extraProblem(value any) string {
+	switch value.(type) {
+	case string, bool, float64:
+		return ""
+	}
+	return fmt.Sprintf("want a string, boolean or number, got %T", value)
+}

@@ -1,0 +1,118 @@
+package assignment
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// A Problem is one thing that is wrong, or unwise, in a config.
+type Problem struct {
+	// Path is where, in the JSON form: "assignments[2].match.groups".
+	Path string `json:"path"`
+	// Message says what was found and what was expected.
+	Message string `json:"message"`
+	// Warning is true if the config works all the same.
+	Warning bool `json:"warning,omitempty"`
+}
+
+// String returns the path, a colon and the message.
+func (p Problem) String() string { return p.Path + ": " + p.Message }
+
+// Validate returns every problem of the rules, in the order of the table. The
+// paths are those of a config: "assignments[0]", "default".
+func (r *Rules) Validate(seats Seats) []Problem {
+	v := validator{ids: make(map[string]string)}
+	for i := range r.Assignments {
+		path := fmt.Sprintf("assignments[%d]", i)
+		v.assignment(path, &r.Assignments[i], seats)
+		if r.Assignments[i].Match.IsZero() {
+			v.warn(path+".match", "selects nobody; want groups, a query, attributes or all")
+		}
+	}
+	if r.Default != nil {
+		v.assignment("default", r.Default, seats)
+		if !r.Default.Match.IsZero() {
+			v.fail("default.match", "the default assignment is for everybody who matches no other; want no match")
+		}
+	}
+	v.seats(seats)
+	return v.problems
+}
+
+type validator struct {
+	problems []Problem
+	ids      map[string]string // assignment ID to the path that has it
+}
+
+func (v *validator) fail(path, format string, args ...any) {
+	v.problems = append(v.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) warn(path, format string, args ...any) {
+	v.problems = append(v.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
+}
+
+func (v *validator) assignment(path string, a *Assignment, seats Seats) {
+	switch other, taken := v.ids[a.ID]; {
+	case a.ID == "":
+		v.fail(path+".id", "is empty; want a stable id")
+	case taken:
+		v.fail(path+".id", "%q is the id of %s as well; want each id once", a.ID, other)
+	default:
+		v.ids[a.ID] = path
+	}
+	v.names(path+".match.groups", a.Match.Groups)
+	v.names(path+".seats", a.Seats)
+	v.names(path+".capture", a.Capture)
+	for _, name := range sortedKeys(a.Match.Attributes) {
+		if name == "" || len(a.Match.Attributes[name]) == 0 {
+			v.fail(path+".match.attributes."+name, "want a name and at least one value")
+		}
+	}
+	for _, workspace := range sortedKeys(a.Profiles) {
+		if workspace == "" || a.Profiles[workspace] == "" {
+			v.fail(path+".profiles."+workspace, "want the name of a workspace and of a profile")
+		}
+	}
+	for _, name := range sortedKeys(a.Extra) {
+		if name == "" {
+			v.fail(path+".extra", "has a setting without a name")
+		} else if problem := extraProblem(a.Extra[name]); problem != "" {
+			v.fail(path+".extra."+name, "%s", problem)
+		}
+	}
+	normal := a.Settings.Clone()
+	normal.Normalize()
+	for _, seat := range seats.Missing(&normal) { // R105
+		v.warn(path+".seats", "seat.missing:%s: a setting needs this seat and will have no effect without it", seat)
+	}
+}
+
+// names checks a list of names: none empty, each once.
+func (v *validator) names(path string, names []string) {
+	for i, name := range names {
+		if name == "" {
+			v.fail(fmt.Sprintf("%s[%d]", path, i), "is empty; want a name")
+		} else if slices.Index(names, name) != i {
+			v.warn(fmt.Sprintf("%s[%d]", path, i), "%q is listed twice", name)
+		}
+	}
+}
+
+func (v *validator) seats(seats Seats) {
+	for _, setting := range sortedKeys(seats.Requires) {
+		path := "seats.requires." + setting
+		if !validSetting(setting) {
+			v.fail(path, "want capture.<kind>, profile, profile.<name>, home or extra.<name>")
+		}
+		v.names(path, seats.Requires[setting])
+	}
+	for _, seat := range sortedKeys(seats.Pools) {
+		if seats.Pools[seat] < 0 {
+			v.fail("seats.pools."+seat, "is %d; want 0 or more", seats.Pools[seat])
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

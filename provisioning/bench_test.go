@@ -1,0 +1,123 @@
+package provisioning_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// benchSizes are the populations of the budgets in design section 5.
+var benchSizes = []int{10_000, 100_000, 1_000_000}
+
+// company makes a company of n people under 20 assignments, with an org chart
+// of ten reports a manager and a time zone each, and the team that a full
+// apply of it would leave: nothing is to change. No string is shared between
+// the two sides, as none is when one comes from a provider and the other from
+// a database.
+func company(tb testing.TB, n int) (*provisioning.Resolver, provisioning.Input) {
+	tb.Helper()
+	cfg := provisioning.Config{Source: "okta", Connection: "okta-1", Domains: provisioning.Domains{Primary: "acme.com"},
+		Locale: provisioning.Locale{TimeZone: "America/New_York"}}
+	groups := make([]sources.Group, 20)
+	for i := range groups {
+		groups[i].ID = fmt.Sprintf("g%02d", i)
+		a := assignment.Assignment{ID: fmt.Sprintf("a%02d", i), Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{groups[i].ID}}}
+		a.Seats = []string{"core"}
+		a.Profiles = map[string]string{"ws1": "standard"}
+		a.Capture = []string{"email-import", "recording"}
+		cfg.Assignments = append(cfg.Assignments, a)
+	}
+	r, err := provisioning.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	zones := []string{"America/New_York", "Europe/Paris", "Asia/Tokyo", "Australia/Sydney"}
+	snapshot := &sources.Snapshot{
+		Format: 1, Kind: "okta", Connection: "okta-1",
+		Proven: sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers,
+		Users:  make([]sources.User, n), Groups: groups,
+	}
+	members := make([]provisioning.Member, n)
+	fields := provisioning.Fields(provisioning.FieldEmail, provisioning.FieldGivenName, provisioning.FieldFamilyName, provisioning.FieldTitle,
+		provisioning.FieldPhone, provisioning.FieldTimeZone, provisioning.FieldLocale, provisioning.FieldManager,
+		provisioning.FieldSeats, provisioning.FieldHome, provisioning.FieldProfiles, provisioning.FieldCapture, provisioning.FieldExtra)
+	var owners provisioning.Owners
+	for f := range fields.All() {
+		owners = owners.With(f, provisioning.Source)
+	}
+	for i := range n {
+		text := func(format string) string { return fmt.Sprintf(format, i) }
+		u := &snapshot.Users[i]
+		u.ID, u.Status, u.Email = text("00u%017d"), sources.StatusActive, text("person.%07d@acme.com")
+		u.GivenName, u.FamilyName, u.Title = text("Given%d"), text("Family%d"), fmt.Sprintf("Engineer %d", i%50)
+		u.Phone, u.TimeZone, u.Locale = text("+1 212 %07d"), zones[i%4], "en-US"
+		if i > 0 {
+			u.Manager.Email = fmt.Sprintf("person.%07d@acme.com", i/10)
+		}
+		group := &groups[i%20]
+		group.Members = append(group.Members, u.ID)
+		// The team is in another order than the directory.
+		m := &members[(i*7919+13)%n]
+		*m = provisioning.Member{
+			ID: text("m%09d"), Connection: "okta-1", ExternalID: text("00u%017d"), Managed: true, Active: true,
+			Email: text("person.%07d@acme.com"), GivenName: text("Given%d"), FamilyName: text("Family%d"), Title: fmt.Sprintf("Engineer %d", i%50),
+			Phone: text("+1 212 %07d"), TimeZone: string([]byte(zones[i%4])), Locale: "en-US",
+			AssignmentID: fmt.Sprintf("a%02d", i%20), Owners: owners, Revision: "1",
+		}
+		if i > 0 {
+			m.ManagerID = fmt.Sprintf("m%09d", i/10)
+		} else {
+			m.Owners = owners.With(provisioning.FieldManager, provisioning.Nobody)
+		}
+		m.Settings = cfg.Assignments[i%20].Settings.Clone()
+	}
+	return r, provisioning.Input{Snapshot: snapshot, Members: members}
+}
+
+// BenchmarkResolve measures a run in which nothing is to change, and beside it
+// the floor: a bare Go hash join over the same two lists.
+func BenchmarkResolve(b *testing.B) {
+	for _, n := range benchSizes {
+		r, in := company(b, n)
+		b.Run(fmt.Sprintf("plan/people=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				plan := r.Resolve(in)
+				if len(plan.Actions)+len(plan.Findings) != 0 {
+					b.Fatalf("something to do:\n%.500s", plan)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/person")
+		})
+		b.Run(fmt.Sprintf("floor/people=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if joined := join(in); joined != n {
+					b.Fatal(joined)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/person")
+		})
+		runtime.GC()
+	}
+}
+
+// join is the floor: it finds each user's member by ID, and looks at nothing
+// else.
+func join(in provisioning.Input) int {
+	byID := make(map[string]int32, len(in.Members))
+	for i := range in.Members {
+		byID[in.Members[i].ExternalID] = int32(i)
+	}
+	joined := 0
+	for i := range in.Snapshot.Users {
+		if _, ok := byID[in.Snapshot.Users[i].ID]; ok {
+			joined++
+		}
+	}
+	return joined
+}

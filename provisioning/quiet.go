@@ -1,0 +1,139 @@
+package provisioning
+
+import (
+	"strings"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/timezone"
+)
+
+// fetch reads a little of each user of a block of members, and of the texts
+// that are about to be compared. Users stand in another order than members, so
+// that each is far away in memory; asked for one after the other, without
+// anything in between that depends on the answer, they are fetched many at a
+// time.
+func (w *work) fetch(start, end int) (sum int) {
+	for _, user := range w.userOf[start:end] {
+		if user != none {
+			u := &w.users[user]
+			sum += len(u.Email) + len(u.Title) + len(u.TimeZone) + len(u.Manager.Email)
+		}
+	}
+	for _, user := range w.userOf[start:end] {
+		if user != none {
+			u := &w.users[user]
+			sum += first(u.Email) + first(u.GivenName) + first(u.FamilyName) + first(u.Title) + first(u.Phone) + first(u.Manager.Email)
+		}
+	}
+	return sum
+}
+
+func first(text string) int {
+	if text == "" {
+		return 0
+	}
+	return int(text[0])
+}
+
+// unchanged reports whether nothing changes for a member who follows, and
+// nothing is to be told about it. It is the one path that nearly everybody
+// takes: it allocates nothing and may say no in doubt.
+func (w *work) unchanged(member int32) bool {
+	m, u := &w.members[member], &w.users[w.userOf[member]]
+	position := w.governing[w.userOf[member]]
+	if u.Email != m.Email || u.GivenName != m.GivenName || u.FamilyName != m.FamilyName ||
+		u.GivenName == "" || u.FamilyName == "" || !w.settled(m, position) || !w.knownDomain(m.Email) {
+		return false
+	}
+	given := FieldSet(1<<FieldEmail | 1<<FieldGivenName | 1<<FieldFamilyName)
+	same := quietField(&given, FieldTitle, u.Title, m.Title) &&
+		quietField(&given, FieldPrivateEmail, u.PrivateEmail, m.PrivateEmail) &&
+		quietField(&given, FieldPhone, u.Phone, m.Phone) &&
+		quietField(&given, FieldMobilePhone, u.MobilePhone, m.MobilePhone) &&
+		quietField(&given, FieldPhoneExtension, u.PhoneExtension, m.PhoneExtension) &&
+		quietField(&given, FieldCountry, u.Country, m.Country) &&
+		quietField(&given, FieldState, u.State, m.State) &&
+		w.quietPlace(&given, u, m)
+	if !same {
+		return false
+	}
+	if len(u.OtherEmails) > 0 {
+		given |= 1 << FieldOtherEmails
+		if len(u.OtherEmails) != len(m.OtherEmails) {
+			return false
+		}
+		for i, email := range u.OtherEmails {
+			if email != m.OtherEmails[i] {
+				return false
+			}
+		}
+	}
+	owned := m.Owners.source & sourceFields
+	if owned == 0 { // owners are not tracked: what the source leaves empty is told each time
+		return m.Owners != Owners{} || !hasMore(m, given)
+	}
+	return owned == given && (m.Owners.source&(1<<FieldManager) == 0 || u.Manager != sources.Manager{})
+}
+
+func quietField(given *FieldSet, f Field, source, member string) bool {
+	if source == "" {
+		return true
+	}
+	*given |= 1 << f
+	return source == member
+}
+
+// hasMore reports whether m has a value in a source field that is not in
+// given.
+func hasMore(m *Member, given FieldSet) bool {
+	for f := range (sourceFields &^ given).All() {
+		if f == FieldOtherEmails && len(m.OtherEmails) > 0 || f != FieldOtherEmails && *textField(m, f) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// knownDomain reports whether the address is of a domain whose people may come
+// in; if not, its member is in by grandfather's right (S7).
+func (r *Resolver) knownDomain(address string) bool {
+	at := strings.LastIndexByte(address, '@')
+	return r.domains[address[at+1:]]
+}
+
+// settled reports whether a member's assignment and settings are what they
+// should be, with nothing to tell about them. Who has all that the assignment
+// gives was refused no seat.
+func (w *work) settled(m *Member, position int32) bool {
+	a := w.rules.At(position)
+	if a == nil {
+		return position == keepPosition
+	}
+	if m.AssignmentID != a.ID {
+		return false
+	}
+	return a.Mode == assignment.Manual || len(w.missing[position]) == 0 && m.Settings.Equal(&a.Settings)
+}
+
+// quietPlace reports whether time zone and locale stay as they are and nothing
+// is to be told about them.
+func (w *work) quietPlace(given *FieldSet, u *sources.User, m *Member) bool {
+	if u.Locale != "" && u.Locale == m.Locale {
+		*given |= 1 << FieldLocale
+	} else if !quietField(given, FieldLocale, w.spelling(u.Locale), m.Locale) || u.Locale != "" && w.spelling(u.Locale) == "" {
+		return false
+	}
+	zone := w.zone(u)
+	if zone.Notes != 0 {
+		for note := range zone.Notes.All() {
+			if !informative(note) {
+				return false
+			}
+		}
+	}
+	if zone.Basis == timezone.BasisDefault {
+		return true
+	}
+	return quietField(given, FieldTimeZone, zone.Zone, m.TimeZone)
+}
