@@ -21,7 +21,7 @@ import (
 // Error is a request that failed. Its text holds no secret, no query and no
 // header; it does not repeat Reason, which the source's own error names.
 type Error struct {
-	Method, Path string
+	Method, Path string        // empty if the error is not about one request
 	Status       int           // 0 if there was no answer
 	Reason       error         // one of the errors of package sources, or nil
 	RetryAfter   time.Duration // how long the provider asks to wait; 0 if it did not say
@@ -41,19 +41,17 @@ const maxErrorBody = 64 << 10
 
 // Error implements error.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Method)
-	b.WriteString(" " + e.Path)
+	var parts []string
+	if e.Method != "" {
+		parts = append(parts, e.Method+" "+e.Path)
+	}
 	if e.Status != 0 {
-		b.WriteString(": " + strconv.Itoa(e.Status))
-		if text := http.StatusText(e.Status); text != "" {
-			b.WriteString(" " + text)
-		}
+		parts = append(parts, strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)))
 	}
 	if e.Detail != "" {
-		b.WriteString(": " + e.Detail)
+		parts = append(parts, e.Detail)
 	}
-	return b.String()
+	return strings.Join(parts, ": ")
 }
 
 // Unwrap gives errors.Is and errors.As the reason and the cause.
@@ -85,6 +83,12 @@ func Wrap(kind, op string, err error) error {
 		wrapped.Reason, wrapped.RetryAfter, wrapped.Err = failure.Reason, failure.RetryAfter, failure
 	}
 	return wrapped
+}
+
+// Malformed is the error of an answer that was received and read, and is not
+// what the provider documents.
+func Malformed(format string, args ...any) error {
+	return &Error{Reason: sources.ErrMalformed, Detail: fmt.Sprintf(format, args...)}
 }
 
 // failure makes an Error whose text is that of err without its secrets.

@@ -64,8 +64,15 @@ func (n *compare) match(value any) (bool, error) {
 	default:
 		matches = equal
 	}
+	isID := strings.HasSuffix(strings.ToLower(n.field), "id")
+	if id, ok := value.(string); ok && isID {
+		value = LongID(id)
+	}
 	found := false
 	for _, lit := range n.values {
+		if isID && lit.kind == literalString {
+			lit.text = LongID(lit.text)
+		}
 		ok, err := matches(value, lit)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", n.field, err)

@@ -35,10 +35,8 @@ const (
 	MaxLength = 10_000 // in bytes; a query travels in a URL, of which Salesforce reads 16 KB
 	maxDepth  = 32     // parentheses and NOTs within each other
 	maxPath   = 6      // names of a field: five relationships and the field itself
-	maxJoins  = 2      // semi-joins in one query, SOQL's own bound
+	MaxJoins  = 2      // semi-joins in one query, SOQL's own bound
 )
-
-const tooManyJoins = "more than two semi-joins in one query"
 
 // userColumns are the columns of other objects that hold IDs of users, by
 // object in lower case: what a semi-join may ask for.
@@ -367,8 +365,8 @@ func (p *parser) semiJoin(field string, start int, op string) (node, error) {
 	if p.inner {
 		return nil, p.fail(p.token.start, "a semi-join inside a semi-join")
 	}
-	if p.joins = append(p.joins, start); len(p.joins) > maxJoins {
-		return nil, p.fail(start, tooManyJoins)
+	if p.joins = append(p.joins, start); len(p.joins) > MaxJoins {
+		return nil, p.fail(start, "more than two semi-joins in one query")
 	}
 	lower := strings.ToLower(field)
 	if strings.Contains(field, ".") || !strings.HasSuffix(lower, "id") && !strings.HasSuffix(lower, "__c") {

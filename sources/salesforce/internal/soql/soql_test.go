@@ -156,33 +156,35 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestAnd(t *testing.T) {
-	parse := func(text string) Condition {
-		c, err := Parse(text)
-		require.NoError(t, err)
-		return c
-	}
-	both, err := And(parse(`a = 1 OR b = 2`), parse(`UserType = 'Standard'`))
+func TestFieldsAndJoins(t *testing.T) {
+	c, err := Parse(`NOT (Profile.Name = 'x' AND (a = 1 OR a = 2)) AND Id IN (SELECT UserId FROM UserLogin WHERE b = 1)`)
 	require.NoError(t, err)
-	assert.Equal(t, `(a = 1 OR b = 2) AND UserType = 'Standard'`, both.String())
+	assert.Equal(t, []string{"Profile.Name", "a"}, c.Fields())
+	assert.Equal(t, 1, c.Joins())
+}
 
-	two := parse(`Id IN (SELECT UserId FROM UserLogin) AND Id NOT IN (SELECT UserId FROM UserLogin)`)
-	_, err = And(two, parse(`Id IN (SELECT UserId FROM UserLogin)`))
-	require.ErrorContains(t, err, tooManyJoins)
-
-	fields, joins := two.Fields()
-	assert.Empty(t, fields)
-	assert.True(t, joins)
-	fields, joins = parse(`NOT (Profile.Name = 'x' AND (a = 1 OR a = 2))`).Fields()
-	assert.Equal(t, []string{"Profile.Name", "a"}, fields)
-	assert.False(t, joins)
+func TestLongID(t *testing.T) {
+	// Both forms of IDs as orgs have them: the suffix tells the capitals.
+	for short, long := range map[string]string{
+		"005Do000000PVvJ": "005Do000000PVvJIAW",
+		"005Do000001WSt0": "005Do000001WSt0IAG",
+		"00GDo000000JMyq": "00GDo000000JMyqMAG",
+		"000000000000000": "000000000000000AAA",
+		"ABCDEABCDEABCDE": "ABCDEABCDEABCDE555",
+	} {
+		assert.Equal(t, long, LongID(short))
+		assert.Equal(t, long, LongID(long))
+	}
+	for _, odd := range []string{"", "005", "005Do000000PVv-", "005Do000000PVvé"} {
+		assert.Equal(t, odd, LongID(odd))
+	}
 }
 
 func TestMatch(t *testing.T) {
 	record := map[string]any{
 		"IsActive": true, "Title": "Account Executive", "Level": json.Number("7"), "Nothing": nil, "Blank": "",
 		"Skills": "Go;SQL", "Pct": "50% off_x", "Created": "2023-04-28T13:10:51.000+0000", "Day": "2023-04-28",
-		"Line": "a\nb'c\\\x01",
+		"Line": "a\nb'c\\\x01", "ProfileId": "00eDo000000gtbI",
 	}
 	for text, want := range map[string]bool{
 		`IsActive = true`: true, `IsActive != true`: false, `IsActive = false`: false, `IsActive = null`: false,
@@ -201,6 +203,7 @@ func TestMatch(t *testing.T) {
 		`Nothing EXCLUDES ('C')`: true, `Nothing INCLUDES ('C')`: false,
 		`Created > 2023-04-28T13:10:50Z`: true, `Created = 2023-04-28T15:10:51+02:00`: true, `Created < 2023-04-28T13:10:51Z`: false,
 		`Day = 2023-04-28`: true, `Day > 2023-04-28`: false, `Day >= 2023-01-01 AND Day < 2024-01-01`: true,
+		`ProfileId = '00eDo000000gtbIIAQ'`: true, `ProfileId = '00eDo000000gtbI'`: true, `ProfileId IN ('00eDo000000gtbi')`: false,
 		`Line = 'a\nb\'c\\\u0001'`: true, `Line LIKE 'a\nb_c\\\u0001'`: true,
 		`(Title = 'x' OR Level = 7) AND NOT IsActive = false`: true, `Title = 'x' AND Level = 7`: false,
 	} {

@@ -20,32 +20,22 @@ func (c Condition) String() string {
 	return b.String()
 }
 
-// And returns the condition that asks for both, or an error if that makes more
-// semi-joins than a query may have.
-func And(a, b Condition) (Condition, error) {
-	joins := a.joins + b.joins
-	if joins > maxJoins {
-		return Condition{}, &Error{Position: 1, Reason: tooManyJoins}
-	}
-	return Condition{&logical{"AND", []node{a.root, b.root}}, joins}, nil
-}
-
-// Fields returns the fields of the user that the condition compares, each
-// once, in the order in which they are met; and whether it asks other objects
-// as well, by a semi-join.
-func (c Condition) Fields() (fields []string, joins bool) {
+// Fields returns the fields that the condition compares, each once, in the
+// order in which they are met. Those of semi-joins are not among them, since
+// they belong to other objects.
+func (c Condition) Fields() []string {
+	var fields []string
 	walk(c.root, func(n node) {
-		switch n := n.(type) {
-		case *compare:
-			if !slices.Contains(fields, n.field) {
-				fields = append(fields, n.field)
-			}
-		case *semiJoin:
-			joins = true
+		if n, ok := n.(*compare); ok && !slices.Contains(fields, n.field) {
+			fields = append(fields, n.field)
 		}
 	})
-	return fields, joins
+	return fields
 }
+
+// Joins returns how many semi-joins the condition holds. A query may have
+// MaxJoins of them.
+func (c Condition) Joins() int { return c.joins }
 
 type node interface {
 	write(b *strings.Builder)

@@ -1,0 +1,138 @@
+package salesforce
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+// answer is what one page of a query's answer says about itself. Both counts
+// stand in every page.
+type answer struct {
+	total *int  // how many records the query selects
+	done  *bool // whether this page is the last
+	next  string
+	rows  int // how many records the page held
+}
+
+// errStop ends the reading of a page because the caller has enough.
+var errStop = errors.New("stop")
+
+// readAnswer reads one page, an object {"totalSize", "done", "nextRecordsUrl",
+// "records"} in any order of keys, and hands over its records one by one: at no
+// time is more than one of them held. The opening brace has been read.
+func readAnswer(dec *json.Decoder, each func(record) error) (answer, error) {
+	var a answer
+	for dec.More() {
+		key, err := dec.Token()
+		if err == nil {
+			err = a.read(dec, key, each)
+		}
+		if err != nil {
+			return a, err
+		}
+	}
+	_, err := dec.Token() // the closing brace
+	return a, err
+}
+
+// read reads the value of one key of a page.
+func (a *answer) read(dec *json.Decoder, key json.Token, each func(record) error) (err error) {
+	switch key {
+	case "totalSize":
+		return dec.Decode(&a.total)
+	case "done":
+		return dec.Decode(&a.done)
+	case "nextRecordsUrl":
+		return dec.Decode(&a.next)
+	case "records":
+		a.rows, err = readRecords(dec, each)
+		return err
+	}
+	return dec.Decode(new(json.RawMessage))
+}
+
+func readRecords(dec *json.Decoder, each func(record) error) (rows int, err error) {
+	if err := expect(dec, '['); err != nil {
+		return 0, err
+	}
+	for dec.More() {
+		var rec record
+		if err := dec.Decode(&rec); err != nil {
+			return rows, err
+		}
+		rows++
+		if err := each(rec); err != nil {
+			return rows, err
+		}
+	}
+	_, err = dec.Token() // the closing bracket
+	return rows, err
+}
+
+// expect reads a brace or bracket.
+func expect(dec *json.Decoder, want json.Delim) error {
+	token, err := dec.Token()
+	if err == nil && token != want {
+		err = rest.Malformed("want %s in the answer, not %.40v", want, token)
+	}
+	return err
+}
+
+// readError names what is wrong with an answer that could not be read. An error
+// of the record's reader, or of a file, is what it is.
+func readError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return rest.Malformed("the answer ends in the middle")
+	}
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
+	if syntax || mistyped {
+		return rest.Malformed("%v", err)
+	}
+	return err
+}
+
+// A tally follows the pages of one listing and knows whether they prove that it
+// is complete: the last page says so, all pages agree how many records there
+// are, and that many came.
+type tally struct {
+	pages, rows, total int
+	done               bool
+}
+
+func (t *tally) add(a answer) error {
+	switch {
+	case a.total == nil || a.done == nil:
+		return rest.Malformed("an answer without totalSize and done")
+	case t.done:
+		return rest.Malformed("a page after the last one")
+	case t.pages > 0 && *a.total != t.total:
+		return rest.Malformed("totalSize changed from %d to %d between pages", t.total, *a.total)
+	}
+	t.pages++
+	t.rows += a.rows
+	t.total, t.done = *a.total, *a.done
+	if t.rows > t.total {
+		return rest.Malformed("%d records of %d", t.rows, t.total)
+	}
+	if t.pages > t.total+1 {
+		// Every page holds at least one record; a listing of empty pages
+		// never ends.
+		return rest.Malformed("%d pages for %d records", t.pages, t.total)
+	}
+	return nil
+}
+
+// end is the verdict after the last page.
+func (t *tally) end() error {
+	if !t.done {
+		return rest.Malformed("the last page says that it is not the last (done: false)")
+	}
+	if t.rows != t.total {
+		return rest.Malformed("%d records of %d", t.rows, t.total)
+	}
+	return nil
+}

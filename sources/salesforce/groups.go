@@ -1,0 +1,222 @@
+package salesforce
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
+	"github.com/usher-go/usher/sources/salesforce/internal/soql"
+)
+
+// Groups implements sources.Source: it yields the org's public groups (those of
+// Type "Regular"), with the users that they hold directly, through groups
+// within them, and through roles. Groups that Salesforce keeps for itself
+// (roles, queues, sharing) are not yielded, but a public group that holds a role
+// holds the users of that role in Config.Scope.
+//
+// Memberships need a whole listing of groups, of their members and, if a group
+// holds a role, of roles and the users in them; nothing is yielded before all
+// of these have ended.
+func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
+	const op = "list groups"
+	return func(yield func(sources.Group, error) bool) {
+		groups, err := s.readGroups(ctx)
+		if err != nil {
+			yield(sources.Group{}, rest.Wrap(kind, op, err))
+			return
+		}
+		for _, id := range slices.Sorted(maps.Keys(groups.byID)) {
+			g := groups.byID[id]
+			if g.kind != "Regular" {
+				continue
+			}
+			members, err := groups.users(id)
+			if err != nil {
+				yield(sources.Group{}, rest.Wrap(kind, op, err))
+				return
+			}
+			if !yield(sources.Group{ID: id, Name: g.name, Members: members}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// group is a record of Group.
+type group struct {
+	name    string
+	kind    string   // "Regular", "Role", "RoleAndSubordinates", "Organization", ...
+	related string   // of a role's group: the role
+	members []string // IDs of users and groups
+}
+
+// groupTree is everything that decides who is in a group.
+type groupTree struct {
+	byID     map[string]*group
+	inRole   map[string][]string // role to users
+	children map[string][]string // role to the roles right below
+	standard []string            // the internal users
+}
+
+// readGroups reads groups and members, and roles where a public group may need
+// them.
+func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
+	tree := &groupTree{byID: map[string]*group{}, inRole: map[string][]string{}, children: map[string][]string{}}
+	err := s.each(ctx, "SELECT Id, Name, DeveloperName, Type, RelatedId FROM Group", func(rec record) error {
+		id, err := rec.id()
+		if err != nil {
+			return err
+		}
+		g := &group{name: rec.text("Name"), kind: rec.text("Type"), related: soql.LongID(rec.text("RelatedId"))}
+		if g.name == "" {
+			g.name = rec.text("DeveloperName")
+		}
+		tree.byID[id] = g
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	nested := false
+	if err := s.org.polite(); err != nil {
+		return nil, err
+	}
+	err = s.each(ctx, "SELECT Id, GroupId, UserOrGroupId FROM GroupMember", func(rec record) error {
+		in, member := soql.LongID(rec.text("GroupId")), soql.LongID(rec.text("UserOrGroupId"))
+		if in == "" || member == "" {
+			return rest.Malformed("a GroupMember without GroupId and UserOrGroupId")
+		}
+		if g := tree.byID[in]; g != nil {
+			g.members = append(g.members, member)
+			inner := tree.byID[member]
+			nested = nested || g.kind == "Regular" && inner != nil && inner.kind != "Regular"
+		}
+		return nil
+	})
+	if err != nil || !nested {
+		return tree, err
+	}
+	if err := s.org.polite(); err != nil {
+		return nil, err
+	}
+	return tree, s.readRoles(ctx, tree)
+}
+
+func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
+	err := s.each(ctx, "SELECT Id, ParentRoleId FROM UserRole", func(rec record) error {
+		id, err := rec.id()
+		if parent := soql.LongID(rec.text("ParentRoleId")); parent != "" {
+			tree.children[parent] = append(tree.children[parent], id)
+		}
+		return err
+	})
+	if err == nil {
+		err = s.org.polite()
+	}
+	if err != nil {
+		return err
+	}
+	return s.each(ctx, "SELECT Id, UserRoleId, UserType FROM User WHERE ("+s.scope.String()+")", func(rec record) error {
+		id, err := rec.id()
+		if role := soql.LongID(rec.text("UserRoleId")); role != "" {
+			tree.inRole[role] = append(tree.inRole[role], id)
+		}
+		if rec.text("UserType") == "Standard" {
+			tree.standard = append(tree.standard, id)
+		}
+		return err
+	})
+}
+
+// each runs a query to its end.
+func (s *Source) each(ctx context.Context, query string, do func(record) error) error {
+	for rec, err := range s.org.query(ctx, query) {
+		if err == nil {
+			err = do(rec)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// users returns the users of a group, sorted and each once. Groups within
+// groups are followed however they are nested; each is looked at once, so a
+// circle of groups ends.
+func (t *groupTree) users(id string) ([]string, error) {
+	users := map[string]bool{}
+	visited := map[string]bool{}
+	for todo := []string{id}; len(todo) > 0; {
+		last := len(todo) - 1
+		id := todo[last]
+		todo = todo[:last]
+		if visited[id] {
+			continue
+		}
+		visited[id] = true
+		g, ok := t.byID[id]
+		if !ok {
+			// It came into being between the two listings.
+			return nil, &rest.Error{
+				Reason: sources.ErrUnavailable,
+				Detail: fmt.Sprintf("the groups changed while they were read: group %s is a member and not in the listing", id),
+			}
+		}
+		found, err := t.own(g, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, member := range found {
+			if isUser(member) {
+				users[member] = true
+			} else {
+				todo = append(todo, member)
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(users)), nil
+}
+
+// own returns the users and groups that a group holds by itself.
+func (t *groupTree) own(g *group, id string) ([]string, error) {
+	switch g.kind {
+	case "Regular":
+		return g.members, nil
+	case "Role":
+		return t.inRole[g.related], nil
+	case "RoleAndSubordinates", "RoleAndSubordinatesInternal":
+		return t.below(g.related), nil
+	case "Organization":
+		return t.standard, nil
+	}
+	return nil, &rest.Error{
+		Reason: sources.ErrUnsupported,
+		Detail: fmt.Sprintf("group %s of type %.40q is a member of a public group, and who is in it is not known here", id, g.kind),
+	}
+}
+
+// below returns the users of a role and of all roles under it.
+func (t *groupTree) below(role string) []string {
+	var users []string
+	visited := map[string]bool{}
+	for todo := []string{role}; len(todo) > 0; {
+		last := len(todo) - 1
+		role := todo[last]
+		todo = todo[:last]
+		if visited[role] {
+			continue
+		}
+		visited[role] = true
+		users = append(users, t.inRole[role]...)
+		todo = append(todo, t.children[role]...)
+	}
+	return users
+}
+
+// isUser tells a user's ID from a group's by its prefix.
+func isUser(id string) bool { return len(id) >= 3 && id[:3] == "005" }

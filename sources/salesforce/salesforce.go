@@ -1,0 +1,354 @@
+// Package salesforce lists the users and the public groups of a Salesforce org:
+// live, over its REST API, with [New], or from a saved answer with [FromFile].
+//
+// Both list people as the org spells them and leave every decision to package
+// provisioning: inactive users, users without names and users of foreign
+// domains are listed like everybody else (rules R38 to R41). Only records that
+// are no people are left out, by [Config.Scope].
+//
+// # What is read
+//
+// Id, Username, IsActive (the status), FirstName, LastName, Email, Title,
+// Phone, MobilePhone, Extension, TimeZoneSidKey, LocaleSidKey (rules R56, R73),
+// Country and State (their codes where the org has them), ManagerId and
+// Manager.Email, and as attributes UserType, Department, Division, CompanyName,
+// EmployeeNumber, Profile.Name, UserRole.Name, UserRole.DeveloperName and those
+// of [Config.Attributes]. Fields that the org lacks are not asked for.
+//
+// # What the integration user needs
+//
+// A connected app with the scope "api", and a user with read access to User,
+// Group and GroupMember. That user is also the last line of defence behind
+// assignment filters: it should see nothing else.
+//
+// # Latency
+//
+// A listing shows the org as it is now. How old the team may get (rules R23,
+// R24) is the interval at which the host reads.
+package salesforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
+	"github.com/usher-go/usher/sources/salesforce/internal/soql"
+)
+
+const kind = "salesforce"
+
+// Config configures a Source. ClientID and the fields of one way to log in are
+// required; everything else has a default.
+//
+// The ways to log in, of which exactly one is chosen by the fields that are
+// set:
+//
+//   - JWT bearer: PrivateKey and Username. The app holds the certificate and
+//     the user is pre-authorized for it.
+//   - Refresh token: RefreshToken, and ClientSecret if the app wants one. The
+//     app must not rotate refresh tokens.
+//   - Client credentials: ClientSecret alone. LoginURL is the org's My Domain,
+//     and the app names the user to run as.
+type Config struct {
+	// Connection names this org among the tenant's connections. Defaults to
+	// "salesforce".
+	Connection string
+	// LoginURL is where to log in: "https://login.salesforce.com" (the
+	// default), "https://test.salesforce.com" for a sandbox, or the org's My
+	// Domain. It is https, but for a loopback address in a test.
+	LoginURL string
+	// ClientID is the consumer key of the connected app.
+	ClientID     string
+	ClientSecret string // the consumer secret
+	RefreshToken string
+	Username     string // whom the JWT bearer logs in
+	PrivateKey   []byte // RSA key in PEM, PKCS #1 or PKCS #8
+	// Audience is the audience of the JWT bearer. Defaults to LoginURL.
+	Audience string
+	// APIVersion defaults to "v64.0".
+	APIVersion string
+	// Scope is the SOQL condition that says which users exist as far as this
+	// source is concerned. Defaults to "UserType = 'Standard'", which leaves
+	// out portal users and automated processes. Who leaves the scope is gone
+	// from the directory: use it for what never changes about a person, and
+	// assignment filters for the rest.
+	Scope string
+	// Attributes are further fields to read into User.Attributes:
+	// "Region__c", "Profile.UserLicense.Name". One that the org lacks is left
+	// out of the listing with a warning in the log, and fails Check.
+	Attributes []string
+	// MaxAPIUsage is the share of the org's daily API requests, in percent,
+	// at which reading stops with ErrRateLimited, so that other integrations
+	// of the org keep working. Above it each call makes one request only.
+	// Defaults to 90; 100 never stops.
+	MaxAPIUsage int
+	// MaxPageBytes is the largest answer that is read. Defaults to 64 MiB.
+	MaxPageBytes int64
+	// Attempts is how often a request is sent before its failure counts: after
+	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
+	Attempts int
+	// Transport sends the requests. Defaults to http.DefaultTransport.
+	Transport http.RoundTripper
+	// Logger gets IDs and names of fields, nothing personal. Defaults to
+	// discarding.
+	Logger *slog.Logger
+}
+
+// A Source reads one Salesforce org. It is safe for concurrent use.
+type Source struct {
+	connection string
+	org        *org
+	scope      soql.Condition
+	attributes []string
+	decoder    decoder
+}
+
+var (
+	_ sources.Matcher   = (*Source)(nil)
+	_ sources.OneReader = (*Source)(nil)
+	_ sources.Checker   = (*Source)(nil)
+)
+
+var (
+	versionForm = regexp.MustCompile(`^v[0-9]{2,3}\.0$`)
+	fieldForm   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*){0,5}$`)
+)
+
+// New returns a Source. It makes no request; see Check for that. The error
+// names every field of cfg that is wrong.
+func New(cfg Config) (*Source, error) {
+	if cfg.APIVersion == "" {
+		cfg.APIVersion = "v64.0"
+	}
+	if cfg.MaxAPIUsage == 0 {
+		cfg.MaxAPIUsage = 90
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	var problems []error
+	if !versionForm.MatchString(cfg.APIVersion) {
+		problems = append(problems, fmt.Errorf("APIVersion %.20q: want a form such as v64.0", cfg.APIVersion))
+	}
+	if cfg.MaxAPIUsage < 1 || cfg.MaxAPIUsage > 100 {
+		problems = append(problems, fmt.Errorf("MaxAPIUsage %d: want a percentage from 1 to 100", cfg.MaxAPIUsage))
+	}
+	for i, name := range cfg.Attributes {
+		if !fieldForm.MatchString(name) {
+			problems = append(problems, fmt.Errorf("Attributes[%d] %.80q: want the name of a field, such as Region__c or Profile.Name", i, name))
+		}
+	}
+	scope, err := parseScope(cfg.Scope)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	auth, err := newLogin(cfg)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("salesforce: config: %w", errors.Join(problems...))
+	}
+	return &Source{
+		connection: connectionName(cfg.Connection),
+		org: &org{
+			http: rest.New(rest.Config{
+				Base: cfg.Transport, Auth: auth, MaxBody: cfg.MaxPageBytes, Attempts: cfg.Attempts,
+				Explain: explain, Secrets: secrets(cfg), Logger: cfg.Logger,
+			}),
+			data:     "/services/data/" + cfg.APIVersion,
+			maxUsage: cfg.MaxAPIUsage,
+		},
+		scope:      scope,
+		attributes: slices.Clone(cfg.Attributes),
+		decoder:    decoder{cfg.Logger},
+	}, nil
+}
+
+func connectionName(name string) string {
+	if name == "" {
+		return kind
+	}
+	return name
+}
+
+// Info implements sources.Source.
+func (s *Source) Info() sources.Info {
+	return sources.Info{
+		Kind: kind, Connection: s.connection,
+		Lists: sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers,
+	}
+}
+
+// Users implements sources.Source. The org is asked first which fields it has,
+// so that one it lacks does not fail the listing; it must have, and show to the
+// integration user, those without which a person cannot be judged.
+func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
+	return s.users(ctx, "list users", "("+s.scope.String()+")")
+}
+
+// User implements sources.OneReader. A user outside of Config.Scope is not
+// found.
+func (s *Source) User(ctx context.Context, id string) (sources.User, error) {
+	const op = "read user"
+	long := soql.LongID(id)
+	if !idForm.MatchString(long) {
+		// No record has such an ID, and Salesforce answers with a malformed
+		// query rather than with nothing.
+		return sources.User{}, &sources.Error{Kind: kind, Op: op, Reason: sources.ErrNotFound, Err: errors.New("not a Salesforce ID")}
+	}
+	for u, err := range s.users(ctx, op, "Id = '"+long+"' AND ("+s.scope.String()+")") {
+		return u, err
+	}
+	return sources.User{}, &sources.Error{Kind: kind, Op: op, Reason: sources.ErrNotFound}
+}
+
+// users lists the users that a condition selects.
+func (s *Source) users(ctx context.Context, op, where string) iter.Seq2[sources.User, error] {
+	return func(yield func(sources.User, error) bool) {
+		fields, missing, err := s.fields(ctx)
+		if err == nil {
+			err = s.org.polite()
+		}
+		if err != nil {
+			yield(sources.User{}, rest.Wrap(kind, op, err))
+			return
+		}
+		if len(missing) > 0 {
+			s.decoder.log.WarnContext(ctx, "the org lacks attributes that are configured", "fields", missing)
+		}
+		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where
+		for rec, err := range s.org.query(ctx, query) {
+			var u sources.User
+			if err == nil {
+				u, err = s.decoder.user(rec)
+			}
+			if err != nil {
+				yield(sources.User{}, rest.Wrap(kind, op, err))
+				return
+			}
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Match implements sources.Matcher. The filter is a SOQL condition, such as
+// "Department = 'Sales'" (rule R98); see ValidateFilter for what it may hold.
+// Users outside of Config.Scope are never selected.
+func (s *Source) Match(ctx context.Context, filter string) iter.Seq2[string, error] {
+	const op = "match"
+	return func(yield func(string, error) bool) {
+		condition, err := soql.Parse(filter)
+		if err == nil && condition.Joins()+s.scope.Joins() > soql.MaxJoins {
+			err = &soql.Error{Position: 1, Reason: "with those of Config.Scope, more than two semi-joins in one query"}
+		}
+		if err != nil {
+			yield("", badFilter(op, err))
+			return
+		}
+		query := "SELECT Id FROM User WHERE (" + condition.String() + ") AND (" + s.scope.String() + ")"
+		for rec, err := range s.org.query(ctx, query) {
+			var id string
+			if err == nil {
+				id, err = rec.id()
+			}
+			if err != nil {
+				yield("", rest.Wrap(kind, op, err))
+				return
+			}
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Check implements sources.Checker: it logs in, asks for the fields of users,
+// and reads one record of everything that a sync reads. A configured attribute
+// that the org lacks is an error that matches ErrBadQuery.
+func (s *Source) Check(ctx context.Context) error {
+	const op = "check"
+	_, missing, err := s.fields(ctx)
+	if err != nil {
+		return rest.Wrap(kind, op, err)
+	}
+	if len(missing) > 0 {
+		return &sources.Error{
+			Kind: kind, Op: op, Reason: sources.ErrBadQuery,
+			Err: fmt.Errorf("the org has no such fields, or hides them: %s", strings.Join(missing, ", ")),
+		}
+	}
+	for _, query := range []string{
+		"SELECT Id FROM User WHERE (" + s.scope.String() + ") LIMIT 1",
+		"SELECT Id FROM Group LIMIT 1",
+		"SELECT Id FROM GroupMember LIMIT 1",
+	} {
+		for _, err := range s.org.query(ctx, query) {
+			if err != nil {
+				return rest.Wrap(kind, op, err)
+			}
+		}
+	}
+	return nil
+}
+
+// The fields without which a listing would be misread as a change: nobody has
+// a name, nobody has a manager.
+var requiredFields = []string{"Id", "Username", "Email", "FirstName", "LastName", "IsActive", "ManagerId"}
+
+// The fields that are read where the org has them.
+var optionalFields = []string{
+	"Title", "Phone", "MobilePhone", "Extension", "TimeZoneSidKey", "LocaleSidKey",
+	"Country", "CountryCode", "State", "StateCode", "Manager.Email",
+	"UserType", "Department", "Division", "CompanyName", "EmployeeNumber",
+	"Profile.Name", "UserRole.Name", "UserRole.DeveloperName",
+}
+
+// fields asks the org which fields users have, and returns those to select and
+// the configured attributes that are missing.
+func (s *Source) fields(ctx context.Context) (fields, missing []string, err error) {
+	has, err := s.org.describeUser(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var hidden []string
+	selected := map[string]bool{}
+	take := func(field string) bool {
+		name, ok := has(field)
+		if ok && !selected[strings.ToLower(name)] {
+			selected[strings.ToLower(name)] = true
+			fields = append(fields, name)
+		}
+		return ok
+	}
+	for _, field := range requiredFields {
+		if !take(field) {
+			hidden = append(hidden, field)
+		}
+	}
+	if len(hidden) > 0 {
+		return nil, nil, &sources.Error{
+			Kind: kind, Op: "describe User", Reason: sources.ErrForbidden,
+			Err: fmt.Errorf("the integration user may not see the fields %s of User; give it read access", strings.Join(hidden, ", ")),
+		}
+	}
+	for _, field := range optionalFields {
+		take(field)
+	}
+	for _, field := range s.attributes {
+		if !take(field) {
+			missing = append(missing, field)
+		}
+	}
+	return fields, missing, nil
+}

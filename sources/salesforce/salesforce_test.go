@@ -1,0 +1,343 @@
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/sourcetest"
+)
+
+// values returns the values of an attribute.
+func values(text ...string) sources.Values { return text }
+
+// listedUsers are the users of a fakeOrg as the source has to list them.
+func listedUsers() []sources.User {
+	common := func(extra map[string]sources.Values) map[string]sources.Values {
+		out := map[string]sources.Values{"UserType": values("Standard"), "Profile.Name": values("Standard User")}
+		for name, v := range extra {
+			out[name] = v
+		}
+		return out
+	}
+	return []sources.User{
+		{
+			ID: "005000000000001AAA", UserName: "ada@acme.com.prod", Status: sources.StatusActive, Email: "ada@acme.com",
+			GivenName: "Ada", FamilyName: "Byron", Title: "CEO", Phone: "+1 555 0100", MobilePhone: "+1 555 0101", PhoneExtension: "12",
+			TimeZone: "America/Los_Angeles", Locale: "en_US", Country: "US", State: "CA",
+			Attributes: common(map[string]sources.Values{
+				"UserRole.Name": values("CEO"), "UserRole.DeveloperName": values("CEO"), "Department": values("Board"), "Region__c": values("West"),
+			}),
+		},
+		{
+			ID: "005000000000002AAA", UserName: "bo@acme.com", Status: sources.StatusActive, Email: "bo@acme.com",
+			GivenName: "Bo", FamilyName: "O'Neil", Manager: sources.Manager{ID: "005000000000001AAA", Email: "ada@acme.com"},
+			Attributes: common(map[string]sources.Values{
+				"UserRole.Name": values("Sales"), "UserRole.DeveloperName": values("Sales"), "Department": values("Sales"),
+			}),
+		},
+		{ // Inactive and without a first name: listed all the same (R38, R39).
+			ID: "005000000000003AAA", UserName: "cy@acme.com", Status: sources.StatusInactive, Email: "cy@acme.com",
+			FamilyName: "Lind", Manager: sources.Manager{ID: "005000000000002AAA", Email: "bo@acme.com"},
+			Attributes: common(map[string]sources.Values{"Department": values("Sales")}),
+		},
+		{ // Of a foreign domain, in a sandbox's spelling (R40, R41).
+			ID: "005000000000004AAA", UserName: "di@other.example", Status: sources.StatusActive, Email: "di=other.example@example.com.invalid",
+			GivenName: "Di", FamilyName: "Ek", Manager: sources.Manager{ID: "005000000000002AAA"}, Attributes: common(nil),
+		},
+		{
+			ID: "005000000000005AAA", UserName: "ed@acme.com", Status: sources.StatusActive, Email: "ed@acme.com",
+			GivenName: "Ed", FamilyName: "Fo", Attributes: common(nil),
+		},
+	}
+}
+
+func listedGroups() []sources.Group {
+	return []sources.Group{
+		{ID: "00G000000000001AAA", Name: "Sales team", Members: []string{"005000000000001AAA", "005000000000003AAA"}},
+		{ID: "00G000000000002AAA", Name: "Everybody in sales", Members: []string{
+			"005000000000001AAA", "005000000000002AAA", "005000000000003AAA", "005000000000004AAA"}},
+		{ID: "00G000000000004AAA", Name: "Empty"},
+	}
+}
+
+// R1, R23, R24: the directory as it is now, whole, at every reading.
+func TestConformance(t *testing.T) {
+	region := func(cfg *Config) { cfg.Attributes = []string{"Region__c", "department"} }
+	org := newFakeOrg(t)
+	fault := func(answer func(w http.ResponseWriter), change func(*Config)) func(testing.TB, int) (sources.Source, func() bool) {
+		return func(t testing.TB, at int) (sources.Source, func() bool) {
+			faulty := newFakeOrg(t)
+			met := false
+			faulty.fault = func(n int, w http.ResponseWriter, _ *http.Request) bool {
+				if n < at {
+					return false
+				}
+				met = true
+				answer(w)
+				return true
+			}
+			src := faulty.source(func(cfg *Config) {
+				region(cfg)
+				if change != nil {
+					change(cfg)
+				}
+			})
+			return src, func() bool {
+				faulty.mu.Lock()
+				defer faulty.mu.Unlock()
+				return met
+			}
+		}
+	}
+	status := func(code int) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "0")
+			sayError(w, code, "SOME_ERROR", "with "+fakeSession+"1 and "+fakeSecret)
+		}
+	}
+	sourcetest.Test(t, sourcetest.Harness{
+		New:    func(testing.TB) sources.Source { return org.source(region) },
+		Users:  listedUsers(),
+		Groups: listedGroups(),
+		Requests: func() int {
+			org.mu.Lock()
+			defer org.mu.Unlock()
+			return org.requests
+		},
+		Matches: map[string][]string{ // R98
+			"Department = 'Sales'":                {"005000000000002AAA", "005000000000003AAA"},
+			"IsActive = true AND Department = ''": {"005000000000004AAA", "005000000000005AAA"},
+			"LastName = 'O\\'Neil'":               {"005000000000002AAA"},
+			"Department = 'Nobody'":               {},
+			"Id != null OR UserType != null":      {"005000000000001AAA", "005000000000002AAA", "005000000000003AAA", "005000000000004AAA", "005000000000005AAA"},
+		},
+		BadQuery:  "IsActive = true) OR (Id != null",
+		MissingID: "005000000000999AAA",
+		Faults: map[sourcetest.Fault]func(testing.TB, int) (sources.Source, func() bool){
+			sourcetest.FaultCut: fault(func(w http.ResponseWriter) {
+				w.Header().Set("Content-Length", "1000")
+				_, _ = io.WriteString(w, `{"totalSize":5,"done":true,"records":[`)
+			}, func(cfg *Config) { cfg.Attempts = 1 }),
+			sourcetest.FaultBlank:        fault(func(http.ResponseWriter) {}, nil),
+			sourcetest.FaultDrift:        fault(func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"result":"see the new API"}`) }, nil),
+			sourcetest.FaultRateLimited:  fault(status(429), nil),
+			sourcetest.FaultUnavailable:  fault(status(503), nil),
+			sourcetest.FaultUnauthorized: fault(status(401), nil),
+		},
+		Secrets: []string{fakeSecret, fakeSession},
+	})
+}
+
+// read collects a listing up to its error.
+func read[T any](seq iter.Seq2[T, error]) (all []T, err error) {
+	for v, err := range seq {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+func TestAsksOnlyForFieldsTheOrgHas(t *testing.T) {
+	var log bytes.Buffer
+	org := newFakeOrg(t)
+	org.lacks = map[string]bool{"CountryCode": true, "StateCode": true, "Region__c": true, "UserRoleId": true}
+	src := org.source(func(cfg *Config) {
+		cfg.Attributes = []string{"Region__c", "Department"}
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	users, err := read(src.Users(t.Context()))
+	require.NoError(t, err)
+	assert.Equal(t, "United States", users[0].Country)
+	assert.Equal(t, "California", users[0].State)
+	require.Len(t, org.queries, 1)
+	assert.Equal(t, "SELECT Id, Username, Email, FirstName, LastName, IsActive, ManagerId, Title, Phone, MobilePhone, Extension,"+
+		" TimeZoneSidKey, LocaleSidKey, Country, State, Manager.Email, UserType, Department, Profile.Name"+
+		" FROM User WHERE (UserType = 'Standard')", org.queries[0])
+	assert.Contains(t, log.String(), "Region__c")
+	assert.NotContains(t, log.String(), "ada")
+
+	err = src.Check(t.Context())
+	require.ErrorIs(t, err, sources.ErrBadQuery)
+	assert.Contains(t, err.Error(), "Region__c")
+}
+
+// A field that is hidden from the integration user would read as nobody having
+// it.
+func TestHiddenFieldIsAnError(t *testing.T) {
+	org := newFakeOrg(t)
+	org.lacks = map[string]bool{"ManagerId": true, "Email": true}
+	users, err := read(org.source(nil).Users(t.Context()))
+	require.ErrorIs(t, err, sources.ErrForbidden)
+	assert.Contains(t, err.Error(), "Email, ManagerId")
+	assert.Empty(t, users)
+}
+
+func TestScope(t *testing.T) {
+	org := newFakeOrg(t)
+	src := org.source(func(cfg *Config) { cfg.Scope = "UserType = 'CloudIntegrationUser' OR Title = 'CEO'" })
+	users, err := read(src.Users(t.Context()))
+	require.NoError(t, err)
+	require.Len(t, users, 2)
+
+	ids, err := read(src.Match(t.Context(), "Id != null"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"005000000000001AAA", "005000000000006AAA"}, ids)
+	assert.Equal(t, "SELECT Id FROM User WHERE (Id != NULL) AND (UserType = 'CloudIntegrationUser' OR Title = 'CEO')", org.queries[1])
+
+	_, err = src.User(t.Context(), "005000000000005AAA")
+	require.ErrorIs(t, err, sources.ErrNotFound, "outside of the scope")
+}
+
+func TestMatchErrors(t *testing.T) {
+	org := newFakeOrg(t)
+	_, err := read(org.source(nil).Match(t.Context(), "Nonsense__c = 1"))
+	require.ErrorIs(t, err, sources.ErrBadQuery, "the org is the last to judge")
+	assert.Contains(t, err.Error(), "INVALID_FIELD: No such column 'Nonsense__c'")
+
+	_, err = read(org.source(nil).Match(t.Context(), "a = 1 LIMIT 1"))
+	var refusal *FilterError
+	require.ErrorAs(t, err, &refusal)
+	assert.Equal(t, 7, refusal.Position)
+	assert.Equal(t, ValidateFilter("a = 1 LIMIT 1"), refusal)
+	require.NoError(t, ValidateFilter("a = 1"))
+
+	join := "Id IN (SELECT UserId FROM UserLogin)"
+	src := org.source(func(cfg *Config) { cfg.Scope = join })
+	_, err = read(src.Match(t.Context(), join+" AND "+join))
+	require.ErrorContains(t, err, "with those of Config.Scope")
+}
+
+func TestReadUser(t *testing.T) {
+	org := newFakeOrg(t)
+	src := org.source(nil)
+	u, err := src.User(t.Context(), "005000000000002") // the short form of the ID
+	require.NoError(t, err)
+	assert.Equal(t, "005000000000002AAA", u.ID)
+
+	asked := org.requests
+	for _, id := range []string{"", "nobody", "' OR Id != '", "005000000000002AA'"} {
+		_, err = src.User(t.Context(), id)
+		require.ErrorIs(t, err, sources.ErrNotFound)
+	}
+	assert.Equal(t, asked, org.requests, "no record has such an ID")
+}
+
+func TestInfo(t *testing.T) {
+	src := newFakeOrg(t).source(func(cfg *Config) { cfg.Connection = "sf-prod" })
+	assert.Equal(t, sources.Info{
+		Kind: "salesforce", Connection: "sf-prod",
+		Lists: sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers,
+	}, src.Info())
+	assert.Equal(t, "salesforce", newFakeOrg(t).source(nil).Info().Connection)
+}
+
+func TestNewNamesEveryProblem(t *testing.T) {
+	_, err := New(Config{
+		LoginURL: "http://login.salesforce.com", APIVersion: "64", Scope: "a = 1 LIMIT 1",
+		Attributes: []string{"ok", "a b", "x; DROP"}, MaxAPIUsage: 101,
+	})
+	for _, want := range []string{
+		"LoginURL: want https", `APIVersion "64": want a form such as v64.0`, "Scope: position 7: LIMIT",
+		`Attributes[1] "a b"`, `Attributes[2] "x; DROP"`, "MaxAPIUsage 101",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// Nothing personal and no secret is logged, even at the lowest level.
+func TestLogHoldsNothingPersonal(t *testing.T) {
+	var log bytes.Buffer
+	org := newFakeOrg(t)
+	org.objects["User"][0]["Title"] = map[string]any{"odd": "shape"}
+	failed := false
+	org.fault = func(n int, w http.ResponseWriter, _ *http.Request) bool {
+		if n != 2 || failed {
+			return false
+		}
+		failed = true
+		w.Header().Set("Retry-After", "0")
+		sayError(w, 503, "SERVER_UNAVAILABLE", "ada@acme.com")
+		return true
+	}
+	src := org.source(func(cfg *Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	users, err := read(src.Users(t.Context()))
+	require.NoError(t, err)
+	require.Len(t, users, 5, "a broken field does not fail the run")
+	assert.Empty(t, users[0].Title)
+	assert.Contains(t, log.String(), "005000000000001AAA")
+	assert.Contains(t, log.String(), "Title")
+	assert.Contains(t, log.String(), "repeat a request")
+	for _, secret := range []string{"ada", "Byron", fakeSession, fakeSecret, "SELECT"} {
+		assert.NotContains(t, log.String(), secret)
+	}
+}
+
+// Pages are read one at a time and only as far as they are wanted.
+func TestStreams(t *testing.T) {
+	org := newFakeOrg(t)
+	org.page = 1
+	for range org.source(nil).Users(t.Context()) {
+		break
+	}
+	assert.Equal(t, 3, org.requests, "login, description, first page")
+}
+
+func BenchmarkUsers(b *testing.B) {
+	org := newFakeOrg(b)
+	org.page = 2000
+	template := org.objects["User"][0]
+	org.objects["User"] = nil
+	for i := range 10_000 {
+		rec := record{}
+		for field, value := range template {
+			rec[field] = value
+		}
+		rec["Id"] = "005" + strings.Repeat("0", 7-len(strconv.Itoa(i))) + strconv.Itoa(i) + "00000AAA"
+		org.objects["User"] = append(org.objects["User"], rec)
+	}
+	src := org.source(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		for _, err := range src.Users(context.Background()) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != 10_000 {
+			b.Fatal(n)
+		}
+	}
+}
+
+// One login serves everybody who needs one at the same time.
+func TestConcurrentCallsLogInOnce(t *testing.T) {
+	org := newFakeOrg(t)
+	src := org.source(nil)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			_, err := read(src.Match(t.Context(), "Id != null"))
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 1, org.logins)
+}
