@@ -115,6 +115,9 @@ func TestAddressesBeyondASCII(t *testing.T) { // S7, S22
 		{"bo@" + strings.Repeat("ü", 2000), "bo@" + strings.Repeat("ü", 2000), "bo"},
 		{"no-at-sign-ü", "NO-AT-SIGN-ü", "bo"},
 		{"bo@\xff", "bo@\xfe", ""},
+		{"bo-as-bytes-\xc3@acme.com", "bo-as-bytes-\xe3@acme.com", ""},
+		{"bo@" + strings.Repeat("ü", 600), "bo@" + strings.Repeat("Ü", 600), ""}, // too long for a domain
+		{"ZZZZZZZZ@zzz.com", "zzzzzzzz@ZZZ.com", "bo"},
 		{"@[`{Z", "@[`{z", "bo"},
 		{"long.enough.for.words@[`{Z", "LONG.enough.for.words@[`{Z", "bo"},
 		{"long.enough.for.words@[`{", "long.enough.for.words`[@{", ""},
@@ -218,7 +221,7 @@ func TestFollow(t *testing.T) {
 		people[i].Manager = keys("boss@acme.com", "", "")
 	}
 	people[0].Follow = false // R87, R91 to R93, R95
-	people[1].Follow = false // R86, R88
+	people[1].Follow = false // R85, R86, R88
 	got := outcomes(people)
 	assert.Equal(t, outcome{"old", false, hierarchy.NoFinding}, got["kept"])
 	assert.Equal(t, outcome{"", false, hierarchy.NoFinding}, got["ignored"])

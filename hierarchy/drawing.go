@@ -125,7 +125,7 @@ func shown(parts ...string) string {
 	for i, part := range parts {
 		parts[i] = strings.ToValidUTF8(part, string(utf8.RuneError))
 	}
-	return string(appendWords(nil, func(r rune) rune {
+	return string(words(nil, func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}

@@ -14,36 +14,37 @@ import (
 // name in the DNS is that long, and the conversion takes quadratic time.
 const maxDomain = 1024
 
-// appendEmail appends the form in which addresses are compared (rule S7): two
-// addresses are the same if and only if these bytes are.
-func appendEmail(dst []byte, address string) []byte {
-	start := len(dst)
-	dst = append(dst, strings.TrimSpace(address)...)
-	if lowerASCII(dst[start:]) {
-		return dst
+// foldEmail returns the form in which addresses are compared (rule S7): two
+// addresses are the same if and only if these bytes are. Like foldName, it
+// overwrites the buffer given and allocates only if that is too small.
+func foldEmail(buffer []byte, address string) []byte {
+	folded := append(buffer[:0], strings.TrimSpace(address)...)
+	if lowerASCII(folded) {
+		return folded
 	}
-	domain := start + 1 + bytes.LastIndexByte(dst[start:], '@')
-	if domain == start || len(dst)-domain > maxDomain || isASCII(dst[domain:]) || !utf8.Valid(dst[domain:]) {
-		return dst
+	at := bytes.LastIndexByte(folded, '@')
+	domain := folded[at+1:]
+	if at < 0 || len(domain) > maxDomain || isASCII(domain) || !utf8.Valid(domain) {
+		return folded
 	}
-	if label, err := idna.Lookup.ToASCII(string(dst[domain:])); err == nil {
-		dst = append(dst[:domain], label...)
+	if label, err := idna.Lookup.ToASCII(string(domain)); err == nil {
+		folded = append(folded[:at+1], label...)
 	}
-	return dst
+	return folded
 }
 
-// appendName appends the form in which full names are compared: words
-// separated by one space, each character replaced by the least of those that
-// differ from it by case only.
-func appendName(dst []byte, parts ...string) []byte {
-	return appendWords(dst, foldRune, parts...)
+// foldName returns the form in which full names are compared: words separated
+// by one space, each character replaced by the least of those that differ from
+// it by case only.
+func foldName(buffer []byte, parts ...string) []byte {
+	return words(buffer, foldRune, parts...)
 }
 
-// appendWords appends the words of all parts, one space between any two, with
-// each rune mapped. A rune that is mapped to a negative one is left out, and
-// bytes that are not UTF-8 stay as they are.
-func appendWords(dst []byte, mapped func(rune) rune, parts ...string) []byte {
-	start := len(dst)
+// words returns the words of all parts, one space between any two, with each
+// rune mapped. A rune that is mapped to a negative one is left out, and bytes
+// that are not UTF-8 stay as they are.
+func words(buffer []byte, mapped func(rune) rune, parts ...string) []byte {
+	out := buffer[:0]
 	for _, part := range parts {
 		space := true
 		for i, size := 0, 0; i < len(part); i += size {
@@ -59,18 +60,18 @@ func appendWords(dst []byte, mapped func(rune) rune, parts ...string) []byte {
 					continue
 				}
 			}
-			if space && len(dst) > start {
-				dst = append(dst, ' ')
+			if space && len(out) > 0 {
+				out = append(out, ' ')
 			}
 			space = false
 			if invalid {
-				dst = append(dst, part[i])
+				out = append(out, part[i])
 			} else {
-				dst = utf8.AppendRune(dst, r)
+				out = utf8.AppendRune(out, r)
 			}
 		}
 	}
-	return dst
+	return out
 }
 
 // foldRune returns the least rune that is r but for its case.

@@ -107,41 +107,42 @@ func newIndex(kind kind, people []Person) *index {
 // block is how many people are hashed before any of them is looked up.
 const block = 256
 
-// own appends the comparable form of a key that p has: of the alias if asked
-// for, which only an index by email knows.
-func (x *index) own(dst []byte, p *Person, alias bool) []byte {
+// own returns the comparable form of a key that p has, in the buffer if it is
+// large enough: of the alias if asked for, which only an index by email knows.
+func (x *index) own(buffer []byte, p *Person, alias bool) []byte {
 	switch {
 	case alias:
-		return appendEmail(dst, p.Alias)
+		return foldEmail(buffer, p.Alias)
 	case x.kind == byEmail:
-		return appendEmail(dst, p.Email)
+		return foldEmail(buffer, p.Email)
 	case x.kind == byID:
-		return append(dst, strings.TrimSpace(p.ID)...)
+		return append(buffer[:0], strings.TrimSpace(p.ID)...)
 	case x.kind == byName:
-		return appendName(dst, p.GivenName, p.FamilyName)
+		return foldName(buffer, p.GivenName, p.FamilyName)
 	}
-	return append(dst, p.Key...)
+	return append(buffer[:0], p.Key...)
 }
 
-// given appends the comparable form of a key that names somebody.
-func (x *index) given(dst []byte, key string) []byte {
+// given returns the comparable form of a key that names somebody, in the
+// buffer if it is large enough.
+func (x *index) given(buffer []byte, key string) []byte {
 	switch x.kind {
 	case byEmail:
-		return appendEmail(dst, key)
+		return foldEmail(buffer, key)
 	case byID:
-		return append(dst, strings.TrimSpace(key)...)
+		return append(buffer[:0], strings.TrimSpace(key)...)
 	case byName:
-		return appendName(dst, key)
+		return foldName(buffer, key)
 	}
-	return append(dst, key...)
+	return append(buffer[:0], key...)
 }
 
 // has reports whether person i has the key, given in its comparable form.
 func (x *index) has(i int32, key []byte) bool {
 	var buffer [64]byte
 	p := &x.people[i]
-	return bytes.Equal(x.own(buffer[:0], p, false), key) ||
-		x.kind == byEmail && p.Alias != "" && bytes.Equal(x.own(buffer[:0], p, true), key)
+	return bytes.Equal(x.own(buffer[:], p, false), key) ||
+		x.kind == byEmail && bytes.Equal(x.own(buffer[:], p, true), key)
 }
 
 // active reports whether person i counts among the bearers of a key.
@@ -158,7 +159,7 @@ func (x *index) hash(key []byte) uint64 {
 
 func (x *index) hashOwn(p *Person, alias bool) uint64 {
 	var buffer [64]byte
-	return x.hash(x.own(buffer[:0], p, alias))
+	return x.hash(x.own(buffer[:], p, alias))
 }
 
 // probe returns the first slot from at on that is empty or may hold the hash.
@@ -185,20 +186,20 @@ func (x *index) insert(i int32, hash uint64, alias bool) {
 			return
 		}
 		var buffer [64]byte
-		if x.has(x.bearer(at), x.own(buffer[:0], &x.people[i], alias)) {
+		if x.has(x.bearer(at), x.own(buffer[:], &x.people[i], alias)) {
 			break
 		}
 	}
 	held := uint32(x.slots[at])
-	if held&sharedBit != 0 {
-		x.shared[held&^sharedBit].add(i, x.active(i))
-	} else if only := int32(held - 1); only != i {
-		b := bearers{some: i, first: None, second: None}
+	if held&sharedBit == 0 {
+		only := int32(held - 1)
+		b := bearers{some: only, first: None, second: None}
 		b.add(only, x.active(only))
-		b.add(i, x.active(i))
-		x.slots[at] = hash<<32 | sharedBit | uint64(len(x.shared))
+		held = sharedBit | uint32(len(x.shared))
+		x.slots[at] = hash<<32 | uint64(held)
 		x.shared = append(x.shared, b)
 	}
+	x.shared[held&^sharedBit].add(i, x.active(i))
 }
 
 // bearer returns one of the people to whom the slot refers.
@@ -222,7 +223,7 @@ type lookup struct {
 
 func (x *index) lookup(key string) lookup {
 	var buffer [64]byte
-	return lookup{index: x, key: key, hash: x.hash(x.given(buffer[:0], key))}
+	return lookup{index: x, key: key, hash: x.hash(x.given(buffer[:], key))}
 }
 
 // seek goes to the first slot that may hold the key.
@@ -257,7 +258,7 @@ func (l *lookup) find(i int32) (int32, Finding) {
 	switch {
 	case several:
 		return None, ambiguous[x.kind]
-	case j == i, j != None && x.active(j):
+	case j != None && x.active(j):
 		return j, NoFinding
 	case x.names(l.key, i):
 		return i, NoFinding
@@ -271,7 +272,7 @@ func (x *index) names(key string, i int32) bool {
 		return true // mostly, addresses are written alike
 	}
 	var buffer [64]byte
-	return x.has(i, x.given(buffer[:0], key))
+	return x.has(i, x.given(buffer[:], key))
 }
 
 // ambiguous is the finding for a key of each kind that several people have.
