@@ -244,6 +244,13 @@ func TestCurrentThatNamesNobody(t *testing.T) {
 	assert.Equal(t, outcome{"cy", true, hierarchy.NoFinding}, got["bo"])
 }
 
+// A current manager is found by Key although nobody inactive can become one.
+func TestInactiveCurrentManager(t *testing.T) { // S24, S25
+	people := team("ana<bo", "bo")
+	people[1].Active = false
+	assert.Equal(t, outcome{"bo", false, hierarchy.NoManagerKey}, outcomes(people)["ana"])
+}
+
 func TestBuildNobody(t *testing.T) {
 	c := hierarchy.Build(nil)
 	for range c.Roots() {

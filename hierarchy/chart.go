@@ -34,7 +34,8 @@ func (c *Chart) Changed(i int) bool { return c.manager[i] != c.current[i] }
 // to say, or NoFinding.
 func (c *Chart) Finding(i int) Finding { return c.finding[i] }
 
-// Roots yields the people who have no manager, in ascending order.
+// Roots yields the people who have no manager, in ascending order. Nobody on
+// a cycle of current edges, or below one, has a root.
 func (c *Chart) Roots() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i, manager := range c.manager {

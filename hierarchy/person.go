@@ -68,7 +68,9 @@ const (
 	ManagerInactive
 	// Cycle: the person is on a cycle. Either the directory's edges would
 	// close it, a manager of oneself included, and are not applied; or the
-	// current edges form it already, and stay (rule S24).
+	// current edges form it already, and stay (rule S24). It is found of
+	// everybody on the cycle, also of those who do not follow the directory,
+	// and stands in place of any other finding.
 	Cycle
 )
 
