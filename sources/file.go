@@ -90,6 +90,9 @@ func (s *Snapshot) check() error {
 		}
 	}
 	for _, query := range slices.Sorted(maps.Keys(s.Matches)) {
+		if s.Matches[query] == nil {
+			findings.Add(fmt.Sprintf("matches[%q]", query), "want an array, got null: leave out a query that was not answered")
+		}
 		if at := slices.Index(s.Matches[query], ""); at >= 0 {
 			findings.Add(fmt.Sprintf("matches[%q][%d]", query, at), "want the id of a user, got an empty string")
 		}
@@ -149,7 +152,9 @@ func WriteSnapshot(w io.Writer, s *Snapshot) error {
 // sortedSet returns the values of list, sorted and each once, and never nil:
 // an empty answer to a query is an array.
 func sortedSet(list []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(list)))
+	set := append(make([]string, 0, len(list)), list...)
+	slices.Sort(set)
+	return slices.Compact(set)
 }
 
 // A snapshotWriter writes a piece at a time, so that a large directory is not
