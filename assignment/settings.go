@@ -65,9 +65,11 @@ func (s *Settings) Equal(t *Settings) bool {
 		sameMap(s.Profiles, t.Profiles) && sameMap(s.Extra, t.Extra)
 }
 
-// sameMap is maps.Equal, but for the iteration of two empty maps.
+// sameMap is maps.Equal, but for the iteration of two empty maps, and that it
+// walks the second: of all people who are compared with one assignment, that
+// map is the same.
 func sameMap[V comparable](a, b map[string]V) bool {
-	return len(a) == len(b) && (len(a) == 0 || maps.Equal(a, b))
+	return len(a) == len(b) && (len(a) == 0 || maps.Equal(b, a))
 }
 
 // Loses reports whether going from s to t takes a seat, a profile or a capture

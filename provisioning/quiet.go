@@ -20,6 +20,13 @@ func (w *work) fetch(start, end int) (sum int) {
 			sum += len(u.Email) + len(u.Title) + len(u.TimeZone) + len(u.Manager.Email)
 		}
 	}
+	for i := range w.members[start:end] {
+		m := &w.members[start+i]
+		sum += len(m.Profiles)
+		if len(m.Seats) > 0 && len(m.Capture) > 0 {
+			sum += len(m.Seats[0]) + len(m.Capture[0])
+		}
+	}
 	for _, user := range w.userOf[start:end] {
 		if user != none {
 			u := &w.users[user]

@@ -1,0 +1,22 @@
+.PHONY: help test lint bench fuzz update ci
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+test: ## run all tests with the race detector
+	go test -race -shuffle=on ./...
+
+lint: ## vet, formatting and the linters of .golangci.yml
+	.ci/lint
+
+bench: ## measure; the budgets are ratios within one run
+	go test -run '^$$' -bench . -benchmem ./hierarchy ./timezone ./provisioning ./scim
+
+fuzz: ## give each fuzz test FUZZTIME (30s)
+	.ci/fuzz $(or $(FUZZTIME),30s)
+
+update: ## rewrite the expected plans of the scenarios, for you to read
+	go test ./provisioning -run Scenarios -update
+
+ci: ## what runs on every submission
+	.ci/run

@@ -1,0 +1,112 @@
+package usher_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/usher-go/usher"
+
+// mayImport is the whole import graph of the module, without tests and
+// examples. An edge is a design decision, so it is made here first.
+var mayImport = map[string]string{
+	"":                                 "",
+	"internal/strictjson":              "",
+	"sources":                          "internal/strictjson",
+	"sources/sourcetest":               "sources",
+	"sources/internal/rest":            "sources",
+	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
+	"sources/salesforce/internal/soql": "",
+	"hierarchy":                        "",
+	"timezone":                         "",
+	"timezone/internal/gen":            "timezone",
+	"assignment":                       "sources",
+	"provisioning":                     "sources assignment hierarchy timezone internal/strictjson",
+	"provisioning/storetest":           "provisioning assignment sources",
+	"provisioning/sqlstore":            "provisioning assignment internal/strictjson",
+	"provisioning/phone":               "timezone",
+	"scim":                             "sources",
+	"scim/scimtest":                    "scim sources",
+	"scim/sqlstore":                    "scim sources",
+}
+
+// mayUse is which packages of which other modules a package may name.
+var mayUse = map[string][]string{
+	"hierarchy":              {"golang.org/x/net/idna"},
+	"provisioning":           {"golang.org/x/net/idna"},
+	"provisioning/phone":     {"github.com/nyaruka/phonenumbers"},
+	"provisioning/storetest": {"github.com/stretchr/testify"},
+	"sources/sourcetest":     {"github.com/stretchr/testify"},
+	"sources/salesforce":     {"golang.org/x/oauth2", "github.com/go-jose/go-jose/v4"},
+	"sources/internal/rest":  {"golang.org/x/oauth2"},
+	"scim":                   {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4", "github.com/scim2/filter-parser"},
+	"scim/scimtest":          {"github.com/stretchr/testify"},
+}
+
+// pure are the packages that decide. They link no HTTP, and of other modules
+// only what domains in other scripts need.
+var pure = []string{"sources", "hierarchy", "timezone", "assignment", "provisioning"}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,Standard"}, args...)...).Output()
+	require.NoError(t, err)
+	var packages []listed
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
+		var p listed
+		require.NoError(t, decoder.Decode(&p))
+		packages = append(packages, p)
+	}
+	return packages
+}
+
+func within(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, module), "/") }
+
+// TestImports holds the import direction: data goes one way, vendor SDKs stay
+// in their own package, and test code in test packages.
+func TestImports(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		name := within(p.ImportPath)
+		if strings.HasPrefix(name, "examples/") {
+			continue
+		}
+		allowed, known := mayImport[name]
+		require.True(t, known, "package %q is not in mayImport: say there what it may import", name)
+		for _, path := range p.Imports {
+			switch {
+			case strings.HasPrefix(path, module):
+				require.Contains(t, strings.Fields(allowed), within(path), "%s imports %s", name, within(path))
+			case strings.Contains(strings.SplitN(path, "/", 2)[0], "."):
+				require.True(t, slices.ContainsFunc(mayUse[name], func(prefix string) bool { return strings.HasPrefix(path, prefix) }),
+					"%s uses %s", name, path)
+			case path == "testing" || strings.HasPrefix(path, "testing/"):
+				require.True(t, strings.HasSuffix(name, "test"), "%s imports %s: only packages named ...test may", name, path)
+			}
+		}
+	}
+}
+
+// TestPurePackages holds that the deciding packages stay light: a host that
+// tests its rules compiles no HTTP and no vendor's SDK.
+func TestPurePackages(t *testing.T) {
+	for _, name := range pure {
+		for _, dep := range list(t, "./"+name)[0].Deps {
+			require.NotEqual(t, "net/http", dep, "%s links net/http", name)
+			if strings.Contains(strings.SplitN(dep, "/", 2)[0], ".") && !strings.HasPrefix(dep, module) {
+				require.True(t, strings.HasPrefix(dep, "golang.org/x/net/idna") || strings.HasPrefix(dep, "golang.org/x/text/"), "%s links %s", name, dep)
+			}
+		}
+	}
+}
