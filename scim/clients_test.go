@@ -1,0 +1,65 @@
+package scim_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/scim"
+	"github.com/usher-go/usher/scim/internal/clienttest"
+)
+
+const testToken = "test-token"
+
+// authenticate accepts testToken for the tenant "t1" and any other token "x"
+// for the tenant x.
+func authenticate(r *http.Request) (scim.Principal, error) {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch token {
+	case "":
+		return scim.Principal{}, scim.ErrNotFound
+	case testToken:
+		return scim.Principal{Tenant: "t1", Connection: "c1"}, nil
+	}
+	return scim.Principal{Tenant: token, Connection: "c1"}, nil
+}
+
+// mount serves cfg below /scim/v2 as a host would, with defaults for what a
+// test does not care about.
+func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
+	tb.Helper()
+	if cfg.Store == nil {
+		cfg.Store = &scim.Memory{}
+	}
+	if cfg.Authenticate == nil {
+		cfg.Authenticate = authenticate
+	}
+	handler, err := scim.NewHandler(cfg)
+	require.NoError(tb, err)
+	mux := http.NewServeMux()
+	mux.Handle("/scim/v2/", http.StripPrefix("/scim/v2", handler))
+	server := httptest.NewServer(mux)
+	tb.Cleanup(server.Close)
+	return server
+}
+
+// R14, R15, R20, R21, R48-R50, R57-R60, R62, S6: what the providers' clients
+// send, from the public facts named in each file, is answered as they need it.
+func TestClients(t *testing.T) {
+	files, err := filepath.Glob("testdata/clients/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			server := mount(t, scim.Config{UserExtension: "urn:ietf:params:scim:schemas:extension:Gong:2.0:User"})
+			clienttest.Run(t, clienttest.Target{Base: server.URL + "/scim/v2", Token: testToken, Client: server.Client()}, string(text))
+		})
+	}
+}
