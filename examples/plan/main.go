@@ -1,0 +1,168 @@
+// Plan prints what usher would do, from files alone: it reaches no directory
+// and no database, and changes nothing. An admin uses it to try a rule before
+// it goes live, a support engineer to see why somebody was left out, a test to
+// compare plans.
+//
+//	go run ./examples/plan -config C -snapshot S [-members M] [-explain WHO] [-json]
+//
+// The config is a provisioning.Config, the snapshot what sources.WriteSnapshot
+// writes, of whatever source, and the members are the team as it is, none if
+// the flag is not given. docs/formats.md describes all three. For example:
+//
+//	$ cd examples/plan/testdata
+//	$ go run .. -config config.json -snapshot snapshot.json -members members.json
+//	plan for okta, config 7: ...
+//
+// The exit status is 0 if there is a plan, whatever it holds back; 1 if a file
+// cannot be read or is not what it should be; 2 for a wrong command line.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+func main() {
+	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	}
+	fmt.Fprintln(os.Stderr, "plan:", err)
+	os.Exit(1)
+}
+
+// errUsage is the error of a wrong command line, which has been told already.
+var errUsage = errors.New("usage")
+
+// The largest files that are read, in bytes. A snapshot has a limit of its own:
+// sources.DefaultSnapshotBytes.
+const (
+	maxConfig  = 16 << 20
+	maxMembers = 1 << 30
+)
+
+func run(args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("plan", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	configPath := flags.String("config", "", "the `file` with the rules (required)")
+	snapshotPath := flags.String("snapshot", "", "the `file` with the directory (required)")
+	membersPath := flags.String("members", "", "the `file` with the team as it is; none: nobody is in yet")
+	explain := flags.String("explain", "", "print the story of one person only: an `email`, ID or full name")
+	asJSON := flags.Bool("json", false, "print the plan as canonical JSON")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return errUsage
+	}
+	wrong := ""
+	switch {
+	case flags.NArg() > 0:
+		wrong = fmt.Sprintf("unexpected argument %q", flags.Arg(0))
+	case *configPath == "":
+		wrong = "-config is missing"
+	case *snapshotPath == "":
+		wrong = "-snapshot is missing"
+	case *asJSON && *explain != "":
+		wrong = "-json and -explain exclude each other"
+	}
+	if wrong != "" {
+		fmt.Fprintf(stderr, "plan: %s\n", wrong)
+		flags.Usage()
+		return errUsage
+	}
+
+	resolver, err := readConfig(*configPath)
+	if err != nil {
+		return err
+	}
+	for _, warning := range resolver.Warnings() {
+		fmt.Fprintf(stderr, "%s: warning: %s\n", *configPath, warning)
+	}
+	snapshot, err := readSnapshot(*snapshotPath)
+	if err != nil {
+		return err
+	}
+	var team []provisioning.Member
+	if *membersPath != "" {
+		if team, err = readMembers(*membersPath); err != nil {
+			return err
+		}
+	}
+
+	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team})
+
+	switch {
+	case *asJSON:
+		return plan.WriteJSON(stdout)
+	case *explain != "":
+		_, err = io.WriteString(stdout, plan.Explain(*explain))
+	default:
+		_, err = io.WriteString(stdout, plan.String())
+	}
+	return err
+}
+
+func readConfig(path string) (*provisioning.Resolver, error) {
+	data, err := readFile(path, maxConfig)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := provisioning.ParseConfig(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return provisioning.New(cfg)
+}
+
+func readSnapshot(path string) (*sources.Snapshot, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	snapshot, err := sources.ReadSnapshot(file, sources.DefaultSnapshotBytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return snapshot, nil
+}
+
+func readMembers(path string) ([]provisioning.Member, error) {
+	data, err := readFile(path, maxMembers)
+	if err != nil {
+		return nil, err
+	}
+	team, err := provisioning.ReadMembers(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return team, nil
+}
+
+// readFile reads a file of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, limit)
+	}
+	return data, nil
+}
