@@ -1,5 +1,7 @@
 package timezone
 
+import "fmt"
+
 // Hints is what a directory and the application know about where a person
 // works. Every field may be empty, may have white space around it and may be
 // in any case.
@@ -32,8 +34,14 @@ func (b Basis) String() string {
 	return "invalid"
 }
 
-// MarshalText implements encoding.TextMarshaler with the words of String.
-func (b Basis) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+// MarshalText implements encoding.TextMarshaler with the words of String. A
+// value that is none of the constants is an error.
+func (b Basis) MarshalText() ([]byte, error) {
+	if int(b) >= len(basisWords) {
+		return nil, fmt.Errorf("timezone: invalid basis %d", uint8(b))
+	}
+	return []byte(basisWords[b]), nil
+}
 
 // Result is the answer of Resolve. It is comparable and holds no reference to
 // the hints.

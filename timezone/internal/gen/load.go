@@ -186,7 +186,7 @@ func (w *world) settleLinks() error {
 		return err
 	}
 	for _, f := range rows {
-		if home[f[0]] == "" && home[f[1]] != "" && !slices.Contains(abbreviations, f[0]) && slices.Contains(w.zones, f[0]) {
+		if home[f[0]] == "" && home[f[1]] != "" && !slices.Contains(ofNoCountry, f[0]) && slices.Contains(w.zones, f[0]) {
 			w.current[f[0]] = f[1]
 		}
 	}
@@ -206,6 +206,10 @@ func (w *world) settleLinks() error {
 // abbreviations are names that read like the abbreviation of a zone with
 // daylight saving time, but stand for a fixed offset.
 var abbreviations = []string{"EST", "HST", "MST"}
+
+// ofNoCountry are names that several countries keep, although CLDR counts them
+// to the zone of one.
+var ofNoCountry = append([]string{"CET", "CST6CDT", "EET", "EST5EDT", "MET", "MST7MDT", "PST8PDT", "WET"}, abbreviations...)
 
 // settleStates gives every state its zone: by its own line, by its country's
 // "*", by its successors.

@@ -48,8 +48,10 @@ func (f *folder) ascii(c byte) {
 		}
 	case c == '&':
 		f.endWord()
-		f.putAll("and")
-		f.endWord()
+		if f.n > 0 { // it joins two names, or "&" would be Andorra's code
+			f.putAll("and")
+			f.endWord()
+		}
 	default:
 		f.endWord()
 	}

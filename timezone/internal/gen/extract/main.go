@@ -320,7 +320,7 @@ func (x extractor) people() {
 	for lines.Scan() {
 		f := strings.Split(lines.Text(), "\t")
 		code := iso[f[8]+"."+f[10]]
-		if people, err := strconv.Atoi(f[14]); err == nil && several(f[8]) && strings.HasPrefix(code, f[8]+"-") {
+		if people, err := strconv.Atoi(f[14]); err == nil && several(f[8]) && strings.HasPrefix(code, f[8]+"-") && !strings.HasSuffix(code, "~") { // "~" marks codes of Natural Earth's own
 			sum[row(code, f[17])] += people
 		}
 	}

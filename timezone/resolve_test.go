@@ -1,0 +1,353 @@
+package timezone_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/timezone"
+)
+
+// answer is what a test expects of Resolve with the default UTC.
+type answer struct {
+	zone  string
+	basis timezone.Basis
+	notes []timezone.Note
+}
+
+func byDefault(notes ...timezone.Note) answer { return answer{"UTC", timezone.BasisDefault, notes} }
+
+func check(t *testing.T, h timezone.Hints, want answer) {
+	t.Helper()
+	h.Default = "UTC"
+	r := timezone.Resolve(h)
+	got := answer{r.Zone, r.Basis, slices.Collect(r.Notes.All())}
+	assert.Equal(t, want, got, "%+v", h)
+}
+
+const (
+	offset   = timezone.NoteOffsetUnsupported
+	noName   = timezone.NoteUnknownName
+	abbrev   = timezone.NoteAbbreviation
+	noPlace  = timezone.NoteUnknownCountry
+	noState  = timezone.NoteUnknownState
+	majority = timezone.NoteStateMajority
+	many     = timezone.NoteCountryHasMany
+	primary  = timezone.NoteCountryPrimary
+	noZone   = timezone.NoteCountryNoZone
+)
+
+// R74, R75, S26: the time-zone attribute.
+func TestZoneAttribute(t *testing.T) {
+	for zone, want := range map[string]string{
+		"America/New_York":          "America/New_York",
+		"AMERICA/NEW_YORK":          "America/New_York",
+		"\u2003europe/london\r\n":   "Europe/London",
+		"America/Port-au-Prince":    "America/Port-au-Prince",
+		"Antarctica/DumontDUrville": "Antarctica/DumontDUrville",
+		"Etc/GMT-14":                "Etc/GMT-14",
+		"etc/gmt+12":                "Etc/GMT+12",
+		"GMT0":                      "GMT0",
+		"GMT+0":                     "GMT+0",
+		"Etc/Greenwich":             "Etc/Greenwich",
+		"utc":                       "UTC",
+		"PST8PDT":                   "PST8PDT",
+		"W-SU":                      "Europe/Moscow",
+		// Windows
+		"Pacific Standard Time":             "America/Los_Angeles",
+		"W. EUROPE STANDARD TIME":           "Europe/Berlin",
+		"Central America Standard Time":     "America/Guatemala",
+		"Central Standard Time (Mexico)":    "America/Mexico_City",
+		" Mountain Standard Time (Mexico) ": "America/Mazatlan",
+		"UTC-08":                            "Etc/GMT+8",
+		"UTC+13":                            "Etc/GMT-13",
+		"Russia Time Zone 11":               "Asia/Kamchatka",
+		"Yukon Standard Time":               "America/Whitehorse",
+		// Salesforce
+		"(GMT-08:00) Pacific Standard Time (America/Los_Angeles)":        "America/Los_Angeles",
+		"(GMT-07:00) Pacific Daylight Time (america/los_angeles)":        "America/Los_Angeles",
+		"(GMT\u221203:30) Newfoundland Standard Time (America/St_Johns)": "America/St_Johns",
+		"(GMT+00:00) Greenwich Mean Time (GMT)":                          "GMT",
+		"(GMT+05:30) India Standard Time (Asia/Kolkata) ":                "Asia/Kolkata",
+		"(GMT+12:00) New Zealand Standard Time (North Island) ( NZ )":    "Pacific/Auckland",
+	} {
+		check(t, timezone.Hints{Zone: zone, Country: "JP", State: "CA"}, answer{want, timezone.BasisZone, nil})
+	}
+	for _, name := range []string{"EST", "mst", "HST"} {
+		check(t, timezone.Hints{Zone: name}, answer{strings.ToUpper(name), timezone.BasisZone, []timezone.Note{abbrev}})
+	}
+	for _, zone := range []string{
+		"-05:00", "+05:30", "+0530", "-5", "+5", "−05:00", "05:30", "UTC-5", "utc+05:30", "GMT+2", "GMT -08:00", "UTC+5:45",
+		"(UTC-05:00)", "GMT-0800", "+05.5", "±00:00", "-05:00:00", "UTC–3", "+14:00", " -03 ", "UTC+0", "GMT-08",
+	} {
+		check(t, timezone.Hints{Zone: zone}, byDefault(offset))
+		check(t, timezone.Hints{Zone: zone, Country: "JP"}, answer{"Asia/Tokyo", timezone.BasisCountry, []timezone.Note{offset}})
+	}
+	for _, zone := range []string{
+		"Local", "local", "Factory", "posix/America/New_York", "right/America/New_York", "posixrules", "localtime", "/",
+		"America//New_York", "./America/New_York", "America/New_York/", "/America/New_York", "America/New York", "New_York",
+		"America/New_York\x00", "America\\New_York", "../Europe/London", "America", "Etc/Unknown", "Etc/GMT+13", "Etc/GMT-15",
+		"PST", "IST", "CST", "EDT", "BST", "CEST", "PDT", "Z", "Eastern Time (US & Canada)", "Pacific Time",
+		"(UTC-05:00) Eastern Time (US & Canada)", "(GMT-08:00) Pacific Time (US & Canada)", "Customized Time Zone",
+		"tzone://Microsoft/Utc", "America/New_York (EST)x", "()", "(", ")", "12345", "0", "5", "EST5EDT,M3.2.0,M11.1.0", "null", "N/A",
+		"Europe/Londres", "Ευρώπη", "\xff\xfe", strings.Repeat("A", 5000), "UTC+", "GMT-", "+", "-", ":", "+:30", "UTC+1 (Berlin)",
+		"US/Pacific-New", "America/Los_Angeles2", "Pacific Standard", "Pacific Daylight Time", "America/New_York,Europe/London",
+	} {
+		check(t, timezone.Hints{Zone: zone}, byDefault(noName))
+	}
+	for _, blank := range []string{"", " ", "\t\n", "\u00a0\u2003"} {
+		check(t, timezone.Hints{Zone: blank, Country: blank, State: blank}, byDefault())
+	}
+}
+
+// R77: countries, however they are written.
+func TestCountrySpellings(t *testing.T) {
+	for alpha2, spellings := range map[string]string{
+		"US": "US|usa|United States|united states of america|U.S.|U.S.A.|The United States|United States of America (the)",
+		"GB": "GB|UK|u.k.|GBR|United Kingdom|Great Britain|England|United Kingdom of Great Britain and Northern Ireland",
+		"CI": "Côte d’Ivoire|Cote d'Ivoire|COTE DIVOIRE|Ivory Coast|CIV|C\u006f\u0302te d\u02bcIvoire",
+		"TR": "Türkiye|Turkiye|Turkey|TU\u0308RKI\u0307YE|Republic of Türkiye",
+		"CZ": "Czechia|Czech Republic|CZE",
+		"KR": "South Korea|Korea, Republic of|Republic of Korea|Korea (the Republic of)|KOR|korea,republic of",
+		"KP": "North Korea|Korea, Democratic People's Republic of|DPRK|PRK",
+		"CD": "Congo - Kinshasa|Congo (DRC)|Congo, The Democratic Republic of the|Democratic Republic of the Congo|DR Congo|COD",
+		"CG": "Congo|Congo - Brazzaville|Congo (Republic)|Republic of the Congo|Congo, Republic of the|COG",
+		"BA": "Bosnia and Herzegovina|Bosnia & Herzegovina|BOSNIA  &  HERZEGOVINA|Bosnia",
+		"KN": "St. Kitts & Nevis|Saint Kitts and Nevis|St Kitts and Nevis|St.Kitts and Nevis|KNA",
+		"VC": "St. Vincent & the Grenadines|Saint Vincent and the Grenadines",
+		"GM": "Gambia|The Gambia|Gambia, The|Gambia (the)",
+		"BS": "Bahamas|The Bahamas|Bahamas, The",
+		"NL": "Netherlands|The Netherlands|Holland|Netherlands (Kingdom of the)",
+		"MM": "Myanmar (Burma)|Myanmar|Burma|MMR|BUR",
+		"VN": "Vietnam|Viet Nam|Việt Nam|Socialist Republic of Viet Nam",
+		"LA": "Laos|Lao People's Democratic Republic|Lao PDR",
+		"MK": "North Macedonia|Macedonia|FYROM|Macedonia, the former Yugoslav Republic of",
+		"SZ": "Eswatini|Swaziland|Kingdom of Eswatini",
+		"CV": "Cape Verde|Cabo Verde",
+		"TL": "Timor-Leste|Timor Leste|East Timor|TP",
+		"PS": "Palestine|State of Palestine|Palestine, State of|Palestinian Territories|PSE",
+		"VA": "Vatican City|Holy See|Holy See (Vatican City State)|VAT",
+		"RU": "Russia|Russian Federation|RUS",
+		"TW": "Taiwan|Taiwan, Province of China|TWN",
+		"HK": "Hong Kong|Hong Kong SAR China|Hong Kong S.A.R.",
+		"MO": "Macao|Macau|Macao SAR China",
+		"IR": "Iran|Iran, Islamic Republic of|Iran (Islamic Republic of)",
+		"MD": "Moldova|Moldova, Republic of|Republic of Moldova",
+		"TZ": "Tanzania|Tanzania, United Republic of|United Republic of Tanzania",
+		"VE": "Venezuela|Venezuela, Bolivarian Republic of",
+		"BO": "Bolivia|Bolivia, Plurinational State of|Plurinational State of Bolivia",
+		"SY": "Syria|Syrian Arab Republic",
+		"FM": "Micronesia|Micronesia, Federated States of|Federated States of Micronesia",
+		"ST": "ST|São Tomé & Príncipe|Sao Tome and Principe|STP",
+		"AX": "Åland Islands|Aland|ALA",
+		"RE": "Réunion|Reunion|REU",
+		"CW": "Curaçao|Curacao",
+		"BL": "St. Barthélemy|Saint Barthélemy|Saint-Barthélemy",
+		"XK": "Kosovo|XK|XKX|XKK",
+		"GE": "Georgia|GE|GEO|Republic of Georgia",
+		"JO": "Jordan", "TD": "Chad", "GN": "Guinea", "DO": "Dominican Republic", "DM": "Dominica", "NE": "Niger", "NG": "Nigeria",
+		"WS": "Samoa", "AS": "American Samoa", "SS": "South Sudan", "SD": "Sudan", "LC": "St. Lucia",
+	} {
+		for s := range strings.SplitSeq(spellings, "|") {
+			got, ok := timezone.Country(s)
+			assert.True(t, ok, s)
+			assert.Equal(t, alpha2, got, s)
+		}
+	}
+	for _, s := range []string{
+		"", " ", "XX", "ZZ", "EU", "AN", "YU", "SU", "CS", "Narnia", "United", "Unit", "Germny", "Korea", "Virgin Islands", "840", "Europe",
+		"Yugoslavia", "USSR", "U", "A1", "the", "The", "&", "中国", "Россия", "France Germany", "California", "US-CA", "\xff\xff", "..",
+		strings.Repeat("x", 200), "Saint", "St.", "N/A", "AA", "QO", "001",
+	} {
+		got, ok := timezone.Country(s)
+		assert.False(t, ok, s)
+		assert.Empty(t, got, s)
+	}
+	check(t, timezone.Hints{Country: "Narnia"}, byDefault(noPlace))
+	check(t, timezone.Hints{Zone: "PST", Country: "Narnia"}, byDefault(noName, noPlace))
+}
+
+// R76, R78, A17, A20, S26: country and state.
+func TestCountryAndState(t *testing.T) {
+	state, country := timezone.BasisState, timezone.BasisCountry
+	for _, c := range []struct {
+		country, state string
+		want           answer
+	}{
+		// The country decides before the state.
+		{"FR", "US-CA", answer{"Europe/Paris", country, nil}},
+		{"FR", "RE", answer{"Europe/Paris", country, nil}},
+		{"NL", "CW", answer{"Europe/Amsterdam", country, nil}},
+		{"AR", "Mendoza", answer{"America/Argentina/Buenos_Aires", country, nil}},
+		{"DE", "nonsense", answer{"Europe/Berlin", country, nil}},
+		// The state decides where zones differ.
+		{"US", "CA", answer{"America/Los_Angeles", state, nil}},
+		{"us", "us-ca", answer{"America/Los_Angeles", state, nil}},
+		{"USA", "US_CA", answer{"America/Los_Angeles", state, nil}},
+		{"United States", " California ", answer{"America/Los_Angeles", state, nil}},
+		{"US", "State of California", answer{"America/Los_Angeles", state, nil}},
+		{"US", "Washington State", answer{"America/Los_Angeles", state, nil}},
+		{"US", "Washington, D.C.", answer{"America/New_York", state, nil}},
+		{"US", "D.C.", answer{"America/New_York", state, nil}},
+		{"US", "Georgia", answer{"America/New_York", state, nil}},
+		{"US", "TX", answer{"America/Chicago", state, []timezone.Note{majority}}},
+		{"CA", "CA-ON", answer{"America/Toronto", state, []timezone.Note{majority}}},
+		{"CA", "Newfoundland", answer{"America/St_Johns", state, []timezone.Note{majority}}},
+		{"RU", "St. Petersburg", answer{"Europe/Moscow", state, nil}},
+		{"RU", "Republic of Tatarstan", answer{"Europe/Moscow", state, nil}},
+		{"CN", "Guangdong Province", answer{"Asia/Shanghai", state, nil}},
+		{"ES", "Canarias", answer{"Atlantic/Canary", state, nil}},
+		{"Mexico", "México", answer{"America/Mexico_City", state, nil}},
+		// Territories are countries and states.
+		{"PR", "", answer{"America/Puerto_Rico", country, nil}},
+		{"US", "PR", answer{"America/Puerto_Rico", state, nil}},
+		{"US", "US-GU", answer{"Pacific/Guam", state, nil}},
+		{"US", "Virgin Islands", answer{"America/St_Thomas", state, nil}},
+		{"CN", "HK", answer{"Asia/Hong_Kong", state, nil}},
+		{"GE", "", answer{"Asia/Tbilisi", country, nil}},
+		{"Georgia", "GA", answer{"Asia/Tbilisi", country, nil}},
+		// Whole codes need no country.
+		{"", "US-CA", answer{"America/Los_Angeles", state, nil}},
+		{"", "au-qld", answer{"Australia/Brisbane", state, []timezone.Note{majority}}},
+		{"", "FR-75", answer{"Europe/Paris", state, nil}},
+		{"Narnia", "US-CA", answer{"America/Los_Angeles", state, []timezone.Note{noPlace}}},
+		// Nothing usable.
+		{"", "CA", byDefault(noState)},
+		{"", "California", byDefault(noState)},
+		{"", "Georgia", byDefault(noState)},
+		{"", "XX-CA", byDefault(noState)},
+		{"", "US-ZZ", byDefault(noState)},
+		{"", "US-", byDefault(noState)},
+		{"", "AQ-01", byDefault(noState)},
+		{"Narnia", "CA", byDefault(noPlace, noState)},
+		{"US", "", byDefault(many)},
+		{"US", "CA-ON", byDefault(noState, many)},
+		{"US", "Ontario", byDefault(noState, many)},
+		{"US", "AE", byDefault(noState, many)},
+		{"US", "AP", byDefault(noState, many)},
+		{"US", "AA", byDefault(noState, many)},
+		{"US", "UM", byDefault(noState, many)},
+		{"US", "Cali", byDefault(noState, many)},
+		{"US", "San Francisco", byDefault(noState, many)},
+		{"US", "State", byDefault(noState, many)},
+		{"CA", "BC ON", byDefault(noState, many)},
+		{"AQ", "", byDefault(many)},
+		{"AQ", "McMurdo", byDefault(noState, many)},
+		{"UM", "", byDefault(many)},
+		{"UM", "79", answer{"Pacific/Wake", state, nil}},
+		{"UM", "81", byDefault(noState, many)},
+		{"BV", "", byDefault(noZone)},
+		{"HM", "", byDefault(noZone)},
+		// A17: seven countries have a zone that stands for them.
+		{"CL", "", answer{"America/Santiago", country, []timezone.Note{primary}}},
+		{"CN", "", answer{"Asia/Shanghai", country, []timezone.Note{primary}}},
+		{"EC", "", answer{"America/Guayaquil", country, []timezone.Note{primary}}},
+		{"ES", "", answer{"Europe/Madrid", country, []timezone.Note{primary}}},
+		{"NZ", "", answer{"Pacific/Auckland", country, []timezone.Note{primary}}},
+		{"PT", "", answer{"Europe/Lisbon", country, []timezone.Note{primary}}},
+		{"UA", "", answer{"Europe/Kyiv", country, []timezone.Note{primary}}},
+		{"Spain", "Ontario", answer{"Europe/Madrid", country, []timezone.Note{noState, primary}}},
+	} {
+		check(t, timezone.Hints{Country: c.country, State: c.state}, c.want)
+	}
+}
+
+// R79: the default is the last resort, and only a TZ database name is one.
+func TestDefault(t *testing.T) {
+	for given, want := range map[string]string{
+		"Europe/Paris": "Europe/Paris", " europe/paris ": "Europe/Paris", "US/Eastern": "America/New_York", "EST": "EST",
+	} {
+		assert.Equal(t, timezone.Result{Zone: want, Basis: timezone.BasisDefault}, timezone.Resolve(timezone.Hints{Default: given}))
+	}
+	for _, given := range []string{"", "Local", "-05:00", "Pacific Standard Time", "(GMT+01:00) CET (Europe/Paris)", "Narnia/City"} {
+		assert.Equal(t, timezone.Result{}, timezone.Resolve(timezone.Hints{Default: given}), given)
+	}
+}
+
+func TestWords(t *testing.T) {
+	b, err := json.Marshal([]timezone.Basis{0, 1, 2, 3, 4})
+	require.NoError(t, err)
+	assert.JSONEq(t, `["none","zone","country","state","default"]`, string(b))
+	_, err = timezone.Basis(9).MarshalText()
+	assert.Error(t, err)
+
+	notes := timezone.Resolve(timezone.Hints{Zone: "-5", Country: "US", State: "ZZ"}).Notes
+	assert.Equal(t, 3, notes.Len())
+	assert.True(t, notes.Has(timezone.NoteOffsetUnsupported))
+	assert.False(t, notes.Has(timezone.NoteUnknownName))
+	assert.False(t, notes.Has("tz.no_such_note"))
+	for n := range notes.All() {
+		assert.Equal(t, timezone.NoteOffsetUnsupported, n, "a loop may stop at once")
+		break
+	}
+	assert.Zero(t, timezone.Notes(0).Len())
+}
+
+// zoneNames is the set of all answers there may be.
+func zoneNames(tb testing.TB) map[string]bool {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join("internal", "gen", "data", "tzdb-names.tsv"))
+	require.NoError(tb, err)
+	names := map[string]bool{}
+	for line := range strings.Lines(string(b)) {
+		name, _, _ := strings.Cut(line, "\t")
+		names[name] = name != "Factory"
+	}
+	return names
+}
+
+// whole checks what must hold of any answer to any hints.
+func whole(tb testing.TB, names map[string]bool, h timezone.Hints) {
+	tb.Helper()
+	r := timezone.Resolve(h)
+	switch {
+	case r.Basis == timezone.BasisNone:
+		assert.Empty(tb, r.Zone)
+	case !names[r.Zone]:
+		tb.Errorf("%+v: %q is no name", h, r.Zone)
+	}
+	assert.Equal(tb, r, timezone.Resolve(timezone.Hints{
+		Zone: " " + h.Zone + "\n", Country: "\t" + h.Country, State: h.State + " ", Default: " " + h.Default,
+	}), "white space around a value means nothing")
+	if n := testing.AllocsPerRun(1, func() { timezone.Resolve(h) }); n > 0 {
+		tb.Errorf("%+v: %v allocations", h, n)
+	}
+}
+
+// S26: any hints are answered with a name or nothing, and without allocation.
+func FuzzResolve(f *testing.F) {
+	for _, h := range []timezone.Hints{
+		{Zone: "America/New_York"}, {Zone: "(GMT-08:00) Pacific Standard Time (America/Los_Angeles)"}, {Zone: "UTC-5"},
+		{Country: "St. Vincent & the Grenadines"}, {Country: "Côte d’Ivoire"}, {Country: "US", State: "State of Washington"},
+		{Country: "RU", State: "Ханты"}, {State: "US-CA"}, {Country: "Việt Nam", Default: "utc"}, {Zone: ")", Country: ".", State: "-"},
+		{Zone: "±", Country: strings.Repeat("st ", 40)},
+	} {
+		f.Add(h.Zone, h.Country, h.State, h.Default)
+	}
+	names := zoneNames(f)
+	f.Fuzz(func(t *testing.T, zone, country, state, def string) {
+		whole(t, names, timezone.Hints{Zone: zone, Country: country, State: state, Default: def})
+	})
+}
+
+// The same of hints that are likely to be found: pieces of real values.
+func TestAnyHints(t *testing.T) {
+	names := zoneNames(t)
+	piece := rapid.SampledFrom([]string{
+		"", " ", "US", "CA", "US-CA", "Canada", "Ontario", "The ", "St. ", "&", "É", "o\u0302", "America/", "New_York", "UTC", "+5", "(", ")",
+		"Pacific Standard Time", "RU", "Oblast", "Republic of ", "Saint", "\xff", "XK", "-", "_", "EST",
+	})
+	value := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(piece, 0, 4).Draw(t, "pieces"), "") })
+	rapid.Check(t, func(rt *rapid.T) {
+		whole(t, names, timezone.Hints{
+			Zone: value.Draw(rt, "zone"), Country: value.Draw(rt, "country"), State: value.Draw(rt, "state"), Default: value.Draw(rt, "default"),
+		})
+	})
+}
