@@ -130,6 +130,6 @@ type Breaker struct {
 	Count      int   `json:"count"`
 	Population int   `json:"population"`
 	Limit      Limit `json:"limit"`
-	// Reason is breaker.<class>, or snapshot.empty for S13.
+	// Reason is breaker.<class>; its facts say if the snapshot was empty (S13).
 	Reason Reason `json:"reason"`
 }

@@ -59,7 +59,7 @@ func (p *pass) breakers() (trips []Breaker, frozen map[int32]bool) {
 		b := Breaker{Class: c, Count: counts[c], Population: population, Limit: limits[c]}
 		switch {
 		case c == ClassDeactivate && counts[c] > 0 && empty:
-			b.Reason = because(CodeSnapshotEmpty)
+			b.Reason = because(Code(codeBreakerPrefix+c.String()), "snapshot", "has nobody in it")
 		case limits[c].trips(counts[c], population, minPopulation):
 			b.Reason = because(Code(codeBreakerPrefix + c.String()))
 		default:

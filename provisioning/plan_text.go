@@ -55,7 +55,7 @@ func (p *Plan) summary() string {
 	for _, sum := range []struct {
 		n    int
 		word string
-	}{{len(p.Held), "held"}, {len(p.Skipped), "skipped"}, {len(p.Findings), "findings"}, {p.Unchanged, "unchanged"}} {
+	}{{len(p.Held), "held"}, {len(p.Skipped), "skipped"}, {len(p.Findings), "to look at"}, {p.Unchanged, "unchanged"}} {
 		if sum.n > 0 {
 			fmt.Fprintf(&b, ", %d %s", sum.n, sum.word)
 		}

@@ -51,7 +51,6 @@ const (
 	CodeLocaleUnknown     Code = "locale.unknown" // not the form of a locale; the default is used
 	CodeAbsenceIncomplete Code = "absence.snapshot_incomplete"
 	CodeGroupsIncomplete  Code = "groups.snapshot_incomplete"
-	CodeSnapshotEmpty     Code = "snapshot.empty" // S13
 	CodeUnknownGroup      Code = "groups.unknown" // S21
 
 	// What holds.
@@ -132,7 +131,11 @@ func (r Reason) Text() string {
 		return "A setting needs the seat " + seat + ", so it is stored and has no effect until the seat comes."
 	}
 	if class, ok := strings.CutPrefix(code, codeBreakerPrefix); ok {
-		return "More people than the limit allows would change at once (" + class + "), so this waits for an approval."
+		text := "More people than the limit allows would change at once (" + class + "), so this waits for an approval."
+		if len(r.Facts) > 0 {
+			text = "The snapshot is complete and has nobody in it, so this waits for an approval."
+		}
+		return text
 	}
 	text, ok := codeTexts[r.Code]
 	if !ok {
@@ -174,7 +177,6 @@ var codeTexts = map[Code]string{
 	CodeLocaleUnknown:             "The source's locale is not of the form en-US.",
 	CodeAbsenceIncomplete:         "Not listed, but the listing was not proved complete, so absence proves nothing.",
 	CodeGroupsIncomplete:          "Groups or filters were not proved complete, so the assignment is kept.",
-	CodeSnapshotEmpty:             "A complete snapshot without anybody in it deactivates nobody unasked.",
 	CodeUnknownGroup:              "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                "Should leave, and stays active because of an option that is not recommended.",
 	CodeProtected:                 "The application protects this member from losing access.",

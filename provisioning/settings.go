@@ -112,6 +112,10 @@ func (p *pass) applySettings(d *draft) {
 		p.withholdSettings(d, want)
 		return
 	}
+	if !p.evidence.Complete() && d.before != nil && d.after.Settings.Loses(&want) {
+		d.because(because(CodeGroupsIncomplete)) // nothing is taken away on half an answer (L3)
+		return
+	}
 	for _, seat := range p.cfg.Seats.Missing(&want) {
 		p.problem(d, because(Code(codeSeatMissing+seat)))
 	}
