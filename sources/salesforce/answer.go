@@ -39,7 +39,7 @@ func readAnswer(dec *json.Decoder, each func(record) error) (answer, error) {
 }
 
 // read reads the value of one key of a page.
-func (a *answer) read(dec *json.Decoder, key json.Token, each func(record) error) (err error) {
+func (a *answer) read(dec *json.Decoder, key json.Token, each func(record) error) error {
 	switch key {
 	case "totalSize":
 		return dec.Decode(&a.total)
@@ -48,7 +48,8 @@ func (a *answer) read(dec *json.Decoder, key json.Token, each func(record) error
 	case "nextRecordsUrl":
 		return dec.Decode(&a.next)
 	case "records":
-		a.rows, err = readRecords(dec, each)
+		rows, err := readRecords(dec, each)
+		a.rows += rows // a repeated key hands over its records too
 		return err
 	}
 	return dec.Decode(new(json.RawMessage))

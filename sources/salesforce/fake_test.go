@@ -261,14 +261,14 @@ func fakeUsers() []record {
 			"IsActive": true, "UserType": "Standard", "Title": "CEO", "Phone": "+1 555 0100", "MobilePhone": "+1 555 0101", "Extension": "12",
 			"TimeZoneSidKey": "America/Los_Angeles", "LocaleSidKey": "en_US", "Country": "United States", "CountryCode": "US",
 			"State": "California", "StateCode": "CA", "ManagerId": nil, "Manager": nil, "Profile": profile,
-			"UserRoleId": "00E000000000001AAA", "UserRole": map[string]any{"Name": "CEO", "DeveloperName": "CEO"}, "Department": "Board", "Region__c": "West"},
+			"UserRoleId": "00E000000000001EAA", "UserRole": map[string]any{"Name": "CEO", "DeveloperName": "CEO"}, "Department": "Board", "Region__c": "West"},
 		{"Id": "005000000000002AAA", "Username": "bo@acme.com", "Email": "bo@acme.com", "FirstName": "Bo", "LastName": "O'Neil",
 			"IsActive": true, "UserType": "Standard", "ManagerId": "005000000000001AAA", "Manager": ada, "Department": "Sales",
-			"Profile": profile, "UserRoleId": "00E000000000002AAA", "UserRole": map[string]any{"Name": "Sales", "DeveloperName": "Sales"}},
+			"Profile": profile, "UserRoleId": "00E000000000002EAA", "UserRole": map[string]any{"Name": "Sales", "DeveloperName": "Sales"}},
 		{"Id": "005000000000003AAA", "Username": "cy@acme.com", "Email": "cy@acme.com", "FirstName": nil, "LastName": "Lind",
 			"IsActive": false, "UserType": "Standard", "ManagerId": "005000000000002AAA", "Manager": map[string]any{"Email": "bo@acme.com"}, "Department": "Sales", "Profile": profile},
 		{"Id": "005000000000004AAA", "Username": "di@other.example", "Email": "di=other.example@example.com.invalid", "FirstName": "Di", "LastName": "Ek",
-			"IsActive": true, "UserType": "Standard", "ManagerId": "005000000000002AAA", "Manager": map[string]any{"Email": nil}, "Profile": profile, "UserRoleId": "00E000000000003AAA"},
+			"IsActive": true, "UserType": "Standard", "ManagerId": "005000000000002AAA", "Manager": map[string]any{"Email": nil}, "Profile": profile, "UserRoleId": "00E000000000003EAA"},
 		{"Id": "005000000000005AAA", "Username": "ed@acme.com", "Email": "ed@acme.com", "FirstName": "Ed", "LastName": "Fo",
 			"IsActive": true, "UserType": "Standard", "Profile": profile},
 		{"Id": "005000000000006AAA", "Username": "integration@acme.com", "Email": "it@acme.com", "LastName": "Platform Integration User",
@@ -280,29 +280,29 @@ func fakeUsers() []record {
 // have a name, the groups of roles have none and say which role they are for.
 func fakeGroups() []record {
 	return []record{
-		{"Id": "00G000000000001AAA", "Name": "Sales team", "DeveloperName": "Sales_team", "Type": "Regular", "RelatedId": nil},
-		{"Id": "00G000000000002AAA", "Name": "Everybody in sales", "DeveloperName": "All_sales", "Type": "Regular", "RelatedId": nil},
-		{"Id": "00G000000000003AAA", "Name": nil, "DeveloperName": "Sales", "Type": "RoleAndSubordinates", "RelatedId": "00E000000000002AAA"},
-		{"Id": "00G000000000004AAA", "Name": nil, "DeveloperName": "Empty", "Type": "Regular", "RelatedId": nil},
-		{"Id": "00G000000000005AAA", "Name": nil, "DeveloperName": "AllInternalUsers", "Type": "Organization", "RelatedId": nil},
+		{"Id": "00G000000000001EAA", "Name": "Sales team", "DeveloperName": "Sales_team", "Type": "Regular", "RelatedId": nil},
+		{"Id": "00G000000000002EAA", "Name": "Everybody in sales", "DeveloperName": "All_sales", "Type": "Regular", "RelatedId": nil},
+		{"Id": "00G000000000003EAA", "Name": nil, "DeveloperName": "Sales", "Type": "RoleAndSubordinates", "RelatedId": "00E000000000002EAA"},
+		{"Id": "00G000000000004EAA", "Name": nil, "DeveloperName": "Empty", "Type": "Regular", "RelatedId": nil},
+		{"Id": "00G000000000005EAA", "Name": nil, "DeveloperName": "AllInternalUsers", "Type": "Organization", "RelatedId": nil},
 	}
 }
 
 func fakeMembers() []record {
 	return []record{
-		{"Id": "011000000000001AAA", "GroupId": "00G000000000001AAA", "UserOrGroupId": "005000000000001AAA"},
-		{"Id": "011000000000002AAA", "GroupId": "00G000000000001AAA", "UserOrGroupId": "005000000000003AAA"},
-		{"Id": "011000000000003AAA", "GroupId": "00G000000000002AAA", "UserOrGroupId": "00G000000000001AAA"},
-		{"Id": "011000000000004AAA", "GroupId": "00G000000000002AAA", "UserOrGroupId": "00G000000000003AAA"},
+		{"Id": "011000000000001AAA", "GroupId": "00G000000000001EAA", "UserOrGroupId": "005000000000001AAA"},
+		{"Id": "011000000000002AAA", "GroupId": "00G000000000001EAA", "UserOrGroupId": "005000000000003AAA"},
+		{"Id": "011000000000003AAA", "GroupId": "00G000000000002EAA", "UserOrGroupId": "00G000000000001EAA"},
+		{"Id": "011000000000004AAA", "GroupId": "00G000000000002EAA", "UserOrGroupId": "00G000000000003EAA"},
 	}
 }
 
 // fakeRoles are the CEO, Sales below it and Field below that.
 func fakeRoles() []record {
 	return []record{
-		{"Id": "00E000000000001AAA", "ParentRoleId": nil},
-		{"Id": "00E000000000002AAA", "ParentRoleId": "00E000000000001AAA"},
-		{"Id": "00E000000000003AAA", "ParentRoleId": "00E000000000002AAA"},
+		{"Id": "00E000000000001EAA", "ParentRoleId": nil},
+		{"Id": "00E000000000002EAA", "ParentRoleId": "00E000000000001EAA"},
+		{"Id": "00E000000000003EAA", "ParentRoleId": "00E000000000002EAA"},
 	}
 }
 

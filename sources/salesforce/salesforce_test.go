@@ -65,10 +65,10 @@ func listedUsers() []sources.User {
 
 func listedGroups() []sources.Group {
 	return []sources.Group{
-		{ID: "00G000000000001AAA", Name: "Sales team", Members: []string{"005000000000001AAA", "005000000000003AAA"}},
-		{ID: "00G000000000002AAA", Name: "Everybody in sales", Members: []string{
+		{ID: "00G000000000001EAA", Name: "Sales team", Members: []string{"005000000000001AAA", "005000000000003AAA"}},
+		{ID: "00G000000000002EAA", Name: "Everybody in sales", Members: []string{
 			"005000000000001AAA", "005000000000002AAA", "005000000000003AAA", "005000000000004AAA"}},
-		{ID: "00G000000000004AAA", Name: "Empty"},
+		{ID: "00G000000000004EAA", Name: "Empty"},
 	}
 }
 
