@@ -167,6 +167,10 @@ func TestCollectRefusesEntriesWithoutAnID(t *testing.T) {
 	assert.EqualError(t, err, "test: list groups: malformed answer: group 0 has no ID")
 	assert.Equal(t, sources.FactUsers|sources.FactManagers, s.Proven)
 
+	src.groups = yields(sources.Group{}, sources.Group{ID: "g"}, sources.Group{})
+	_, err = sources.Collect(t.Context(), src, sources.CollectConfig{})
+	assert.EqualError(t, err, "test: list groups: malformed answer: group 0 has no ID", "the first one is enough")
+
 	d := directory()
 	d.SetMatches("some", "1", "")
 	s, err = sources.Collect(t.Context(), d, sources.CollectConfig{Queries: []string{"some"}})

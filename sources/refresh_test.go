@@ -112,25 +112,33 @@ func TestRefreshReadsEverythingAnew(t *testing.T) {
 	d := directory()
 	first, at, err := sources.Refresh(t.Context(), d, nil, "", sources.CollectConfig{})
 	require.NoError(t, err)
-	d.RemoveUsers("1") // forgotten by a delta that starts later
+	// Nothing in the changes says that the ghost is not there.
+	first.Users = append(first.Users, sources.User{ID: "ghost"})
+	ghosts, _, err := sources.Refresh(t.Context(), d, first, at, sources.CollectConfig{})
+	require.NoError(t, err)
+	require.Len(t, ghosts.Users, 4)
 
-	unproven, foreign := *first, *first
+	unproven, unmanaged, foreign, other := *first, *first, *first, *first
 	unproven.Proven = all &^ sources.FactUsers
+	unmanaged.Proven = all &^ sources.FactManagers
 	foreign.Connection = "another"
+	other.Kind = "another"
 	for name, c := range map[string]struct {
 		prev *sources.Snapshot
 		at   sources.Cursor
 	}{
-		"no snapshot":       {nil, at},
-		"no cursor":         {first, ""},
-		"users not proven":  {&unproven, at},
-		"other connection":  {&foreign, at},
-		"cursor is expired": {first, "9.9"},
+		"no snapshot":         {nil, at},
+		"no cursor":           {first, ""},
+		"users not proven":    {&unproven, at},
+		"managers not proven": {&unmanaged, at},
+		"other connection":    {&foreign, at},
+		"other kind":          {&other, at},
+		"cursor is expired":   {first, "9.9"},
 	} {
 		got, next, err := sources.Refresh(t.Context(), d, c.prev, c.at, sources.CollectConfig{})
 		require.NoError(t, err, name)
 		assert.NotEmpty(t, next, name)
-		assert.Equal(t, []sources.User{{ID: "2"}, {ID: "3"}}, got.Users, name)
+		assert.Equal(t, []sources.User{{ID: "1"}, {ID: "2"}, {ID: "3"}}, got.Users, name)
 		assert.Equal(t, all, got.Proven, name)
 	}
 }
@@ -170,6 +178,30 @@ func TestRefreshNeedsTheEndOfTheRound(t *testing.T) {
 		assert.Zero(t, s.Proven, name)
 		assert.Equal(t, sources.Cursor("c1"), next, name)
 	}
+}
+
+// S12: a source that hides its cancellation does not prove a round.
+func TestRefreshSeesCancellation(t *testing.T) {
+	for name, round := range map[string][]sources.Change{"silent": nil, "with a cursor": {{Next: "c1"}}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		src := cancelling{deltas{listing(all), map[sources.Cursor][]sources.Change{"": round}}, cancel}
+		s, next, err := sources.Refresh(ctx, src, nil, "", sources.CollectConfig{})
+		assert.EqualError(t, err, "test: list changes: context canceled", name)
+		assert.ErrorIs(t, err, context.Canceled, name)
+		assert.Zero(t, s.Proven, name)
+		assert.Empty(t, next, name)
+	}
+}
+
+// cancelling is cancelled as soon as it is asked.
+type cancelling struct {
+	deltas
+	cancel func()
+}
+
+func (c cancelling) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
+	c.cancel()
+	return c.deltas.Changes(ctx, after)
 }
 
 func TestRefreshTakesChangesInOrder(t *testing.T) {
@@ -228,6 +260,17 @@ func TestRefreshIsBounded(t *testing.T) {
 		assert.Zero(t, s.Proven)
 		assert.Equal(t, at, next)
 	}
+}
+
+// What counts is the group as it is in the end, not how often it was told.
+func TestRefreshCountsMembershipsOnce(t *testing.T) {
+	g := &sources.Group{ID: "g", Members: []string{"1", "2"}}
+	src := deltas{listing(all), map[sources.Cursor][]sources.Change{
+		"": {{Group: g}, {Group: g}, {GroupRemoved: "g"}, {Group: &sources.Group{ID: "h", Members: []string{"1", "2"}}}, {Next: "c1"}},
+	}}
+	s, _, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{MaxMemberships: 2})
+	require.NoError(t, err)
+	assert.Len(t, s.Groups, 1)
 }
 
 func TestRefreshReportsProgress(t *testing.T) {

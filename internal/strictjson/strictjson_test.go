@@ -37,16 +37,26 @@ type document struct {
 	Extra    map[string]options `json:"extra"`
 	base
 	*Shared
-	Named Shared `json:"named"`
+	Named Shared         `json:"named"`
+	Odd   struct{ mood } `json:"odd"` // has no name, so its methods do not count
+	*Loop
 }
 
 type base struct {
 	Inner string `json:"inner"`
 	Name  string `json:"name"` // hidden by document.Name
 	Twice string `json:"twice"`
+	Rank  string // loses to the tag of Shared.Place
+}
+
+// Loop contains itself.
+type Loop struct {
+	*Loop
+	Round int `json:"round"`
 }
 
 type Shared struct {
+	Place  int    `json:"Rank"`
 	Common bool   `json:"common"`
 	Twice  string `json:"twice"` // as deep as base.Twice, so neither counts
 }
@@ -101,6 +111,7 @@ func TestDecodeAccepts(t *testing.T) {
 		`{"name":null,"users":null,"ratio":null,"either":null,"mood":null,"nested":null,"quoted":null}`,
 		`{"n\u0061me":"\ud83d\ude00 \\ud800"}`,
 		`{"extra":{"a":{"on":true},"":{"on":false}}}`,
+		`{"Rank":7,"odd":{},"round":1}`,
 	} {
 		var got, want document
 		require.NoError(t, Decode([]byte(text), &got), text)
