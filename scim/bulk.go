@@ -160,26 +160,20 @@ func (b *bulkRun) resolved(v any) any {
 	return v
 }
 
-// process runs the operations in order, each when the ids it refers to are
-// known. Where only a circle is left, it is opened at its first creation.
+// process runs the operations in order, but each only when the ids it refers
+// to are known: a creation that was waited for lets those go first that waited.
+// Where only a circle is left, it is opened at its first creation.
 func (b *bulkRun) process() {
-	pending := b.ops
+	pending := slices.Clone(b.ops)
 	for len(pending) > 0 && !b.stopped() {
-		var later []*bulkOp
-		for _, op := range pending {
-			if b.stopped() {
+		next := slices.IndexFunc(pending, func(op *bulkOp) bool { return !b.waits(op) })
+		if next < 0 {
+			if next = b.opening(pending); next < 0 {
 				return
 			}
-			if b.waits(op) {
-				later = append(later, op)
-				continue
-			}
-			b.run(op)
 		}
-		if len(later) == len(pending) && !b.open(later) {
-			return
-		}
-		pending = slices.DeleteFunc(later, func(op *bulkOp) bool { return op.result != nil })
+		b.run(pending[next])
+		pending = slices.Delete(pending, next, next+1)
 	}
 	for _, u := range b.unfinished {
 		if b.stopped() {
@@ -204,19 +198,19 @@ func (b *bulkRun) waits(op *bulkOp) bool {
 	return false
 }
 
-// open creates the first resource of a circle without its references. It
-// reports false if there is none to create, after refusing what is left.
-func (b *bulkRun) open(ops []*bulkOp) bool {
-	for _, op := range ops {
+// opening returns the place of a creation at which a circle can be opened, by
+// making the resource without its references. If there is none it refuses what
+// is left and returns -1.
+func (b *bulkRun) opening(ops []*bulkOp) int {
+	for i, op := range ops {
 		if op.method == http.MethodPost && op.bulkID != "" && !strings.Contains(op.path, bulkPrefix) {
-			b.run(op)
-			return true
+			return i
 		}
 	}
 	for _, op := range ops {
 		b.fail(op, badValue("%s: the operations refer to one another in a circle", bulkPrefix))
 	}
-	return false
+	return -1
 }
 
 // run applies one operation and notes its result.

@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -38,6 +39,9 @@ func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
 	}
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = authenticate
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	handler, err := scim.NewHandler(cfg)
 	require.NoError(tb, err)

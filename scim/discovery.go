@@ -41,7 +41,11 @@ func newDiscovery(cfg Config, types []*resourceType) (discovery, error) {
 			if err != nil {
 				return d, fmt.Errorf("schema %s: %w", c.urn, err)
 			}
-			d.schemas = append(d.schemas, described{c.urn, dropNulls(doc).(*object)})
+			ordered := &object{}
+			for _, name := range [...]string{"schemas", "id", "name", "description", "attributes"} {
+				ordered.set(name, dropNulls(doc.get(name)))
+			}
+			d.schemas = append(d.schemas, described{c.urn, ordered})
 		}
 		d.types = append(d.types, described{rt.name, &object{fields: []field{
 			{"schemas", []any{coreMark + "ResourceType"}},

@@ -86,7 +86,8 @@ type Principal struct {
 	User string
 }
 
-// An Event says that a record of a directory changed.
+// An Event says that a record of a directory changed. A deletion is one event;
+// that the deleted user was in groups is part of it.
 type Event struct {
 	Directory Directory
 	Ref       Ref
@@ -364,7 +365,9 @@ func (x *exchange) body() (*object, error) {
 	var text strings.Builder
 	text.Grow(int(max(x.r.ContentLength, 512)))
 	_, err := io.Copy(&text, http.MaxBytesReader(x.w, x.r.Body, x.cfg.MaxBody))
-	_ = control.SetReadDeadline(time.Time{})
+	if err == nil { // else the deadline stays for what the server still drains
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	var large *http.MaxBytesError
 	var timeout interface{ Timeout() bool }
 	switch {

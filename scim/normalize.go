@@ -371,6 +371,9 @@ func dropNulls(v any) any {
 	return v
 }
 
+// maxEmails bounds how many keys one record has in a store's index.
+const maxEmails = 1000
+
 // finish checks a document that is about to be stored and lists the schemas it
 // has: the core, the extensions present, and undeclared ones the client named.
 func (rt *resourceType) finish(doc *object) error {
@@ -393,6 +396,9 @@ func (rt *resourceType) finish(doc *object) error {
 		if len(doc.text(name)) > MaxKeyBytes {
 			return badValue("%s: the value is longer than %d bytes", name, MaxKeyBytes)
 		}
+	}
+	if emails, _ := doc.get("emails").([]any); len(emails) > maxEmails {
+		return badValue("emails: more than %d values", maxEmails)
 	}
 	urns := []any{rt.core.urn}
 	for _, ext := range rt.extensions {

@@ -137,6 +137,9 @@ func stringsField(f field) ([]string, error) {
 	if !ok && f.value != nil {
 		return nil, badValue("%s: want a list of attribute names", clip(f.name))
 	}
+	if len(list) > maxFields {
+		return nil, badValue("%s: more than %d attribute names", clip(f.name), maxFields)
+	}
 	var names []string
 	for _, e := range list {
 		s, ok := e.(string)

@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -106,20 +105,20 @@ func openStore(_ context.Context, file string) (scim.Store, func(), error) {
 
 // guide says how to point a provider at the server.
 func guide(url string) string {
-	return strings.ReplaceAll(`Serving SCIM 2.0 at URL
+	return fmt.Sprintf(`Serving SCIM 2.0 at %[1]s
 
 Okta: Applications, your app, Provisioning, Configure API Integration
-  SCIM connector base URL   URL
+  SCIM connector base URL   %[1]s
   Unique identifier field   userName
   Authentication mode       HTTP Header, with the token
 
 Entra ID: Enterprise applications, your app, Provisioning
-  Tenant URL                URL/?aadOptscim062020
+  Tenant URL                %[1]s/?aadOptscim062020
   Secret token              the token
 
 Providers reach this machine only through a public address; a tunnel will do.
 
-`, "URL", url)
+`, url)
 }
 
 // logged writes a line for each request: never a query or a body, which hold
