@@ -102,7 +102,7 @@ func TestReadSnapshotRefuses(t *testing.T) {
 		`{"format":2,"persons":[]}`:    `format: 2 is not a format this version reads, want 1`,
 		`{"format":"1"}`:               `format: want a whole number within 64 bits, got a string`,
 		`{"format":1}`:                 `connection: missing: a person is identified by connection and id`,
-		`{"format":1,"conection":"c"}`: `conection: unknown field, did you mean "connection"?`,
+		`{"format":1,"connexion":"c"}`: `connexion: unknown field, did you mean "connection"?`,
 		`{"format":1,"connection":"c","users":[{"id":"1"},{"Email":"x"},{"id":"2","other_emails":3}]}`: "users[1].Email: unknown field, did you mean \"email\"?\nusers[2].other_emails: want an array of strings, got a number",
 		`{"format":1,"connection":"c","users":[{"id":"1","status":"gone"}]}`:                           `users[0].status: status "gone": want active, inactive, staged or unknown`,
 		`{"format":1,"connection":"c","matches":{"q":null}}`:                                           `matches["q"]: want an array, got null: leave out a query that was not answered`, // S12

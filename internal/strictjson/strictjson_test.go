@@ -18,7 +18,7 @@ type document struct {
 	Name     string             `json:"name,omitempty"`
 	Plain    string             // goes by its own name
 	Secret   string             `json:"-"`
-	Dash     string             `json:"-,"`
+	Dash     string             `json:"-,"` //nolint:staticcheck // the odd tag is what is tested
 	Users    []user             `json:"users"`
 	ByName   map[string]*user   `json:"by_name"`
 	Counts   map[int]uint8      `json:"counts"`
@@ -132,7 +132,7 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"format":"1"}`:                         `format: want a whole number within 64 bits, got a string`,
 		`{"format":1.5}`:                         `format: want a whole number within 64 bits, got 1.5`,
 		`{"name":7}`:                             `name: want a string, got a number`,
-		`{"nmae":"x"}`:                           `nmae: unknown field`,
+		`{"nxxe":"x"}`:                           `nxxe: unknown field`,
 		`{"nam":"x"}`:                            `nam: unknown field, did you mean "name"?`,
 		`{"Name":"x"}`:                           `Name: unknown field, did you mean "name"?`,
 		`{"Secret":"x"}`:                         `Secret: unknown field`,

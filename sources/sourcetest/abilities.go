@@ -91,7 +91,7 @@ func (r run) expiredCursor() error {
 	case got.breach != nil:
 		return got.breach
 	case len(got.values) > 0:
-		return fmt.Errorf("%d changes came before the error (%v)", len(got.values), got.err)
+		return fmt.Errorf("%d changes came instead of the error alone", len(got.values))
 	}
 	return r.judge(got.err, sources.ErrCursorExpired)
 }

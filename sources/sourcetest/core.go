@@ -59,11 +59,8 @@ func (r run) groups() error {
 
 func (r run) restart() error {
 	src := r.New(r.tb)
-	for range src.Users(r.tb.Context()) {
-		break
-	}
-	for range src.Groups(r.tb.Context()) {
-		break
+	if err := errors.Join(breakAfter(src.Users(r.tb.Context()), 1), breakAfter(src.Groups(r.tb.Context()), 1)); err != nil {
+		return err
 	}
 	if err := r.listsAll(src); err != nil {
 		return fmt.Errorf("after a listing that was broken off: %w", err)
@@ -75,18 +72,18 @@ func (r run) restart() error {
 	// Two listings at a time, one step each in turn.
 	next, stop := iter.Pull2(src.Users(r.tb.Context()))
 	defer stop()
-	var users []sources.User
+	var users, others []sources.User
 	for user, err := range src.Users(r.tb.Context()) {
 		other, otherErr, more := next()
-		if err = errors.Join(err, otherErr); err != nil || !more {
-			return fmt.Errorf("two listings in turn: want both to go on, got another end or error: %v", err)
+		if err = errors.Join(err, otherErr); err != nil {
+			return fmt.Errorf("two listings in turn: want no error, got: %w", err)
 		}
-		users = append(users, user)
-		if user.ID == "" || other.ID == "" {
-			return errors.New("two listings in turn: a user has no ID")
+		if !more {
+			return fmt.Errorf("two listings in turn: one ends after %d users, the other goes on", len(users))
 		}
+		users, others = append(users, user), append(others, other)
 	}
-	return sameUsers(users, r.Users)
+	return errors.Join(sameUsers(users, r.Users), sameUsers(others, r.Users))
 }
 
 func (r run) breaks() error {

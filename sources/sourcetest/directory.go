@@ -179,21 +179,21 @@ func (d *Directory) Info() sources.Info { return d.info }
 
 // Users implements sources.Source. Users come in the order of their IDs.
 func (d *Directory) Users(ctx context.Context) iter.Seq2[sources.User, error] {
-	return pages(d, ctx, "list users", func() ([]sources.User, error) {
+	return pages(ctx, d, "list users", func() ([]sources.User, error) {
 		return sorted(d.users, sources.User.Clone), nil
 	})
 }
 
 // Groups implements sources.Source. Groups come in the order of their IDs.
 func (d *Directory) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
-	return pages(d, ctx, "list groups", func() ([]sources.Group, error) {
+	return pages(ctx, d, "list groups", func() ([]sources.Group, error) {
 		return sorted(d.groups, cloneGroup), nil
 	})
 }
 
 // Match implements sources.Matcher.
 func (d *Directory) Match(ctx context.Context, query string) iter.Seq2[string, error] {
-	return pages(d, ctx, "match", func() ([]string, error) {
+	return pages(ctx, d, "match", func() ([]string, error) {
 		ids, ok := d.matches[query]
 		if !ok {
 			return nil, &sources.Error{Kind: d.info.Kind, Op: "match", Reason: sources.ErrBadQuery}
@@ -226,7 +226,7 @@ func (d *Directory) Check(ctx context.Context) error {
 // Changes implements sources.DeltaSource. What changed several times comes once,
 // as it is now.
 func (d *Directory) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
-	return pages(d, ctx, "list changes", func() ([]sources.Change, error) {
+	return pages(ctx, d, "list changes", func() ([]sources.Change, error) {
 		from, err := d.place(after)
 		if err != nil {
 			return nil, err
@@ -287,7 +287,7 @@ func (d *Directory) request(ctx context.Context, op string) error {
 }
 
 // pages yields what read returns, and counts one request for each page.
-func pages[T any](d *Directory, ctx context.Context, op string, read func() ([]T, error)) iter.Seq2[T, error] {
+func pages[T any](ctx context.Context, d *Directory, op string, read func() ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		var rest []T

@@ -32,12 +32,12 @@ func list[T any](seq iter.Seq2[T, error]) (l listing[T]) {
 	for value, err := range seq {
 		switch {
 		case l.err != nil:
-			l.breach = fmt.Errorf("the iteration goes on after its error (%v)", l.err)
+			l.breach = fmt.Errorf("the iteration goes on after its error: %w", l.err)
 			return l
 		case err != nil:
 			l.err = err
 			if !reflect.ValueOf(&value).Elem().IsZero() {
-				l.breach = fmt.Errorf("a value that is not zero stands beside the error (%v)", err)
+				l.breach = fmt.Errorf("a value that is not zero stands beside the error: %w", err)
 				return l
 			}
 		default:

@@ -276,7 +276,7 @@ func TestChecksCanFail(t *testing.T) {
 				return silent(s.Directory.Changes(ctx, at))
 			}
 		}},
-		{"expired cursor", "changes came before the error", func(s *twisted) {
+		{"expired cursor", "1 changes came instead of the error alone", func(s *twisted) {
 			s.changes = func(ctx context.Context, at sources.Cursor) iter.Seq2[sources.Change, error] {
 				return also(first(1, s.Directory.Changes(ctx, "")), sources.Change{}, sources.ErrCursorExpired)
 			}
