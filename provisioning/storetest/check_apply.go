@@ -1,0 +1,294 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/usher-go/usher/provisioning"
+)
+
+// checkOrder: actions are done in their order, and each has its result, also
+// where a store works in batches.
+func checkOrder(ctx context.Context, b *bench) error {
+	if err := b.apply(ctx, tenant, nil); err != nil {
+		return fmt.Errorf("no actions, no results and no error: %w", err)
+	}
+	names := make([]string, 600)
+	for i := range names {
+		names[i] = fmt.Sprintf("p%03d", i)
+	}
+	many := creates(names...)
+	want := make([]outcome, len(many))
+	for _, i := range []int{7, 299, 598} { // these create somebody who exists
+		many[i].Member, want[i] = person("p000"), stale
+	}
+	if err := b.apply(ctx, tenant, many, want...); err != nil {
+		return err
+	}
+	team, err := b.team(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	release, grant := update(team["id-p010"], mailed("free")), update(team["id-p011"], mailed("p010"))
+	if err := b.apply(ctx, tenant, []provisioning.Action{grant, release, grant}, conflict, done, done); err != nil {
+		return fmt.Errorf("an address is free once its holder gave it up, and not before: %w", err)
+	}
+	return nil
+}
+
+// checkRevisions: every write gives a revision that the member never had.
+func checkRevisions(ctx context.Context, b *bench) error {
+	if _, err := b.hired(ctx, "ana"); err != nil {
+		return err
+	}
+	seen := make(map[provisioning.Revision]bool)
+	for _, title := range []string{"one", "two", "one", "one"} {
+		team, err := b.team(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		m := team["id-ana"]
+		if seen[m.Revision] {
+			return fmt.Errorf("revision %q came back after a write, want another one for every write", m.Revision)
+		}
+		seen[m.Revision] = true
+		if again, err := b.team(ctx, tenant); err != nil || again[m.ID].Revision != m.Revision {
+			return fmt.Errorf("revision went from %q to %q without a write (%v)", m.Revision, again[m.ID].Revision, err)
+		}
+		if err := b.apply(ctx, tenant, []provisioning.Action{update(m, titled(title))}, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRepeated: an action is done once for its key, whatever it says and
+// however the member has changed since (S27).
+func checkRepeated(ctx context.Context, b *bench) error {
+	hire := creates("ana", "bob")
+	twice := append(slices.Clone(hire), hire[0])
+	if err := b.apply(ctx, tenant, twice, done, done, repeated); err != nil {
+		return fmt.Errorf("a key that stands twice in one call is done once: %w", err)
+	}
+	team, err := b.team(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	promote := update(team["id-ana"], titled("VP"))
+	if err := b.apply(ctx, tenant, []provisioning.Action{promote}, done); err != nil {
+		return err
+	}
+	promoted, err := b.team(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	other := promote
+	other.Member = other.Member.Clone()
+	other.Member.Title, other.Revision = "CEO", promoted["id-ana"].Revision
+	for _, actions := range [][]provisioning.Action{{hire[0], hire[1], promote}, {other}} {
+		if err := b.apply(ctx, tenant, actions, repeated); err != nil {
+			return fmt.Errorf("an action whose key was done is not done again: %w", err)
+		}
+	}
+	after, err := b.team(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	if !sameRevisions(promoted, after) || after["id-ana"].Title != "VP" {
+		return fmt.Errorf("a repeated action wrote to the team, want nothing changed")
+	}
+	if n, err := b.countEffects(ctx); err != nil || n != 2 && n >= 0 {
+		return fmt.Errorf("%d effects are due after actions were repeated, want the 2 of the first time (%v)", n, err)
+	}
+	if n, err := b.countRecords(ctx); err != nil || n != 3 && n >= 0 {
+		return fmt.Errorf("the audit log has %d records after actions were repeated, want the 3 of the first time (%v)", n, err)
+	}
+	return nil
+}
+
+func sameRevisions(a, b map[string]provisioning.Member) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for id, m := range a {
+		if other, ok := b[id]; !ok || other.Revision != m.Revision {
+			return false
+		}
+	}
+	return true
+}
+
+// countEffects returns how many effects are due, or -1 without an outbox.
+func (b *bench) countEffects(ctx context.Context) (int, error) {
+	outbox, ok := b.store.(provisioning.Outbox)
+	if !ok {
+		return -1, nil
+	}
+	effects, err := collect(outbox.Effects(ctx, tenant))
+	return len(effects), err
+}
+
+// countRecords returns how many audit records there are, or -1 without a log.
+func (b *bench) countRecords(ctx context.Context) (int, error) {
+	log, ok := b.store.(provisioning.AuditLog)
+	if !ok {
+		return -1, nil
+	}
+	records, err := collect(log.Audit(ctx, tenant))
+	return len(records), err
+}
+
+// checkStale: an action planned from another state changes nothing, and the
+// others go on (S28).
+func checkStale(ctx context.Context, b *bench) error {
+	members, err := b.hired(ctx, "ana", "bob", "cyd")
+	if err != nil {
+		return err
+	}
+	ana, bob, cyd := members[0], members[1], members[2]
+	outdated, nonsense, none := update(ana, titled("x")), update(ana, titled("x")), update(ana, titled("x"))
+	outdated.Revision, outdated.Key = bob.Revision, "outdated"
+	nonsense.Revision, nonsense.Key = "not a revision", "nonsense"
+	none.Revision, none.Key = "", "none"
+	if bob.Revision == ana.Revision { // a store may count for each member
+		outdated.Revision += "0"
+	}
+	again := create(ana)
+	again.Key, again.Revision, again.Member.Title = "create again", "", "x"
+	missing := update(person("nobody"), titled("x"))
+	missing.Key, missing.Revision = "update nobody", ana.Revision
+	for _, a := range []*provisioning.Action{&outdated, &nonsense, &none, &again, &missing} {
+		a.Effects = []provisioning.Effect{{Kind: provisioning.NotifyManager, Key: a.Key, To: "id-boss", About: a.Member.ID}}
+	}
+	actions := []provisioning.Action{outdated, update(bob, titled("VP")), nonsense, again, missing, none, update(cyd, titled("CFO"))}
+	if err := b.apply(ctx, tenant, actions, stale, done, stale, stale, stale, stale, done); err != nil {
+		return fmt.Errorf("an update wants the member's revision, and a create wants no member; one refusal does not stop the rest: %w", err)
+	}
+	bob.Title, cyd.Title = "VP", "CFO"
+	if err := b.expect(ctx, tenant, ana, bob, cyd); err != nil {
+		return fmt.Errorf("a refused action changed the team: %w", err)
+	}
+	if n, err := b.countEffects(ctx); err != nil || n != 3 && n >= 0 {
+		return fmt.Errorf("%d effects are due, want the 3 of the actions that were done: a refused one has none (%v)", n, err)
+	}
+	if n, err := b.countRecords(ctx); err != nil || n != 5 && n >= 0 {
+		return fmt.Errorf("the audit log has %d records, want the 5 of the actions that were done (%v)", n, err)
+	}
+	mended := outdated
+	mended.Revision = ana.Revision
+	if err := b.apply(ctx, tenant, []provisioning.Action{mended}, done); err != nil {
+		return fmt.Errorf("the key of a refused action is still free: %w", err)
+	}
+	return nil
+}
+
+// checkConflict: two members never have one primary email, ASCII case aside,
+// nor one identity.
+func checkConflict(ctx context.Context, b *bench) error {
+	members, err := b.hired(ctx, "ana", "bob", "josé")
+	if err != nil {
+		return err
+	}
+	namesake, linked, elsewhere := person("eve"), person("fay"), person("gil")
+	namesake.Email = "ANA@Acme.Example"
+	linked.ExternalID = members[0].ExternalID
+	elsewhere.ExternalID, elsewhere.Connection = members[0].ExternalID, "okta-test"
+	accent, shared := person("hal"), person("ida")
+	accent.Email = "JOSÉ@acme.example" // only ASCII is folded (S7)
+	shared.OtherEmails = []string{members[0].Email}
+	rename := update(members[1], mailed("ana"))
+	rename.Key = "take the address of ana"
+	actions := []provisioning.Action{create(namesake), create(linked), create(elsewhere), create(accent), create(shared), rename}
+	if err := b.apply(ctx, tenant, actions, conflict, conflict, done, done, done, conflict); err != nil {
+		return fmt.Errorf("no two members have one primary email, ASCII case aside, or one connection and external ID: %w", err)
+	}
+	if err := b.expect(ctx, tenant, members[0], members[1], members[2], elsewhere, accent, shared); err != nil {
+		return fmt.Errorf("an action refused for a conflict changed the team: %w", err)
+	}
+	var nameless []provisioning.Action
+	for _, name := range []string{"kim", "lea"} {
+		m := person(name)
+		m.Email = ""
+		nameless = append(nameless, create(m))
+	}
+	if err := b.apply(ctx, tenant, nameless, done); err != nil {
+		return fmt.Errorf("having no address is no conflict: %w", err)
+	}
+	upper := update(members[0], func(m *provisioning.Member) { m.Email = "ANA@ACME.EXAMPLE" })
+	if err := b.apply(ctx, tenant, []provisioning.Action{upper}, done); err != nil {
+		return fmt.Errorf("a member does not conflict with itself: %w", err)
+	}
+	return nil
+}
+
+// checkProtected: Protected is the host's; no action changes it (S16).
+func checkProtected(ctx context.Context, b *bench) error {
+	guarded, plain := complete(), person("bob")
+	guarded.Protected = true
+	for _, m := range []provisioning.Member{guarded, plain} {
+		if err := b.h.Put(ctx, b.store, tenant, m); err != nil {
+			return err
+		}
+	}
+	if err := b.expect(ctx, tenant, guarded, plain); err != nil {
+		return fmt.Errorf("a member that the host wrote is not read as it was written: %w", err)
+	}
+	team, err := b.team(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	flip := func(m *provisioning.Member) { m.Protected = !m.Protected }
+	hire := person("cyd")
+	hire.Protected = true
+	actions := []provisioning.Action{update(team[guarded.ID], flip), update(team[plain.ID], flip), create(hire)}
+	if err := b.apply(ctx, tenant, actions, done); err != nil {
+		return err
+	}
+	hire.Protected = false
+	if err := b.expect(ctx, tenant, guarded, plain, hire); err != nil {
+		return fmt.Errorf("an action changed Protected, which is the host's: %w", err)
+	}
+	before := team[plain.ID]
+	edited := before
+	edited.Title = "edited"
+	if team, err = b.team(ctx, tenant); err != nil {
+		return err
+	}
+	edited.Revision = team[plain.ID].Revision
+	if err := b.h.Put(ctx, b.store, tenant, edited); err != nil {
+		return err
+	}
+	outdated := update(team[plain.ID], titled("planned"))
+	if err := b.apply(ctx, tenant, []provisioning.Action{outdated}, stale); err != nil {
+		return fmt.Errorf("a write by the host makes plans from before it stale: %w", err)
+	}
+	return nil
+}
+
+// checkDeleted: the key of what was done to a deleted member does not keep the
+// person from being created again.
+func checkDeleted(ctx context.Context, b *bench) error {
+	members, err := b.hired(ctx, "ana", "bob")
+	if err != nil {
+		return err
+	}
+	if err := b.h.Delete(ctx, b.store, tenant, "id-ana"); err != nil {
+		return err
+	}
+	if err := b.expect(ctx, tenant, members[1]); err != nil {
+		return fmt.Errorf("after a member was deleted: %w", err)
+	}
+	hire := creates("ana", "bob")
+	if err := b.apply(ctx, tenant, hire, done, repeated); err != nil {
+		return fmt.Errorf("a person whose member was deleted can be created again under the same key, and nobody else: %w", err)
+	}
+	if err := b.expect(ctx, tenant, members...); err != nil {
+		return err
+	}
+	outdated := update(members[0], titled("x"))
+	if err := b.apply(ctx, tenant, []provisioning.Action{outdated}, stale); err != nil {
+		return fmt.Errorf("a plan from before a member was deleted and created again is stale: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+)
+
+// checkOutbox: an effect is stored with its action, once, and yielded until it
+// is delivered (S27).
+func checkOutbox(ctx context.Context, b *bench) error {
+	outbox := b.store.(provisioning.Outbox)
+	hire := creates("ana", "bob", "cyd")
+	second := hire[0].Effects[0]
+	second.To = "id-second-boss"
+	hire[0].Effects = append(hire[0].Effects, second)
+	var want []provisioning.Effect
+	for _, a := range hire {
+		want = append(want, a.Effects...)
+	}
+	if err := b.apply(ctx, tenant, hire, done); err != nil {
+		return err
+	}
+	if err := b.due(ctx, want, "after the actions were done"); err != nil {
+		return err
+	}
+	if err := b.apply(ctx, tenant, hire, repeated); err != nil {
+		return err
+	}
+	if err := b.due(ctx, want, "after the actions were repeated"); err != nil {
+		return err
+	}
+	for e, err := range outbox.Effects(ctx, tenant) { // as a host does it, inside the listing
+		if err != nil {
+			return err
+		}
+		if err := outbox.Delivered(ctx, tenant, e); err != nil {
+			return fmt.Errorf("Delivered inside a listing of Effects: %w", err)
+		}
+		break
+	}
+	if err := b.due(ctx, want[1:], "after the first was delivered"); err != nil {
+		return err
+	}
+	unknown := provisioning.Effect{Kind: "unknown", Key: "unknown", To: "x", About: "y"}
+	for _, e := range []provisioning.Effect{want[0], unknown, want[2]} {
+		if err := outbox.Delivered(ctx, tenant, e); err != nil {
+			return fmt.Errorf("Delivered of an effect that is not due any more, or never was, is no error: %w", err)
+		}
+	}
+	if err := b.apply(ctx, tenant, hire, repeated); err != nil {
+		return err
+	}
+	return b.due(ctx, []provisioning.Effect{want[1], want[3]}, "after two were delivered and the actions repeated")
+}
+
+// due holds the effects that are due against what was wanted.
+func (b *bench) due(ctx context.Context, want []provisioning.Effect, when string) error {
+	effects, err := collect(b.store.(provisioning.Outbox).Effects(ctx, tenant))
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(effects, want) {
+		return fmt.Errorf("%s the effects %s are due, want each once, oldest first, until it is delivered: %s", when, text(effects), text(want))
+	}
+	return nil
+}
+
+// checkPlans: a plan is kept under its hash, exactly as it was shown.
+func checkPlans(ctx context.Context, b *bench) error {
+	plans := b.store.(provisioning.PlanStore)
+	first, err := plan("ana", "bob")
+	if err != nil {
+		return err
+	}
+	second, err := plan("cyd")
+	if err != nil {
+		return err
+	}
+	for _, p := range []*provisioning.Plan{first, second, first} {
+		if err := plans.SavePlan(ctx, tenant, p); err != nil {
+			return fmt.Errorf("SavePlan, also of a plan that is there: %w", err)
+		}
+	}
+	for _, p := range []*provisioning.Plan{first, second} {
+		kept, err := plans.Plan(ctx, tenant, p.Hash)
+		if err != nil {
+			return fmt.Errorf("Plan of one that was saved: %w", err)
+		}
+		if text(kept) != text(p) {
+			return fmt.Errorf("a plan came back as another than was saved: %s, want %s", text(kept), text(p))
+		}
+	}
+	for _, where := range []struct{ tenant, hash string }{{tenant, "0123"}, {tenant, ""}, {"other", first.Hash}} {
+		if _, err := plans.Plan(ctx, where.tenant, where.hash); !errors.Is(err, provisioning.ErrNoPlan) {
+			return fmt.Errorf("Plan of one that was not saved for the tenant gave the error %v, want one that matches ErrNoPlan", err)
+		}
+	}
+	return nil
+}
+
+// plan returns a plan that creates people, with the hash of its content.
+func plan(names ...string) (*provisioning.Plan, error) {
+	p := &provisioning.Plan{Format: provisioning.PlanFormat, Source: "okta", Connection: "okta-prod", Actions: creates(names...)}
+	var content strings.Builder
+	if err := p.WriteJSON(&content); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(content.String()))
+	p.Hash = hex.EncodeToString(sum[:])
+	return p, nil
+}
+
+// checkAudit: every action that was done has one record: who, when, what and
+// why (R4).
+func checkAudit(ctx context.Context, b *bench) error {
+	log := b.store.(provisioning.AuditLog)
+	hire := creates("ana", "bob")
+	if err := b.apply(provisioning.WithActor(ctx, "schedule"), tenant, hire, done); err != nil {
+		return err
+	}
+	team, err := b.team(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	promote := update(team["id-ana"], titled("VP"))
+	refused := create(person("bob"))
+	refused.Key = "again"
+	if err := b.apply(ctx, tenant, []provisioning.Action{promote, refused}, done, stale); err != nil {
+		return err
+	}
+	if err := b.apply(provisioning.WithActor(ctx, "other"), tenant, hire, repeated); err != nil {
+		return err
+	}
+	records, err := collect(log.Audit(ctx, tenant))
+	if err != nil {
+		return err
+	}
+	if len(records) != 3 {
+		return fmt.Errorf("the audit log has %d records, want 3: one for each action that was done, none for refused and repeated ones", len(records))
+	}
+	for i, a := range []provisioning.Action{hire[0], hire[1], promote} {
+		got, want := records[i], provisioning.Record{
+			At: records[i].At, Key: a.Key, Kind: a.Kind, MemberID: a.Member.ID, Email: a.Member.Email,
+			Actor: []string{"schedule", "schedule", ""}[i], Changes: a.Changes, Reasons: a.Reasons,
+		}
+		if text(got) != text(want) {
+			return fmt.Errorf("audit record %d is %s, want %s", i, text(got), text(want))
+		}
+		if got.At.IsZero() || got.At.Location() != time.UTC {
+			return fmt.Errorf("audit record %d is of %v, want the time of the commit in UTC", i, got.At)
+		}
+		if i > 0 && got.At.Before(records[i-1].At) {
+			return fmt.Errorf("audit record %d is older than the one before it, want the oldest first", i)
+		}
+	}
+	for range log.Audit(ctx, tenant) {
+		break
+	}
+	return nil
+}

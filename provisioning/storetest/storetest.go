@@ -1,0 +1,184 @@
+// Package storetest is the conformance suite for anybody's provisioning.Store.
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Test(t, storetest.Harness{
+//			New: func(t *testing.T) provisioning.Store { return newStore(t) },
+//			Unsupported: map[string]string{
+//				"Crash": "the fake keeps everything in memory",
+//			},
+//		})
+//	}
+//
+// Every check is a subtest that says in words which rule a store broke. What a
+// store cannot do is named in Harness.Unsupported with the reason, and printed
+// as a skip: an ability that is missing by mistake, such as a method with
+// another signature, fails instead of passing unseen. The core checks, which
+// are the contract of Store itself, cannot be skipped.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+)
+
+// A Harness says how to get at one kind of store. Only New is required.
+type Harness struct {
+	// New returns a store over an empty database, another one on each call.
+	New func(t *testing.T) provisioning.Store
+	// Put writes a member as the host itself would, Protected included, and
+	// gives it a new revision. A member whose Revision is "" does not exist
+	// yet; any other is as Members yielded it, but for what is to change.
+	Put func(ctx context.Context, store provisioning.Store, tenant string, m provisioning.Member) error
+	// Delete removes a member as the host itself would, for good.
+	Delete func(ctx context.Context, store provisioning.Store, tenant, memberID string) error
+	// Crash returns an empty database that can be cut off while it is written
+	// to, another one on each call.
+	Crash func(t *testing.T) Crasher
+	// Unsupported names the checks that the store cannot meet, each with the
+	// reason. Core checks are not taken.
+	Unsupported map[string]string
+}
+
+// A Crasher is one database and the means to kill its writer.
+type Crasher interface {
+	// Open opens the database as a process does that starts, with everything
+	// that earlier processes left behind.
+	Open() (provisioning.Store, error)
+	// Apply opens the database, applies the actions, and dies at the k-th
+	// write, from 1: that write and whatever would follow it do not reach the
+	// database, not even a rollback. It reports false if the actions were done
+	// in fewer than k writes. For SQL a write may be a statement that a driver
+	// refuses before it closes its connection; for real it is a process that
+	// is killed.
+	Apply(ctx context.Context, tenant string, actions []provisioning.Action, k int) (died bool, err error)
+}
+
+// A check is one rule of the contract.
+type check struct {
+	name string
+	// core checks are the contract of Store and cannot be skipped.
+	core bool
+	// needs says what of the harness or the store is missing for the check, or
+	// "".
+	needs func(b *bench) string
+	run   func(ctx context.Context, b *bench) error
+}
+
+// checks are all checks, simple rules before those that build upon them.
+func checks() []check {
+	return []check{
+		{name: "RoundTrip", core: true, run: checkRoundTrip},
+		{name: "OwnsValues", core: true, run: checkOwnsValues},
+		{name: "Members", core: true, run: checkMembers},
+		{name: "Tenants", core: true, run: checkTenants},
+		{name: "Order", core: true, run: checkOrder},
+		{name: "Revisions", core: true, run: checkRevisions},
+		{name: "Repeated", core: true, run: checkRepeated},
+		{name: "Stale", core: true, run: checkStale},
+		{name: "Conflict", core: true, run: checkConflict},
+		{name: "Groups", core: true, run: checkGroups},
+		{name: "Swaps", core: true, run: checkSwaps},
+		{name: "Cancelled", core: true, run: checkCancelled},
+		{name: "Concurrent", core: true, run: checkConcurrent},
+		{name: "Protected", needs: needsPut, run: checkProtected},
+		{name: "Deleted", needs: needsDelete, run: checkDeleted},
+		{name: "Outbox", needs: needs[provisioning.Outbox], run: checkOutbox},
+		{name: "Plans", needs: needs[provisioning.PlanStore], run: checkPlans},
+		{name: "Audit", needs: needs[provisioning.AuditLog], run: checkAudit},
+		{name: "Lock", needs: needs[provisioning.Locker], run: checkLock},
+		{name: "Crash", needs: needsCrash, run: checkCrash},
+	}
+}
+
+// Test runs every check against stores of the harness. It may run beside other
+// tests.
+func Test(t *testing.T, h Harness) {
+	t.Helper()
+	for _, complaint := range h.complaints() {
+		t.Error(complaint)
+	}
+	if h.New == nil {
+		return
+	}
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) {
+			if reason := h.Unsupported[c.name]; reason != "" && !c.core {
+				t.Skip("unsupported: " + reason)
+			}
+			if err := c.try(t, &h); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// complaints tells what is wrong with the harness itself.
+func (h *Harness) complaints() []string {
+	var all []string
+	if h.New == nil {
+		all = append(all, "Harness.New is nil; want a function that returns an empty store")
+	}
+	known := checks()
+	for name, reason := range h.Unsupported {
+		i := slices.IndexFunc(known, func(c check) bool { return c.name == name })
+		switch {
+		case i < 0:
+			all = append(all, fmt.Sprintf("Harness.Unsupported names %q, which is not a check", name))
+		case known[i].core:
+			all = append(all, fmt.Sprintf("Harness.Unsupported names %q, which is the contract of every Store and is not skipped", name))
+		case reason == "":
+			all = append(all, fmt.Sprintf("Harness.Unsupported gives no reason for %q", name))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// checkTimeout is how long a check waits for a store that does not answer.
+const checkTimeout = 2 * time.Minute
+
+// try runs one check on a new store.
+func (c *check) try(t *testing.T, h *Harness) error {
+	ctx, cancel := context.WithTimeout(t.Context(), checkTimeout)
+	defer cancel()
+	b := &bench{t: t, h: h, store: h.New(t)}
+	if c.needs != nil {
+		if missing := c.needs(b); missing != "" {
+			return fmt.Errorf("%s; if that is meant, name %q in Harness.Unsupported with the reason", missing, c.name)
+		}
+	}
+	return c.run(ctx, b)
+}
+
+func needs[T any](b *bench) string {
+	if _, ok := b.store.(T); ok {
+		return ""
+	}
+	return fmt.Sprintf("a %T does not implement %T", b.store, (*T)(nil))
+}
+
+func needsPut(b *bench) string {
+	if b.h.Put == nil {
+		return "Harness.Put is nil"
+	}
+	return ""
+}
+
+func needsDelete(b *bench) string {
+	if b.h.Delete == nil {
+		return "Harness.Delete is nil"
+	}
+	return ""
+}
+
+func needsCrash(b *bench) string {
+	if b.h.Crash == nil {
+		return "Harness.Crash is nil"
+	}
+	return ""
+}
