@@ -99,7 +99,7 @@ func newGrant(cfg Config, base *url.URL) (func(time.Time) (url.Values, error), e
 		return nil, errors.New("PrivateKey: choose one way to log in; RefreshToken or ClientSecret is set as well")
 	case len(cfg.PrivateKey) > 0:
 		if cfg.Username == "" {
-			return nil, errors.New("Username: required with PrivateKey")
+			return nil, errors.New("with PrivateKey, Username is required")
 		}
 		key, err := parseKey(cfg.PrivateKey)
 		if err != nil {

@@ -121,7 +121,7 @@ func TestLoginConfig(t *testing.T) {
 		"ClientID: required": {ClientSecret: "x"},
 		"PrivateKey, RefreshToken, ClientSecret: one of them is required": {ClientID: "x"},
 		"choose one way to log in":                                        {ClientID: "x", PrivateKey: fakeKeyPEM(t), Username: "u", ClientSecret: "x"},
-		"Username: required":                                              {ClientID: "x", PrivateKey: fakeKeyPEM(t)},
+		"with PrivateKey, Username is required":                           {ClientID: "x", PrivateKey: fakeKeyPEM(t)},
 		"PrivateKey: want PEM":                                            {ClientID: "x", Username: "u", PrivateKey: []byte("not a key, but s3cr3t")},
 		"PrivateKey: want an RSA key":                                     {ClientID: "x", Username: "u", PrivateKey: ecPEM},
 		"LoginURL: client credentials need":                               {ClientID: "x", ClientSecret: "x"},

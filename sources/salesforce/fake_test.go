@@ -168,7 +168,7 @@ func (o *fakeOrg) query(w http.ResponseWriter, q string) {
 				return
 			}
 			in, err := condition.Match(func(field string) any {
-				value, _ := rec.lookup(field)
+				value, _ := rec.lookupFold(field)
 				return value
 			})
 			require.NoError(o.t, err)

@@ -71,7 +71,7 @@ func FromFile(cfg FileConfig) (*File, error) {
 	explicit := cfg.Scope != ""
 	scope, err := parseScope(cfg.Scope)
 	if err == nil && scope.Joins() > 0 {
-		err = errors.New("Scope: a file cannot answer a semi-join")
+		err = errors.New("field Scope: a file cannot answer a semi-join")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("salesforce: file: %w", err)
@@ -89,8 +89,9 @@ func FromFile(cfg FileConfig) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("salesforce: file: Path: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	records, withManager := 0, 0
+	// What is wrong with the answer is reported by every listing of it.
 	_ = f.read(context.Background(), file, func(rec record) error {
 		records++
 		_, byID := rec["ManagerId"]
@@ -174,7 +175,7 @@ func (f *File) Match(ctx context.Context, filter string) iter.Seq2[string, error
 func evaluate(condition soql.Condition, rec record) (bool, error) {
 	var missing []string
 	for _, field := range condition.Fields() {
-		if _, ok := rec.lookup(field); !ok {
+		if _, ok := rec.lookupFold(field); !ok {
 			missing = append(missing, field)
 		}
 	}
@@ -182,7 +183,7 @@ func evaluate(condition soql.Condition, rec record) (bool, error) {
 		return false, unsupported("the records do not carry " + strings.Join(missing, ", "))
 	}
 	ok, err := condition.Match(func(field string) any {
-		value, _ := rec.lookup(field)
+		value, _ := rec.lookupFold(field)
 		return value
 	})
 	if err != nil {
@@ -201,7 +202,7 @@ func (f *File) each(ctx context.Context, do func(record) error) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	return f.read(ctx, file, func(rec record) error {
 		if _, ok := rec.lookup("UserType"); ok || f.explicit {
 			in, err := evaluate(f.scope, rec)

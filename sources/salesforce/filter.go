@@ -56,7 +56,7 @@ func parseScope(scope string) (soql.Condition, error) {
 	}
 	condition, err := soql.Parse(scope)
 	if err != nil {
-		return condition, fmt.Errorf("Scope: %w", filterError(err))
+		return condition, fmt.Errorf("field Scope: %w", filterError(err))
 	}
 	return condition, nil
 }

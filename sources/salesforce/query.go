@@ -119,7 +119,6 @@ func (o *org) page(ctx context.Context, path string, each func(record) error) (a
 	if err != nil {
 		return answer{}, nil, err
 	}
-	defer resp.Body.Close()
 	dec := json.NewDecoder(resp.Body)
 	dec.UseNumber()
 	if err := expect(dec, '{'); err != nil {
@@ -215,7 +214,7 @@ var reasons = map[string]error{
 
 // explain reads the body of a refused request: a list of errors, or the one
 // error of the token endpoint.
-func explain(status int, body []byte) (error, string) {
+func explain(status int, body []byte) (string, error) {
 	var list []struct {
 		ErrorCode string `json:"errorCode"`
 		Message   string `json:"message"`
@@ -243,5 +242,5 @@ func explain(status int, body []byte) (error, string) {
 	if code != "" {
 		message = code + ": " + message
 	}
-	return reason, message
+	return message, reason
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/usher-go/usher/sources"
@@ -30,28 +32,41 @@ func (r record) id() (string, error) {
 }
 
 // lookup returns the value of a field such as "Profile.Name" and whether the
-// record holds it. Names compare without regard to case, as in SOQL. A field of
-// a relationship that is null is null.
+// record holds it. A field of a relationship that is null is null.
 func (r record) lookup(field string) (value any, ok bool) {
+	return r.find(field, func(fields map[string]any, name string) (any, bool) {
+		value, ok := fields[name]
+		return value, ok
+	})
+}
+
+// lookupFold is lookup for a field that an admin typed: names compare without
+// regard to case, as in SOQL.
+func (r record) lookupFold(field string) (value any, ok bool) {
+	return r.find(field, func(fields map[string]any, name string) (any, bool) {
+		if value, ok := fields[name]; ok {
+			return value, true
+		}
+		for _, key := range slices.Sorted(maps.Keys(fields)) {
+			if strings.EqualFold(key, name) {
+				return fields[key], true
+			}
+		}
+		return nil, false
+	})
+}
+
+func (r record) find(field string, get func(map[string]any, string) (any, bool)) (value any, ok bool) {
 	value = map[string]any(r)
 	for name := range strings.SplitSeq(field, ".") {
 		if value == nil {
 			return nil, true
 		}
-		nested, isRecord := value.(map[string]any)
+		fields, isRecord := value.(map[string]any)
 		if !isRecord {
 			return nil, false
 		}
-		if value, ok = nested[name]; ok {
-			continue
-		}
-		for key, candidate := range nested {
-			if strings.EqualFold(key, name) {
-				value, ok = candidate, true
-				break
-			}
-		}
-		if !ok {
+		if value, ok = get(fields, name); !ok {
 			return nil, false
 		}
 	}

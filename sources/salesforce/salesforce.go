@@ -81,9 +81,10 @@ type Config struct {
 	// from the directory: use it for what never changes about a person, and
 	// assignment filters for the rest.
 	Scope string
-	// Attributes are further fields to read into User.Attributes:
-	// "Region__c", "Profile.UserLicense.Name". One that the org lacks is left
-	// out of the listing with a warning in the log, and fails Check.
+	// Attributes are further fields to read into User.Attributes, for
+	// assignments to select by (rule R110): "Region__c",
+	// "Profile.UserLicense.Name". One that the org lacks is left out of the
+	// listing with a warning in the log, and fails Check.
 	Attributes []string
 	// MaxAPIUsage is the share of the org's daily API requests, in percent,
 	// at which reading stops with ErrRateLimited, so that other integrations
@@ -136,14 +137,14 @@ func New(cfg Config) (*Source, error) {
 	}
 	var problems []error
 	if !versionForm.MatchString(cfg.APIVersion) {
-		problems = append(problems, fmt.Errorf("APIVersion %.20q: want a form such as v64.0", cfg.APIVersion))
+		problems = append(problems, fmt.Errorf("field APIVersion %.20q: want a form such as v64.0", cfg.APIVersion))
 	}
 	if cfg.MaxAPIUsage < 1 || cfg.MaxAPIUsage > 100 {
-		problems = append(problems, fmt.Errorf("MaxAPIUsage %d: want a percentage from 1 to 100", cfg.MaxAPIUsage))
+		problems = append(problems, fmt.Errorf("field MaxAPIUsage %d: want a percentage from 1 to 100", cfg.MaxAPIUsage))
 	}
 	for i, name := range cfg.Attributes {
 		if !fieldForm.MatchString(name) {
-			problems = append(problems, fmt.Errorf("Attributes[%d] %.80q: want the name of a field, such as Region__c or Profile.Name", i, name))
+			problems = append(problems, fmt.Errorf("field Attributes[%d] %.80q: want the name of a field, such as Region__c or Profile.Name", i, name))
 		}
 	}
 	scope, err := parseScope(cfg.Scope)

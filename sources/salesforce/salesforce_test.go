@@ -2,13 +2,10 @@ package salesforce
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"iter"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -296,35 +293,6 @@ func TestStreams(t *testing.T) {
 		break
 	}
 	assert.Equal(t, 3, org.requests, "login, description, first page")
-}
-
-func BenchmarkUsers(b *testing.B) {
-	org := newFakeOrg(b)
-	org.page = 2000
-	template := org.objects["User"][0]
-	org.objects["User"] = nil
-	for i := range 10_000 {
-		rec := record{}
-		for field, value := range template {
-			rec[field] = value
-		}
-		rec["Id"] = "005" + strings.Repeat("0", 7-len(strconv.Itoa(i))) + strconv.Itoa(i) + "00000AAA"
-		org.objects["User"] = append(org.objects["User"], rec)
-	}
-	src := org.source(nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		n := 0
-		for _, err := range src.Users(context.Background()) {
-			if err != nil {
-				b.Fatal(err)
-			}
-			n++
-		}
-		if n != 10_000 {
-			b.Fatal(n)
-		}
-	}
 }
 
 // One login serves everybody who needs one at the same time.

@@ -28,10 +28,9 @@ type Error struct {
 	Detail       string        // what went wrong, in short and without secrets
 	Err          error         // the cause, for errors.Is; never printed
 
-	// Header and Body are those of the refusing answer, for the source to
-	// read, never to print. Body holds at most 64 KiB.
-	Header http.Header
-	Body   []byte
+	// Body is what the refusing answer says, up to 64 KiB, for the source to
+	// read and never to print.
+	Body []byte
 
 	temporary bool // worth a repetition
 	asked     bool // RetryAfter is what the provider said, even if it is 0
@@ -142,7 +141,7 @@ func (t *Transport) unreadable(ctx context.Context, req *http.Request, resp *htt
 func (t *Transport) refused(req *http.Request, resp *http.Response, body []byte) *Error {
 	e := &Error{
 		Method: req.Method, Path: req.URL.Path, Status: resp.StatusCode,
-		Header: resp.Header, Body: body[:min(len(body), maxErrorBody)],
+		Body: body[:min(len(body), maxErrorBody)],
 	}
 	e.Reason, e.temporary = statusReason(resp.StatusCode)
 	e.RetryAfter, e.asked = t.wait(resp)
@@ -154,7 +153,7 @@ func (t *Transport) refused(req *http.Request, resp *http.Response, body []byte)
 		return e
 	}
 	if t.cfg.Explain != nil {
-		reason, detail := t.cfg.Explain(resp.StatusCode, e.Body)
+		detail, reason := t.cfg.Explain(resp.StatusCode, e.Body)
 		if reason != nil {
 			e.Reason = reason
 		}
@@ -180,7 +179,7 @@ func statusReason(status int) (reason error, temporary bool) {
 		return sources.ErrNotFound, false
 	case status == http.StatusRequestTimeout:
 		return sources.ErrUnavailable, true
-	case status == http.StatusRequestURITooLong:
+	case status == http.StatusRequestURITooLong, status == http.StatusRequestHeaderFieldsTooLarge:
 		return sources.ErrBadQuery, false
 	case status == http.StatusTooManyRequests:
 		return sources.ErrRateLimited, true

@@ -71,10 +71,10 @@ type Config struct {
 	// Retry-After; after a good one, when the allowance runs low. Nil knows
 	// Retry-After only.
 	Limit func(status int, header http.Header) time.Duration
-	// Explain reads the body of a refused request: the reason, where it says
-	// more than the status does, and the provider's code and message. Nil, and
-	// empty results, leave it at the status and an excerpt of the body.
-	Explain func(status int, body []byte) (reason error, detail string)
+	// Explain reads the body of a refused request: the provider's code and
+	// message, and the reason, where it says more than the status does. Nil,
+	// and empty results, leave it at an excerpt of the body and the status.
+	Explain func(status int, body []byte) (detail string, reason error)
 	// Secrets are removed from every excerpt and error, besides whatever has
 	// the form of a token.
 	Secrets []string
@@ -138,7 +138,6 @@ func (t *Transport) Get(ctx context.Context, url string) (*http.Response, error)
 
 // Decode reads the body of an answer as one JSON value into v.
 func Decode(resp *http.Response, v any) error {
-	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err == nil {
 		err = json.Unmarshal(body, v)
@@ -213,7 +212,7 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 	if err != nil {
 		return nil, t.unreachable(ctx, req, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // whether it was read to its end is known by then
 	t.observe(resp)
 	body, err := t.read(resp)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {

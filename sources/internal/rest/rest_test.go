@@ -78,6 +78,7 @@ func TestBadAnswers(t *testing.T) {
 		"forbidden":         {answer(403, `{}`), sources.ErrForbidden, "403"},
 		"not found":         {answer(404, `{}`), sources.ErrNotFound, "404"},
 		"query too long":    {answer(414, ``), sources.ErrBadQuery, "414"},
+		"header too long":   {answer(431, ``), sources.ErrBadQuery, "431"},
 		"redirect":          {answer(302, ``, "Location", "https://evil.example/steal?x=1"), sources.ErrMalformed, "host evil.example"},
 		"not implemented":   {answer(501, ``), sources.ErrUnavailable, "501"},
 		"error page":        {answer(403, "<!DOCTYPE html><p>proxy"), sources.ErrForbidden, "HTML page"},
@@ -106,9 +107,9 @@ func TestExplain(t *testing.T) {
 	var count atomic.Int32
 	tr := New(Config{
 		Base: inOrder(&count, say(403, `[{"errorCode":"LIMIT"}]`)),
-		Explain: func(status int, body []byte) (error, string) {
+		Explain: func(status int, body []byte) (string, error) {
 			assert.Equal(t, 403, status)
-			return sources.ErrRateLimited, "LIMIT: " + string(body)
+			return "LIMIT: " + string(body), sources.ErrRateLimited
 		},
 	})
 	_, err := tr.Get(t.Context(), "https://api.example/x")
