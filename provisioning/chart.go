@@ -74,7 +74,7 @@ func (p *pass) chartPerson(person int32, m *Member) hierarchy.Person {
 	if user == nil {
 		return q
 	}
-	if !(int(person) < len(p.members) && p.quiet[person]) && user.Email != m.Email {
+	if quiet := int(person) < len(p.members) && p.quiet[person]; !quiet && user.Email != m.Email {
 		q.Alias = user.Email
 	}
 	q.Manager = (*hierarchy.Keys)(&user.Manager)

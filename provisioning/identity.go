@@ -83,10 +83,10 @@ func (p *pass) required(d *draft, f Field, value string) {
 // text sets one text field.
 func (p *pass) text(d *draft, f Field, value string) {
 	field := textField(&d.after, f)
-	switch {
-	case value == "":
+	switch value {
+	case "":
 		p.empty(d, f, *field != "")
-	case value == *field:
+	case *field:
 		d.given |= 1 << f
 	default:
 		d.overwrite(f, *field != "")

@@ -120,7 +120,8 @@ type Effect struct {
 // An EffectKind is a kind of effect.
 type EffectKind string
 
-// NotifyManager: mail the direct manager of a person who was created (R128).
+// NotifyManager asks to mail the direct manager of a person who was created
+// (R128).
 const NotifyManager EffectKind = "notify_manager"
 
 // A Held is an action that is not done for now.

@@ -96,7 +96,7 @@ type PlanStore interface {
 	Plan(ctx context.Context, tenant, hash string) (*Plan, error)
 }
 
-// ErrNoPlan: no plan with that hash is stored.
+// ErrNoPlan says that no plan with that hash is stored.
 var ErrNoPlan = errors.New("no such plan")
 
 // An AuditLog keeps what was done, by whom and why.
