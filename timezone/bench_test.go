@@ -1,75 +1,68 @@
-package timezone
+package timezone_test
 
-import "testing"
+import (
+	"testing"
 
-// BenchmarkResolve stands beside BenchmarkMap: the same questions, answered by
-// a plain map that is asked with a ready key.
+	"github.com/usher-go/usher/timezone"
+)
+
+var sink timezone.Result
+
+// BenchmarkResolve asks each kind of question twice: of Resolve, and of a plain
+// map with a ready key, which is the floor. The keys change from call to call,
+// as they do between people.
 func BenchmarkResolve(b *testing.B) {
 	for _, c := range []struct {
 		name  string
-		hints Hints
+		hints []timezone.Hints
 	}{
-		{"zone", Hints{Zone: "America/New_York", Country: "US", State: "NY", Default: "UTC"}},
-		{"zone_lower", Hints{Zone: "america/new_york"}},
-		{"windows", Hints{Zone: "Pacific Standard Time"}},
-		{"label", Hints{Zone: "(GMT-08:00) Pacific Standard Time (America/Los_Angeles)"}},
-		{"country_code", Hints{Country: "DE"}},
-		{"country_name", Hints{Country: "United Kingdom"}},
-		{"country_folded", Hints{Country: "Côte d’Ivoire"}},
-		{"state_code", Hints{Country: "US", State: "CA"}},
-		{"state_name", Hints{Country: "United States", State: "California"}},
-		{"state_folded", Hints{Country: "Brazil", State: "São Paulo"}},
-		{"state_kind", Hints{Country: "RU", State: "Sverdlovsk Oblast"}},
-		{"default", Hints{Default: "Europe/Paris"}},
-		{"unknown", Hints{Zone: "Eastern Time (US & Canada)", Country: "Narnia", State: "X", Default: "UTC"}},
+		{"zone", []timezone.Hints{
+			{Zone: "America/New_York", Country: "US", State: "NY"}, {Zone: "Europe/London"}, {Zone: "Asia/Kolkata"}, {Zone: "UTC"},
+			{Zone: "America/Los_Angeles"}, {Zone: "Europe/Paris"}, {Zone: "Australia/Sydney"}, {Zone: "Asia/Tokyo"},
+		}},
+		{"zone_in_lower_case", []timezone.Hints{{Zone: "america/new_york"}, {Zone: "europe/london"}, {Zone: "asia/kolkata"}}},
+		{"windows", []timezone.Hints{{Zone: "Pacific Standard Time"}, {Zone: "GMT Standard Time"}, {Zone: "India Standard Time"}}},
+		{"label", []timezone.Hints{{Zone: "(GMT-08:00) Pacific Standard Time (America/Los_Angeles)"}}},
+		{"country_code", []timezone.Hints{{Country: "DE"}, {Country: "FR"}, {Country: "JP"}, {Country: "GB"}, {Country: "IN"}, {Country: "SE"}}},
+		{"country_name", []timezone.Hints{{Country: "Germany"}, {Country: "France"}, {Country: "United Kingdom"}, {Country: "Sri Lanka"}}},
+		{"country_folded", []timezone.Hints{{Country: "Côte d’Ivoire"}, {Country: "Korea, Republic of"}, {Country: "St. Lucia"}}},
+		{"state_code", []timezone.Hints{{Country: "US", State: "CA"}, {Country: "CA", State: "ON"}, {Country: "US", State: "TX"}}},
+		{"state_name", []timezone.Hints{{Country: "United States", State: "California"}, {Country: "Canada", State: "Ontario"}}},
+		{"state_folded", []timezone.Hints{{Country: "Brazil", State: "São Paulo"}, {Country: "Mexico", State: "Nuevo León"}}},
+		{"state_with_its_kind", []timezone.Hints{{Country: "RU", State: "Sverdlovsk Oblast"}}},
+		{"nothing_usable", []timezone.Hints{{Zone: "Eastern Time (US & Canada)", Country: "Narnia", State: "X", Default: "UTC"}}},
 	} {
-		b.Run(c.name, func(b *testing.B) {
+		ready := make([]string, len(c.hints))
+		answers := map[string]timezone.Result{}
+		for i, h := range c.hints {
+			ready[i] = h.Zone + h.Country + h.State
+			answers[ready[i]] = timezone.Resolve(h)
+		}
+		b.Run(c.name+"/table", func(b *testing.B) {
 			b.ReportAllocs()
-			for b.Loop() {
-				sink = Resolve(c.hints)
+			for i := 0; b.Loop(); i++ {
+				sink = timezone.Resolve(c.hints[i%len(c.hints)])
+			}
+		})
+		b.Run(c.name+"/map", func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				sink = answers[ready[i%len(ready)]]
 			}
 		})
 	}
-}
-
-var sink Result
-
-func BenchmarkMap(b *testing.B) {
-	m := map[string]string{}
-	for _, z := range allZones() {
-		m[z] = z
-	}
-	for i := range country(len(countryCodes) / 2) {
-		m[i.code()] = zoneName(i.zone())
-	}
-	for _, k := range []string{"America/New_York", "DE"} {
-		b.Run(k, func(b *testing.B) {
-			for b.Loop() {
-				sink.Zone = m[k]
-			}
-		})
-	}
-}
-
-func allZones() []string {
-	var all []string
-	for i := range len(zones)/4 - 1 {
-		all = append(all, zoneName(uint16(i+1)))
-	}
-	return all
 }
 
 func BenchmarkWeekend(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		sink.Notes = Notes(Weekend("ar_SA"))
+		sink.Notes = timezone.Notes(timezone.Weekend("ar_SA"))
 	}
 }
 
 func BenchmarkParseLocale(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		l, _ := ParseLocale("zh_CN_PINYIN")
+		l, _ := timezone.ParseLocale("zh_CN_PINYIN")
 		sink.Zone = l.Region
 	}
 }

@@ -91,6 +91,10 @@ func cutSubtag(s string) (subtag, rest string) {
 	return strings.TrimPrefix(s[:end], "#"), rest
 }
 
+// longestVariant is the length of Java's TRADITIONAL; others have eight letters
+// at most.
+const longestVariant = 11
+
 // add takes a subtag after the language and reports whether it is sound.
 // Variants, and extended languages such as the "yue" of zh-yue, say nothing
 // that is asked here.
@@ -105,7 +109,7 @@ func (t *tag) add(subtag string) bool {
 		}
 	}
 	switch {
-	case len(subtag) > 8:
+	case len(subtag) > longestVariant:
 		return false
 	case len(subtag) == 4 && digits == 0 && t.script == "":
 		t.script = findScript(subtag)

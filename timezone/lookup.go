@@ -6,6 +6,7 @@ import "github.com/usher-go/usher/timezone/internal/key"
 // that know their layout. None allocates.
 
 func word16(table string, i int) uint16 {
+	_ = table[i+1]
 	return uint16(table[i]) | uint16(table[i+1])<<8
 }
 

@@ -24,12 +24,11 @@ func resolve(h Hints) Result {
 	var notes Notes
 	if s := strings.TrimSpace(h.Zone); s != "" {
 		zone, note := byZone(s)
-		notes |= note
-		if zone != 0 {
+		if notes = note; zone != 0 {
 			return Result{zoneName(zone), BasisZone, notes}
 		}
 	}
-	zone, basis, note := byPlace(strings.TrimSpace(h.Country), strings.TrimSpace(h.State))
+	zone, basis, note := byPlace(h.Country, h.State)
 	notes |= note
 	if zone != 0 {
 		return Result{zoneName(zone), basis, notes}
@@ -64,34 +63,28 @@ func byZone(s string) (zone uint16, note Notes) {
 
 // byPlace decides by the country, and by the state if the country does not.
 func byPlace(country, state string) (zone uint16, basis Basis, notes Notes) {
-	if country == "" && state == "" {
-		return 0, BasisNone, 0
+	c, known := findCountry(country)
+	if known && c.class() == classOne {
+		return c.zone(), BasisCountry, 0
 	}
-	c, ok := findCountry(country)
-	if !ok {
-		if country != "" {
+	if known {
+		zone = byState(c, state)
+	} else {
+		if !isBlank(country) {
 			notes = noteUnknownCountry
 		}
-		if state == "" {
-			return 0, BasisNone, notes
-		}
 		zone = byWholeCode(state)
-	} else {
-		if c.class() == classOne {
-			return c.zone(), BasisCountry, 0
-		}
-		zone = byState(c, state)
 	}
 	switch {
 	case zone&remark != 0:
 		return zone, BasisState, notes | noteStateMajority
 	case zone != 0:
 		return zone, BasisState, notes
-	case state != "":
+	case !isBlank(state):
 		notes |= noteUnknownState
 	}
 	switch {
-	case !ok:
+	case !known:
 		return 0, BasisNone, notes
 	case c.class() == classPrimary:
 		return c.zone(), BasisCountry, notes | noteCountryPrimary
@@ -101,11 +94,13 @@ func byPlace(country, state string) (zone uint16, basis Basis, notes Notes) {
 	return 0, BasisNone, notes | noteCountryNoZone
 }
 
+func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
+
 // Country returns the ISO 3166-1 alpha-2 code, in upper case, of a country
 // given by an English name or by a code of two or three letters (R77). It does
 // not allocate.
 func Country(s string) (alpha2 string, ok bool) {
-	c, ok := findCountry(strings.TrimSpace(s))
+	c, ok := findCountry(s)
 	if !ok {
 		return "", false
 	}
@@ -113,11 +108,15 @@ func Country(s string) (alpha2 string, ok bool) {
 }
 
 func findCountry(s string) (country, bool) {
-	if len(s) == 2 {
+	if len(s) == 2 { // the usual form
 		return findAlpha2(s)
 	}
 	if n, ok := find(key.Countries, s); ok { // the usual spelling, but for its case
 		return country(n), true
+	}
+	s = strings.TrimSpace(s)
+	if len(s) == 2 {
+		return findAlpha2(s)
 	}
 	var buf [key.Max]byte
 	name := buf[:key.Fold(&buf, s)]
@@ -133,10 +132,10 @@ func findCountry(s string) (country, bool) {
 // unknown.
 func byState(c country, s string) (zone uint16) {
 	space := c.states()
-	if space == 0 || s == "" {
+	if space == 0 {
 		return 0
 	}
-	if zone, ok := find(space, s); ok {
+	if zone, ok := find(space, s); ok { // the usual spelling, but for its case
 		return zone
 	}
 	if prefix, part, ok := cutCode(s); ok && prefix == c {
@@ -171,6 +170,7 @@ func byWholeCode(s string) (zone uint16) {
 // cutCode divides an ISO 3166-2 code: a country, a hyphen (or an underscore),
 // and one to three letters or digits.
 func cutCode(s string) (c country, part string, ok bool) {
+	s = strings.TrimSpace(s)
 	if len(s) < 4 || len(s) > 6 || s[2] != '-' && s[2] != '_' {
 		return 0, "", false
 	}

@@ -133,9 +133,7 @@ func (w *world) readLanguage(f []string) {
 // readRetiredLanguage drops what a replacement says beyond the language: "sh"
 // is "sr" here, not "sr-Latn".
 func (w *world) readRetiredLanguage(f []string) {
-	if w.languages[f[0]] == "" {
-		w.languages[f[0]], _, _ = strings.Cut(f[1], "-")
-	}
+	w.languages[f[0]], _, _ = strings.Cut(f[1], "-")
 }
 
 func (w *world) state(code string) *state {

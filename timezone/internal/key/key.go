@@ -26,16 +26,19 @@ type Text interface{ string | []byte }
 // Hash returns the hash of s within a name space. ASCII letters of both cases
 // hash alike; all other bytes count as they are.
 func Hash[T Text](space Space, s T) uint64 {
-	const k = 0x9e3779b97f4a7c15
-	h := uint64(space)<<32 ^ uint64(len(s))*k
+	const (
+		k0 = 0x9e3779b97f4a7c15
+		k1 = 0xd6e8feb86659fd93
+	)
+	seed := k0 ^ uint64(space)<<32 ^ uint64(len(s))
+	if len(s) < 8 {
+		return mix(seed^lower8(loadTail(s)), k1)
+	}
 	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		h = mix(h ^ lower8(load8(s, i)))
+	for ; i+16 < len(s); i += 8 {
+		seed = mix(seed^lower8(load8(s, i)), k1)
 	}
-	if i < len(s) {
-		h = mix(h ^ lower8(loadTail(s)))
-	}
-	return h
+	return mix(seed^lower8(load8(s, i)), k1^lower8(load8(s, len(s)-8)))
 }
 
 // EqualLower reports whether s, with ASCII letters in lower case, is t in the
@@ -53,8 +56,8 @@ func EqualLower[T Text](s T, t string) bool {
 	return i == len(s) || lower8(loadTail(s)) == lower8(loadTail(t))
 }
 
-func mix(x uint64) uint64 {
-	hi, lo := bits.Mul64(x, 0xd6e8feb86659fd93)
+func mix(x, y uint64) uint64 {
+	hi, lo := bits.Mul64(x, y)
 	return hi ^ lo
 }
 
@@ -73,6 +76,8 @@ func loadTail[T Text](s T) uint64 {
 		return load8(s, n-8)
 	case n >= 4:
 		return uint64(load4(s, 0)) | uint64(load4(s, n-4))<<32
+	case n == 0:
+		return 0
 	default:
 		return uint64(s[0]) | uint64(s[n/2])<<8 | uint64(s[n-1])<<16
 	}
