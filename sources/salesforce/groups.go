@@ -24,6 +24,9 @@ import (
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	const op = "list groups"
 	return func(yield func(sources.Group, error) bool) {
+		if s.noGroups {
+			return
+		}
 		groups, err := s.readGroups(ctx)
 		if err != nil {
 			yield(sources.Group{}, rest.Wrap(kind, op, err))

@@ -106,3 +106,15 @@ func TestShortIDsOfMembers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"005000000000001AAA"}, members)
 }
+
+func TestNoGroups(t *testing.T) {
+	org := newFakeOrg(t)
+	src := org.source(func(cfg *Config) { cfg.NoGroups = true })
+	groups, err := read(src.Groups(t.Context()))
+	require.NoError(t, err)
+	assert.Empty(t, groups)
+	assert.Zero(t, org.requests)
+	assert.Equal(t, sources.FactUsers|sources.FactManagers, src.Info().Lists)
+	require.NoError(t, src.Check(t.Context()))
+	assert.Len(t, org.queries, 1)
+}

@@ -18,8 +18,8 @@
 // # What the integration user needs
 //
 // A connected app with the scope "api", and a user with read access to User,
-// Group and GroupMember. That user is also the last line of defence behind
-// assignment filters: it should see nothing else.
+// Group, GroupMember and UserRole. That user is also the last line of defence
+// behind assignment filters: it should see nothing else.
 //
 // # Latency
 //
@@ -86,6 +86,10 @@ type Config struct {
 	// "Profile.UserLicense.Name". One that the org lacks is left out of the
 	// listing with a warning in the log, and fails Check.
 	Attributes []string
+	// NoGroups leaves groups out: none are listed and none are proven. For
+	// orgs whose assignments select by filters alone, it saves the requests
+	// and the need for access to groups and roles.
+	NoGroups bool
 	// MaxAPIUsage is the share of the org's daily API requests, in percent,
 	// at which reading stops with ErrRateLimited, so that other integrations
 	// of the org keep working. Above it each call makes one request only.
@@ -109,6 +113,7 @@ type Source struct {
 	org        *org
 	scope      soql.Condition
 	attributes []string
+	noGroups   bool
 	decoder    decoder
 }
 
@@ -170,6 +175,7 @@ func New(cfg Config) (*Source, error) {
 		},
 		scope:      scope,
 		attributes: slices.Clone(cfg.Attributes),
+		noGroups:   cfg.NoGroups,
 		decoder:    decoder{cfg.Logger},
 	}, nil
 }
@@ -183,10 +189,11 @@ func connectionName(name string) string {
 
 // Info implements sources.Source.
 func (s *Source) Info() sources.Info {
-	return sources.Info{
-		Kind: kind, Connection: s.connection,
-		Lists: sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers,
+	lists := sources.FactUsers | sources.FactManagers
+	if !s.noGroups {
+		lists |= sources.FactGroups | sources.FactMemberships
 	}
+	return sources.Info{Kind: kind, Connection: s.connection, Lists: lists}
 }
 
 // Users implements sources.Source. The org is asked first which fields it has,
@@ -289,11 +296,11 @@ func (s *Source) Check(ctx context.Context) error {
 			Err: fmt.Errorf("the org has no such fields, or hides them: %s", strings.Join(missing, ", ")),
 		}
 	}
-	for _, query := range []string{
-		"SELECT Id FROM User WHERE (" + s.scope.String() + ") LIMIT 1",
-		"SELECT Id FROM Group LIMIT 1",
-		"SELECT Id FROM GroupMember LIMIT 1",
-	} {
+	queries := []string{"SELECT Id FROM User WHERE (" + s.scope.String() + ") LIMIT 1"}
+	if !s.noGroups {
+		queries = append(queries, "SELECT Id FROM Group LIMIT 1", "SELECT Id FROM GroupMember LIMIT 1", "SELECT Id FROM UserRole LIMIT 1")
+	}
+	for _, query := range queries {
 		for _, err := range s.org.query(ctx, query) {
 			if err != nil {
 				return rest.Wrap(kind, op, err)
