@@ -1,0 +1,226 @@
+package scim
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// patched applies operations to a document and returns it as it would be
+// stored.
+func patched(tb testing.TB, doc, operations string) (string, error) {
+	tb.Helper()
+	rt, _ := testTypes(tb)
+	o, err := parseObject(doc)
+	require.NoError(tb, err)
+	body, err := parseObject(`{"Operations":` + operations + `}`)
+	if err != nil {
+		return "", err
+	}
+	list, err := parsePatch(body, 1000)
+	if err != nil {
+		return "", err
+	}
+	p := &patcher{rt: rt, id: "the-id", doc: o}
+	if err := p.apply(list); err != nil {
+		return "", err
+	}
+	return string(appendJSON(nil, p.doc)), nil
+}
+
+const plain = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u","active":true`
+
+// The operations of RFC 7644 section 3.5.2, one by one. The conversations in
+// testdata/clients hold the providers' forms of them.
+func TestPatch(t *testing.T) {
+	const e = `"emails":[{"value":"w@x","type":"work","primary":true},{"value":"h@x","type":"home"}]`
+	for _, c := range []struct{ name, before, operations, after string }{
+		{"add a list to a list", `,` + e, `[{"op":"add","path":"emails","value":[{"value":"o@x","type":"other"}]}]`,
+			`,"emails":[{"value":"w@x","type":"work","primary":true},{"value":"h@x","type":"home"},{"value":"o@x","type":"other"}]`},
+		{"add what is there", `,` + e, `[{"op":"add","path":"emails","value":{"value":"h@x","type":"home"}}]`, `,` + e},
+		{"add a new primary", `,` + e, `[{"op":"add","path":"emails","value":[{"value":"p@x","type":"other","primary":"true"}]}]`,
+			`,"emails":[{"value":"w@x","type":"work","primary":false},{"value":"h@x","type":"home"},{"value":"p@x","type":"other","primary":true}]`},
+		{"make another primary", `,` + e, `[{"op":"replace","path":"emails[type eq \"home\"].primary","value":true}]`,
+			`,"emails":[{"value":"w@x","type":"work","primary":false},{"value":"h@x","type":"home","primary":true}]`},
+		{"two primaries at once", ``, `[{"op":"add","path":"emails","value":[{"value":"a","primary":true},{"value":"b","primary":true}]}]`,
+			`,"emails":[{"value":"a","primary":true},{"value":"b","primary":false}]`},
+		{"add sub-attributes", `,"name":{"givenName":"G"}`, `[{"op":"add","path":"name","value":{"familyName":"F"}}]`,
+			`,"name":{"givenName":"G","familyName":"F"}`},
+		{"replace leaves what is not named", `,"name":{"givenName":"G","middleName":"M"}`, `[{"op":"replace","path":"name","value":{"givenName":"H","middleName":null}}]`,
+			`,"name":{"givenName":"H"}`},
+		{"replace what is absent", ``, `[{"op":"replace","path":"title","value":"T"}]`, `,"title":"T"`},
+		{"replace a list", `,` + e, `[{"op":"replace","path":"emails","value":[{"value":"n@x"}]}]`, `,"emails":[{"value":"n@x"}]`},
+		{"replace by a complex filter", `,` + e, `[{"op":"replace","path":"emails[type eq \"home\" or (value sw \"w\" and not (type eq \"home\"))].display","value":"D"}]`,
+			`,"emails":[{"value":"w@x","type":"work","primary":true,"display":"D"},{"value":"h@x","type":"home","display":"D"}]`},
+		{"replace an element keeps what the filter went by", `,` + e, `[{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"n@x"}}]`,
+			`,"emails":[{"value":"w@x","type":"work","primary":true},{"value":"n@x","type":"home"}]`},
+		{"add to an element keeps the rest", `,` + e, `[{"op":"add","path":"emails[type eq \"home\"]","value":{"display":"D"}}]`,
+			`,"emails":[{"value":"w@x","type":"work","primary":true},{"display":"D","value":"h@x","type":"home"}]`},
+		{"a filter of equalities makes what is absent", ``, `[{"op":"add","path":"addresses[type eq \"work\" and primary eq \"True\"].region","value":"CA"}]`,
+			`,"addresses":[{"type":"work","primary":true,"region":"CA"}]`},
+		{"every element", `,` + e, `[{"op":"replace","path":"emails.display","value":"D"}]`,
+			`,"emails":[{"value":"w@x","type":"work","primary":true,"display":"D"},{"value":"h@x","type":"home","display":"D"}]`},
+		{"remove an element", `,` + e, `[{"op":"remove","path":"emails[type eq \"work\"]"}]`, `,"emails":[{"value":"h@x","type":"home"}]`},
+		{"remove the last", `,"emails":[{"value":"a","type":"work"}]`, `[{"op":"remove","path":"emails[value eq \"a\"]"}]`, ``},
+		{"remove a value", `,"emails":[{"value":"a","type":"work"}]`, `[{"op":"remove","path":"emails[type eq \"work\"].value"}]`, ``},
+		{"remove listed values", `,` + e, `[{"op":"remove","path":"emails","value":[{"value":"w@x"}]}]`, `,"emails":[{"value":"h@x","type":"home"}]`},
+		{"remove a sub-attribute", `,"name":{"givenName":"G","familyName":"F"}`, `[{"op":"remove","path":"name.givenName"}]`, `,"name":{"familyName":"F"}`},
+		{"remove what is absent", ``, `[{"op":"remove","path":"title"},{"op":"remove","path":"emails[type eq \"x\"]"}]`, ``},
+		{"null and empty clear", `,"title":"T","locale":"en"`, `[{"op":"replace","path":"title","value":null},{"op":"replace","value":{"locale":""}}]`, ``},
+		{"adding nothing adds nothing", `,"title":"T"`, `[{"op":"add","path":"title","value":""}]`, `,"title":"T"`},
+		{"operations build on one another", ``, `[{"op":"add","path":"nickName","value":"a"},{"op":"replace","path":"nickName","value":"b"},{"op":"remove","path":"nickName"},{"op":"add","path":"NICKNAME","value":"c"}]`, `,"nickName":"c"`},
+		{"an extension whole", ``, `[{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User","value":{"department":"D","manager":"m"}},
+			{"op":"replace","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User","value":{"department":"E"}}]`,
+			`,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"E","manager":{"value":"m"}}`},
+		{"an extension gone", `,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"E"}`,
+			`[{"op":"remove","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"}]`, ``},
+		{"the core as prefix", ``, `[{"op":"add","path":"URN:IETF:params:scim:schemas:core:2.0:User:name.familyname","value":"F"}]`, `,"name":{"familyName":"F"}`},
+		{"what only we may write is no wish in an echo", ``, `[{"op":"replace","value":{"id":"the-id","meta":{"version":"1"},"groups":[],"title":"T"}}]`, `,"title":"T"`},
+		{"undeclared lists", `,"x":["a"]`, `[{"op":"add","path":"x","value":["a","b"]},{"op":"remove","path":"x","value":"a"}]`, `,"x":["b"]`},
+		{"undeclared elements", `,"y":[{"k":"a","v":1}]`, `[{"op":"replace","path":"y[k eq \"a\"].v","value":2},{"op":"add","path":"y[k eq \"b\"].v","value":3}]`,
+			`,"y":[{"k":"a","v":2},{"k":"b","v":3}]`},
+		{"a complex attribute from JSON in a string", ``, `[{"op":"add","path":"roles","value":"[{\"value\":\"r\"}]"}]`, `,"roles":[{"value":"r"}]`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := patched(t, plain+c.before+"}", c.operations)
+			require.NoError(t, err)
+			want, err := parseObject(plain + c.after + "}")
+			require.NoError(t, err)
+			have, err := parseObject(got)
+			require.NoError(t, err)
+			have.set("schemas", want.get("schemas"))
+			assert.JSONEq(t, string(appendJSON(nil, want)), string(appendJSON(nil, have)))
+		})
+	}
+}
+
+func TestPatchRefuses(t *testing.T) {
+	for operations, want := range map[string]string{
+		`[{"op":"remove"}]`: "noTarget",
+		`[{"op":"replace","path":"emails[value ew \"x\"].type","value":"y"}]`:           "noTarget",
+		`[{"op":"remove","path":"emails[value sw \"x\"]"}]`:                             "noTarget",
+		`[{"op":"replace","path":"id","value":"other"}]`:                                "mutability",
+		`[{"op":"remove","path":"id"}]`:                                                 "mutability",
+		`[{"op":"replace","value":{"id":"other"}}]`:                                     "mutability",
+		`[{"op":"replace","path":"meta.created","value":"2011-05-13T04:42:34Z"}]`:       "mutability",
+		`[{"op":"add","path":"groups","value":[{"value":"g"}]}]`:                        "mutability",
+		`[{"op":"remove","path":"userName"}]`:                                           "mutability",
+		`[{"op":"replace","path":"userName","value":""}]`:                               "invalidValue",
+		`[{"op":"replace","path":"active","value":"maybe"}]`:                            "invalidValue",
+		`[{"op":"replace","path":"title","value":5}]`:                                   "invalidValue",
+		`[{"op":"add","path":"name","value":"x"}]`:                                      "invalidValue",
+		`[{"op":"add","value":"x"}]`:                                                    "invalidValue",
+		`[{"op":"add"}]`:                                                                "invalidValue",
+		`[{"op":"add","path":"a b","value":1}]`:                                         "invalidPath",
+		`[{"op":"add","path":"title.x","value":1}]`:                                     "invalidPath",
+		`[{"op":"add","path":"emails[type eq","value":1}]`:                              "invalidPath",
+		`[{"op":"add","path":"emails[type eq \"w\"]value","value":1}]`:                  "invalidPath",
+		`[{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:User","value":{}}]`: "invalidPath",
+		`[{"op":"add","path":5,"value":1}]`:                                             "invalidPath",
+		`[{"op":"frobnicate","path":"title"}]`:                                          "invalidSyntax",
+		`[5]`:                                                                           "invalidSyntax",
+		`5`:                                                                             "invalidSyntax",
+		`[{"op":"replace","path":"title","value":"a"},{"op":"remove"}]`:                 "noTarget",
+	} {
+		_, err := patched(t, plain+`,"emails":[{"value":"a","type":"work"}]}`, operations)
+		if assert.Error(t, err, operations) {
+			out, known := clientError(err)
+			assert.True(t, known, "%v", err)
+			assert.Equal(t, want, string(out.ScimType), "%s: %v", operations, err)
+		}
+	}
+}
+
+// members gives what operations mean for a group that has the members a to d.
+func members(tb testing.TB, operations string) *MemberChange {
+	tb.Helper()
+	_, rt := testTypes(tb)
+	body, err := parseObject(`{"Operations":` + operations + `}`)
+	require.NoError(tb, err)
+	list, err := parsePatch(body, 1000)
+	require.NoError(tb, err)
+	doc, err := parseObject(`{"displayName":"g"}`)
+	require.NoError(tb, err)
+	p := &patcher{rt: rt, id: "g", doc: doc}
+	p.members.current = func() ([]Link, error) {
+		var links []Link
+		for _, id := range []string{"a", "b", "c", "d"} {
+			links = append(links, Link{Ref: Ref{TypeUser, id}, Display: "Display " + id})
+		}
+		return links, nil
+	}
+	require.NoError(tb, p.apply(list), operations)
+	return p.members.change()
+}
+
+func TestPatchOfMembers(t *testing.T) {
+	link := func(id, display string) Link { return Link{Ref: Ref{ID: id}, Display: display} }
+	for operations, want := range map[string]*MemberChange{
+		`[]`: nil,
+		`[{"op":"add","path":"members","value":[{"value":"x","display":"X"},"y"]}]`:                      {Add: []Link{link("x", "X"), link("y", "")}},
+		`[{"op":"add","path":"members","value":{"$ref":"https://e/Users/x"}}]`:                           {Add: []Link{link("x", "")}},
+		`[{"op":"remove","path":"members","value":[{"$ref":null,"value":"a"}]}]`:                         {Remove: []string{"a"}},
+		`[{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}]`:                           {Remove: []string{"a", "b"}},
+		`[{"op":"remove","path":"members[display ew \"c\" and type eq \"User\"]"}]`:                      {Remove: []string{"c"}},
+		`[{"op":"remove","path":"members"}]`:                                                             {Replace: true},
+		`[{"op":"remove","path":"members","value":[]}]`:                                                  nil,
+		`[{"op":"replace","path":"members","value":[]}]`:                                                 {Replace: true},
+		`[{"op":"replace","path":"members","value":[{"value":"x"}]}]`:                                    {Replace: true, Add: []Link{link("x", "")}},
+		`[{"op":"add","path":"members","value":["x"]},{"op":"remove","path":"members[value eq \"x\"]"}]`: {Remove: []string{"x"}},
+		`[{"op":"remove","path":"members[value eq \"x\"]"},{"op":"add","path":"members","value":["x"]}]`: {Add: []Link{link("x", "")}},
+		`[{"op":"add","path":"members","value":["x"]},{"op":"replace","path":"members","value":["y"]}]`:  {Replace: true, Add: []Link{link("y", "")}},
+		`[{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"z"}}]`:                      {Remove: []string{"a"}, Add: []Link{link("z", "")}},
+		`[{"op":"replace","path":"members[value eq \"a\"].display","value":"New"}]`:                      {Add: []Link{link("a", "New")}},
+		`[{"op":"replace","value":{"members":["x"],"displayName":"h"}}]`:                                 {Replace: true, Add: []Link{link("x", "")}},
+	} {
+		assert.Equal(t, want, members(t, operations), operations)
+	}
+}
+
+// The laws of the engine: what fails changes nothing (the caller keeps the old
+// document), what is stored can be read again as it is, replace and remove are
+// idempotent, and what a provider echoes of our own answer changes nothing.
+func FuzzPatch(f *testing.F) {
+	for _, seed := range [][3]string{
+		{"replace", `emails[type eq "work"].value`, `"x@y"`}, {"add", "emails", `[{"value":"a","primary":true}]`},
+		{"remove", "name.givenName", `null`}, {"replace", "", `{"name.familyName":"F","active":"False"}`},
+		{"add", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager", `"m"`}, {"replace", "x.y", `{"a":[1]}`},
+		{"add", "roles[primary eq true]", `{"value":"r"}`}, {"replace", "urn:example:custom:2.0:User", `{"badge":null}`},
+		{"remove", "emails", `[{"value":"babs@jensen.org"}]`}, {"replace", "", `{"schemas":["urn:x"],"meta":{}}`},
+	} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	f.Fuzz(func(t *testing.T, op, path, value string) {
+		var check any
+		if json.Unmarshal([]byte(value), &check) != nil {
+			return
+		}
+		operation := `{"op":` + quoted(op) + `,"path":` + quoted(path) + `,"value":` + value + `}`
+		if path == "" {
+			operation = `{"op":` + quoted(op) + `,"value":` + value + `}`
+		}
+		once, err := patched(t, barbara, `[`+operation+`]`)
+		if err != nil {
+			out, known := clientError(err)
+			assert.True(t, known && out.Status/100 == 4, "%v", err)
+			return
+		}
+		echo, err := patched(t, once, `[{"op":"replace","value":`+once+`}]`)
+		require.NoError(t, err, "an answer sent back")
+		assert.Equal(t, once, echo)
+		if op == "add" {
+			return
+		}
+		twice, err := patched(t, once, `[`+operation+`]`)
+		if err == nil { // the second time a filter may select nothing any more
+			again, err := patched(t, twice, `[`+operation+`]`)
+			require.NoError(t, err)
+			assert.Equal(t, twice, again, fmt.Sprintf("%s is idempotent", operation))
+		}
+	})
+}
+
+func quoted(s string) string { return string(appendString(nil, s)) }
