@@ -1,6 +1,7 @@
 package timezone
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/usher-go/usher/timezone/internal/key"
@@ -184,23 +185,28 @@ func cutCode(s string) (c country, part string, ok bool) {
 }
 
 // kinds are the words for subdivisions that may stand after a name, or before
-// it with "of" or "de".
+// it with one of joints.
 var kinds = [...]string{
-	"autonomous okrug", "autonomous region", "county", "department", "district", "governorate", "krai", "kray",
-	"municipality", "oblast", "okrug", "prefecture", "province", "region", "republic", "respublika", "sheng", "shi",
-	"state", "territory",
+	"aimag", "autonomous okrug", "autonomous region", "city", "commonwealth", "county", "department", "district",
+	"distrito", "estado", "governorate", "krai", "kray", "municipality", "oblast", "okrug", "prefecture", "provincia",
+	"province", "region", "republic", "respublika", "sheng", "shi", "state", "territory",
 }
 
-// trimKind cuts one such word off a folded name.
+var joints = [...]string{" of ", " de ", " del "}
+
+// trimKind cuts one such word off a folded name. It returns nil if there is
+// none.
 func trimKind(name []byte) []byte {
 	for _, kind := range kinds {
-		if n := len(name) - len(kind) - 1; n > 0 && name[n] == ' ' && string(name[n+1:]) == kind {
-			return name[:n]
-		}
-		for _, of := range [...]string{" of ", " de "} {
-			if n := len(kind) + len(of); len(name) > n && string(name[:len(kind)]) == kind && string(name[len(kind):n]) == of {
-				return name[n:]
+		if rest, ok := bytes.CutPrefix(name, []byte(kind)); ok {
+			for _, joint := range joints {
+				if rest, ok := bytes.CutPrefix(rest, []byte(joint)); ok {
+					return rest
+				}
 			}
+		}
+		if rest, ok := bytes.CutSuffix(name, []byte(kind)); ok && len(rest) > 1 && rest[len(rest)-1] == ' ' {
+			return rest[:len(rest)-1]
 		}
 	}
 	return nil
