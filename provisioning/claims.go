@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/usher-go/usher/sources"
@@ -22,7 +23,13 @@ type claim struct {
 	// KindRehire; none for KindCreate.
 	joins int32
 	kind  Kind
+	// waits is true for a frozen person's claim: it is granted to nobody, and
+	// keeps others from taking the address meanwhile.
+	waits bool
 }
+
+// codeWaits denies the claim of a frozen person. It is never told.
+const codeWaits Code = "email.waits"
 
 // resolveClaims decides all claims together, so that their order does not
 // matter: first those that meet one another, then those that meet a holder;
@@ -48,6 +55,9 @@ func (p *pass) resolveClaims() {
 	var denied []*claim
 	for key, claims := range wanted {
 		for _, c := range claims {
+			if c.waits {
+				c.denied = cmp.Or(c.denied, codeWaits)
+			}
 			p.meetHolders(c, holders[key], mover)
 			switch {
 			case c.denied != "":

@@ -7,14 +7,21 @@ import (
 
 // groups are the sets of persons whose actions must commit together: whoever
 // takes an address, and who gives it up (S2).
-type groups struct{ next map[int32]int32 } // a forest: towards the representative
+type groups struct {
+	next map[int32]int32   // a forest: towards the representative
+	sets map[int32][]int32 // by representative, those of several persons
+}
 
 func (p *pass) groups() groups {
-	g := groups{next: make(map[int32]int32)}
+	g := groups{next: make(map[int32]int32), sets: make(map[int32][]int32)}
 	for i := range p.claims {
 		if c := &p.claims[i]; c.denied == "" && c.from != none {
 			g.join(c.person, c.from)
 		}
+	}
+	for person := range g.next {
+		root := g.root(person)
+		g.sets[root] = append(g.sets[root], person)
 	}
 	return g
 }
@@ -25,28 +32,23 @@ func (g groups) root(person int32) int32 {
 		if !ok || next == person {
 			return person
 		}
+		g.next[person] = g.next[next]
 		person = next
 	}
 }
 
 func (g groups) join(a, b int32) {
 	a, b = g.root(a), g.root(b)
-	g.next[a], g.next[b] = min(a, b), min(a, b)
+	root := min(a, b)
+	g.next[a], g.next[b] = root, root
 }
 
 // of returns everybody in the group of a person.
 func (g groups) of(person int32) []int32 {
-	root := g.root(person)
-	if root == person && len(g.next) == 0 {
-		return []int32{person}
+	if set := g.sets[g.root(person)]; set != nil {
+		return set
 	}
-	members := []int32{person}
-	for other := range g.next {
-		if other != person && g.root(other) == root {
-			members = append(members, other)
-		}
-	}
-	return members
+	return []int32{person}
 }
 
 // mark writes the name of its group into each action that has one: the
@@ -56,15 +58,15 @@ func (g groups) mark(p *pass, actions []*Action) {
 	for _, a := range actions {
 		byMember[a.Member.ID] = a
 	}
-	together := make(map[int32][]*Action)
-	for person := range g.next {
-		if at := p.draftOf[person]; at != none {
-			if a := byMember[p.drafts[at].after.ID]; a != nil {
-				together[g.root(person)] = append(together[g.root(person)], a)
+	for _, set := range g.sets {
+		var group []*Action
+		for _, person := range set {
+			if at := p.draftOf[person]; at != none {
+				if a := byMember[p.drafts[at].after.ID]; a != nil {
+					group = append(group, a)
+				}
 			}
 		}
-	}
-	for _, group := range together {
 		if len(group) < 2 {
 			continue
 		}

@@ -69,22 +69,21 @@ func (w *work) decide(frozen map[int32]bool) *pass {
 // collectClaims finds those who want an address they do not have.
 func (p *pass) collectClaims() {
 	for i := range p.members {
-		if f := p.fates[i]; p.quiet[i] || f != fateFollow && f != fateReactivate || p.frozen[int32(i)] {
+		if f := p.fates[i]; p.quiet[i] || f != fateFollow && f != fateReactivate {
 			continue
 		}
 		if m, u := &p.members[i], &p.users[p.userOf[i]]; u.Email != m.Email {
 			if address, converted, ok := p.wishedAddress(m, u); ok {
-				p.claims = append(p.claims, claim{person: int32(i), address: address, converted: converted, from: none, joins: none})
+				p.claims = append(p.claims, claim{person: int32(i), address: address, converted: converted, from: none, joins: none, waits: p.frozen[int32(i)]})
 			}
 		}
 	}
 	for i, n := range p.newcomers {
-		if person := int32(len(p.members) + i); !p.frozen[person] {
-			p.claims = append(p.claims, claim{
-				person: person, address: n.address, converted: n.converted,
-				from: none, joins: none, kind: KindCreate,
-			})
-		}
+		person := int32(len(p.members) + i)
+		p.claims = append(p.claims, claim{
+			person: person, address: n.address, converted: n.converted,
+			from: none, joins: none, kind: KindCreate, waits: p.frozen[person],
+		})
 	}
 	for i := range p.claims {
 		p.claimOf[p.claims[i].person] = &p.claims[i]
@@ -118,8 +117,8 @@ func (p *pass) bringNewcomers() {
 	for i, n := range p.newcomers {
 		person := int32(len(p.members) + i)
 		c := p.claimOf[person]
-		if c == nil {
-			continue // frozen
+		if c.waits {
+			continue
 		}
 		d := &draft{person: person, kind: c.kind, user: &p.users[n.user], position: n.position, claim: c}
 		switch {
