@@ -37,7 +37,7 @@ func (p *pass) grantSeats() {
 			have = assignment.Set(m.Seats)
 		}
 		want := have
-		if a := p.rules.At(position); a != nil && applies(kind, a) {
+		if a := p.rules.At(position); a != nil && applies(kind, a) && !p.withholds(m, a) {
 			want = a.Seats
 		} else if m != nil {
 			want = assignment.Set(m.Seats)
@@ -108,12 +108,12 @@ func (p *pass) applySettings(d *draft) {
 		p.problem(d, because(CodeSeatExhausted, "seat", seat))
 		want.Seats = slices.DeleteFunc(want.Seats, func(s string) bool { return s == seat })
 	}
-	if d.before != nil && d.before.Protected && d.before.Active && d.after.Settings.Loses(&want) {
-		p.withholdSettings(d, want)
-		return
-	}
-	if !p.evidence.Complete() && d.before != nil && d.after.Settings.Loses(&want) {
-		d.because(because(CodeGroupsIncomplete)) // nothing is taken away on half an answer (L3)
+	if p.withholds(d.before, a) {
+		if d.before.Protected {
+			p.withholdSettings(d, want)
+		} else {
+			d.because(because(CodeGroupsIncomplete))
+		}
 		return
 	}
 	for _, seat := range p.cfg.Seats.Missing(&want) {
@@ -126,6 +126,18 @@ func (p *pass) applySettings(d *draft) {
 		p.tellOverwrites(d, &want, former)
 	}
 	d.setSettings(want, a.Mode)
+}
+
+// withholds reports whether an active member keeps all settings although the
+// assignment would take some away: because the host protects the member (S16),
+// or because the assignment was decided on half an answer (L3).
+func (p *pass) withholds(m *Member, a *assignment.Assignment) bool {
+	if m == nil || !m.Active || !m.Protected && p.evidence.Complete() {
+		return false
+	}
+	settings := m.Settings.Clone()
+	settings.Normalize()
+	return settings.Loses(&a.Settings)
 }
 
 // setSettings gives a draft its settings, and says whose they are: under
