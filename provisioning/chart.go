@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/usher-go/usher/assignment"
@@ -21,6 +22,9 @@ func (p *pass) placeInChart() {
 		return
 	}
 	chart := hierarchy.Build(people)
+	if p.giveWay(chart, people, persons) {
+		chart = hierarchy.Build(people)
+	}
 	for i := range people {
 		if people[i].Follow {
 			p.place(chart, people, persons[i], i)
@@ -29,6 +33,26 @@ func (p *pass) placeInChart() {
 	if p.cfg.Managers.Notify {
 		p.notifyManagers(chart, people, persons)
 	}
+}
+
+// giveWay lets the newcomers of manual assignments step out of the cycles they
+// are in, and reports whether there are any. Their edge follows the source this
+// once only (R94): the next run would not try it, and so would place the others
+// of the cycle, which this one has to do as well (L2).
+func (p *pass) giveWay(chart *hierarchy.Chart, people []hierarchy.Person, persons []int32) bool {
+	any := false
+	for i := range people {
+		if !people[i].Follow || chart.Finding(i) != hierarchy.Cycle {
+			continue
+		}
+		if at := p.draftOf[persons[i]]; at != none && p.rules.At(p.drafts[at].position).Mode == assignment.Manual {
+			d := p.drafts[at]
+			people[i].Follow, any = false, true
+			p.problem(d, because(Code(hierarchy.Cycle.String()), "manager", cmp.Or(d.user.Manager.Email, d.user.Manager.ID, d.user.Manager.Name)))
+			d.because(because(CodeManualNeeded))
+		}
+	}
+	return any
 }
 
 // people returns the team as it is to be, each with the keys by which others

@@ -3,6 +3,7 @@ package provisioning
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -158,10 +159,13 @@ func (f *Finding) who() string {
 	return cmp.Or(f.Email, f.Name, f.ExternalID, f.MemberID, "everybody")
 }
 
+// codes lists the codes of reasons, each once.
 func codes(reasons []Reason) string {
-	words := make([]string, len(reasons))
-	for i, r := range reasons {
-		words[i] = string(r.Code)
+	var words []string
+	for _, r := range reasons {
+		if !slices.Contains(words, string(r.Code)) {
+			words = append(words, string(r.Code))
+		}
 	}
 	return strings.Join(words, ", ")
 }
