@@ -1,0 +1,104 @@
+package scim_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/scim"
+)
+
+// together runs f n times at once and returns how often each status came.
+func together(n int, f func(i int) int) map[int]int {
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	counts := map[int]int{}
+	start := make(chan struct{})
+	for i := range n {
+		wait.Go(func() {
+			<-start
+			status := f(i)
+			mu.Lock()
+			defer mu.Unlock()
+			counts[status]++
+		})
+	}
+	close(start)
+	wait.Wait()
+	return counts
+}
+
+func TestRacingCreatesOfOneName(t *testing.T) {
+	server := mount(t, scim.Config{})
+	for round := range 5 {
+		counts := together(20, func(i int) int {
+			name := fmt.Sprintf("RACE%d@example.com", round)
+			if i%2 == 0 {
+				name = fmt.Sprintf("race%d@example.com", round)
+			}
+			return send(t, server, testToken, "POST", "/Users", user(name, fmt.Sprintf(`"externalId":"e%d"`, round))).status
+		})
+		assert.Equal(t, map[int]int{201: 1, 409: 19}, counts)
+	}
+}
+
+func TestRacingPatchesLoseNothing(t *testing.T) {
+	server := mount(t, scim.Config{})
+	path := "/Users/" + create(t, server, "/Users", user("racer")).id()
+	counts := together(40, func(i int) int {
+		return send(t, server, testToken, "PATCH", path, ops(fmt.Sprintf(`{"op":"add","path":"roles","value":[{"value":"role%d"}]}`, i))).status
+	})
+	assert.Equal(t, map[int]int{200: 40}, counts)
+	assert.Len(t, send(t, server, testToken, "GET", path, "").body["roles"], 40)
+}
+
+// With If-Match just one of those who saw the same version wins.
+func TestRacingConditionalPatches(t *testing.T) {
+	server := mount(t, scim.Config{})
+	a := create(t, server, "/Users", user("cond"))
+	counts := together(20, func(i int) int {
+		return send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(fmt.Sprintf(`{"op":"add","path":"title","value":"t%d"}`, i)),
+			"If-Match", a.header.Get("ETag")).status
+	})
+	assert.Equal(t, map[int]int{200: 1, 412: 19}, counts)
+}
+
+func TestRacingMembersLoseNothing(t *testing.T) {
+	server := mount(t, scim.Config{})
+	g := create(t, server, "/Groups", group("g"))
+	var ids []string
+	for i := range 30 {
+		ids = append(ids, create(t, server, "/Users", user(fmt.Sprintf("m%d", i))).id())
+	}
+	counts := together(30, func(i int) int {
+		return send(t, server, testToken, "PATCH", "/Groups/"+g.id(), ops(fmt.Sprintf(`{"op":"add","path":"members","value":[{"value":%q}]},{"op":"replace","path":"displayName","value":"n%d"}`, ids[i], i))).status
+	})
+	assert.Equal(t, map[int]int{204: 30}, counts)
+	assert.Len(t, send(t, server, testToken, "GET", "/Groups/"+g.id(), "").body["members"], 30)
+	counts = together(30, func(i int) int {
+		if i%2 == 0 {
+			return send(t, server, testToken, "DELETE", "/Users/"+ids[i], "").status
+		}
+		return send(t, server, testToken, "PATCH", "/Groups/"+g.id(), ops(fmt.Sprintf(`{"op":"remove","path":"members[value eq %s]"}`, ids[i]))).status
+	})
+	assert.Equal(t, map[int]int{204: 30}, counts)
+	assert.NotContains(t, send(t, server, testToken, "GET", "/Groups/"+g.id(), "").body, "members")
+}
+
+// S6: one person who comes back many times at once is one record.
+func TestRacingRestores(t *testing.T) {
+	server := mount(t, scim.Config{})
+	a := create(t, server, "/Users", user("back", `"externalId":"E1"`))
+	require.Equal(t, 200, send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(`{"op":"replace","path":"active","value":false}`)).status)
+	counts := together(10, func(int) int {
+		return send(t, server, testToken, "POST", "/Users", user("back", `"externalId":"E1"`)).status
+	})
+	assert.Equal(t, map[int]int{201: 1, 409: 9}, counts)
+	list := send(t, server, testToken, "GET", "/Users", "").resources()
+	require.Len(t, list, 1)
+	assert.Equal(t, a.id(), list[0]["id"])
+	assert.Equal(t, true, list[0]["active"])
+}
