@@ -14,7 +14,7 @@ import (
 // R69: the spellings of providers; en-US for what is none.
 func TestParseLocale(t *testing.T) {
 	for s, want := range map[string]string{
-		"en-US": "en-US", "en_US": "en-US", "EN_us": "en-US", " en-us ": "en-US", "de": "de", "DE": "de", "fr_CA": "fr-CA",
+		"en-US": "en-US", "en_US": "en-US", "EN_us": "en-US", "\ten-us\n": "en-US", "de": "de", "DE": "de", "fr_CA": "fr-CA",
 		"zh_CN_PINYIN": "zh-CN", "zh_HK_STROKE": "zh-HK", "zh-Hant-TW": "zh-Hant-TW", "zh_CN_#Hans": "zh-Hans-CN", "zh-hans": "zh-Hans",
 		"iw_IL": "he-IL", "iw": "he", "in_ID": "id-ID", "ji": "yi", "no_NO": "no-NO", "nb-NO": "nb-NO", "tl_PH": "fil-PH", "sh_BA": "sr-BA",
 		"eng": "en", "deu-DE": "de-DE", "fil": "fil", "gsw_CH": "gsw-CH",

@@ -270,7 +270,7 @@ func TestCountryAndState(t *testing.T) {
 // R79: the default is the last resort, and only a TZ database name is one.
 func TestDefault(t *testing.T) {
 	for given, want := range map[string]string{
-		"Europe/Paris": "Europe/Paris", " europe/paris ": "Europe/Paris", "US/Eastern": "America/New_York", "EST": "EST",
+		"Europe/Paris": "Europe/Paris", "\teurope/paris\n": "Europe/Paris", "US/Eastern": "America/New_York", "EST": "EST",
 	} {
 		assert.Equal(t, timezone.Result{Zone: want, Basis: timezone.BasisDefault}, timezone.Resolve(timezone.Hints{Default: given}))
 	}

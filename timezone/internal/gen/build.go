@@ -63,11 +63,16 @@ func build(w *world) (*tables, error) {
 	for i, z := range w.zones {
 		t.number[z] = uint16(i + 1)
 	}
-	if err := cmp.Or(t.addZones(w), t.addCountries(w), t.addLocales(w)); err != nil {
-		return nil, err
+	for _, add := range []func(*world) error{t.addZones, t.addCountries, t.addLocales} {
+		if err := add(w); err != nil {
+			return nil, err
+		}
 	}
 	t.layText(w)
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // add enters a key. Keys of zones and Windows ids are stored as they are

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,10 +33,10 @@ type country struct {
 
 // A state is a subdivision, by the second part of its code.
 type state struct {
-	names    []string // retired codes too
-	zone     string   // "" if it has none of its own
-	majority bool     // it has others beside
-	nowhere  bool     // it is known to have none
+	names    []string
+	zone     string // "" if it has none of its own
+	majority bool   // it has others beside
+	nowhere  bool   // it is known to have none
 }
 
 // table reads a vendored file of tab-separated fields.
@@ -92,7 +91,12 @@ func load() (*world, error) {
 	if err := w.readByHand(); err != nil {
 		return nil, err
 	}
-	return w, cmp.Or(w.settleLinks(), w.settleStates(), w.settleCountries())
+	for _, settle := range []func() error{w.settleLinks, w.settleStates, w.settleCountries} {
+		if err := settle(); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
 }
 
 func (w *world) readZone(f []string) {
@@ -272,6 +276,9 @@ func (w *world) settleCountries() error {
 		c := w.countries[code]
 		if c.answer == "" && len(c.zones) == 1 {
 			c.answer = c.zones[0]
+		}
+		if c.answer != "" && !slices.Contains(w.zones, c.answer) {
+			return fmt.Errorf("%s: %s is no name", code, c.answer)
 		}
 		if c.answer != "" && !c.primary {
 			c.states = nil // the country decides
