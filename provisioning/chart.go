@@ -55,6 +55,38 @@ func (p *pass) giveWay(chart *hierarchy.Chart, people []hierarchy.Person, person
 	return any
 }
 
+// buildChart builds the chart. A newcomer under a manual assignment follows the
+// directory this once (R94). One whose edge would close a cycle stays without a
+// manager from then on, so that the others are placed as they will be on the
+// next run, which does not ask about the newcomer again (L2).
+func (p *pass) buildChart(people []hierarchy.Person, persons []int32) *hierarchy.Chart {
+	for {
+		chart, again := hierarchy.Build(people), false
+		for i := range people {
+			if people[i].Follow && chart.Finding(i) == hierarchy.Cycle && !p.followsOn(persons[i]) {
+				people[i].Follow, again = false, true
+				d := p.drafts[p.draftOf[persons[i]]]
+				p.problem(d, because(Code(hierarchy.Cycle.String()), managerFacts(d.user)...))
+				d.because(because(CodeManualNeeded))
+			}
+		}
+		if !again {
+			return chart
+		}
+	}
+}
+
+// followsOn reports whether the edge of a person who follows the directory now
+// will do so on the next run.
+func (p *pass) followsOn(person int32) bool {
+	at := p.draftOf[person]
+	return at == none || p.follows(person, KindUpdate, p.drafts[at].position)
+}
+
+func managerFacts(u *sources.User) []string {
+	return []string{"email", u.Manager.Email, "id", u.Manager.ID, "name", u.Manager.Name}
+}
+
 // people returns the team as it is to be, each with the keys by which others
 // may name them, and the person behind each.
 func (p *pass) people() (people []hierarchy.Person, persons []int32) {
@@ -133,7 +165,6 @@ func (p *pass) place(chart *hierarchy.Chart, people []hierarchy.Person, person i
 	if finding == hierarchy.NoFinding {
 		return
 	}
-	facts := []string{"email", d.user.Manager.Email, "id", d.user.Manager.ID, "name", d.user.Manager.Name}
 	switch {
 	case unnamed && !p.snapshot.Proven.Has(sources.FactManagers):
 		p.problem(d, because(CodeManagerUnproven))
@@ -141,7 +172,7 @@ func (p *pass) place(chart *hierarchy.Chart, people []hierarchy.Person, person i
 		d.after.Owners = d.after.Owners.With(FieldManager, Nobody)
 		p.problem(d, because(CodeEmptyNotValue, "fields", FieldManager.String()))
 	default:
-		p.problem(d, because(Code(finding.String()), facts...))
+		p.problem(d, because(Code(finding.String()), managerFacts(d.user)...))
 	}
 	if d.after.ManagerID == "" {
 		d.because(because(CodeManualNeeded))

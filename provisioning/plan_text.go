@@ -10,7 +10,8 @@ import (
 
 // String prints the plan for people: a line of sums, then one line a person,
 // sigil first: + comes in, ~ changes, - leaves, ! needs somebody, . is left
-// out. The reason codes stand behind #.
+// out. The reason codes stand behind #, without those of the ordinary case; all
+// of them are in Explain and in the JSON.
 func (p *Plan) String() string {
 	t := table{}
 	for i := range p.Actions {
@@ -99,25 +100,34 @@ func (a *Action) describe() string {
 	case KindDeactivate:
 		return "deactivate"
 	case KindUpdate:
-		return "update " + strings.Join(a.describeChanges(), ", ")
+		return strings.Join(a.describeChanges(), ", ")
 	}
 	m := &a.Member
-	parts := []string{a.Kind.String() + " " + quoteUnprintable(fullName(m.GivenName, m.FamilyName))}
+	text := a.Kind.String()
 	if m.AssignmentID != "" {
-		parts = append(parts, quoteUnprintable(m.AssignmentID))
+		text += " in " + quoteUnprintable(m.AssignmentID)
 	}
 	if len(m.Seats) > 0 {
-		parts = append(parts, "seats "+showValue(m.Seats))
+		text += " with " + showValue(m.Seats)
 	}
-	for _, r := range a.Reasons {
-		if r.Code == CodeManagerSet {
-			parts = append(parts, "under "+quoteUnprintable(r.Facts["manager"]))
-		}
+	if manager := a.manager(); manager != "" {
+		text += ", under " + manager
 	}
 	if m.TimeZone != "" {
-		parts = append(parts, m.TimeZone)
+		text += ", " + m.TimeZone
 	}
-	return strings.Join(parts, " · ")
+	return text
+}
+
+// manager returns the name of the manager under whom the action places the
+// member, or "".
+func (a *Action) manager() string {
+	for _, r := range a.Reasons {
+		if r.Code == CodeManagerSet {
+			return quoteUnprintable(r.Facts["manager"])
+		}
+	}
+	return ""
 }
 
 func (a *Action) describeChanges() []string {
@@ -127,13 +137,7 @@ func (a *Action) describeChanges() []string {
 		case old == now:
 			parts = append(parts, fmt.Sprintf("%s now owned by %s", c.Field, c.Owner))
 		case c.Field == FieldManager:
-			name := now
-			for _, r := range a.Reasons {
-				if r.Code == CodeManagerSet {
-					name = quoteUnprintable(r.Facts["manager"])
-				}
-			}
-			parts = append(parts, "manager "+name)
+			parts = append(parts, "manager "+cmp.Or(a.manager(), now))
 		default:
 			parts = append(parts, fmt.Sprintf("%s %s -> %s", c.Field, old, now))
 		}
@@ -159,15 +163,34 @@ func (f *Finding) who() string {
 	return cmp.Or(f.Email, f.Name, f.ExternalID, f.MemberID, "everybody")
 }
 
-// codes lists the codes of reasons, each once.
+// codes lists the codes of reasons, each once, without those of the ordinary
+// case unless there are no others.
 func codes(reasons []Reason) string {
-	var words []string
+	var words, ordinary []string
 	for _, r := range reasons {
-		if !slices.Contains(words, string(r.Code)) {
-			words = append(words, string(r.Code))
+		word := string(r.Code)
+		switch {
+		case slices.Contains(words, word) || slices.Contains(ordinary, word):
+		case r.ordinary():
+			ordinary = append(ordinary, word)
+		default:
+			words = append(words, word)
 		}
 	}
+	if len(words) == 0 {
+		words = ordinary
+	}
 	return strings.Join(words, ", ")
+}
+
+// ordinary reports whether a reason only says that a value came from where
+// values come from.
+func (r Reason) ordinary() bool {
+	switch r.Code {
+	case CodeSourceValue, CodeAssignmentMatch, CodeManagerSet:
+		return true
+	}
+	return strings.HasPrefix(string(r.Code), "tz.from_")
 }
 
 // A table aligns the columns of a plan.
@@ -180,7 +203,7 @@ func (t *table) row(sigil, who, what, why string) {
 // String prints the rows. A cell past its column's bound pushes the rest to
 // the right rather than every row of the table.
 func (t *table) String() string {
-	const whoBound, whatBound = 36, 56
+	const whoBound, whatBound = 34, 72
 	who, what := 0, 0
 	for _, row := range t.rows {
 		who = max(who, min(utf8.RuneCountInString(row[1]), whoBound))
