@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/salesforce"
+)
+
+// The variables that say how to log in to a live org.
+const (
+	loginURL       = "SALESFORCE_LOGIN_URL"
+	clientID       = "SALESFORCE_CLIENT_ID"
+	clientSecret   = "SALESFORCE_CLIENT_SECRET"
+	refreshToken   = "SALESFORCE_REFRESH_TOKEN"
+	username       = "SALESFORCE_USERNAME"
+	privateKeyFile = "SALESFORCE_PRIVATE_KEY_FILE"
+)
+
+const loginUsage = `
+With these variables set, and without -users, the live org is read:
+  SALESFORCE_LOGIN_URL         where to log in; default https://login.salesforce.com
+  SALESFORCE_CLIENT_ID         the consumer key of the connected app
+  SALESFORCE_CLIENT_SECRET     its consumer secret, to log in as the app itself
+  SALESFORCE_REFRESH_TOKEN     or a refresh token, with the secret if the app wants one
+  SALESFORCE_USERNAME          or a user, and
+  SALESFORCE_PRIVATE_KEY_FILE  the file with the RSA key in PEM that signs for the user
+`
+
+// loginGiven reports whether the environment names a live org.
+func loginGiven(env func(string) string) bool {
+	for _, name := range []string{loginURL, clientID, clientSecret, refreshToken, username, privateKeyFile} {
+		if env(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// openDirectory returns the source of the users: the live org, a saved answer,
+// or that of the made-up company.
+func openDirectory(opt options, env func(string) string, connection string, stderr io.Writer) (sources.Source, error) {
+	if !opt.live {
+		cfg := salesforce.FileConfig{Path: opt.users, Connection: connection}
+		if opt.users == "" {
+			cfg.FS, cfg.Path = demo, "demo/users.json"
+		}
+		return salesforce.FromFile(cfg)
+	}
+	cfg := salesforce.Config{
+		Connection:   connection,
+		LoginURL:     env(loginURL),
+		ClientID:     env(clientID),
+		ClientSecret: env(clientSecret),
+		RefreshToken: env(refreshToken),
+		Username:     env(username),
+		Logger:       slog.New(slog.NewTextHandler(stderr, nil)),
+	}
+	if path := env(privateKeyFile); path != "" {
+		key, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", privateKeyFile, err)
+		}
+		cfg.PrivateKey = key
+	}
+	return salesforce.New(cfg)
+}
+
+// showProgress tells how far a long reading has come.
+func showProgress(w io.Writer, p sources.Progress) {
+	switch {
+	case p.Changes+p.Users+p.Groups+p.Matches < sources.ProgressEvery:
+	case p.Op == "match":
+		fmt.Fprintf(w, "%s: %d\n", p.Op, p.Matches)
+	default:
+		fmt.Fprintf(w, "%s: %d users, %d groups, %d memberships\n", p.Op, p.Users, p.Groups, p.Memberships)
+	}
+}
