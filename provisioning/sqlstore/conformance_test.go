@@ -1,0 +1,106 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/sqlstore"
+	"github.com/usher-go/usher/provisioning/storetest"
+)
+
+// harness is the conformance harness of stores in databases that open gives.
+func harness(open func(t *testing.T) provisioning.Store) storetest.Harness {
+	return storetest.Harness{
+		New: open,
+		Put: func(ctx context.Context, store provisioning.Store, tenant string, m provisioning.Member) error {
+			_, err := store.(*sqlstore.Store).Put(ctx, tenant, m)
+			return err
+		},
+		Delete: func(ctx context.Context, store provisioning.Store, tenant, memberID string) error {
+			return store.(*sqlstore.Store).Delete(ctx, tenant, memberID)
+		},
+	}
+}
+
+// openDB opens a database with the driver under test, for as long as the test.
+func openDB(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	return db
+}
+
+// fileDSN names a database in a file that does not exist yet.
+func fileDSN(t testing.TB) string { return "file:" + filepath.Join(t.TempDir(), "team.db") }
+
+// openStore opens a store with the settings that a host begins with.
+func openStore(t testing.TB, dsn string) *sqlstore.Store {
+	t.Helper()
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, dsn)})
+	require.NoError(t, err)
+	return store
+}
+
+func TestFile(t *testing.T) {
+	t.Parallel()
+	h := harness(func(t *testing.T) provisioning.Store { return openStore(t, fileDSN(t)) })
+	h.Crash = func(t *testing.T) storetest.Crasher { return &cutCrasher{t, fileDSN(t)} }
+	storetest.Test(t, h)
+}
+
+func TestSharedMemory(t *testing.T) {
+	t.Parallel()
+	databases := 0
+	h := harness(func(t *testing.T) provisioning.Store {
+		databases++
+		return openStore(t, fmt.Sprintf("file:conformance%d?mode=memory&cache=shared", databases))
+	})
+	h.Unsupported = map[string]string{"Crash": "the database lives and dies with its connections"}
+	storetest.Test(t, h)
+}
+
+// A pool of one connection is the only way to use a plain database in memory.
+func TestSingleConnection(t *testing.T) {
+	t.Parallel()
+	h := harness(func(t *testing.T) provisioning.Store {
+		db := openDB(t, ":memory:")
+		db.SetMaxOpenConns(1)
+		store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
+		require.NoError(t, err)
+		return store
+	})
+	h.Unsupported = map[string]string{"Crash": "the database lives and dies with its connection"}
+	storetest.Test(t, h)
+}
+
+// cutCrasher cuts a database off by a driver that refuses the k-th write and
+// everything after it.
+type cutCrasher struct {
+	t   *testing.T
+	dsn string
+}
+
+func (c *cutCrasher) Open() (provisioning.Store, error) {
+	return sqlstore.Open(c.t.Context(), sqlstore.Config{DB: openDB(c.t, c.dsn)})
+}
+
+func (c *cutCrasher) Apply(ctx context.Context, tenant string, actions []provisioning.Action, k int) (bool, error) {
+	db, fault := openFaulty(c.dsn, k, func() {})
+	defer db.Close()
+	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
+	if err == nil {
+		_, err = store.Apply(ctx, tenant, actions)
+	}
+	if fault.dead() {
+		return true, nil
+	}
+	return false, err
+}

@@ -1,0 +1,54 @@
+// Package sqlstore keeps a team in an SQL database: a provisioning.Store on
+// database/sql, with locks, outbox, plans and audit log.
+//
+//	db, err := sql.Open("sqlite", "file:team.db") // the driver is the program's choice
+//	...
+//	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
+//	...
+//	outcome, err := provisioning.Apply(ctx, store, tenant, plan)
+//
+// # Databases
+//
+// SQLite, from 3.35, is for one machine: several processes may share the file.
+// Open turns on write-ahead logging, which stays with the file, and the store
+// turns on foreign keys, and a busy timeout where the program set none, on
+// every connection that it takes from the pool. A database in memory must be
+// one that all connections share, such as "file:team?mode=memory&cache=shared";
+// a plain ":memory:" is another database on every connection, and needs
+// SetMaxOpenConns(1). With one connection, do not write to the store inside a
+// loop over Members, which holds it.
+//
+// PostgreSQL, from 12, is for when one machine is not enough.
+//
+// # Tables
+//
+// The tables are made by Open and are the host's to read and to join:
+//
+//   - usher_members: a row for each member and a column for each field. Sets
+//     and maps (other_emails, seats, profiles, capture, extra, owners) are JSON,
+//     NULL if empty; the other columns are never NULL, but for email_key, the
+//     address in lower case by which addresses are unique.
+//   - usher_keys: the keys of done actions. They go with their member.
+//   - usher_effects: the effects that are still to be delivered.
+//   - usher_audit: who did what, when and why. Rows that are too old to keep
+//     may be deleted by the host; nothing depends on them.
+//   - usher_plans: plans by their hash, of which the same is true once they
+//     are applied or rejected.
+//   - usher_tenants: a row for each tenant, with the last revision given. Its
+//     row lock is what makes writers of one tenant take turns.
+//   - usher_locks: who has a tenant locked, and until when.
+//   - usher_schema: the version of these tables.
+//
+// Write members through Put and Delete, which keep revisions and email_key
+// right; where the host must write with SQL of its own, it gives each row that
+// it changes a revision that the tenant never had (add to usher_tenants.revision
+// first, in the same transaction).
+//
+// # Transactions
+//
+// Actions that are to commit together do so in one savepoint, and every other
+// action in one of its own, so that a refused one undoes nothing else. Up to a
+// hundred of them share a transaction, since the disk is what costs time: a
+// process that is killed loses at most those, whole, and applying the plan
+// again does them.
+package sqlstore

@@ -1,0 +1,102 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+)
+
+// Effects implements provisioning.Outbox. Between pages no connection is held,
+// so that the caller can deliver inside the loop.
+func (s *Store) Effects(ctx context.Context, tenant string) iter.Seq2[provisioning.Effect, error] {
+	const query = `SELECT seq, kind, action_key, to_id, about_id FROM @effects WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?`
+	return pages(ctx, s, "effects", query, tenant, func(rows *sql.Rows) (seq int64, e provisioning.Effect, err error) {
+		err = rows.Scan(&seq, &e.Kind, &e.Key, &e.To, &e.About)
+		return seq, e, err
+	})
+}
+
+// Delivered implements provisioning.Outbox. It removes the effect.
+func (s *Store) Delivered(ctx context.Context, tenant string, e provisioning.Effect) error {
+	const query = `DELETE FROM @effects WHERE tenant = ? AND action_key = ? AND kind = ? AND to_id = ? AND about_id = ?`
+	if _, err := s.exec(ctx, query, tenant, e.Key, string(e.Kind), e.To, e.About); err != nil {
+		return fmt.Errorf("sqlstore: delivered %s: %w", e.Key, err)
+	}
+	return nil
+}
+
+// Audit implements provisioning.AuditLog.
+func (s *Store) Audit(ctx context.Context, tenant string) iter.Seq2[provisioning.Record, error] {
+	const query = `SELECT seq, committed_at, action_key, kind, member_id, email, actor, changes, reasons
+		FROM @audit WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?`
+	return pages(ctx, s, "audit", query, tenant, func(rows *sql.Rows) (seq int64, r provisioning.Record, err error) {
+		var at, kind string
+		var changes, reasons []byte
+		if err := rows.Scan(&seq, &at, &r.Key, &kind, &r.MemberID, &r.Email, &r.Actor, &changes, &reasons); err != nil {
+			return 0, r, err
+		}
+		if r.At, err = time.Parse(timeLayout, at); err != nil {
+			return 0, r, err
+		}
+		if err := r.Kind.UnmarshalText([]byte(kind)); err != nil {
+			return 0, r, err
+		}
+		if err := json.Unmarshal(changes, &r.Changes); err != nil {
+			return 0, r, err
+		}
+		return seq, r, json.Unmarshal(reasons, &r.Reasons)
+	})
+}
+
+// pageSize is how many rows are read at a time.
+const pageSize = 256
+
+// pages yields rows in the order of their numbers. The query's arguments are
+// the tenant, the number after which to begin, and how many rows to read.
+func pages[T any](ctx context.Context, s *Store, op, query, tenant string, scan func(*sql.Rows) (int64, T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for after := int64(0); ; {
+			page, last, err := readPage(ctx, s, query, tenant, after, scan)
+			if err != nil {
+				var zero T
+				yield(zero, fmt.Errorf("sqlstore: %s: %w", op, err))
+				return
+			}
+			for _, value := range page {
+				if !yield(value, nil) {
+					return
+				}
+			}
+			if len(page) < pageSize {
+				return
+			}
+			after = last
+		}
+	}
+}
+
+func readPage[T any](ctx context.Context, s *Store, query, tenant string, after int64, scan func(*sql.Rows) (int64, T, error)) (page []T, last int64, err error) {
+	conn, err := s.conn(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer conn.Close()
+	rows, err := conn.QueryContext(ctx, s.dialect.sql(query), tenant, after, pageSize)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var value T
+		if last, value, err = scan(rows); err != nil {
+			return nil, 0, err
+		}
+		page = append(page, value)
+	}
+	return page, last, rows.Err()
+}

@@ -1,0 +1,49 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/usher-go/usher/provisioning"
+)
+
+// SavePlan implements provisioning.PlanStore. The plan is kept as its canonical
+// JSON.
+func (s *Store) SavePlan(ctx context.Context, tenant string, p *provisioning.Plan) error {
+	var text strings.Builder
+	err := p.WriteJSON(&text)
+	if err == nil {
+		const query = `INSERT INTO @plans (tenant, hash, saved_at, plan) VALUES (?, ?, ?, ?) ON CONFLICT (tenant, hash) DO NOTHING`
+		_, err = s.exec(ctx, query, tenant, p.Hash, s.now().UTC().Format(timeLayout), text.String())
+	}
+	if err != nil {
+		return fmt.Errorf("sqlstore: save plan %.12s: %w", p.Hash, err)
+	}
+	return nil
+}
+
+// Plan implements provisioning.PlanStore. A plan whose content was changed in
+// the database is an error.
+func (s *Store) Plan(ctx context.Context, tenant, hash string) (*provisioning.Plan, error) {
+	text, err := s.planText(ctx, tenant, hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = provisioning.ErrNoPlan
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: plan %.12s: %w", hash, err)
+	}
+	return provisioning.ReadPlan([]byte(text))
+}
+
+func (s *Store) planText(ctx context.Context, tenant, hash string) (text string, err error) {
+	conn, err := s.conn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	err = conn.QueryRowContext(ctx, s.dialect.sql(`SELECT plan FROM @plans WHERE tenant = ? AND hash = ?`), tenant, hash).Scan(&text)
+	return text, err
+}

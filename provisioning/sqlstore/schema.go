@@ -1,0 +1,159 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// migrations are the steps from an empty database to the tables of today, each
+// a list of statements. A step that was released is never changed; a new one
+// goes to the end.
+var migrations = [][]string{
+	{
+		`CREATE TABLE @tenants (
+			tenant   TEXT NOT NULL PRIMARY KEY,
+			revision BIGINT NOT NULL
+		)`,
+		`CREATE TABLE @members (
+			tenant          TEXT NOT NULL,
+			id              TEXT NOT NULL,
+			revision        BIGINT NOT NULL,
+			protected       BOOLEAN NOT NULL DEFAULT FALSE,
+			connection      TEXT NOT NULL,
+			external_id     TEXT NOT NULL,
+			managed         BOOLEAN NOT NULL,
+			active          BOOLEAN NOT NULL,
+			email           TEXT NOT NULL,
+			email_key       TEXT,
+			other_emails    JSON_TYPE,
+			private_email   TEXT NOT NULL,
+			given_name      TEXT NOT NULL,
+			family_name     TEXT NOT NULL,
+			title           TEXT NOT NULL,
+			phone           TEXT NOT NULL,
+			mobile_phone    TEXT NOT NULL,
+			phone_extension TEXT NOT NULL,
+			timezone        TEXT NOT NULL,
+			country         TEXT NOT NULL,
+			state           TEXT NOT NULL,
+			locale          TEXT NOT NULL,
+			manager_id      TEXT NOT NULL,
+			assignment_id   TEXT NOT NULL,
+			seats           JSON_TYPE,
+			home            TEXT NOT NULL,
+			profiles        JSON_TYPE,
+			capture         JSON_TYPE,
+			extra           JSON_TYPE,
+			owners          JSON_TYPE,
+			PRIMARY KEY (tenant, id)
+		)`,
+		`CREATE UNIQUE INDEX @members_email ON @members (tenant, email_key)`,
+		`CREATE UNIQUE INDEX @members_identity ON @members (tenant, connection, external_id)
+			WHERE managed AND external_id <> ''`,
+		`CREATE TABLE @keys (
+			tenant     TEXT NOT NULL,
+			action_key TEXT NOT NULL,
+			member_id  TEXT NOT NULL,
+			PRIMARY KEY (tenant, action_key),
+			FOREIGN KEY (tenant, member_id) REFERENCES @members (tenant, id) ON DELETE CASCADE
+		)`,
+		`CREATE INDEX @keys_member ON @keys (tenant, member_id)`,
+		`CREATE TABLE @effects (
+			seq        SERIAL_KEY,
+			tenant     TEXT NOT NULL,
+			kind       TEXT NOT NULL,
+			action_key TEXT NOT NULL,
+			to_id      TEXT NOT NULL,
+			about_id   TEXT NOT NULL
+		)`,
+		`CREATE INDEX @effects_tenant ON @effects (tenant, seq)`,
+		`CREATE INDEX @effects_key ON @effects (tenant, action_key)`,
+		`CREATE TABLE @plans (
+			tenant   TEXT NOT NULL,
+			hash     TEXT NOT NULL,
+			saved_at TEXT NOT NULL,
+			plan     TEXT NOT NULL,
+			PRIMARY KEY (tenant, hash)
+		)`,
+		`CREATE TABLE @audit (
+			seq          SERIAL_KEY,
+			tenant       TEXT NOT NULL,
+			committed_at TEXT NOT NULL,
+			action_key   TEXT NOT NULL,
+			kind         TEXT NOT NULL,
+			member_id    TEXT NOT NULL,
+			email        TEXT NOT NULL,
+			actor        TEXT NOT NULL,
+			changes      JSON_TYPE NOT NULL,
+			reasons      JSON_TYPE NOT NULL
+		)`,
+		`CREATE INDEX @audit_tenant ON @audit (tenant, seq)`,
+		`CREATE TABLE @locks (
+			tenant     TEXT NOT NULL PRIMARY KEY,
+			owner      TEXT NOT NULL,
+			expires_ms BIGINT NOT NULL
+		)`,
+	},
+}
+
+// timeLayout is the form of times in the tables: UTC, of one length, so that
+// they sort as text.
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+// migrate makes the tables, or brings them up to date, in one transaction. Who
+// comes second waits for the first and finds nothing to do.
+func (s *Store) migrate(ctx context.Context) error {
+	conn, err := s.conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := s.dialect.settle(ctx, conn); err != nil {
+		return err
+	}
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after Commit
+	const lock = `INSERT INTO @schema (id, version) VALUES (1, 0)
+		ON CONFLICT (id) DO UPDATE SET version = @schema.version RETURNING version`
+	var version int
+	if err := tx.QueryRowContext(ctx, s.dialect.sql(lock)).Scan(&version); err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return fmt.Errorf("the tables are of version %d, and this program knows them up to %d: use a newer program", version, len(migrations))
+	}
+	for step, statements := range migrations[version:] {
+		for _, statement := range statements {
+			if _, err := tx.ExecContext(ctx, s.dialect.sql(statement)); err != nil {
+				return fmt.Errorf("bring the tables to version %d: %w", version+step+1, err)
+			}
+		}
+	}
+	if _, err := tx.ExecContext(ctx, s.dialect.sql(`UPDATE @schema SET version = ?`), len(migrations)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// settle makes what a migration needs to begin: the table with the version,
+// whose row migrations take turns on, and in SQLite the write-ahead log.
+func (d *dialect) settle(ctx context.Context, conn *sql.Conn) error {
+	create := `CREATE TABLE IF NOT EXISTS @schema (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`
+	if d.kind == PostgreSQL { // where two that create one table at a time would fail
+		create = `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('@schema')); ` + create + `; END $$`
+	} else {
+		var mode string
+		if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+			return err
+		}
+		if mode != "wal" && mode != "memory" {
+			return fmt.Errorf("journal mode is %q; want a database that can have a write-ahead log (wal), or one in memory", mode)
+		}
+	}
+	_, err := conn.ExecContext(ctx, d.sql(create))
+	return err
+}
