@@ -14,6 +14,7 @@
 //  2. The country, by an English name or an ISO 3166-1 code of two or three
 //     letters (R77), if it has one zone, or several that keep the same rules
 //     from now on: a person in Argentina gets Buenos Aires whatever the state.
+//     Two names of the same country ("Eswatini (Swaziland)") are one.
 //  3. The state or province, in a country whose zones differ (R78): by name, by
 //     ISO 3166-2 code, whole ("US-CA") or its second part ("CA"), current or
 //     retired. A state that has several zones gives the one of most of its

@@ -108,7 +108,26 @@ func Country(s string) (alpha2 string, ok bool) {
 	return c.code(), true
 }
 
+// findCountry finds a country by one spelling, or by two of the same country:
+// "Eswatini (Swaziland)", "Germany (DE)".
 func findCountry(s string) (country, bool) {
+	if c, ok := findOneCountry(s); ok {
+		return c, true
+	}
+	s = strings.TrimSpace(s)
+	open := strings.IndexByte(s, '(')
+	if open < 0 || s[len(s)-1] != ')' {
+		return 0, false
+	}
+	c, ok := findOneCountry(s[:open])
+	other, same := findOneCountry(s[open+1 : len(s)-1])
+	if !ok || !same || c != other {
+		return 0, false
+	}
+	return c, true
+}
+
+func findOneCountry(s string) (country, bool) {
 	if len(s) == 2 { // the usual form
 		return findAlpha2(s)
 	}

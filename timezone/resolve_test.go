@@ -129,7 +129,8 @@ func TestCountrySpellings(t *testing.T) {
 		"VN": "Vietnam|Viet Nam|Việt Nam|Socialist Republic of Viet Nam",
 		"LA": "Laos|Lao People's Democratic Republic|Lao PDR",
 		"MK": "North Macedonia|Macedonia|FYROM|Macedonia, the former Yugoslav Republic of",
-		"SZ": "Eswatini|Swaziland|Kingdom of Eswatini",
+		"SZ": "Eswatini|Swaziland|Kingdom of Eswatini|Eswatini (Swaziland)",
+		"DE": "Germany (DE)|Federal Republic of Germany (DEU)| germany ( De ) ",
 		"CV": "Cape Verde|Cabo Verde",
 		"TL": "Timor-Leste|Timor Leste|East Timor|TP",
 		"PS": "Palestine|State of Palestine|Palestine, State of|Palestinian Territories|PSE",
@@ -162,7 +163,7 @@ func TestCountrySpellings(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", " ", "XX", "ZZ", "EU", "AN", "YU", "SU", "CS", "Narnia", "United", "Unit", "Germny", "Korea", "Virgin Islands", "840", "Europe",
+		"", " ", "XX", "ZZ", "EU", "AN", "YU", "SU", "CS", "Narnia", "United", "Unit", "France (DE)", "France (x)", "x (France)", "France (FR) (FR)", "Germny", "Korea", "Virgin Islands", "840", "Europe",
 		"Yugoslavia", "USSR", "U", "A1", "the", "The", "&", "中国", "Россия", "France Germany", "California", "US-CA", "\xff\xff", "..",
 		strings.Repeat("x", 200), "Saint", "St.", "N/A", "AA", "QO", "001",
 	} {

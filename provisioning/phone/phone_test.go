@@ -8,8 +8,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/phone"
 )
+
+var _ provisioning.PhoneNormalizer = phone.Normalizer{}
 
 // R64, R65.
 func TestNormalize(t *testing.T) {

@@ -18,6 +18,16 @@ func TestTablesAreCurrent(t *testing.T) {
 	assert.Equal(t, string(want), string(have), "run go generate ./timezone")
 }
 
+// The tables are what a program grows by, but for some code.
+func TestTablesAreSmall(t *testing.T) {
+	w, err := load()
+	require.NoError(t, err)
+	made, err := build(w)
+	require.NoError(t, err)
+	size := made.text.Len() + len(made.packedEntries()) + len(made.packedBuckets()) + len(made.packedZones()) + len(made.packedCountries())
+	assert.Less(t, size, 100<<10)
+}
+
 // Every vendored file is documented, with where it comes from.
 func TestVendoredFilesAreDocumented(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
