@@ -1,10 +1,10 @@
 package scim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -362,9 +362,9 @@ func (x *exchange) body() (*object, error) {
 	control := http.NewResponseController(x.w)
 	// A server that cannot set deadlines (a recorder in a test) reads anyway.
 	_ = control.SetReadDeadline(time.Now().Add(x.cfg.ReadTimeout))
-	var text strings.Builder
-	text.Grow(int(max(x.r.ContentLength, 512)))
-	_, err := io.Copy(&text, http.MaxBytesReader(x.w, x.r.Body, x.cfg.MaxBody))
+	var text bytes.Buffer
+	text.Grow(int(min(max(x.r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+	_, err := text.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, x.cfg.MaxBody))
 	if err == nil { // else the deadline stays for what the server still drains
 		_ = control.SetReadDeadline(time.Time{})
 	}
