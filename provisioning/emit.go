@@ -48,10 +48,10 @@ func (a *Action) key() string {
 }
 
 // plan assembles the plan from what the pass decided and what waits.
-func (p *pass) plan(trips []Breaker, waiting []Held) *Plan {
+func (p *pass) plan() *Plan {
 	plan := &Plan{
 		Format: PlanFormat, Source: p.cfg.Source, Connection: p.cfg.Connection, ConfigRevision: p.cfg.Revision,
-		Actions: []Action{}, Held: waiting, Breakers: trips,
+		Actions: []Action{}, Held: p.waits(), Breakers: p.breakers(),
 		Skipped:  slices.Concat(p.work.skipped, p.skips),
 		Findings: slices.Concat(p.work.findings, p.findings),
 	}

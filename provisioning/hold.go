@@ -43,10 +43,30 @@ func (d *draft) classes() classes {
 	return s
 }
 
-// breakers counts each class, and returns those that trip and the persons who
-// have to wait for them: those of the class, and whoever commits with them.
-func (p *pass) breakers() (trips []Breaker, frozen map[int32]bool) {
-	var counts [classCount]int
+// waiting is what earlier passes of a run found to wait for an approval. The
+// zero waiting is that of the first pass.
+type waiting struct {
+	frozen  map[int32]bool     // persons about whom nothing is done now
+	seats   map[int32][]string // by frozen person: the seats they are to have
+	tripped classes
+	counts  [classCount]int // frozen persons, by class
+	held    []waitingAction
+}
+
+// A waitingAction is what a frozen person waits with, and the classes of all
+// actions that commit together with it.
+type waitingAction struct {
+	action  Action
+	classes classes
+}
+
+// trip freezes everybody of the first class that is past its limit, and
+// whoever commits with them. It reports whether that is anybody more than
+// before: then the others have to be decided again around them. The classes
+// that take away come first, so that nobody waits with a seat or a manager that
+// only the approval of another class would set free.
+func (p *pass) trip() bool {
+	counts := p.counts
 	for _, d := range p.drafts {
 		for _, c := range d.classes().list() {
 			counts[c]++
@@ -54,37 +74,95 @@ func (p *pass) breakers() (trips []Breaker, frozen map[int32]bool) {
 	}
 	population, empty := p.population()
 	limits, minPopulation := p.cfg.Breakers.limits()
-	var tripped classes
 	for c := range classCount {
-		b := Breaker{Class: c, Count: counts[c], Population: population, Limit: limits[c]}
-		switch {
-		case c == ClassDeactivate && counts[c] > 0 && empty:
-			b.Reason = because(Code(codeBreakerPrefix+c.String()), "snapshot", "has nobody in it")
-		case limits[c].trips(counts[c], population, minPopulation):
-			b.Reason = because(Code(codeBreakerPrefix + c.String()))
-		default:
-			continue
+		if c == ClassDeactivate && counts[c] > 0 && empty || limits[c].trips(counts[c], population, minPopulation) {
+			p.tripped |= 1 << c
 		}
-		tripped |= 1 << c
-		trips = append(trips, b)
+		if p.tripped.has(c) && p.freeze(c) {
+			return true
+		}
 	}
-	if tripped == 0 {
-		return nil, nil
-	}
-	frozen = make(map[int32]bool)
+	return false
+}
+
+// freeze lets everybody of a class wait, and whoever commits with them. It
+// reports whether there is anybody.
+func (p *pass) freeze(c Class) bool {
+	var stopped []*draft
 	groups := p.groups()
 	for _, d := range p.drafts {
-		if d.classes()&tripped == 0 {
+		if !d.classes().has(c) {
 			continue
 		}
 		for _, person := range groups.of(d.person) {
-			frozen[person] = true
-		}
-		if d.joins() {
-			frozen[d.claim.person] = true // the newcomer who would become this member
+			if at := p.draftOf[person]; at != none && !p.frozen[person] {
+				stopped = append(stopped, p.drafts[at])
+				p.stop(p.drafts[at])
+			}
 		}
 	}
-	return trips, frozen
+	held := make([]waitingAction, len(stopped))
+	actions := make([]*Action, len(stopped))
+	for i, d := range stopped {
+		held[i].action = d.action()
+		for _, person := range groups.of(d.person) {
+			if at := p.draftOf[person]; at != none {
+				held[i].classes |= p.drafts[at].classes()
+			}
+		}
+		actions[i] = &held[i].action
+	}
+	groups.mark(p, actions)
+	p.held = append(p.held, held...)
+	return len(stopped) > 0
+}
+
+// stop freezes a draft's person, and the newcomer who would become that person.
+func (p *pass) stop(d *draft) {
+	if p.frozen == nil {
+		p.frozen, p.seats = make(map[int32]bool), make(map[int32][]string)
+	}
+	p.frozen[d.person], p.seats[d.person] = true, d.after.Seats
+	if d.joins() {
+		p.frozen[d.claim.person] = true
+	}
+	for _, c := range d.classes().list() {
+		p.counts[c]++
+	}
+}
+
+// waits returns the actions that wait for an approval, each with its classes.
+func (p *pass) waits() []Held {
+	var held []Held
+	for _, w := range p.held {
+		h := Held{Action: w.action, Classes: (w.classes & p.tripped).list()}
+		for _, c := range h.Classes {
+			h.Reasons = append(h.Reasons, p.reasonOf(c))
+		}
+		held = append(held, h)
+	}
+	return held
+}
+
+// breakers returns the classes that tripped.
+func (p *pass) breakers() []Breaker {
+	var trips []Breaker
+	population, _ := p.population()
+	limits, _ := p.cfg.Breakers.limits()
+	for _, c := range p.tripped.list() {
+		trips = append(trips, Breaker{Class: c, Count: p.counts[c], Population: population, Limit: limits[c], Reason: p.reasonOf(c)})
+	}
+	return trips
+}
+
+// reasonOf says why a class waits: too many people, or nobody in the snapshot
+// (S13).
+func (p *pass) reasonOf(c Class) Reason {
+	code := Code(codeBreakerPrefix + c.String())
+	if _, empty := p.population(); empty && c == ClassDeactivate {
+		return because(code, "snapshot", "has nobody in it")
+	}
+	return because(code)
 }
 
 // population counts the managed active members of the connection, without the
@@ -99,41 +177,4 @@ func (p *pass) population() (n int, empty bool) {
 		}
 	}
 	return n, n > 0 && len(p.users) == 0
-}
-
-// held returns what the frozen persons wait with.
-func (p *pass) held(frozen map[int32]bool, trips []Breaker) []Held {
-	var tripped classes
-	reasons := make(map[Class]Reason)
-	for _, b := range trips {
-		tripped |= 1 << b.Class
-		reasons[b.Class] = b.Reason
-	}
-	groups := p.groups()
-	var held []Held
-	for _, d := range p.drafts {
-		if !frozen[d.person] {
-			continue
-		}
-		var mine classes
-		for _, person := range groups.of(d.person) {
-			if at := p.draftOf[person]; at != none {
-				mine |= p.drafts[at].classes() & tripped
-			}
-		}
-		h := Held{Action: d.action(), Classes: mine.list()}
-		if len(h.Action.Changes) == 0 {
-			continue
-		}
-		for _, c := range h.Classes {
-			h.Reasons = append(h.Reasons, reasons[c])
-		}
-		held = append(held, h)
-	}
-	actions := make([]*Action, len(held))
-	for i := range held {
-		actions[i] = &held[i].Action
-	}
-	groups.mark(p, actions)
-	return held
 }

@@ -5,11 +5,11 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A pass is one complete decision over everybody. A run makes one, or two if a
-// breaker trips: the second with those frozen who have to wait.
+// A pass is one complete decision over everybody. A run makes one, or several if
+// a breaker trips: each with those frozen who have to wait.
 type pass struct {
 	*work
-	frozen map[int32]bool // persons about whom nothing is done
+	*waiting
 
 	claims  []claim
 	claimOf map[int32]*claim
@@ -45,9 +45,9 @@ type heldDraft struct {
 	reasons []Reason
 }
 
-func (w *work) decide(frozen map[int32]bool) *pass {
+func (w *work) decide(waiting *waiting) *pass {
 	p := &pass{
-		work: w, frozen: frozen,
+		work: w, waiting: waiting,
 		claimOf: make(map[int32]*claim), joined: make(map[int32]bool),
 		draftOf: make([]int32, len(w.members)+len(w.newcomers)),
 	}

@@ -87,12 +87,11 @@ func (r *Resolver) Resolve(in Input) *Plan {
 	w.link()
 	w.judge()
 
-	first := w.decide(nil)
-	trips, frozen := first.breakers()
-	if len(frozen) == 0 {
-		return first.plan(trips, nil)
-	}
 	// Whoever waits for an approval keeps address, seats and manager for now,
 	// so that the others have to be decided again around them.
-	return w.decide(frozen).plan(trips, first.held(frozen, trips))
+	p := w.decide(new(waiting))
+	for p.trip() {
+		p = w.decide(p.waiting)
+	}
+	return p.plan()
 }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -76,8 +75,7 @@ func requireLaws(t *testing.T, r *provisioning.Resolver, in provisioning.Input, 
 }
 
 // requireReasons checks L5.
-func requireReasons(t *testing.T, plan *provisioning.Plan) {
-	t.Helper()
+func requireReasons(t require.TestingT, plan *provisioning.Plan) {
 	for _, a := range plan.Actions {
 		require.NotEmpty(t, a.Reasons, "L5: %s %s has no reason", a.Kind, a.Member.Email)
 		require.NotEmpty(t, a.Changes, "%s %s changes nothing", a.Kind, a.Member.Email)
@@ -91,13 +89,12 @@ func requireReasons(t *testing.T, plan *provisioning.Plan) {
 }
 
 // requireHandMadeUntouched checks L4.
-func requireHandMadeUntouched(t *testing.T, team []provisioning.Member, plan *provisioning.Plan) {
-	t.Helper()
+func requireHandMadeUntouched(t require.TestingT, team []provisioning.Member, plan *provisioning.Plan) {
 	handMade := make(map[string]bool)
 	for _, m := range team {
 		handMade[m.ID] = !m.Managed
 	}
-	for _, a := range plan.Actions {
+	for _, a := range allActions(plan) {
 		require.False(t, handMade[a.Member.ID] && a.Kind != provisioning.KindAdopt, "L4: hand-made %s: %s", a.Member.ID, a.Kind)
 	}
 }
@@ -125,8 +122,7 @@ func approveAll(plan *provisioning.Plan) []provisioning.Approval {
 	return approvals
 }
 
-func storeWith(t *testing.T, team []provisioning.Member) (*provisioning.Memory, []provisioning.Member) {
-	t.Helper()
+func storeWith(t require.TestingT, team []provisioning.Member) (*provisioning.Memory, []provisioning.Member) {
 	store := new(provisioning.Memory)
 	for _, m := range team {
 		store.Put("t", m)
@@ -134,8 +130,7 @@ func storeWith(t *testing.T, team []provisioning.Member) (*provisioning.Memory, 
 	return store, teamOf(t, store)
 }
 
-func teamOf(t *testing.T, store provisioning.Store) []provisioning.Member {
-	t.Helper()
+func teamOf(t require.TestingT, store provisioning.Store) []provisioning.Member {
 	var team []provisioning.Member
 	for m, err := range store.Members(context.Background(), "t") {
 		require.NoError(t, err)
@@ -144,22 +139,10 @@ func teamOf(t *testing.T, store provisioning.Store) []provisioning.Member {
 	return team
 }
 
-func planJSON(t *testing.T, plan *provisioning.Plan) string {
-	t.Helper()
+func planJSON(t require.TestingT, plan *provisioning.Plan) string {
 	var b bytes.Buffer
 	require.NoError(t, plan.WriteJSON(&b))
 	return b.String()
-}
-
-func shuffle(random *rand.Rand, in provisioning.Input) provisioning.Input {
-	s := *in.Snapshot
-	s.Users = slices.Clone(s.Users)
-	s.Groups = slices.Clone(s.Groups)
-	members := slices.Clone(in.Members)
-	random.Shuffle(len(s.Users), func(i, j int) { s.Users[i], s.Users[j] = s.Users[j], s.Users[i] })
-	random.Shuffle(len(s.Groups), func(i, j int) { s.Groups[i], s.Groups[j] = s.Groups[j], s.Groups[i] })
-	random.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
-	return provisioning.Input{Snapshot: &s, Members: members}
 }
 
 // An archive is a txtar file: a comment, then files behind "-- name --" lines.

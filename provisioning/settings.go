@@ -57,15 +57,20 @@ func (p *pass) grantSeats() {
 		person, m := int32(i), &p.members[i]
 		switch {
 		case p.joined[person]:
-		case p.frozen[person] || p.fates[i] != fateFollow && p.fates[i] != fateReactivate:
-			if m.Active && (p.fates[i] != fateLeave || p.frozen[person]) {
-				pool.Hold(m.Seats)
+		case p.frozen[person]:
+			pool.Hold(p.reserved(person, m))
+		case p.fates[i] != fateFollow && p.fates[i] != fateReactivate:
+			if m.Active && p.fates[i] != fateLeave {
+				pool.Hold(assignment.Set(m.Seats))
 			}
 		case p.fates[i] == fateReactivate:
 			wish(person, m, KindReactivate, p.governing[p.userOf[i]], m.ExternalID)
 		default:
 			wish(person, m, KindUpdate, p.governing[p.userOf[i]], m.ExternalID)
 		}
+	}
+	for i := range p.newcomers {
+		pool.Hold(p.seats[int32(len(p.members)+i)])
 	}
 	for _, d := range p.drafts {
 		wish(d.person, d.before, d.kind, d.position, d.user.ID)
@@ -78,6 +83,15 @@ func (p *pass) grantSeats() {
 			p.refused[w.person] = refused
 		}
 	}
+}
+
+// reserved returns the seats of a member who waits for an approval: those the
+// member has, and those it would give.
+func (p *pass) reserved(person int32, m *Member) []string {
+	if !m.Active {
+		return p.seats[person]
+	}
+	return assignment.Set(slices.Concat(m.Seats, p.seats[person]))
 }
 
 // applySettings sets a draft's assignment and settings.

@@ -39,6 +39,7 @@ type work struct {
 	causes    map[int32][]Reason
 	optioned  map[int32]bool // members who stay active only because an option says so
 	newcomers []newcomer
+	undecided map[string]bool   // addresses of those who match nothing, as far as is known
 	locales   map[string]string // spellings of locales met so far
 	skipped   []Skip
 	findings  []Finding
@@ -65,7 +66,7 @@ type newcomer struct {
 }
 
 func newWork(r *Resolver, in Input) *work {
-	w := &work{Resolver: r, snapshot: in.Snapshot, members: in.Members, causes: make(map[int32][]Reason), optioned: make(map[int32]bool), locales: make(map[string]string)}
+	w := &work{Resolver: r, snapshot: in.Snapshot, members: in.Members, causes: make(map[int32][]Reason), undecided: make(map[string]bool), optioned: make(map[int32]bool), locales: make(map[string]string)}
 	if w.snapshot == nil {
 		w.snapshot = &sources.Snapshot{}
 	}
@@ -162,6 +163,22 @@ func (w *work) judge() {
 	for i := range w.users {
 		if w.memberOf[i] == none && !w.double[int32(i)] {
 			w.judgeNewcomer(int32(i))
+		}
+	}
+	if len(w.undecided) > 0 {
+		w.keepUndecided()
+	}
+}
+
+// keepUndecided holds back the deactivation of members who are not listed any
+// more, but whose address somebody has who would come in and might be the same
+// person, if all queries had been answered (L3).
+func (w *work) keepUndecided() {
+	for i := range w.members {
+		cause := w.causes[int32(i)]
+		if w.fates[i] == fateLeave && cause[0].Code == CodeScopeAbsent && w.undecided[addressKey(w.members[i].Email)] {
+			w.fates[i] = fateWithheld
+			w.causes[int32(i)] = append(cause, because(CodeGroupsIncomplete))
 		}
 	}
 }
@@ -263,6 +280,9 @@ func (w *work) judgeNewcomer(user int32) {
 		reasons := []Reason{because(CodeScopeUnmatched)}
 		if !w.evidence.Complete() {
 			reasons = append(reasons, because(CodeGroupsIncomplete))
+			if address, _, ok := parseAddress(u.Email); ok {
+				w.undecided[addressKey(address)] = true
+			}
 		}
 		w.skip(user, reasons...)
 		return

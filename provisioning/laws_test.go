@@ -1,0 +1,508 @@
+package provisioning_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// check holds a property to generated companies, whose team is in a store.
+func check(t *testing.T, property func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input)) {
+	t.Helper()
+	rapid.Check(t, func(t *rapid.T) {
+		cfg, in := drawCompany(t)
+		r, err := provisioning.New(cfg)
+		require.NoError(t, err)
+		_, in.Members = storeWith(t, in.Members)
+		property(t, r, in)
+	})
+}
+
+// L1: the same input gives the same bytes, in whatever order it comes.
+func TestLawOrderNeverMatters(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		want := planJSON(t, r.Resolve(in))
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 3))
+		for range 2 {
+			require.Equal(t, want, planJSON(t, r.Resolve(shuffle(random, in))))
+		}
+	})
+}
+
+// Resolve is pure: it changes nothing of its input, and a plan shares no
+// memory with the team that could change it later.
+func TestResolveChangesNoInput(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		before := cloneInput(in)
+		plan := r.Resolve(in)
+		require.Equal(t, before, in)
+		for i := range plan.Actions {
+			for k := range plan.Actions[i].Member.Seats {
+				plan.Actions[i].Member.Seats[k] = "scribbled"
+			}
+			for workspace := range plan.Actions[i].Member.Profiles {
+				plan.Actions[i].Member.Profiles[workspace] = "scribbled"
+			}
+		}
+		require.Equal(t, before, in)
+		require.NotContains(t, planJSON(t, r.Resolve(in)), "scribbled")
+	})
+}
+
+// L2: after a full apply there is nothing to do. A plan that waited for an
+// approval was decided around those who waited, so that its approval can make
+// room for others: the run after it may place these, and the one after that
+// does nothing.
+func TestLawApplyConverges(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		store, team := storeWith(t, in.Members)
+		in.Members = team
+		plan := r.Resolve(in)
+		applyAll(t, store, plan)
+		in.Members = teamOf(t, store)
+		again := r.Resolve(in)
+		if len(plan.Breakers) > 0 {
+			applyAll(t, store, again)
+			in.Members = teamOf(t, store)
+			again = r.Resolve(in)
+		}
+		require.Empty(t, again.Actions, "still to do:\n%s\nafter\n%s", again, plan)
+	})
+}
+
+// applyAll applies a plan with all approvals and requires that nothing is
+// refused.
+func applyAll(t require.TestingT, store provisioning.Store, plan *provisioning.Plan) {
+	outcome, err := provisioning.Apply(context.Background(), store, "t", plan, approveAll(plan)...)
+	require.NoError(t, err)
+	for _, result := range outcome.Results {
+		require.NoError(t, result.Err, "%s of %s in\n%s", result.Kind, result.MemberID, plan)
+	}
+}
+
+// L3: fewer proven facts never take more away. What waits for an approval
+// counts as taken away, since fewer people may pass a limit that more would
+// trip.
+func TestLawFewerFactsRemoveNoMore(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		full := removals(in.Members, r.Resolve(in))
+		fewer := *in.Snapshot
+		fewer.Proven &^= sources.Facts(rapid.IntRange(1, 15).Draw(t, "forgotten"))
+		if rapid.Bool().Draw(t, "queries forgotten") {
+			fewer.Matches = nil
+		}
+		plan := r.Resolve(provisioning.Input{Snapshot: &fewer, Members: in.Members})
+		for removal := range removals(in.Members, plan) {
+			require.True(t, full[removal], "%s is removed with fewer facts only:\n%s", removal, plan)
+		}
+	})
+}
+
+// L3, on what a listing lost: without a proof, what is not there takes nothing
+// away from anybody.
+func TestLawLostListingsRemoveNothing(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		full := removals(in.Members, r.Resolve(in))
+		lost := cloneInput(in)
+		lost.Snapshot.Proven = 0
+		lost.Snapshot.Groups, lost.Snapshot.Matches = nil, nil
+		keep := rapid.IntRange(0, len(lost.Snapshot.Users)).Draw(t, "kept")
+		kept := make(map[string]bool) // whoever is listed twice is lost twice
+		for _, u := range lost.Snapshot.Users[:keep] {
+			kept[u.ID] = true
+		}
+		lost.Snapshot.Users = slices.DeleteFunc(lost.Snapshot.Users, func(u sources.User) bool { return !kept[u.ID] })
+		plan := r.Resolve(lost)
+		for removal := range removals(in.Members, plan) {
+			require.True(t, full[removal], "%s is removed by a cut listing:\n%s", removal, plan)
+		}
+	})
+}
+
+// removals returns what a plan takes from active members: access, a seat, a
+// profile, a kind of capture.
+func removals(team []provisioning.Member, plan *provisioning.Plan) map[string]bool {
+	before := byID(team)
+	removed := make(map[string]bool)
+	for _, a := range allActions(plan) {
+		m := before[a.Member.ID]
+		if !m.Active {
+			continue
+		}
+		if !a.Member.Active {
+			removed[m.ID+" access"] = true
+			continue
+		}
+		for _, seat := range m.Seats {
+			if !slices.Contains(a.Member.Seats, seat) {
+				removed[m.ID+" seat "+seat] = true
+			}
+		}
+		for _, kind := range m.Capture {
+			if !slices.Contains(a.Member.Capture, kind) {
+				removed[m.ID+" capture "+kind] = true
+			}
+		}
+		for workspace, profile := range m.Profiles {
+			if a.Member.Profiles[workspace] != profile {
+				removed[m.ID+" profile "+workspace] = true
+			}
+		}
+	}
+	return removed
+}
+
+// allActions returns the actions of a plan and those an approval can release.
+func allActions(plan *provisioning.Plan) []provisioning.Action {
+	actions := slices.Clone(plan.Actions)
+	for _, h := range plan.Held {
+		if len(h.Classes) > 0 {
+			actions = append(actions, h.Action)
+		}
+	}
+	return actions
+}
+
+func byID(team []provisioning.Member) map[string]provisioning.Member {
+	members := make(map[string]provisioning.Member, len(team))
+	for _, m := range team {
+		members[m.ID] = m
+	}
+	return members
+}
+
+// L4: hand-made members, and those of other connections, appear in no action
+// but adopt (R30). Held actions are no exception.
+func TestLawHandMadeMembersAreLeftAlone(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		requireHandMadeUntouched(t, in.Members, r.Resolve(in))
+	})
+}
+
+// L5: every action, skip and hold has a reason.
+func TestLawEverythingHasAReason(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		requireReasons(t, r.Resolve(in))
+	})
+}
+
+// A crashing store dies after a number of commits: before it could answer for
+// the last of them, or cleanly between two.
+type crashing struct {
+	*provisioning.Memory
+	left   int
+	answer bool
+}
+
+var errCrash = errors.New("the process died")
+
+func (c *crashing) Apply(ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+	var results []provisioning.Result
+	for group := range provisioning.Groups(actions) {
+		if c.left == 0 {
+			return results, errCrash
+		}
+		c.left--
+		done, err := c.Memory.Apply(ctx, tenant, group)
+		if err != nil || c.left == 0 && !c.answer {
+			return results, errors.Join(err, errCrash)
+		}
+		results = append(results, done...)
+	}
+	return results, nil
+}
+
+// L7: a plan split anywhere by a crash and applied again ends in the same team
+// and the same effects, each once.
+func TestLawCrashAndResume(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		whole, team := storeWith(t, in.Members)
+		in.Members = team
+		plan := r.Resolve(in)
+		applyAll(t, whole, plan)
+
+		half, _ := storeWith(t, in.Members)
+		crash(t, half, plan)
+		applyAll(t, half, plan)
+		require.Equal(t, teamOf(t, whole), teamOf(t, half))
+		require.Equal(t, effectsOf(t, whole), effectsOf(t, half))
+	})
+}
+
+// L7 and S28: planned anew after a crash, what is missing is done, no more.
+func TestLawCrashAndPlanAnew(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		cfg := r.Config()
+		cfg.Breakers = noBreakers() // half a plan may pass a limit that the whole trips
+		r, err := provisioning.New(cfg)
+		require.NoError(t, err)
+		whole, team := storeWith(t, in.Members)
+		in.Members = team
+		plan := r.Resolve(in)
+		applyAll(t, whole, plan)
+
+		half, _ := storeWith(t, in.Members)
+		crash(t, half, plan)
+		rest := r.Resolve(provisioning.Input{Snapshot: in.Snapshot, Members: teamOf(t, half)})
+		applyAll(t, half, rest)
+		require.Equal(t, withoutRevisions(teamOf(t, whole)), withoutRevisions(teamOf(t, half)), "%s\nthen\n%s", plan, rest)
+		require.Equal(t, recipients(t, whole), recipients(t, half))
+	})
+}
+
+// crash applies a plan to a store that dies somewhere in it.
+func crash(t *rapid.T, store *provisioning.Memory, plan *provisioning.Plan) {
+	dying := &crashing{Memory: store, left: rapid.IntRange(0, len(plan.Actions)+1).Draw(t, "commits"), answer: rapid.Bool().Draw(t, "answer")}
+	_, err := provisioning.Apply(context.Background(), dying, "t", plan, approveAll(plan)...)
+	if err != nil {
+		require.ErrorIs(t, err, errCrash)
+	}
+}
+
+func withoutRevisions(team []provisioning.Member) []provisioning.Member {
+	for i := range team {
+		team[i].Revision = ""
+	}
+	return team
+}
+
+func effectsOf(t require.TestingT, store *provisioning.Memory) []provisioning.Effect {
+	var effects []provisioning.Effect
+	for e, err := range store.Effects(context.Background(), "t") {
+		require.NoError(t, err)
+		effects = append(effects, e)
+	}
+	return effects
+}
+
+// recipients returns who is told about whom, whatever the keys are.
+func recipients(t require.TestingT, store *provisioning.Memory) []string {
+	var lines []string
+	for _, e := range effectsOf(t, store) {
+		lines = append(lines, fmt.Sprint(e.Kind, " ", e.To, " ", e.About))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// A plan is applied exactly as it was shown: each member is in the store as
+// the action has it, but for what is the store's and the host's own.
+func TestAppliedAsShown(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		store, team := storeWith(t, in.Members)
+		in.Members = team
+		plan := r.Resolve(in)
+		_, err := provisioning.Apply(context.Background(), store, "t", plan)
+		require.NoError(t, err)
+		want := byID(team)
+		for _, a := range plan.Actions {
+			m := a.Member.Clone()
+			m.Protected = want[m.ID].Protected
+			want[m.ID] = m
+		}
+		got := teamOf(t, store)
+		require.Len(t, got, len(want))
+		for _, m := range got {
+			shown := want[m.ID]
+			shown.Revision = m.Revision
+			require.Equal(t, shown, m)
+		}
+	})
+}
+
+// What must never come to be, with the held classes approved or not.
+func TestInvariantsAfterApply(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		store, team := storeWith(t, in.Members)
+		in.Members = team
+		plan := r.Resolve(in)
+		var approvals []provisioning.Approval
+		if rapid.Bool().Draw(t, "approved") {
+			approvals = approveAll(plan)
+		}
+		outcome, err := provisioning.Apply(context.Background(), store, "t", plan, approvals...)
+		require.NoError(t, err)
+		for _, result := range outcome.Results {
+			require.NoError(t, result.Err, "%s of %s\n%s", result.Kind, result.MemberID, plan)
+		}
+		after := teamOf(t, store)
+		requireUnique(t, after)
+		requireNoNewCircle(t, team, after, plan)
+		requireProtected(t, team, after)
+		requireCaptureOff(t, plan)
+		requirePools(t, r.Config(), team, after)
+	})
+}
+
+func requireUnique(t require.TestingT, team []provisioning.Member) {
+	emails, refs := make(map[string]string), make(map[sources.Ref]string)
+	for _, m := range team {
+		key := strings.ToLower(m.Email)
+		require.Empty(t, emails[key], "%s and %s have the address %s", m.ID, emails[key], key)
+		emails[key] = m.ID
+		if m.Managed {
+			require.Empty(t, refs[m.Ref()], "%s and %s are %v", m.ID, refs[m.Ref()], m.Ref())
+			refs[m.Ref()] = m.ID
+		}
+	}
+}
+
+// requireNoNewCircle checks that nobody whose manager changed is on a circle
+// of managers (S24).
+func requireNoNewCircle(t require.TestingT, before, after []provisioning.Member, plan *provisioning.Plan) {
+	old, now := byID(before), byID(after)
+	for _, m := range after {
+		if m.ManagerID == old[m.ID].ManagerID {
+			continue
+		}
+		at := m.ManagerID
+		for range len(after) {
+			require.NotEqual(t, m.ID, at, "%s came into a circle of managers\n%s", m.ID, plan)
+			at = now[at].ManagerID
+		}
+	}
+}
+
+// requireProtected checks S16.
+func requireProtected(t require.TestingT, before, after []provisioning.Member) {
+	now := byID(after)
+	for _, m := range before {
+		if !m.Protected || !m.Active {
+			continue
+		}
+		n := now[m.ID]
+		require.True(t, n.Active, "%s is protected", m.ID)
+		require.Subset(t, n.Seats, m.Seats)
+		require.Subset(t, n.Capture, m.Capture)
+		for workspace, profile := range m.Profiles {
+			require.Equal(t, profile, n.Profiles[workspace])
+		}
+	}
+}
+
+// requireCaptureOff checks R18 and S19: who loses access loses capture, and
+// nothing else.
+func requireCaptureOff(t require.TestingT, plan *provisioning.Plan) {
+	for _, a := range allActions(plan) {
+		if a.Kind != provisioning.KindDeactivate {
+			continue
+		}
+		require.False(t, a.Member.Active)
+		require.Empty(t, a.Member.Capture)
+		for _, c := range a.Changes {
+			require.Contains(t, []provisioning.Field{provisioning.FieldActive, provisioning.FieldCapture}, c.Field)
+		}
+	}
+}
+
+// requirePools checks S20: no seat is granted past its pool. Who held one past
+// it before keeps it.
+func requirePools(t require.TestingT, cfg provisioning.Config, before, after []provisioning.Member) {
+	for seat, limit := range cfg.Seats.Pools {
+		held := func(team []provisioning.Member) int {
+			n := 0
+			for _, m := range team {
+				if m.Active && slices.Contains(m.Seats, seat) {
+					n++
+				}
+			}
+			return n
+		}
+		require.LessOrEqual(t, held(after), max(limit, held(before)), "seat %s", seat)
+	}
+}
+
+// S15: exactly the tripped classes are held. A trip holds every action of its
+// class, and an action of no tripped class is held only together with one it
+// must commit with.
+func TestHeldIsExactlyWhatTripped(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		plan := r.Resolve(in)
+		before := byID(in.Members)
+		tripped := make(map[provisioning.Class]provisioning.Breaker)
+		for _, b := range plan.Breakers {
+			tripped[b.Class] = b
+		}
+		counts := make(map[provisioning.Class]int)
+		for i := range plan.Actions {
+			for class := range classesOf(before, &plan.Actions[i]) {
+				require.NotContains(t, tripped, class, "%s of %s goes on:\n%s", class, plan.Actions[i].Member.ID, plan)
+			}
+		}
+		for i := range plan.Held {
+			h := &plan.Held[i]
+			if len(h.Classes) == 0 {
+				continue
+			}
+			for _, class := range h.Classes {
+				require.Contains(t, tripped, class)
+			}
+			own := classesOf(before, &h.Action)
+			for class := range own {
+				if _, is := tripped[class]; is {
+					require.Contains(t, h.Classes, class)
+					counts[class]++
+				}
+			}
+			if h.Action.With == "" {
+				for _, class := range h.Classes {
+					require.True(t, own[class], "%s is held for %s", h.Action.Member.ID, class)
+				}
+			}
+		}
+		for class, b := range tripped {
+			require.GreaterOrEqual(t, counts[class], b.Count, "%s", plan)
+		}
+	})
+}
+
+// classesOf says anew, from the rules, into which classes an action falls
+// (S14).
+func classesOf(before map[string]provisioning.Member, a *provisioning.Action) map[provisioning.Class]bool {
+	if a.Kind == provisioning.KindCreate {
+		return map[provisioning.Class]bool{provisioning.ClassCreate: true}
+	}
+	m := before[a.Member.ID]
+	classes := make(map[provisioning.Class]bool)
+	if !m.Managed || !m.Active || m.Protected {
+		return classes
+	}
+	if a.Kind == provisioning.KindDeactivate {
+		classes[provisioning.ClassDeactivate] = true
+		return classes
+	}
+	lost := removals(slices.Collect(maps.Values(map[string]provisioning.Member{m.ID: m})), &provisioning.Plan{Actions: []provisioning.Action{*a}})
+	if len(lost) > 0 {
+		classes[provisioning.ClassDowngrade] = true
+	}
+	if !strings.EqualFold(m.Email, a.Member.Email) {
+		classes[provisioning.ClassRewriteIdentity] = true
+	}
+	if m.ManagerID != a.Member.ManagerID {
+		classes[provisioning.ClassReparent] = true
+	}
+	return classes
+}
+
+// A plan that was stored and read again is the same plan.
+func TestPlanSurvivesItsJSON(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		plan := r.Resolve(in)
+		text := planJSON(t, plan)
+		read, err := provisioning.ReadPlan([]byte(text))
+		require.NoError(t, err)
+		require.Equal(t, text, planJSON(t, read))
+		require.Equal(t, plan.String(), read.String())
+	})
+}
