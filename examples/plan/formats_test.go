@@ -97,6 +97,22 @@ func jsonFields(t reflect.Type) []string {
 	return names
 }
 
+// Every rule that the page cites can be looked up.
+func TestFormatsCiteKnownRules(t *testing.T) {
+	page, err := os.ReadFile(formats)
+	require.NoError(t, err)
+	rules, err := os.ReadFile("../../docs/rules.md")
+	require.NoError(t, err)
+	known := make(map[string]bool)
+	for _, found := range regexp.MustCompile(`(?m)^(?:\| |- )([RCAGSL][0-9]+)\b`).FindAllSubmatch(rules, -1) {
+		known[string(found[1])] = true
+	}
+	require.Greater(t, len(known), 200)
+	for _, cited := range regexp.MustCompile(`\b[RCAGSL][0-9]+\b`).FindAll(page, -1) {
+		assert.True(t, known[string(cited)], string(cited))
+	}
+}
+
 // The examples in the page are the files in testdata, and the plan is what the
 // first of their people come to. Each is read by the function that the page
 // names.

@@ -7,11 +7,16 @@
 //
 // The config is a provisioning.Config, the snapshot what sources.WriteSnapshot
 // writes, of whatever source, and the members are the team as it is, none if
-// the flag is not given. docs/formats.md describes all three. For example:
+// the flag is not given. docs/formats.md describes all three. Small ones lie in
+// testdata, and come to this plan:
 //
-//	$ cd examples/plan/testdata
-//	$ go run .. -config config.json -snapshot snapshot.json -members members.json
-//	plan for okta, config 7: ...
+//	plan for okta okta-main, config 7: 1 create, 1 adopt, 1 update, 1 deactivate, 1 held, 1 skipped
+//	- finn.oakes@acme.example  deactivate                                             # scope.absent, capture.off_with_access
+//	+ bo.chen@acme.example     create in sales with core, under Ana Ruiz, Asia/Tokyo  # match.new
+//	+ cleo.marsh@acme.example  adopt in support, America/Phoenix                      # match.adopt_email, tz.state_majority, settings.manual_keeps
+//	~ ana.ruiz@acme.example    title Sales Manager -> Head of Sales                   # overwrites.manual_edit
+//	! dev.patel@acme.example   held: deactivate                                       # protected.member, source.inactive
+//	. eli@elsewhere.example    skipped                                                # ineligible.domain
 //
 // The exit status is 0 if there is a plan, whatever it holds back; 1 if a file
 // cannot be read or is not what it should be; 2 for a wrong command line.

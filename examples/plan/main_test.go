@@ -42,6 +42,23 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+// The package comment shows the plan of the bundled files.
+func TestPackageComment(t *testing.T) {
+	var stdout bytes.Buffer
+	require.NoError(t, run(files, &stdout, &bytes.Buffer{}))
+	want := strings.ReplaceAll(strings.TrimSuffix("\n"+stdout.String(), "\n"), "\n", "\n//\t")
+	source, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	before, rest, _ := strings.Cut(string(source), "come to this plan:\n//")
+	shown, after, _ := strings.Cut(rest, "\n//\n")
+	require.NotEmpty(t, after)
+	if *update {
+		require.NoError(t, os.WriteFile("main.go", []byte(before+"come to this plan:\n//"+want+"\n//\n"+after), 0o644))
+		return
+	}
+	assert.Equal(t, want, shown)
+}
+
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", "golden", name)

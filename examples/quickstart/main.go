@@ -25,6 +25,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
@@ -40,7 +42,9 @@ func main() {
 	case errors.Is(err, errUsage):
 		os.Exit(2)
 	}
-	fmt.Fprintln(os.Stderr, "quickstart:", err)
+	// A file that was cut fails every filter alike; once is enough.
+	lines := slices.Compact(strings.Split(err.Error(), "\n"))
+	fmt.Fprintln(os.Stderr, "quickstart:", strings.Join(lines, "\n"))
 	os.Exit(1)
 }
 
@@ -61,7 +65,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return err
 	}
 	for _, warning := range resolver.Warnings() {
-		fmt.Fprintln(stderr, "warning:", warning)
+		fmt.Fprintf(stderr, "%s: warning: %s\n", opt.configName(), warning)
 	}
 
 	// 2. The directory. A reading that fails half-way gives what could be read,
@@ -75,7 +79,10 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		Queries:  resolver.Queries(),
 		Progress: func(p sources.Progress) { showProgress(stderr, p) },
 	})
-	if incomplete != nil && len(snapshot.Users) == 0 {
+	if incomplete != nil {
+		incomplete = fmt.Errorf("the directory was not read to its end, so that nobody is taken to be gone: %w", incomplete)
+	}
+	if len(snapshot.Users) == 0 && incomplete != nil {
 		return incomplete
 	}
 
@@ -97,7 +104,8 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		fmt.Fprint(stdout, plan.Explain(opt.explain))
 		return incomplete
 	}
-	if err := showPlan(stdout, opt, plan, store.first); err != nil {
+	whole := opt.all || store.first || incomplete != nil
+	if err := showPlan(stdout, opt, plan, whole); err != nil {
 		return err
 	}
 	if opt.json {

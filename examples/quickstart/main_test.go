@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -168,6 +170,36 @@ func TestConvertDomains(t *testing.T) {
 	assert.Contains(t, line("yuki.tanaka@kestrel.example.invalid"), "email.converted_collision")
 }
 
+// What a run that died had not delivered is delivered by the next one, once
+// (S27, L7).
+func TestOutboxIsDeliveredLater(t *testing.T) {
+	c, ctx := newCompany(t), t.Context()
+	opt := options{db: c.db}
+	resolver, err := readRules(opt)
+	require.NoError(t, err)
+	directory, err := openDirectory(opt, os.Getenv, resolver.Config().Connection, io.Discard)
+	require.NoError(t, err)
+	snapshot, err := sources.Collect(ctx, directory, sources.CollectConfig{Queries: resolver.Queries()})
+	require.NoError(t, err)
+	store, err := openTeam(ctx, opt)
+	require.NoError(t, err)
+	team, err := store.team(ctx)
+	require.NoError(t, err)
+	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team})
+	outcome, err := provisioning.Apply(ctx, store, tenant, plan)
+	require.NoError(t, err)
+	require.Zero(t, outcome.Refused)
+	require.NoError(t, store.Close()) // here the program dies
+
+	effects := 0
+	for _, a := range plan.Actions {
+		effects += len(a.Effects)
+	}
+	assert.NotZero(t, effects)
+	assert.Equal(t, effects, strings.Count(c.must(), "is new in your team"))
+	assert.NotContains(t, c.must(), "is new in your team")
+}
+
 // More leavers than the limit allows wait until somebody approves them, of the
 // plan that was shown and no other (S14, S15).
 func TestApproval(t *testing.T) {
@@ -206,6 +238,7 @@ func TestCutFile(t *testing.T) {
 	stdout, _, err := c.run("-users", cut)
 	require.ErrorContains(t, err, "ends in the middle")
 	assert.NotRegexp(t, `(?m)^- `, stdout)
+	assert.Contains(t, stdout, "groups.snapshot_incomplete", "what was found is news again")
 	assert.Contains(t, stdout, "absence.snapshot_incomplete")
 
 	_, _, err = c.run("-users", write(t, "login.html", "<html>please log in</html>"))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"flag"
@@ -116,11 +117,14 @@ func (opt options) approvals(plan *provisioning.Plan) []provisioning.Approval {
 	return approvals
 }
 
+// configName is where the rules stand.
+func (opt options) configName() string { return cmp.Or(opt.config, "demo/config.json") }
+
 // readRules reads the config and makes the resolver that decides by it.
 func readRules(opt options) (*provisioning.Resolver, error) {
-	path, read := opt.config, os.ReadFile
-	if path == "" {
-		path, read = "demo/config.json", demo.ReadFile
+	path, read := opt.configName(), os.ReadFile
+	if opt.config == "" {
+		read = demo.ReadFile
 	}
 	data, err := read(path)
 	if err != nil {

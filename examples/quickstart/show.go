@@ -9,19 +9,19 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// showPlan prints the plan. Who is left out, and what was found, is news on the
-// first run; later ones show what changes.
-func showPlan(w io.Writer, opt options, plan *provisioning.Plan, first bool) error {
+// showPlan prints the plan: the whole of it, or else what changes and what is
+// held, since who is left out and what was found is news on the first run only.
+func showPlan(w io.Writer, opt options, plan *provisioning.Plan, whole bool) error {
 	if opt.json {
 		return plan.WriteJSON(w)
 	}
 	shown := *plan
-	if !first && !opt.all {
+	if !whole {
 		shown.Skipped, shown.Findings = nil, nil
 	}
 	fmt.Fprint(w, &shown)
-	if n := len(plan.Skipped) + len(plan.Findings) - len(shown.Skipped) - len(shown.Findings); n > 0 {
-		fmt.Fprintf(w, "(-all shows %d more lines: %d skipped, %d findings)\n", n, len(plan.Skipped), len(plan.Findings))
+	if !whole && len(plan.Skipped)+len(plan.Findings) > 0 {
+		fmt.Fprintf(w, "(-all shows the rest: %d skipped, %d to look at)\n", len(plan.Skipped), len(plan.Findings))
 	}
 	return nil
 }
