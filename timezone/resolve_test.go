@@ -243,6 +243,7 @@ func TestCountryAndState(t *testing.T) {
 		{"US", "UM", byDefault(noState, many)},
 		{"US", "Cali", byDefault(noState, many)},
 		{"US", "San Francisco", byDefault(noState, many)},
+		{"CA", "Labrador", byDefault(noState, many)}, // most of it keeps another time than its province
 		{"US", "State of", byDefault(noState, many)},
 		{"US", "of California", byDefault(noState, many)},
 		{"US", "State", byDefault(noState, many)},
