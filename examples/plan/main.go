@@ -131,7 +131,7 @@ func readConfig(path string) (*provisioning.Resolver, error) {
 }
 
 func readSnapshot(path string) (*sources.Snapshot, error) {
-	file, err := os.Open(path)
+	file, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -155,9 +155,12 @@ func readMembers(path string) ([]provisioning.Member, error) {
 	return team, nil
 }
 
+// open opens a file to be read.
+func open(path string) (io.ReadCloser, error) { return os.Open(path) }
+
 // readFile reads a file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := open(path)
 	if err != nil {
 		return nil, err
 	}

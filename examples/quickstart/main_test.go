@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -251,6 +252,26 @@ func TestCommandLineAnswer(t *testing.T) {
 	require.NoError(t, err)
 	printed := write(t, "sf.json", `{"status": 0, "result": `+string(users)+`, "warnings": []}`)
 	assert.Equal(t, newCompany(t).must("-dry-run"), newCompany(t).must("-dry-run", "-users", printed))
+}
+
+// Progress goes to standard error, and only where there is something to wait
+// for.
+func TestProgressOfLongReads(t *testing.T) {
+	long := edit(t, func(users []map[string]any) []map[string]any {
+		for i := range 2500 {
+			user := clone(users[len(users)-1])
+			user["Id"], user["Email"] = fmt.Sprintf("0058c00000L%04d", i), fmt.Sprintf("hire.%d@kestrel.example", i)
+			users = append(users, user)
+		}
+		return users
+	})
+	stdout, stderr, err := newCompany(t).run("-users", long, "-dry-run")
+	require.NoError(t, err)
+	assert.Contains(t, stderr, "list users: 1000 users")
+	assert.NotContains(t, stdout, "list users")
+	_, stderr, err = newCompany(t).run("-dry-run")
+	require.NoError(t, err)
+	assert.NotContains(t, stderr, "list users")
 }
 
 func TestExplain(t *testing.T) {

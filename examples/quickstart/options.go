@@ -56,7 +56,7 @@ func parseOptions(args []string, env func(string) string, stderr io.Writer) (opt
 	}
 	flags.StringVar(&opt.users, "users", "", "a `file` with the answer to a query on User: what sf data query --json prints, or the REST API sends")
 	flags.StringVar(&opt.config, "config", "", "the `file` with the rules; none: those of the made-up company")
-	flags.StringVar(&opt.db, "db", "usher-quickstart.db", "the SQLite `file` with the team, made if there is none")
+	flags.StringVar(&opt.db, "db", "usher-quickstart.db", "the SQLite `file` with the team, made if there is none; another company wants another file")
 	flags.BoolVar(&opt.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&opt.json, "json", false, "print the plan as JSON, and all else to standard error")
 	flags.BoolVar(&opt.all, "all", false, "show on every run who is left out and what was found, not on the first alone")

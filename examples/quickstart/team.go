@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -17,8 +18,8 @@ import (
 // A teamStore is the application's database.
 type teamStore struct {
 	*sqlstore.Store
-	db    *sql.DB
-	first bool // nobody was in it when it was opened
+	io.Closer      // the database
+	first     bool // nobody was in it when it was opened
 }
 
 // openTeam opens the SQLite file, and makes it if there is none. What only
@@ -39,7 +40,7 @@ func openTeam(ctx context.Context, opt options) (*teamStore, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
 	}
-	s := &teamStore{Store: store, db: db}
+	s := &teamStore{Store: store, Closer: db}
 	team, err := s.team(ctx)
 	s.first = len(team) == 0
 	if err == nil && opt.config == "" && !looks {
@@ -50,9 +51,6 @@ func openTeam(ctx context.Context, opt options) (*teamStore, error) {
 	}
 	return s, nil
 }
-
-// Close closes the database.
-func (s *teamStore) Close() error { return s.db.Close() }
 
 // team reads the whole team.
 func (s *teamStore) team(ctx context.Context) ([]provisioning.Member, error) {
