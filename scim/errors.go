@@ -13,11 +13,8 @@ import (
 // told to come again, instead of that its credentials are bad.
 var ErrUnavailable = errors.New("temporarily unavailable")
 
-// The error types that RFC 9865 adds to those of RFC 7644.
-const (
-	scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
-	scimTypeInvalidCount  scimerrors.ScimType = "invalidCount"
-)
+// scimTypeInvalidCursor is one that RFC 9865 adds to those of RFC 7644.
+const scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
 
 // fail makes the error that a client sees (RFC 7644 section 3.12).
 func fail(status int, kind scimerrors.ScimType, format string, args ...any) error {

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
 )
 
@@ -356,28 +356,42 @@ func (x *exchange) body() (*object, error) {
 			return nil, fail(http.StatusUnsupportedMediaType, "", "Content-Type: want %s or %s in UTF-8", mediaSCIM, mediaJSON)
 		}
 	}
-	if x.r.ContentLength > x.cfg.MaxBody {
-		return nil, tooLarge("the body is larger than %d bytes", x.cfg.MaxBody)
-	}
 	control := http.NewResponseController(x.w)
 	// A server that cannot set deadlines (a recorder in a test) reads anyway.
 	_ = control.SetReadDeadline(time.Now().Add(x.cfg.ReadTimeout))
 	var text bytes.Buffer
-	text.Grow(int(min(max(x.r.ContentLength, 0), 64<<10)) + bytes.MinRead)
-	_, err := text.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, x.cfg.MaxBody))
-	if err == nil { // else the deadline stays for what the server still drains
-		_ = control.SetReadDeadline(time.Time{})
+	var err error
+	tooLong := x.r.ContentLength > x.cfg.MaxBody
+	if !tooLong {
+		text.Grow(int(min(max(x.r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+		_, err = text.ReadFrom(io.LimitReader(x.r.Body, x.cfg.MaxBody+1))
+		tooLong = int64(text.Len()) > x.cfg.MaxBody
 	}
-	var large *http.MaxBytesError
+	if tooLong {
+		x.drain()
+		return nil, tooLarge("the body is larger than %d bytes", x.cfg.MaxBody)
+	}
 	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.As(err, &large):
-		return nil, tooLarge("the body is larger than %d bytes", x.cfg.MaxBody)
 	case errors.As(err, &timeout) && timeout.Timeout():
+		// The deadline stays for what the server still drains.
 		x.w.Header().Set("Connection", "close")
 		return nil, fail(http.StatusRequestTimeout, "", "the body did not arrive in time")
 	case err != nil:
-		return nil, fail(http.StatusBadRequest, scimerrors.ScimTypeInvalidSyntax, "the body could not be read")
+		return nil, badSyntax("the body could not be read")
 	}
+	_ = control.SetReadDeadline(time.Time{})
 	return parseObject(text.String())
+}
+
+// maxDrained is how much of a body that is too large is read and thrown away.
+const maxDrained = 64 << 20
+
+// drain reads what a client goes on sending, within the deadline: most clients
+// read the answer only then, and report a broken connection otherwise.
+func (x *exchange) drain() {
+	x.w.Header().Set("Connection", "close")
+	if x.r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, x.r.Body, maxDrained) // whatever comes of it
+	}
 }

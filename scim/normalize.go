@@ -85,9 +85,10 @@ func (rt *resourceType) place(doc *object, path attrPath, v any) {
 	}
 }
 
-// clientSchemas checks the schemas a body names. Unknown and misspelt ones are
-// taken along (several providers' templates have them); a body without any, or
-// one that is for another type, is refused.
+// clientSchemas checks the schemas a body names: one of them must say that it
+// is a resource of this type. Unknown and misspelt ones beside it are taken
+// along, since several providers' templates have them, and OneLogin's spelling
+// of the core schema (urn:scim:schemas:core:2.0) will do.
 func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 	list, ok := v.([]any)
 	if s, single := v.(string); single {
@@ -96,28 +97,29 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 	if !ok || len(list) == 0 {
 		return nil, badSyntax("schemas: want a list of schema URNs with %s", rt.core.urn)
 	}
-	var foreign string
+	known := false
 	for _, e := range list {
 		urn, ok := e.(string)
 		if !ok || urn == "" {
 			return nil, badValue("schemas: want a list of schema URNs")
 		}
-		if strings.EqualFold(urn, rt.core.urn) {
-			return list, nil
-		}
-		switch strings.ToLower(strings.TrimPrefix(urn, coreMark)) {
-		case "user", "group", "schema", "resourcetype", "serviceproviderconfig":
-			foreign = urn
-		default:
-			if strings.HasPrefix(urn, messageMark) {
-				foreign = urn
-			}
-		}
+		known = known || strings.EqualFold(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
 	}
-	if foreign == "" {
-		return list, nil
+	if !known {
+		return nil, badValue("schemas: want %s", rt.core.urn)
 	}
-	return nil, badValue("schemas: %s is not the schema of a %s", clip(foreign), rt.name)
+	return list, nil
+}
+
+// looselyCore says that a URN means a core schema, without saying of another
+// type.
+func looselyCore(urn string) bool {
+	_, typ, ok := strings.Cut(strings.ToLower(urn), "schemas:core:")
+	switch strings.TrimPrefix(strings.TrimPrefix(typ, "2.0"), ":") {
+	case "user", "group", "schema", "resourcetype", "serviceproviderconfig":
+		return false
+	}
+	return ok
 }
 
 // mergeExtension stores the object of a declared extension.
