@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/usher-go/usher/sources"
 )
 
 // Memory is a Store that keeps everything in memory: the reference for the
@@ -22,8 +24,9 @@ type Memory struct {
 
 type memoryTenant struct {
 	members  map[string]Member
-	byEmail  map[string]map[string]bool // address key to member IDs
-	done     map[string]string          // action key to member ID
+	byEmail  memoryIndex[string]      // by address key
+	byRef    memoryIndex[sources.Ref] // managed members by identity
+	done     map[string]string        // action key to member ID
 	effects  []Effect
 	plans    map[string]*Plan
 	records  []Record
@@ -44,8 +47,8 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	t := m.tenants[name]
 	if t == nil {
 		t = &memoryTenant{
-			members: make(map[string]Member), byEmail: make(map[string]map[string]bool),
-			done: make(map[string]string), plans: make(map[string]*Plan), lock: make(chan struct{}, 1),
+			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string]*Plan),
+			byEmail: make(memoryIndex[string]), byRef: make(memoryIndex[sources.Ref]), lock: make(chan struct{}, 1),
 		}
 		t.lock <- struct{}{}
 		if m.tenants == nil {
@@ -149,24 +152,18 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 			after[group[i].Member.ID] = &group[i].Member
 		}
 	}
-	emails, refs := make(map[string]bool), make(map[any]bool)
+	emails, refs := make(map[string]bool), make(map[sources.Ref]bool)
 	for id, member := range after {
-		key := addressKey(member.Email)
-		for other := range t.byEmail[key] {
-			if other != id && after[other] == nil {
-				return fmt.Errorf("address of %s is that of %s: %w", id, other, ErrConflict)
-			}
-		}
-		if key != "" && emails[key] || member.Managed && refs[member.Ref()] {
+		email, ref := memoryKeys(member)
+		if email != "" && emails[email] || ref != (sources.Ref{}) && refs[ref] {
 			return fmt.Errorf("%s: %w", id, ErrConflict)
 		}
-		emails[key], refs[member.Ref()] = true, true
-		if old := t.members[id]; !member.Managed || old.Ref() == member.Ref() && old.Managed {
-			continue
-		}
-		for other, m := range t.members {
-			if other != id && after[other] == nil && m.Managed && m.Ref() == member.Ref() {
-				return fmt.Errorf("identity of %s is that of %s: %w", id, other, ErrConflict)
+		emails[email], refs[ref] = true, true
+		for _, holders := range []map[string]bool{t.byEmail[email], t.byRef[ref]} {
+			for other := range holders {
+				if other != id && after[other] == nil {
+					return fmt.Errorf("%s: member %s has it: %w", id, other, ErrConflict)
+				}
 			}
 		}
 	}
@@ -192,19 +189,42 @@ func (t *memoryTenant) put(member Member) Member {
 	member = member.Clone()
 	member.Revision = Revision(strconv.Itoa(t.revision))
 	t.members[member.ID] = member
-	if key := addressKey(member.Email); key != "" {
-		if t.byEmail[key] == nil {
-			t.byEmail[key] = make(map[string]bool)
-		}
-		t.byEmail[key][member.ID] = true
-	}
+	email, ref := memoryKeys(&member)
+	t.byEmail.add(email, member.ID)
+	t.byRef.add(ref, member.ID)
 	return member.Clone()
 }
 
 func (t *memoryTenant) unindex(memberID string) {
 	if member, ok := t.members[memberID]; ok {
-		delete(t.byEmail[addressKey(member.Email)], memberID)
+		email, ref := memoryKeys(&member)
+		delete(t.byEmail[email], memberID)
+		delete(t.byRef[ref], memberID)
 	}
+}
+
+// memoryKeys returns what no other member may have: the primary email, and the
+// identity if a directory owns the member. What there is none of is zero.
+func memoryKeys(m *Member) (email string, ref sources.Ref) {
+	if m.Managed {
+		ref = m.Ref()
+	}
+	return addressKey(m.Email), ref
+}
+
+// A memoryIndex holds the IDs of the members who have something. Nobody is
+// held to have the zero key.
+type memoryIndex[K comparable] map[K]map[string]bool
+
+func (x memoryIndex[K]) add(key K, memberID string) {
+	var none K
+	if key == none {
+		return
+	}
+	if x[key] == nil {
+		x[key] = make(map[string]bool)
+	}
+	x[key][memberID] = true
 }
 
 // Lock implements Locker. Its holder cannot die without the store.
