@@ -1,0 +1,79 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/sqlstore"
+)
+
+const tenant = "acme"
+
+// person returns a managed member with a usual number of values.
+func person(i int) provisioning.Member {
+	return provisioning.Member{
+		ID: fmt.Sprintf("m%06d", i), Connection: "okta-prod", ExternalID: fmt.Sprintf("00u%06d", i), Managed: true, Active: true,
+		Email: fmt.Sprintf("person%d@acme.example", i), GivenName: "Person", FamilyName: fmt.Sprint(i), Title: "Seller",
+		Phone: "+12125551994", TimeZone: "America/New_York", Country: "US", Locale: "en-US", ManagerID: "m000000", AssignmentID: "sales",
+		Settings: assignment.Settings{
+			Seats: []string{"core"}, Home: "ws1", Profiles: map[string]string{"ws1": "standard"}, Capture: []string{"recording"},
+		},
+		Owners: provisioning.Owners{}.With(provisioning.FieldEmail, provisioning.Source),
+	}
+}
+
+// hire returns the action that creates m, with an effect.
+func hire(m provisioning.Member) provisioning.Action {
+	key := "create " + m.ID
+	return provisioning.Action{
+		Kind: provisioning.KindCreate, Key: key, Member: m,
+		Changes: []provisioning.Change{{Field: provisioning.FieldEmail, New: m.Email, Owner: provisioning.Source}},
+		Effects: []provisioning.Effect{{Kind: provisioning.NotifyManager, Key: key, To: m.ManagerID, About: m.ID}},
+		Reasons: []provisioning.Reason{{Code: provisioning.CodeMatchNew}},
+	}
+}
+
+// hires returns the actions that create n people.
+func hires(n int) []provisioning.Action {
+	actions := make([]provisioning.Action, n)
+	for i := range actions {
+		actions[i] = hire(person(i))
+	}
+	return actions
+}
+
+// retitle returns the action that changes a member as it is stored.
+func retitle(m provisioning.Member, title string) provisioning.Action {
+	a := provisioning.Action{
+		Kind: provisioning.KindUpdate, Key: "update " + m.ID + " " + string(m.Revision), Revision: m.Revision, Member: m.Clone(),
+		Changes: []provisioning.Change{{Field: provisioning.FieldTitle, Old: m.Title, New: title, Owner: provisioning.Source}},
+		Reasons: []provisioning.Reason{{Code: provisioning.CodeSourceValue, Facts: map[string]string{"field": "title"}}},
+	}
+	a.Member.Title = title
+	return a
+}
+
+// teamOf reads the members of the tenant by ID.
+func teamOf(t testing.TB, store *sqlstore.Store) map[string]provisioning.Member {
+	t.Helper()
+	team := make(map[string]provisioning.Member)
+	for m, err := range store.Members(t.Context(), tenant) {
+		require.NoError(t, err)
+		team[m.ID] = m
+	}
+	return team
+}
+
+// apply applies actions that are all to be done.
+func apply(t testing.TB, store *sqlstore.Store, actions ...provisioning.Action) {
+	t.Helper()
+	results, err := store.Apply(t.Context(), tenant, actions)
+	require.NoError(t, err)
+	for _, r := range results {
+		require.NoError(t, r.Err)
+	}
+}

@@ -1,0 +1,77 @@
+package sqlstore_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/sqlstore"
+)
+
+const shortLease = 150 * time.Millisecond
+
+// openLeasing opens a store whose locks end soon after their holder died.
+func openLeasing(t *testing.T, dsn string) *sqlstore.Store {
+	t.Helper()
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, dsn), Lease: shortLease})
+	require.NoError(t, err)
+	return store
+}
+
+// S28: a holder that died loses the tenant, and the next one waits for that.
+func TestDeadHolderLosesTheLock(t *testing.T) {
+	t.Parallel()
+	dsn := fileDSN(t)
+	db, fault := openFaulty(dsn, 7, func() {}) // Open makes writes 1 to 4, for the tables there are; the lock is the 5th
+	defer db.Close()
+	second := openLeasing(t, dsn)
+	first, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Lease: shortLease})
+	require.NoError(t, err)
+	unlock, err := first.Lock(t.Context(), tenant)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	unlockSecond, err := second.Lock(ctx, tenant)
+	require.NoError(t, err)
+	assert.True(t, fault.dead(), "the lock went over while its holder lived")
+	unlock()
+
+	// The former holder comes back to life, in vain: the lock is another's.
+	short, cancel := context.WithTimeout(t.Context(), shortLease/3)
+	defer cancel()
+	_, err = openLeasing(t, dsn).Lock(short, tenant)
+	assert.ErrorIs(t, err, provisioning.ErrLocked)
+	unlockSecond()
+}
+
+// A holder that lives keeps the lock for longer than a lease.
+func TestLivingHolderKeepsTheLock(t *testing.T) {
+	t.Parallel()
+	dsn := fileDSN(t)
+	unlock, err := openLeasing(t, dsn).Lock(t.Context(), tenant)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*shortLease)
+	defer cancel()
+	_, err = openLeasing(t, dsn).Lock(ctx, tenant)
+	assert.ErrorIs(t, err, provisioning.ErrLocked)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	unlock()
+}
+
+// The lock is given back though the context in which it was taken has ended.
+func TestUnlockAfterTheContext(t *testing.T) {
+	t.Parallel()
+	store := openStore(t, fileDSN(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	unlock, err := store.Lock(ctx, tenant)
+	require.NoError(t, err)
+	cancel()
+	unlock()
+	unlock, err = store.Lock(t.Context(), tenant)
+	require.NoError(t, err)
+	unlock()
+}

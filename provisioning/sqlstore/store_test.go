@@ -1,0 +1,197 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/sqlstore"
+)
+
+func TestOpenNamesEveryMistake(t *testing.T) {
+	t.Parallel()
+	_, err := sqlstore.Open(t.Context(), sqlstore.Config{Dialect: 7, Prefix: "a; DROP TABLE", Lease: time.Millisecond})
+	for _, field := range []string{"Config.DB", "Config.Dialect", "Config.Prefix", "Config.Lease"} {
+		assert.ErrorContains(t, err, field)
+	}
+}
+
+func TestOpenAgainKeepsEverything(t *testing.T) {
+	t.Parallel()
+	dsn := fileDSN(t)
+	store := openStore(t, dsn)
+	apply(t, store, hires(3)...)
+	assert.Equal(t, teamOf(t, store), teamOf(t, openStore(t, dsn)))
+}
+
+func TestOpenAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	dsn := fileDSN(t)
+	var opening sync.WaitGroup
+	failures := make([]error, 8)
+	for i := range failures {
+		db := openDB(t, dsn)
+		opening.Go(func() {
+			_, failures[i] = sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
+		})
+	}
+	opening.Wait()
+	assert.NoError(t, errors.Join(failures...))
+}
+
+// The tables are made whole or not at all, wherever the process dies.
+func TestMigrationIsAtomic(t *testing.T) {
+	t.Parallel()
+	for k := 1; ; k++ {
+		dsn := fileDSN(t)
+		db, fault := openFaulty(dsn, k, func() {})
+		_, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
+		require.NoError(t, db.Close())
+		var tables int
+		require.NoError(t, openDB(t, dsn).QueryRowContext(t.Context(),
+			`SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name LIKE 'usher_%' AND name <> 'usher_schema'`).Scan(&tables))
+		if !fault.dead() {
+			require.NoError(t, err)
+			require.Equal(t, 7, tables)
+			return
+		}
+		require.Error(t, err)
+		require.Zero(t, tables, "died at write %d", k)
+		apply(t, openStore(t, dsn), hire(person(1)))
+	}
+}
+
+func TestNewerTablesAreRefused(t *testing.T) {
+	t.Parallel()
+	dsn := fileDSN(t)
+	openStore(t, dsn)
+	db := openDB(t, dsn)
+	_, err := db.ExecContext(t.Context(), `UPDATE usher_schema SET version = 99`)
+	require.NoError(t, err)
+	_, err = sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
+	assert.EqualError(t, err, "sqlstore: open: the tables are of version 99, and this program knows them up to 1: use a newer program")
+}
+
+func TestPrefixesDoNotMeet(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, fileDSN(t))
+	first, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Prefix: "first_"})
+	require.NoError(t, err)
+	second, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Prefix: "second_"})
+	require.NoError(t, err)
+	apply(t, first, hire(person(1)))
+	assert.Empty(t, teamOf(t, second))
+	apply(t, second, hire(person(1)))
+}
+
+// A plan that another hand changed in the database is not applied.
+func TestChangedPlanIsRefused(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, fileDSN(t))
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
+	require.NoError(t, err)
+	require.NoError(t, store.SavePlan(t.Context(), tenant, &provisioning.Plan{Format: provisioning.PlanFormat, Hash: "0123"}))
+	_, err = store.Plan(t.Context(), tenant, "0123")
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, provisioning.ErrNoPlan)
+}
+
+// What is wrong with one action alone is said in its result, and the others go
+// on (S28).
+func TestActionThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	store := openStore(t, fileDSN(t))
+	actions := hires(3)
+	actions[1].Member.Extra = map[string]any{"share": math.NaN()} // JSON has no such number
+	results, err := store.Apply(t.Context(), tenant, actions)
+	require.NoError(t, err)
+	assert.NoError(t, results[0].Err)
+	assert.ErrorContains(t, results[1].Err, actions[1].Member.ID)
+	assert.NoError(t, results[2].Err)
+	assert.Len(t, teamOf(t, store), 2)
+}
+
+// Errors name members by their IDs: an address or a name may end up in a log.
+func TestErrorsHoldNoPersonalData(t *testing.T) {
+	t.Parallel()
+	store := openStore(t, fileDSN(t))
+	m := person(1)
+	m.Email, m.GivenName, m.FamilyName = "secret.address@acme.example", "Secretgiven", "Secretfamily"
+	apply(t, store, hire(m))
+	again, rival := hire(m), hire(m)
+	again.Key, rival.Key, rival.Member.ID = "again", "rival", "other"
+	results, err := store.Apply(t.Context(), tenant, []provisioning.Action{again, rival})
+	require.NoError(t, err)
+	_, failure := store.Put(t.Context(), tenant, m)
+	for _, err := range []error{results[0].Err, results[1].Err, failure} {
+		require.Error(t, err)
+		assert.NotContains(t, strings.ToLower(err.Error()), "secret")
+	}
+}
+
+// R4: the audit log has the host's clock, in UTC and to the microsecond.
+func TestAuditHasTheHostsClock(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 23, 30, 0, 123456789, time.FixedZone("EST", -5*3600))
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, fileDSN(t)), Now: func() time.Time { return at }})
+	require.NoError(t, err)
+	apply(t, store, hire(person(1)))
+	for r, err := range store.Audit(t.Context(), tenant) {
+		require.NoError(t, err)
+		assert.Equal(t, time.Date(2026, 3, 2, 4, 30, 0, 123456000, time.UTC), r.At)
+	}
+}
+
+// Listings are read in pages, and every row is seen once across them.
+func TestListingsCrossPages(t *testing.T) {
+	t.Parallel()
+	const people = 600
+	store := openStore(t, fileDSN(t))
+	apply(t, store, hires(people)...)
+	effects, records := 0, 0
+	for e, err := range store.Effects(t.Context(), tenant) {
+		require.NoError(t, err)
+		require.Equal(t, person(effects).ID, e.About)
+		require.NoError(t, store.Delivered(t.Context(), tenant, e)) // inside the loop
+		effects++
+	}
+	for r, err := range store.Audit(t.Context(), tenant) {
+		require.NoError(t, err)
+		require.Equal(t, person(records).ID, r.MemberID)
+		records++
+	}
+	assert.Equal(t, people, effects)
+	assert.Equal(t, people, records)
+	for range store.Effects(t.Context(), tenant) {
+		t.Fatal("an effect is still due")
+	}
+}
+
+// The tables are the host's to read: a column for each field, sets and maps as
+// JSON.
+func TestTablesReadAsSQL(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, fileDSN(t))
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
+	require.NoError(t, err)
+	m := person(1)
+	m.Seats = []string{"core", "engage"}
+	apply(t, store, hire(m), hire(person(2)))
+	var id, profile string
+	require.NoError(t, db.QueryRowContext(t.Context(), `SELECT id, json_extract(profiles, '$.ws1') FROM usher_members
+		WHERE tenant = 'acme' AND active AND EXISTS (SELECT 1 FROM json_each(seats) WHERE value = 'engage')`).Scan(&id, &profile))
+	assert.Equal(t, m.ID, id)
+	assert.Equal(t, "standard", profile)
+	var changes sql.NullString
+	require.NoError(t, db.QueryRowContext(t.Context(), `SELECT changes FROM usher_audit WHERE member_id = ?`, m.ID).Scan(&changes))
+	assert.True(t, json.Valid([]byte(changes.String)))
+}
