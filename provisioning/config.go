@@ -335,7 +335,7 @@ func (v *validation) options() {
 func (v *validation) locale() {
 	l := v.cfg.Locale
 	if l.TimeZone != "" {
-		if got := timezone.Resolve(timezone.Hints{Zone: l.TimeZone}); got.Zone == "" {
+		if got := timezone.Resolve(timezone.Hints{Default: l.TimeZone}); got.Zone == "" {
 			v.fail("locale.timezone", "%q is not a TZ database name; want one such as Europe/Paris", l.TimeZone)
 		}
 	}

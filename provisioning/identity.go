@@ -250,7 +250,7 @@ func (w *work) zone(u *sources.User) timezone.Result {
 // informative reports whether a note only says how sure an answer is, which is
 // told with the change and not on every run.
 func informative(note timezone.Note) bool {
-	return note == timezone.NoteCountryPrimary || note == timezone.NoteStateMajority
+	return note == timezone.NoteCountryPrimary || note == timezone.NoteStateMajority || note == timezone.NoteAbbreviation
 }
 
 // locale sets the locale in its one spelling; who comes in without one gets
