@@ -72,10 +72,9 @@ func (p *pass) trip() bool {
 			counts[c]++
 		}
 	}
-	population, empty := p.population()
 	limits, minPopulation := p.cfg.Breakers.limits()
 	for c := range classCount {
-		if c == ClassDeactivate && counts[c] > 0 && empty || limits[c].trips(counts[c], population, minPopulation) {
+		if c == ClassDeactivate && counts[c] > 0 && p.deserted || limits[c].trips(counts[c], p.population, minPopulation) {
 			p.tripped |= 1 << c
 		}
 		if p.tripped.has(c) && p.freeze(c) {
@@ -147,10 +146,9 @@ func (p *pass) waits() []Held {
 // breakers returns the classes that tripped.
 func (p *pass) breakers() []Breaker {
 	var trips []Breaker
-	population, _ := p.population()
 	limits, _ := p.cfg.Breakers.limits()
 	for _, c := range p.tripped.list() {
-		trips = append(trips, Breaker{Class: c, Count: p.counts[c], Population: population, Limit: limits[c], Reason: p.reasonOf(c)})
+		trips = append(trips, Breaker{Class: c, Count: p.counts[c], Population: p.population, Limit: limits[c], Reason: p.reasonOf(c)})
 	}
 	return trips
 }
@@ -159,22 +157,21 @@ func (p *pass) breakers() []Breaker {
 // (S13).
 func (p *pass) reasonOf(c Class) Reason {
 	code := Code(codeBreakerPrefix + c.String())
-	if _, empty := p.population(); empty && c == ClassDeactivate {
+	if c == ClassDeactivate && p.deserted {
 		return because(code, "snapshot", "has nobody in it")
 	}
 	return because(code)
 }
 
-// population counts the managed active members of the connection, without the
-// protected ones and those whom an option keeps (S14), and reports whether the
-// snapshot is complete and has nobody in it though there are such members
-// (S13).
-func (p *pass) population() (n int, empty bool) {
-	for i := range p.members {
-		m := &p.members[i]
-		if m.Active && !m.Protected && p.isLinked(m) && !p.optioned[int32(i)] {
-			n++
+// count counts the managed active members of the connection, without the
+// protected ones and those whom an option keeps (S14), and sees whether the
+// snapshot has nobody in it though there are such members (S13).
+func (w *work) count() {
+	for i := range w.members {
+		m := &w.members[i]
+		if m.Active && !m.Protected && w.isLinked(m) && !w.optioned[int32(i)] {
+			w.population++
 		}
 	}
-	return n, n > 0 && len(p.users) == 0
+	w.deserted = w.population > 0 && len(w.users) == 0
 }

@@ -86,6 +86,7 @@ func (r *Resolver) Resolve(in Input) *Plan {
 	w.index()
 	w.link()
 	w.judge()
+	w.count()
 
 	// Whoever waits for an approval keeps address, seats and manager for now,
 	// so that the others have to be decided again around them.

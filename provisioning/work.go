@@ -16,8 +16,8 @@ const none int32 = -1
 const keepPosition int32 = -2
 
 // work is what one run knows before it decides anything: who is who, and what
-// the directory says about each member. It is filled in three steps (index,
-// link, judge), and is not changed afterwards.
+// the directory says about each member. It is filled in steps (index,
+// link, judge, count), and is not changed afterwards.
 //
 // A person is a position: that of a member, or, behind the last member, that
 // of a newcomer.
@@ -41,8 +41,11 @@ type work struct {
 	newcomers []newcomer
 	undecided map[string]bool   // addresses of those who match nothing, as far as is known
 	locales   map[string]string // spellings of locales met so far
-	skipped   []Skip
-	findings  []Finding
+
+	population int  // of whom the breakers take their percentages
+	deserted   bool // the snapshot has nobody in it, and the team has
+	skipped    []Skip
+	findings   []Finding
 }
 
 // A fate is what is to become of a member's access.
