@@ -83,6 +83,9 @@ func (p *patcher) applyOne(op patchOp) error {
 		if err != nil {
 			return err
 		}
+		if !p.known(path) {
+			return badPath("path: there is no attribute %s", clip(path.String()))
+		}
 		return p.target(op, path)
 	}
 	if op.op == "remove" {
@@ -159,6 +162,21 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 		return patchPath{}, badPath("path: %s has no sub-attributes", path.attr)
 	}
 	return path, nil
+}
+
+// known reports whether a path may name its target: a declared attribute, one
+// of an extension, or one that the resource has. Other names come in values,
+// where they are kept, and as a path are taken for a slip.
+func (p *patcher) known(path patchPath) bool {
+	switch {
+	case path.urn != "" || path.attr == "":
+		return true
+	case path.def == nil:
+		return p.doc.get(path.attr) != nil
+	case path.sub != "" && path.subDef == nil:
+		return visitValues(p.doc.get(path.attr), path.sub, func(any) bool { return true })
+	}
+	return true
 }
 
 // target applies one operation to what path names.
