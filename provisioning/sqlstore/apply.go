@@ -81,7 +81,7 @@ func (w *writer) group(ctx context.Context, group []provisioning.Action) ([]prov
 	}
 	if failure := w.doAll(ctx, pending); failure != nil {
 		if _, err := w.exec(ctx, `ROLLBACK TO SAVEPOINT usher_group`); err != nil {
-			return nil, fmt.Errorf("%w, and cannot be undone: %w", failure, err)
+			return nil, fmt.Errorf("undo after %q: %w", failure, err)
 		}
 		for i := range results {
 			if !results[i].Repeated {
@@ -215,8 +215,13 @@ func (w *writer) checkUnique(ctx context.Context, m *provisioning.Member) error 
 	return err
 }
 
-// record writes the action into the audit log.
+// record writes the action into the audit log. A kind that cannot be read again
+// is refused.
 func (w *writer) record(ctx context.Context, a *provisioning.Action) error {
+	kind := a.Kind.String()
+	if err := new(provisioning.Kind).UnmarshalText([]byte(kind)); err != nil {
+		return err
+	}
 	changes, err := json.Marshal(a.Changes)
 	if err != nil {
 		return err
@@ -227,7 +232,7 @@ func (w *writer) record(ctx context.Context, a *provisioning.Action) error {
 	}
 	const query = `INSERT INTO @audit (tenant, committed_at, action_key, kind, member_id, email, actor, changes, reasons)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	_, err = w.exec(ctx, query, w.tenant, w.at.Format(timeLayout), a.Key, a.Kind.String(), a.Member.ID, a.Member.Email,
+	_, err = w.exec(ctx, query, w.tenant, w.at.Format(timeLayout), a.Key, kind, a.Member.ID, a.Member.Email,
 		provisioning.ActorFrom(ctx), string(changes), string(reasons))
 	return err
 }

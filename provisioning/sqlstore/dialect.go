@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"strconv"
 	"strings"
 )
@@ -21,11 +22,15 @@ const (
 type dialect struct {
 	kind  Dialect
 	words *strings.Replacer
+	// tx asks for the isolation that the statements are written for, where the
+	// database has a choice.
+	tx *sql.TxOptions
 }
 
 func newDialect(kind Dialect, prefix string) *dialect {
 	d := &dialect{kind: kind}
 	if kind == PostgreSQL {
+		d.tx = &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 		d.words = strings.NewReplacer("@", prefix,
 			"JSON_TYPE", "JSONB",
 			"SERIAL_KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",

@@ -169,6 +169,30 @@ func TestKillAnywhere(t *testing.T) {
 	}
 }
 
+// S28: processes that apply one plan at the same time wait for each other's lock,
+// and every action is done once.
+func TestProcessesSideBySide(t *testing.T) {
+	t.Parallel()
+	const people = 700
+	dsn := fileDSN(t)
+	work := task{DSN: dsn, Tenant: tenant, Actions: hires(people)}
+	var children []*exec.Cmd
+	for range 3 {
+		children = append(children, startChild(t, work))
+	}
+	for _, child := range children {
+		require.NoError(t, child.Wait())
+	}
+	store := openStore(t, dsn)
+	assert.Len(t, teamOf(t, store), people)
+	records := 0
+	for _, err := range store.Audit(t.Context(), tenant) {
+		require.NoError(t, err)
+		records++
+	}
+	assert.Equal(t, people, records)
+}
+
 // forceUnlock lets the lease of a holder that was killed end at once, as time
 // would.
 func forceUnlock(t *testing.T, dsn string) {

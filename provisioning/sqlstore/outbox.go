@@ -12,7 +12,9 @@ import (
 )
 
 // Effects implements provisioning.Outbox. Between pages no connection is held,
-// so that the caller can deliver inside the loop.
+// so that the caller can deliver inside the loop. Where several processes
+// deliver, each does so under the tenant's lock, or an effect that two of them
+// were yielded is sent twice.
 func (s *Store) Effects(ctx context.Context, tenant string) iter.Seq2[provisioning.Effect, error] {
 	const query = `SELECT seq, kind, action_key, to_id, about_id FROM @effects WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?`
 	return pages(ctx, s, "effects", query, tenant, func(rows *sql.Rows) (seq int64, e provisioning.Effect, err error) {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -112,7 +113,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err := s.dialect.settle(ctx, conn); err != nil {
 		return err
 	}
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(ctx, s.dialect.tx)
 	if err != nil {
 		return err
 	}
@@ -136,7 +137,32 @@ func (s *Store) migrate(ctx context.Context) error {
 	if _, err := tx.ExecContext(ctx, s.dialect.sql(`UPDATE @schema SET version = ?`), len(migrations)); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return s.checkShared(ctx)
+}
+
+// checkShared finds out, while one connection is in use, whether another sees
+// the same tables. In a plain database in memory it does not.
+func (s *Store) checkShared(ctx context.Context) error {
+	if s.dialect.kind != SQLite || s.db.Stats().MaxOpenConnections == 1 {
+		return nil
+	}
+	conn, err := s.conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var tables int
+	const query = `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '@schema'`
+	if err := conn.QueryRowContext(ctx, s.dialect.sql(query)).Scan(&tables); err != nil {
+		return err
+	}
+	if tables == 0 {
+		return errors.New("each connection has a database of its own; want a file, cache=shared, or a pool of one connection (SetMaxOpenConns(1))")
+	}
+	return nil
 }
 
 // settle makes what a migration needs to begin: the table with the version,

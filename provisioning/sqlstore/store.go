@@ -155,7 +155,7 @@ func (s *Store) write(ctx context.Context, tenant string, n int, work func(w *wr
 		return err
 	}
 	defer conn.Close()
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(ctx, s.dialect.tx)
 	if err != nil {
 		return err
 	}

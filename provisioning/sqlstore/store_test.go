@@ -81,6 +81,14 @@ func TestNewerTablesAreRefused(t *testing.T) {
 	assert.EqualError(t, err, "sqlstore: open: the tables are of version 99, and this program knows them up to 1: use a newer program")
 }
 
+// A pool whose connections each have a database would lose the tables now and
+// then.
+func TestUnsharedMemoryIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, ":memory:")})
+	assert.ErrorContains(t, err, "each connection has a database of its own")
+}
+
 func TestPrefixesDoNotMeet(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, fileDSN(t))
@@ -110,13 +118,18 @@ func TestChangedPlanIsRefused(t *testing.T) {
 func TestActionThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, fileDSN(t))
-	actions := hires(3)
+	actions := hires(4)
 	actions[1].Member.Extra = map[string]any{"share": math.NaN()} // JSON has no such number
+	actions[2].Kind, actions[2].With = 99, "unknown kind"
+	actions[3].With = "unknown kind"
+	actions = append(actions, hire(person(4)))
 	results, err := store.Apply(t.Context(), tenant, actions)
 	require.NoError(t, err)
 	assert.NoError(t, results[0].Err)
 	assert.ErrorContains(t, results[1].Err, actions[1].Member.ID)
-	assert.NoError(t, results[2].Err)
+	assert.Error(t, results[2].Err)
+	assert.Error(t, results[3].Err)
+	assert.NoError(t, results[4].Err)
 	assert.Len(t, teamOf(t, store), 2)
 }
 

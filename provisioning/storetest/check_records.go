@@ -76,7 +76,7 @@ func (b *bench) due(ctx context.Context, want []provisioning.Effect, when string
 // checkPlans: a plan is kept under its hash, exactly as it was shown.
 func checkPlans(ctx context.Context, b *bench) error {
 	plans := b.store.(provisioning.PlanStore)
-	first, err := plan("ana", "bob")
+	first, err := plan("ana", "bo<b>&日本")
 	if err != nil {
 		return err
 	}
