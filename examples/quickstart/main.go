@@ -69,8 +69,8 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 	}
 
 	// 2. The directory. A reading that fails half-way gives what could be read,
-	// and a snapshot that proves less: nobody is taken to be gone on account
-	// of it. So it is safe to go on, and the error is returned at the end.
+	// in a snapshot that proves less, and what is not proved takes nothing away
+	// from anybody. So it is safe to go on, and the error is returned at the end.
 	directory, err := openDirectory(opt, env, resolver.Config().Connection, stderr)
 	if err != nil {
 		return err
@@ -80,9 +80,9 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		Progress: func(p sources.Progress) { showProgress(stderr, p) },
 	})
 	if incomplete != nil {
-		incomplete = fmt.Errorf("the directory was not read to its end, so that nobody is taken to be gone: %w", incomplete)
+		incomplete = fmt.Errorf("the directory was not read whole, and what was not read takes nothing away: %w", incomplete)
 	}
-	if len(snapshot.Users) == 0 && incomplete != nil {
+	if incomplete != nil && len(snapshot.Users) == 0 {
 		return incomplete
 	}
 
