@@ -131,6 +131,9 @@ func (r Reason) Text() string {
 		return "A setting needs the seat " + seat + ", so it is stored and has no effect until the seat comes."
 	}
 	if class, ok := strings.CutPrefix(code, codeBreakerPrefix); ok {
+		if r.Facts["snapshot"] != "" {
+			return "The snapshot has nobody in it, so this (" + class + ") waits for an approval whatever the limit is."
+		}
 		text := "More people than the limit allows would change at once (" + class + "), so this waits for an approval."
 		if len(r.Facts) > 0 {
 			text = "The snapshot is complete and has nobody in it, so this waits for an approval."

@@ -98,6 +98,7 @@ func (p *pass) reserved(person int32, m *Member) []string {
 func (p *pass) applySettings(d *draft) {
 	a := p.rules.At(d.position)
 	if a == nil { // a leaver, or somebody whose assignment is kept unseen
+		p.dropRefused(d, &d.after.Settings)
 		return
 	}
 	moved := d.after.AssignmentID != a.ID
@@ -118,10 +119,7 @@ func (p *pass) applySettings(d *draft) {
 		return
 	}
 	want := a.Settings.Clone()
-	for _, seat := range p.refused[d.person] {
-		p.problem(d, because(CodeSeatExhausted, "seat", seat))
-		want.Seats = slices.DeleteFunc(want.Seats, func(s string) bool { return s == seat })
-	}
+	p.dropRefused(d, &want)
 	if p.withholds(d.before, a) {
 		if d.before.Protected {
 			p.withholdSettings(d, want)
@@ -140,6 +138,14 @@ func (p *pass) applySettings(d *draft) {
 		p.tellOverwrites(d, &want, former)
 	}
 	d.setSettings(want, a.Mode)
+}
+
+// dropRefused takes out of settings the seats that the pool did not have.
+func (p *pass) dropRefused(d *draft, settings *assignment.Settings) {
+	for _, seat := range p.refused[d.person] {
+		p.problem(d, because(CodeSeatExhausted, "seat", seat))
+		settings.Seats = slices.DeleteFunc(settings.Seats, func(s string) bool { return s == seat })
+	}
 }
 
 // withholds reports whether an active member keeps all settings although the
@@ -190,10 +196,7 @@ func (p *pass) keepSettings(d *draft, a *assignment.Assignment, moved bool) {
 	if moved || d.kind == KindAdopt {
 		d.because(because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
 	}
-	for _, seat := range p.refused[d.person] {
-		p.problem(d, because(CodeSeatExhausted, "seat", seat))
-		d.after.Seats = slices.DeleteFunc(d.after.Seats, func(s string) bool { return s == seat })
-	}
+	p.dropRefused(d, &d.after.Settings)
 	if d.kind == KindReactivate || d.kind == KindRehire && !d.before.Active {
 		d.after.Capture = nil
 		p.problem(d, because(CodeCaptureLeftOff))
