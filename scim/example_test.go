@@ -1,0 +1,50 @@
+package scim_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/usher-go/usher/scim"
+)
+
+// A host mounts the handler in its mux, decides with tokens whom a request
+// speaks for, and hears of each change after it is stored.
+func Example() {
+	token, hash := scim.NewToken() // show the token once, keep the hash
+	store := &scim.Memory{}
+	handler, err := scim.NewHandler(scim.Config{
+		Store: store,
+		Authenticate: scim.BearerTokens(scim.FixedTokens(scim.Token{
+			Hash: hash, Principal: scim.Principal{Tenant: "acme", Connection: "okta-1"},
+		})),
+		OnChange: func(_ context.Context, e scim.Event) { fmt.Println("changed:", e.Ref.Type) },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/scim/v2/", http.StripPrefix("/scim/v2", handler))
+
+	// What a provider's client does.
+	request := httptest.NewRequest(http.MethodPost, "/scim/v2/Users", strings.NewReader(`{
+		"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada@example.com",
+		"name": {"givenName": "Ada", "familyName": "Lovelace"},
+		"emails": [{"type": "work", "value": "ada@example.com", "primary": true}]}`))
+	request.Header.Set("Authorization", "Bearer "+token)
+	response := httptest.NewRecorder()
+	mux.ServeHTTP(response, request)
+	fmt.Println(response.Code)
+
+	// What was pushed, as a directory to resolve from.
+	for user, err := range scim.AsSource(store, "acme", "okta-1").Users(context.Background()) {
+		fmt.Println(user.Email, user.GivenName, user.Status, err)
+	}
+	// Output:
+	// changed: User
+	// 201
+	// ada@example.com Ada active <nil>
+}
