@@ -24,8 +24,8 @@ func (d Days) All() iter.Seq[time.Weekday] {
 
 // Weekend returns the free days of the week where the locale is used (R69): in
 // its region, else in the region where its language is mostly met. What is no
-// locale counts as en-US. The facts are the week data of CLDR, with seven
-// countries corrected; it does not allocate.
+// locale counts as en-US. It follows the week data of CLDR, also where offices
+// of a country keep other days. It does not allocate.
 func Weekend(locale string) Days {
 	t, ok := parseTag(locale)
 	switch {

@@ -116,7 +116,7 @@ func (t *tables) addCountries(w *world) error {
 		}
 		c := w.countries[code]
 		t.codes = append(t.codes, code)
-		t.weekend = append(t.weekend, daySet(w.weekends[cmp.Or(weekendOf(w, code), "001")]))
+		t.weekend = append(t.weekend, w.weekend(code))
 		if err := t.addAlpha2(strings.ToLower(code), i); err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (t *tables) addLocales(w *world) error {
 		if w.languages[code] == code {
 			number[code] = len(t.language)
 			t.language = append(t.language, code)
-			t.languageWeekend = append(t.languageWeekend, daySet(w.weekends[cmp.Or(weekendOf(w, w.likely[code]), "001")]))
+			t.languageWeekend = append(t.languageWeekend, w.weekend(w.likely[code]))
 		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(w.languages)) {
@@ -230,29 +230,13 @@ func (t *tables) addLocales(w *world) error {
 	t.scripts = slices.Sorted(slices.Values(w.scripts))
 	for _, k := range slices.Sorted(maps.Keys(w.likely)) {
 		code, script, ok := strings.Cut(k, "-")
-		days := daySet(w.weekends[cmp.Or(weekendOf(w, w.likely[k]), "001")])
+		days := w.weekend(w.likely[k])
 		if ok && w.languages[code] == code && days != t.languageWeekend[number[code]] {
 			t.scriptWeekend = append(t.scriptWeekend, fmt.Sprintf("%s %s %d", code, script, days))
 		}
 	}
-	t.defaultWeekend = daySet(w.weekends["001"])
+	t.defaultWeekend = w.weekend("001")
 	return nil
-}
-
-// weekendOf returns the region if it has a weekend of its own.
-func weekendOf(w *world, region string) string {
-	if w.weekends[region] == nil {
-		return ""
-	}
-	return region
-}
-
-func daySet(days []string) uint8 {
-	var set uint8
-	for _, d := range days {
-		set |= 1 << slices.Index(weekdays, d)
-	}
-	return set
 }
 
 // layText writes every stored key into one text, a key that is a part of a

@@ -62,11 +62,6 @@ func (w *world) correct(word, subject string, values []string) error {
 			return fmt.Errorf("CLDR has %s", subject)
 		}
 		w.windows[subject] = values[0]
-	case "weekend":
-		if w.weekends[subject] != nil {
-			return fmt.Errorf("CLDR has a weekend of %s", subject)
-		}
-		w.weekends[subject] = values
 	case "retired":
 		if slices.Equal(w.retired[subject], values) {
 			return fmt.Errorf("CLDR has the same alias %s", subject)

@@ -51,7 +51,6 @@ func TestCorrectionsAreChecked(t *testing.T) {
 		{"part", "US-CA", []string{"california"}},
 		{"zone", "US America/Denver", []string{"CA"}},
 		{"windows", "UTC", []string{"Etc/UTC"}},
-		{"weekend", "SA", []string{"fri"}},
 		{"retired", "CN-11", []string{"CN-BJ"}},
 		{"contry", "FR", []string{"Gaul"}},
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ type world struct {
 	languages map[string]string   // ISO 639 code, current or retired, to the current one
 	scripts   []string            // ISO 15924 codes, sorted
 	likely    map[string]string   // language, or language and script, to the likely region
-	weekends  map[string][]string // region to its free days; "001" for the rest
+	weekends  map[string]uint8    // region to its set of free days; "001" for the rest
 	retired   map[string][]string // code of a state that is no more, to its successors
 }
 
@@ -60,7 +61,7 @@ func load() (*world, error) {
 		countries: map[string]*country{},
 		languages: map[string]string{},
 		likely:    map[string]string{},
-		weekends:  map[string][]string{},
+		weekends:  map[string]uint8{},
 		retired:   map[string][]string{},
 	}
 	steps := []struct {
@@ -163,14 +164,21 @@ func (w *world) readStateName(f []string) {
 
 var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
-func daysBetween(first, last string) []string {
-	var days []string
+// daysBetween returns the set of the days from first to last, Sunday as bit 0.
+func daysBetween(first, last string) uint8 {
+	var days uint8
 	for i := slices.Index(weekdays, first); ; i = (i + 1) % 7 {
-		days = append(days, weekdays[i])
+		days |= 1 << i
 		if weekdays[i] == last {
 			return days
 		}
 	}
+}
+
+// weekend returns the free days of a region, those of the world where CLDR has
+// no others.
+func (w *world) weekend(region string) uint8 {
+	return cmp.Or(w.weekends[region], w.weekends["001"])
 }
 
 // settleLinks decides which names are replaced (S26): those whose successor in
