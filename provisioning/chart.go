@@ -1,7 +1,6 @@
 package provisioning
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/usher-go/usher/assignment"
@@ -21,10 +20,7 @@ func (p *pass) placeInChart() {
 	if !slices.ContainsFunc(people, func(q hierarchy.Person) bool { return q.Follow }) {
 		return
 	}
-	chart := hierarchy.Build(people)
-	if p.giveWay(chart, people, persons) {
-		chart = hierarchy.Build(people)
-	}
+	chart := p.buildChart(people, persons)
 	for i := range people {
 		if people[i].Follow {
 			p.place(chart, people, persons[i], i)
@@ -33,26 +29,6 @@ func (p *pass) placeInChart() {
 	if p.cfg.Managers.Notify {
 		p.notifyManagers(chart, people, persons)
 	}
-}
-
-// giveWay lets the newcomers of manual assignments step out of the cycles they
-// are in, and reports whether there are any. Their edge follows the source this
-// once only (R94): the next run would not try it, and so would place the others
-// of the cycle, which this one has to do as well (L2).
-func (p *pass) giveWay(chart *hierarchy.Chart, people []hierarchy.Person, persons []int32) bool {
-	any := false
-	for i := range people {
-		if !people[i].Follow || chart.Finding(i) != hierarchy.Cycle {
-			continue
-		}
-		if at := p.draftOf[persons[i]]; at != none && p.rules.At(p.drafts[at].position).Mode == assignment.Manual {
-			d := p.drafts[at]
-			people[i].Follow, any = false, true
-			p.problem(d, because(Code(hierarchy.Cycle.String()), "manager", cmp.Or(d.user.Manager.Email, d.user.Manager.ID, d.user.Manager.Name)))
-			d.because(because(CodeManualNeeded))
-		}
-	}
-	return any
 }
 
 // buildChart builds the chart. A newcomer under a manual assignment follows the
@@ -83,8 +59,16 @@ func (p *pass) followsOn(person int32) bool {
 	return at == none || p.follows(person, KindUpdate, p.drafts[at].position)
 }
 
+// managerFacts returns the key that decides who the manager is (S22).
 func managerFacts(u *sources.User) []string {
-	return []string{"email", u.Manager.Email, "id", u.Manager.ID, "name", u.Manager.Name}
+	switch m := &u.Manager; {
+	case trimmed(m.Email) != "":
+		return []string{"email", m.Email}
+	case trimmed(m.ID) != "":
+		return []string{"id", m.ID}
+	default:
+		return []string{"name", m.Name}
+	}
 }
 
 // people returns the team as it is to be, each with the keys by which others

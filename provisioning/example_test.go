@@ -48,5 +48,5 @@ func ExampleResolver_Resolve() {
 	// + ana@acme.com   create in sales with core, Europe/Paris  # match.new, hierarchy.no_manager_key, hierarchy.manual_needed
 	// ~ bo@acme.com    title Rep -> Lead, manager Ana Young     # hierarchy.manager, source.value
 	// ! ana@acme.com   The source names no manager.             # hierarchy.no_manager_key
-	// . eve@gmail.com  skipped                                  # ineligible.domain
+	// . eve@gmail.com  skipped  # ineligible.domain
 }

@@ -204,16 +204,16 @@ func (t *table) row(sigil, who, what, why string) {
 // the right rather than every row of the table.
 func (t *table) String() string {
 	const whoBound, whatBound = 34, 72
-	who, what := 0, 0
+	who, what := 0, make(map[bool]int) // who is skipped has a second column apart: it always says the same
 	for _, row := range t.rows {
 		who = max(who, min(utf8.RuneCountInString(row[1]), whoBound))
-		what = max(what, min(utf8.RuneCountInString(row[2]), whatBound))
+		what[row[0] == "."] = max(what[row[0] == "."], min(utf8.RuneCountInString(row[2]), whatBound))
 	}
 	var b strings.Builder
 	for _, row := range t.rows {
 		b.WriteString(row[0] + " " + row[1] + pad(row[1], who) + "  " + row[2])
 		if row[3] != "" {
-			b.WriteString(pad(row[2], what) + "  # " + row[3])
+			b.WriteString(pad(row[2], what[row[0] == "."]) + "  # " + row[3])
 		}
 		b.WriteString("\n")
 	}
@@ -242,10 +242,12 @@ func (p *Plan) Explain(who string) string {
 		return is(m.Email, m.ExternalID, m.ID, fullName(m.GivenName, m.FamilyName))
 	}
 	var b strings.Builder
+	var told []string
 	explain := func(head string, reasons []Reason) {
-		b.WriteString(head + "\n")
+		b.WriteString(quoteUnprintable(head) + "\n")
 		for _, r := range reasons {
 			fmt.Fprintf(&b, "    %s  [%s]\n", r.Text(), r.Code)
+			told = append(told, r.String())
 		}
 	}
 	for i := range p.Actions {
@@ -253,7 +255,7 @@ func (p *Plan) Explain(who string) string {
 		if isMember(&a.Member) {
 			explain(a.Kind.sigil()+" "+a.Member.Email+": "+a.describe(), a.Reasons)
 			for _, e := range a.Effects {
-				fmt.Fprintf(&b, "    then: %s %s\n", e.Kind, e.To)
+				fmt.Fprintf(&b, "    then: %s %s\n", e.Kind, quoteUnprintable(e.To))
 			}
 		}
 	}
@@ -271,7 +273,7 @@ func (p *Plan) Explain(who string) string {
 	}
 	for i := range p.Findings {
 		f := &p.Findings[i]
-		if is(f.Email, f.ExternalID, f.MemberID, f.Name) {
+		if is(f.Email, f.ExternalID, f.MemberID, f.Name) && !slices.Contains(told, f.Reason.String()) {
 			explain("! "+f.who()+": to be looked at", []Reason{f.Reason})
 		}
 	}

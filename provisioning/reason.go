@@ -128,7 +128,7 @@ func (r Reason) String() string {
 func (r Reason) Text() string {
 	code := string(r.Code)
 	if seat, ok := strings.CutPrefix(code, codeSeatMissing); ok {
-		return "A setting needs the seat " + seat + ", so it is stored and has no effect until the seat comes."
+		return "Lacks the seat " + seat + ": a setting that needs it waits."
 	}
 	if class, ok := strings.CutPrefix(code, codeBreakerPrefix); ok {
 		if r.Facts["snapshot"] != "" {

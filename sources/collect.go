@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 )
 
 // The limits of [Collect] where its config gives none. They are far above any
@@ -43,8 +44,8 @@ type CollectConfig struct {
 
 // Progress is how far a reading has come.
 type Progress struct {
-	// Op is what is being read: "list users", "list groups", "match" or
-	// "list changes".
+	// Op is what is being read: "list users", "list groups", "list
+	// changes", or "match" and the query.
 	Op string
 	// Users, Groups and Memberships are the counts so far; Matches counts the
 	// answers to all queries, Changes what a delta brought.
@@ -161,7 +162,7 @@ func (c *collector) addGroup(g Group, position int) error {
 func (c *collector) queries() {
 	for _, query := range slices.Compact(slices.Sorted(slices.Values(c.cfg.Queries))) {
 		ids := []string{} // an answer without a match is empty, not absent
-		answered := drain(c, "match", Match(c.ctx, c.src, query), func(id string, position int) error {
+		answered := drain(c, fmt.Sprintf("match %q", query), Match(c.ctx, c.src, query), func(id string, position int) error {
 			if id == "" {
 				return fmt.Errorf("%w: answer %d is an empty ID", ErrMalformed, position)
 			}
@@ -232,8 +233,11 @@ func drain[T any](c *collector, op string, seq iter.Seq2[T, error], add func(T, 
 // fail records the error of one listing and decides whether to go on.
 func (c *collector) fail(op string, err error) {
 	var known *Error
-	if !errors.As(err, &known) {
+	switch named := errors.As(err, &known); {
+	case !named:
 		err = &Error{Kind: c.info.Kind, Op: op, Err: err}
+	case strings.HasPrefix(op, "match "): // which of the queries, the source's error need not say
+		err = fmt.Errorf("%s: %w", op, err)
 	}
 	c.errs = append(c.errs, err)
 	c.stopped = c.ctx.Err() != nil || errors.Is(err, ErrUnauthorized)

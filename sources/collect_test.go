@@ -121,7 +121,7 @@ func TestCollectGoesOnAfterAFailure(t *testing.T) {
 	assert.Nil(t, s.Matches)
 	assert.ErrorIs(t, err, boom)
 	assert.ErrorIs(t, err, sources.ErrUnsupported)
-	assert.EqualError(t, err, "test: list users: boom\ntest: match: not supported by this source")
+	assert.EqualError(t, err, "test: list users: boom\nmatch \"q\": test: match: not supported by this source")
 }
 
 func TestCollectStopsWhereReadingOnIsPointless(t *testing.T) {
@@ -174,7 +174,7 @@ func TestCollectRefusesEntriesWithoutAnID(t *testing.T) {
 	d := directory()
 	d.SetMatches("some", "1", "")
 	s, err = sources.Collect(t.Context(), d, sources.CollectConfig{Queries: []string{"some"}})
-	assert.EqualError(t, err, "test: match: malformed answer: answer 1 is an empty ID")
+	assert.EqualError(t, err, "test: match \"some\": malformed answer: answer 1 is an empty ID")
 	assert.Empty(t, s.Matches)
 }
 

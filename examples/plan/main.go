@@ -16,7 +16,7 @@
 //	+ cleo.marsh@acme.example  adopt in support, America/Phoenix                      # match.adopt_email, tz.state_majority, settings.manual_keeps
 //	~ ana.ruiz@acme.example    title Sales Manager -> Head of Sales                   # overwrites.manual_edit
 //	! dev.patel@acme.example   held: deactivate                                       # protected.member, source.inactive
-//	. eli@elsewhere.example    skipped                                                # ineligible.domain
+//	. eli@elsewhere.example    skipped  # ineligible.domain
 //
 // The exit status is 0 if there is a plan, whatever it holds back; 1 if a file
 // cannot be read or is not what it should be; 2 for a wrong command line.
