@@ -1,6 +1,8 @@
 package assignment
 
 import (
+	"slices"
+
 	"github.com/usher-go/usher/sources"
 )
 
@@ -114,7 +116,12 @@ func (r *Rules) Govern(snapshot *sources.Snapshot, position func(id string) int3
 	}
 	groups := make(map[string][]string, len(snapshot.Groups))
 	for i := range snapshot.Groups {
-		groups[snapshot.Groups[i].ID] = snapshot.Groups[i].Members
+		group := &snapshot.Groups[i]
+		if listed := groups[group.ID]; listed != nil { // a group listed twice has the members of both (L1)
+			groups[group.ID] = slices.Concat(listed, group.Members)
+		} else {
+			groups[group.ID] = group.Members
+		}
 	}
 	g := governor{snapshot: snapshot, position: position, groups: groups, governing: governing, rest: rest}
 	for i := range r.Assignments {

@@ -3,6 +3,8 @@ package assignment
 import (
 	"fmt"
 	"maps"
+	"math"
+	"reflect"
 	"slices"
 )
 
@@ -62,7 +64,7 @@ func Set(names []string) []string {
 // and absent are the same.
 func (s *Settings) Equal(t *Settings) bool {
 	return s.Home == t.Home && slices.Equal(s.Seats, t.Seats) && slices.Equal(s.Capture, t.Capture) &&
-		sameMap(s.Profiles, t.Profiles) && sameMap(s.Extra, t.Extra)
+		sameMap(s.Profiles, t.Profiles) && SameExtra(s.Extra, t.Extra)
 }
 
 // sameMap is maps.Equal, but for the iteration of two empty maps, and that it
@@ -70,6 +72,12 @@ func (s *Settings) Equal(t *Settings) bool {
 // map is the same.
 func sameMap[V comparable](a, b map[string]V) bool {
 	return len(a) == len(b) && (len(a) == 0 || maps.Equal(b, a))
+}
+
+// SameExtra reports whether two sets of extra settings are the same. Values
+// that no config may hold, such as arrays, are compared too.
+func SameExtra(a, b map[string]any) bool {
+	return len(a) == len(b) && (len(a) == 0 || maps.EqualFunc(a, b, func(x, y any) bool { return reflect.DeepEqual(x, y) }))
 }
 
 // Loses reports whether going from s to t takes a seat, a profile or a capture
@@ -103,9 +111,14 @@ func subset(a, b []string) bool {
 
 // extraProblem says what is wrong with the value of an extra setting, or "".
 func extraProblem(value any) string {
-	switch value.(type) {
-	case string, bool, float64:
+	switch v := value.(type) {
+	case string, bool:
 		return ""
+	case float64:
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			return ""
+		}
+		return fmt.Sprintf("want a number that is finite, got %v", v)
 	}
 	return fmt.Sprintf("want a string, boolean or number, got %T", value)
 }

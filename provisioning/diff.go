@@ -47,7 +47,7 @@ func sameField(a, b *Member, f Field) bool {
 	case FieldProfiles:
 		return maps.Equal(a.Profiles, b.Profiles)
 	case FieldExtra:
-		return maps.Equal(a.Extra, b.Extra)
+		return assignment.SameExtra(a.Extra, b.Extra)
 	}
 	return *textField(a, f) == *textField(b, f)
 }
