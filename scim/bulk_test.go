@@ -91,3 +91,23 @@ func TestBulkStopsAfterErrors(t *testing.T) {
 	results := bulk(t, 2, post("/Users", "a", `{}`), post("/Users", "b", user("b")), post("/Users", "c", `{}`), post("/Users", "d", user("d")))
 	assert.Equal(t, []string{"400", "201", "400"}, statuses(results))
 }
+
+func TestBulkChanges(t *testing.T) {
+	store := &scim.Memory{}
+	server := mount(t, scim.Config{Store: store})
+	a := create(t, server, "/Users", user("a"))
+	path := "/Users/" + a.id()
+	tag := strings.ReplaceAll(a.header.Get("ETag"), `"`, `\"`)
+	results := bulkOn(t, scim.Config{Store: store}, 0,
+		`{"method":"PUT","path":"`+path+`","version":"`+tag+`","data":`+user("a", `"title":"T"`)+`}`,
+		`{"method":"PUT","path":"`+path+`","version":"`+tag+`","data":`+user("a", `"title":"U"`)+`}`,
+		post("/Users", "b", strings.ReplaceAll(fmt.Sprintf("%q", user("b")), "\n", "")), // JSON in a string
+		`{"method":"POST","path":"/Users","bulkId":"c","data":"no JSON"}`,
+	)
+	assert.Equal(t, []string{"200", "412", "201", "400"}, statuses(results))
+	assert.Equal(t, "T", send(t, server, testToken, "GET", path, "").body["title"])
+
+	for _, body := range []string{`{}`, `{"Operations":5}`, `{"Operations":[5]}`, `{"Operations":[],"failOnErrors":"x"}`} {
+		assert.Equal(t, 400, send(t, server, testToken, "POST", "/Bulk", body).status, body)
+	}
+}

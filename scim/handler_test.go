@@ -370,6 +370,11 @@ func TestFurtherResourceTypes(t *testing.T) {
 	assert.NotContains(t, a.body, "notes")
 	path := "/Devices/" + a.id()
 	assert.Equal(t, "n", send(t, server, testToken, "GET", path+"?attributes=notes", "").body["notes"])
+	g := create(t, server, "/Groups", group("g", a.id()))
+	a = send(t, server, testToken, "PUT", path, `{"schemas":["urn:example:2.0:Device"],"serial":"s1","groups":[{"value":"forged"}]}`)
+	require.Equal(t, 200, a.status)
+	assert.Equal(t, 1, strings.Count(a.text, `"groups"`))
+	assert.Contains(t, a.text, g.id())
 	for _, c := range [][2]string{
 		{"PUT", `{"schemas":["urn:example:2.0:Device"],"serial":"s2"}`},
 		{"PATCH", ops(`{"op":"replace","path":"serial","value":"s2"}`)},

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -167,15 +168,10 @@ func wholeNumber(name, s string, absent int) (int, error) {
 		return absent, nil
 	}
 	n, err := strconv.ParseInt(s, 10, 32)
-	if err != nil && !isRange(err) {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, badValue("%s: want a whole number, got %q", clip(name), clip(s))
 	}
 	return int(n), nil
-}
-
-func isRange(err error) bool {
-	number, ok := err.(*strconv.NumError)
-	return ok && number.Err == strconv.ErrRange
 }
 
 // A cursor is a place in one listing: the ordinal of the last record, or how

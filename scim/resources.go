@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	mathrand "math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -259,13 +260,16 @@ func (x *exchange) restore(rt *resourceType, external string, doc *object) (Reco
 // retry runs change until no other change comes between. With If-Match there
 // is one try: the client asked for that version only.
 func (x *exchange) retry(c conditions, change func() (Record, error)) (Record, error) {
-	for range maxRetries {
+	for try := range maxRetries {
 		rec, err := change()
 		if c.match != "" || !errors.Is(err, ErrConflict) {
 			return rec, err
 		}
-		if err := x.ctx.Err(); err != nil {
-			return Record{}, err
+		// Those who lose step aside for a moment that grows, each another one.
+		select {
+		case <-x.ctx.Done():
+			return Record{}, x.ctx.Err()
+		case <-time.After(mathrand.N(time.Duration(min(try, 20)+1) * 500 * time.Microsecond)):
 		}
 	}
 	return Record{}, fail(http.StatusServiceUnavailable, "", "the resource is changing too fast; try again")

@@ -209,6 +209,10 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 		for name, a := range commonAttributes() {
 			rt.core.attrs[name] = a
 		}
+		if rt.core.attrs[rt.links] == nil { // what the handler shows nobody may write
+			rt.core.attrs[rt.links] = &attribute{name: rt.links, kind: "complex", multi: true, mutability: "readOnly", returned: "default",
+				subs: map[string]*attribute{"value": {name: "value", kind: "string", returned: "default"}}}
+		}
 		if id := rt.core.attrs[rt.links].sub("value"); id != nil {
 			id.caseExact = true // as the id itself
 		}

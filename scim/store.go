@@ -96,7 +96,8 @@ type Ref struct {
 type Record struct {
 	Ref
 	// Version is the directory's sequence number of the record's last change,
-	// links of a group included. Sequence numbers are positive and every
+	// the members of a group included. A user's memberships are its groups'
+	// and leave its own version alone. Sequence numbers are positive and every
 	// change of a record in the directory takes a greater one.
 	Version int64
 	// Ordinal is the sequence number of the record's creation. It never

@@ -230,13 +230,13 @@ func empty(v any) bool {
 func find(v any, path string) any {
 	for path != "" {
 		var name string
-		switch {
-		case path[0] == '.':
+		switch path[0] {
+		case '.':
 			path = path[1:]
 			continue
-		case path[0] == '"':
+		case '"':
 			name, path, _ = strings.Cut(path[1:], `"`)
-		case path[0] == '[':
+		case '[':
 			var inside string
 			inside, path, _ = strings.Cut(path[1:], "]")
 			v = element(v, inside)
