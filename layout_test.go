@@ -17,6 +17,8 @@ const module = "github.com/usher-go/usher"
 var mayImport = map[string]string{
 	"":                                 "",
 	"internal/strictjson":              "",
+	"internal/sqldb":                   "",
+	"internal/pgtest":                  "",
 	"sources":                          "internal/strictjson",
 	"sources/sourcetest":               "sources",
 	"sources/internal/rest":            "sources",
@@ -31,13 +33,15 @@ var mayImport = map[string]string{
 	"provisioning/sqlstore":            "provisioning assignment internal/strictjson",
 	"provisioning/phone":               "timezone",
 	"scim":                             "sources",
-	"scim/scimtest":                    "scim sources",
-	"scim/sqlstore":                    "scim sources",
+	"scim/internal/clienttest":         "",
+	"scim/scimtest":                    "scim scim/internal/clienttest sources",
+	"scim/sqlstore":                    "internal/sqldb scim sources",
 }
 
 // mayUse is which packages of which other modules a package may name.
 var mayUse = map[string][]string{
 	"hierarchy":              {"golang.org/x/net/idna"},
+	"internal/pgtest":        {"github.com/jackc/pgx/v5/stdlib"},
 	"provisioning":           {"golang.org/x/net/idna"},
 	"provisioning/phone":     {"github.com/nyaruka/phonenumbers"},
 	"provisioning/storetest": {"github.com/stretchr/testify"},

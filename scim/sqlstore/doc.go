@@ -1,0 +1,43 @@
+// Package sqlstore keeps what identity providers push in an SQL database: a
+// scim.Store on database/sql.
+//
+//	db, err := sql.Open("sqlite", "file:scim.db") // the driver is the program's choice
+//	...
+//	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
+//	...
+//	handler, err := scim.NewHandler(scim.Config{Store: store, ...})
+//
+// # Databases
+//
+// SQLite, from 3.35, is for one machine: several processes may share the file.
+// Open turns on write-ahead logging, which stays with the file, and the store
+// sets a busy timeout where the program set none. A database in memory is
+// another one on every connection, and needs SetMaxOpenConns(1).
+//
+// PostgreSQL, from 12, is for when one machine is not enough.
+//
+// # Tables
+//
+// The tables are made by Open and are the host's to read. Only the store
+// writes to them: its writers take turns, and readers of changes rely on the
+// numbers it gives.
+//
+//   - usher_scim_directories: a row for each directory (tenant and connection)
+//     with the last sequence number given. Its row lock is what makes writers
+//     of one directory take turns.
+//   - usher_scim_records: a row for each resource; doc is its JSON. The other
+//     tables know a record by its ordinal, the number of its creation, which
+//     is short, never changes, and is the order of listings.
+//   - usher_scim_keys: what a record can be found by, with one row for each
+//     value. A partial index holds the unique ones unique.
+//   - usher_scim_members: a row for each membership.
+//   - usher_scim_deletions: a row for each record that was deleted, for
+//     readers of changes. They are kept; a row takes about a hundred bytes.
+//   - usher_scim_schema: the version of these tables.
+//
+// # Transactions
+//
+// Every Apply is one transaction, and takes its sequence number first, from
+// the directory's row. So numbers become visible in their order, and nothing
+// that the write depends on changes before it commits.
+package sqlstore

@@ -1,0 +1,85 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/usher-go/usher/internal/sqldb"
+	"github.com/usher-go/usher/scim"
+)
+
+// A Dialect is the language of a database.
+type Dialect = sqldb.Dialect
+
+// The dialects.
+const (
+	SQLite     = sqldb.SQLite
+	PostgreSQL = sqldb.PostgreSQL
+)
+
+// Config says where a store is.
+type Config struct {
+	// DB is the database, opened by the program with a driver of its choice.
+	// It is required, and stays the program's: the store never closes it.
+	DB *sql.DB
+	// Dialect is the language of DB. The zero value is SQLite.
+	Dialect Dialect
+	// Prefix is what the name of every table begins with: lower-case letters,
+	// digits and underscores, at most 32. "" stands for "usher_scim_".
+	Prefix string
+}
+
+const defaultPrefix = "usher_scim_"
+
+// A Store is a scim.Store in an SQL database. It is safe for concurrent use,
+// also by several processes. Get one from Open; it has nothing to close.
+type Store struct{ db *sqldb.DB }
+
+var _ scim.Store = (*Store)(nil)
+
+// Open returns the store in a database, with its tables made or brought up to
+// date. Several processes may open one database at the same time. The error
+// tells what is wrong with the config, or that the tables are newer than this
+// package.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Prefix == "" {
+		cfg.Prefix = defaultPrefix
+	}
+	db, err := sqldb.New(cfg.DB, cfg.Dialect, cfg.Prefix)
+	if err == nil {
+		err = db.Migrate(ctx, migrations())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: open: %w", err)
+	}
+	return &Store{db: db}, nil
+}
+
+// fail says what failed. The refusals of the contract stay as they are, and a
+// context that ended shows whatever the driver makes of it.
+func fail(ctx context.Context, op string, err error) error {
+	var noMember *scim.NoMemberError
+	switch {
+	case err == nil, errors.As(err, &noMember), errors.Is(err, scim.ErrNotFound), errors.Is(err, scim.ErrDuplicate),
+		errors.Is(err, scim.ErrConflict):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("sqlstore: %s: %w: %w", op, ctx.Err(), err)
+	}
+	return fmt.Errorf("sqlstore: %s: %w", op, err)
+}
+
+// isText reports whether s is a text that a database can hold. No record has
+// an ID or a key that is not; a request may ask for one.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// Times are kept as microseconds since 1970.
+
+func fromTime(t time.Time) int64 { return t.UnixMicro() }
+
+func toTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
