@@ -24,7 +24,7 @@ func (p *Plan) String() string {
 	}
 	for i := range p.Findings {
 		f := &p.Findings[i]
-		t.row("!", f.who(), f.Reason.Text(), string(f.Reason.Code))
+		t.row("!", f.who(), f.Reason.Text(), f.Reason.Code.text())
 	}
 	for i := range p.Skipped {
 		s := &p.Skipped[i]
@@ -114,7 +114,7 @@ func (a *Action) describe() string {
 		text += ", under " + manager
 	}
 	if m.TimeZone != "" {
-		text += ", " + m.TimeZone
+		text += ", " + quoteUnprintable(m.TimeZone)
 	}
 	return text
 }
@@ -168,7 +168,7 @@ func (f *Finding) who() string {
 func codes(reasons []Reason) string {
 	var words, ordinary []string
 	for _, r := range reasons {
-		word := string(r.Code)
+		word := r.Code.text()
 		switch {
 		case slices.Contains(words, word) || slices.Contains(ordinary, word):
 		case r.ordinary():
@@ -246,7 +246,7 @@ func (p *Plan) Explain(who string) string {
 	explain := func(head string, reasons []Reason) {
 		b.WriteString(quoteUnprintable(head) + "\n")
 		for _, r := range reasons {
-			fmt.Fprintf(&b, "    %s  [%s]\n", r.Text(), r.Code)
+			fmt.Fprintf(&b, "    %s  [%s]\n", r.Text(), r.Code.text())
 			told = append(told, r.String())
 		}
 	}

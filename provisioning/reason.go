@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // A Code is a stable name for a reason: lower-case words joined by
@@ -91,6 +92,9 @@ type Reason struct {
 	Facts map[string]string `json:"facts,omitempty"`
 }
 
+// text is the code as it may be printed: the name of a seat is the host's.
+func (c Code) text() string { return quoteUnprintable(string(c)) }
+
 // because makes a reason; facts are name and value in turn.
 func because(code Code, facts ...string) Reason {
 	r := Reason{Code: code}
@@ -110,10 +114,10 @@ func because(code Code, facts ...string) Reason {
 // Sales)".
 func (r Reason) String() string {
 	if len(r.Facts) == 0 {
-		return string(r.Code)
+		return r.Code.text()
 	}
 	var b strings.Builder
-	b.WriteString(string(r.Code))
+	b.WriteString(r.Code.text())
 	separator := " ("
 	for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
 		fmt.Fprintf(&b, "%s%s: %s", separator, name, quoteUnprintable(r.Facts[name]))
@@ -128,7 +132,7 @@ func (r Reason) String() string {
 func (r Reason) Text() string {
 	code := string(r.Code)
 	if seat, ok := strings.CutPrefix(code, codeSeatMissing); ok {
-		return "Lacks the seat " + seat + ": a setting that needs it waits."
+		return "Lacks the seat " + quoteUnprintable(seat) + ": a setting that needs it waits."
 	}
 	if class, ok := strings.CutPrefix(code, codeBreakerPrefix); ok {
 		if r.Facts["snapshot"] != "" {
@@ -230,7 +234,7 @@ var codeTexts = map[Code]string{
 func quoteUnprintable(text string) string {
 	for _, r := range text {
 		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || r >= 0x80 && r < 0xa0 || r == '\uFFFD' ||
-			r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			unicode.Is(unicode.Bidi_Control, r) {
 			return fmt.Sprintf("%+q", text)
 		}
 	}

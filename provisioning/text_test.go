@@ -1,0 +1,141 @@
+package provisioning_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// okta is a config that keeps to the defaults.
+func okta() provisioning.Config {
+	return provisioning.Config{Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"}}
+}
+
+func resolver(t require.TestingT, cfg provisioning.Config) *provisioning.Resolver {
+	r, err := provisioning.New(cfg)
+	require.NoError(t, err)
+	return r
+}
+
+// allProven is a complete snapshot of okta.
+func allProven(users ...sources.User) *sources.Snapshot {
+	return &sources.Snapshot{
+		Format: sources.SnapshotFormat, Kind: "okta", Connection: "okta", Users: users,
+		Proven: sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers,
+	}
+}
+
+func activeUser(id, email string) sources.User {
+	return sources.User{ID: id, Status: sources.StatusActive, Email: email, GivenName: "Given " + id, FamilyName: "Family"}
+}
+
+// memberFor is the member that the user became under the default assignment.
+func memberFor(u sources.User) provisioning.Member {
+	return provisioning.Member{
+		ID: "m-" + u.ID, Connection: "okta", ExternalID: u.ID, Managed: true, Active: true, Email: u.Email,
+		GivenName: u.GivenName, FamilyName: u.FamilyName, AssignmentID: "default", Revision: "1",
+	}
+}
+
+// Data from a directory, or from the team, cannot forge a line of a plan, or
+// turn its text around: whatever is not plain text is quoted.
+func TestPlanTextCannotBeForged(t *testing.T) {
+	for name, evil := range map[string]string{
+		"newline": "x\n- boss@acme.com  deactivate", "return": "x\r- boss", "escape": "x\x1b[2K", "line separator": "x\u2028- boss",
+		"paragraph separator": "x\u2029- boss", "next line": "x\u0085- boss", "right to left": "x\u202egnp.exe", "isolate": "x\u2066y",
+		"right-to-left mark": "x\u200fy", "arabic letter mark": "x\u061cy", "invalid UTF-8": "x\xff\xfe", "null": "x\x00", "tab": "x\ty",
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := okta()
+			cfg.Connection, cfg.Revision = "c"+evil, "r"+evil
+			cfg.Assignments = []assignment.Assignment{{ID: "a" + evil, Name: "n" + evil, Match: assignment.Match{Groups: []string{"g" + evil}}}, {ID: "all" + evil,
+				Match: assignment.Match{All: true}, Mode: assignment.Automatic, Settings: assignment.Settings{Seats: []string{"s" + evil}, Home: "h" + evil,
+					Profiles: map[string]string{"w" + evil: "p" + evil}, Capture: []string{"recording"}, Extra: map[string]any{"e" + evil: "v" + evil}}}}
+			cfg.Seats = assignment.Seats{Requires: map[string][]string{"capture.recording": {"need" + evil}}, Pools: map[string]int{"s" + evil: 0}}
+			r := resolver(t, cfg)
+			snapshot := allProven()
+			snapshot.Connection = cfg.Connection
+			in := provisioning.Input{Snapshot: snapshot}
+			for i, email := range []string{"ana@acme.com", "ana" + evil + "@acme.com", "b@acme.com" + evil, "c" + evil, "bo@acme.com", "dora@acme.com"} {
+				u := activeUser(fmt.Sprint("u", i, evil), email)
+				u.GivenName, u.FamilyName, u.Title, u.Phone, u.TimeZone, u.Country, u.State, u.Locale = "g"+evil, "f"+evil, "t"+evil, "p"+evil, "z"+evil, "c"+evil, "s"+evil, "l"+evil
+				u.PrivateEmail, u.OtherEmails, u.Manager = "p"+evil, []string{"o" + evil}, sources.Manager{ID: "m" + evil}
+				if i == 5 {
+					u.Manager.ID = "u0" + evil
+				}
+				in.Snapshot.Users = append(in.Snapshot.Users, u)
+			}
+			old := memberFor(in.Snapshot.Users[4])
+			old.ID, old.Connection, old.Title, old.Seats, old.TimeZone, old.AssignmentID = "m"+evil, cfg.Connection, "old"+evil, []string{"old" + evil}, "z"+evil, "gone"+evil
+			gone := memberFor(activeUser("gone"+evil, "gone"+evil+"@acme.com"))
+			gone.Connection = cfg.Connection
+			adopted := provisioning.Member{ID: "a" + evil, Active: true, Email: "dora@acme.com", TimeZone: "z" + evil}
+			in.Members = []provisioning.Member{old, gone, adopted}
+			plan := r.Resolve(in)
+			require.NotEmpty(t, plan.Actions)
+			requirePlain(t, plan.String())
+			for i := range plan.Actions {
+				m := &plan.Actions[i].Member
+				for _, who := range []string{m.Email, m.ExternalID, m.ID, m.GivenName + " " + m.FamilyName} {
+					requirePlain(t, plan.Explain(who))
+				}
+			}
+			for i := range in.Snapshot.Users {
+				requirePlain(t, plan.Explain(in.Snapshot.Users[i].ID))
+			}
+			requirePlain(t, plan.Explain("nobody"+evil))
+			requirePlain(t, plan.Explain(gone.Email))
+			for i := range plan.Findings {
+				requirePlain(t, plan.Findings[i].Reason.String())
+			}
+		})
+	}
+}
+
+// requirePlain checks that each line is one that the library wrote, and that
+// none carries anything that could steer a terminal.
+func requirePlain(t *testing.T, text string) {
+	t.Helper()
+	for i, r := range text {
+		plain := r >= ' ' && r < 0x7f || r == '\n' || r == '·' || r == '…'
+		require.True(t, plain, "%q at %d of\n%q", r, i, text)
+	}
+	for line := range strings.Lines(text) {
+		require.False(t, strings.HasPrefix(line, "- boss"), "a forged line in\n%s", text)
+	}
+}
+
+// Explain finds a person by address, by either id and by name, in any case.
+func TestExplainFindsPeople(t *testing.T) {
+	u := activeUser("u1", "ana@acme.com")
+	u.GivenName, u.FamilyName = "Ana", "Young"
+	changed := u
+	changed.Title = "Director"
+	skipped := activeUser("u2", "bo@elsewhere.example")
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Snapshot: allProven(changed, skipped), Members: []provisioning.Member{memberFor(u)}})
+	want := plan.Explain("ana@acme.com")
+	require.Contains(t, want, "title none -> Director")
+	for _, who := range []string{"ANA@acme.com", " ana@acme.com ", "u1", "m-u1", "ana YOUNG"} {
+		require.Equal(t, want, plan.Explain(who), who)
+	}
+	require.Contains(t, plan.Explain("u2"), "skipped\n")
+	require.Contains(t, plan.Explain("u2"), "[ineligible.domain]")
+	require.Equal(t, "carl: nothing to do, and nothing to tell\n", plan.Explain("carl"))
+	require.Equal(t, ": nothing to do, and nothing to tell\n", plan.Explain(""), "nobody is named by nothing")
+}
+
+// Every code that the package gives has a sentence of its own.
+func TestReasonsHaveSentences(t *testing.T) {
+	for _, code := range []provisioning.Code{provisioning.CodeMatchNew, provisioning.CodeScopeAbsent, provisioning.CodePlanChanged, "seat.missing:core", "breaker.create", "hierarchy.cycle", "tz.unknown_name"} {
+		r := provisioning.Reason{Code: code}
+		require.NotEqual(t, r.String(), r.Text(), code)
+	}
+	other := provisioning.Reason{Code: "host.own", Facts: map[string]string{"b": "2", "a": "1"}}
+	require.Equal(t, "host.own (a: 1, b: 2)", other.Text())
+}
