@@ -81,7 +81,7 @@ func (w *writer) group(ctx context.Context, group []provisioning.Action) ([]prov
 	}
 	if failure := w.doAll(ctx, pending); failure != nil {
 		if _, err := w.exec(ctx, `ROLLBACK TO SAVEPOINT usher_group`); err != nil {
-			return nil, fmt.Errorf("undo after %q: %w", failure, err)
+			return nil, fmt.Errorf("undo after %q: %w", failure.Error(), err)
 		}
 		for i := range results {
 			if !results[i].Repeated {

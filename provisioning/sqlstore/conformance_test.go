@@ -3,12 +3,15 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
+	"math"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
@@ -52,7 +55,9 @@ func openStore(t testing.TB, dsn string) *sqlstore.Store {
 func TestFile(t *testing.T) {
 	t.Parallel()
 	h := harness(func(t *testing.T) provisioning.Store { return openStore(t, fileDSN(t)) })
-	h.Crash = func(t *testing.T) storetest.Crasher { return &cutCrasher{t, fileDSN(t)} }
+	h.Crash = func(t *testing.T) storetest.Crasher {
+		return &cutCrasher{t: t, inner: new(sqlite.Driver), dsn: fileDSN(t)}
+	}
 	storetest.Test(t, h)
 }
 
@@ -84,18 +89,25 @@ func TestSingleConnection(t *testing.T) {
 // cutCrasher cuts a database off by a driver that refuses the k-th write and
 // everything after it.
 type cutCrasher struct {
-	t   *testing.T
-	dsn string
+	t     *testing.T
+	inner driver.Driver
+	cfg   sqlstore.Config // but for DB
+	dsn   string
 }
 
 func (c *cutCrasher) Open() (provisioning.Store, error) {
-	return sqlstore.Open(c.t.Context(), sqlstore.Config{DB: openDB(c.t, c.dsn)})
+	cfg := c.cfg
+	cfg.DB, _ = openFaulty(c.inner, c.dsn, math.MaxInt, nil)
+	c.t.Cleanup(func() { assert.NoError(c.t, cfg.DB.Close()) })
+	return sqlstore.Open(c.t.Context(), cfg)
 }
 
 func (c *cutCrasher) Apply(ctx context.Context, tenant string, actions []provisioning.Action, k int) (bool, error) {
-	db, fault := openFaulty(c.dsn, k, func() {})
+	cfg := c.cfg
+	db, fault := openFaulty(c.inner, c.dsn, k, func() {})
 	defer db.Close()
-	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
+	cfg.DB = db
+	store, err := sqlstore.Open(ctx, cfg)
 	if err == nil {
 		_, err = store.Apply(ctx, tenant, actions)
 	}

@@ -7,17 +7,16 @@ import (
 	"errors"
 	"strings"
 	"sync"
-
-	"modernc.org/sqlite"
 )
 
-// A faultyDriver opens SQLite databases of which the k-th write, from 1, does
-// not happen, and nothing after it: kill is called first, and if it returns,
-// every connection is as dead as if its process were. A write is a statement
-// that is no SELECT and no PRAGMA, or a COMMIT.
+// A faultyDriver opens databases of which the k-th write, from 1, does not
+// happen, and nothing after it: kill is called first, and if it returns, every
+// connection is as dead as if its process were. A write is a statement that is
+// no SELECT and no PRAGMA, or a COMMIT.
 type faultyDriver struct {
-	dsn  string
-	kill func()
+	inner driver.Driver
+	dsn   string
+	kill  func()
 
 	mu     sync.Mutex
 	before int // writes that are still to happen; counts down to -1, which is dead
@@ -28,8 +27,8 @@ type faultyDriver struct {
 var errDead = errors.New("the process is dead")
 
 // openFaulty opens a database that dies at the k-th write.
-func openFaulty(dsn string, k int, kill func()) (*sql.DB, *faultyDriver) {
-	f := &faultyDriver{dsn: dsn, kill: kill, before: k - 1}
+func openFaulty(inner driver.Driver, dsn string, k int, kill func()) (*sql.DB, *faultyDriver) {
+	f := &faultyDriver{inner: inner, dsn: dsn, kill: kill, before: k - 1}
 	return sql.OpenDB(f), f
 }
 
@@ -37,14 +36,14 @@ func (f *faultyDriver) Connect(context.Context) (driver.Conn, error) {
 	if f.dead() {
 		return nil, errDead
 	}
-	conn, err := new(sqlite.Driver).Open(f.dsn)
+	conn, err := f.inner.Open(f.dsn)
 	if err != nil {
 		return nil, err
 	}
-	return &faultyConn{conn.(sqliteConn), f}, nil
+	return &faultyConn{conn.(fullConn), f}, nil
 }
 
-func (f *faultyDriver) Driver() driver.Driver { return new(sqlite.Driver) }
+func (f *faultyDriver) Driver() driver.Driver { return f.inner }
 
 func (f *faultyDriver) dead() bool {
 	f.mu.Lock()
@@ -68,9 +67,8 @@ func (f *faultyDriver) allow(query string) error {
 	return nil
 }
 
-// sqliteConn is what the driver's connections can do and this package's tests
-// pass on.
-type sqliteConn interface {
+// fullConn is what a driver's connections can do and these tests pass on.
+type fullConn interface {
 	driver.Conn
 	driver.ConnBeginTx
 	driver.ConnPrepareContext
@@ -79,7 +77,7 @@ type sqliteConn interface {
 }
 
 type faultyConn struct {
-	sqliteConn
+	fullConn
 	f *faultyDriver
 }
 
@@ -87,7 +85,7 @@ func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	if c.f.dead() {
 		return nil, errDead
 	}
-	tx, err := c.sqliteConn.BeginTx(ctx, opts)
+	tx, err := c.fullConn.BeginTx(ctx, opts)
 	return &faultyTx{tx, c.f}, err
 }
 
@@ -95,7 +93,7 @@ func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.S
 	if c.f.dead() {
 		return nil, errDead
 	}
-	stmt, err := c.sqliteConn.PrepareContext(ctx, query)
+	stmt, err := c.fullConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -106,14 +104,14 @@ func (c *faultyConn) ExecContext(ctx context.Context, query string, args []drive
 	if err := c.f.allow(query); err != nil {
 		return nil, err
 	}
-	return c.sqliteConn.ExecContext(ctx, query, args)
+	return c.fullConn.ExecContext(ctx, query, args)
 }
 
 func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if err := c.f.allow(query); err != nil {
 		return nil, err
 	}
-	return c.sqliteConn.QueryContext(ctx, query, args)
+	return c.fullConn.QueryContext(ctx, query, args)
 }
 
 type faultyTx struct {

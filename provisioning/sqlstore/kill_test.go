@@ -1,10 +1,12 @@
 package sqlstore_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
@@ -55,13 +58,11 @@ func runChild(ctx context.Context, path string) error {
 	if err := json.Unmarshal(text, &work); err != nil {
 		return err
 	}
-	db, _ := openFaulty(work.DSN, work.KillAt, func() {
+	killAt := cmp.Or(work.KillAt, math.MaxInt)
+	db, _ := openFaulty(new(sqlite.Driver), work.DSN, killAt, func() {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // until it arrives
 	})
-	if work.KillAt == 0 {
-		db, _ = openFaulty(work.DSN, int(^uint(0)>>1), func() {})
-	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
 	if err != nil {
 		return err

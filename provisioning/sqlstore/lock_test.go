@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
@@ -26,7 +27,7 @@ func openLeasing(t *testing.T, dsn string) *sqlstore.Store {
 func TestDeadHolderLosesTheLock(t *testing.T) {
 	t.Parallel()
 	dsn := fileDSN(t)
-	db, fault := openFaulty(dsn, 7, func() {}) // Open makes writes 1 to 4, for the tables there are; the lock is the 5th
+	db, fault := openFaulty(new(sqlite.Driver), dsn, 7, func() {}) // Open makes writes 1 to 4, for the tables there are; the lock is the 5th
 	defer db.Close()
 	second := openLeasing(t, dsn)
 	first, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Lease: shortLease})

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -124,24 +125,21 @@ func (s *Store) Members(ctx context.Context, tenant string) iter.Seq2[provisioni
 }
 
 func (s *Store) members(ctx context.Context, tenant string, each func(provisioning.Member) bool) error {
-	conn, err := s.conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	rows, err := conn.QueryContext(ctx, s.dialect.sql(selectMembers), tenant)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		m, err := scanMember(rows.Scan)
+	return s.withConn(ctx, func(conn *sql.Conn) error {
+		rows, err := conn.QueryContext(ctx, s.dialect.sql(selectMembers), tenant)
 		if err != nil {
 			return err
 		}
-		if !each(m) {
-			return nil
+		defer rows.Close()
+		for rows.Next() {
+			m, err := scanMember(rows.Scan)
+			if err != nil {
+				return err
+			}
+			if !each(m) {
+				return nil
+			}
 		}
-	}
-	return rows.Err()
+		return rows.Err()
+	})
 }

@@ -83,22 +83,20 @@ func pages[T any](ctx context.Context, s *Store, op, query, tenant string, scan 
 }
 
 func readPage[T any](ctx context.Context, s *Store, query, tenant string, after int64, scan func(*sql.Rows) (int64, T, error)) (page []T, last int64, err error) {
-	conn, err := s.conn(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer conn.Close()
-	rows, err := conn.QueryContext(ctx, s.dialect.sql(query), tenant, after, pageSize)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var value T
-		if last, value, err = scan(rows); err != nil {
-			return nil, 0, err
+	err = s.withConn(ctx, func(conn *sql.Conn) error {
+		rows, err := conn.QueryContext(ctx, s.dialect.sql(query), tenant, after, pageSize)
+		if err != nil {
+			return err
 		}
-		page = append(page, value)
-	}
-	return page, last, rows.Err()
+		defer rows.Close()
+		for rows.Next() {
+			var value T
+			if last, value, err = scan(rows); err != nil {
+				return err
+			}
+			page = append(page, value)
+		}
+		return rows.Err()
+	})
+	return page, last, err
 }

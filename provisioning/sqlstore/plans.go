@@ -28,22 +28,16 @@ func (s *Store) SavePlan(ctx context.Context, tenant string, p *provisioning.Pla
 // Plan implements provisioning.PlanStore. A plan whose content was changed in
 // the database is an error.
 func (s *Store) Plan(ctx context.Context, tenant, hash string) (*provisioning.Plan, error) {
-	text, err := s.planText(ctx, tenant, hash)
+	var text []byte
+	err := s.withConn(ctx, func(conn *sql.Conn) error {
+		const query = `SELECT plan FROM @plans WHERE tenant = ? AND hash = ?`
+		return conn.QueryRowContext(ctx, s.dialect.sql(query), tenant, hash).Scan(&text)
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		err = provisioning.ErrNoPlan
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: plan %.12s: %w", hash, err)
 	}
-	return provisioning.ReadPlan([]byte(text))
-}
-
-func (s *Store) planText(ctx context.Context, tenant, hash string) (text string, err error) {
-	conn, err := s.conn(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	err = conn.QueryRowContext(ctx, s.dialect.sql(`SELECT plan FROM @plans WHERE tenant = ? AND hash = ?`), tenant, hash).Scan(&text)
-	return text, err
+	return provisioning.ReadPlan(text)
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // migrations are the steps from an empty database to the tables of today, each
@@ -105,19 +106,19 @@ const timeLayout = "2006-01-02T15:04:05.000000Z"
 // migrate makes the tables, or brings them up to date, in one transaction. Who
 // comes second waits for the first and finds nothing to do.
 func (s *Store) migrate(ctx context.Context) error {
-	conn, err := s.conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := s.dialect.settle(ctx, conn); err != nil {
-		return err
-	}
-	tx, err := conn.BeginTx(ctx, s.dialect.tx)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // does nothing after Commit
+	return s.withConn(ctx, func(conn *sql.Conn) error {
+		if err := s.dialect.settle(ctx, conn); err != nil {
+			return err
+		}
+		if err := s.inTx(ctx, conn, func(tx *sql.Tx) error { return s.step(ctx, tx) }); err != nil {
+			return err
+		}
+		return s.checkShared(ctx)
+	})
+}
+
+// step does the migrations that are still to be done.
+func (s *Store) step(ctx context.Context, tx *sql.Tx) error {
 	const lock = `INSERT INTO @schema (id, version) VALUES (1, 0)
 		ON CONFLICT (id) DO UPDATE SET version = @schema.version RETURNING version`
 	var version int
@@ -127,20 +128,15 @@ func (s *Store) migrate(ctx context.Context) error {
 	if version > len(migrations) {
 		return fmt.Errorf("the tables are of version %d, and this program knows them up to %d: use a newer program", version, len(migrations))
 	}
-	for step, statements := range migrations[version:] {
+	for i, statements := range migrations[version:] {
 		for _, statement := range statements {
 			if _, err := tx.ExecContext(ctx, s.dialect.sql(statement)); err != nil {
-				return fmt.Errorf("bring the tables to version %d: %w", version+step+1, err)
+				return fmt.Errorf("bring the tables to version %d: %w", version+i+1, err)
 			}
 		}
 	}
-	if _, err := tx.ExecContext(ctx, s.dialect.sql(`UPDATE @schema SET version = ?`), len(migrations)); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	return s.checkShared(ctx)
+	_, err := tx.ExecContext(ctx, s.dialect.sql(`UPDATE @schema SET version = ?`), len(migrations))
+	return err
 }
 
 // checkShared finds out, while one connection is in use, whether another sees
@@ -149,20 +145,17 @@ func (s *Store) checkShared(ctx context.Context) error {
 	if s.dialect.kind != SQLite || s.db.Stats().MaxOpenConnections == 1 {
 		return nil
 	}
-	conn, err := s.conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	var tables int
-	const query = `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '@schema'`
-	if err := conn.QueryRowContext(ctx, s.dialect.sql(query)).Scan(&tables); err != nil {
-		return err
-	}
-	if tables == 0 {
-		return errors.New("each connection has a database of its own; want a file, cache=shared, or a pool of one connection (SetMaxOpenConns(1))")
-	}
-	return nil
+	return s.withConn(ctx, func(conn *sql.Conn) error {
+		var tables int
+		const query = `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '@schema'`
+		if err := conn.QueryRowContext(ctx, s.dialect.sql(query)).Scan(&tables); err != nil {
+			return err
+		}
+		if tables == 0 {
+			return errors.New("each connection has a database of its own; want a file, cache=shared, or a pool of one connection (SetMaxOpenConns(1))")
+		}
+		return nil
+	})
 }
 
 // settle makes what a migration needs to begin: the table with the version,
@@ -172,14 +165,39 @@ func (d *dialect) settle(ctx context.Context, conn *sql.Conn) error {
 	if d.kind == PostgreSQL { // where two that create one table at a time would fail
 		create = `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('@schema')); ` + create + `; END $$`
 	} else {
-		var mode string
-		if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		if err := useWAL(ctx, conn); err != nil {
 			return err
-		}
-		if mode != "wal" && mode != "memory" {
-			return fmt.Errorf("journal mode is %q; want a database that can have a write-ahead log (wal), or one in memory", mode)
 		}
 	}
 	_, err := conn.ExecContext(ctx, d.sql(create))
 	return err
+}
+
+const (
+	walTries = 40
+	walPause = 25 * time.Millisecond
+)
+
+// useWAL turns the write-ahead log on. While another connection does so, SQLite
+// refuses it at once, whatever the busy timeout, so it is tried for a second.
+func useWAL(ctx context.Context, conn *sql.Conn) error {
+	var mode string
+	for try := 1; ; try++ {
+		err := conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+		if err == nil {
+			break
+		}
+		if try == walTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(walPause):
+		}
+	}
+	if mode != "wal" && mode != "memory" {
+		return fmt.Errorf("journal mode is %q; want a database that can have a write-ahead log (wal), or one in memory", mode)
+	}
+	return nil
 }

@@ -93,17 +93,21 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// conn takes a connection from the pool and gives it the settings that SQLite
-// keeps for each. The caller closes it.
-func (s *Store) conn(ctx context.Context) (*sql.Conn, error) {
+// withConn runs work on a connection of the pool, which has the settings that
+// SQLite keeps for each.
+func (s *Store) withConn(ctx context.Context, work func(conn *sql.Conn) error) error {
 	conn, err := s.db.Conn(ctx)
-	if err != nil || s.dialect.kind != SQLite {
-		return conn, err
+	if err != nil {
+		return err
 	}
-	if err := prepareSQLite(ctx, conn); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	if s.dialect.kind == SQLite {
+		err = prepareSQLite(ctx, conn)
 	}
-	return conn, nil
+	if err == nil {
+		err = work(conn)
+	}
+	_ = conn.Close() // gives it back to the pool
+	return err
 }
 
 func prepareSQLite(ctx context.Context, conn *sql.Conn) error {
@@ -123,16 +127,27 @@ func prepareSQLite(ctx context.Context, conn *sql.Conn) error {
 
 // exec runs one statement by itself.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	conn, err := s.conn(ctx)
+	err = s.withConn(ctx, func(conn *sql.Conn) error {
+		result, err := conn.ExecContext(ctx, s.dialect.sql(query), args...)
+		if err == nil {
+			changed, err = result.RowsAffected()
+		}
+		return err
+	})
+	return changed, err
+}
+
+// inTx runs work in a transaction, which is committed if work succeeds.
+func (s *Store) inTx(ctx context.Context, conn *sql.Conn, work func(tx *sql.Tx) error) error {
+	tx, err := conn.BeginTx(ctx, s.dialect.tx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer conn.Close()
-	result, err := conn.ExecContext(ctx, s.dialect.sql(query), args...)
-	if err != nil {
-		return 0, err
+	defer tx.Rollback() // does nothing after Commit
+	if err := work(tx); err != nil {
+		return err
 	}
-	return result.RowsAffected()
+	return tx.Commit()
 }
 
 // A writer is a transaction that has a tenant for itself.
@@ -150,27 +165,18 @@ type writer struct {
 // SQLite, because a transaction that begins with a write waits for its turn,
 // where one that reads first would fail.
 func (s *Store) write(ctx context.Context, tenant string, n int, work func(w *writer) error) error {
-	conn, err := s.conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	tx, err := conn.BeginTx(ctx, s.dialect.tx)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // does nothing after Commit
-	w := &writer{tx: tx, dialect: s.dialect, tenant: tenant, at: s.now().UTC(), prepared: make(map[string]*sql.Stmt)}
 	const draw = `INSERT INTO @tenants (tenant, revision) VALUES (?, ?)
 		ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision`
-	if err := tx.QueryRowContext(ctx, s.dialect.sql(draw), tenant, n).Scan(&w.revision); err != nil {
-		return err
-	}
-	w.revision -= int64(n)
-	if err := work(w); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return s.withConn(ctx, func(conn *sql.Conn) error {
+		return s.inTx(ctx, conn, func(tx *sql.Tx) error {
+			w := &writer{tx: tx, dialect: s.dialect, tenant: tenant, at: s.now().UTC(), prepared: make(map[string]*sql.Stmt)}
+			if err := tx.QueryRowContext(ctx, s.dialect.sql(draw), tenant, n).Scan(&w.revision); err != nil {
+				return err
+			}
+			w.revision -= int64(n)
+			return work(w)
+		})
+	})
 }
 
 // prepare returns the statement for a query; it lives as long as the

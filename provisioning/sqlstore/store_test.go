@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
@@ -53,7 +54,7 @@ func TestMigrationIsAtomic(t *testing.T) {
 	t.Parallel()
 	for k := 1; ; k++ {
 		dsn := fileDSN(t)
-		db, fault := openFaulty(dsn, k, func() {})
+		db, fault := openFaulty(new(sqlite.Driver), dsn, k, func() {})
 		_, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
 		require.NoError(t, db.Close())
 		var tables int

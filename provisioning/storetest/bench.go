@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"strconv"
 	"testing"
 
 	"github.com/usher-go/usher/assignment"
@@ -75,10 +76,18 @@ func compareResults(actions []provisioning.Action, results []provisioning.Result
 		}
 		expected := want[min(i, len(want)-1)]
 		if got := outcomeOf(r); got != expected {
-			return fmt.Errorf("action %d (%s) was %s, want it %s; its error: %v", i, a.Key, got, expected, r.Err)
+			return fmt.Errorf("action %d (%s) was %s, want it %s; it gave %s", i, a.Key, got, expected, said(r.Err))
 		}
 	}
 	return nil
+}
+
+// said puts an error into words, and the lack of one too.
+func said(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return "the error " + strconv.Quote(err.Error())
 }
 
 // team reads the tenant's members by ID.

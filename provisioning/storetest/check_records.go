@@ -100,7 +100,7 @@ func checkPlans(ctx context.Context, b *bench) error {
 	}
 	for _, where := range []struct{ tenant, hash string }{{tenant, "0123"}, {tenant, ""}, {"other", first.Hash}} {
 		if _, err := plans.Plan(ctx, where.tenant, where.hash); !errors.Is(err, provisioning.ErrNoPlan) {
-			return fmt.Errorf("Plan of one that was not saved for the tenant gave the error %v, want one that matches ErrNoPlan", err)
+			return fmt.Errorf("Plan of one that was not saved for the tenant gave %s, want an error that matches ErrNoPlan", said(err))
 		}
 	}
 	return nil
@@ -161,8 +161,8 @@ func checkAudit(ctx context.Context, b *bench) error {
 			return fmt.Errorf("audit record %d is older than the one before it, want the oldest first", i)
 		}
 	}
-	for range log.Audit(ctx, tenant) {
-		break
+	for _, err := range log.Audit(ctx, tenant) {
+		return err // and the listing is left early
 	}
 	return nil
 }
