@@ -308,7 +308,11 @@ func (v *validation) assignments() {
 	}
 	for i := range rules.Assignments {
 		if rules.Assignments[i].Match.Query != "" && !v.salesforce() {
-			v.fail(fmt.Sprintf("assignments[%d].match.query", i), "selects by a query, which source %s does not have; want groups or attributes", v.kind)
+			path := fmt.Sprintf("assignments[%d].match.query", i)
+			if c.Basic != nil {
+				path = "basic.query"
+			}
+			v.fail(path, "selects by a query, which source %s does not have; want groups or attributes", v.kind)
 		}
 	}
 	if c.Default != nil && rules.Default == nil {

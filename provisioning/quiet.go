@@ -105,8 +105,12 @@ func hasMore(m *Member, given FieldSet) bool {
 // knownDomain reports whether the address is of a domain whose people may come
 // in; if not, its member is in by grandfather's right (S7).
 func (r *Resolver) knownDomain(address string) bool {
-	at := strings.LastIndexByte(address, '@')
-	return r.domains[address[at+1:]]
+	domain := address[strings.LastIndexByte(address, '@')+1:]
+	if r.domains[domain] {
+		return true
+	}
+	domain, ok := parseDomain(domain) // the host may spell it in another way
+	return ok && r.domains[domain]
 }
 
 // settled reports whether a member's assignment and settings are what they

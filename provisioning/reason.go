@@ -28,6 +28,7 @@ const (
 	CodeEmailDuplicate   Code = "email.duplicate_in_source"
 	CodeEmailCollision   Code = "email.converted_collision"
 	CodeInconsistentUser Code = "snapshot.inconsistent_user" // one id, two different people (S5)
+	CodeMissingID        Code = "snapshot.missing_id"        // nobody can be linked to no id (S1)
 	CodeDuplicateLink    Code = "match.duplicate_link"       // two members claim one id
 	CodeOtherConnection  Code = "snapshot.other_connection"  // not the config's directory
 
@@ -164,6 +165,7 @@ var codeTexts = map[Code]string{
 	CodeEmailDuplicate:            "Two people of the source have this address.",
 	CodeEmailCollision:            "The converted address is somebody else's as well.",
 	CodeInconsistentUser:          "The source lists one id twice and differently.",
+	CodeMissingID:                 "The source gave no id, so nobody could be told from anybody else.",
 	CodeDuplicateLink:             "Two members are linked to one id of the source; the first is kept.",
 	CodeOtherConnection:           "The snapshot is of another directory than the config's.",
 	CodeIneligibleInactive:        "Inactive in the source, so never brought in.",

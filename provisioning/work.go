@@ -262,6 +262,10 @@ func (w *work) leave(i int32, keepActive bool, cause Reason) fate {
 // judgeNewcomer says whether a user to whom no member is linked may come in.
 func (w *work) judgeNewcomer(user int32) {
 	u := &w.users[user]
+	if u.ID == "" {
+		w.skip(user, because(CodeMissingID))
+		return
+	}
 	if w.mixed[user] {
 		w.skip(user, because(CodeInconsistentUser))
 		return
