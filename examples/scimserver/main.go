@@ -10,18 +10,23 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
+	_ "modernc.org/sqlite" // the driver of -db
+
 	"github.com/usher-go/usher/scim"
+	"github.com/usher-go/usher/scim/sqlstore"
 )
 
 func main() {
@@ -52,15 +57,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer closeStore()
+	return errors.Join(listen(ctx, store, *addr, *token, *extension, out), closeStore())
+}
 
+// listen serves the store at addr until ctx ends.
+func listen(ctx context.Context, store scim.Store, addr, token, extension string, out io.Writer) error {
 	handler, err := scim.NewHandler(scim.Config{
 		Store: store,
 		Authenticate: scim.BearerTokens(scim.FixedTokens(scim.Token{
-			Hash:      scim.HashToken(*token),
+			Hash:      scim.HashToken(token),
 			Principal: scim.Principal{Tenant: "example", Connection: "scim"},
 		})),
-		UserExtension: *extension,
+		UserExtension: extension,
 	})
 	if err != nil {
 		return err
@@ -68,7 +76,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	mux := http.NewServeMux()
 	mux.Handle(base+"/", http.StripPrefix(base, handler))
 
-	listener, err := net.Listen("tcp", *addr)
+	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -96,11 +104,19 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 }
 
 // openStore opens the store that the flags ask for.
-func openStore(_ context.Context, file string) (scim.Store, func(), error) {
-	if file != "" {
-		return nil, nil, errors.New("-db: no database is built in; leave it empty to keep the directory in memory")
+func openStore(ctx context.Context, file string) (scim.Store, func() error, error) {
+	if file == "" {
+		return &scim.Memory{}, func() error { return nil }, nil
 	}
-	return &scim.Memory{}, func() {}, nil
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath())
+	if err != nil {
+		return nil, nil, fmt.Errorf("-db: %w", err)
+	}
+	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
+	if err != nil {
+		return nil, nil, fmt.Errorf("-db: %w", errors.Join(err, db.Close()))
+	}
+	return store, db.Close, nil
 }
 
 // guide says how to point a provider at the server.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -33,44 +34,67 @@ func (s *sink) String() string {
 	return s.buf.String()
 }
 
-func TestServes(t *testing.T) {
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	out := &sink{}
+// serving runs the server and returns its address, its output, and a function
+// that stops it cleanly.
+func serving(t *testing.T, args ...string) (url string, out *sink, stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out = &sink{}
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, []string{"-addr", "127.0.0.1:0", "-token", "secret-token"}, out) }()
-
+	go func() {
+		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-token", "secret-token"}, args...), out)
+	}()
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/scim/v2`)
-	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, 10*time.Second, 5*time.Millisecond)
-	url := address.FindString(out.String())
-	assert.Contains(t, out.String(), "Tenant URL                "+url+"/?aadOptscim062020")
-
-	ask := func(method, path, token, body string) (int, string) {
-		req, err := http.NewRequest(method, url+path, strings.NewReader(body))
-		require.NoError(t, err)
-		req.Header.Set("Authorization", "Bearer "+token)
-		req.Header.Set("Content-Type", "application/scim+json")
-		resp, err := http.DefaultClient.Do(req)
-		require.NoError(t, err)
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		return resp.StatusCode, string(text)
+	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, 20*time.Second, 5*time.Millisecond)
+	return address.FindString(out.String()), out, func() {
+		cancel()
+		require.NoError(t, <-done)
 	}
-	status, text := ask("POST", "/Users", "secret-token", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"private@example.com"}`)
+}
+
+func ask(t *testing.T, method, url, token, body string) (int, string) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/scim+json")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(text)
+}
+
+const person = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"private@example.com"}`
+
+func TestServes(t *testing.T) {
+	url, out, stop := serving(t)
+	assert.Contains(t, out.String(), "Tenant URL                "+url+"/?aadOptscim062020")
+	status, text := ask(t, "POST", url+"/Users", "secret-token", person)
 	assert.Equal(t, 201, status)
 	assert.Contains(t, text, `"location":"`+url+`/Users/`)
-	status, _ = ask("GET", "/Users?filter=userName%20eq%20private@example.com", "secret-token", "")
+	status, _ = ask(t, "GET", url+"/Users?filter=userName%20eq%20private@example.com", "secret-token", "")
 	assert.Equal(t, 200, status)
-	status, _ = ask("GET", "/Users", "other", "")
+	status, _ = ask(t, "GET", url+"/Users", "other", "")
 	assert.Equal(t, 401, status)
-
 	stop()
-	require.NoError(t, <-done)
 	assert.Regexp(t, `(?m)^\d\d:\d\d:\d\d POST   /scim/v2/Users 201 `, out.String())
 	assert.Regexp(t, `(?m)^\d\d:\d\d:\d\d GET    /scim/v2/Users 200 `, out.String())
 	assert.NotContains(t, out.String(), "private@")
 	assert.NotContains(t, out.String(), "secret-token")
+}
+
+func TestKeepsTheDirectoryInAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "with space?.db")
+	url, _, stop := serving(t, "-db", file)
+	status, text := ask(t, "POST", url+"/Users", "secret-token", person)
+	require.Equal(t, 201, status, text)
+	stop()
+	require.FileExists(t, file)
+	url, _, stop = serving(t, "-db", file)
+	defer stop()
+	status, text = ask(t, "GET", url+"/Users?filter=userName%20eq%20private@example.com", "secret-token", "")
+	assert.Equal(t, 200, status)
+	assert.Contains(t, text, `"totalResults":1`)
 }
 
 func TestFlags(t *testing.T) {
@@ -78,6 +102,7 @@ func TestFlags(t *testing.T) {
 		"-token is required": nil,
 		"flag provided":      {"-no-such-flag"},
 		"missing port":       {"-token", "t", "-addr", "nowhere"},
+		"-db: ":              {"-token", "t", "-db", "/no/such/directory/x.db"},
 	} {
 		assert.ErrorContains(t, run(t.Context(), args, io.Discard), want)
 	}
