@@ -15,8 +15,8 @@
 // every connection that it takes from the pool. A database in memory must be
 // one that all connections share, such as "file:team?mode=memory&cache=shared";
 // a plain ":memory:" is another database on every connection, and needs
-// SetMaxOpenConns(1). With one connection, do not write to the store inside a
-// loop over Members, which holds it.
+// SetMaxOpenConns(1). In memory, or with a pool of one connection, do not write
+// to the store inside a loop over Members: the writer would wait for the loop.
 //
 // PostgreSQL, from 12, is for when one machine is not enough.
 //

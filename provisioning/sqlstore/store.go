@@ -100,14 +100,13 @@ func (s *Store) withConn(ctx context.Context, work func(conn *sql.Conn) error) e
 	if err != nil {
 		return err
 	}
+	defer func() { _ = conn.Close() }() // gives it back to the pool
 	if s.dialect.kind == SQLite {
-		err = prepareSQLite(ctx, conn)
+		if err := prepareSQLite(ctx, conn); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = work(conn)
-	}
-	_ = conn.Close() // gives it back to the pool
-	return err
+	return work(conn)
 }
 
 func prepareSQLite(ctx context.Context, conn *sql.Conn) error {
