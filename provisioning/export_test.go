@@ -10,10 +10,7 @@ func (r *Resolver) ResolveWithoutShortcut(in Input) *Plan {
 	w.index()
 	w.link()
 	w.judge()
+	w.count()
 	clear(w.quiet)
-	p := w.decide(new(waiting))
-	for p.trip() {
-		p = w.decide(p.waiting)
-	}
-	return p.plan()
+	return w.decideAround().plan()
 }

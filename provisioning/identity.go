@@ -203,18 +203,22 @@ func (p *pass) phones(d *draft) {
 }
 
 func (p *pass) phone(d *draft, f Field, number, extension, country string) (string, string) {
-	if number == "" {
-		return "", extension
-	}
-	normalize := splitExtension
-	if p.cfg.Phones != nil {
-		normalize = p.cfg.Phones.Normalize
-	}
-	number, extension, codes := normalize(number, extension, country)
+	number, extension, codes := p.normalize(number, extension, country)
 	for _, code := range codes {
 		p.problem(d, because(Code(code), "field", f.String()))
 	}
 	return number, extension
+}
+
+// normalize brings a phone number into the form in which members carry it.
+func (r *Resolver) normalize(number, extension, country string) (string, string, []string) {
+	switch {
+	case number == "":
+		return "", extension, nil
+	case r.cfg.Phones != nil:
+		return r.cfg.Phones.Normalize(number, extension, country)
+	}
+	return splitExtension(number, extension, country)
 }
 
 // timeZone sets the zone by the order of R76. The company's default is for

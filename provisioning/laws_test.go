@@ -506,3 +506,34 @@ func TestPlanSurvivesItsJSON(t *testing.T) {
 		require.Equal(t, plan.String(), read.String())
 	})
 }
+
+// The shortcut for people about whom nothing changes decides as the whole way
+// does, over a team that was just applied and over the same one edited by hand.
+func TestShortcutDecidesTheSame(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		store, team := storeWith(t, in.Members)
+		in.Members = team
+		applyAll(t, store, r.Resolve(in))
+		in.Members = teamOf(t, store)
+		require.Equal(t, r.ResolveWithoutShortcut(in).String(), r.Resolve(in).String())
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "edits"), 5))
+		for i := range in.Members {
+			m := &in.Members[i]
+			switch random.IntN(12) {
+			case 0:
+				m.Phone = "(206) 324-1800 x 229"
+			case 1:
+				m.OtherEmails = []string{"A@acme.com", "z@acme.com"}
+			case 2:
+				m.Locale, m.PrivateEmail = "de_DE", "ME@HOME.example"
+			case 3:
+				m.Owners = m.Owners.With(provisioning.FieldPhone, provisioning.Hand)
+			case 4:
+				m.Country, m.Title = "", ""
+			case 5:
+				m.TimeZone = "US/Eastern"
+			}
+		}
+		require.Equal(t, planJSON(t, r.ResolveWithoutShortcut(in)), planJSON(t, r.Resolve(in)))
+	})
+}

@@ -1,7 +1,9 @@
 package provisioning
 
 import (
+	"cmp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/sources"
@@ -50,15 +52,13 @@ func (w *work) unchanged(member int32) bool {
 	m, u := &w.members[member], &w.users[w.userOf[member]]
 	position := w.governing[w.userOf[member]]
 	if u.Email != m.Email || u.GivenName != m.GivenName || u.FamilyName != m.FamilyName ||
-		u.GivenName == "" || u.FamilyName == "" || !w.settled(m, position) || !w.knownDomain(m.Email) {
+		u.GivenName == "" || u.FamilyName == "" || !tidy(u.GivenName) || !tidy(u.FamilyName) || !w.settled(m, position) || !w.knownDomain(m.Email) {
 		return false
 	}
 	given := FieldSet(1<<FieldEmail | 1<<FieldGivenName | 1<<FieldFamilyName)
 	same := quietField(&given, FieldTitle, u.Title, m.Title) &&
-		quietField(&given, FieldPrivateEmail, u.PrivateEmail, m.PrivateEmail) &&
-		quietField(&given, FieldPhone, u.Phone, m.Phone) &&
-		quietField(&given, FieldMobilePhone, u.MobilePhone, m.MobilePhone) &&
-		quietField(&given, FieldPhoneExtension, u.PhoneExtension, m.PhoneExtension) &&
+		quietField(&given, FieldPrivateEmail, memberAddress(u.PrivateEmail), m.PrivateEmail) &&
+		w.quietPhones(&given, u, m) &&
 		quietField(&given, FieldCountry, u.Country, m.Country) &&
 		quietField(&given, FieldState, u.State, m.State) &&
 		w.quietPlace(&given, u, m)
@@ -71,7 +71,7 @@ func (w *work) unchanged(member int32) bool {
 			return false
 		}
 		for i, email := range u.OtherEmails {
-			if email != m.OtherEmails[i] {
+			if email != m.OtherEmails[i] || memberAddress(email) != email || sameAddress(email, m.Email) || i > 0 && u.OtherEmails[i-1] >= email {
 				return false
 			}
 		}
@@ -88,7 +88,31 @@ func quietField(given *FieldSet, f Field, source, member string) bool {
 		return true
 	}
 	*given |= 1 << f
-	return source == member
+	return source == member && tidy(source)
+}
+
+// tidy reports whether text has no white space around it.
+func tidy(text string) bool {
+	if text == "" {
+		return true
+	}
+	first, last := text[0], text[len(text)-1]
+	return first > ' ' && first < utf8.RuneSelf && last > ' ' && last < utf8.RuneSelf || trimmed(text) == text
+}
+
+// quietPhones reports whether the phone numbers stay as they are and nothing is
+// to be told about them.
+func (w *work) quietPhones(given *FieldSet, u *sources.User, m *Member) bool {
+	if u.Phone == "" && u.MobilePhone == "" && u.PhoneExtension == "" {
+		return true
+	}
+	country := cmp.Or(trimmed(u.Country), m.Country)
+	number, extension, codes := w.normalize(trimmed(u.Phone), trimmed(u.PhoneExtension), country)
+	mobile, _, more := w.normalize(trimmed(u.MobilePhone), "", country)
+	return len(codes)+len(more) == 0 &&
+		quietField(given, FieldPhone, number, m.Phone) &&
+		quietField(given, FieldPhoneExtension, extension, m.PhoneExtension) &&
+		quietField(given, FieldMobilePhone, mobile, m.MobilePhone)
 }
 
 // hasMore reports whether m has a value in a source field that is not in
@@ -130,7 +154,7 @@ func (w *work) settled(m *Member, position int32) bool {
 // quietPlace reports whether time zone and locale stay as they are and nothing
 // is to be told about them.
 func (w *work) quietPlace(given *FieldSet, u *sources.User, m *Member) bool {
-	if u.Locale != "" && u.Locale == m.Locale {
+	if u.Locale == DefaultLocale && m.Locale == DefaultLocale { // nearly everybody
 		*given |= 1 << FieldLocale
 	} else if !quietField(given, FieldLocale, w.spelling(u.Locale), m.Locale) || u.Locale != "" && w.spelling(u.Locale) == "" {
 		return false

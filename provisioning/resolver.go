@@ -87,12 +87,16 @@ func (r *Resolver) Resolve(in Input) *Plan {
 	w.link()
 	w.judge()
 	w.count()
+	return w.decideAround().plan()
+}
 
-	// Whoever waits for an approval keeps address, seats and manager for now,
-	// so that the others have to be decided again around them.
+// decideAround makes passes until nobody more has to wait: whoever waits for
+// an approval keeps address, seats and manager for now, so that the others
+// have to be decided again around them.
+func (w *work) decideAround() *pass {
 	p := w.decide(new(waiting))
 	for p.trip() {
 		p = w.decide(p.waiting)
 	}
-	return p.plan()
+	return p
 }
