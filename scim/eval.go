@@ -29,7 +29,7 @@ func (r *resource) values(path attrPath, visit func(any) bool) bool {
 			return r.meta(path.sub, visit)
 		case r.rt.links:
 			for _, link := range r.rec.Links {
-				if visitSub(linkObject(link, ""), path.sub, visit) {
+				if visitSub(linkObject(link), path.sub, visit) {
 					return true
 				}
 			}
@@ -44,6 +44,11 @@ func (r *resource) values(path attrPath, visit func(any) bool) bool {
 		}
 	}
 	return visitValues(in.get(path.attr), path.sub, visit)
+}
+
+// linkObject is a membership as a filter sees it.
+func linkObject(link Link) *object {
+	return &object{fields: []field{{"value", link.ID}, {"display", link.Display}, {"type", link.Type}}}
 }
 
 func (r *resource) meta(sub string, visit func(any) bool) bool {

@@ -261,6 +261,16 @@ func (h *handler) typeAt(name string) *resourceType {
 	return nil
 }
 
+// typeOf returns the type with that name.
+func (h *handler) typeOf(name string) *resourceType {
+	for _, rt := range h.types {
+		if rt.name == name {
+			return rt
+		}
+	}
+	return nil
+}
+
 func (x *exchange) route(segments []string) error {
 	name := ""
 	if len(segments) > 0 {

@@ -107,6 +107,37 @@ func TestPatchWorkIsBounded(t *testing.T) {
 	assert.Equal(t, 413, b.status, "%.200s", b.text)
 }
 
+// A resource that many requests build up stays one that can be read.
+func TestResourcesStayReadable(t *testing.T) {
+	server := mount(t, scim.Config{MaxBody: 40_000})
+	path := "/Users/" + create(t, server, "/Users", user("grows", `"a":{"x":1}`)).id()
+	patch := func(operation string) answer { return send(t, server, testToken, "PATCH", path, ops(operation)) }
+
+	deep := nested("[", "1", "]", 28)
+	assert.Equal(t, 400, patch(`{"op":"add","path":"emails[type eq \"w\"].value","value":`+deep+`}`).status)
+	assert.Equal(t, 400, patch(`{"op":"add","value":{"urn:x:1":{"y":[{"z":[`+nested("[", "1", "]", 25)+`]}]}}}`).status)
+	quotedDeep := strings.ReplaceAll(nested(`[`, `{"value":1}`, `]`, 31), `"`, `\"`)
+	assert.Equal(t, 400, patch(`{"op":"add","path":"roles","value":"`+quotedDeep+`"}`).status)
+
+	statuses := map[int]int{}
+	for i := range 4 {
+		var names []string
+		for j := range 400 {
+			names = append(names, fmt.Sprintf(`"n%d-%d":1`, i, j))
+		}
+		statuses[patch(`{"op":"add","path":"a","value":{`+strings.Join(names, ",")+`}}`).status]++
+		statuses[patch(`{"op":"add","value":{`+strings.Join(names, ",")+`}}`).status]++
+	}
+	assert.Equal(t, map[int]int{200: 4, 400: 4}, statuses)
+	for i := range 10 {
+		statuses[patch(fmt.Sprintf(`{"op":"add","path":"roles","value":[{"value":"%d%s"}]}`, i, strings.Repeat("a", 30_000))).status]++
+	}
+	assert.Equal(t, 6, statuses[413], "the limit is four bodies")
+	assert.Equal(t, 200, patch(`{"op":"replace","path":"title","value":"still fine"}`).status)
+	a := send(t, server, testToken, "GET", "/Users?attributes=title&filter="+url.QueryEscape(`title co "fine"`), "")
+	assert.Equal(t, 1.0, a.body["totalResults"])
+}
+
 func TestSlowBodyIsGivenUp(t *testing.T) {
 	server := mount(t, scim.Config{ReadTimeout: 50 * time.Millisecond})
 	address, err := url.Parse(server.URL)

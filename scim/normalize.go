@@ -417,7 +417,36 @@ func (rt *resourceType) finish(doc *object) error {
 		}
 	}
 	doc.set("schemas", urns)
-	return nil
+	const shown = 4 // what an answer adds: id, meta, members or groups
+	if len(doc.fields) > maxFields-shown {
+		return badValue("the resource has more than %d attributes", maxFields-shown)
+	}
+	return readable(doc, 1)
+}
+
+// readable checks that a document, once written, can be read again by the
+// decoder with its limits: one that PATCH has built up may have outgrown them.
+func readable(v any, depth int) error {
+	var err error
+	switch v := v.(type) {
+	case *object:
+		if len(v.fields) > maxFields {
+			return badValue("an attribute has more than %d names", maxFields)
+		}
+		for i := 0; i < len(v.fields) && err == nil; i++ {
+			err = readable(v.fields[i].value, depth+1)
+		}
+	case []any:
+		for i := 0; i < len(v) && err == nil; i++ {
+			err = readable(v[i], depth+1)
+		}
+	default:
+		return nil
+	}
+	if depth > maxDepth {
+		return badValue("the resource is nested deeper than %d levels", maxDepth)
+	}
+	return err
 }
 
 // keys returns what the document can be found by.

@@ -25,6 +25,9 @@ type patchOp struct {
 // 3.5.2), names and operations in any letter case.
 func parsePatch(body *object, most int) ([]patchOp, error) {
 	list, ok := body.get("Operations").([]any)
+	if one, single := body.get("Operations").(*object); single {
+		list, ok = []any{one}, true
+	}
 	if !ok {
 		return nil, badSyntax("Operations: want a list of operations")
 	}

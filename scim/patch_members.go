@@ -178,13 +178,13 @@ func (e *memberEdit) selected(p *patcher, f *filter) ([]string, error) {
 	var ids []string
 	if !e.replace {
 		for _, link := range links {
-			if _, edited := e.wishes[link.ID]; !edited && f.matchesElement(linkObject(link, "")) {
+			if _, edited := e.wishes[link.ID]; !edited && f.matchesElement(linkObject(link)) {
 				ids = append(ids, link.ID)
 			}
 		}
 	}
 	for _, id := range e.order {
-		if wish := e.wishes[id]; wish.add && f.matchesElement(linkObject(Link{Ref: Ref{ID: id}, Display: wish.display}, "")) {
+		if wish := e.wishes[id]; wish.add && f.matchesElement(linkObject(Link{Ref: Ref{ID: id}, Display: wish.display})) {
 			ids = append(ids, id)
 		}
 	}

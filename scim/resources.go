@@ -16,6 +16,10 @@ import (
 // another came between its reading and its writing.
 const maxRetries = 100
 
+// maxGrowth is how many times the greatest body a resource may grow to by many
+// requests.
+const maxGrowth = 4
+
 // post creates a resource (RFC 7644 section 3.3).
 func (x *exchange) post(rt *resourceType) error {
 	p, err := x.urlProjection()
@@ -193,6 +197,9 @@ func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Milli
 
 // commit applies a write and tells of it.
 func (x *exchange) commit(w Write, before int64) (Record, error) {
+	if int64(len(w.Doc)) > maxGrowth*x.cfg.MaxBody {
+		return Record{}, tooLarge("the resource would be larger than %d bytes", maxGrowth*x.cfg.MaxBody)
+	}
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	if err != nil {
 		return rec, err

@@ -88,82 +88,67 @@ func errorObject(err scimerrors.ScimError) *object {
 	return o
 }
 
-// location is the absolute URL of a resource.
+// location is the absolute URL of a resource, or the base for a type that is
+// not served here any more.
 func (x *exchange) location(ref Ref) string {
-	for _, rt := range x.types {
-		if rt.name == ref.Type {
-			return x.base + rt.endpoint + "/" + url.PathEscape(ref.ID)
-		}
+	rt := x.typeOf(ref.Type)
+	if rt == nil {
+		return x.base + "/"
 	}
-	return ""
-}
-
-// linkObject is a membership as a resource shows it.
-func linkObject(link Link, location string) *object {
-	o := &object{fields: make([]field, 0, 4)}
-	o.fields = append(o.fields, field{"value", link.ID})
-	if location != "" {
-		o.fields = append(o.fields, field{"$ref", location})
-	}
-	if link.Display != "" {
-		o.fields = append(o.fields, field{"display", link.Display})
-	}
-	if link.Type != "" {
-		o.fields = append(o.fields, field{"type", link.Type})
-	}
-	return o
-}
-
-func (x *exchange) linksArray(rt *resourceType, links []Link) []any {
-	list := make([]any, 0, len(links))
-	for _, link := range links {
-		o := linkObject(link, x.location(link.Ref))
-		if rt.links == "groups" {
-			o.set("type", "direct")
-		}
-		list = append(list, o)
-	}
-	return list
-}
-
-func (x *exchange) metaObject(rt *resourceType, rec Record) *object {
-	return &object{fields: []field{
-		{"resourceType", rt.name},
-		{"created", rec.Created.UTC().Format(timeLayout)},
-		{"lastModified", rec.LastModified.UTC().Format(timeLayout)},
-		{"location", x.location(rec.Ref)},
-		{"version", etag(rec.Version)},
-	}}
+	return x.base + rt.endpoint + "/" + url.PathEscape(ref.ID)
 }
 
 // appendResource appends a resource as it is served. Where everything is
 // wanted, the stored document is copied without being read.
 func (x *exchange) appendResource(dst []byte, rt *resourceType, rec Record, p *projection) ([]byte, error) {
-	if !p.trivial(rt) {
-		doc, err := parseObject(string(rec.Doc))
-		if err != nil {
-			return nil, err
-		}
-		full := &object{fields: make([]field, 0, len(doc.fields)+3)}
-		full.fields = append(full.fields, field{"id", rec.ID})
-		full.fields = append(full.fields, doc.fields...)
-		if len(rec.Links) > 0 {
-			full.fields = append(full.fields, field{rt.links, x.linksArray(rt, rec.Links)})
-		}
-		full.fields = append(full.fields, field{"meta", x.metaObject(rt, rec)})
-		return appendJSON(dst, p.apply(rt, full)), nil
+	start := len(dst)
+	dst = x.appendWhole(dst, rt, rec)
+	if p.trivial(rt) {
+		return dst, nil
 	}
-	dst = append(dst, `{"id":`...)
-	dst = appendString(dst, rec.ID)
+	full, err := parseObject(string(dst[start:]))
+	if err != nil {
+		return nil, err
+	}
+	return appendJSON(dst[:start], p.apply(rt, full)), nil
+}
+
+func (x *exchange) appendWhole(dst []byte, rt *resourceType, rec Record) []byte {
+	dst = appendText(dst, `{"id":`, rec.ID)
 	dst = append(dst, ',')
 	dst = append(dst, rec.Doc[1:len(rec.Doc)-1]...)
-	if len(rec.Links) > 0 {
-		dst = append(appendString(append(dst, ','), rt.links), ':')
-		dst = appendJSON(dst, x.linksArray(rt, rec.Links))
+	for i, link := range rec.Links {
+		if i == 0 {
+			dst = append(appendText(dst, ",", rt.links), ":["...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendText(dst, `{"value":`, link.ID)
+		dst = appendText(dst, `,"$ref":`, x.location(link.Ref))
+		if link.Display != "" {
+			dst = appendText(dst, `,"display":`, link.Display)
+		}
+		if rt.links == "groups" {
+			dst = append(dst, `,"type":"direct"`...)
+		} else {
+			dst = appendText(dst, `,"type":`, link.Type)
+		}
+		dst = append(dst, '}')
 	}
-	dst = append(dst, `,"meta":`...)
-	dst = appendJSON(dst, x.metaObject(rt, rec))
-	return append(dst, '}'), nil
+	if len(rec.Links) > 0 {
+		dst = append(dst, ']')
+	}
+	dst = appendText(dst, `,"meta":{"resourceType":`, rt.name)
+	dst = rec.Created.UTC().AppendFormat(append(dst, `,"created":"`...), timeLayout)
+	dst = rec.LastModified.UTC().AppendFormat(append(dst, `","lastModified":"`...), timeLayout)
+	dst = appendText(dst, `","location":`, x.location(rec.Ref))
+	dst = appendText(dst, `,"version":`, etag(rec.Version))
+	return append(dst, "}}"...)
+}
+
+// appendText appends JSON that ends before a string, and the string.
+func appendText(dst []byte, before, s string) []byte {
+	return appendString(append(dst, before...), s)
 }
 
 // respondResource answers with one resource.

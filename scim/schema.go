@@ -285,8 +285,12 @@ func (rt *resourceType) resolve(text string) (attrPath, bool) {
 	urn := ""
 	if len(text) > 4 && strings.EqualFold(text[:4], "urn:") {
 		for _, c := range rt.containers {
-			if len(text) >= len(c.urn) && strings.EqualFold(text[:len(c.urn)], c.urn) && (len(text) == len(c.urn) || text[len(c.urn)] == ':') {
-				in, rest = c, strings.TrimPrefix(text[len(c.urn):], ":")
+			if len(text) < len(c.urn) || !strings.EqualFold(text[:len(c.urn)], c.urn) {
+				continue
+			}
+			if rest = text[len(c.urn):]; rest == "" || rest[0] == ':' || rest[0] == '.' { // some clients write a dot
+				in = c
+				rest = strings.TrimLeft(rest, ":.")
 				break
 			}
 		}
