@@ -179,7 +179,7 @@ func ParseConfig(data []byte) (Config, error) {
 		return Config{}, fmt.Errorf("provisioning: config: %w", err)
 	}
 	problems := cfg.Validate()
-	if cfg.Format != ConfigFormat {
+	if cfg.Format == 0 { // which only a Go literal may leave out
 		problems = append([]Problem{{Path: "format", Message: fmt.Sprintf("is %d; want %d", cfg.Format, ConfigFormat)}}, problems...)
 	}
 	if err := configError(problems); err != nil {
