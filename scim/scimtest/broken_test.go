@@ -368,10 +368,7 @@ func TestEveryStoreCheckCanFail(t *testing.T) {
 		}), "Links are"},
 		{"followed changes", "misses one", editChanges(func(all []scim.Record) []scim.Record {
 			return slices.DeleteFunc(all, func(r scim.Record) bool { return r.ID == "u1-1" })
-		}), `missed "u1-1"`},
-		{"followed changes", "misses an end", editChanges(func(all []scim.Record) []scim.Record {
-			return slices.DeleteFunc(all, func(r scim.Record) bool { return r.ID == "u2-3" && r.Deleted })
-		}), `missed the end of "u2-3"`},
+		}), "missed"},
 	}
 	covered := map[string]bool{"durable": true} // seen in TestDurableCanFail
 	for _, test := range tests {

@@ -1,0 +1,114 @@
+package scimtest
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// loadTime is short, unless USHER_TEST_LOAD asks for 100 clients for a minute.
+func loadTime(t *testing.T) LoadConfig {
+	cfg := LoadConfig{Clients: 16, Duration: 2 * time.Second}
+	if os.Getenv(loadEnv) != "" {
+		cfg = LoadConfig{Clients: 100, Duration: time.Minute}
+	} else if testing.Short() {
+		cfg.Duration = time.Second / 2
+	}
+	t.Logf("%d clients for %v; with %s=1 it is 100 for a minute", cfg.Clients, cfg.Duration, loadEnv)
+	return cfg
+}
+
+const loadEnv = "USHER_TEST_LOAD"
+
+// Many clients lose nothing that was acknowledged.
+func TestLoad(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, b backend) {
+		store, err := b.open(t.Context())
+		require.NoError(t, err)
+		target := serve(t, store, nil)
+		ledger, err := Load(t.Context(), target, loadTime(t))
+		require.NoError(t, err)
+		t.Logf("%d writes acknowledged", ledger.Acknowledged())
+		assert.NotZero(t, ledger.Acknowledged())
+		assert.NoError(t, ledger.Verify(t.Context(), target))
+	})
+}
+
+// The environment of the process that TestKilled kills: the driver and the
+// database.
+const serveEnv, serveDSN = "SCIMTEST_SERVE", "SCIMTEST_DSN"
+
+// A process that is killed in the middle of the work loses nothing that it
+// acknowledged. It is this test binary, run once more.
+func TestKilled(t *testing.T) {
+	if driver := os.Getenv(serveEnv); driver != "" {
+		serveUntilKilled(t, backend{driver, os.Getenv(serveDSN)})
+		return
+	}
+	onEveryBackend(t, func(t *testing.T, b backend) {
+		if b.driver == "memory" {
+			t.Skip("what is in memory ends with the process")
+		}
+		target, kill := start(t, b)
+		type result struct {
+			ledger *Ledger
+			err    error
+		}
+		done := make(chan result, 1)
+		cfg := loadTime(t)
+		go func() {
+			cfg := cfg
+			cfg.Duration *= 10 // the end comes sooner
+			ledger, err := Load(context.Background(), target, cfg)
+			done <- result{ledger, err}
+		}()
+		time.Sleep(cfg.Duration)
+		kill()
+		got := <-done
+		require.NoError(t, got.err)
+		t.Logf("%d writes acknowledged before the end", got.ledger.Acknowledged())
+		require.NotZero(t, got.ledger.Acknowledged())
+		again, _ := start(t, b)
+		assert.NoError(t, got.ledger.Verify(t.Context(), again))
+		_, err := Load(t.Context(), again, LoadConfig{Clients: 2, Duration: time.Second / 5})
+		assert.NoError(t, err, "and it goes on")
+	})
+}
+
+// start runs the server in a process of its own, until kill or the test's end.
+func start(t *testing.T, b backend) (target Target, kill func()) {
+	child := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	child.Env = append(os.Environ(), serveEnv+"="+b.driver, serveDSN+"="+b.dsn)
+	out, err := child.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	kill = func() {
+		_ = child.Process.Kill() // SIGKILL: nothing is tidied up
+		_ = child.Wait()
+	}
+	t.Cleanup(kill)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err, "the server did not start: %s", line)
+	return Target{BaseURL: strings.TrimSpace(line), Token: "acme"}, kill
+}
+
+func serveUntilKilled(t *testing.T, b backend) {
+	store, err := b.open(t.Context())
+	require.NoError(t, err)
+	handler, err := newHandler(store)
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, err = os.Stdout.WriteString("http://" + listener.Addr().String() + base + "\n")
+	require.NoError(t, err)
+	require.NoError(t, http.Serve(listener, handler))
+}
