@@ -270,18 +270,21 @@ func (p *pass) locale(d *draft) {
 	}
 }
 
+// spellings remembers the one spelling of each locale met so far.
+type spellings map[string]string
+
 // spelling returns the one spelling of a locale, or "" if it is none.
-func (w *work) spelling(text string) string {
+func (s spellings) spelling(text string) string {
 	if text == "" {
 		return ""
 	}
-	if spelling, known := w.locales[text]; known {
+	if spelling, known := s[text]; known {
 		return spelling
 	}
 	spelling := ""
 	if locale, ok := timezone.ParseLocale(text); ok {
 		spelling = locale.String()
 	}
-	w.locales[strings.Clone(text)] = spelling
+	s[strings.Clone(text)] = spelling
 	return spelling
 }

@@ -21,6 +21,7 @@ type pass struct {
 	withheld []heldDraft
 	skips    []Skip
 	findings []Finding
+	spellings
 }
 
 // A draft is an action in the making: the member as it is and as it is to be.
@@ -49,7 +50,7 @@ func (w *work) decide(waiting *waiting) *pass {
 	p := &pass{
 		work: w, waiting: waiting,
 		claimOf: make(map[int32]*claim), joined: make(map[int32]bool),
-		draftOf: make([]int32, len(w.members)+len(w.newcomers)),
+		draftOf: make([]int32, len(w.members)+len(w.newcomers)), spellings: make(spellings),
 	}
 	for i := range p.draftOf {
 		p.draftOf[i] = none

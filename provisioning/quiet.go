@@ -2,7 +2,10 @@ package provisioning
 
 import (
 	"cmp"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/usher-go/usher/assignment"
@@ -10,28 +13,74 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
+// hush marks the members of whom nothing changes and nothing is to be told. It
+// is the one path that nearly everybody takes, and where the time goes in a
+// large company: into waiting for memory, since users stand in another order
+// than members. So it goes by blocks, which are fetched before they are
+// compared, and with every processor there is.
+func (w *work) hush() {
+	inBlocks(len(w.members), func() func(start, end int) {
+		l := listener{work: w, spellings: make(spellings)}
+		return func(start, end int) {
+			l.fetch(start, end)
+			for i := start; i < end; i++ {
+				w.quiet[i] = l.unchanged(int32(i))
+			}
+		}
+	})
+}
+
+// block is how many people are looked up, or looked at, together.
+const block = 256
+
+// inBlocks has the numbers below n looked at in blocks, by several workers at
+// once if there are many of them. Each worker is made anew, has its blocks to
+// itself, and must not write what another reads.
+func inBlocks(n int, newWorker func() func(start, end int)) {
+	workers := max(1, min(runtime.GOMAXPROCS(0), n/(16*block)))
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range workers {
+		wait.Go(func() {
+			look := newWorker()
+			for {
+				end := int(next.Add(block))
+				if end-block >= n {
+					return
+				}
+				look(end-block, min(end, n))
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// A listener is one worker of hush.
+type listener struct {
+	*work
+	spellings
+}
+
 // fetch reads a little of each user of a block of members, and of the texts
-// that are about to be compared. Users stand in another order than members, so
-// that each is far away in memory; asked for one after the other, without
-// anything in between that depends on the answer, they are fetched many at a
-// time.
-func (w *work) fetch(start, end int) (sum int) {
-	for _, user := range w.userOf[start:end] {
+// that are about to be compared. Asked for one after the other, without
+// anything in between that depends on the answer, they come many at a time.
+func (l listener) fetch(start, end int) (sum int) {
+	for _, user := range l.userOf[start:end] {
 		if user != none {
-			u := &w.users[user]
+			u := &l.users[user]
 			sum += len(u.Email) + len(u.Title) + len(u.TimeZone) + len(u.Manager.Email)
 		}
 	}
-	for i := range w.members[start:end] {
-		m := &w.members[start+i]
+	for i := range l.members[start:end] {
+		m := &l.members[start+i]
 		sum += len(m.Profiles)
 		if len(m.Seats) > 0 && len(m.Capture) > 0 {
 			sum += len(m.Seats[0]) + len(m.Capture[0])
 		}
 	}
-	for _, user := range w.userOf[start:end] {
+	for _, user := range l.userOf[start:end] {
 		if user != none {
-			u := &w.users[user]
+			u := &l.users[user]
 			sum += first(u.Email) + first(u.GivenName) + first(u.FamilyName) + first(u.Title) + first(u.Phone) + first(u.Manager.Email)
 		}
 	}
@@ -45,12 +94,18 @@ func first(text string) int {
 	return int(text[0])
 }
 
-// unchanged reports whether nothing changes for a member who follows, and
-// nothing is to be told about it. It is the one path that nearly everybody
-// takes: it allocates nothing and may say no in doubt.
-func (w *work) unchanged(member int32) bool {
-	m, u := &w.members[member], &w.users[w.userOf[member]]
-	position := w.governing[w.userOf[member]]
+// unchanged reports whether a member is active in the source and in the team,
+// is governed, and has everything as it should be. It allocates nothing and may
+// say no in doubt.
+func (w listener) unchanged(member int32) bool {
+	user := w.userOf[member]
+	if user == none || w.mixed[user] {
+		return false
+	}
+	m, u, position := &w.members[member], &w.users[user], w.governing[user]
+	if !m.Active || u.Status != sources.StatusActive || position == assignment.Unmatched {
+		return false
+	}
 	if u.Email != m.Email || u.GivenName != m.GivenName || u.FamilyName != m.FamilyName ||
 		u.GivenName == "" || u.FamilyName == "" || !tidy(u.GivenName) || !tidy(u.FamilyName) || !w.settled(m, position) || !w.knownDomain(m.Email) {
 		return false
@@ -102,7 +157,7 @@ func tidy(text string) bool {
 
 // quietPhones reports whether the phone numbers stay as they are and nothing is
 // to be told about them.
-func (w *work) quietPhones(given *FieldSet, u *sources.User, m *Member) bool {
+func (w listener) quietPhones(given *FieldSet, u *sources.User, m *Member) bool {
 	if u.Phone == "" && u.MobilePhone == "" && u.PhoneExtension == "" {
 		return true
 	}
@@ -153,7 +208,7 @@ func (w *work) settled(m *Member, position int32) bool {
 
 // quietPlace reports whether time zone and locale stay as they are and nothing
 // is to be told about them.
-func (w *work) quietPlace(given *FieldSet, u *sources.User, m *Member) bool {
+func (w listener) quietPlace(given *FieldSet, u *sources.User, m *Member) bool {
 	if u.Locale == DefaultLocale && m.Locale == DefaultLocale { // nearly everybody
 		*given |= 1 << FieldLocale
 	} else if !quietField(given, FieldLocale, w.spelling(u.Locale), m.Locale) || u.Locale != "" && w.spelling(u.Locale) == "" {

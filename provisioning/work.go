@@ -39,8 +39,7 @@ type work struct {
 	causes    map[int32][]Reason
 	optioned  map[int32]bool // members who stay active only because an option says so
 	newcomers []newcomer
-	undecided map[string]bool   // addresses of those who match nothing, as far as is known
-	locales   map[string]string // spellings of locales met so far
+	undecided map[string]bool // addresses of those who match nothing, as far as is known
 
 	population int  // of whom the breakers take their percentages
 	deserted   bool // the snapshot has nobody in it, and the team has
@@ -69,7 +68,7 @@ type newcomer struct {
 }
 
 func newWork(r *Resolver, in Input) *work {
-	w := &work{Resolver: r, snapshot: in.Snapshot, members: in.Members, causes: make(map[int32][]Reason), undecided: make(map[string]bool), optioned: make(map[int32]bool), locales: make(map[string]string)}
+	w := &work{Resolver: r, snapshot: in.Snapshot, members: in.Members, causes: make(map[int32][]Reason), undecided: make(map[string]bool), optioned: make(map[int32]bool)}
 	if w.snapshot == nil {
 		w.snapshot = &sources.Snapshot{}
 	}
@@ -115,30 +114,29 @@ func (w *work) link() {
 	for i := range w.memberOf {
 		w.memberOf[i] = none
 	}
-	found := make([]int32, block)
-	for start := 0; start < len(w.members); start += block {
-		some := w.members[start:min(start+block, len(w.members))]
-		w.byID.findAll(len(some), func(k int) string { return some[k].ExternalID }, found)
-		for k := range some {
-			w.userOf[start+k] = none
-			if user := found[k]; user != none && w.isLinked(&some[k]) {
-				w.linkTo(int32(start+k), user)
+	inBlocks(len(w.members), func() func(start, end int) {
+		return func(start, end int) {
+			some := w.members[start:end]
+			w.byID.findAll(len(some), func(k int) string { return some[k].ExternalID }, w.userOf[start:end])
+		}
+	})
+	for i, user := range w.userOf {
+		if user == none {
+			continue
+		}
+		if !w.isLinked(&w.members[i]) {
+			w.userOf[i] = none
+			continue
+		}
+		if other := w.memberOf[user]; other != none {
+			if w.members[other].ID < w.members[i].ID {
+				w.userOf[i] = none
+				continue
 			}
+			w.userOf[other] = none
 		}
+		w.memberOf[user] = int32(i)
 	}
-}
-
-// block is how many people are looked up, or looked at, together.
-const block = 256
-
-func (w *work) linkTo(member, user int32) {
-	if other := w.memberOf[user]; other != none {
-		if w.members[other].ID < w.members[member].ID {
-			return
-		}
-		w.userOf[other] = none
-	}
-	w.userOf[member], w.memberOf[user] = user, member
 }
 
 // judge says what is to become of everybody's access.
@@ -153,14 +151,16 @@ func (w *work) judge() {
 	w.governing = w.rules.Govern(w.snapshot, w.byID.find)
 	w.fates = make([]fate, len(w.members))
 	w.quiet = make([]bool, len(w.members))
-	for start := 0; start < len(w.members); start += block {
-		end := min(start+block, len(w.members))
-		w.fetch(start, end)
-		for i := start; i < end; i++ {
-			if w.isLinked(&w.members[i]) {
-				w.fates[i] = w.judgeMember(int32(i))
-				w.quiet[i] = w.fates[i] == fateFollow && w.unchanged(int32(i))
-			}
+	if !w.evidence.Complete() {
+		w.keepAssignments()
+	}
+	w.hush()
+	for i := range w.members {
+		switch {
+		case w.quiet[i]:
+			w.fates[i] = fateFollow
+		case w.isLinked(&w.members[i]):
+			w.fates[i] = w.judgeMember(int32(i))
 		}
 	}
 	for i := range w.users {
@@ -170,6 +170,20 @@ func (w *work) judge() {
 	}
 	if len(w.undecided) > 0 {
 		w.keepUndecided()
+	}
+}
+
+// keepAssignments lets everybody who is in be governed by the assignment that
+// does so now (S12).
+func (w *work) keepAssignments() {
+	for i, user := range w.userOf {
+		if user == none {
+			continue
+		}
+		w.governing[user] = w.rules.Position(w.members[i].AssignmentID)
+		if w.governing[user] == assignment.Unmatched {
+			w.governing[user] = keepPosition
+		}
 	}
 }
 
@@ -210,12 +224,6 @@ func (w *work) judgeMember(i int32) fate {
 	default:
 		w.find(i, because(CodeSourceStatus))
 		return w.asIs(m)
-	}
-	if !w.evidence.Complete() {
-		w.governing[user] = w.rules.Position(m.AssignmentID)
-		if w.governing[user] == assignment.Unmatched {
-			w.governing[user] = keepPosition
-		}
 	}
 	if w.governing[user] == assignment.Unmatched {
 		return w.leave(i, w.cfg.KeepActive.Unmatched, because(CodeScopeUnmatched))
