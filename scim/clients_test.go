@@ -52,8 +52,10 @@ func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
 	return server
 }
 
-// R14, R15, R20, R21, R48-R50, R57-R60, R62, S6: what the providers' clients
-// send, from the public facts named in each file, is answered as they need it.
+// R14, R15, R20, R21, R48, R49, R50, R54, R57, R58, R59, R60, R61, R62, R63,
+// G11, S6: what the providers' clients send, from the public facts named in
+// each file, is answered as they need it; creating, updating and deactivating
+// each stands by itself.
 func TestClients(t *testing.T) {
 	files, err := filepath.Glob("testdata/clients/*.txt")
 	require.NoError(t, err)

@@ -4,10 +4,29 @@
 //
 // [NewHandler] makes the handler; mount it anywhere with http.StripPrefix. It
 // is tolerant of what the providers' clients really send and strict in what it
-// stores and answers. A [Store] keeps the records: [Memory], the package
-// sqlstore beside this one, or the host's own. [AsSource] reads a store as a
-// directory source, so that a push and a pull meet at the same type.
+// stores and answers. A [Store] keeps the records: [Memory], sqlstore on a
+// database, elimity over resource handlers that were written for
+// elimity-com/scim, or the host's own. [AsSource] reads a store as a directory
+// source, so that a push and a pull meet at the same type.
 //
 // Who a request speaks for is decided by [Config.Authenticate], which is
 // required: see [BearerTokens] and [TokenEndpoint].
+//
+// # What the handler takes
+//
+// Names of attributes, operations, operators and schemas in any letter case;
+// booleans and numbers as strings; one value where a list is declared, and a
+// list of one where a value is; the manager and members as plain ids; null and
+// the empty string as "no value"; dotted and qualified names as keys; filters
+// without quotes; unknown attributes, which are kept and served as they came.
+// A value filter of equalities that selects nothing makes what it describes.
+// Passwords are accepted and never kept.
+//
+// # What it refuses
+//
+// Everything is bounded: URLs and filters, depth, bodies, operations, the work
+// of value filters, the time a body may take. Duplicate names, invalid UTF-8,
+// NUL characters and a second value behind the first are refused, as is any
+// value that is not of its attribute's type. Each refusal is a SCIM error that
+// names the attribute; a failure of the store is logged and told to nobody.
 package scim

@@ -231,7 +231,10 @@ func (x *exchange) baseURL() string {
 			prefix = u.EscapedPath()
 		}
 	}
-	prefix = strings.TrimSuffix(prefix, x.r.URL.EscapedPath())
+	prefix, stripped := strings.CutSuffix(prefix, x.r.URL.EscapedPath())
+	if !stripped { // somebody rewrote the path; BaseURL would say where we are
+		prefix = ""
+	}
 	return scheme + x.r.Host + strings.TrimRight(prefix, "/")
 }
 

@@ -339,6 +339,16 @@ func TestLocationsAreAbsolute(t *testing.T) {
 	assert.Equal(t, want, a.header.Get("Location"))
 	assert.Equal(t, want, a.body["meta"].(map[string]any)["location"])
 
+	// Where the path was rewritten on its way, the host is all that is known.
+	handler, err := scim.NewHandler(scim.Config{Store: &scim.Memory{}, Authenticate: authenticate})
+	require.NoError(t, err)
+	r := httptest.NewRequest("POST", "/elsewhere?x=1", strings.NewReader(user("loc")))
+	r.URL.Path = "/Users"
+	r.Header.Set("Authorization", "Bearer "+testToken)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	assert.True(t, strings.HasPrefix(w.Header().Get("Location"), "http://example.com/Users/"), w.Header().Get("Location"))
+
 	fixed := mount(t, scim.Config{BaseURL: "https://app.example.com/scim/"})
 	a = create(t, fixed, "/Users", user("loc"))
 	assert.Equal(t, "https://app.example.com/scim/Users/"+a.id(), a.header.Get("Location"))

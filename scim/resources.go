@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	scimerrors "github.com/elimity-com/scim/errors"
 )
 
 // maxRetries is how often a change without If-Match is computed anew because
@@ -228,9 +230,13 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	if err := rt.finish(next.doc); err != nil {
 		return Record{}, err
 	}
-	if external := next.doc.text("externalId"); rt.name == TypeUser && external != "" {
+	if external := next.doc.text("externalId"); external != "" && rt.name == TypeUser {
 		if rec, err := x.restore(rt, external, next.doc); err == nil || !errors.Is(err, ErrNotFound) {
 			return rec, err
+		}
+	} else if external != "" && rt.name == TypeGroup {
+		if err := x.repeated(rt, external, next.doc); err != nil {
+			return Record{}, err
 		}
 	}
 	w := rt.write(Create, newID(), next.doc, x.now())
@@ -262,6 +268,21 @@ func (x *exchange) restore(rt *resourceType, external string, doc *object) (Reco
 		}
 		return Record{}, ErrNotFound
 	})
+}
+
+// repeated refuses a group that is there already by external id and name: a
+// creation whose answer was lost comes again, and the client then looks for
+// the first. Either of the two alone may occur in several groups.
+func (x *exchange) repeated(rt *resourceType, external string, doc *object) error {
+	where := []Key{{Name: KeyExternalID, Value: external}, {Name: KeyDisplayName, Value: fold(doc.text("displayName"))}}
+	if len(where[1].Value) > MaxKeyBytes {
+		return nil
+	}
+	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: where, Limit: 1})
+	if err == nil && len(page.Records) > 0 {
+		err = fail(http.StatusConflict, scimerrors.ScimTypeUniqueness, "externalId: a group with this external id and display name exists")
+	}
+	return err
 }
 
 // retry runs change until no other change comes between. With If-Match there
