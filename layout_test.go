@@ -15,41 +15,47 @@ const module = "github.com/usher-go/usher"
 // mayImport is the whole import graph of the module, without tests and
 // examples. An edge is a design decision, so it is made here first.
 var mayImport = map[string]string{
-	"":                                 "",
-	"internal/strictjson":              "",
-	"internal/sqldb":                   "",
-	"internal/pgtest":                  "",
+	"":                    "",
+	"internal/strictjson": "",
+
 	"sources":                          "internal/strictjson",
 	"sources/sourcetest":               "sources",
 	"sources/internal/rest":            "sources",
 	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
 	"sources/salesforce/internal/soql": "",
-	"hierarchy":                        "",
-	"timezone":                         "",
-	"timezone/internal/gen":            "timezone",
-	"assignment":                       "sources",
-	"provisioning":                     "sources assignment hierarchy timezone internal/strictjson",
-	"provisioning/storetest":           "provisioning assignment sources",
-	"provisioning/sqlstore":            "provisioning assignment internal/strictjson",
-	"provisioning/phone":               "timezone",
-	"scim":                             "sources",
-	"scim/internal/clienttest":         "",
-	"scim/scimtest":                    "scim scim/internal/clienttest sources",
-	"scim/sqlstore":                    "internal/sqldb scim sources",
+
+	"hierarchy":                     "",
+	"timezone":                      "timezone/internal/key",
+	"timezone/internal/key":         "",
+	"timezone/internal/gen":         "timezone/internal/key",
+	"timezone/internal/gen/extract": "",
+	"assignment":                    "sources",
+
+	"provisioning":           "sources assignment hierarchy timezone internal/strictjson",
+	"provisioning/storetest": "provisioning assignment",
+	"provisioning/sqlstore":  "provisioning internal/sqldb",
+	"provisioning/phone":     "timezone",
+
+	"scim":                      "sources",
+	"scim/elimity":              "scim sources",
+	"scim/internal/elimitytest": "scim",
+	"scim/internal/clienttest":  "",
+	"scim/scimtest":             "scim sources scim/internal/clienttest",
+	"scim/sqlstore":             "scim sources internal/sqldb",
+
+	"internal/sqldb":  "",
+	"internal/pgtest": "",
 }
 
 // mayUse is which packages of which other modules a package may name.
 var mayUse = map[string][]string{
-	"hierarchy":              {"golang.org/x/net/idna"},
-	"internal/pgtest":        {"github.com/jackc/pgx/v5/stdlib"},
-	"provisioning":           {"golang.org/x/net/idna"},
-	"provisioning/phone":     {"github.com/nyaruka/phonenumbers"},
-	"provisioning/storetest": {"github.com/stretchr/testify"},
-	"sources/sourcetest":     {"github.com/stretchr/testify"},
-	"sources/salesforce":     {"golang.org/x/oauth2", "github.com/go-jose/go-jose/v4"},
-	"sources/internal/rest":  {"golang.org/x/oauth2"},
-	"scim":                   {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4", "github.com/scim2/filter-parser"},
-	"scim/scimtest":          {"github.com/stretchr/testify"},
+	"hierarchy":                 {"golang.org/x/net/idna"},
+	"provisioning":              {"golang.org/x/net/idna"},
+	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
+	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
+	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
+	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
+	"internal/pgtest":           {"github.com/jackc/pgx/v5/stdlib"},
 }
 
 // pure are the packages that decide. They link no HTTP, and of other modules
