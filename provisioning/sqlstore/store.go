@@ -94,8 +94,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 // withConn runs work on a connection of the pool, which has the settings that
-// SQLite keeps for each.
-func (s *Store) withConn(ctx context.Context, work func(conn *sql.Conn) error) error {
+// SQLite keeps for each. Where the context ended, the error matches the
+// context's, whatever the driver made of it.
+func (s *Store) withConn(ctx context.Context, work func(conn *sql.Conn) error) (err error) {
+	defer func() {
+		if ended := ctx.Err(); err != nil && ended != nil && !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err)
+		}
+	}()
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return err

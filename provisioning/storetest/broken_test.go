@@ -239,6 +239,25 @@ func TestEveryCheckCanFail(t *testing.T) {
 			return results, nil
 		}}, "members, want 3"},
 
+		{"Cancelled", "says what the driver says", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+			if len(actions) < 100 {
+				return s.Memory.Apply(ctx, tenant, actions)
+			}
+			<-ctx.Done()
+			return nil, errors.New("transaction has already been rolled back")
+		}}, "during Apply: it gave the error"},
+		{"Cancelled", "promises too much", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+			if len(actions) < 100 {
+				return s.Memory.Apply(ctx, tenant, actions)
+			}
+			results, err := s.Memory.Apply(ctx, tenant, actions)
+			s.Delete(tenant, actions[0].Member.ID)
+			return results, err
+		}}, "not in the team"},
+		{"Cancelled", "stops without a word", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+			return s.Memory.Apply(ctx, tenant, actions[:min(len(actions), 100)])
+		}}, "and no error"},
+
 		{"Concurrent", "does for each", editResults(func(_ *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
 			for i := range r {
 				r[i].Repeated = false

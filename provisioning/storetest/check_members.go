@@ -257,7 +257,58 @@ func checkCancelled(ctx context.Context, b *bench) error {
 	if len(results) != 0 {
 		return fmt.Errorf("Apply with a context that had ended gave %d results, want none: nothing was done", len(results))
 	}
-	return b.expect(ctx, tenant, person("ana"), person("bob"), person("cyd"))
+	if err := b.expect(ctx, tenant, person("ana"), person("bob"), person("cyd")); err != nil {
+		return err
+	}
+	for wait := time.Duration(0); wait < 5*time.Millisecond; wait += time.Millisecond {
+		if err := b.cancelApply(ctx, wait); err != nil {
+			return fmt.Errorf("with a context that ended during Apply: %w", err)
+		}
+	}
+	return nil
+}
+
+// cancelApply ends the context after a while, which may be in the middle of
+// anything. What has a result is done, and applying again does the rest.
+func (b *bench) cancelApply(ctx context.Context, wait time.Duration) error {
+	const name = "cancelled"
+	names := make([]string, 300)
+	for i := range names {
+		names[i] = fmt.Sprintf("p%03d in %v", i, wait)
+	}
+	actions := creates(names...)
+	short, cancel := context.WithCancel(ctx)
+	defer time.AfterFunc(wait, cancel).Stop()
+	results, err := b.store.Apply(short, name, actions)
+	cancel()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("it gave the error %w, want one that matches the context's", err)
+	}
+	if err == nil && len(results) < len(actions) {
+		return fmt.Errorf("it gave %d results for %d actions and no error, want the context's", len(results), len(actions))
+	}
+	if err := compareResults(actions[:len(results)], results, []outcome{done}); err != nil {
+		return err
+	}
+	team, err := b.team(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if _, ok := team[r.MemberID]; !ok {
+			return fmt.Errorf("action %s has the result that it is done, and its member is not in the team", r.Key)
+		}
+	}
+	results, err = b.store.Apply(ctx, name, actions)
+	if err != nil {
+		return err
+	}
+	for i, r := range results {
+		if _, before := team[actions[i].Member.ID]; r.Err != nil || r.Repeated != before {
+			return fmt.Errorf("action %s was %s when applied again, want it done if it was not and Repeated if it was", r.Key, outcomeOf(r))
+		}
+	}
+	return nil
 }
 
 // listing holds a listing that was to be cut short against the contract: it is
