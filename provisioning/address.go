@@ -2,6 +2,8 @@ package provisioning
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -26,14 +28,14 @@ func parseAddress(text string) (address, domain string, ok bool) {
 	return text[:at+1] + domain, domain, true
 }
 
-// usableLocal refuses what no mailbox name has: white space and controls.
-// Quoted local parts are refused with them.
+// usableLocal refuses what no mailbox name has: white space, controls, and
+// characters that cannot be seen. Quoted local parts are refused with them.
 func usableLocal(local string) bool {
 	if len(local) > 64 {
 		return false
 	}
 	for _, r := range local {
-		if r <= ' ' || r == 0x7f || r == '"' || r == '\uFFFD' {
+		if r <= ' ' || r == 0x7f || r == '"' || r >= utf8.RuneSelf && (r == utf8.RuneError || !unicode.IsPrint(r)) {
 			return false
 		}
 	}
@@ -47,7 +49,7 @@ func parseDomain(text string) (string, bool) {
 	if domain, ok := asciiDomain(text); ok {
 		return domain, true
 	}
-	if isASCII(text) {
+	if isASCII(text) || strings.ContainsRune(text, utf8.RuneError) {
 		return "", false
 	}
 	domain, err := idna.Lookup.ToASCII(text)
