@@ -5,18 +5,18 @@
 //
 // This package holds no code. Data goes one way through the others:
 //
-//	 okta · entra · salesforce · onelogin · rippling          any SCIM client
-//	            │ pull                                          │ push
-//	            ▼                                               ▼
-//	    sources.Source ──▶ sources.Collect ◀── scim.AsSource ── scim.NewHandler
-//	                            │
-//	                     sources.Snapshot        what the directory says, and
-//	                            │                how much of it is proved
-//	 []provisioning.Member ─▶ Resolver ◀─ Config
-//	                            │                pure: no I/O, no clock
-//	                       provisioning.Plan     who changes, how, and why
-//	                            │                shown, explained, approved
-//	                       provisioning.Apply ──▶ provisioning.Store
+//	okta · entra · salesforce · onelogin · rippling          any SCIM client
+//	           │ pull                                          │ push
+//	           ▼                                               ▼
+//	   sources.Source ──▶ sources.Collect ◀── scim.AsSource ── scim.NewHandler
+//	                           │
+//	                    sources.Snapshot        what the directory says, and
+//	                           │                how much of it is proved
+//	[]provisioning.Member ─▶ Resolver ◀─ Config
+//	                           │                pure: no I/O, no clock
+//	                      provisioning.Plan     who changes, how, and why
+//	                           │                shown, explained, approved
+//	                      provisioning.Apply ──▶ provisioning.Store
 //
 // Left of the Resolver the world is read, the Resolver thinks, and Apply
 // writes. A dry run is not a mode: it is not calling Apply.
