@@ -10,7 +10,7 @@ type resource struct {
 	doc *object
 }
 
-// parse reads the document of a record; base is not needed for looking.
+// parse reads the document of a record.
 func (rt *resourceType) parse(rec Record) (*resource, error) {
 	doc, err := parseObject(string(rec.Doc))
 	if err != nil {

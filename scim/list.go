@@ -23,7 +23,7 @@ type selection struct {
 	covered bool // where says all that filter says
 }
 
-// a found is a record that a query selects.
+// A found record is one that a query selects.
 type found struct {
 	rt  *resourceType
 	rec Record

@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -101,4 +102,44 @@ func TestRacingRestores(t *testing.T) {
 	require.Len(t, list, 1)
 	assert.Equal(t, a.id(), list[0]["id"])
 	assert.Equal(t, true, list[0]["active"])
+}
+
+// A meddlingStore makes another change between the reading and the writing of
+// the first update it sees.
+type meddlingStore struct {
+	scim.Store
+	once   sync.Once
+	meddle func()
+}
+
+func (s *meddlingStore) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
+	if w.Op == scim.Update {
+		s.once.Do(s.meddle)
+	}
+	return s.Store.Apply(ctx, dir, w)
+}
+
+// A change that came between is built upon: a PUT without active does not
+// bring back who has just been deactivated, and a PATCH keeps what it was not
+// about.
+func TestChangesThatComeBetween(t *testing.T) {
+	for name, c := range map[string]struct{ method, body string }{
+		"PUT":   {"PUT", user("between", `"title":"new"`)},
+		"PATCH": {"PATCH", ops(`{"op":"add","value":{"title":"new","roles":[{"value":"a","primary":true}]}}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inner := &scim.Memory{}
+			store := &meddlingStore{Store: inner}
+			server, direct := mount(t, scim.Config{Store: store}), mount(t, scim.Config{Store: inner})
+			path := "/Users/" + create(t, direct, "/Users", user("between")).id()
+			store.meddle = func() {
+				a := send(t, direct, testToken, "PATCH", path, ops(`{"op":"replace","path":"active","value":false}`))
+				assert.Equal(t, 200, a.status)
+			}
+			a := send(t, server, testToken, c.method, path, c.body)
+			require.Equal(t, 200, a.status, a.text)
+			assert.Equal(t, "new", a.body["title"])
+			assert.Equal(t, false, a.body["active"])
+		})
+	}
 }

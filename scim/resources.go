@@ -313,6 +313,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 	if err := rt.finish(next.doc); err != nil {
 		return Record{}, err
 	}
+	keepsActive := rt.name == TypeUser && next.doc.get("active") == nil
 	return x.retry(c, func() (Record, error) {
 		rec, old, err := x.current(rt, id, c)
 		if err != nil {
@@ -321,7 +322,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 		if err := rt.sameImmutable(old, next.doc); err != nil {
 			return Record{}, err
 		}
-		if active := old.get("active"); rt.name == TypeUser && active != nil && next.doc.get("active") == nil {
+		if active := old.get("active"); keepsActive && active != nil {
 			next.doc.set("active", active)
 		}
 		return x.store(rt, rec, next.doc, next.members, true)

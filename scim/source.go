@@ -33,6 +33,7 @@ func AsSource(store Store, tenant, connection string) *DirectorySource {
 const (
 	sourceKind      = "scim"
 	sourceUsersPage = 500
+	sourceDeltaPage = 200
 	sourceGroupPage = 20 // groups may be large
 )
 
@@ -137,7 +138,7 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 			at = n
 		}
 		for {
-			records, err := s.store.Changes(ctx, s.dir, at, sourceUsersPage)
+			records, err := s.store.Changes(ctx, s.dir, at, sourceDeltaPage)
 			if err != nil {
 				yield(sources.Change{}, s.fail("list changes", err))
 				return
@@ -156,7 +157,7 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 					return
 				}
 			}
-			if len(records) < sourceUsersPage {
+			if len(records) < sourceDeltaPage {
 				break
 			}
 		}
