@@ -1,0 +1,217 @@
+package provisioning_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/provisioning"
+)
+
+// allFields are the fields of a member.
+var allFields = []provisioning.Field{
+	provisioning.FieldConnection, provisioning.FieldExternalID, provisioning.FieldManaged, provisioning.FieldActive,
+	provisioning.FieldEmail, provisioning.FieldOtherEmails, provisioning.FieldPrivateEmail, provisioning.FieldGivenName, provisioning.FieldFamilyName, provisioning.FieldTitle,
+	provisioning.FieldPhone, provisioning.FieldMobilePhone, provisioning.FieldPhoneExtension, provisioning.FieldTimeZone, provisioning.FieldCountry, provisioning.FieldState,
+	provisioning.FieldLocale, provisioning.FieldManager, provisioning.FieldAssignment, provisioning.FieldSeats, provisioning.FieldHome, provisioning.FieldProfiles,
+	provisioning.FieldCapture, provisioning.FieldExtra,
+}
+
+// locksFor returns the locks of a source whose default assignment has a mode.
+func locksFor(t *testing.T, source string, mode assignment.Mode) (provisioning.Locks, provisioning.Member) {
+	cfg := provisioning.Config{Source: source, Domains: provisioning.Domains{Primary: "acme.com"}, Default: &assignment.Assignment{ID: "default", Mode: mode}}
+	m := memberFor(activeUser("u1", "ana@acme.com"))
+	m.Connection, m.ManagerID = source, "m-boss"
+	return resolver(t, cfg).Locks(), m
+}
+
+func lockCodes(l provisioning.Locks, m provisioning.Member) map[provisioning.Field]provisioning.Code {
+	codes := make(map[provisioning.Field]provisioning.Code)
+	for _, f := range allFields {
+		if lock := l.Field(m, f); lock.Locked {
+			codes[f] = lock.Reason.Code
+		}
+	}
+	return codes
+}
+
+// R72: locked with any source, whoever owns them. R118: and the settings under
+// an automatic assignment. R35: people can always be removed by hand.
+func TestLocksOfEverySource(t *testing.T) {
+	for _, source := range []string{"okta", "entra", "onelogin", "rippling", "scim"} {
+		l, m := locksFor(t, source, assignment.Automatic)
+		want := map[provisioning.Field]provisioning.Code{}
+		for _, f := range []provisioning.Field{provisioning.FieldConnection, provisioning.FieldExternalID, provisioning.FieldManaged, provisioning.FieldAssignment,
+			provisioning.FieldGivenName, provisioning.FieldFamilyName, provisioning.FieldManager, provisioning.FieldEmail, provisioning.FieldOtherEmails, provisioning.FieldPrivateEmail, provisioning.FieldTitle} {
+			want[f] = provisioning.CodeLockSource
+		}
+		for _, f := range []provisioning.Field{provisioning.FieldSeats, provisioning.FieldHome, provisioning.FieldProfiles, provisioning.FieldCapture, provisioning.FieldExtra} {
+			want[f] = provisioning.CodeLockAutomatic
+		}
+		require.Equal(t, want, lockCodes(l, m), source)
+	}
+}
+
+// R73: Salesforce locks the phones, locale and time zone as well, even where it
+// gave nothing.
+func TestLocksOfSalesforce(t *testing.T) {
+	l, m := locksFor(t, "salesforce", assignment.Manual)
+	codes := lockCodes(l, m)
+	for _, f := range []provisioning.Field{provisioning.FieldPhone, provisioning.FieldMobilePhone, provisioning.FieldPhoneExtension, provisioning.FieldTitle, provisioning.FieldLocale, provisioning.FieldTimeZone} {
+		require.Equal(t, provisioning.CodeLockSource, codes[f], f)
+	}
+	require.NotContains(t, codes, provisioning.FieldCountry, "never mapped, so free (C6)")
+	require.NotContains(t, codes, provisioning.FieldSeats, "the assignment is manual (R114)")
+	require.NotContains(t, codes, provisioning.FieldManager, "and the chart is the app's (R93)")
+}
+
+// R70, R71, C6: a field the source gave is locked; one it leaves empty can be
+// set once, and is locked until the source gives it; one it does not have at
+// all is free at any time (R36).
+func TestLocksSetOnce(t *testing.T) {
+	l, m := locksFor(t, "okta", assignment.Automatic)
+	require.False(t, l.Field(m, provisioning.FieldPhone).Locked)
+
+	edited, err := l.Edit(m, provisioning.FieldPhone, " 540.946.4600 ")
+	require.NoError(t, err)
+	require.Equal(t, "540.946.4600", edited.Phone)
+	require.Equal(t, provisioning.Hand, edited.Owners.Of(provisioning.FieldPhone))
+	require.Empty(t, m.Phone, "the member given is left alone")
+
+	_, err = l.Edit(edited, provisioning.FieldPhone, "1")
+	var locked *provisioning.LockError
+	require.ErrorAs(t, err, &locked)
+	require.Equal(t, provisioning.FieldPhone, locked.Field)
+	require.Equal(t, provisioning.CodeLockSetOnce, locked.Reason.Code)
+	require.ErrorContains(t, err, "phone is locked")
+
+	u := activeUser("u1", "ana@acme.com")
+	u.Phone = "(865) 365-1900"
+	r := resolver(t, okta())
+	synced := r.Resolve(provisioning.Input{Snapshot: allProven(u), Members: []provisioning.Member{edited}}).Actions[0].Member
+	require.Equal(t, u.Phone, synced.Phone, "R37")
+	require.Equal(t, provisioning.CodeLockSource, r.Locks().Field(synced, provisioning.FieldPhone).Reason.Code, "R70")
+
+	u.Phone = ""
+	emptied := r.Resolve(provisioning.Input{Snapshot: allProven(u), Members: []provisioning.Member{synced}}).Actions[0].Member
+	require.Equal(t, "(865) 365-1900", emptied.Phone, "S11")
+	require.False(t, r.Locks().Field(emptied, provisioning.FieldPhone).Locked, "empty in the source: one edit")
+
+	for range 2 {
+		m, err = l.Edit(m, provisioning.FieldMobilePhone, "1")
+		require.NoError(t, err, "Okta has no mobile phone")
+	}
+}
+
+// R30, R31: hand-made members, and those of another connection, are free, and
+// keep no owners.
+func TestLocksOfHandMadeMembers(t *testing.T) {
+	l, linked := locksFor(t, "okta", assignment.Automatic)
+	other := linked
+	other.Connection = "okta-2"
+	for _, m := range []provisioning.Member{{ID: "m1", Email: "ana@acme.com"}, other} {
+		require.Empty(t, lockCodes(l, m))
+		edited, err := l.Edit(m, provisioning.FieldTitle, "Queen")
+		require.NoError(t, err)
+		require.Equal(t, "Queen", edited.Title)
+		require.Equal(t, provisioning.Owners{}, edited.Owners)
+	}
+}
+
+// R83, R88, R93: the manager may be set by hand where the chart does not follow
+// the source, or where the source could not place the member.
+func TestLocksOfTheManager(t *testing.T) {
+	l, m := locksFor(t, "okta", assignment.Automatic)
+	require.True(t, l.Field(m, provisioning.FieldManager).Locked)
+	m.ManagerID = ""
+	edited, err := l.Edit(m, provisioning.FieldManager, "m-boss")
+	require.NoError(t, err)
+	_, err = l.Edit(edited, provisioning.FieldManager, "m-other")
+	require.NoError(t, err, "set by hand, so it may be set again")
+
+	m.ManagerID = "m-boss"
+	manual, _ := locksFor(t, "okta", assignment.Manual)
+	require.False(t, manual.Field(m, provisioning.FieldManager).Locked)
+	cfg := okta()
+	cfg.Hierarchy.Ignore = true
+	require.False(t, resolver(t, cfg).Locks().Field(m, provisioning.FieldManager).Locked)
+}
+
+// R131 to R134, A14: managers switch the capture of their direct reports, if
+// the company allows it and the assignment is manual.
+func TestToggleCapture(t *testing.T) {
+	manager := provisioning.Member{ID: "m-boss", Active: true}
+	for name, test := range map[string]struct {
+		allowed bool
+		mode    assignment.Mode
+		change  func(manager, m *provisioning.Member)
+		want    provisioning.Code
+	}{
+		"direct manager":          {true, assignment.Manual, func(_, _ *provisioning.Member) {}, ""},
+		"not allowed":             {false, assignment.Manual, func(_, _ *provisioning.Member) {}, provisioning.CodeToggleOff},
+		"automatic assignment":    {true, assignment.Automatic, func(_, _ *provisioning.Member) {}, provisioning.CodeLockAutomatic},
+		"somebody else's manager": {true, assignment.Manual, func(manager, _ *provisioning.Member) { manager.ID = "m-other" }, provisioning.CodeManagerNotDirect},
+		"inactive manager":        {true, assignment.Manual, func(manager, _ *provisioning.Member) { manager.Active = false }, provisioning.CodeManagerNotDirect},
+		"nobody's report":         {true, assignment.Manual, func(manager, m *provisioning.Member) { manager.ID, m.ManagerID = "", "" }, provisioning.CodeManagerNotDirect},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := okta()
+			cfg.Default = &assignment.Assignment{ID: "default", Mode: test.mode}
+			cfg.Managers.ToggleCapture = test.allowed
+			boss, m := manager, memberFor(activeUser("u1", "ana@acme.com"))
+			m.ManagerID = "m-boss"
+			test.change(&boss, &m)
+			lock := resolver(t, cfg).Locks().ToggleCapture(boss, m)
+			require.Equal(t, test.want != "", lock.Locked)
+			require.Equal(t, test.want, lock.Reason.Code)
+		})
+	}
+}
+
+// Edit takes a value of the field's type and no other.
+func TestEditTypes(t *testing.T) {
+	l, m := locksFor(t, "okta", assignment.Manual)
+	m.ManagerID = ""
+	good := map[provisioning.Field]any{
+		provisioning.FieldActive: false, provisioning.FieldPhone: "1", provisioning.FieldManager: "m2", provisioning.FieldHome: "ws1",
+		provisioning.FieldSeats: []string{"b", "a", "b"}, provisioning.FieldCapture: []string{"recording"},
+		provisioning.FieldProfiles: map[string]string{"ws1": "rep"}, provisioning.FieldExtra: map[string]any{"x": true},
+	}
+	for f, value := range good {
+		edited, err := l.Edit(m, f, value)
+		require.NoError(t, err, f)
+		require.Equal(t, provisioning.Hand, edited.Owners.Of(f), f)
+		for other, wrong := range good {
+			if _, same := value.(string); same && (other == provisioning.FieldPhone || other == provisioning.FieldManager || other == provisioning.FieldHome) || other == f ||
+				f == provisioning.FieldSeats && other == provisioning.FieldCapture || f == provisioning.FieldCapture && other == provisioning.FieldSeats {
+				continue
+			}
+			_, err := l.Edit(m, f, wrong)
+			assert.ErrorContains(t, err, "cannot be set to a", "%s to %T", f, wrong)
+			var locked *provisioning.LockError
+			assert.False(t, errors.As(err, &locked))
+		}
+		_, err = l.Edit(m, f, nil)
+		require.Error(t, err)
+	}
+	edited, err := l.Edit(m, provisioning.FieldSeats, []string{"b", "a", "b"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b"}, edited.Seats, "a set")
+
+	given := map[string]string{"ws1": "rep"}
+	edited, err = l.Edit(m, provisioning.FieldProfiles, given)
+	require.NoError(t, err)
+	given["ws1"] = "admin"
+	require.Equal(t, "rep", edited.Profiles["ws1"], "the value given is copied")
+
+	handMade := provisioning.Member{ID: "m1"}
+	for _, f := range []provisioning.Field{provisioning.FieldConnection, provisioning.FieldExternalID, provisioning.FieldAssignment} {
+		_, err := l.Edit(handMade, f, "x")
+		require.Error(t, err, "%s is nobody's to edit", f)
+	}
+	_, err = l.Edit(handMade, provisioning.FieldManaged, true)
+	require.Error(t, err)
+}
