@@ -44,7 +44,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	token := flags.String("token", "", "bearer token that clients must send (required)")
 	db := flags.String("db", "", "SQLite file to keep the directory in; empty keeps it in memory")
 	extension := flags.String("extension", scim.DefaultUserExtension, "URN of the user extension")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil // the usage has been printed
+	} else if err != nil {
 		return err
 	}
 	if *token == "" {
