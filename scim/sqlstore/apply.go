@@ -87,18 +87,19 @@ func (t *writer) create(ctx context.Context, w scim.Write) (scim.Record, error) 
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (directory, id) DO NOTHING`
 	at := fromTime(w.At)
 	made, err := t.tx.Exec(ctx, insert, t.dir, t.seq, w.Ref.Type, w.Ref.ID, t.seq, at, at, w.Display, string(w.Doc))
+	rec := scim.Record{
+		Ref: w.Ref, Version: t.seq, Ordinal: t.seq, Created: toTime(at), LastModified: toTime(at), Doc: w.Doc, Display: w.Display,
+	}
 	if err == nil && made == 0 {
 		err = scim.ErrDuplicate
 	}
 	if err == nil {
-		err = t.addKeys(ctx, t.seq, w.Ref.Type, distinct(w.Keys))
+		err = t.addKeys(ctx, rec, distinct(w.Keys))
 	}
 	if err == nil {
-		_, err = t.changeMembers(ctx, t.seq, w.Members)
+		_, err = t.changeMembers(ctx, rec, w.Members)
 	}
-	return scim.Record{
-		Ref: w.Ref, Version: t.seq, Ordinal: t.seq, Created: toTime(at), LastModified: toTime(at), Doc: w.Doc, Display: w.Display,
-	}, err
+	return rec, err
 }
 
 func (t *writer) update(ctx context.Context, rec scim.Record, w scim.Write) (scim.Record, error) {
@@ -109,7 +110,7 @@ func (t *writer) update(ctx context.Context, rec scim.Record, w scim.Write) (sci
 		}
 		rec.Doc, rec.Display = w.Doc, w.Display
 	}
-	membersChanged, err := t.changeMembers(ctx, rec.Ordinal, w.Members)
+	membersChanged, err := t.changeMembers(ctx, rec, w.Members)
 	if err != nil {
 		return rec, err
 	}
@@ -130,18 +131,30 @@ func (t *writer) update(ctx context.Context, rec scim.Record, w scim.Write) (sci
 // end has the number of this write, and each group that it was in takes one of
 // those that follow.
 func (t *writer) delete(ctx context.Context, rec scim.Record, at time.Time) error {
-	const touch = `UPDATE @records SET version = CAST(? AS BIGINT) + g.place, modified = ? FROM (
-			SELECT grp, ROW_NUMBER() OVER (ORDER BY grp) AS place FROM @members WHERE directory = ? AND member = ? AND grp <> ?
-		) AS g WHERE @records.directory = ? AND @records.ordinal = g.grp`
-	touched, err := t.tx.Exec(ctx, touch, t.seq, fromTime(at), t.dir, rec.Ordinal, rec.Ordinal, t.dir)
+	var groups []int64
+	const query = `SELECT grp FROM @members WHERE directory = ? AND member = ? AND grp <> ? ORDER BY grp`
+	err := t.tx.Each(ctx, query, []any{t.dir, rec.Ordinal, rec.Ordinal}, func(rows *sql.Rows) error {
+		var group int64
+		err := rows.Scan(&group)
+		groups = append(groups, group)
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	last := t.seq
+	for _, group := range groups {
+		last++
+		const touch = `UPDATE @records SET version = ?, modified = ? WHERE directory = ? AND ordinal = ?`
+		if _, err := t.tx.Exec(ctx, touch, last, fromTime(at), t.dir, group); err != nil {
+			return err
+		}
 	}
 	for _, statement := range []struct {
 		query string
 		args  []any
 	}{
-		{`UPDATE @directories SET seq = ? WHERE id = ?`, []any{t.seq + touched, t.dir}},
+		{`UPDATE @directories SET seq = ? WHERE id = ?`, []any{last, t.dir}},
 		{`DELETE FROM @members WHERE directory = ? AND grp = ?`, []any{t.dir, rec.Ordinal}},
 		{`DELETE FROM @members WHERE directory = ? AND member = ?`, []any{t.dir, rec.Ordinal}},
 		{`DELETE FROM @keys WHERE directory = ? AND ordinal = ?`, []any{t.dir, rec.Ordinal}},
@@ -192,16 +205,16 @@ func (t *writer) replaceKeys(ctx context.Context, rec scim.Record, keys []scim.K
 		}
 	}
 	keys = slices.DeleteFunc(keys, func(key scim.Key) bool { return slices.Contains(have, key) })
-	return t.addKeys(ctx, rec.Ordinal, rec.Type, keys)
+	return t.addKeys(ctx, rec, keys)
 }
 
 // addKeys writes keys that the record does not have. One that another record
 // has, and that is unique, is what makes it fewer.
-func (t *writer) addKeys(ctx context.Context, ordinal int64, typ string, keys []scim.Key) error {
+func (t *writer) addKeys(ctx context.Context, rec scim.Record, keys []scim.Key) error {
 	for some := range slices.Chunk(keys, batch) {
 		args := make([]any, 0, 6*len(some))
 		for _, key := range some {
-			args = append(args, t.dir, ordinal, key.Name, key.Value, typ, key.Unique)
+			args = append(args, t.dir, rec.Ordinal, key.Name, key.Value, rec.Type, key.Unique)
 		}
 		made, err := t.tx.Exec(ctx, `INSERT INTO @keys (directory, ordinal, name, value, type, is_unique)
 			VALUES `+sqldb.Marks("(?, ?, ?, ?, ?, ?)", len(some))+` ON CONFLICT DO NOTHING`, args...)

@@ -3,24 +3,30 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 
 	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/scim"
 )
 
-// A membership is a row to be: the member's ordinal and the text sent with it.
+// A membership is a row to be.
 type membership struct {
-	ordinal int64
+	ordinal int64 // the member's
+	typ     string
 	display string
 }
 
 // changeMembers changes the rows of a group and reports whether any changed.
 // But for Replace, its cost is that of the change, whatever the group holds.
-func (t *writer) changeMembers(ctx context.Context, group int64, c *scim.MemberChange) (changed bool, err error) {
+func (t *writer) changeMembers(ctx context.Context, rec scim.Record, c *scim.MemberChange) (changed bool, err error) {
 	if c == nil {
 		return false, nil
 	}
+	if rec.Type != scim.TypeGroup {
+		return false, fmt.Errorf("a %s cannot have members, only a %s", rec.Type, scim.TypeGroup)
+	}
+	group := rec.Ordinal
 	add, err := t.resolve(ctx, c.Add)
 	if err != nil {
 		return false, err
@@ -59,29 +65,39 @@ func (t *writer) resolve(ctx context.Context, links []scim.Link) ([]membership, 
 		}
 		displays[link.ID] = display
 	}
-	ordinals := make(map[string]int64, len(ids))
+	found, err := t.lookUp(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	add := make([]membership, 0, len(ids))
+	for _, id := range ids {
+		m, ok := found[id.(string)]
+		if !ok {
+			return nil, &scim.NoMemberError{ID: id.(string)}
+		}
+		m.display = displays[id.(string)]
+		add = append(add, m)
+	}
+	return add, nil
+}
+
+// lookUp finds records by their IDs.
+func (t *writer) lookUp(ctx context.Context, ids []any) (map[string]membership, error) {
+	found := make(map[string]membership, len(ids))
 	for some := range slices.Chunk(ids, batch) {
-		query := `SELECT id, ordinal FROM @records WHERE directory = ? AND id IN (` + sqldb.Marks("?", len(some)) + `)`
+		query := `SELECT id, ordinal, type FROM @records WHERE directory = ? AND id IN (` + sqldb.Marks("?", len(some)) + `)`
 		err := t.tx.Each(ctx, query, append([]any{t.dir}, some...), func(rows *sql.Rows) error {
 			var id string
-			var ordinal int64
-			err := rows.Scan(&id, &ordinal)
-			ordinals[id] = ordinal
+			var m membership
+			err := rows.Scan(&id, &m.ordinal, &m.typ)
+			found[id] = m
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	add := make([]membership, 0, len(ids))
-	for _, id := range ids {
-		ordinal, ok := ordinals[id.(string)]
-		if !ok {
-			return nil, &scim.NoMemberError{ID: id.(string)}
-		}
-		add = append(add, membership{ordinal, displays[id.(string)]})
-	}
-	return add, nil
+	return found, nil
 }
 
 // keepOnly removes the members that are not among keep. Those that stay are
@@ -107,45 +123,49 @@ func (t *writer) keepOnly(ctx context.Context, group int64, keep []membership) (
 	if err != nil {
 		return 0, err
 	}
-	const remove = `DELETE FROM @members WHERE directory = ? AND grp = ? AND member IN (`
-	return t.inBatches(ctx, remove, []any{t.dir, group}, gone, `)`)
+	return t.removeMembers(ctx, group, gone)
 }
 
 // removeIDs removes members by their ID; who is none is passed over.
 func (t *writer) removeIDs(ctx context.Context, group int64, ids []string) (removed int64, err error) {
-	gone := make([]any, 0, len(ids))
+	asked := make([]any, 0, len(ids))
 	for _, id := range ids {
 		if isText(id) {
-			gone = append(gone, id)
+			asked = append(asked, id)
 		}
 	}
-	const remove = `DELETE FROM @members WHERE directory = ? AND grp = ? AND member IN (
-		SELECT ordinal FROM @records WHERE directory = ? AND id IN (`
-	return t.inBatches(ctx, remove, []any{t.dir, group, t.dir}, gone, `))`)
+	found, err := t.lookUp(ctx, asked)
+	if err != nil {
+		return 0, err
+	}
+	gone := make([]any, 0, len(found))
+	for _, m := range found {
+		gone = append(gone, m.ordinal)
+	}
+	return t.removeMembers(ctx, group, gone)
 }
 
-// inBatches runs a statement for all values of a list, which stands between
-// head and tail.
-func (t *writer) inBatches(ctx context.Context, head string, args, list []any, tail string) (changed int64, err error) {
-	for some := range slices.Chunk(list, batch) {
-		rows, err := t.tx.Exec(ctx, head+sqldb.Marks("?", len(some))+tail, slices.Concat(args, some)...)
+func (t *writer) removeMembers(ctx context.Context, group int64, gone []any) (removed int64, err error) {
+	for some := range slices.Chunk(gone, batch) {
+		rows, err := t.tx.Exec(ctx, `DELETE FROM @members WHERE directory = ? AND grp = ? AND member IN (`+
+			sqldb.Marks("?", len(some))+`)`, append([]any{t.dir, group}, some...)...)
 		if err != nil {
 			return 0, err
 		}
-		changed += rows
+		removed += rows
 	}
-	return changed, nil
+	return removed, nil
 }
 
 // addMembers adds members; of those that are there it changes what differs.
 func (t *writer) addMembers(ctx context.Context, group int64, add []membership) (changed int64, err error) {
 	for some := range slices.Chunk(add, batch) {
-		args := make([]any, 0, 4*len(some))
+		args := make([]any, 0, 5*len(some))
 		for _, m := range some {
-			args = append(args, t.dir, group, m.ordinal, m.display)
+			args = append(args, t.dir, group, m.ordinal, m.typ, m.display)
 		}
-		rows, err := t.tx.Exec(ctx, `INSERT INTO @members (directory, grp, member, display) VALUES `+
-			sqldb.Marks("(?, ?, ?, ?)", len(some))+` ON CONFLICT (directory, grp, member)
+		rows, err := t.tx.Exec(ctx, `INSERT INTO @members (directory, grp, member, member_type, display) VALUES `+
+			sqldb.Marks("(?, ?, ?, ?, ?)", len(some))+` ON CONFLICT (directory, grp, member)
 			DO UPDATE SET display = excluded.display WHERE excluded.display <> '' AND excluded.display <> @members.display`, args...)
 		if err != nil {
 			return 0, err

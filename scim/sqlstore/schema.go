@@ -44,10 +44,11 @@ func migrations() [][]string {
 		`CREATE INDEX @keys_value ON @keys (directory, name, value, ordinal)`,
 		`CREATE UNIQUE INDEX @keys_unique ON @keys (directory, type, name, value) WHERE is_unique`,
 		`CREATE TABLE @members (
-			directory BIGINT NOT NULL,
-			grp       BIGINT NOT NULL,
-			member    BIGINT NOT NULL,
-			display   TEXT NOT NULL,
+			directory   BIGINT NOT NULL,
+			grp         BIGINT NOT NULL,
+			member      BIGINT NOT NULL,
+			member_type EXACT_TEXT NOT NULL,
+			display     TEXT NOT NULL,
 			PRIMARY KEY (directory, grp, member)
 		) BY_KEY`,
 		`CREATE INDEX @members_member ON @members (directory, member, grp)`,
