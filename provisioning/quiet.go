@@ -97,26 +97,26 @@ func first(text string) int {
 // unchanged reports whether a member is active in the source and in the team,
 // is governed, and has everything as it should be. It allocates nothing and may
 // say no in doubt.
-func (w listener) unchanged(member int32) bool {
-	user := w.userOf[member]
-	if user == none || w.mixed[user] {
+func (l listener) unchanged(member int32) bool {
+	user := l.userOf[member]
+	if user == none || l.mixed[user] {
 		return false
 	}
-	m, u, position := &w.members[member], &w.users[user], w.governing[user]
+	m, u, position := &l.members[member], &l.users[user], l.governing[user]
 	if !m.Active || u.Status != sources.StatusActive || position == assignment.Unmatched {
 		return false
 	}
 	if u.Email != m.Email || u.GivenName != m.GivenName || u.FamilyName != m.FamilyName ||
-		u.GivenName == "" || u.FamilyName == "" || !tidy(u.GivenName) || !tidy(u.FamilyName) || !w.settled(m, position) || !w.knownDomain(m.Email) {
+		u.GivenName == "" || u.FamilyName == "" || !tidy(u.GivenName) || !tidy(u.FamilyName) || !l.settled(m, position) || !l.knownDomain(m.Email) {
 		return false
 	}
 	given := FieldSet(1<<FieldEmail | 1<<FieldGivenName | 1<<FieldFamilyName)
 	same := quietField(&given, FieldTitle, u.Title, m.Title) &&
 		quietField(&given, FieldPrivateEmail, memberAddress(u.PrivateEmail), m.PrivateEmail) &&
-		w.quietPhones(&given, u, m) &&
+		l.quietPhones(&given, u, m) &&
 		quietField(&given, FieldCountry, u.Country, m.Country) &&
 		quietField(&given, FieldState, u.State, m.State) &&
-		w.quietPlace(&given, u, m)
+		l.quietPlace(&given, u, m)
 	if !same {
 		return false
 	}
@@ -157,13 +157,13 @@ func tidy(text string) bool {
 
 // quietPhones reports whether the phone numbers stay as they are and nothing is
 // to be told about them.
-func (w listener) quietPhones(given *FieldSet, u *sources.User, m *Member) bool {
+func (l listener) quietPhones(given *FieldSet, u *sources.User, m *Member) bool {
 	if u.Phone == "" && u.MobilePhone == "" && u.PhoneExtension == "" {
 		return true
 	}
 	country := cmp.Or(trimmed(u.Country), m.Country)
-	number, extension, codes := w.normalize(trimmed(u.Phone), trimmed(u.PhoneExtension), country)
-	mobile, _, more := w.normalize(trimmed(u.MobilePhone), "", country)
+	number, extension, codes := l.normalize(trimmed(u.Phone), trimmed(u.PhoneExtension), country)
+	mobile, _, more := l.normalize(trimmed(u.MobilePhone), "", country)
 	return len(codes)+len(more) == 0 &&
 		quietField(given, FieldPhone, number, m.Phone) &&
 		quietField(given, FieldPhoneExtension, extension, m.PhoneExtension) &&
@@ -208,13 +208,13 @@ func (w *work) settled(m *Member, position int32) bool {
 
 // quietPlace reports whether time zone and locale stay as they are and nothing
 // is to be told about them.
-func (w listener) quietPlace(given *FieldSet, u *sources.User, m *Member) bool {
+func (l listener) quietPlace(given *FieldSet, u *sources.User, m *Member) bool {
 	if u.Locale == DefaultLocale && m.Locale == DefaultLocale { // nearly everybody
 		*given |= 1 << FieldLocale
-	} else if !quietField(given, FieldLocale, w.spelling(u.Locale), m.Locale) || u.Locale != "" && w.spelling(u.Locale) == "" {
+	} else if !quietField(given, FieldLocale, l.spelling(u.Locale), m.Locale) || u.Locale != "" && l.spelling(u.Locale) == "" {
 		return false
 	}
-	zone := w.zone(u)
+	zone := l.zone(u)
 	if zone.Notes != 0 {
 		for note := range zone.Notes.All() {
 			if !informative(note) {
