@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// MaxFilterBytes is the greatest length of a filter, a sort attribute or a
-// PATCH path.
-const MaxFilterBytes = 8 << 10
-
 // A filter is a parsed and resolved filter (RFC 7644 section 3.4.2.2).
 type filter struct {
 	op     filterOp
@@ -49,10 +45,10 @@ var filterOps = [...]struct {
 }
 
 // parseFilter parses text for resources of type rt. Work and depth are
-// bounded: the text by MaxFilterBytes, the nesting by maxDepth.
+// bounded: the text by Config.MaxFilter, the nesting by maxDepth.
 func (rt *resourceType) parseFilter(text string) (*filter, error) {
-	if len(text) > MaxFilterBytes {
-		return nil, badFilter("the filter is longer than %d bytes", MaxFilterBytes)
+	if len(text) > rt.maxFilter {
+		return nil, badFilter("the filter is longer than %d bytes", rt.maxFilter)
 	}
 	p := filterParser{in: text, rt: rt}
 	f, err := p.either(0)

@@ -12,7 +12,7 @@ import (
 
 func testTypes(tb testing.TB) (user, group *resourceType) {
 	tb.Helper()
-	types, err := compileTypes(Config{})
+	types, err := compileTypes(Config{MaxFilter: DefaultMaxFilter})
 	require.NoError(tb, err)
 	return types[0], types[1]
 }
@@ -113,7 +113,7 @@ func TestFilterRefuses(t *testing.T) {
 		`userName[x eq 1]`, `emails[a[b pr]]`, `name eq "x"`, `active gt true`, `active co "t"`, `active eq "maybe"`,
 		`userName co null`, `userName gt null`, `meta.created gt "soon"`, `user name eq 1`, `a..b pr`, `[x]`, `()`,
 		strings.Repeat("(", maxDepth+1) + "title pr" + strings.Repeat(")", maxDepth+1),
-		`title eq "` + strings.Repeat("a", MaxFilterBytes) + `"`,
+		`title eq "` + strings.Repeat("a", DefaultMaxFilter) + `"`,
 	} {
 		_, err := rt.parseFilter(filter)
 		if assert.Error(t, err, filter) {

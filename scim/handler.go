@@ -21,8 +21,8 @@ const (
 	DefaultMaxPageSize   = 1000
 	DefaultMaxBody       = 1 << 20
 	DefaultMaxOperations = 1000
+	DefaultMaxFilter     = 8 << 10
 	DefaultReadTimeout   = 30 * time.Second
-	maxURLBytes          = 8 << 10
 )
 
 // Config describes a handler. Store and Authenticate are required; the zero
@@ -34,7 +34,7 @@ type Config struct {
 	// else is looked at. An error that matches ErrUnavailable is answered
 	// with 503, any other error and a principal without a tenant with 401;
 	// the error's text is logged and not sent. See BearerTokens.
-	Authenticate func(*http.Request) (Principal, error)
+	Authenticate Authenticator
 
 	// BaseURL is the absolute URL under which clients reach the handler, such
 	// as "https://app.example.com/scim/v2". Empty takes scheme, host and
@@ -54,11 +54,14 @@ type Config struct {
 
 	// PageSize and MaxPageSize bound a page of a listing, MaxBody the bytes of
 	// a request, MaxOperations the operations of a PATCH or a bulk request,
-	// and ReadTimeout the time a client may take to send its request's body.
+	// MaxFilter the bytes of a URL's query, a filter or a path, and
+	// ReadTimeout the time a client may take to send its request's body. 0
+	// stands for the default of that name.
 	PageSize      int
 	MaxPageSize   int
 	MaxBody       int64
 	MaxOperations int
+	MaxFilter     int
 	ReadTimeout   time.Duration
 	// RateLimit is the number of requests a second that each tenant may make,
 	// with bursts of the same size; more are answered with 429. 0 is no
@@ -119,13 +122,14 @@ func NewHandler(cfg Config) (http.Handler, error) {
 	if cfg.RateLimit != 0 && cfg.RateLimit < 50 {
 		return nil, fmt.Errorf("scim: Config.RateLimit %d: want 0 or at least 50 requests a second", cfg.RateLimit)
 	}
-	if cfg.PageSize < 0 || cfg.MaxPageSize < 0 || cfg.MaxBody < 0 || cfg.MaxOperations < 0 || cfg.ReadTimeout < 0 {
+	if cfg.PageSize < 0 || cfg.MaxPageSize < 0 || cfg.MaxBody < 0 || cfg.MaxOperations < 0 || cfg.MaxFilter < 0 || cfg.ReadTimeout < 0 {
 		return nil, errors.New("scim: Config: a limit is negative")
 	}
 	setDefault(&cfg.MaxPageSize, DefaultMaxPageSize)
 	setDefault(&cfg.PageSize, min(DefaultPageSize, cfg.MaxPageSize))
 	setDefault(&cfg.MaxBody, DefaultMaxBody)
 	setDefault(&cfg.MaxOperations, DefaultMaxOperations)
+	setDefault(&cfg.MaxFilter, DefaultMaxFilter)
 	setDefault(&cfg.ReadTimeout, DefaultReadTimeout)
 	if cfg.PageSize > cfg.MaxPageSize {
 		return nil, fmt.Errorf("scim: Config.PageSize %d is greater than MaxPageSize %d", cfg.PageSize, cfg.MaxPageSize)
@@ -188,11 +192,11 @@ func (x *exchange) serve() error {
 			return fail(http.StatusTooManyRequests, "", "too many requests; wait as Retry-After says")
 		}
 	}
-	if len(x.r.URL.RawQuery) > maxURLBytes || len(x.r.URL.Path) > maxURLBytes {
-		if len(x.r.URL.Query().Get("filter")) > MaxFilterBytes {
-			return badFilter("the filter is longer than %d bytes", MaxFilterBytes)
+	if most := x.cfg.MaxFilter; len(x.r.URL.RawQuery) > most || len(x.r.URL.Path) > most {
+		if len(x.r.URL.Query().Get("filter")) > most {
+			return badFilter("the filter is longer than %d bytes", most)
 		}
-		return fail(http.StatusRequestURITooLong, "", "the URL is longer than %d bytes; use POST with /.search", maxURLBytes)
+		return fail(http.StatusRequestURITooLong, "", "the URL is longer than %d bytes; use POST with /.search", most)
 	}
 	x.base = x.baseURL()
 	segments, err := x.segments()

@@ -208,3 +208,25 @@ func TestPasswordsAreTakenAndNeverKept(t *testing.T) {
 	assert.NotContains(t, string(page.Records[0].Doc), "s3cret")
 	assert.Equal(t, 403, send(t, server, testToken, "GET", "/Users?filter="+url.QueryEscape(`password sw "s"`), "").status)
 }
+
+func TestLimitsAreTheConfigs(t *testing.T) {
+	server := mount(t, scim.Config{MaxFilter: 40, MaxBody: 300, MaxOperations: 1})
+	path := "/Users/" + create(t, server, "/Users", user("limits")).id()
+	long := `title eq "` + strings.Repeat("a", 40) + `"`
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"GET", "/Users?filter=" + url.QueryEscape(`title pr`), "", 200},
+		{"GET", "/Users?filter=" + url.QueryEscape(long), "", 400},
+		{"GET", "/Users?attributes=" + strings.Repeat("a", 40), "", 414},
+		{"POST", "/.search", fmt.Sprintf(`{"filter":%q}`, long), 400},
+		{"POST", "/.search", fmt.Sprintf(`{"sortBy":%q}`, strings.Repeat("a", 41)), 400},
+		{"PATCH", path, ops(`{"op":"remove","path":"` + strings.Repeat("a", 41) + `"}`), 400},
+		{"PATCH", path, ops(`{"op":"remove","path":"title"}`), 200},
+		{"PATCH", path, ops(`{"op":"remove","path":"title"}`, `{"op":"remove","path":"title"}`), 413},
+		{"POST", "/Users", user("x", `"title":"` + strings.Repeat("a", 300) + `"`), 413},
+	} {
+		assert.Equal(t, c.status, send(t, server, testToken, c.method, c.path, c.body).status, "%s %s %s", c.method, c.path, c.body)
+	}
+}

@@ -225,7 +225,7 @@ func (rt *resourceType) sortPath(sortBy string) (attrPath, error) {
 		return attrPath{}, nil
 	}
 	path, ok := rt.resolve(sortBy)
-	if !ok || path.attr == "" || len(sortBy) > MaxFilterBytes {
+	if !ok || path.attr == "" || len(sortBy) > rt.maxFilter {
 		return path, badPath("sortBy: %q is not the name of an attribute", clip(sortBy))
 	}
 	if path.leaf().hidden() {

@@ -17,7 +17,7 @@ func everything(tb testing.TB) *resourceType {
 	text := func(name string, mutability schema.AttributeMutability) schema.SimpleParams {
 		return schema.SimpleStringParams(schema.StringParams{Name: name, Mutability: mutability})
 	}
-	types, err := compileTypes(Config{Types: []ResourceType{{Name: "Thing", Endpoint: "/Things", Schema: schema.Schema{
+	types, err := compileTypes(Config{MaxFilter: DefaultMaxFilter, Types: []ResourceType{{Name: "Thing", Endpoint: "/Things", Schema: schema.Schema{
 		ID: "urn:example:2.0:Thing", Attributes: schema.Attributes{
 			number("count", schema.AttributeTypeInteger()),
 			number("ratio", schema.AttributeTypeDecimal()),

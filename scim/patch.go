@@ -123,8 +123,8 @@ func (p *patcher) applyOne(op patchOp) error {
 
 // path parses the target of an operation.
 func (p *patcher) path(text string, value any) (patchPath, error) {
-	if len(text) > MaxFilterBytes {
-		return patchPath{}, badPath("path: longer than %d bytes", MaxFilterBytes)
+	if len(text) > p.rt.maxFilter {
+		return patchPath{}, badPath("path: longer than %d bytes", p.rt.maxFilter)
 	}
 	in := filterParser{in: text, rt: p.rt}
 	name := in.word()

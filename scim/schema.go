@@ -107,6 +107,7 @@ type resourceType struct {
 	containers                  []*container // core and extensions
 	links                       string       // the attribute that Record.Links stand for: members or groups
 	onRequest                   bool         // some attribute is served only when asked for
+	maxFilter                   int          // Config.MaxFilter
 }
 
 // common are the attributes of every resource (RFC 7643 section 3.1).
@@ -198,7 +199,7 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 			}
 			names[name] = true
 		}
-		rt := &resourceType{name: decl.Name, endpoint: decl.Endpoint, description: decl.Description, links: "groups"}
+		rt := &resourceType{name: decl.Name, endpoint: decl.Endpoint, description: decl.Description, links: "groups", maxFilter: cfg.MaxFilter}
 		if decl.Name == TypeGroup {
 			rt.links = "members"
 		}
