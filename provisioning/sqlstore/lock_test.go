@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-const shortLease = 150 * time.Millisecond
+const shortLease = time.Second
 
 // openLeasing opens a store whose locks end soon after their holder died.
 func openLeasing(t *testing.T, dsn string) *sqlstore.Store {
@@ -55,7 +55,7 @@ func TestLivingHolderKeepsTheLock(t *testing.T) {
 	dsn := fileDSN(t)
 	unlock, err := openLeasing(t, dsn).Lock(t.Context(), tenant)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*shortLease)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*shortLease)
 	defer cancel()
 	_, err = openLeasing(t, dsn).Lock(ctx, tenant)
 	assert.ErrorIs(t, err, provisioning.ErrLocked)
