@@ -2,6 +2,7 @@ package provisioning_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -69,7 +70,7 @@ func change(node any, try func(describe string), path string) {
 			set(v + "x")
 			try(at)
 		case float64:
-			set(v/2 + 1)
+			set(-v - 7)
 			try(at)
 		case bool:
 			set(!v)
@@ -211,20 +212,27 @@ func readAgain(plan *provisioning.Plan) error {
 	return err
 }
 
-// Whatever is read as a plan has the hash of its content, prints, and says the
-// same when it is written and read again.
+// Whatever is read as a plan has the hash of its content, prints without a
+// forged line, says the same when it is written and read again, and can be
+// applied. The fuzzer does not find hashes, so the plan is sealed for it.
 func FuzzReadPlan(f *testing.F) {
 	f.Add([]byte(planJSON(f, somePlan(f))))
 	f.Add([]byte(planJSON(f, resolver(f, okta()).Resolve(provisioning.Input{}))))
-	f.Add([]byte(`{"format":1,"actions":[{"kind":"create","changes":[{"field":"seats","old":null,"new":["a",1],"owner":"source"}]}],"hash":"x"}`))
+	f.Add([]byte(`{"format":1,"actions":[{"kind":"create","with":"g","changes":[{"field":"seats","old":null,"new":["a",1],"owner":"source"}],"reasons":[{"code":"a\nb"}]}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := provisioning.ReadPlan(data); err != nil {
+			data = provisioning.Sealed(data)
+		}
 		plan, err := provisioning.ReadPlan(data)
 		if err != nil {
 			return
 		}
 		require.NotEmpty(t, plan.Hash)
 		require.NoError(t, readAgain(plan))
-		_ = plan.String()
+		lines := 1 + len(plan.Breakers) + len(plan.Actions) + len(plan.Held) + len(plan.Findings) + len(plan.Skipped)
+		require.Equal(t, lines, strings.Count(plan.String(), "\n"), "%q", plan.String())
 		_ = plan.Explain("x")
+		_, err = provisioning.Apply(context.Background(), new(provisioning.Memory), "t", plan, approveAll(plan)...)
+		require.NoError(t, err)
 	})
 }
