@@ -192,11 +192,11 @@ func (x *exchange) serve() error {
 			return fail(http.StatusTooManyRequests, "", "too many requests; wait as Retry-After says")
 		}
 	}
-	if most := x.cfg.MaxFilter; len(x.r.URL.RawQuery) > most || len(x.r.URL.Path) > most {
+	if most := x.cfg.MaxFilter; len(x.r.URL.RawQuery) > most || len(x.r.URL.Path) > DefaultMaxFilter {
 		if len(x.r.URL.Query().Get("filter")) > most {
 			return badFilter("the filter is longer than %d bytes", most)
 		}
-		return fail(http.StatusRequestURITooLong, "", "the URL is longer than %d bytes; use POST with /.search", most)
+		return fail(http.StatusRequestURITooLong, "", "the URL is too long; use POST with /.search")
 	}
 	x.base = x.baseURL()
 	segments, err := x.segments()

@@ -225,7 +225,7 @@ func TestLimitsAreTheConfigs(t *testing.T) {
 		{"PATCH", path, ops(`{"op":"remove","path":"` + strings.Repeat("a", 41) + `"}`), 400},
 		{"PATCH", path, ops(`{"op":"remove","path":"title"}`), 200},
 		{"PATCH", path, ops(`{"op":"remove","path":"title"}`, `{"op":"remove","path":"title"}`), 413},
-		{"POST", "/Users", user("x", `"title":"` + strings.Repeat("a", 300) + `"`), 413},
+		{"POST", "/Users", user("x", `"title":"`+strings.Repeat("a", 300)+`"`), 413},
 	} {
 		assert.Equal(t, c.status, send(t, server, testToken, c.method, c.path, c.body).status, "%s %s %s", c.method, c.path, c.body)
 	}
