@@ -98,7 +98,7 @@ func (p *pass) text(d *draft, f Field, value string) {
 // was the source's, a hand may now set it once (C6).
 func (p *pass) empty(d *draft, f Field, present bool) {
 	owner := d.after.Owners.Of(f)
-	if present && (owner == Source || d.kind == KindUpdate && d.before.Owners == Owners{}) {
+	if owner == Source || present && d.kind == KindUpdate && d.before.Owners == (Owners{}) {
 		d.emptied |= 1 << f
 	}
 	if owner == Source {
