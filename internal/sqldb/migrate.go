@@ -3,7 +3,9 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"time"
 )
 
 // Migrate makes the tables, or brings them up to date, in one transaction. Who
@@ -14,7 +16,7 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 	if err := db.settle(ctx); err != nil {
 		return err
 	}
-	return db.Write(ctx, func(tx *Tx) error {
+	err := db.Write(ctx, func(tx *Tx) error {
 		const lock = `INSERT INTO @schema (id, version) VALUES (1, 0)
 			ON CONFLICT (id) DO UPDATE SET version = @schema.version RETURNING version`
 		var version int
@@ -34,34 +36,74 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 		_, err := tx.Exec(ctx, `UPDATE @schema SET version = ?`, len(steps))
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return db.checkShared(ctx)
 }
 
 // settle makes what a migration needs to begin: the table with the version,
 // whose row migrations take turns on, and in SQLite the write-ahead log, which
 // lets others read while one writes.
 func (db *DB) settle(ctx context.Context) error {
-	conn, err := db.Conn(ctx)
-	if err != nil {
+	return db.withConn(ctx, func(conn *sql.Conn) error {
+		create := `CREATE TABLE IF NOT EXISTS @schema (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`
+		if db.dialect == PostgreSQL { // where two that create one table at a time would fail
+			create = `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('@schema')); ` + create + `; END $$`
+		} else if err := useWAL(ctx, conn); err != nil {
+			return err
+		}
+		_, err := conn.ExecContext(ctx, db.SQL(create))
 		return err
-	}
-	defer conn.Close()
-	create := `CREATE TABLE IF NOT EXISTS @schema (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`
-	if db.dialect == PostgreSQL { // where two that create one table at a time would fail
-		create = `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('@schema')); ` + create + `; END $$`
-	} else if err := walMode(ctx, conn); err != nil {
-		return err
-	}
-	_, err = conn.ExecContext(ctx, db.SQL(create))
-	return err
+	})
 }
 
-func walMode(ctx context.Context, conn *sql.Conn) error {
+const (
+	walTries = 40
+	walPause = 25 * time.Millisecond
+)
+
+// useWAL turns the write-ahead log on. While another connection does so, SQLite
+// refuses it at once, whatever the busy timeout, so it is tried for a second.
+func useWAL(ctx context.Context, conn *sql.Conn) error {
 	var mode string
-	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
-		return err
+	for try := 1; ; try++ {
+		err := conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+		if err == nil {
+			break
+		}
+		if try == walTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(walPause):
+		}
 	}
 	if mode != "wal" && mode != "memory" {
 		return fmt.Errorf("journal mode is %q; want a database that can have a write-ahead log (wal), or one in memory", mode)
 	}
 	return nil
+}
+
+// checkShared finds out, while one connection is in use, whether another sees
+// the same tables. In a plain database in memory it does not.
+func (db *DB) checkShared(ctx context.Context) error {
+	if db.dialect != SQLite || db.pool.Stats().MaxOpenConnections == 1 {
+		return nil
+	}
+	return db.withConn(ctx, func(*sql.Conn) error {
+		return db.withConn(ctx, func(other *sql.Conn) error {
+			var tables int
+			const query = `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '@schema'`
+			if err := other.QueryRowContext(ctx, db.SQL(query)).Scan(&tables); err != nil {
+				return err
+			}
+			if tables == 0 {
+				return errors.New("each connection has a database of its own; want a file, cache=shared, or a pool of one connection (SetMaxOpenConns(1))")
+			}
+			return nil
+		})
+	})
 }

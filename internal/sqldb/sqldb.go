@@ -56,12 +56,14 @@ func New(pool *sql.DB, dialect Dialect, prefix string) (*DB, error) {
 	}
 	db := &DB{pool: pool, dialect: dialect}
 	if dialect == PostgreSQL {
-		db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", `TEXT COLLATE "C"`,
-			"SERIAL_KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BY_KEY", "")
+		db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", `TEXT COLLATE "C"`, "JSON_TYPE", "JSONB",
+			"SERIAL_KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BY_KEY", "",
+			"NOW_MS", "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
 		return db, nil
 	}
-	db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", "TEXT",
-		"SERIAL_KEY", "INTEGER PRIMARY KEY AUTOINCREMENT", "BY_KEY", "WITHOUT ROWID")
+	db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", "TEXT", "JSON_TYPE", "TEXT",
+		"SERIAL_KEY", "INTEGER PRIMARY KEY AUTOINCREMENT", "BY_KEY", "WITHOUT ROWID",
+		"NOW_MS", "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")
 	db.writer = make(chan struct{}, 1)
 	db.writer <- struct{}{}
 	return db, nil
@@ -70,8 +72,9 @@ func New(pool *sql.DB, dialect Dialect, prefix string) (*DB, error) {
 // SQL returns a query in the language of the database. In the query @ stands
 // for the prefix of the tables, ? for an argument, and these words for what
 // each language says in its own way: EXACT_TEXT, a text that compares byte for
-// byte; SERIAL_KEY, a primary key that counts; BY_KEY, at the end of a table
-// whose rows are kept in the order of its key.
+// byte; JSON_TYPE, a JSON document; SERIAL_KEY, a primary key that counts;
+// BY_KEY, at the end of a table whose rows are kept in the order of its key;
+// NOW_MS, the clock of the database, in milliseconds since 1970.
 func (db *DB) SQL(query string) string {
 	query = db.words.Replace(query)
 	if db.dialect == SQLite {
@@ -89,21 +92,34 @@ func (db *DB) SQL(query string) string {
 	}
 }
 
-// Conn takes a connection from the pool. The caller closes it.
-func (db *DB) Conn(ctx context.Context) (*sql.Conn, error) {
+// withConn runs work on a connection of the pool, which has the settings that
+// SQLite keeps for each. Where the context ended, the error matches the
+// context's, whatever the driver made of it.
+func (db *DB) withConn(ctx context.Context, work func(*sql.Conn) error) (err error) {
+	defer func() {
+		if ended := ctx.Err(); err != nil && ended != nil && !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err)
+		}
+	}()
 	conn, err := db.pool.Conn(ctx)
-	if err != nil || db.dialect != SQLite {
-		return conn, err
+	if err != nil {
+		return err
 	}
-	if err := patient(ctx, conn); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	defer func() { _ = conn.Close() }() // gives it back to the pool
+	if db.dialect == SQLite {
+		if err := prepareSQLite(ctx, conn); err != nil {
+			return err
+		}
 	}
-	return conn, nil
+	return work(conn)
 }
 
-// patient has a connection to SQLite wait for other processes, where the
-// program has made no choice of its own.
-func patient(ctx context.Context, conn *sql.Conn) error {
+// prepareSQLite has a connection enforce foreign keys, and wait for other
+// processes where the program has made no choice of its own.
+func prepareSQLite(ctx context.Context, conn *sql.Conn) error {
+	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = ON"); err != nil {
+		return err
+	}
 	var timeout int
 	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&timeout); err != nil || timeout > 0 {
 		return err
@@ -132,7 +148,11 @@ func (db *DB) Write(ctx context.Context, work func(*Tx) error) error {
 			return ctx.Err()
 		}
 	}
-	return db.transaction(ctx, nil, work)
+	options := new(sql.TxOptions)
+	if db.dialect == PostgreSQL { // what statements that wait for a row are written for
+		options.Isolation = sql.LevelReadCommitted
+	}
+	return db.transaction(ctx, options, work)
 }
 
 // Read runs work in a transaction that sees one state of the database.
@@ -145,20 +165,17 @@ func (db *DB) Read(ctx context.Context, work func(*Tx) error) error {
 }
 
 func (db *DB) transaction(ctx context.Context, options *sql.TxOptions, work func(*Tx) error) error {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	tx, err := conn.BeginTx(ctx, options)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // does nothing after Commit
-	if err := work(&Tx{Tx: tx, db: db}); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return db.withConn(ctx, func(conn *sql.Conn) error {
+		tx, err := conn.BeginTx(ctx, options)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // does nothing after Commit
+		if err := work(&Tx{Tx: tx, db: db}); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
 }
 
 // Exec runs a statement and returns how many rows it changed.

@@ -2,12 +2,12 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"strings"
 
+	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/provisioning"
 )
 
@@ -125,8 +125,8 @@ func (s *Store) Members(ctx context.Context, tenant string) iter.Seq2[provisioni
 }
 
 func (s *Store) members(ctx context.Context, tenant string, each func(provisioning.Member) bool) error {
-	return s.withConn(ctx, func(conn *sql.Conn) error {
-		rows, err := conn.QueryContext(ctx, s.dialect.sql(selectMembers), tenant)
+	return s.db.Read(ctx, func(tx *sqldb.Tx) error {
+		rows, err := tx.QueryContext(ctx, s.db.SQL(selectMembers), tenant)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/provisioning"
 )
 
@@ -83,20 +84,12 @@ func pages[T any](ctx context.Context, s *Store, op, query, tenant string, scan 
 }
 
 func readPage[T any](ctx context.Context, s *Store, query, tenant string, after int64, scan func(*sql.Rows) (int64, T, error)) (page []T, last int64, err error) {
-	err = s.withConn(ctx, func(conn *sql.Conn) error {
-		rows, err := conn.QueryContext(ctx, s.dialect.sql(query), tenant, after, pageSize)
-		if err != nil {
+	err = s.db.Read(ctx, func(tx *sqldb.Tx) error {
+		return tx.Each(ctx, query, []any{tenant, after, pageSize}, func(rows *sql.Rows) error {
+			seq, value, err := scan(rows)
+			page, last = append(page, value), seq
 			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var value T
-			if last, value, err = scan(rows); err != nil {
-				return err
-			}
-			page = append(page, value)
-		}
-		return rows.Err()
+		})
 	})
 	return page, last, err
 }

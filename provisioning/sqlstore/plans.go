@@ -2,11 +2,10 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/provisioning"
 )
 
@@ -29,13 +28,14 @@ func (s *Store) SavePlan(ctx context.Context, tenant string, p *provisioning.Pla
 // the database is an error.
 func (s *Store) Plan(ctx context.Context, tenant, hash string) (*provisioning.Plan, error) {
 	var text []byte
-	err := s.withConn(ctx, func(conn *sql.Conn) error {
+	err := s.db.Read(ctx, func(tx *sqldb.Tx) error {
 		const query = `SELECT plan FROM @plans WHERE tenant = ? AND hash = ?`
-		return conn.QueryRowContext(ctx, s.dialect.sql(query), tenant, hash).Scan(&text)
+		found, err := tx.Get(ctx, query, []any{tenant, hash}, &text)
+		if err == nil && !found {
+			err = provisioning.ErrNoPlan
+		}
+		return err
 	})
-	if errors.Is(err, sql.ErrNoRows) {
-		err = provisioning.ErrNoPlan
-	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: plan %.12s: %w", hash, err)
 	}
