@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/usher-go/usher/sources"
@@ -42,14 +43,14 @@ func (p *pass) resolveClaims() {
 		wanted[key] = append(wanted[key], c)
 	}
 	holders := p.holders(wanted)
-	for key, claims := range wanted {
-		p.meet(claims, holders[key])
-	}
 	mover := make(map[int32]*claim, len(p.claims))
 	for i := range p.claims {
 		if c := &p.claims[i]; int(c.person) < len(p.members) {
 			mover[c.person] = c
 		}
+	}
+	for key, claims := range wanted {
+		p.meet(claims, holders[key], mover)
 	}
 	waiting := make(map[*claim][]*claim)
 	var denied []*claim
@@ -73,6 +74,9 @@ func (p *pass) resolveClaims() {
 		for _, waiter := range waiting[c] {
 			if waiter.denied == "" {
 				waiter.denied = CodeEmailTaken
+				if waiter.converted {
+					waiter.denied = CodeEmailCollision
+				}
 				denied = append(denied, waiter)
 			}
 		}
@@ -100,7 +104,7 @@ func (p *pass) holders(wanted map[string][]*claim) map[string][]int32 {
 }
 
 // meet decides among the claims to one address (S5, S8).
-func (p *pass) meet(claims []*claim, holders []int32) {
+func (p *pass) meet(claims []*claim, holders []int32, mover map[int32]*claim) {
 	var converted, movers, newcomers int
 	for _, c := range claims {
 		switch {
@@ -114,9 +118,9 @@ func (p *pass) meet(claims []*claim, holders []int32) {
 	}
 	for _, c := range claims {
 		switch isMover := int(c.person) < len(p.members); {
-		case c.converted && (len(claims) > 1 || p.heldByLinked(holders, c.person)):
+		case c.converted && (len(claims) > 1 || p.keptByLinked(holders, mover)):
 			c.denied = CodeEmailCollision
-		case c.converted && len(holders) > 0 && !isMover:
+		case c.converted && !isMover && p.handMade(holders):
 			c.denied = CodeAdoptConverted
 		case c.converted:
 		case isMover && movers > 1:
@@ -132,15 +136,15 @@ func (p *pass) meet(claims []*claim, holders []int32) {
 	}
 }
 
-// heldByLinked reports whether a linked member other than person holds the
-// address.
-func (p *pass) heldByLinked(holders []int32, person int32) bool {
-	for _, h := range holders {
-		if h != person && p.members[h].Managed {
-			return true
-		}
-	}
-	return false
+// keptByLinked reports whether a linked member holds the address and does not
+// ask for another.
+func (p *pass) keptByLinked(holders []int32, mover map[int32]*claim) bool {
+	return slices.ContainsFunc(holders, func(h int32) bool { return p.members[h].Managed && mover[h] == nil })
+}
+
+// handMade reports whether a hand-made member holds the address.
+func (p *pass) handMade(holders []int32) bool {
+	return slices.ContainsFunc(holders, func(h int32) bool { return !p.members[h].Managed })
 }
 
 // meetHolders decides between a claim and the members that have the address

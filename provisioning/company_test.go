@@ -307,6 +307,9 @@ func (g *generator) exchangeAddresses(n int) {
 		if g.often(30) { // somebody new takes one of them
 			u := g.user(len(g.snapshot.Users) + 1000)
 			u.Email = g.members[chain[0].member].Email
+			if g.often(30) { // or would, by conversion
+				u.Email = strings.Replace(u.Email, "acme.com", "elsewhere.example", 1)
+			}
 			g.list(u, nil)
 		}
 	}
