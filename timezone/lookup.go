@@ -29,7 +29,7 @@ func find[T key.Text](space key.Space, s T) (value uint16, ok bool) {
 			continue
 		}
 		start := int(packed >> 12)
-		if t := text[start : start+len(s)]; string(s) == t || key.EqualLower(s, t) {
+		if key.EqualLower(s, text[start:start+len(s)]) {
 			return word16(entries, 6*i+4), true
 		}
 	}

@@ -15,12 +15,12 @@ import (
 
 // vendored reads a table of internal/gen/data: the facts that the generated
 // tables were made from.
-func vendored(t *testing.T, name string) [][]string {
+func vendored(t testing.TB, name string) [][]string {
 	t.Helper()
 	return table(t, filepath.Join("internal", "gen", "data", name))
 }
 
-func table(t *testing.T, path string) [][]string {
+func table(t testing.TB, path string) [][]string {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)

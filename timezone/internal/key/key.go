@@ -24,21 +24,23 @@ const (
 type Text interface{ string | []byte }
 
 // Hash returns the hash of s within a name space. ASCII letters of both cases
-// hash alike; all other bytes count as they are.
+// hash alike. Of a long key it reads eight bytes at either end and eight in the
+// middle: the generator sees to it that few of the keys there are share a hash,
+// and other text only has to be told from them.
 func Hash[T Text](space Space, s T) uint64 {
 	const (
-		k0 = 0x9e3779b97f4a7c15
-		k1 = 0xd6e8feb86659fd93
+		k0     = 0x9e3779b97f4a7c15
+		k1     = 0xd6e8feb86659fd93
+		blanks = 0x2020202020202020 // the bit that divides the cases of letters
 	)
 	seed := k0 ^ uint64(space)<<32 ^ uint64(len(s))
 	if len(s) < 8 {
-		return mix(seed^lower8(loadTail(s)), k1)
+		return mix(seed^(short(s)|blanks), k1)
 	}
-	i := 0
-	for ; i+16 < len(s); i += 8 {
-		seed = mix(seed^lower8(load8(s, i)), k1)
+	if len(s) > 16 {
+		seed = mix(seed^(load8(s, len(s)/2-4)|blanks), k1)
 	}
-	return mix(seed^lower8(load8(s, i)), k1^lower8(load8(s, len(s)-8)))
+	return mix(seed^(load8(s, 0)|blanks), k1^(load8(s, len(s)-8)|blanks))
 }
 
 // EqualLower reports whether s, with ASCII letters in lower case, is t in the
@@ -47,14 +49,19 @@ func EqualLower[T Text](s T, t string) bool {
 	if len(s) != len(t) {
 		return false
 	}
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		if lower8(load8(s, i)) != lower8(load8(t, i)) {
+	if len(s) < 8 {
+		return equal8(short(s), short(t))
+	}
+	for i := 0; i+8 < len(s); i += 8 {
+		if !equal8(load8(s, i), load8(t, i)) {
 			return false
 		}
 	}
-	return i == len(s) || lower8(loadTail(s)) == lower8(loadTail(t))
+	return equal8(load8(s, len(s)-8), load8(t, len(s)-8))
 }
+
+// equal8 is EqualLower of eight bytes. Most are equal as they are.
+func equal8(x, y uint64) bool { return x == y || lower8(x) == lower8(y) }
 
 func mix(x, y uint64) uint64 {
 	hi, lo := bits.Mul64(x, y)
@@ -68,12 +75,9 @@ func load8[T Text](s T, i int) uint64 {
 		uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
 }
 
-// loadTail reads the last bytes of s, seven at least if there are as many, as
-// words that overlap each other or the word before.
-func loadTail[T Text](s T) uint64 {
+// short packs a text of less than eight bytes, perhaps some of them twice.
+func short[T Text](s T) uint64 {
 	switch n := len(s); {
-	case n >= 8:
-		return load8(s, n-8)
 	case n >= 4:
 		return uint64(load4(s, 0)) | uint64(load4(s, n-4))<<32
 	case n == 0:
