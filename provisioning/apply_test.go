@@ -147,7 +147,7 @@ func (p *pieces) Apply(ctx context.Context, tenant string, actions []provisionin
 	return p.Memory.Apply(ctx, tenant, actions)
 }
 
-// S28: one writer a tenant. Apply waits for it until its context ends, and
+// S28, A23: one writer a tenant, so that scheduled runs and pushes do not race. Apply waits for it until its context ends, and
 // gives it back.
 func TestApplyLocksTheTenant(t *testing.T) {
 	in := crowd(1)

@@ -38,8 +38,8 @@ func lockCodes(l provisioning.Locks, m provisioning.Member) map[provisioning.Fie
 	return codes
 }
 
-// R72: locked with any source, whoever owns them. R118: and the settings under
-// an automatic assignment. R35: people can always be removed by hand.
+// R72: locked with any source, whoever owns them. R9, R118: and the settings
+// under an automatic assignment. R35: people can always be removed by hand.
 func TestLocksOfEverySource(t *testing.T) {
 	for _, source := range []string{"okta", "entra", "onelogin", "rippling", "scim"} {
 		l, m := locksFor(t, source, assignment.Automatic)
@@ -167,6 +167,11 @@ func TestToggleCapture(t *testing.T) {
 			lock := resolver(t, cfg).Locks().ToggleCapture(boss, m)
 			require.Equal(t, test.want != "", lock.Locked)
 			require.Equal(t, test.want, lock.Reason.Code)
+			if !lock.Locked { // R132: every kind of capture; R133: by whoever the manager is otherwise
+				edited, err := resolver(t, cfg).Locks().Edit(m, provisioning.FieldCapture, []string{"recording", "call-import", "email-import"})
+				require.NoError(t, err)
+				require.Len(t, edited.Capture, 3)
+			}
 		})
 	}
 }

@@ -216,6 +216,9 @@ func (w *work) judgeMember(i int32) fate {
 	}
 	switch w.users[user].Status {
 	case sources.StatusInactive:
+		if w.cfg.KeepActive.Deactivated && w.evidence.Complete() && w.governing[user] == assignment.Unmatched {
+			return w.leave(i, w.cfg.KeepActive.Unmatched, because(CodeScopeUnmatched)) // the other cause is not suppressed (A7)
+		}
 		return w.leave(i, w.cfg.KeepActive.Deactivated, because(CodeSourceInactive))
 	case sources.StatusStaged:
 		w.find(i, because(CodeSourceStaged))
