@@ -57,7 +57,7 @@ func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
 // each file, is answered as they need it; creating, updating and deactivating
 // each stands by itself.
 func TestClients(t *testing.T) {
-	files, err := filepath.Glob("testdata/clients/*.txt")
+	files, err := filepath.Glob("scimtest/testdata/clients/*.txt")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {

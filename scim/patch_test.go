@@ -34,7 +34,7 @@ func patched(tb testing.TB, doc, operations string) (string, error) {
 const plain = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u","active":true`
 
 // The operations of RFC 7644 section 3.5.2, one by one. The conversations in
-// testdata/clients hold the providers' forms of them.
+// scimtest/testdata/clients hold the providers' forms of them.
 func TestPatch(t *testing.T) {
 	const e = `"emails":[{"value":"w@x","type":"work","primary":true},{"value":"h@x","type":"home"}]`
 	for _, c := range []struct{ name, before, operations, after string }{
