@@ -2,13 +2,16 @@ package provisioning_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
 )
 
 // allFields are the fields of a member.
@@ -219,4 +222,50 @@ func TestEditTypes(t *testing.T) {
 	}
 	_, err = l.Edit(handMade, provisioning.FieldManaged, true)
 	require.Error(t, err)
+}
+
+// R70, C6: of somebody whom a plan brought in, what the source gives is locked,
+// and what the locks let a hand edit no run takes back, as long as the source
+// goes on saying what it says.
+func TestUnlockedMeansKept(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		store, team := storeWith(t, in.Members)
+		in.Members = team
+		plan := r.Resolve(in)
+		applyAll(t, store, plan)
+		in.Members = teamOf(t, store)
+		joined := make(map[string]bool)
+		for _, a := range plan.Actions {
+			joined[a.Member.ID] = a.Kind >= provisioning.KindRehire
+		}
+		given := make(map[string]sources.User)
+		for _, u := range in.Snapshot.Users {
+			given[u.ID] = u
+		}
+		edits := make(map[string]provisioning.Field)
+		for i, m := range in.Members {
+			if !joined[m.ID] {
+				continue
+			}
+			u := given[m.ExternalID]
+			for _, f := range []provisioning.Field{provisioning.FieldPhone, provisioning.FieldMobilePhone, provisioning.FieldCountry, provisioning.FieldState, provisioning.FieldLocale} {
+				edited, err := r.Locks().Edit(m, f, "edited")
+				if err != nil {
+					continue
+				}
+				if f == provisioning.FieldCountry {
+					require.Empty(t, strings.TrimSpace(u.Country), "%s: the source gives it", m.ID)
+				}
+				in.Members[i], edits[m.ID] = edited, f
+				break
+			}
+		}
+		after := r.Resolve(in)
+		for _, a := range allActions(after) {
+			f, edited := edits[a.Member.ID]
+			for _, c := range a.Changes {
+				require.False(t, edited && c.Field == f, "%s of %s is taken back:\n%s", f, a.Member.ID, after.Explain(a.Member.ID))
+			}
+		}
+	})
 }
