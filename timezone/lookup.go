@@ -22,8 +22,8 @@ func find[T key.Text](space key.Space, s T) (value uint16, ok bool) {
 	}
 	bucket := int(key.Hash(space, s) >> (64 - bucketBits))
 	want := uint32(len(s))<<5 | uint32(space)
-	end := int(word16(buckets, 2*bucket+2))
-	for i := int(word16(buckets, 2*bucket)); i < end; i++ {
+	bounds := word32(buckets, 2*bucket) // this bucket's first entry and the next one's
+	for i := int(bounds & 0xffff); i < int(bounds>>16); i++ {
 		packed := word32(entries, 6*i)
 		if packed&0xfff != want {
 			continue

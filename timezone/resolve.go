@@ -15,16 +15,9 @@ import (
 //
 // It never fails and does not allocate. It is safe for concurrent use.
 func Resolve(h Hints) Result {
-	if zone, ok := find(key.Zones, h.Zone); ok && zone&remark == 0 {
-		return Result{Zone: zoneName(zone), Basis: BasisZone} // nearly everybody
-	}
-	return resolve(h)
-}
-
-func resolve(h Hints) Result {
 	var notes Notes
-	if s := strings.TrimSpace(h.Zone); s != "" {
-		zone, note := byZone(s)
+	if h.Zone != "" {
+		zone, note := byZone(h.Zone)
 		if notes = note; zone != 0 {
 			return Result{zoneName(zone), BasisZone, notes}
 		}
@@ -43,9 +36,18 @@ func resolve(h Hints) Result {
 // byZone reads a time-zone attribute: a name of the TZ database, a Windows id,
 // or a Salesforce label, which ends with a name in parentheses.
 func byZone(s string) (zone uint16, note Notes) {
-	zone, ok := find(key.Zones, s)
+	zone, ok := find(key.Zones, s) // the usual spelling, but for its case
 	if !ok {
-		zone, ok = find(key.Windows, s)
+		given := len(s)
+		if s = strings.TrimSpace(s); s == "" {
+			return 0, 0
+		}
+		if len(s) < given {
+			zone, ok = find(key.Zones, s)
+		}
+		if !ok {
+			zone, ok = find(key.Windows, s)
+		}
 	}
 	if !ok && s[len(s)-1] == ')' {
 		token := s[strings.LastIndexByte(s, '(')+1 : len(s)-1]
@@ -152,7 +154,7 @@ func findOneCountry(s string) (country, bool) {
 // unknown.
 func byState(c country, s string) (zone uint16) {
 	space := c.states()
-	if space == 0 {
+	if space == 0 || s == "" {
 		return 0
 	}
 	if zone, ok := find(space, s); ok { // the usual spelling, but for its case
@@ -203,30 +205,37 @@ func cutCode(s string) (c country, part string, ok bool) {
 	return c, s[3:], ok
 }
 
-// kinds are the words for subdivisions that may stand after a name, or before
-// it with one of joints.
-var kinds = [...]string{
-	"aimag", "autonomous okrug", "autonomous region", "city", "commonwealth", "county", "department", "district",
-	"distrito", "estado", "governorate", "krai", "kray", "municipality", "oblast", "okrug", "prefecture", "provincia",
-	"province", "region", "republic", "respublika", "sheng", "shi", "state", "territory",
+// isKind reports whether words are one for subdivisions, which may stand after
+// a name, or before it with one of joints.
+func isKind(words []byte) bool {
+	switch string(words) {
+	case "aimag", "autonomous okrug", "autonomous region", "city", "commonwealth", "county", "department", "district",
+		"distrito", "estado", "governorate", "krai", "kray", "municipality", "oblast", "okrug", "prefecture", "provincia",
+		"province", "region", "republic", "respublika", "sheng", "shi", "state", "territory":
+		return true
+	}
+	return false
 }
 
 var joints = [...]string{" of ", " de ", " del "}
 
-// trimKind cuts one such word off a folded name. It returns nil if there is
-// none.
+// trimKind cuts one such word, or two, off a folded name. It returns nil if
+// there is none.
 func trimKind(name []byte) []byte {
-	for _, kind := range kinds {
-		if rest, ok := bytes.CutPrefix(name, []byte(kind)); ok {
-			for _, joint := range joints {
-				if rest, ok := bytes.CutPrefix(rest, []byte(joint)); ok {
-					return rest
-				}
-			}
+	for _, joint := range joints {
+		if kind, rest, ok := bytes.Cut(name, []byte(joint)); ok && isKind(kind) {
+			return rest
 		}
-		if rest, ok := bytes.CutSuffix(name, []byte(kind)); ok && len(rest) > 1 && rest[len(rest)-1] == ' ' {
-			return rest[:len(rest)-1]
-		}
+	}
+	last := bytes.LastIndexByte(name, ' ')
+	if last < 0 {
+		return nil
+	}
+	if before := bytes.LastIndexByte(name[:last], ' '); before >= 0 && isKind(name[before+1:]) {
+		return name[:before]
+	}
+	if isKind(name[last+1:]) {
+		return name[:last]
 	}
 	return nil
 }
