@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
 )
 
 // R29: a plan tells under which state of the config it was made.
@@ -82,4 +84,59 @@ func TestResolverIsConcurrent(t *testing.T) {
 		})
 	}
 	wait.Wait()
+}
+
+// S16, S20: a protected member keeps a seat that the assignment no longer
+// gives, so that it is not free for somebody else.
+func TestProtectedSeatIsNotGrantedAgain(t *testing.T) {
+	cfg, in := okta(), crowd(2)
+	cfg.Assignments = []assignment.Assignment{{ID: "plus", Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{"g1"}}, Settings: assignment.Settings{Seats: []string{"plus"}}}}
+	cfg.Seats.Pools = map[string]int{"plus": 1}
+	in.Snapshot.Groups = []sources.Group{{ID: "g1", Members: []string{"u001"}}}
+	in.Members[0].Protected, in.Members[0].Seats = true, []string{"plus"}
+	plan := resolver(t, cfg).Resolve(in)
+	require.Contains(t, plan.Explain("u001"), "seat.pool_exhausted")
+	require.Empty(t, plan.Actions[0].Member.Seats)
+
+	in.Members[0].Protected = false // and without protection it goes from one to the other
+	plan = resolver(t, cfg).Resolve(in)
+	require.Equal(t, []string{"plus"}, plan.Actions[1].Member.Seats)
+}
+
+// A member's id follows from connection and external id. If somebody bound anew
+// has it, the next one is taken: nobody gets another's history (S1, S4).
+func TestNewMemberPassesOverATakenID(t *testing.T) {
+	r := resolver(t, okta())
+	store := new(provisioning.Memory)
+	run := func(users ...sources.User) []provisioning.Member {
+		applyAll(t, store, r.Resolve(provisioning.Input{Snapshot: allProven(users...), Members: teamOf(t, store)}))
+		return teamOf(t, store)
+	}
+	first, again := activeUser("u1", "ana@acme.com"), activeUser("u2", "ana@acme.com")
+	again.GivenName = first.GivenName
+	id := run(first)[0].ID
+	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, id)
+	team := run(again)
+	require.Len(t, team, 1)
+	require.Equal(t, [2]string{id, "u2"}, [2]string{team[0].ID, team[0].ExternalID})
+	first.Email = "ana.young@acme.com"
+	require.Len(t, run(again, first), 2)
+	require.Equal(t, "u2", byID(teamOf(t, store))[id].ExternalID)
+}
+
+// Where two members have one address already, nobody new joins either.
+func TestAddressOfTwoMembers(t *testing.T) {
+	team := []provisioning.Member{{ID: "h1", Active: true, Email: "ana@acme.com"}, {ID: "h2", Active: true, Email: "Ana@acme.com"}}
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Snapshot: allProven(activeUser("u1", "ana@acme.com")), Members: team})
+	require.Empty(t, plan.Actions)
+	require.Contains(t, plan.Explain("u1"), "email.taken")
+}
+
+// Personal data stays out of logs.
+func TestMemberLogsAsItsID(t *testing.T) {
+	m := memberFor(activeUser("u1", "ana@acme.com"))
+	require.Equal(t, "m-u1", m.LogValue().String())
+	require.Equal(t, sources.Ref{Connection: "okta", ID: "u1"}, m.Ref())
+	m.ExternalID = ""
+	require.Equal(t, sources.Ref{}, m.Ref())
 }
