@@ -195,19 +195,29 @@ func (p *pass) phones(d *draft) {
 	if country == "" {
 		country = d.after.Country
 	}
-	number, extension := p.phone(d, FieldPhone, trimmed(u.Phone), trimmed(u.PhoneExtension), country)
+	number, extension, codes := p.normalize(trimmed(u.Phone), trimmed(u.PhoneExtension), country)
+	p.tellPhone(d, FieldPhone, codes)
 	p.text(d, FieldPhone, number)
 	p.text(d, FieldPhoneExtension, extension)
-	mobile, _ := p.phone(d, FieldMobilePhone, trimmed(u.MobilePhone), "", country)
+	mobile, codes := p.mobile(trimmed(u.MobilePhone), country)
+	p.tellPhone(d, FieldMobilePhone, codes)
 	p.text(d, FieldMobilePhone, mobile)
 }
 
-func (p *pass) phone(d *draft, f Field, number, extension, country string) (string, string) {
-	number, extension, codes := p.normalize(number, extension, country)
+func (p *pass) tellPhone(d *draft, f Field, codes []string) {
 	for _, code := range codes {
 		p.problem(d, because(Code(code), "field", f.String()))
 	}
-	return number, extension
+}
+
+// mobile is normalize for a mobile number. It has no field for an extension,
+// so that one with an extension is kept as it is rather than cut.
+func (r *Resolver) mobile(number, country string) (string, []string) {
+	normalized, extension, codes := r.normalize(number, "", country)
+	if extension != "" {
+		return number, []string{"phone.unparsed"}
+	}
+	return normalized, codes
 }
 
 // normalize brings a phone number into the form in which members carry it.

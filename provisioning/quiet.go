@@ -163,7 +163,7 @@ func (l listener) quietPhones(given *FieldSet, u *sources.User, m *Member) bool 
 	}
 	country := cmp.Or(trimmed(u.Country), m.Country)
 	number, extension, codes := l.normalize(trimmed(u.Phone), trimmed(u.PhoneExtension), country)
-	mobile, _, more := l.normalize(trimmed(u.MobilePhone), "", country)
+	mobile, more := l.mobile(trimmed(u.MobilePhone), country)
 	return len(codes)+len(more) == 0 &&
 		quietField(given, FieldPhone, number, m.Phone) &&
 		quietField(given, FieldPhoneExtension, extension, m.PhoneExtension) &&

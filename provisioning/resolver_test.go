@@ -56,6 +56,15 @@ func TestPhoneNormalizer(t *testing.T) {
 	requireConverges(t, r, in, plan)
 }
 
+// A mobile number has no field for an extension, so it is kept whole.
+func TestMobileNumberKeepsItsExtension(t *testing.T) {
+	u := activeUser("u1", "ana@acme.com")
+	u.MobilePhone = "540.946.4600 x 12"
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Snapshot: allProven(u)})
+	require.Equal(t, [2]string{u.MobilePhone, ""}, [2]string{plan.Actions[0].Member.MobilePhone, plan.Actions[0].Member.PhoneExtension})
+	require.Contains(t, plan.Explain("u1"), "phone.unparsed")
+}
+
 // The host may spell addresses of its team in another way than members carry
 // them: that makes nobody a stranger, and changes nothing.
 func TestHostSpellsAddresses(t *testing.T) {
