@@ -113,7 +113,13 @@ func Country(s string) (alpha2 string, ok bool) {
 // findCountry finds a country by one spelling, or by two of the same country:
 // "Eswatini (Swaziland)", "Germany (DE)".
 func findCountry(s string) (country, bool) {
-	if c, ok := findOneCountry(s); ok {
+	if len(s) == 2 { // the usual form
+		return findAlpha2(s)
+	}
+	if n, ok := find(key.Countries, s); ok { // the usual spelling, but for its case
+		return country(n), true
+	}
+	if c, ok := findFolded(s); ok {
 		return c, true
 	}
 	s = strings.TrimSpace(s)
@@ -121,21 +127,16 @@ func findCountry(s string) (country, bool) {
 	if open < 0 || s[len(s)-1] != ')' {
 		return 0, false
 	}
-	c, ok := findOneCountry(s[:open])
-	other, same := findOneCountry(s[open+1 : len(s)-1])
+	c, ok := findFolded(s[:open])
+	other, same := findFolded(s[open+1 : len(s)-1])
 	if !ok || !same || c != other {
 		return 0, false
 	}
 	return c, true
 }
 
-func findOneCountry(s string) (country, bool) {
-	if len(s) == 2 { // the usual form
-		return findAlpha2(s)
-	}
-	if n, ok := find(key.Countries, s); ok { // the usual spelling, but for its case
-		return country(n), true
-	}
+// findFolded finds a country by one spelling.
+func findFolded(s string) (country, bool) {
 	s = strings.TrimSpace(s)
 	if len(s) == 2 {
 		return findAlpha2(s)
