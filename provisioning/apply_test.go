@@ -300,3 +300,34 @@ func TestApplyTellsHowFarItCame(t *testing.T) {
 	require.True(t, errors.Is(err, errCrash))
 	require.Equal(t, 2, outcome.Done)
 }
+
+// S27, A16: nobody is told about a person who was there before: adopted,
+// rehired, reactivated, or moved under the manager.
+func TestManagerIsNotToldAboutOthers(t *testing.T) {
+	cfg, in := okta(), crowd(4)
+	cfg.Managers.Notify = true
+	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Automatic, Settings: assignment.Settings{Capture: []string{"recording"}}}
+	for i := range in.Members {
+		in.Members[i].Capture = []string{"recording"}
+		if i > 0 {
+			in.Snapshot.Users[i].Manager.ID = "u000"
+		}
+	}
+	in.Members[1].Active = false                                                              // comes back
+	in.Members[2].ExternalID, in.Members[2].Active = "former", false                          // is rehired
+	in.Members[3].Managed, in.Members[3].Connection, in.Members[3].ExternalID = false, "", "" // is adopted
+	moved := activeUser("u9", "u9@acme.com")                                                  // is moved
+	moved.Manager.ID = "u000"
+	in.Snapshot.Users = append(in.Snapshot.Users, moved)
+	in.Members = append(in.Members, memberFor(moved))
+	plan := resolver(t, cfg).Resolve(in)
+	for _, kind := range []provisioning.Kind{provisioning.KindReactivate, provisioning.KindRehire, provisioning.KindAdopt, provisioning.KindUpdate} {
+		require.NotZero(t, plan.Count(kind), "%s\n%s", kind, plan)
+	}
+	for i := range plan.Actions {
+		if plan.Actions[i].Kind != provisioning.KindDeactivate && plan.Actions[i].Member.ExternalID != "u000" {
+			require.Equal(t, "m-u000", plan.Actions[i].Member.ManagerID)
+		}
+		require.Empty(t, plan.Actions[i].Effects)
+	}
+}
