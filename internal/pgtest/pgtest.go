@@ -161,7 +161,7 @@ func start(tb testing.TB, bin string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the server has its own handle
 	server.Stdout, server.Stderr = log, log
 	if err := server.Start(); err != nil {
 		return nil, err
@@ -171,7 +171,10 @@ func start(tb testing.TB, bin string) (*url.URL, error) {
 	tb.Cleanup(func() {
 		_ = server.Process.Signal(os.Interrupt) // fast shutdown: open sessions are closed
 		select {
-		case <-ended:
+		case state := <-ended:
+			if state != nil {
+				tb.Logf("the PostgreSQL of the test ended with: %v", state)
+			}
 		case <-time.After(startTimeout):
 			_ = server.Process.Kill()
 		}
@@ -190,9 +193,8 @@ func freePort() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer listener.Close()
 	_, port, err := net.SplitHostPort(listener.Addr().String())
-	return port, err
+	return port, errors.Join(err, listener.Close())
 }
 
 // await returns when the server answers. It gives the process back to ended if
@@ -212,7 +214,7 @@ func await(u *url.URL, ended chan error) error {
 		select {
 		case state := <-ended:
 			ended <- state
-			return fmt.Errorf("the server ended: %v", state)
+			return errors.Join(errors.New("the server ended"), state)
 		case <-ctx.Done():
 			return fmt.Errorf("the server does not answer: %w", err)
 		case <-time.After(50 * time.Millisecond):

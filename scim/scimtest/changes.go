@@ -50,14 +50,14 @@ func (b *bench) changesAreListed() error {
 				return fmt.Errorf("changes after the one of %q: %q, want %q", want[i-1], got, want[i:])
 			}
 		}
-		switch {
-		case rec.ID == "u3":
+		switch rec.ID {
+		case "u3":
 			bare := scim.Record{Ref: rec.Ref, Version: rec.Version, Deleted: true}
 			if !rec.Deleted || rec.Ref != userRef("u3") || rec.Doc != nil || rec.Links != nil || rec.Display != "" || rec.Ordinal != 0 {
 				return fmt.Errorf("the change of a deleted user is %+v, want %+v", rec, bare)
 			}
 			continue
-		case rec.ID == "g1":
+		case "g1":
 			if err := sameLinks("the change of a group", rec, "User/u1/Display of u1", "User/u2/Display of u2"); err != nil {
 				return err
 			}
