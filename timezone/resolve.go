@@ -223,20 +223,21 @@ var joints = [...]string{" of ", " de ", " del "}
 // trimKind cuts one such word, or two, off a folded name. It returns nil if
 // there is none.
 func trimKind(name []byte) []byte {
-	for _, joint := range joints {
-		if kind, rest, ok := bytes.Cut(name, []byte(joint)); ok && isKind(kind) {
-			return rest
+	for i, c := range name {
+		if c != ' ' {
+			continue
 		}
-	}
-	last := bytes.LastIndexByte(name, ' ')
-	if last < 0 {
-		return nil
-	}
-	if before := bytes.LastIndexByte(name[:last], ' '); before >= 0 && isKind(name[before+1:]) {
-		return name[:before]
-	}
-	if isKind(name[last+1:]) {
-		return name[:last]
+		if isKind(name[i+1:]) {
+			return name[:i]
+		}
+		if !isKind(name[:i]) {
+			continue
+		}
+		for _, joint := range joints {
+			if rest, ok := bytes.CutPrefix(name[i:], []byte(joint)); ok {
+				return rest
+			}
+		}
 	}
 	return nil
 }
