@@ -15,7 +15,7 @@ import (
 func parseAddress(text string) (address, domain string, ok bool) {
 	text = strings.TrimSpace(text)
 	at := strings.IndexByte(text, '@')
-	if at <= 0 || strings.IndexByte(text[at+1:], '@') >= 0 || !usableLocal(text[:at]) {
+	if at <= 0 || !usableLocal(text[:at]) { // no domain has a second @
 		return "", "", false
 	}
 	domain, ok = parseDomain(text[at+1:])

@@ -260,6 +260,14 @@ func TestMemory(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, results)
 
+	// Protected is the host's word, whatever an action says of it.
+	claimed := provisioning.Action{Kind: provisioning.KindUpdate, Key: "k1", Revision: again.Revision, Member: again.Clone()}
+	claimed.Member.Protected = true
+	results, err = store.Apply(context.Background(), "t", []provisioning.Action{claimed})
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	require.False(t, teamOf(t, store)[0].Protected)
+
 	// Whoever was deleted can be created again: the key is forgotten with them.
 	r := resolver(t, okta())
 	in := provisioning.Input{Snapshot: allProven(activeUser("u1", "ana@acme.com")), Members: teamOf(t, store)}
