@@ -24,8 +24,13 @@ type writer struct {
 
 // Apply implements scim.Store.
 func (s *Store) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
+	done, err := s.turns.take(ctx, dir)
+	if err != nil {
+		return scim.Record{}, fail("apply", err)
+	}
+	defer done()
 	var rec scim.Record
-	err := s.db.Write(ctx, func(tx *sqldb.Tx) error {
+	err = s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		// Drawing the number locks the directory's row, so that the next writer
 		// waits here until this one is done.
 		const draw = `INSERT INTO @directories (tenant, connection, first, seq) VALUES (?, ?, ?, ?)
@@ -40,7 +45,7 @@ func (s *Store) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (sc
 		return err
 	})
 	if err != nil && !errors.Is(err, errUnchanged) {
-		return scim.Record{}, fail(ctx, "apply", err)
+		return scim.Record{}, fail("apply", err)
 	}
 	return rec, nil
 }

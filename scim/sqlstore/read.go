@@ -57,7 +57,7 @@ func (s *Store) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, links
 		err = scim.ErrNotFound
 	}
 	if err != nil {
-		return scim.Record{}, fail(ctx, "get", err)
+		return scim.Record{}, fail("get", err)
 	}
 	return records[0], nil
 }
@@ -87,7 +87,7 @@ func (s *Store) List(ctx context.Context, dir scim.Directory, q scim.Query) (sci
 		return r.links(ctx, page.Records)
 	})
 	if err != nil {
-		return scim.Page{}, fail(ctx, "list", err)
+		return scim.Page{}, fail("list", err)
 	}
 	return page, nil
 }
@@ -211,7 +211,7 @@ func (s *Store) Changes(ctx context.Context, dir scim.Directory, after int64, li
 		return err
 	})
 	if err != nil {
-		return nil, fail(ctx, "list changes", err)
+		return nil, fail("list changes", err)
 	}
 	return changes, nil
 }

@@ -38,7 +38,10 @@ const defaultPrefix = "usher_scim_"
 
 // A Store is a scim.Store in an SQL database. It is safe for concurrent use,
 // also by several processes. Get one from Open; it has nothing to close.
-type Store struct{ db *sqldb.DB }
+type Store struct {
+	db    *sqldb.DB
+	turns turns
+}
 
 var _ scim.Store = (*Store)(nil)
 
@@ -60,16 +63,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return &Store{db: db}, nil
 }
 
-// fail says what failed. The refusals of the contract stay as they are, and a
-// context that ended shows whatever the driver makes of it.
-func fail(ctx context.Context, op string, err error) error {
+// fail says what failed. The refusals of the contract stay as they are.
+func fail(op string, err error) error {
 	var noMember *scim.NoMemberError
-	switch {
-	case err == nil, errors.As(err, &noMember), errors.Is(err, scim.ErrNotFound), errors.Is(err, scim.ErrDuplicate),
-		errors.Is(err, scim.ErrConflict):
+	if errors.As(err, &noMember) || errors.Is(err, scim.ErrNotFound) || errors.Is(err, scim.ErrDuplicate) || errors.Is(err, scim.ErrConflict) {
 		return err
-	case ctx.Err() != nil:
-		return fmt.Errorf("sqlstore: %s: %w: %w", op, ctx.Err(), err)
 	}
 	return fmt.Errorf("sqlstore: %s: %w", op, err)
 }
