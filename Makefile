@@ -1,7 +1,7 @@
-.PHONY: help test lint bench fuzz update ci
+.PHONY: help test lint bench bench-peers fuzz update ci
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 test: ## run all tests with the race detector
 	go test -race -shuffle=on ./...
@@ -11,6 +11,9 @@ lint: ## vet, formatting and the linters of .golangci.yml
 
 bench: ## measure; the budgets are ratios within one run
 	go test -run '^$$' -bench . -benchmem ./hierarchy ./timezone ./provisioning ./scim
+
+bench-peers: ## measure the SCIM handler beside other servers, with node also beside scimmy
+	.ci/bench-peers
 
 fuzz: ## give each fuzz test FUZZTIME (30s)
 	.ci/fuzz $(or $(FUZZTIME),30s)

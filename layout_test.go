@@ -40,6 +40,7 @@ var mayImport = map[string]string{
 	"scim/elimity":              "scim sources",
 	"scim/internal/elimitytest": "scim",
 	"scim/internal/clienttest":  "",
+	"scim/internal/peerbench":   "scim scim/internal/elimitytest",
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 

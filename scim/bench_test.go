@@ -3,18 +3,13 @@ package scim_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 
-	elimity "github.com/elimity-com/scim"
-	"github.com/elimity-com/scim/optional"
-	"github.com/elimity-com/scim/schema"
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/scim"
@@ -23,18 +18,12 @@ import (
 
 // The peers of the benchmarks: this handler over Memory, and the server of
 // elimity-com/scim over a store with an index for the user name. Compare them
-// in one run: go test -run '^$' -bench Handler ./scim
+// in one run: go test -run '^$' -bench Handler ./scim. Over loopback, and with
+// scimmy: make bench-peers.
 func benchPeers(tb testing.TB) map[string]http.Handler {
 	ours, err := scim.NewHandler(scim.Config{Store: &scim.Memory{}, Authenticate: authenticate, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(tb, err)
-	theirs, err := elimity.NewServer(&elimity.ServerArgs{
-		ServiceProviderConfig: &elimity.ServiceProviderConfig{SupportFiltering: true, SupportPatch: true},
-		ResourceTypes: []elimity.ResourceType{{
-			ID: optional.NewString("User"), Name: "User", Endpoint: "/Users", Schema: schema.CoreUserSchema(),
-			SchemaExtensions: []elimity.SchemaExtension{{Schema: schema.ExtensionEnterpriseUser()}},
-			Handler:          elimitytest.New(),
-		}},
-	})
+	theirs, err := elimitytest.NewServer()
 	require.NoError(tb, err)
 	return map[string]http.Handler{"usher": ours, "elimity": theirs}
 }
@@ -92,48 +81,6 @@ func BenchmarkHandler(b *testing.B) {
 					method, path, body := request(i)
 					benchDo(b, h, method, path, body, 200)
 				}
-			})
-		}
-	}
-}
-
-// The same over loopback, with as many clients as processors.
-func BenchmarkLoopback(b *testing.B) {
-	for _, peer := range []string{"usher", "elimity"} {
-		server := httptest.NewServer(benchPeers(b)[peer])
-		b.Cleanup(server.Close)
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-		var next atomic.Int64
-		do := func(b *testing.B, method, path, body string, want int) []byte {
-			req, err := http.NewRequest(method, server.URL+path, strings.NewReader(body))
-			require.NoError(b, err)
-			req.Header.Set("Authorization", "Bearer "+testToken)
-			req.Header.Set("Content-Type", "application/scim+json")
-			resp, err := client.Do(req)
-			require.NoError(b, err)
-			defer resp.Body.Close()
-			text, err := io.ReadAll(resp.Body)
-			require.NoError(b, err)
-			require.Equal(b, want, resp.StatusCode, "%s", text)
-			return text
-		}
-		var made struct{ ID string }
-		require.NoError(b, json.Unmarshal(do(b, "POST", "/Users", benchUser(0), 201), &made))
-		for name, request := range map[string]func(i int64) (method, path, body string, want int){
-			"create": func(int64) (string, string, string, int) { return "POST", "/Users", benchUser(int(next.Add(1))), 201 },
-			"get":    func(int64) (string, string, string, int) { return "GET", "/Users/" + made.ID, "", 200 },
-			"patch": func(i int64) (string, string, string, int) {
-				return "PATCH", "/Users/" + made.ID, ops(fmt.Sprintf(`{"op":"replace","value":{"active":%t}}`, i%2 == 0)), 200
-			},
-		} {
-			b.Run(name+"/"+peer, func(b *testing.B) {
-				var turn atomic.Int64
-				b.RunParallel(func(pb *testing.PB) {
-					for pb.Next() {
-						method, path, body, want := request(turn.Add(1))
-						do(b, method, path, body, want)
-					}
-				})
 			})
 		}
 	}

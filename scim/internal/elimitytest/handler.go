@@ -15,6 +15,7 @@ import (
 	"github.com/elimity-com/scim"
 	"github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/optional"
+	"github.com/elimity-com/scim/schema"
 	filter "github.com/scim2/filter-parser/v2"
 )
 
@@ -38,6 +39,18 @@ type stored struct {
 // New returns an empty handler.
 func New() *Handler {
 	return &Handler{byID: map[string]*stored{}, byName: map[string]string{}}
+}
+
+// NewServer returns elimity's own server over a new handler for users.
+func NewServer() (http.Handler, error) {
+	return scim.NewServer(&scim.ServerArgs{
+		ServiceProviderConfig: &scim.ServiceProviderConfig{SupportFiltering: true, SupportPatch: true},
+		ResourceTypes: []scim.ResourceType{{
+			ID: optional.NewString("User"), Name: "User", Endpoint: "/Users", Schema: schema.CoreUserSchema(),
+			SchemaExtensions: []scim.SchemaExtension{{Schema: schema.ExtensionEnterpriseUser()}},
+			Handler:          New(),
+		}},
+	})
 }
 
 func nameOf(attributes scim.ResourceAttributes) string {

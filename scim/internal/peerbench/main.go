@@ -1,0 +1,164 @@
+// Command peerbench measures this module's SCIM handler beside other servers
+// on the same machine at the same time: elimity-com/scim's own server, and
+// scimmy on Node. All hold the same users, in memory, with an index for the
+// user name, and are asked the same requests one after the other, round after
+// round. `make bench-peers` runs it with everything it needs.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 9, "how many rounds count, after one that does not")
+	script := flag.String("scimmy", "", "scimmy.mjs, beside the packages it needs; without it scimmy is left out")
+	timeout := flag.Duration("timeout", 20*time.Minute, "after which the program gives up")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	defer cancel()
+	if err := run(ctx, os.Stdout, max(*rounds, 1), *script); err != nil {
+		fmt.Fprintln(os.Stderr, "peerbench:", err)
+		os.Exit(1)
+	}
+}
+
+var settings = []setting{
+	{name: "in process", clients: 1, requests: 4000, limit: 2 * time.Second},
+	{name: "loopback, 1 client", loopback: true, clients: 1, requests: 1000, limit: 2 * time.Second},
+	{name: "loopback, 8 clients", loopback: true, clients: 8, requests: 2000, limit: 2 * time.Second},
+}
+
+func run(ctx context.Context, out io.Writer, rounds int, script string) error {
+	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	if err := users(ctx, table, rounds, script); err != nil {
+		return err
+	}
+	fmt.Fprintln(table)
+	if err := groups(ctx, table, rounds); err != nil {
+		return err
+	}
+	return table.Flush()
+}
+
+// users prints what each operation on users costs, a line for each.
+func users(ctx context.Context, out io.Writer, rounds int, script string) error {
+	peers, err := startPeers(ctx, script)
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if err := fill(ctx, p); err != nil {
+			return err
+		}
+	}
+	fmt.Fprint(out, "| ")
+	for _, p := range peers {
+		fmt.Fprintf(out, "\t| %s", p.name)
+	}
+	fmt.Fprint(out, "\t| a request to usher\t|\n|---")
+	for range peers {
+		fmt.Fprint(out, "\t|--:")
+	}
+	fmt.Fprint(out, "\t|--:\t|\n")
+	for _, s := range settings {
+		for _, op := range []operation{create, get, filter, patchActive} {
+			asked := peers
+			if !s.loopback {
+				asked = slices.DeleteFunc(slices.Clone(peers), func(p *peer) bool { return p.handler == nil })
+			}
+			times, err := interleave(rounds, len(asked), func(i int) (time.Duration, error) { return measure(ctx, asked[i], op, s) })
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "| %s, %s", op.name, s.name)
+			for i := range peers {
+				cell := "-"
+				if i < len(asked) {
+					cell = ratio(times[i], times[0])
+				}
+				fmt.Fprintf(out, "\t| %s", cell)
+			}
+			fmt.Fprintf(out, "\t| %.1f µs\t|\n", median(microseconds(times[0])))
+		}
+	}
+	return nil
+}
+
+// groups prints what one member more costs a group of 100 and of 100,000.
+func groups(ctx context.Context, out io.Writer, rounds int) error {
+	sizes := []int{100, 100_000}
+	var peers []*peer
+	for _, size := range sizes {
+		p, err := newGroup(ctx, size)
+		if err != nil {
+			return err
+		}
+		peers = append(peers, p)
+	}
+	fmt.Fprint(out, "| usher\t| group of 100\t| group of 100,000\t| to the group of 100\t|\n|---\t|--:\t|--:\t|--:\t|\n")
+	for _, s := range settings[:2] {
+		times, err := interleave(rounds, len(peers), func(i int) (time.Duration, error) { return addMember(ctx, peers[i], sizes[i], s) })
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "| add a member, %s\t| %s\t| %s\t| %.1f µs\t|\n", s.name, ratio(times[0], times[0]), ratio(times[1], times[0]), median(microseconds(times[0])))
+	}
+	return nil
+}
+
+// interleave takes the time of each of n in turn, round after round, and
+// leaves the first round out: what is compiled or grows does so there.
+func interleave(rounds, n int, take func(i int) (time.Duration, error)) ([][]time.Duration, error) {
+	times := make([][]time.Duration, n)
+	for round := range rounds + 1 {
+		for i := range n {
+			each, err := take(i)
+			if err != nil {
+				return nil, err
+			}
+			if round > 0 {
+				times[i] = append(times[i], each)
+			}
+		}
+	}
+	return times, nil
+}
+
+// ratio is the median of the rounds' ratios, so that a moment in which the
+// machine is busy counts for both or is outvoted; and the middle half of them.
+func ratio(times, to []time.Duration) string {
+	ratios := make([]float64, len(times))
+	for i := range times {
+		ratios[i] = float64(times[i]) / float64(to[i])
+	}
+	slices.Sort(ratios)
+	text := fmt.Sprintf("%.2f", median(ratios))
+	if low, high := ratios[len(ratios)/4], ratios[(len(ratios)*3)/4]; low != high {
+		text += fmt.Sprintf(" (%.2f-%.2f)", low, high)
+	}
+	return text
+}
+
+func microseconds(times []time.Duration) []float64 {
+	out := make([]float64, len(times))
+	for i, t := range times {
+		out[i] = float64(t) / float64(time.Microsecond)
+	}
+	return out
+}
+
+func median(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+}
