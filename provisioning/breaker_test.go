@@ -272,3 +272,27 @@ func TestHoldingBringsForthMoreOfATrippedClass(t *testing.T) {
 	require.Len(t, plan.Held, 2)
 	require.Equal(t, []provisioning.Class{provisioning.ClassReparent}, plan.Held[1].Classes)
 }
+
+// S24: an edge that waits and one that goes on never close a circle together.
+// Ana is to come under the new Bo, and waits; Bo, who says that Ana is his
+// manager, stays without one.
+func TestHeldEdgesCloseNoCircle(t *testing.T) {
+	cfg, in := okta(), crowd(1)
+	cfg.Assignments = []assignment.Assignment{{ID: "auto", Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{"g1"}}}}
+	cfg.Default = &assignment.Assignment{ID: "default"} // manual: Bo follows the chart once
+	cfg.Breakers.Downgrade = &provisioning.Limit{Count: number(0)}
+	in.Snapshot.Groups = []sources.Group{{ID: "g1", Members: []string{"u000"}}}
+	in.Members[0].Seats = []string{"core"}
+	bo := activeUser("bo", "bo@acme.com")
+	bo.Manager.ID, in.Snapshot.Users[0].Manager.ID = "u000", "bo"
+	in.Snapshot.Users = append(in.Snapshot.Users, bo)
+	store, team := storeWith(t, in.Members)
+	in.Members = team
+	plan := resolver(t, cfg).Resolve(in)
+	require.Equal(t, 1, plan.Count(provisioning.KindCreate))
+	require.Len(t, plan.Held, 1)
+	require.Contains(t, plan.Explain("bo"), "hierarchy.cycle")
+	applyAll(t, store, plan)
+	requireNoNewCircle(t, team, teamOf(t, store), plan)
+	require.NotEmpty(t, byID(teamOf(t, store))["m-u000"].ManagerID)
+}

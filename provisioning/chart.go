@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/usher-go/usher/assignment"
@@ -20,6 +21,7 @@ func (p *pass) placeInChart() {
 	if !slices.ContainsFunc(people, func(q hierarchy.Person) bool { return q.Follow }) {
 		return
 	}
+	p.stepAside(people, persons)
 	chart := p.buildChart(people, persons)
 	for i := range people {
 		if people[i].Follow {
@@ -41,14 +43,51 @@ func (p *pass) buildChart(people []hierarchy.Person, persons []int32) *hierarchy
 		for i := range people {
 			if people[i].Follow && chart.Finding(i) == hierarchy.Cycle && !p.followsOn(persons[i]) {
 				people[i].Follow, again = false, true
-				d := p.drafts[p.draftOf[persons[i]]]
-				p.problem(d, because(Code(hierarchy.Cycle.String()), managerFacts(d.user)...))
-				d.because(because(CodeManualNeeded))
+				p.tellCycle(persons[i])
 			}
 		}
 		if !again {
 			return chart
 		}
+	}
+}
+
+// stepAside leaves those where they are whose new edge would close a circle
+// with the edges that wait for an approval, so that it does not matter whether
+// that is given.
+func (p *pass) stepAside(people []hierarchy.Person, persons []int32) {
+	if len(p.held) == 0 {
+		return
+	}
+	wanted := make(map[string]string, len(p.held))
+	for i := range p.held {
+		wanted[p.held[i].action.Member.ID] = p.held[i].action.Member.ManagerID
+	}
+	approved := slices.Clone(people)
+	for i := range approved {
+		if manager, waits := wanted[approved[i].Key]; waits {
+			approved[i].Current = manager
+			delete(wanted, approved[i].Key)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(wanted)) { // those who wait to come in
+		approved = append(approved, hierarchy.Person{Key: id, Current: wanted[id]})
+	}
+	chart := hierarchy.Build(approved)
+	for i := range people {
+		if people[i].Follow && chart.Finding(i) == hierarchy.Cycle {
+			people[i].Follow = false
+			p.tellCycle(persons[i])
+		}
+	}
+}
+
+// tellCycle says of a person that the edge is left as it is.
+func (p *pass) tellCycle(person int32) {
+	d := p.draft(person)
+	p.problem(d, because(Code(hierarchy.Cycle.String()), managerFacts(d.user)...))
+	if d.after.ManagerID == "" {
+		d.because(because(CodeManualNeeded))
 	}
 }
 
