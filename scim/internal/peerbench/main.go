@@ -73,6 +73,8 @@ func users(ctx context.Context, out io.Writer, rounds int, script string) error 
 	fmt.Fprint(out, "\t|--:\t|\n")
 	for _, s := range settings {
 		for _, op := range []operation{create, get, filter, patchActive} {
+			label := op.name + ", " + s.name
+			fmt.Fprintln(os.Stderr, "measuring", label)
 			asked := peers
 			if !s.loopback {
 				asked = slices.DeleteFunc(slices.Clone(peers), func(p *peer) bool { return p.handler == nil })
@@ -81,7 +83,7 @@ func users(ctx context.Context, out io.Writer, rounds int, script string) error 
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "| %s, %s", op.name, s.name)
+			fmt.Fprint(out, "| ", label)
 			for i := range peers {
 				cell := "-"
 				if i < len(asked) {
@@ -106,7 +108,7 @@ func groups(ctx context.Context, out io.Writer, rounds int) error {
 		}
 		peers = append(peers, p)
 	}
-	fmt.Fprint(out, "| usher\t| group of 100\t| group of 100,000\t| to the group of 100\t|\n|---\t|--:\t|--:\t|--:\t|\n")
+	fmt.Fprint(out, "| usher\t| group of 100\t| group of 100,000\t| adding one to 100\t|\n|---\t|--:\t|--:\t|--:\t|\n")
 	for _, s := range settings[:2] {
 		times, err := interleave(rounds, len(peers), func(i int) (time.Duration, error) { return addMember(ctx, peers[i], sizes[i], s) })
 		if err != nil {
