@@ -24,7 +24,7 @@
 //	resolver, err := provisioning.New(cfg)              // the only error: an invalid config
 //	snapshot, err := sources.Collect(ctx, directory, sources.CollectConfig{Queries: resolver.Queries()})
 //	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team})
-//	fmt.Print(plan)                                     // + ana@acme.com  create Ana Young · sales  # match.new
+//	fmt.Print(plan)                                     // + ana@acme.com  create in sales with core  # match.new
 //	outcome, err := provisioning.Apply(ctx, store, tenant, plan)
 //
 // What it promises:

@@ -87,9 +87,6 @@ func (s *Settings) Loses(t *Settings) bool {
 	return !subset(s.Seats, t.Seats) || !subset(s.Capture, t.Capture) || losesProfile(s.Profiles, t.Profiles)
 }
 
-// LosesSeat reports whether going from s to t gives a seat back.
-func (s *Settings) LosesSeat(t *Settings) bool { return !subset(s.Seats, t.Seats) }
-
 func losesProfile(from, to map[string]string) bool {
 	for workspace, profile := range from {
 		if to[workspace] != profile {

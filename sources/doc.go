@@ -2,7 +2,7 @@
 // OneLogin, Rippling (rule R1), a SCIM push, or one of your own. It decides one
 // thing: what of a directory is known, and how much of that is proven.
 //
-//	src, err := okta.New(okta.Config{...})
+//	src, err := salesforce.New(salesforce.Config{...})
 //	if err != nil {
 //		return err
 //	}
@@ -10,7 +10,7 @@
 //	if err != nil {
 //		log.Warn("directory read in part", "proven", snapshot.Proven, "err", err)
 //	}
-//	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: members, Now: now})
+//	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: members})
 //
 // [Collect] drains a [Source] into a [Snapshot], which is plain data: it can be
 // stored, sent, compared, written by hand in a test. [Refresh] brings one up to

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/salesforce"
@@ -73,7 +74,7 @@ func openDirectory(opt options, env func(string) string, connection string, stde
 func showProgress(w io.Writer, p sources.Progress) {
 	switch {
 	case p.Changes+p.Users+p.Groups+p.Matches < sources.ProgressEvery:
-	case p.Op == "match":
+	case strings.HasPrefix(p.Op, "match "):
 		fmt.Fprintf(w, "%s: %d\n", p.Op, p.Matches)
 	default:
 		fmt.Fprintf(w, "%s: %d users, %d groups, %d memberships\n", p.Op, p.Users, p.Groups, p.Memberships)
