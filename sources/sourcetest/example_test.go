@@ -37,5 +37,5 @@ func ExampleDirectory() {
 	// 0 nothing
 	// salesforce: list users: provider unavailable
 	// salesforce: list groups: provider unavailable
-	// salesforce: match: provider unavailable
+	// match "Department = 'Sales'": salesforce: match: provider unavailable
 }
