@@ -57,11 +57,11 @@ func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
 // each file, is answered as they need it; creating, updating and deactivating
 // each stands by itself.
 func TestClients(t *testing.T) {
-	files, err := filepath.Glob("scimtest/testdata/clients/*.txt")
+	files, err := filepath.Glob("scimtest/testdata/clients/*.txtar")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
 			server := mount(t, scim.Config{UserExtension: "urn:ietf:params:scim:schemas:extension:Gong:2.0:User"})

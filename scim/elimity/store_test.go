@@ -22,7 +22,7 @@ import (
 func TestConversations(t *testing.T) {
 	for _, name := range []string{"entra", "entra_aadOptscim062020", "okta", "onelogin", "rippling", "generic"} {
 		t.Run(name, func(t *testing.T) {
-			file, err := os.ReadFile("../scimtest/testdata/clients/" + name + ".txt")
+			file, err := os.ReadFile("../scimtest/testdata/clients/" + name + ".txtar")
 			require.NoError(t, err)
 			// These handlers do not know of one another, so that a user of
 			// theirs does not show its groups.
