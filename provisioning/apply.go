@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -37,7 +38,16 @@ const applyBatch = 500
 // error matches ErrPlanChanged if an approval names another plan; then nothing
 // was done. Otherwise an error is the store's, and the Outcome holds what was
 // done before it.
+//
+// Apply takes the tenant's lock itself; a host that holds it already must give
+// it back first. The tenant is required: a plan does not name one, so that it
+// is the host who must not apply one tenant's plan to another. Plans that a
+// newer one supersedes are to be dropped: a create of an old plan has no
+// revision by which it could be seen to be stale.
 func Apply(ctx context.Context, store Store, tenant string, plan *Plan, approvals ...Approval) (Outcome, error) {
+	if plan == nil || tenant == "" {
+		return Outcome{}, errors.New("provisioning: apply: want a plan and the tenant it is for")
+	}
 	actions, waiting, err := plan.approved(approvals)
 	if err != nil {
 		return Outcome{}, err
@@ -83,7 +93,13 @@ func (o Outcome) String() string {
 // and the number of those that are not.
 func (p *Plan) approved(approvals []Approval) (actions []Action, waiting int, err error) {
 	var released classes
+	if len(approvals) > 0 && p.digest() != p.Hash {
+		return nil, 0, fmt.Errorf("provisioning: %s: %w: the plan was changed after it was made", CodePlanChanged, ErrPlanChanged)
+	}
 	for _, a := range approvals {
+		if !a.Class.valid() {
+			return nil, 0, fmt.Errorf("provisioning: approval: class %s: want one that the plan holds", a.Class)
+		}
 		if a.PlanHash == "" || a.PlanHash != p.Hash {
 			return nil, 0, fmt.Errorf("provisioning: %s: %w: approved %.12s, applying %.12s", CodePlanChanged, ErrPlanChanged, a.PlanHash, p.Hash)
 		}

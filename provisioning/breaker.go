@@ -9,24 +9,28 @@ type Class uint8
 
 // The classes.
 const (
-	ClassDeactivate      Class = iota // loses access
-	ClassDowngrade                    // loses a seat, a profile or capture
-	ClassRewriteIdentity              // gets another primary email
-	ClassReparent                     // gets another manager
-	ClassCreate                       // is created
+	ClassDeactivate      Class = iota + 1 // loses access
+	ClassDowngrade                        // loses a seat, a profile or capture
+	ClassRewriteIdentity                  // gets another primary email
+	ClassReparent                         // gets another manager
+	ClassCreate                           // is created
 	classCount
 )
 
-var classWords = [classCount]string{"deactivate", "downgrade", "rewrite_identity", "reparent", "create"}
+var classWords = [classCount]string{"", "deactivate", "downgrade", "rewrite_identity", "reparent", "create"}
 
 // String returns the word that stands for c in JSON and in the reason code
 // "breaker.<class>".
 func (c Class) String() string {
-	if c < classCount {
+	if c.valid() {
 		return classWords[c]
 	}
 	return fmt.Sprintf("Class(%d)", uint8(c))
 }
+
+// valid reports whether c is one of the classes. The zero Class is none, so
+// that no approval is given by leaving it out.
+func (c Class) valid() bool { return c >= ClassDeactivate && c < classCount }
 
 // MarshalText implements encoding.TextMarshaler.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
@@ -34,7 +38,7 @@ func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (c *Class) UnmarshalText(text []byte) error {
 	for i, word := range classWords {
-		if string(text) == word {
+		if i > 0 && string(text) == word {
 			*c = Class(i)
 			return nil
 		}
@@ -66,6 +70,14 @@ type Limit struct {
 	Count   *int     `json:"count,omitempty"`
 }
 
+// given returns the limits that the config gives, by class.
+func (b Breakers) given() [classCount]*Limit {
+	return [classCount]*Limit{
+		ClassDeactivate: b.Deactivate, ClassDowngrade: b.Downgrade, ClassRewriteIdentity: b.RewriteIdentity,
+		ClassReparent: b.Reparent, ClassCreate: b.Create,
+	}
+}
+
 // limits returns the limits in force, by class.
 func (b Breakers) limits() (limits [classCount]Limit, minPopulation int) {
 	percent := func(p float64) *float64 { return &p }
@@ -76,7 +88,7 @@ func (b Breakers) limits() (limits [classCount]Limit, minPopulation int) {
 		ClassRewriteIdentity: {Percent: percent(10)},
 		ClassReparent:        {Percent: percent(30)},
 	}
-	for class, limit := range [classCount]*Limit{b.Deactivate, b.Downgrade, b.RewriteIdentity, b.Reparent, b.Create} {
+	for class, limit := range b.given() {
 		if limit != nil {
 			limits[class] = *limit
 		}
@@ -103,7 +115,7 @@ func (l Limit) trips(count, population, minPopulation int) bool {
 
 func (v *validation) breakers() {
 	b := v.cfg.Breakers
-	for class, limit := range [classCount]*Limit{b.Deactivate, b.Downgrade, b.RewriteIdentity, b.Reparent, b.Create} {
+	for class, limit := range b.given() {
 		if limit == nil {
 			continue
 		}

@@ -170,7 +170,7 @@ func TestApprovalReleasesItsClass(t *testing.T) {
 		"downgrade":   {[]provisioning.Class{provisioning.ClassDowngrade}, []string{"m-u001"}},
 		"reparent":    {[]provisioning.Class{provisioning.ClassReparent}, nil},
 		"two classes": {[]provisioning.Class{provisioning.ClassReparent, provisioning.ClassDowngrade}, []string{"m-u001", "m-u002"}},
-		"not tripped": {[]provisioning.Class{provisioning.ClassCreate, provisioning.Class(200)}, nil},
+		"not tripped": {[]provisioning.Class{provisioning.ClassCreate}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, _, _, plan := twoTripped(t)
@@ -295,4 +295,32 @@ func TestHeldEdgesCloseNoCircle(t *testing.T) {
 	applyAll(t, store, plan)
 	requireNoNewCircle(t, team, teamOf(t, store), plan)
 	require.NotEmpty(t, byID(teamOf(t, store))["m-u000"].ManagerID)
+}
+
+// An approval that leaves its class out, or names none that there is, approves
+// nothing (S15).
+func TestApprovalNeedsItsClass(t *testing.T) {
+	store, _, _, plan := twoTripped(t)
+	for _, class := range []provisioning.Class{0, 200} {
+		outcome, err := provisioning.Apply(context.Background(), store, "t", plan, provisioning.Approval{PlanHash: plan.Hash, Class: class})
+		require.ErrorContains(t, err, "want one that the plan holds")
+		require.Empty(t, outcome.Results)
+	}
+}
+
+// A plan that was changed after it was made is not what was approved (S15).
+func TestApprovalOfAChangedPlan(t *testing.T) {
+	store, _, _, plan := twoTripped(t)
+	plan.Held[0].Action.Member.Title = "changed"
+	_, err := provisioning.Apply(context.Background(), store, "t", plan, provisioning.Approval{PlanHash: plan.Hash, Class: provisioning.ClassDeactivate})
+	require.ErrorIs(t, err, provisioning.ErrPlanChanged)
+}
+
+// Nothing is applied for nobody.
+func TestApplyNeedsATenant(t *testing.T) {
+	store, _, _, plan := twoTripped(t)
+	_, err := provisioning.Apply(context.Background(), store, "", plan)
+	require.ErrorContains(t, err, "tenant")
+	_, err = provisioning.Apply(context.Background(), store, "t", nil)
+	require.ErrorContains(t, err, "plan")
 }

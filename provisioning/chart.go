@@ -150,7 +150,7 @@ func (p *pass) chartPerson(person int32, m *Member) hierarchy.Person {
 	if m.Managed && m.Connection == p.cfg.Connection {
 		q.ID = m.ExternalID
 	}
-	if user == nil {
+	if user == nil || int(person) < len(p.members) && p.mixed[p.userOf[person]] { // of whom only the ID is certain (S5)
 		return q
 	}
 	if quiet := int(person) < len(p.members) && p.quiet[person]; !quiet && user.Email != m.Email {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/usher-go/usher/sources"
 )
@@ -94,7 +95,11 @@ func (p *pass) holders(wanted map[string][]*claim) map[string][]int32 {
 		if p.members[i].Email == "" {
 			continue
 		}
-		buffer = appendKey(buffer[:0], strings.TrimSpace(p.members[i].Email))
+		email := strings.TrimSpace(p.members[i].Email)
+		if !isASCII(email) { // as a host may spell a domain (S7)
+			email = memberAddress(email)
+		}
+		buffer = appendKey(buffer[:0], email)
 		if claims, ok := wanted[string(buffer)]; ok {
 			key := addressKey(claims[0].address)
 			holders[key] = append(holders[key], int32(i))
@@ -175,6 +180,8 @@ func (p *pass) meetHolders(c *claim, holders []int32, mover map[int32]*claim) {
 		c.denied = CodeAbsenceIncomplete
 	case h.Active && p.fates[holder] != fateLeave:
 		c.denied = CodeEmailTaken
+	case !h.Active && h.Owners.Of(FieldActive) == Hand:
+		c.denied = CodeRemovedByHand // whoever was removed by hand stays out, under any identity
 	case !p.sameName(h, c.person):
 		c.kind, c.joins, c.denied = KindRehire, holder, CodeMatchRecycled
 	default:
@@ -189,5 +196,12 @@ func (p *pass) sameName(m *Member, person int32) bool {
 		strings.EqualFold(trimmed(u.FamilyName), trimmed(m.FamilyName))
 }
 
-// trimmed is text without the Unicode white space around it (S9).
-func trimmed(text string) string { return strings.TrimSpace(text) }
+// trimmed is text without the Unicode white space around it (S9), and without
+// what no database keeps: a NUL or broken UTF-8 in one field must not stop the
+// rest of a person's changes.
+func trimmed(text string) string {
+	if strings.IndexByte(text, 0) >= 0 || !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
+	}
+	return strings.TrimSpace(text)
+}

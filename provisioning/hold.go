@@ -1,5 +1,11 @@
 package provisioning
 
+import (
+	"slices"
+
+	"github.com/usher-go/usher/sources"
+)
+
 // classes is a set of breaker classes.
 type classes uint8
 
@@ -7,7 +13,7 @@ func (s classes) has(c Class) bool { return s&(1<<c) != 0 }
 
 func (s classes) list() []Class {
 	var list []Class
-	for c := range classCount {
+	for c := ClassDeactivate; c < classCount; c++ {
 		if s.has(c) {
 			list = append(list, c)
 		}
@@ -73,7 +79,7 @@ func (p *pass) trip() bool {
 		}
 	}
 	limits, minPopulation := p.cfg.Breakers.limits()
-	for c := range classCount {
+	for c := ClassDeactivate; c < classCount; c++ {
 		if c == ClassDeactivate && counts[c] > 0 && p.deserted || limits[c].trips(counts[c], p.population, minPopulation) {
 			p.tripped |= 1 << c
 		}
@@ -132,6 +138,7 @@ func (p *pass) stop(d *draft) {
 
 // waits returns the actions that wait for an approval, each with its classes.
 func (p *pass) waits() []Held {
+	p.needManagers()
 	var held []Held
 	for _, w := range p.held {
 		h := Held{Action: w.action, Classes: (w.classes & p.tripped).list()}
@@ -141,6 +148,28 @@ func (p *pass) waits() []Held {
 		held = append(held, h)
 	}
 	return held
+}
+
+// needManagers lets whoever is to come under a newcomer who waits need the
+// same approvals, and whoever commits with them: nobody is put under a manager
+// who has not come in.
+func (p *pass) needManagers() {
+	created, together := make(map[string]classes), make(map[string]classes)
+	for again := true; again; {
+		again = false
+		for i := range p.held {
+			w := &p.held[i]
+			needed := w.classes | created[w.action.Member.ManagerID] | together[w.action.With]
+			again = again || needed != w.classes
+			w.classes = needed
+			if w.action.Kind == KindCreate && created[w.action.Member.ID] != needed {
+				created[w.action.Member.ID], again = needed, true
+			}
+			if w.action.With != "" && together[w.action.With] != needed {
+				together[w.action.With], again = needed, true
+			}
+		}
+	}
 }
 
 // breakers returns the classes that tripped.
@@ -173,5 +202,5 @@ func (w *work) count() {
 			w.population++
 		}
 	}
-	w.deserted = w.population > 0 && len(w.users) == 0
+	w.deserted = w.population > 0 && !slices.ContainsFunc(w.users, func(u sources.User) bool { return u.ID != "" })
 }

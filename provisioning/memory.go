@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -28,7 +29,7 @@ type memoryTenant struct {
 	byRef    memoryIndex[sources.Ref] // managed members by identity
 	done     map[string]string        // action key to member ID
 	effects  []Effect
-	plans    map[string]*Plan
+	plans    map[string][]byte // by hash, as JSON
 	records  []Record
 	revision int
 	lock     chan struct{} // holds a token while the tenant is free
@@ -47,7 +48,7 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	t := m.tenants[name]
 	if t == nil {
 		t = &memoryTenant{
-			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string]*Plan),
+			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string][]byte),
 			byEmail: make(memoryIndex[string]), byRef: make(memoryIndex[sources.Ref]), lock: make(chan struct{}, 1),
 		}
 		t.lock <- struct{}{}
@@ -265,18 +266,23 @@ func (m *Memory) Delivered(_ context.Context, tenant string, e Effect) error {
 
 // SavePlan implements PlanStore.
 func (m *Memory) SavePlan(_ context.Context, tenant string, p *Plan) error {
+	var stored bytes.Buffer
+	if err := p.WriteJSON(&stored); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tenant(tenant).plans[p.Hash] = p
+	m.tenant(tenant).plans[p.Hash] = stored.Bytes()
 	return nil
 }
 
 // Plan implements PlanStore.
 func (m *Memory) Plan(_ context.Context, tenant, hash string) (*Plan, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if p := m.tenant(tenant).plans[hash]; p != nil {
-		return p, nil
+	stored := m.tenant(tenant).plans[hash]
+	m.mu.Unlock()
+	if stored != nil {
+		return ReadPlan(stored)
 	}
 	return nil, fmt.Errorf("%w: %.12s", ErrNoPlan, hash)
 }

@@ -97,7 +97,7 @@ func (p *pass) collectClaims() {
 // taken back as long as it would convert to the same.
 func (p *pass) wishedAddress(m *Member, u *sources.User) (address string, converted, ok bool) {
 	own, domain, valid := parseAddress(u.Email)
-	if !valid || sameAddress(own, m.Email) {
+	if !valid || sameAddress(own, memberAddress(m.Email)) {
 		return "", false, false
 	}
 	if p.domains[domain] {
@@ -194,6 +194,9 @@ func (p *pass) begin(d *draft, member int32) {
 		d.because(because(CodeMatchNew))
 	case KindAdopt:
 		d.because(because(CodeMatchAdopt, "address", d.before.Email))
+		if !d.before.Active {
+			d.because(because(CodeSourceActive))
+		}
 	case KindRehire:
 		d.because(because(CodeMatchRehire, "address", d.before.Email, "former_id", d.before.ExternalID))
 	}

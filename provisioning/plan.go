@@ -182,12 +182,15 @@ func (a *Action) phase() int {
 	switch a.Kind {
 	case KindDeactivate:
 		return 0
-	case KindUpdate:
-		for _, c := range a.Changes {
-			if c.Field == FieldEmail || c.Field == FieldSeats && losesSeat(c) {
-				return 1
-			}
+	case KindCreate:
+		return 2
+	}
+	for _, c := range a.Changes {
+		if c.Field == FieldEmail && a.Kind == KindUpdate || c.Field == FieldSeats && losesSeat(c) {
+			return 1
 		}
+	}
+	if a.Kind == KindUpdate {
 		return 3
 	}
 	return 2

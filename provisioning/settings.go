@@ -197,7 +197,7 @@ func (p *pass) keepSettings(d *draft, a *assignment.Assignment, moved bool) {
 		d.because(because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
 	}
 	p.dropRefused(d, &d.after.Settings)
-	if d.kind == KindReactivate || d.kind == KindRehire && !d.before.Active {
+	if !d.before.Active {
 		d.after.Capture = nil
 		p.problem(d, because(CodeCaptureLeftOff))
 	}

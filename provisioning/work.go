@@ -100,10 +100,24 @@ func (w *work) index() {
 			w.double, w.mixed = make(map[int32]bool), make(map[int32]bool)
 		}
 		w.double[int32(i)] = true
-		if !reflect.DeepEqual(w.users[first], w.users[i]) {
+		if !sameUser(w.users[first], w.users[i]) {
 			w.mixed[first] = true
 		}
 	}
+}
+
+// sameUser reports whether two listings of a user say the same; empty and
+// absent are the same.
+func sameUser(a, b sources.User) bool {
+	for _, u := range []*sources.User{&a, &b} {
+		if len(u.OtherEmails) == 0 {
+			u.OtherEmails = nil
+		}
+		if len(u.Attributes) == 0 {
+			u.Attributes = nil
+		}
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // link finds the user of each member of the connection (S1). Of two members
