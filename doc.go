@@ -5,7 +5,7 @@
 //
 // This package holds no code. Data goes one way through the others:
 //
-//	okta · entra · salesforce · onelogin · rippling          any SCIM client
+//	salesforce, or your own                okta · entra · onelogin · rippling · any SCIM client
 //	           │ pull                                          │ push
 //	           ▼                                               ▼
 //	   sources.Source ──▶ sources.Collect ◀── scim.AsSource ── scim.NewHandler

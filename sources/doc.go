@@ -1,6 +1,7 @@
-// Package sources reads directories: Okta, Microsoft Entra ID, Salesforce,
-// OneLogin, Rippling (rule R1), a SCIM push, or one of your own. It decides one
-// thing: what of a directory is known, and how much of that is proven.
+// Package sources reads directories: Salesforce, those that push by SCIM (Okta,
+// Microsoft Entra ID, OneLogin, Rippling and others, rule R1, through package
+// scim), or one of your own. It decides one thing: what of a directory is
+// known, and how much of that is proven.
 //
 //	src, err := salesforce.New(salesforce.Config{...})
 //	if err != nil {

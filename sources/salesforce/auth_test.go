@@ -282,3 +282,11 @@ func TestInstanceOnThisMachine(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, src.Check(t.Context()), "instance_url leads to this machine")
 }
+
+// A config shows no secret, however it is printed.
+func TestConfigHidesItsSecrets(t *testing.T) {
+	cfg := Config{Connection: "sf", ClientSecret: "s3cret", RefreshToken: "s3cret", PrivateKey: []byte("s3cret")}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		require.NotContains(t, fmt.Sprintf(verb, cfg), "s3cret")
+	}
+}

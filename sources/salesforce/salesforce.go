@@ -19,7 +19,10 @@
 //
 // A connected app with the scope "api", and a user with read access to User,
 // Group, GroupMember and UserRole. That user is also the last line of defence
-// behind assignment filters: it should see nothing else.
+// behind assignment filters: it should see nothing else. Where the org keeps
+// users private from one another, it needs the permission View All Users:
+// Salesforce lists only the visible ones, as a complete answer, and whoever is
+// hidden would be taken to be gone.
 //
 // # Latency
 //
@@ -106,6 +109,13 @@ type Config struct {
 	// discarding.
 	Logger *slog.Logger
 }
+
+// String names the connection and nothing else: a config that is printed or
+// logged shows no secret.
+func (c Config) String() string { return "salesforce " + c.Connection }
+
+// GoString is String.
+func (c Config) GoString() string { return c.String() }
 
 // A Source reads one Salesforce org. It is safe for concurrent use.
 type Source struct {
