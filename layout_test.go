@@ -24,14 +24,14 @@ var mayImport = map[string]string{
 	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
 	"sources/salesforce/internal/soql": "",
 
-	"hierarchy":                     "",
+	"hierarchy":                     "internal/blocks",
 	"timezone":                      "timezone/internal/key",
 	"timezone/internal/key":         "",
 	"timezone/internal/gen":         "timezone/internal/key",
 	"timezone/internal/gen/extract": "",
 	"assignment":                    "sources",
 
-	"provisioning":           "sources assignment hierarchy timezone internal/strictjson",
+	"provisioning":           "sources assignment hierarchy timezone internal/blocks internal/strictjson",
 	"provisioning/storetest": "provisioning assignment",
 	"provisioning/sqlstore":  "provisioning internal/sqldb",
 	"provisioning/phone":     "timezone",
@@ -44,6 +44,7 @@ var mayImport = map[string]string{
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
+	"internal/blocks": "",
 	"internal/sqldb":  "",
 	"internal/pgtest": "",
 }

@@ -1,6 +1,7 @@
 package assignment_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,13 +29,10 @@ func directory() *sources.Snapshot {
 
 // govern returns the ID of the assignment that governs each user, "" for none.
 func govern(rules assignment.Rules, snapshot *sources.Snapshot) []string {
-	at := rules.Govern(snapshot, func(id string) int32 {
-		for i := range snapshot.Users {
-			if snapshot.Users[i].ID == id {
-				return int32(i)
-			}
+	at := rules.Govern(snapshot, func(ids []string, into []int32) {
+		for k, id := range ids {
+			into[k] = int32(slices.IndexFunc(snapshot.Users, func(u sources.User) bool { return u.ID == id }))
 		}
-		return -1
 	})
 	ids := make([]string, len(at))
 	for i, position := range at {

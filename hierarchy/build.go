@@ -1,6 +1,11 @@
 package hierarchy
 
-import "strings"
+import (
+	"strings"
+	"sync"
+
+	"github.com/usher-go/usher/internal/blocks"
+)
 
 // Build decides who reports to whom. It takes everybody at once, in any order:
 // the result for a person does not depend on where in the slice anybody
@@ -15,7 +20,7 @@ import "strings"
 // The chart refers to people, which must not change while it is in use. Time
 // and memory grow linearly with len(people), which is at most 1<<31 - 2.
 func Build(people []Person) *Chart {
-	b := builder{people: people}
+	b := &builder{people: people}
 	c := &Chart{
 		people:  people,
 		current: make([]int32, len(people)),
@@ -24,33 +29,38 @@ func Build(people []Person) *Chart {
 	}
 	// All keys of a block are sought before any is found, for the reason that
 	// newIndex gives.
-	var lookups [block]lookup
-	for start := 0; start < len(people); start += block {
-		some := people[start:min(start+block, len(people))]
-		touch(some)
-		for k := range some {
-			lookups[k] = b.lookup(&some[k])
-		}
-		for k := range some {
-			lookups[k].seek()
-		}
-		for k := range some {
-			i := int32(start + k)
-			manager, finding := lookups[k].find(i)
-			current := b.current(i, manager)
-			if manager == None {
-				manager = current
+	blocks.Each(len(people), func() func(start, end int) {
+		var lookups [blocks.Size]lookup
+		return func(start, end int) {
+			some := people[start:end]
+			fetch(some)
+			for k := range some {
+				lookups[k] = b.lookup(&some[k])
 			}
-			c.current[i], c.manager[i], c.finding[i] = current, manager, finding
+			for k := range some {
+				lookups[k].seek()
+			}
+			for k := range some {
+				i := int32(start + k)
+				manager, finding := lookups[k].find(i)
+				current := b.current(i, manager)
+				if manager == None {
+					manager = current
+				}
+				c.current[i], c.manager[i], c.finding[i] = current, manager, finding
+			}
 		}
-	}
+	})
 	c.settle()
 	return c
 }
 
-// touch reads a little of the keys of a block, which are the directory's and
-// stand in another order than the people.
-func touch(some []Person) (sum int) {
+// fetch reads a little of the keys of a block, which are the directory's and
+// stand in another order than the people, so that they come many at a time. It
+// is not to be inlined, since reading for nothing would then be left out.
+//
+//go:noinline
+func fetch(some []Person) (sum int) {
 	for k := range some {
 		if m := some[k].Manager; m != nil {
 			sum += len(m.Email)
@@ -67,13 +77,12 @@ func touch(some []Person) (sum int) {
 // A builder holds the indexes, each made when it is first needed.
 type builder struct {
 	people  []Person
+	made    [byName + 1]sync.Once
 	indexes [byName + 1]*index
 }
 
 func (b *builder) index(kind kind) *index {
-	if b.indexes[kind] == nil {
-		b.indexes[kind] = newIndex(kind, b.people)
-	}
+	b.made[kind].Do(func() { b.indexes[kind] = newIndex(kind, b.people) })
 	return b.indexes[kind]
 }
 

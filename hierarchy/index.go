@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/bits"
 	"strings"
+
+	"github.com/usher-go/usher/internal/blocks"
 )
 
 // A kind says which of a person's values an index is over.
@@ -87,9 +89,9 @@ func newIndex(kind kind, people []Person) *index {
 	// Hashing a block of keys before their slots are touched lets the
 	// processor wait for many slots at a time: it nearly halves the time that
 	// this takes for a million people.
-	var hashes [block]uint64
-	for start := 0; start < len(people); start += block {
-		some := people[start:min(start+block, len(people))]
+	var hashes [blocks.Size]uint64
+	for start := 0; start < len(people); start += blocks.Size {
+		some := people[start:min(start+blocks.Size, len(people))]
 		for k := range some {
 			hashes[k] = x.hashOwn(&some[k], false)
 		}
@@ -104,9 +106,6 @@ func newIndex(kind kind, people []Person) *index {
 	}
 	return x
 }
-
-// block is how many people are hashed before any of them is looked up.
-const block = 256
 
 // own returns the comparable form of a key that p has, in the buffer if it is
 // large enough: of the alias if asked for, which only an index by email knows.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/hierarchy"
+	"github.com/usher-go/usher/internal/blocks"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -119,12 +120,15 @@ func (p *pass) people() (people []hierarchy.Person, persons []int32) {
 			creates++
 		}
 	}
-	people = make([]hierarchy.Person, 0, len(p.members)+creates)
-	persons = make([]int32, 0, len(p.members)+creates)
-	for i := range p.members {
-		people = append(people, p.chartPerson(int32(i), &p.members[i]))
-		persons = append(persons, int32(i))
-	}
+	people = make([]hierarchy.Person, len(p.members), len(p.members)+creates)
+	persons = make([]int32, len(p.members), len(p.members)+creates)
+	blocks.Each(len(p.members), func() func(start, end int) {
+		return func(start, end int) {
+			for i := start; i < end; i++ {
+				people[i], persons[i] = p.chartPerson(int32(i), &p.members[i]), int32(i)
+			}
+		}
+	})
 	for _, d := range p.drafts {
 		if d.kind == KindCreate {
 			people = append(people, p.chartPerson(d.person, nil))

@@ -3,6 +3,8 @@ package provisioning
 import (
 	"hash/maphash"
 	"math/bits"
+
+	"github.com/usher-go/usher/internal/blocks"
 )
 
 // An idTable finds positions by ID: a hash join over a list that is there
@@ -48,7 +50,7 @@ func (t *idTable) find(id string) int32 {
 // all their slots before it looks into any, which lets the processor wait for
 // many at a time.
 func (t *idTable) findAll(n int, id func(k int) string, positions []int32) {
-	var hashes, slots [block]uint64
+	var hashes, slots [blocks.Size]uint64
 	for k := range n {
 		hashes[k] = maphash.String(t.seed, id(k))
 	}

@@ -2,13 +2,11 @@ package provisioning
 
 import (
 	"cmp"
-	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/blocks"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/timezone"
 )
@@ -19,7 +17,7 @@ import (
 // than members. So it goes by blocks, which are fetched before they are
 // compared, and with every processor there is.
 func (w *work) hush() {
-	inBlocks(len(w.members), func() func(start, end int) {
+	blocks.Each(len(w.members), func() func(start, end int) {
 		l := listener{work: w, spellings: make(spellings)}
 		return func(start, end int) {
 			l.fetch(start, end)
@@ -28,31 +26,6 @@ func (w *work) hush() {
 			}
 		}
 	})
-}
-
-// block is how many people are looked up, or looked at, together.
-const block = 256
-
-// inBlocks has the numbers below n looked at in blocks, by several workers at
-// once if there are many of them. Each worker is made anew, has its blocks to
-// itself, and must not write what another reads.
-func inBlocks(n int, newWorker func() func(start, end int)) {
-	workers := max(1, min(runtime.GOMAXPROCS(0), n/(16*block)))
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range workers {
-		wait.Go(func() {
-			look := newWorker()
-			for {
-				end := int(next.Add(block))
-				if end-block >= n {
-					return
-				}
-				look(end-block, min(end, n))
-			}
-		})
-	}
-	wait.Wait()
 }
 
 // A listener is one worker of hush.
@@ -73,7 +46,7 @@ func (l listener) fetch(start, end int) (sum int) {
 	}
 	for i := range l.members[start:end] {
 		m := &l.members[start+i]
-		sum += len(m.Profiles)
+		sum += len(m.Profiles[""])
 		if len(m.Seats) > 0 && len(m.Capture) > 0 {
 			sum += len(m.Seats[0]) + len(m.Capture[0])
 		}

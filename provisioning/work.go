@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/blocks"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -128,7 +129,7 @@ func (w *work) link() {
 	for i := range w.memberOf {
 		w.memberOf[i] = none
 	}
-	inBlocks(len(w.members), func() func(start, end int) {
+	blocks.Each(len(w.members), func() func(start, end int) {
 		return func(start, end int) {
 			some := w.members[start:end]
 			w.byID.findAll(len(some), func(k int) string { return some[k].ExternalID }, w.userOf[start:end])
@@ -162,7 +163,9 @@ func (w *work) judge() {
 	if !w.evidence.Complete() {
 		w.findings = append(w.findings, Finding{Reason: because(CodeGroupsIncomplete)})
 	}
-	w.governing = w.rules.Govern(w.snapshot, w.byID.find)
+	w.governing = w.rules.Govern(w.snapshot, func(ids []string, into []int32) {
+		w.byID.findAll(len(ids), func(k int) string { return ids[k] }, into)
+	})
 	w.fates = make([]fate, len(w.members))
 	w.quiet = make([]bool, len(w.members))
 	if !w.evidence.Complete() {

@@ -1,0 +1,28 @@
+package blocks
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every number is looked at once, whatever the length.
+func TestEach(t *testing.T) {
+	for _, n := range []int{0, 1, Size - 1, Size, Size + 1, 40*Size + 7} {
+		seen := make([]int, n)
+		var workers atomic.Int64
+		Each(n, func() func(start, end int) {
+			workers.Add(1)
+			return func(start, end int) {
+				for i := start; i < end; i++ {
+					seen[i]++
+				}
+			}
+		})
+		require.Positive(t, workers.Load())
+		for i, times := range seen {
+			require.Equal(t, 1, times, "%d of %d", i, n)
+		}
+	}
+}
