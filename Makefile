@@ -3,7 +3,8 @@
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-test: ## run all tests with the race detector
+test: ## run all tests with the race detector, on a PostgreSQL too
+	.ci/postgres
 	go test -race -shuffle=on ./...
 
 lint: ## vet, formatting and the linters of .golangci.yml
