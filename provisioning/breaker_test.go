@@ -324,3 +324,17 @@ func TestApplyNeedsATenant(t *testing.T) {
 	_, err = provisioning.Apply(context.Background(), store, "t", nil)
 	require.ErrorContains(t, err, "plan")
 }
+
+// S13: a snapshot whose only users have no ID is one with nobody in it. Collect
+// and ReadSnapshot refuse such users; a literal may have them.
+func TestSnapshotOfNobodyWithAnID(t *testing.T) {
+	r, err := provisioning.New(provisioning.Config{Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"}})
+	require.NoError(t, err)
+	plan := r.Resolve(provisioning.Input{
+		Snapshot: &sources.Snapshot{Proven: sources.FactUsers, Users: []sources.User{{Status: sources.StatusActive, Email: "x@acme.com"}}},
+		Members:  []provisioning.Member{{ID: "m1", Connection: "okta", ExternalID: "u1", Managed: true, Active: true, Email: "ana@acme.com", Revision: "1"}},
+	})
+	require.Empty(t, plan.Actions)
+	require.Len(t, plan.Held, 1)
+	require.Equal(t, []provisioning.Class{provisioning.ClassDeactivate}, plan.Held[0].Classes)
+}

@@ -14,11 +14,11 @@
 //
 // # How a decision is made
 //
-// Read it in the order of Resolver.Resolve: index and link say who is who,
-// judge says whose access begins, goes on or ends; then a pass decides
-// addresses, fields, seats, settings and managers of everybody together, and
-// what changes is taken as the difference at the end. If a breaker trips, a
-// second pass decides around those who have to wait.
+// Read it in the order of Resolver.Resolve: in the survey, index and link say
+// who is who, and judge says whose access begins, goes on or ends; then a pass
+// decides addresses, fields, seats, settings and managers of everybody
+// together, and what changes is taken as the difference at the end. If a
+// breaker trips, further passes decide around those who have to wait.
 //
 // # Errors
 //

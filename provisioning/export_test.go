@@ -12,10 +12,7 @@ func (r *Resolver) ResolveWithoutShortcut(in Input) *Plan {
 	if w.foreign() {
 		return w.emptyPlan()
 	}
-	w.index()
-	w.link()
-	w.judge()
-	w.count()
+	w.survey()
 	clear(w.quiet)
 	return w.decideAround().plan()
 }

@@ -83,10 +83,7 @@ func (r *Resolver) Resolve(in Input) *Plan {
 	if w.foreign() {
 		return w.emptyPlan()
 	}
-	w.index()
-	w.link()
-	w.judge()
-	w.count()
+	w.survey()
 	return w.decideAround().plan()
 }
 

@@ -17,8 +17,8 @@ const none int32 = -1
 const keepPosition int32 = -2
 
 // work is what one run knows before it decides anything: who is who, and what
-// the directory says about each member. It is filled in steps (index,
-// link, judge, count), and is not changed afterwards.
+// the directory says about each member. It is filled in by survey, and
+// is not changed afterwards.
 //
 // A person is a position: that of a member, or, behind the last member, that
 // of a newcomer.
@@ -87,6 +87,14 @@ func (w *work) foreign() bool {
 	w.findings = append(w.findings, Finding{Reason: because(CodeOtherConnection,
 		"config", w.cfg.Source+" "+w.cfg.Connection, "snapshot", kind+" "+connection)})
 	return true
+}
+
+// survey finds out all that a pass may build on.
+func (w *work) survey() {
+	w.index()
+	w.link()
+	w.judge()
+	w.count()
 }
 
 // index enters the users by ID and sets aside those listed twice (S5).
