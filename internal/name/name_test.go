@@ -1,0 +1,52 @@
+package name_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/internal/name"
+)
+
+// S36: names are one but for normal form, letter case, white space, and the
+// form of apostrophes and hyphens; only letter case makes another spelling.
+func TestSame(t *testing.T) {
+	for _, test := range []struct {
+		a, b           string
+		same, spelling bool
+	}{
+		{"José", "Jose\u0301", true, true},
+		{"O'Brien", "O\u2019Brien", true, true},
+		{"Anne-Marie", "Anne\u2011Marie", true, true},
+		{"Wilson  K", " Wilson\u00a0K ", true, true},
+		{"ANA", "Ana", true, false},
+		{"STRASSER", "Straßer", true, false},
+		{"\u212a", "k", true, false}, // the KELVIN SIGN
+		{"Σωκράτης", "ΣΩΚΡΆΤΗΣ", true, false},
+		{"Ana", "Anna", false, false},
+		{"José", "Jose", false, false}, // an accent is a letter's own
+		{"Ana", "", false, false},
+		{"a\xffb", "a\xffb", true, true},
+		{"a\xffb", "a\ufffdb", false, false},
+		{"", "  ", true, true},
+	} {
+		require.Equal(t, test.same, name.Same(test.a, test.b), "%q %q", test.a, test.b)
+		require.Equal(t, test.spelling, name.SameSpelling(test.a, test.b), "%q %q", test.a, test.b)
+		require.Equal(t, test.same, string(name.AppendKey(nil, test.a)) == string(name.AppendKey(nil, test.b)))
+	}
+}
+
+// A full name is the words of its parts, however they are divided.
+func TestAppendKeyJoinsParts(t *testing.T) {
+	require.Equal(t, "ana maria o'hara", string(name.AppendKey(nil, "Ana  Maria", "O’Hara")))
+	require.Equal(t, string(name.AppendKey(nil, "Ana Maria O'Hara")), string(name.AppendKey(nil, " Ana", "MARIA O'Hara ")))
+	require.Equal(t, "x ana", string(name.AppendKey([]byte("x "), "Ana")))
+	require.Equal(t, "Ana Young", name.Full("Ana", "Young"))
+	require.Equal(t, "Young", name.Full("", "Young"))
+	require.Equal(t, "Ana", name.Full("Ana", ""))
+}
+
+// Comparing names that are written in ASCII allocates nothing.
+func TestSameAllocatesNothing(t *testing.T) {
+	require.Zero(t, testing.AllocsPerRun(100, func() { name.Same("Ana Young", "ana  young") }))
+}
