@@ -110,10 +110,11 @@ func (b *builder) lookup(p *Person) lookup {
 // have as far as cycles do not forbid it, and what there is to tell.
 func (b *builder) edge(i int32, decides *lookup) (current, manager int32, finding Finding) {
 	named, finding := decides.find(i)
+	by := decides.kind()
 	if finding == AmbiguousEmail {
 		if id := b.people[i].Manager.ID; !blank(id) {
 			if j, _ := b.index(byID).find(id, i); j != None && j != i {
-				named, finding = j, NoFinding
+				named, by = j, byID
 			}
 		}
 	}
@@ -123,19 +124,19 @@ func (b *builder) edge(i int32, decides *lookup) (current, manager int32, findin
 		return current, current, finding
 	case named != current && b.people[named].Open:
 		return current, current, ManagerOpen
-	case b.keysDiffer(i, named):
+	case b.keysDiffer(i, named, by):
 		return current, named, KeysDiffer
 	}
 	return current, named, NoFinding
 }
 
 // keysDiffer reports whether one of the keys of person i is somebody's and not
-// that of the manager, whom the deciding key names.
-func (b *builder) keysDiffer(i, manager int32) bool {
-	keys, m := b.people[i].Manager, &b.people[manager]
+// that of the manager, whom the key of the given kind names.
+func (b *builder) keysDiffer(i, manager int32, by kind) bool {
+	keys := b.people[i].Manager
 	for _, kind := range emailFirst {
 		key := keys.key(kind)
-		if !blank(key) && !kind.names(m, key) && b.index(kind).known(key) {
+		if kind != by && !blank(key) && !kind.names(&b.people[manager], key) && b.index(kind).known(key) {
 			return true
 		}
 	}

@@ -17,6 +17,14 @@ func (x *index) lookup(key string) lookup {
 	return lookup{index: x, key: key, hash: x.hash(x.kind.given(buffer[:0], key))}
 }
 
+// kind returns the kind of the key, byKey without an index.
+func (l *lookup) kind() kind {
+	if l.index == nil {
+		return byKey
+	}
+	return l.index.kind
+}
+
 // seek goes to the first slot that may hold the key.
 func (l *lookup) seek() {
 	if l.index != nil {
