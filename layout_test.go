@@ -55,7 +55,6 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
-	"hierarchy":                 {"golang.org/x/net/idna"},
 	"provisioning":              {"golang.org/x/net/idna"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},

@@ -117,18 +117,26 @@ func (p *Person) label() string {
 	return label
 }
 
-// shown returns the words of all parts without characters that do not print:
-// control and format characters above all. Bytes that are not UTF-8 are
-// replaced first, lest what is left of a character when another one between is
-// dropped makes a new one.
+// shown returns the words of all parts with one space between any two, without
+// characters that do not print: control and format characters above all. Bytes
+// that are not UTF-8 are shown as U+FFFD, so that dropping a character between
+// two of them makes no other one.
 func shown(parts ...string) string {
-	for i, part := range parts {
-		parts[i] = strings.ToValidUTF8(part, string(utf8.RuneError))
-	}
-	return string(words(nil, func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
+	var b strings.Builder
+	for _, part := range parts {
+		for word := range strings.FieldsSeq(strings.ToValidUTF8(part, string(utf8.RuneError))) {
+			space := b.Len() > 0
+			for _, r := range word {
+				if !unicode.IsPrint(r) {
+					continue
+				}
+				if space {
+					b.WriteByte(' ')
+					space = false
+				}
+				b.WriteRune(r)
+			}
 		}
-		return -1
-	}, parts...))
+	}
+	return b.String()
 }

@@ -41,21 +41,23 @@ func equal(a, b string, fold bool) bool {
 
 // AppendKey appends the form in which names compare by Same: the words of all
 // parts with one space between any two. It allocates only if the buffer is too
-// small or a part is not in normal form C.
+// small, a part is not in normal form C, or a mark stands alone in that form.
 func AppendKey(buffer []byte, parts ...string) []byte {
 	return appendFolded(buffer, true, parts...)
 }
 
 func appendFolded(buffer []byte, fold bool, parts ...string) []byte {
-	start := len(buffer)
+	start, marks := len(buffer), false
 	for _, part := range parts {
-		if norm.NFC.QuickSpanString(part) < len(part) {
+		if !isASCII(part) && norm.NFC.QuickSpanString(part) < len(part) {
 			part = norm.NFC.String(part)
 		}
 		space := true
 		for i, size := 0, 0; i < len(part); i += size {
-			var r rune
-			r, size = utf8.DecodeRuneInString(part[i:])
+			r := rune(part[i])
+			if size = 1; r >= utf8.RuneSelf {
+				r, size = utf8.DecodeRuneInString(part[i:])
+			}
 			if unicode.IsSpace(r) {
 				space = true
 				continue
@@ -68,13 +70,29 @@ func appendFolded(buffer []byte, fold bool, parts ...string) []byte {
 			case r == utf8.RuneError && size == 1:
 				buffer = append(buffer, part[i]) // bytes that are not UTF-8 stay as they are
 			case fold:
+				marks = marks || r >= utf8.RuneSelf && unicode.IsMark(r)
 				buffer = appendCaseFolded(buffer, plain(r))
 			default:
 				buffer = utf8.AppendRune(buffer, plain(r))
 			}
 		}
 	}
+	if marks {
+		// A folded letter may compose with its marks although the given one
+		// does not: there is a ǰ, but no such capital.
+		folded := norm.NFC.String(string(buffer[start:]))
+		buffer = append(buffer[:start], folded...)
+	}
 	return buffer
+}
+
+func isASCII(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // plain returns the apostrophe or hyphen that a keyboard has for a typographic
@@ -97,7 +115,8 @@ func plain(r rune) rune {
 
 // appendCaseFolded appends the case folding of a character: of Unicode's
 // CaseFolding.txt the simple ones, and of the full ones those of letters that
-// names are written with.
+// names are written with. Of the letters that are one but for case it is the
+// least, in lower case.
 func appendCaseFolded(buffer []byte, r rune) []byte {
 	if r < utf8.RuneSelf {
 		if 'A' <= r && r <= 'Z' {
@@ -124,13 +143,15 @@ func appendCaseFolded(buffer []byte, r rune) []byte {
 		return append(buffer, "ffl"...)
 	case 'ﬅ', 'ﬆ':
 		return append(buffer, "st"...)
+	case 'և':
+		return append(buffer, "եւ"...)
 	}
 	least := r
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 		least = min(least, next)
 	}
-	if 'A' <= least && least <= 'Z' { // the KELVIN SIGN is a k, the long s an s
-		least += 'a' - 'A'
+	if least == '\u0345' { // a mark: the iota subscript
+		least = 'ι'
 	}
-	return utf8.AppendRune(buffer, least)
+	return utf8.AppendRune(buffer, unicode.ToLower(least))
 }

@@ -1,9 +1,12 @@
 package name_test
 
 import (
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/usher-go/usher/internal/name"
 )
@@ -23,6 +26,13 @@ func TestSame(t *testing.T) {
 		{"STRASSER", "Straßer", true, false},
 		{"\u212a", "k", true, false}, // the KELVIN SIGN
 		{"Σωκράτης", "ΣΩΚΡΆΤΗΣ", true, false},
+		{"ǰan", "J\u030can", true, false},             // the capital has no character of its own
+		{"\u0390", "\u0399\u0308\u0301", true, false}, // nor has this iota
+		{"Σταϊκος", "ΣΤΑΪΚΟΣ", true, false},
+		{"Σταΐκος", "ΣΤΑΪ\u0301ΚΟΣ", true, false},
+		{"Սևակ", "ՍԵՒԱԿ", true, false}, // the Armenian ligature
+		{"ışık", "Işık", false, false}, // a dotless i is a letter of its own
+		{"Iotα\u0345", "iotᾳ", true, false},
 		{"Ana", "Anna", false, false},
 		{"José", "Jose", false, false}, // an accent is a letter's own
 		{"Ana", "", false, false},
@@ -46,7 +56,27 @@ func TestAppendKeyJoinsParts(t *testing.T) {
 	require.Equal(t, "Ana", name.Full("Ana", ""))
 }
 
-// Comparing names that are written in ASCII allocates nothing.
+// Comparing short names that are composed allocates nothing.
 func TestSameAllocatesNothing(t *testing.T) {
+	require.Zero(t, testing.AllocsPerRun(100, func() { name.Same("José Núñez", "josé  núñez") }))
 	require.Zero(t, testing.AllocsPerRun(100, func() { name.Same("Ana Young", "ana  young") }))
+}
+
+// A name is the same in upper and in lower case, composed or not, and its key
+// is in one normal form.
+func TestKeyOfEveryLetter(t *testing.T) { // S36
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if !unicode.IsLetter(r) || r == 'ı' { // whose upper case is another letter's
+			continue
+		}
+		text := "A" + string(r)
+		key := string(name.AppendKey(nil, text))
+		require.True(t, norm.NFC.IsNormalString(key), "%q", text)
+		require.True(t, name.Same(text, norm.NFD.String(text)), "%q", text)
+		if r != 'İ' { // whose lower case is an i
+			require.True(t, name.Same(text, strings.ToLower(text)), "%q", text)
+		}
+		require.True(t, name.Same(text, strings.ToUpper(text)), "%q", text)
+		require.True(t, name.Same(key, text), "%q", text)
+	}
 }

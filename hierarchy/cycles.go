@@ -1,6 +1,6 @@
 package hierarchy
 
-// settle takes back the edges that would close a cycle (rule S24).
+// breakCycles takes back the edges that would close a cycle (rule S24).
 //
 // An edge is new if it differs from the current one. As long as a cycle has a
 // new edge, all its new edges give way to the current ones. That may uncover
@@ -14,8 +14,8 @@ package hierarchy
 // chain of such edges is contracted to its top, so that only new edges are
 // walked, each is taken back at most once, and long chains with many cycles
 // take no more than nearly linear time.
-func (c *Chart) settle() {
-	s := settler{Chart: c, top: make([]int32, len(c.manager))}
+func (c *Chart) breakCycles() {
+	s := cycleBreaker{Chart: c, top: make([]int32, len(c.manager))}
 	for i := range s.top {
 		s.top[i] = int32(i)
 	}
@@ -31,8 +31,8 @@ func (c *Chart) settle() {
 	}
 }
 
-// A settler is the state of settle.
-type settler struct {
+// A cycleBreaker is the state of breakCycles.
+type cycleBreaker struct {
 	*Chart
 	// top leads from everybody whose edge is kept towards the end of the chain
 	// of kept edges. The end is its own top: nobody's report, somebody with a
@@ -56,7 +56,7 @@ const (
 )
 
 // keep contracts the current edge of i, which is not going to change.
-func (s *settler) keep(i int32) {
+func (s *cycleBreaker) keep(i int32) {
 	manager := s.manager[i]
 	if manager == None {
 		return
@@ -79,7 +79,7 @@ func (s *settler) keep(i int32) {
 
 // walk follows new edges up from start, taking back those that are on a cycle,
 // until everybody on the way leads to no cycle that has one.
-func (s *settler) walk(start int32) {
+func (s *cycleBreaker) walk(start int32) {
 	if s.state == nil {
 		s.state = make([]progress, len(s.manager))
 	}
@@ -104,14 +104,14 @@ func (s *settler) walk(start int32) {
 	}
 }
 
-func (s *settler) push(i int32) {
+func (s *cycleBreaker) push(i int32) {
 	s.path = append(s.path, i)
 	s.state[i] = onPath
 }
 
 // takeBack undoes the new edges of the cycle that the path from first to its
 // end closes.
-func (s *settler) takeBack(first int32) {
+func (s *cycleBreaker) takeBack(first int32) {
 	from := len(s.path) - 1
 	for s.path[from] != first {
 		from--
@@ -133,7 +133,7 @@ func (s *settler) takeBack(first int32) {
 
 // markChain gives the finding Cycle to everybody on the chain of kept edges
 // from i up to its top, the top itself excepted.
-func (s *settler) markChain(i int32) {
+func (s *cycleBreaker) markChain(i int32) {
 	if s.skip == nil {
 		s.skip = make([]int32, len(s.manager))
 		for j := range s.skip {
