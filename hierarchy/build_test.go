@@ -145,6 +145,7 @@ func TestNames(t *testing.T) { // R81, S22, S36
 		{"a\xff", "b", "a\xfe b", ""},
 		{"a\xff", "b", "A\xff B", "bo"},
 		{"AnaBo", "Doe", "Ana Bo Doe", ""},
+		{"Ana", "Bo", "Ana-Bo", ""},
 		{"José", "Núñez", "Jose\u0301 Nu\u0301n\u0303ez", "bo"}, // S36: another normal form
 		{"Jose\u0301", "Nunez", "JOSÉ NUNEZ", "bo"},
 		{"Pat", "O'Brien", "Pat O\u2019Brien", "bo"}, // S36: a curly apostrophe

@@ -11,13 +11,13 @@ import (
 // maxLabel bounds, in characters, how much of a name is drawn.
 const maxLabel = 80
 
-// A drawing is a part of a chart made ready to be written: people have places,
-// numbered by name and then Key, so that what is written does not depend on
-// the order in which they were given.
+// A drawing is the part of a chart that is written. Each person has a place,
+// numbered from 0 in the order of name and then Key, so that what is written
+// does not depend on the order in which people were given.
 type drawing struct {
 	chart  *Chart
 	person []int32  // who is at each place
-	label  []string // what each place says
+	label  []string // the label of each place
 	forest          // over places; None where the manager is not drawn
 }
 
@@ -81,7 +81,7 @@ func (c *Chart) draw(from []int) *drawing {
 // not drawn, and the first one of each cycle.
 func (d *drawing) roots() []int32 {
 	var roots []int32
-	begun := make(map[int32]bool) // the places on cycles that have a root
+	begun := make(map[int32]bool) // the places on cycles that already have a root
 	for at, i := range d.person {
 		at := int32(at)
 		switch {
@@ -97,9 +97,9 @@ func (d *drawing) roots() []int32 {
 	return roots
 }
 
-// label returns the name of p fit to be shown on one line: words separated by
-// one space, without characters that do not print, and not too long. Who has
-// no name goes by Email or Key.
+// label returns the name of p for display on one line: words separated by one
+// space, without characters that do not print, cut at maxLabel. Without a name
+// it is Email, else Key.
 func (p *Person) label() string {
 	label := shown(p.GivenName, p.FamilyName)
 	if label == "" {

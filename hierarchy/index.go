@@ -11,8 +11,8 @@ import (
 
 // An index finds people by one kind of key. It is a hash table with open
 // addressing: no copy of any key, and no allocation but its own two slices.
-// The hash is seeded at random, so that nobody can choose keys that collide,
-// and nothing that is found depends on the seed.
+// The hash has a random seed, so that nobody can choose keys that collide. What
+// is found does not depend on the seed.
 type index struct {
 	kind   kind
 	people []Person
@@ -33,7 +33,7 @@ type bearers struct {
 	more          bool  // there are further active ones
 }
 
-// add counts i among the bearers, once however often it comes.
+// add counts i among the bearers. Adding somebody again changes nothing.
 func (b *bearers) add(i int32, active bool) {
 	switch {
 	case !active || i == b.first || i == b.second:

@@ -60,7 +60,7 @@ func (p *Person) deciding() (kind, string) {
 	return byKey, ""
 }
 
-func blank(key string) bool { return strings.TrimSpace(key) == "" }
+func blank(key string) bool { return key == "" || strings.TrimSpace(key) == "" }
 
 // own appends the comparable form of the value of this kind that p has.
 func (k kind) own(buffer []byte, p *Person) []byte {

@@ -80,3 +80,19 @@ func TestKeyOfEveryLetter(t *testing.T) { // S36
 		require.True(t, name.Same(key, text), "%q", text)
 	}
 }
+
+// A key is its own key, and the normal form of a name does not change it.
+func FuzzKey(f *testing.F) {
+	for _, seed := range []string{"Ana Young", "José", "Jose\u0301", "J\u030can", "O\u2019Brien", "\u0345", "ﬁ\u0301", "a\xff\u0301", "각", "\u1100\u1161\u11a8"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		key := string(name.AppendKey(nil, text))
+		require.Equal(t, key, string(name.AppendKey(nil, key)))
+		require.True(t, name.Same(text, norm.NFC.String(text)))
+		require.True(t, name.Same(text, norm.NFD.String(text)))
+		if name.SameSpelling(text, key) {
+			require.True(t, name.Same(text, key))
+		}
+	})
+}
