@@ -67,8 +67,8 @@ func (c *chart) build() *hierarchy.Chart {
 }
 
 // avoidCircles leaves those where they are whose new edge would close a circle
-// with an edge that waits for an approval, or for evidence (S44), so that it
-// does not matter whether that comes.
+// with an edge that waits for an approval, so that it does not matter whether
+// that is given, or with one that missing evidence could give (S44).
 func (c *chart) avoidCircles() {
 	if possible := c.possible(); possible != nil {
 		built := hierarchy.Build(possible)
@@ -78,18 +78,22 @@ func (c *chart) avoidCircles() {
 			}
 		}
 	}
+	if c.lacksEvidence() {
+		for c.avoidUncertain(hierarchy.Build(c.people)) {
+		}
+	}
 }
 
-// possible returns the people with every edge that may yet be given, or nil if
-// there are no others than those that are about to be.
+// possible returns the people with the edges that wait for an approval in
+// place, or nil if none waits.
 func (c *chart) possible() []hierarchy.Person {
+	if len(c.holds.held) == 0 {
+		return nil
+	}
 	heldManager := make(map[string]string, len(c.holds.held))
 	for i := range c.holds.held {
 		m := &c.holds.held[i].action.Member
 		heldManager[m.ID] = m.ManagerID
-	}
-	if len(heldManager) == 0 && c.governance.open == nil {
-		return nil
 	}
 	possible := slices.Clone(c.people)
 	for i := range possible {
@@ -97,27 +101,65 @@ func (c *chart) possible() []hierarchy.Person {
 		p.Open = false
 		if manager, held := heldManager[p.Key]; held {
 			p.Current, p.Follow, p.Active = manager, false, true
-		} else if c.isOpenPerson(c.persons[i]) {
-			p.Follow, p.Active = c.mode(c.governing[c.userIndex(c.persons[i])]) == assignment.Automatic || c.newcomer(c.persons[i]) != nil, true
 		}
 	}
 	return possible
 }
 
-// userIndex returns the position of the user of a linked member or a newcomer.
-func (c *chart) userIndex(person int32) int32 {
-	if n := c.newcomer(person); n != nil {
-		return n.user
+// avoidUncertain leaves those where they are who would come below somebody
+// whose own manager the evidence leaves open: with all of it, that might close
+// a circle. It reports whether there is anybody.
+func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
+	const unknown, safe, unsafe = 0, 1, 2
+	states := make([]uint8, len(c.people))
+	for i := range c.people {
+		if c.isUncertain(built, i) {
+			states[i] = unsafe
+		}
 	}
-	return c.userOf[person]
+	leads := func(i int) uint8 { // whether the chain from i up meets somebody uncertain
+		var path []int
+		state := uint8(safe)
+		for at := i; at != hierarchy.None; at = built.Manager(at) {
+			if states[at] != unknown {
+				state = states[at]
+				break
+			}
+			states[at] = safe // a cycle of current edges ends here
+			path = append(path, at)
+		}
+		for _, at := range path {
+			states[at] = state
+		}
+		return state
+	}
+	again := false
+	for i := range c.people {
+		if c.people[i].Follow && built.Changed(i) && leads(built.Manager(i)) == unsafe {
+			c.people[i].Follow = false
+			d := c.draft(c.persons[i])
+			c.problem(d, because(CodeEvidence, "missing", "whether the manager comes below this person"))
+			again = true
+		}
+	}
+	return again
 }
 
-// mode returns the mode of the assignment at a position.
-func (c *chart) mode(position int32) assignment.Mode {
-	if a := c.r.rules.At(position); a != nil {
-		return a.Mode
+// isUncertain reports whether more evidence could change a person's manager.
+func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
+	p, person := &c.people[i], c.persons[i]
+	if p.Follow {
+		switch built.Finding(i) {
+		case hierarchy.ManagerOpen, hierarchy.AmbiguousEmail, hierarchy.AmbiguousID, hierarchy.AmbiguousName, hierarchy.Cycle:
+			return true
+		}
+		return false
 	}
-	return assignment.Automatic
+	if p.Manager == nil || *p.Manager == (hierarchy.Keys{}) {
+		return false
+	}
+	at := c.draftOf[person]
+	return at == none && (c.isOpenPerson(person) || c.newcomer(person) != nil) || at != none && c.list[at].user != nil && c.follows(person, c.list[at].kind, c.list[at].position)
 }
 
 // stay leaves a person's edge as it is, and says why.
@@ -172,9 +214,13 @@ func (c *chart) listPeople() {
 			add(d.person, nil, false)
 		}
 	}
+	if !c.undecided() {
+		return
+	}
 	for i := range c.newcomers {
 		person := int32(len(c.members) + i)
-		if n := &c.newcomers[i]; n.open || c.holds.frozen[person] && c.claimOf[person].kind == KindCreate {
+		if c.claimOf[person].denied != "" { // by what is missing, or by what waits
+			n := &c.newcomers[i]
 			u := &c.users[n.user]
 			add(person, &Member{
 				ID: newMemberID(c.r.cfg.Connection, u.ID, 0), Connection: c.r.cfg.Connection, ExternalID: u.ID, Managed: true, Active: true,
@@ -183,6 +229,15 @@ func (c *chart) listPeople() {
 		}
 	}
 }
+
+// undecided reports whether missing evidence or an approval could yet bring
+// somebody in, or change somebody.
+func (c *chart) undecided() bool {
+	return c.lacksEvidence() || len(c.holds.held) > 0
+}
+
+// lacksEvidence reports whether more evidence could bring somebody in, or out.
+func (c *chart) lacksEvidence() bool { return c.governance.open != nil || !c.proves(sources.FactUsers) }
 
 // person returns how the chart sees a person, who is m if there is no draft.
 func (c *chart) person(person int32, m *Member) hierarchy.Person {
@@ -199,7 +254,7 @@ func (c *chart) person(person int32, m *Member) hierarchy.Person {
 		GivenName: m.GivenName, FamilyName: m.FamilyName, IDFirst: !c.r.traits.managerByEmail,
 		Open: c.mayLeave(person),
 	}
-	if c.holds.frozen[person] && !m.Active { // who may come back by an approval is a namesake already
+	if !m.Active && (c.holds.frozen[person] || c.isOpenPerson(person)) { // who may come back is a namesake already
 		p.Active, p.Open = true, true
 	}
 	if c.r.isLinked(m) {
