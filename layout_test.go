@@ -16,6 +16,7 @@ const module = "github.com/usher-go/usher"
 // examples. An edge is a design decision, so it is made here first.
 var mayImport = map[string]string{
 	"":                    "",
+	"internal/extension":  "",
 	"internal/strictjson": "",
 
 	"sources":                          "internal/strictjson",
@@ -31,10 +32,10 @@ var mayImport = map[string]string{
 	"timezone/internal/gen/extract": "",
 	"assignment":                    "sources",
 
-	"provisioning":           "sources assignment hierarchy timezone internal/blocks internal/strictjson",
+	"provisioning":           "sources assignment hierarchy timezone internal/blocks internal/extension internal/strictjson",
 	"provisioning/storetest": "provisioning assignment",
 	"provisioning/sqlstore":  "provisioning internal/sqldb",
-	"provisioning/phone":     "timezone",
+	"provisioning/phone":     "timezone internal/extension",
 
 	"scim":                      "sources",
 	"scim/elimity":              "scim sources",
