@@ -70,7 +70,7 @@ func isDivider(c byte) bool {
 func findSpaced(s string) (zone uint16, length int) {
 	const (
 		maxName  = 32
-		maxWords = 4 // "America/North Dakota/New Salem"
+		maxWords = 3 // "America/North Dakota/New Salem"
 	)
 	var name [maxName + 1]byte
 	words := 1

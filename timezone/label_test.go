@@ -175,6 +175,7 @@ func TestShownNames(t *testing.T) {
 		"(GMT+12:00) Moscow+09 - Petropavlovsk-Kamchatskiy":    "Asia/Kamchatka",
 		"-08:00 Pacific Time - Los Angeles":                    "America/Los_Angeles", // npm @vvo/tzdb
 		"Pacific Time UTC-8":                                   "America/Los_Angeles",
+		"(GMT+00:00) GMT (no daylight saving)":                 "GMT",
 		"(GMT+00:00) Greenwich Mean Time (GMT)":                "GMT",
 		"UTC (Coordinated Universal Time)":                     "UTC",
 		"British Summer Time":                                  "Europe/London",

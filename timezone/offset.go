@@ -90,10 +90,7 @@ func cutOffset(s string) (text string, offset direction) {
 		}
 		text, offset = strings.TrimSpace(text[end:]), max(offset, directionOf(word))
 	}
-	switch {
-	case text == "": // "(UTC)"
-		return s, none
-	case offset != none:
+	if offset != none {
 		return text, offset
 	}
 	start := strings.LastIndexByte(text, ' ') + 1

@@ -243,6 +243,9 @@ func TestCountryAndState(t *testing.T) {
 		{"US", "CAON", byDefault(noState, many)},
 		{"US", "USC", byDefault(noState, many)},
 		{"US", "USCALI", byDefault(noState, many)},
+		{"US", "USOHIO", byDefault(noState, many)},
+		{"US", "CA-IN", byDefault(noState, many)},
+		{"US", "MXCO", byDefault(noState, many)},
 		{"", "USCA", byDefault(noState)},
 		{"", "US CA", byDefault(noState)},
 		{"ID", " ST ", answer{"Asia/Makassar", state, nil}},
@@ -391,7 +394,8 @@ func FuzzResolve(f *testing.F) {
 		{Zone: "America/New_York"}, {Zone: "(GMT-08:00) Pacific Standard Time (America/Los_Angeles)"}, {Zone: "UTC-5"},
 		{Country: "St. Vincent & the Grenadines"}, {Country: "Côte d’Ivoire"}, {Country: "US", State: "State of Washington"},
 		{Country: "RU", State: "Ханты"}, {State: "US-CA"}, {Country: "Việt Nam", Default: "utc"}, {Zone: ")", Country: ".", State: "-"},
-		{Zone: "±", Country: strings.Repeat("st ", 40)},
+		{Zone: "±", Country: strings.Repeat("st ", 40)}, {Zone: "America/New York (EST)", Country: "Korea, Rep. of", State: "USCA"},
+		{Zone: "GMT-08:00 Pacific Time (Los Angeles)", Country: "Guam (USA)"}, {Zone: "(UTC-05:00) Eastern Time (US & Canada)", Country: "US", State: "California, USA"},
 	} {
 		f.Add(h.Zone, h.Country, h.State, h.Default)
 	}
@@ -406,7 +410,7 @@ func TestAnyHints(t *testing.T) {
 	names := zoneNames(t)
 	piece := rapid.SampledFrom([]string{
 		"", " ", "US", "CA", "US-CA", "Canada", "Ontario", "The ", "St. ", "&", "É", "o\u0302", "America/", "New_York", "UTC", "+5", "(", ")",
-		"Pacific Standard Time", "RU", "Oblast", "Republic of ", "Saint", "\xff", "XK", "-", "_", "EST",
+		"Pacific Standard Time", "RU", "Oblast", "Republic of ", "Saint", "\xff", "XK", "-", "_", "EST", "GMT-05:00 ", "Eastern Time", "Paris", "/", ", ", " - ", "Rep. of",
 	})
 	value := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(piece, 0, 4).Draw(t, "pieces"), "") })
 	rapid.Check(t, func(rt *rapid.T) {

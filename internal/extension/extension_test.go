@@ -66,7 +66,8 @@ func TestCutNothing(t *testing.T) {
 
 // Who knows numbers of other forms judges the rest.
 func TestCutMarked(t *testing.T) {
-	for text, want := range map[string]string{"1-800-FLOWERS, ext. 12": "1-800-FLOWERS", "x12": "", "#": "", "tel:1;phone-context=+1;ext=12": "tel:1;phone-context=+1"} {
+	for text, want := range map[string]string{"1-800-FLOWERS, ext. 12": "1-800-FLOWERS", "x12": "", "#": "", "1-800-NEXT12": "",
+		"1-800-FLOWERS#12": "1-800-FLOWERS", "tel:1;phone-context=+1;ext=12": "tel:1;phone-context=+1"} {
 		rest, ext, ok := extension.CutMarked(text)
 		assert.Equal(t, want != "" || text == "x12", ok, text)
 		if ok {

@@ -87,6 +87,7 @@ func TestNormalize(t *testing.T) {
 		{"212-575-1994 #5751995", "", "US", "212-575-1994 #5751995", "", "phone.unparsed"},
 		{"+49 30 901820 123#", "", "DE", "+49 30 901820 123#", "", "phone.unparsed"},
 		{"+44 20 7946 0958#", "", "GB", "+44 20 7946 0958#", "", "phone.unparsed"},
+		{"212-575-1994 x5 ext 6", "", "US", "212-575-1994 x5 ext 6", "", "phone.unparsed"},
 		{"212-575-1994 ext 12 / 13", "", "US", "212-575-1994 ext 12 / 13", "", "phone.unparsed"},
 		{"251-0700", "12", "US", "251-0700", "12", "phone.unparsed"},
 		{" ask the front desk ", "", "US", " ask the front desk ", "", "phone.unparsed"},
