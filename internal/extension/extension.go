@@ -25,7 +25,7 @@ const (
 // marks are tried in this order, so a mark stands before one that it ends with.
 var marks = [...]mark{
 	// R64, its neighbours and RFC 3966.
-	{"extension", mostAfterWord}, {"extention", mostAfterWord}, {"exten", mostAfterWord}, {"extn", mostAfterWord}, {"ext", mostAfterWord},
+	{"extension", mostAfterWord}, {"exten", mostAfterWord}, {"extn", mostAfterWord}, {"ext", mostAfterWord},
 	{"ext no", mostAfterWord}, {"ext. no", mostAfterWord}, {"extension no", mostAfterWord}, {"extension number", mostAfterWord},
 	{"xtn", mostAfterWord}, {"ex", mostAfterWord}, {"x", mostAfterWord}, {"\u00d7", mostAfterSign}, {"#", mostAfterSign}, {"~", mostAfterSign},
 	{",,", mostAfterSign}, // the pause that telephones store

@@ -93,7 +93,7 @@ func (t *tables) add(space key.Space, shown string, value uint16) error {
 
 func (t *tables) addZones(w *world) error {
 	for _, z := range w.zones {
-		value := t.number[cmp.Or(w.current[z], z)]
+		value := t.number[w.now(z)]
 		if slices.Contains(abbreviations, z) {
 			value |= remark
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func foldLabel(text string) string {
 
 // addLabels adds texts that are shown for a zone, or for a Windows id.
 func (w *world) addLabels(space key.Space, subject string, texts []string) error {
-	zone := cmp.Or(w.current[subject], subject)
+	zone := w.now(subject)
 	if !slices.Contains(w.zones, zone) {
 		zone = w.windows[subject]
 	}
@@ -51,10 +50,14 @@ func (w *world) addLabels(space key.Space, subject string, texts []string) error
 	return nil
 }
 
-// settleLabels applies labels.txt and adds the texts that CLDR makes for zones:
-// the name of the metazone with the city; the name alone where it stands for
-// one zone, or for a country that decides; the time of the city, or of the
-// country, where there is no metazone. Texts written by hand stay as they are.
+// A label is a text that lists show for a zone.
+type label struct {
+	space      key.Space
+	text, zone string
+}
+
+// settleLabels applies labels.txt and adds the texts that CLDR makes for zones,
+// and their cities. Texts written by hand stay as they are.
 func (w *world) settleLabels() error {
 	if err := w.readByHand("labels.txt"); err != nil {
 		return err
@@ -65,79 +68,85 @@ func (w *world) settleLabels() error {
 			byHand[entryKey{space, text}] = true
 		}
 	}
-	add := func(space key.Space, text, zone string) error {
-		if byHand[entryKey{space, foldLabel(text)}] {
-			return nil
-		}
-		return w.labels.add(space, text, zone)
-	}
 	rows, err := table("cldr-zone-labels.tsv")
 	if err != nil {
 		return err
 	}
-	home := w.homes()
-	metazones := map[string][]string{} // the zones that are of one now, by its folded name
-	isOfOne := map[string]bool{}
-	for _, f := range rows {
-		zone, city, state, name := cmp.Or(w.current[f[0]], f[0]), f[1], f[2], f[3]
-		cities := append(citiesOf(f[0], zone), city)
-		for _, city := range cities {
-			if err := add(key.Cities, city, zone); err != nil {
-				return err
-			}
-			if name == "" {
-				continue
-			}
-			if err := add(key.Labels, name+" "+city, zone); err != nil {
-				return err
-			}
-		}
-		if state == "current" {
-			isOfOne[zone] = true
-			k := foldLabel(name)
-			if !slices.Contains(metazones[k], zone) {
-				metazones[k] = append(metazones[k], zone)
-			}
-		}
-	}
-	for name, zones := range metazones {
-		if zone := w.onlyZone(zones, home); zone != "" {
-			if err := add(key.Labels, name, zone); err != nil {
-				return err
-			}
-		}
-	}
-	for _, f := range rows {
-		zone := cmp.Or(w.current[f[0]], f[0])
-		if isOfOne[zone] {
+	for _, l := range slices.Concat(w.cityLabels(rows), w.lonelyLabels(rows), w.cities()) {
+		if byHand[entryKey{l.space, foldLabel(l.text)}] {
 			continue
 		}
-		place := f[1]
-		if c := w.countries[home[zone]]; len(c.zones) == 1 {
-			place = c.names[1] // the first is the alpha-3 code
-		}
-		if err := add(key.Labels, place+" time", zone); err != nil {
+		if err := w.labels.add(l.space, l.text, l.zone); err != nil {
 			return err
-		}
-	}
-	for _, name := range w.zones {
-		for _, city := range citiesOf(name) {
-			if err := add(key.Cities, city, cmp.Or(w.current[name], name)); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
-// citiesOf returns the cities or islands in names of two parts. Those of three
-// parts, such as America/Indiana/Petersburg, need their state.
-func citiesOf(names ...string) (cities []string) {
-	for _, name := range names {
-		area, city, _ := strings.Cut(name, "/")
-		if slices.Contains(areas, area) && !strings.Contains(city, "/") {
-			cities = append(cities, strings.ReplaceAll(city, "_", " "))
+// cityLabels returns the exemplar cities, and the names of the metazones with
+// the city: "Pacific Time Los Angeles".
+func (w *world) cityLabels(rows [][]string) (made []label) {
+	for _, f := range rows {
+		zone, name := w.now(f[0]), f[3]
+		for _, city := range slices.Concat(citiesOf(f[0]), citiesOf(zone), f[1:2]) {
+			made = append(made, label{key.Cities, city, zone})
+			if name != "" {
+				made = append(made, label{key.Labels, name + " " + city, zone})
+			}
 		}
+	}
+	return made
+}
+
+// lonelyLabels returns the texts without a city: the name of a metazone that
+// has one zone now, or is a country's that decides ("Japan Time"), and the time
+// of the country or of the city where there is no metazone ("Jordan Time").
+func (w *world) lonelyLabels(rows [][]string) (made []label) {
+	home := w.homes()
+	metazones := map[string][]string{} // by folded name
+	hasOne := map[string]bool{}
+	for _, f := range rows {
+		if zone, name := w.now(f[0]), foldLabel(f[3]); f[2] == "current" {
+			hasOne[zone] = true
+			if !slices.Contains(metazones[name], zone) {
+				metazones[name] = append(metazones[name], zone)
+			}
+		}
+	}
+	for name, zones := range metazones {
+		if zone := w.onlyZone(zones, home); zone != "" {
+			made = append(made, label{key.Labels, name, zone})
+		}
+	}
+	for _, f := range rows {
+		zone, place := w.now(f[0]), f[1]
+		if hasOne[zone] {
+			continue
+		}
+		if c := w.countries[home[zone]]; len(c.zones) == 1 {
+			place = c.names[1] // the first is the alpha-3 code
+		}
+		made = append(made, label{key.Labels, place + " time", zone})
+	}
+	return made
+}
+
+// cities returns the cities of all names, those that are replaced too.
+func (w *world) cities() (made []label) {
+	for _, name := range w.zones {
+		for _, city := range citiesOf(name) {
+			made = append(made, label{key.Cities, city, w.now(name)})
+		}
+	}
+	return made
+}
+
+// citiesOf returns the city or island in a name of two parts. Those of three
+// parts, such as America/Indiana/Petersburg, need their state.
+func citiesOf(name string) (cities []string) {
+	area, city, _ := strings.Cut(name, "/")
+	if slices.Contains(areas, area) && !strings.Contains(city, "/") {
+		cities = append(cities, strings.ReplaceAll(city, "_", " "))
 	}
 	return cities
 }

@@ -186,6 +186,9 @@ func (w *world) weekend(region string) uint8 {
 	return cmp.Or(w.weekends[region], w.weekends["001"])
 }
 
+// now returns the current name of the same place.
+func (w *world) now(name string) string { return cmp.Or(w.current[name], name) }
+
 // homes returns the country of every zone of zone.tab.
 func (w *world) homes() map[string]string {
 	home := map[string]string{}
