@@ -2,7 +2,7 @@ package salesforce
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,7 +29,7 @@ func pages(bodies ...string) func(int, http.ResponseWriter, *http.Request) bool 
 	}
 }
 
-func row(n int) string {
+func userJSON(n int) string {
 	return fmt.Sprintf(`{"attributes":{"type":"User"},"Id":"00500000000000%dAAA","IsActive":true}`, n)
 }
 
@@ -42,35 +42,37 @@ func TestIncompleteListings(t *testing.T) {
 		want  error
 		text  string
 	}{
-		"not done, no next":      {[]string{`{"totalSize":2,"done":false,"records":[` + row(1) + `]}`}, sources.ErrMalformed, "no nextRecordsUrl"},
-		"fewer than said":        {[]string{`{"totalSize":2,"done":true,"records":[` + row(1) + `]}`}, sources.ErrMalformed, "1 records of 2"},
-		"more than said":         {[]string{`{"totalSize":1,"done":true,"records":[` + row(1) + `,` + row(2) + `]}`}, sources.ErrMalformed, "2 records of 1"},
-		"no totalSize":           {[]string{`{"done":true,"records":[]}`}, sources.ErrMalformed, "without totalSize and done"},
-		"no done":                {[]string{`{"totalSize":1,"records":[` + row(1) + `]}`}, sources.ErrMalformed, "without totalSize and done"},
-		"null done":              {[]string{`{"totalSize":1,"done":null,"records":[` + row(1) + `]}`}, sources.ErrMalformed, "without totalSize and done"},
-		"null records":           {[]string{`{"totalSize":0,"done":true,"records":null}`}, sources.ErrMalformed, "want [ in the answer"},
-		"records of another use": {[]string{`{"totalSize":1,"done":true,"records":[7]}`}, sources.ErrMalformed, "cannot unmarshal number"},
-		"done as a text":         {[]string{`{"totalSize":1,"done":"true","records":[]}`}, sources.ErrMalformed, "cannot unmarshal string"},
-		"cut in a record":        {[]string{`{"totalSize":1,"done":true,"records":[{"Id":"0`}, sources.ErrMalformed, "ends in the middle"},
-		"an array":               {[]string{`[]`}, sources.ErrMalformed, "want { in the answer"},
-		"an HTML page":           {[]string{`<html>`}, sources.ErrMalformed, "invalid character"},
-		"a record without Id":    {[]string{`{"totalSize":1,"done":true,"records":[{"Email":"x@acme.com"}]}`}, sources.ErrMalformed, "a record without Id"},
-		"a record that is null":  {[]string{`{"totalSize":1,"done":true,"records":[null]}`}, sources.ErrMalformed, "a record without Id"},
-		"a group":                {[]string{`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Group"},"Id":"00G"}]}`}, sources.ErrMalformed, `a record of "Group", want User`},
-		"another host":           {[]string{`{"totalSize":2,"done":false,"nextRecordsUrl":"https://evil.example/services/data/x","records":[` + row(1) + `]}`}, sources.ErrMalformed, `another host, "evil.example"`},
-		"another place":          {[]string{`{"totalSize":2,"done":false,"nextRecordsUrl":"/secur/logout","records":[` + row(1) + `]}`}, sources.ErrMalformed, "leads out of /services/data"},
+		"not done, no next":       {[]string{`{"totalSize":2,"done":false,"records":[` + userJSON(1) + `]}`}, sources.ErrMalformed, "no nextRecordsUrl"},
+		"fewer than said":         {[]string{`{"totalSize":2,"done":true,"records":[` + userJSON(1) + `]}`}, sources.ErrMalformed, "1 records of 2"},
+		"more than said":          {[]string{`{"totalSize":1,"done":true,"records":[` + userJSON(1) + `,` + userJSON(2) + `]}`}, sources.ErrMalformed, "2 records of 1"},
+		"no totalSize":            {[]string{`{"done":true,"records":[]}`}, sources.ErrMalformed, "without totalSize and done"},
+		"no done":                 {[]string{`{"totalSize":1,"records":[` + userJSON(1) + `]}`}, sources.ErrMalformed, "without totalSize and done"},
+		"null done":               {[]string{`{"totalSize":1,"done":null,"records":[` + userJSON(1) + `]}`}, sources.ErrMalformed, "without totalSize and done"},
+		"null records":            {[]string{`{"totalSize":0,"done":true,"records":null}`}, sources.ErrMalformed, "want [ in the answer"},
+		"records of another use":  {[]string{`{"totalSize":1,"done":true,"records":[7]}`}, sources.ErrMalformed, "want records, which are objects, not 7"},
+		"done as a text":          {[]string{`{"totalSize":1,"done":"true","records":[]}`}, sources.ErrMalformed, "cannot unmarshal string"},
+		"cut in a record":         {[]string{`{"totalSize":1,"done":true,"records":[{"Id":"0`}, sources.ErrMalformed, "ends in the middle"},
+		"an array":                {[]string{`[]`}, sources.ErrMalformed, "want { in the answer"},
+		"an HTML page":            {[]string{`<html>`}, sources.ErrMalformed, "invalid character"},
+		"a record without Id":     {[]string{`{"totalSize":1,"done":true,"records":[{"Email":"x@acme.com"}]}`}, sources.ErrMalformed, "a record without Id"},
+		"a record that is null":   {[]string{`{"totalSize":1,"done":true,"records":[null]}`}, sources.ErrMalformed, "want records, which are objects, not null"},
+		"an Id of something else": {[]string{`{"totalSize":1,"done":true,"records":[{"Id":"00Q000000000001AAA"}]}`}, sources.ErrMalformed, "00Q000000000001AAA, which is no user's"},
+		"an Id of no form":        {[]string{`{"totalSize":1,"done":true,"records":[{"Id":"00u1abcd"}]}`}, sources.ErrMalformed, "which is none of Salesforce"},
+		"a group":                 {[]string{`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Group"},"Id":"00G"}]}`}, sources.ErrMalformed, `a record of "Group", want User`},
+		"another host":            {[]string{`{"totalSize":2,"done":false,"nextRecordsUrl":"https://evil.example/services/data/x","records":[` + userJSON(1) + `]}`}, sources.ErrMalformed, `another host, "evil.example"`},
+		"another place":           {[]string{`{"totalSize":2,"done":false,"nextRecordsUrl":"/secur/logout","records":[` + userJSON(1) + `]}`}, sources.ErrMalformed, "leads out of /services/data"},
 		"the same page again": {[]string{
-			`{"totalSize":5,"done":false,` + next + `"records":[` + row(1) + `]}`,
-			`{"totalSize":5,"done":false,` + next + `"records":[` + row(2) + `]}`,
+			`{"totalSize":5,"done":false,` + next + `"records":[` + userJSON(1) + `]}`,
+			`{"totalSize":5,"done":false,` + next + `"records":[` + userJSON(2) + `]}`,
 		}, sources.ErrMalformed, "the same nextRecordsUrl twice"},
 		"another total": {[]string{
-			`{"totalSize":5,"done":false,` + next + `"records":[` + row(1) + `]}`,
+			`{"totalSize":5,"done":false,` + next + `"records":[` + userJSON(1) + `]}`,
 			`{"totalSize":6,"done":true,"records":[]}`,
 		}, sources.ErrMalformed, "changed from 5 to 6"},
-		"the locator is gone": {[]string{`{"totalSize":5,"done":false,` + next + `"records":[` + row(1) + `]}`}, sources.ErrCursorExpired, "start it again"},
+		"the locator is gone": {[]string{`{"totalSize":5,"done":false,` + next + `"records":[` + userJSON(1) + `]}`}, sources.ErrCursorExpired, "start it again"},
 		"a total that is lower on the way": {[]string{
-			`{"totalSize":1,"done":false,` + next + `"records":[` + row(1) + `]}`,
-			`{"totalSize":1,"done":true,"records":[` + row(2) + `]}`,
+			`{"totalSize":1,"done":false,` + next + `"records":[` + userJSON(1) + `]}`,
+			`{"totalSize":1,"done":true,"records":[` + userJSON(2) + `]}`,
 		}, sources.ErrMalformed, "2 records of 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -229,23 +231,23 @@ func TestCancelledWhilePaging(t *testing.T) {
 }
 
 // The answers that package rest lets through are JSON by their content type,
-// but anything may be in them.
-func FuzzReadAnswer(f *testing.F) {
-	f.Add(`{"totalSize":1,"done":true,"records":[` + row(1) + `]}`)
+// and what is saved in a file may be anything.
+func FuzzReadSaved(f *testing.F) {
+	f.Add(`{"totalSize":1,"done":true,"records":[` + userJSON(1) + `]}`)
 	f.Add(`{"records":[{}],"totalSize":-1,"done":true}`)
-	f.Add(`{"done":true,"totalSize":0,"records":[],"records":[` + row(1) + `]}`)
+	f.Add(`{"done":true,"totalSize":0,"records":[],"records":[` + userJSON(1) + `]}`)
 	f.Add(`{"totalSize":1e3,"done":true,"records":[{"Id":{}}]}`)
+	f.Add(`{"status":0,"result":{"totalSize":1,"done":true,"records":{"value":[` + userJSON(1) + `],"Count":1}}}`)
+	f.Add(`[` + userJSON(1) + `,` + userJSON(2) + `]`)
+	f.Add("Id,Manager.Email\n005000000000001AAA,\"a\"\"b\"\n")
+	f.Add("\xff\xfe{\x00}\x00")
 	f.Fuzz(func(t *testing.T, text string) {
-		dec := json.NewDecoder(strings.NewReader(text))
-		dec.UseNumber()
-		var listing tally
 		rows := 0
-		err := readPages(dec, &listing, func(record) error { rows++; return nil })
-		if err == nil {
-			err = listing.end()
+		form, err := readSaved(strings.NewReader(text), 1<<20, func(*record) error { rows++; return nil })
+		if err != nil {
+			require.True(t, errors.Is(err, sources.ErrMalformed) || errors.Is(err, sources.ErrTooLarge), "%v", err)
+			return
 		}
-		if err == nil {
-			require.Equal(t, listing.total, rows, "a complete listing handed over every record, and no other")
-		}
+		require.NotEqual(t, formUnknown, form)
 	})
 }

@@ -10,10 +10,16 @@
 //
 // Id, Username, IsActive (the status), FirstName, LastName, Email, Title,
 // Phone, MobilePhone, Extension, TimeZoneSidKey, LocaleSidKey (rules R56, R73),
-// Country and State (their codes where the org has them), ManagerId and
-// Manager.Email, and as attributes UserType, Department, Division, CompanyName,
-// EmployeeNumber, Profile.Name, UserRole.Name, UserRole.DeveloperName and those
-// of [Config.Attributes]. Fields that the org lacks are not asked for.
+// Country and State, ManagerId and Manager.Email, and as attributes UserType,
+// Department, Division, CompanyName, EmployeeNumber, Cost_Center__c or
+// CostCenter__c, Profile.Name, UserRole.Name, UserRole.DeveloperName and those of
+// [Config.Attributes]. Fields that the org lacks are not asked for. Department,
+// division, company, employee number and cost center are also given under the
+// names that all sources share (sources.AttributeDepartment and so on, rule S35).
+//
+// User.Country is the code if it is one of ISO 3166-1, else the name; User.State
+// is the name if there is one, since an org's codes of states are its own.
+// Country, CountryCode, State and StateCode are attributes, too.
 //
 // # What the integration user needs
 //
@@ -210,27 +216,26 @@ func (s *Source) Info() sources.Info {
 // so that one it lacks does not fail the listing; it must have, and show to the
 // integration user, those without which a person cannot be judged.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
-	return s.users(ctx, "list users", "("+s.scope.String()+")")
+	return s.users(ctx, "list users", s.scope)
 }
 
 // User implements sources.OneReader. A user outside of Config.Scope is not
 // found.
 func (s *Source) User(ctx context.Context, id string) (sources.User, error) {
 	const op = "read user"
-	long := soql.LongID(id)
-	if !idForm.MatchString(long) {
+	if !idForm.MatchString(id) {
 		// No record has such an ID, and Salesforce answers with a malformed
 		// query rather than with nothing.
 		return sources.User{}, &sources.Error{Kind: kind, Op: op, Reason: sources.ErrNotFound, Err: errors.New("not a Salesforce ID")}
 	}
-	for u, err := range s.users(ctx, op, "Id = '"+long+"' AND ("+s.scope.String()+")") {
+	for u, err := range s.users(ctx, op, soql.All(soql.Equal("Id", soql.LongID(id)), s.scope)) {
 		return u, err
 	}
 	return sources.User{}, &sources.Error{Kind: kind, Op: op, Reason: sources.ErrNotFound}
 }
 
 // users lists the users that a condition selects.
-func (s *Source) users(ctx context.Context, op, where string) iter.Seq2[sources.User, error] {
+func (s *Source) users(ctx context.Context, op string, where soql.Condition) iter.Seq2[sources.User, error] {
 	return func(yield func(sources.User, error) bool) {
 		fields, missing, err := s.fields(ctx)
 		if err == nil {
@@ -243,7 +248,7 @@ func (s *Source) users(ctx context.Context, op, where string) iter.Seq2[sources.
 		if len(missing) > 0 {
 			s.decoder.log.WarnContext(ctx, "the org lacks attributes that are configured", "fields", missing)
 		}
-		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where
+		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where.String()
 		for rec, err := range s.org.query(ctx, query) {
 			var u sources.User
 			if err == nil {
@@ -262,7 +267,8 @@ func (s *Source) users(ctx context.Context, op, where string) iter.Seq2[sources.
 
 // Match implements sources.Matcher. The filter is a SOQL condition, such as
 // "Department = 'Sales'" (rule R98); see ValidateFilter for what it may hold.
-// Users outside of Config.Scope are never selected.
+// Users outside of Config.Scope are never selected: filter and scope are the AND
+// terms of one condition, in which Salesforce takes semi-joins of both.
 func (s *Source) Match(ctx context.Context, filter string) iter.Seq2[string, error] {
 	const op = "match"
 	return func(yield func(string, error) bool) {
@@ -274,11 +280,11 @@ func (s *Source) Match(ctx context.Context, filter string) iter.Seq2[string, err
 			yield("", badFilter(op, err))
 			return
 		}
-		query := "SELECT Id FROM User WHERE (" + condition.String() + ") AND (" + s.scope.String() + ")"
+		query := "SELECT Id FROM User WHERE " + soql.All(condition, s.scope).String()
 		for rec, err := range s.org.query(ctx, query) {
 			var id string
 			if err == nil {
-				id, err = rec.id()
+				id, err = rec.userID()
 			}
 			if err != nil {
 				yield("", rest.Wrap(kind, op, err))
@@ -306,7 +312,7 @@ func (s *Source) Check(ctx context.Context) error {
 			Err: fmt.Errorf("the org has no such fields, or hides them: %s", strings.Join(missing, ", ")),
 		}
 	}
-	queries := []string{"SELECT Id FROM User WHERE (" + s.scope.String() + ") LIMIT 1"}
+	queries := []string{"SELECT Id FROM User WHERE " + s.scope.String() + " LIMIT 1"}
 	if !s.noGroups {
 		queries = append(queries, "SELECT Id FROM Group LIMIT 1", "SELECT Id FROM GroupMember LIMIT 1", "SELECT Id FROM UserRole LIMIT 1")
 	}
@@ -330,6 +336,7 @@ var optionalFields = []string{
 	"Country", "CountryCode", "State", "StateCode", "Manager.Email",
 	"UserType", "Department", "Division", "CompanyName", "EmployeeNumber",
 	"Profile.Name", "UserRole.Name", "UserRole.DeveloperName",
+	"Cost_Center__c", "CostCenter__c",
 }
 
 // fields asks the org which fields users have, and returns those to select and

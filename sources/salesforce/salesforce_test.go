@@ -32,22 +32,23 @@ func listedUsers() []sources.User {
 		{
 			ID: "005000000000001AAA", UserName: "ada@acme.com.prod", Status: sources.StatusActive, Email: "ada@acme.com",
 			GivenName: "Ada", FamilyName: "Byron", Title: "CEO", Phone: "+1 555 0100", MobilePhone: "+1 555 0101", PhoneExtension: "12",
-			TimeZone: "America/Los_Angeles", Locale: "en_US", Country: "US", State: "CA",
+			TimeZone: "America/Los_Angeles", Locale: "en_US", Country: "US", State: "California",
 			Attributes: common(map[string]sources.Values{
-				"UserRole.Name": values("CEO"), "UserRole.DeveloperName": values("CEO"), "Department": values("Board"), "Region__c": values("West"),
+				"UserRole.Name": values("CEO"), "UserRole.DeveloperName": values("CEO"), "Department": values("Board"), "department": values("Board"), "Region__c": values("West"),
+				"Country": values("United States"), "CountryCode": values("US"), "State": values("California"), "StateCode": values("CA"),
 			}),
 		},
 		{
 			ID: "005000000000002AAA", UserName: "bo@acme.com", Status: sources.StatusActive, Email: "bo@acme.com",
 			GivenName: "Bo", FamilyName: "O'Neil", Manager: sources.Manager{ID: "005000000000001AAA", Email: "ada@acme.com"},
 			Attributes: common(map[string]sources.Values{
-				"UserRole.Name": values("Sales"), "UserRole.DeveloperName": values("Sales"), "Department": values("Sales"),
+				"UserRole.Name": values("Sales"), "UserRole.DeveloperName": values("Sales"), "Department": values("Sales"), "department": values("Sales"),
 			}),
 		},
 		{ // Inactive and without a first name: listed all the same (R38, R39).
 			ID: "005000000000003AAA", UserName: "cy@acme.com", Status: sources.StatusInactive, Email: "cy@acme.com",
 			FamilyName: "Lind", Manager: sources.Manager{ID: "005000000000002AAA", Email: "bo@acme.com"},
-			Attributes: common(map[string]sources.Values{"Department": values("Sales")}),
+			Attributes: common(map[string]sources.Values{"Department": values("Sales"), "department": values("Sales")}),
 		},
 		{ // Of a foreign domain, in a sandbox's spelling (R40, R41).
 			ID: "005000000000004AAA", UserName: "di@other.example", Status: sources.StatusActive, Email: "di=other.example@example.com.invalid",
@@ -163,7 +164,7 @@ func TestAsksOnlyForFieldsTheOrgHas(t *testing.T) {
 	require.Len(t, org.queries, 1)
 	assert.Equal(t, "SELECT Id, Username, Email, FirstName, LastName, IsActive, ManagerId, Title, Phone, MobilePhone, Extension,"+
 		" TimeZoneSidKey, LocaleSidKey, Country, State, Manager.Email, UserType, Department, Profile.Name"+
-		" FROM User WHERE (UserType = 'Standard')", org.queries[0])
+		" FROM User WHERE UserType = 'Standard'", org.queries[0])
 	assert.Contains(t, log.String(), "Region__c")
 	assert.NotContains(t, log.String(), "ada")
 
@@ -193,7 +194,7 @@ func TestScope(t *testing.T) {
 	ids, err := read(src.Match(t.Context(), "Id != null"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"005000000000001AAA", "005000000000006AAA"}, ids)
-	assert.Equal(t, "SELECT Id FROM User WHERE (Id != NULL) AND (UserType = 'CloudIntegrationUser' OR Title = 'CEO')", org.queries[1])
+	assert.Equal(t, "SELECT Id FROM User WHERE Id != NULL AND (UserType = 'CloudIntegrationUser' OR Title = 'CEO')", org.queries[1])
 
 	_, err = src.User(t.Context(), "005000000000005AAA")
 	require.ErrorIs(t, err, sources.ErrNotFound, "outside of the scope")
@@ -237,7 +238,7 @@ func TestInfo(t *testing.T) {
 	src := newFakeOrg(t).source(func(cfg *Config) { cfg.Connection = "sf-prod" })
 	assert.Equal(t, sources.Info{
 		Kind: "salesforce", Connection: "sf-prod",
-		Lists: sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers,
+		Lists: sources.FactAll,
 	}, src.Info())
 	assert.Equal(t, "salesforce", newFakeOrg(t).source(nil).Info().Connection)
 }

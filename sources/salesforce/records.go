@@ -1,0 +1,237 @@
+package salesforce
+
+import (
+	"log/slog"
+	"regexp"
+	"strings"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
+	"github.com/usher-go/usher/sources/salesforce/internal/soql"
+)
+
+// A place is where the value of a field goes in a user.
+type place uint8
+
+const (
+	placeAttribute place = iota // under its own name
+	placeAbout                  // what Salesforce says about the record: nowhere
+	placeType
+	placeID
+	placeUserName
+	placeActive
+	placeEmail
+	placeGivenName
+	placeFamilyName
+	placeTitle
+	placePhone
+	placeMobilePhone
+	placeExtension
+	placeZone
+	placeLocale
+	placeCountry
+	placeCountryCode
+	placeState
+	placeStateCode
+	placeManagerID
+	placeManagerEmail
+	placeManagerName
+	places // how many there are
+)
+
+// fieldPlaces are the fields that have a place of their own, by path in lower
+// case (rules R56, R73).
+var fieldPlaces = map[string]place{
+	"attributes": placeAbout, "attributes.type": placeType, "attributes.url": placeAbout,
+	"id": placeID, "username": placeUserName, "isactive": placeActive, "email": placeEmail,
+	"firstname": placeGivenName, "lastname": placeFamilyName, "title": placeTitle,
+	"phone": placePhone, "mobilephone": placeMobilePhone, "extension": placeExtension,
+	"timezonesidkey": placeZone, "localesidkey": placeLocale,
+	"country": placeCountry, "countrycode": placeCountryCode, "state": placeState, "statecode": placeStateCode,
+	"managerid": placeManagerID, "manager.id": placeManagerID, "manager.email": placeManagerEmail, "manager.name": placeManagerName,
+}
+
+// placeOf returns the place of a field by its path in lower case. What is inside
+// of a field that has a place, where it should have a value, goes nowhere.
+func placeOf(lower string) place {
+	if p, ok := fieldPlaces[lower]; ok {
+		return p
+	}
+	first, _, _ := strings.Cut(lower, ".")
+	if _, ok := fieldPlaces[first]; ok {
+		return placeAbout
+	}
+	return placeAttribute
+}
+
+// commonNames are the fields whose values are given under the names that all
+// sources share, beside their own (rule S35). Salesforce has no cost center; the
+// custom fields are called so in most orgs that have one.
+var commonNames = map[string]string{
+	"department": sources.AttributeDepartment, "division": sources.AttributeDivision,
+	"employeenumber": sources.AttributeEmployeeNumber, "companyname": sources.AttributeOrganization,
+	"cost_center__c": sources.AttributeCostCenter, "costcenter__c": sources.AttributeCostCenter,
+}
+
+// alsoAttributes are the places whose values are attributes as well: a user has
+// one value for country and code, and one for state and code.
+var alsoAttributes = [places]bool{
+	placeAttribute: true, placeManagerName: true,
+	placeCountry: true, placeCountryCode: true, placeState: true, placeStateCode: true,
+}
+
+// decoder makes users of records. It is the only place that knows how, for the
+// live listing and the saved answer alike.
+type decoder struct{ log *slog.Logger }
+
+// user decodes one record. What is not given as it should be (an object where a
+// text belongs, "yes" where a boolean does) is left out and named in the log
+// with the user's ID; the rest of the record counts. An empty field is never an
+// order to clear a value (rule S11) and an unknown status decides nothing, so
+// that a broken field surfaces in a plan as a missing one: a person who lacks a
+// required value is skipped or kept as is, with that reason.
+func (d decoder) user(rec *record) (sources.User, error) {
+	var (
+		text   [places]string
+		active sources.Status
+		broken []string
+	)
+	for _, c := range rec.given {
+		v := rec.values[c.at]
+		switch c.place {
+		case placeAttribute, placeAbout:
+			continue
+		case placeActive:
+			if isActive, ok := v.Bool(); ok {
+				active = sources.StatusInactive
+				if isActive {
+					active = sources.StatusActive
+				}
+				continue
+			}
+		default:
+			if value, ok := v.Text(); ok {
+				if text[c.place] == "" { // ManagerId and Manager.Id are one
+					text[c.place] = value
+				}
+				continue
+			}
+		}
+		if !v.IsNull() {
+			broken = append(broken, c.path)
+		}
+	}
+	id, err := rec.userID()
+	if err != nil {
+		return sources.User{}, err
+	}
+	u := sources.User{
+		ID:             id,
+		UserName:       text[placeUserName],
+		Status:         active,
+		Email:          text[placeEmail], // also a sandbox's "x=acme.com@example.com.invalid" (S8)
+		GivenName:      text[placeGivenName],
+		FamilyName:     text[placeFamilyName],
+		Title:          text[placeTitle],
+		Phone:          text[placePhone],
+		MobilePhone:    text[placeMobilePhone],
+		PhoneExtension: text[placeExtension],
+		TimeZone:       unlabel(text[placeZone], zoneKey),
+		Locale:         unlabel(text[placeLocale], localeKey),
+		Country:        country(text[placeCountryCode], text[placeCountry]),
+		State:          state(text[placeStateCode], text[placeState]),
+		Manager:        sources.Manager{ID: soql.LongID(text[placeManagerID]), Email: text[placeManagerEmail]},
+		Attributes:     attributesOf(rec),
+	}
+	if u.Manager == (sources.Manager{}) {
+		u.Manager.Name = text[placeManagerName]
+	}
+	if len(broken) > 0 {
+		d.log.Warn("fields of a user could not be read", "id", u.ID, "fields", broken)
+	}
+	return u, nil
+}
+
+// attributesOf returns the fields of a record under their own names, those of
+// relationships with a dot ("Profile.Name"), and some under the names of package
+// sources as well. Each is one text: numbers and booleans as in JSON, the
+// choices of a multi-select picklist as "A;B". Empty ones are left out.
+func attributesOf(rec *record) map[string]sources.Values {
+	var attributes map[string]sources.Values
+	n := 0
+	for _, c := range rec.given {
+		if alsoAttributes[c.place] {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	texts := make([]string, 0, n+len(commonNames)) // the values of all attributes
+	add := func(name, text string) {
+		if attributes == nil {
+			attributes = make(map[string]sources.Values, cap(texts))
+		}
+		texts = append(texts, text)
+		last := len(texts)
+		attributes[name] = texts[last-1 : last : last]
+	}
+	for _, c := range rec.given {
+		v := rec.values[c.at]
+		text := v.String()
+		if text == "" || !alsoAttributes[c.place] {
+			continue
+		}
+		add(c.path, text)
+		if c.common != "" {
+			add(c.common, text)
+		}
+	}
+	return attributes
+}
+
+// userID returns the ID of a record of User. An answer to another query is told
+// by the type that its records name, or by the IDs, which begin with the key of
+// their object.
+func (r *record) userID() (string, error) {
+	if of := r.text("attributes.type"); of != "" && of != "User" {
+		return "", rest.Malformed("a record of %.40q, want User", of)
+	}
+	id, err := r.id()
+	if err == nil && !isUser(id) {
+		err = rest.Malformed("a record with the Id %s, which is no user's", id)
+	}
+	return id, err
+}
+
+// managerKnown reports whether the record says who the manager is, or that there
+// is none.
+func (r *record) managerKnown() bool {
+	for _, path := range [...]string{"ManagerId", "Manager.Id", "Manager.Email", "Manager.Name"} {
+		if r.value(path) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	zoneKey   = regexp.MustCompile(`^(?:[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+|GMT|UTC)$`)
+	localeKey = regexp.MustCompile(`^[a-z]{2,3}(?:[_-][A-Za-z0-9]{2,8})*$`)
+)
+
+// unlabel returns the key of a picklist value that was given with its label, as
+// toLabel() and reports give it: the last token in parentheses of
+// "(GMT+14:00) Line Islands Time (Pacific/Kiritimati)". Any other text comes
+// back as it is.
+func unlabel(value string, key *regexp.Regexp) string {
+	trimmed := strings.TrimSpace(value)
+	open := strings.LastIndexByte(trimmed, '(')
+	if open < 0 || !strings.HasSuffix(trimmed, ")") {
+		return value
+	}
+	if token := trimmed[open+1 : len(trimmed)-1]; key.MatchString(token) {
+		return token
+	}
+	return value
+}
