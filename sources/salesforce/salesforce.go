@@ -38,11 +38,14 @@ package salesforce
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -116,12 +119,44 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// String names the connection and nothing else: a config that is printed or
-// logged shows no secret.
+// String names the connection and nothing else.
 func (c Config) String() string { return "salesforce " + c.Connection }
 
-// GoString is String.
-func (c Config) GoString() string { return c.String() }
+// Format implements fmt.Formatter: whatever the verb, a config is printed as its
+// String, so that it shows no secret.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// LogValue implements slog.LogValuer: what tells one connection from another.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("connection", c.Connection), slog.String("login_url", bare(c.LoginURL)),
+		slog.String("api_version", c.APIVersion))
+}
+
+// MarshalJSON implements json.Marshaler: the settings under the names of their
+// fields, without ClientSecret, RefreshToken, PrivateKey and what JSON has no
+// form for. What is read back from it cannot log in.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Connection, LoginURL, ClientID, Username, Audience, APIVersion, Scope string   `json:",omitempty"`
+		Attributes                                                            []string `json:",omitempty"`
+		NoGroups                                                              bool     `json:",omitempty"`
+		MaxAPIUsage                                                           int      `json:",omitempty"`
+		MaxPageBytes                                                          int64    `json:",omitempty"`
+		Attempts                                                              int      `json:",omitempty"`
+	}{
+		c.Connection, bare(c.LoginURL), c.ClientID, c.Username, bare(c.Audience), c.APIVersion, c.Scope,
+		c.Attributes, c.NoGroups, c.MaxAPIUsage, c.MaxPageBytes, c.Attempts,
+	})
+}
+
+// bare returns an address without what it may hold besides: a password, a query.
+func bare(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
 
 // A Source reads one Salesforce org. It is safe for concurrent use.
 type Source struct {
