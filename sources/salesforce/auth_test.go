@@ -316,7 +316,7 @@ func TestConfigHidesItsSecrets(t *testing.T) {
 	var again Config
 	require.NoError(t, json.Unmarshal(data, &again))
 	require.Equal(t, cfg.ClientID, again.ClientID, "what is stored is read back")
-	require.NotContains(t, log.String(), "bot@acme.com")
+	require.NotContains(t, cfg.LogValue().String(), "bot@acme.com")
 }
 
 // A server that repeats what it was sent, in the spelling of a form, puts no
