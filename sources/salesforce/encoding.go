@@ -24,11 +24,10 @@ func newTextReader(r io.Reader) (*bufio.Reader, error) {
 	if len(head) == 0 && err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	head = append(bytes.Clone(head), make([]byte, 4-len(head))...)
 	var order binary.ByteOrder
 	mark := 0
 	switch {
-	case bytes.Equal(head, []byte("\xff\xfe\x00\x00")), bytes.Equal(head, []byte("\x00\x00\xfe\xff")):
+	case bytes.HasPrefix(head, []byte("\xff\xfe\x00\x00")), bytes.HasPrefix(head, []byte("\x00\x00\xfe\xff")):
 		return nil, rest.Malformed("the file is in UTF-32: save it as UTF-8")
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("\x1f\x8b")):
 		return nil, rest.Malformed("the file is compressed, or a workbook: unpack it, or save it as JSON or CSV")
@@ -38,9 +37,9 @@ func newTextReader(r io.Reader) (*bufio.Reader, error) {
 		mark, order = 2, binary.LittleEndian
 	case bytes.HasPrefix(head, []byte("\xfe\xff")):
 		mark, order = 2, binary.BigEndian
-	case head[0] != 0 && head[1] == 0 && head[2] != 0: // ASCII in UTF-16, without a mark
+	case len(head) > 1 && head[0] != 0 && head[1] == 0: // ASCII in UTF-16, without a mark
 		order = binary.LittleEndian
-	case head[0] == 0 && head[1] != 0:
+	case len(head) > 1 && head[0] == 0 && head[1] != 0:
 		order = binary.BigEndian
 	}
 	if _, err := raw.Discard(mark); err != nil {

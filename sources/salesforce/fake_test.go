@@ -191,7 +191,7 @@ func (o *fakeOrg) selectFrom(object, where string) (rows []row, unknown string) 
 	}
 	where = joinForm.ReplaceAllStringFunc(where, func(join string) string {
 		m := joinForm.FindStringSubmatch(join)
-		ids := []string{"''"}
+		ids := []string{"'nobody'"}
 		answers, _ := o.selectFrom(m[2], m[3])
 		for _, r := range answers {
 			ids = append(ids, fmt.Sprintf("'%v'", r[m[1]]))

@@ -153,13 +153,9 @@ func (f *File) Match(ctx context.Context, filter string) iter.Seq2[string, error
 		q := newQuery(filter)
 		err := q.err
 		if err == nil {
-			err = f.each(ctx, func(rec *record) error {
+			err = f.each(ctx, func(rec *record, id string) error {
 				selected, err := q.selects(rec)
-				if err != nil || !selected {
-					return err
-				}
-				id, err := rec.userID()
-				if err == nil && !yield(id, nil) {
+				if err == nil && selected && !yield(id, nil) {
 					err = errStop
 				}
 				return err
@@ -182,15 +178,11 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 		for _, filter := range filters {
 			queries[filter] = newQuery(filter)
 		}
-		err := f.each(ctx, func(rec *record) error {
-			u, err := f.decoder.user(rec)
-			if err != nil {
-				return err
-			}
+		err := f.each(ctx, func(rec *record, id string) error {
 			for _, q := range queries {
-				q.ask(rec, u.ID)
+				q.ask(rec, id)
 			}
-			if !yield(u, nil) {
+			if !yield(f.decoder.user(rec, id), nil) {
 				return errStop
 			}
 			return nil
@@ -236,9 +228,9 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 	return users, match
 }
 
-// each hands over the records in scope. It ends without an error only if the
+// each hands over the records in scope, with their IDs. It ends without an error only if the
 // file proves what Info says that a listing proves.
-func (f *File) each(ctx context.Context, do func(*record) error) error {
+func (f *File) each(ctx context.Context, do func(rec *record, id string) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -253,6 +245,10 @@ func (f *File) each(ctx context.Context, do func(*record) error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		id, err := rec.userID()
+		if err != nil {
+			return err
+		}
 		if f.lists.Has(sources.FactManagers) && !rec.managerKnown() {
 			without++
 		}
@@ -262,7 +258,7 @@ func (f *File) each(ctx context.Context, do func(*record) error) error {
 				return err
 			}
 		}
-		return do(rec)
+		return do(rec, id)
 	})
 	switch {
 	case err != nil:

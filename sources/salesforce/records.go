@@ -3,6 +3,7 @@ package salesforce
 import (
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/usher-go/usher/sources"
@@ -51,6 +52,16 @@ var fieldPlaces = map[string]place{
 	"managerid": placeManagerID, "manager.id": placeManagerID, "manager.email": placeManagerEmail, "manager.name": placeManagerName,
 }
 
+// fieldNames are the fields that are read by default as Salesforce spells them,
+// by path in lower case: a file may have DEPARTMENT as the name of a column.
+var fieldNames = func() map[string]string {
+	names := map[string]string{}
+	for _, name := range slices.Concat(requiredFields, optionalFields) {
+		names[strings.ToLower(name)] = name
+	}
+	return names
+}()
+
 // placeOf returns the place of a field by its path in lower case. What is inside
 // of a field that has a place, where it should have a value, goes nowhere.
 func placeOf(lower string) place {
@@ -84,13 +95,13 @@ var alsoAttributes = [places]bool{
 // live listing and the saved answer alike.
 type decoder struct{ log *slog.Logger }
 
-// user decodes one record. What is not given as it should be (an object where a
+// user decodes the record of the user with the given ID. What is not given as it should be (an object where a
 // text belongs, "yes" where a boolean does) is left out and named in the log
 // with the user's ID; the rest of the record counts. An empty field is never an
 // order to clear a value (rule S11) and an unknown status decides nothing, so
 // that a broken field surfaces in a plan as a missing one: a person who lacks a
 // required value is skipped or kept as is, with that reason.
-func (d decoder) user(rec *record) (sources.User, error) {
+func (d decoder) user(rec *record, id string) sources.User {
 	var (
 		text   [places]string
 		active sources.Status
@@ -121,10 +132,6 @@ func (d decoder) user(rec *record) (sources.User, error) {
 			broken = append(broken, c.path)
 		}
 	}
-	id, err := rec.userID()
-	if err != nil {
-		return sources.User{}, err
-	}
 	u := sources.User{
 		ID:             id,
 		UserName:       text[placeUserName],
@@ -149,7 +156,7 @@ func (d decoder) user(rec *record) (sources.User, error) {
 	if len(broken) > 0 {
 		d.log.Warn("fields of a user could not be read", "id", u.ID, "fields", broken)
 	}
-	return u, nil
+	return u
 }
 
 // attributesOf returns the fields of a record under their own names, those of

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -18,7 +19,11 @@ func decodeUser(t testing.TB, text string) (sources.User, error) {
 	if err := json.Unmarshal([]byte(text), rec); err != nil {
 		return sources.User{}, err
 	}
-	return decoder{slog.New(slog.DiscardHandler)}.user(rec)
+	id, err := rec.userID()
+	if err != nil {
+		return sources.User{}, err
+	}
+	return decoder{slog.New(slog.DiscardHandler)}.user(rec, id), nil
 }
 
 // R56, R73: everything that Salesforce provisions has a place. R110: every other
@@ -50,6 +55,51 @@ func TestEveryField(t *testing.T) {
 	}, u)
 }
 
+// S35: under the names that all sources share, beside Salesforce's own.
+func TestCommonNames(t *testing.T) {
+	u, err := decodeUser(t, `{"Id":"005Qy0000000001IAA","Department":"Sales","Division":"EMEA","CompanyName":"Acme","EmployeeNumber":"E7","CostCenter__c":4711}`)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]sources.Values{
+		"Department": values("Sales"), "Division": values("EMEA"), "CompanyName": values("Acme"), "EmployeeNumber": values("E7"), "CostCenter__c": values("4711"),
+		sources.AttributeDepartment: values("Sales"), sources.AttributeDivision: values("EMEA"), sources.AttributeOrganization: values("Acme"),
+		sources.AttributeEmployeeNumber: values("E7"), sources.AttributeCostCenter: values("4711"),
+	}, u.Attributes)
+	u, err = decodeUser(t, `{"Id":"005Qy0000000001IAA","Department":"","Division":null,"Cost_Center__c":"9"}`)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]sources.Values{"Cost_Center__c": values("9"), "cost_center": values("9")}, u.Attributes, "S11")
+}
+
+// A code of the org's own is never taken for another country's or state's, and
+// nothing is lost. The codes are those that Salesforce comes with.
+func TestCountryAndState(t *testing.T) {
+	for _, c := range []struct{ countryCode, country, stateCode, state, wantCountry, wantState string }{
+		{"US", "United States", "CA", "California", "US", "California"},
+		{"US", "United States", "USCA", "California", "US", "California"},
+		{"MX", "Mexico", "CH", "Chihuahua", "MX", "Chihuahua"},
+		{"IE", "Ireland", "CN", "Cavan", "IE", "Cavan"},
+		{"KR", "Korea, Republic of", "", "", "KR", ""},
+		{"EN", "England", "", "Kent", "England", "Kent"}, // added by the org
+		{"XK", "Kosovo", "", "", "Kosovo", ""},
+		{"de", "Deutschland", "BY", "", "de", "BY"},
+		{"", "Sweden", "", "Skåne", "Sweden", "Skåne"},
+		{"QX", "", "ZZ", "", "QX", "ZZ"},
+		{" A", "Austria", "", "", "Austria", ""},
+		{"", "", "", "", "", ""},
+	} {
+		data, err := json.Marshal(map[string]any{"Id": "005Qy0000000001IAA", "CountryCode": c.countryCode, "Country": c.country, "StateCode": c.stateCode, "State": c.state})
+		require.NoError(t, err)
+		u, err := decodeUser(t, string(data))
+		require.NoError(t, err)
+		assert.Equal(t, c.wantCountry, u.Country, c)
+		assert.Equal(t, c.wantState, u.State, c)
+		for name, value := range map[string]string{"CountryCode": c.countryCode, "Country": c.country, "StateCode": c.stateCode, "State": c.state} {
+			if value != "" {
+				assert.Equal(t, values(value), u.Attributes[name])
+			}
+		}
+	}
+}
+
 func TestManagerKeys(t *testing.T) {
 	for text, want := range map[string]sources.Manager{
 		`{"Id":"005Qy0000000001IAA","ManagerId":"005Qy0000000002","Manager":{"Email":"bo@acme.com"}}`: {ID: "005Qy0000000002IAA", Email: "bo@acme.com"},
@@ -59,6 +109,10 @@ func TestManagerKeys(t *testing.T) {
 		`{"Id":"005Qy0000000001IAA","ManagerId":null,"Manager":null}`:                                 {},
 		`{"Id":"005Qy0000000001IAA","Manager":{"Email":"bo@acme.com"}}`:                               {Email: "bo@acme.com"},
 		`{"Id":"005Qy0000000001IAA","Manager":"bo@acme.com"}`:                                         {},
+		`{"Id":"005Qy0000000001IAA","Manager":{"Id":"005Qy0000000002"}}`:                              {ID: "005Qy0000000002IAA"},
+		`{"Id":"005Qy0000000001IAA","Manager":{"Name":"Bo Ek"}}`:                                      {Name: "Bo Ek"},
+		`{"Id":"005Qy0000000001IAA","Manager":{"Name":"Bo Ek","Email":"bo@acme.com"}}`:                {Email: "bo@acme.com"},
+		`{"Id":"005Qy0000000001IAA","Manager.Name":"Bo Ek","Manager.Email":"","ManagerId":""}`:        {Name: "Bo Ek"},
 	} {
 		u, err := decodeUser(t, text)
 		require.NoError(t, err)
@@ -92,6 +146,9 @@ func TestStatus(t *testing.T) {
 	for text, want := range map[string]sources.Status{
 		`{"Id":"005Qy0000000001IAA","IsActive":true}`: sources.StatusActive, `{"Id":"005Qy0000000001IAA","IsActive":false}`: sources.StatusInactive,
 		`{"Id":"005Qy0000000001IAA","IsActive":null}`: sources.StatusUnknown, `{"Id":"005Qy0000000001IAA"}`: sources.StatusUnknown,
+		`{"Id":"005Qy0000000001IAA","IsActive":"true"}`: sources.StatusActive, `{"Id":"005Qy0000000001IAA","IsActive":"FALSE"}`: sources.StatusInactive,
+		`{"Id":"005Qy0000000001IAA","IsActive":"1"}`: sources.StatusActive, `{"Id":"005Qy0000000001IAA","isactive":"0"}`: sources.StatusInactive,
+		`{"Id":"005Qy0000000001IAA","IsActive":""}`:    sources.StatusUnknown,
 		`{"Id":"005Qy0000000001IAA","IsActive":"yes"}`: sources.StatusUnknown, `{"Id":"005Qy0000000001IAA","IsActive":1}`: sources.StatusUnknown,
 	} {
 		u, err := decodeUser(t, text)
@@ -108,8 +165,7 @@ func TestBrokenFields(t *testing.T) {
 		"Id": "005Qy0000000001IAA", "Email": {"home": "x@acme.com"}, "FirstName": ["Ana"], "LastName": "Ek", "Phone": 5550100,
 		"TimeZoneSidKey": false, "ManagerId": {}, "Department": ["Sales"], "IsActive": "yes"
 	}`), rec))
-	u, err := decoder{slog.New(slog.NewTextHandler(&log, nil))}.user(rec)
-	require.NoError(t, err)
+	u := decoder{slog.New(slog.NewTextHandler(&log, nil))}.user(rec, "005Qy0000000001IAA")
 	assert.Equal(t, sources.User{ID: "005Qy0000000001IAA", FamilyName: "Ek", Phone: "5550100"}, u)
 	assert.Contains(t, log.String(), "id=005Qy0000000001IAA")
 	assert.Contains(t, log.String(), "[Email FirstName TimeZoneSidKey ManagerId IsActive]")
@@ -118,6 +174,7 @@ func TestBrokenFields(t *testing.T) {
 
 func TestNotAUser(t *testing.T) {
 	for _, text := range []string{
+		`{"Id":"1"}`, `{"Id":"003Qy0000000001IAA"}`, `{"Id":"005Qy0000000001IAA","attributes.type":"Contact"}`, `{"Id":"005Qy00000000 1IAA"}`,
 		`{}`, `{"Id":null}`, `{"Id":""}`, `{"Id":5}`, `null`, `{"attributes":{"type":"Contact"},"Id":"003Qy0000000001IAA"}`,
 	} {
 		_, err := decodeUser(t, text)
@@ -130,11 +187,10 @@ func FuzzUser(f *testing.F) {
 	f.Add(`{"Id":"005Qy0000000001IAA","IsActive":"yes","Email":{},"Profile":{"Name":["x"],"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}`)
 	f.Add(`{"Id":"005Qy0000000001IAA","TimeZoneSidKey":"(GMT+14:00) Line Islands Time (Pacific/Kiritimati)","attributes":{"type":"User"}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		rec := newRecord()
-		if err := json.Unmarshal([]byte(text), rec); err != nil {
+		u, err := decodeUser(t, text)
+		if _, syntax := errors.AsType[*json.SyntaxError](err); syntax {
 			return
 		}
-		u, err := decoder{slog.New(slog.DiscardHandler)}.user(rec)
 		if err != nil {
 			require.ErrorIs(t, err, sources.ErrMalformed)
 			require.Equal(t, sources.User{}, u)

@@ -285,15 +285,15 @@ func (s *Source) users(ctx context.Context, op string, where soql.Condition) ite
 		}
 		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where.String()
 		for rec, err := range s.org.query(ctx, query) {
-			var u sources.User
+			var id string
 			if err == nil {
-				u, err = s.decoder.user(rec)
+				id, err = rec.userID()
 			}
 			if err != nil {
 				yield(sources.User{}, rest.Wrap(kind, op, err))
 				return
 			}
-			if !yield(u, nil) {
+			if !yield(s.decoder.user(rec, id), nil) {
 				return
 			}
 		}

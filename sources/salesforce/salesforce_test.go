@@ -200,6 +200,69 @@ func TestScope(t *testing.T) {
 	require.ErrorIs(t, err, sources.ErrNotFound, "outside of the scope")
 }
 
+// joinedOrg is an org with permission sets, logins and a lookup to follow.
+func joinedOrg(t testing.TB) *fakeOrg {
+	org := newFakeOrg(t)
+	org.objects["PermissionSetAssignment"] = []row{
+		{"AssigneeId": "005000000000001AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
+		{"AssigneeId": "005000000000002AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
+		{"AssigneeId": "005000000000006AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
+		{"AssigneeId": "005000000000004AAA", "PermissionSet": map[string]any{"Name": "Other"}},
+	}
+	org.objects["UserLogin"] = []row{{"UserId": "005000000000002AAA", "IsFrozen": true}, {"UserId": "005000000000001AAA", "IsFrozen": false}}
+	return org
+}
+
+// R98: a semi-join is sent where alone Salesforce takes one, at the top level of
+// the WHERE, however the filter nests it and whatever the scope adds.
+func TestSemiJoins(t *testing.T) {
+	const (
+		gong   = "Id IN (SELECT AssigneeId FROM PermissionSetAssignment WHERE PermissionSet.Name = 'Gong')"
+		thawed = "Id NOT IN (SELECT UserId FROM UserLogin WHERE IsFrozen = true)"
+		role   = "UserRoleId IN (SELECT Id FROM UserRole WHERE ParentRoleId = '00E000000000001EAA')"
+	)
+	org := joinedOrg(t)
+	for filter, want := range map[string][]string{
+		gong:                            {"005000000000001AAA", "005000000000002AAA"},
+		"(" + gong + ")":                {"005000000000001AAA", "005000000000002AAA"},
+		"IsActive = true AND " + thawed: {"005000000000001AAA", "005000000000004AAA", "005000000000005AAA"},
+		gong + " AND " + thawed:         {"005000000000001AAA"},
+		"(Department = 'Board' AND (" + gong + " AND (" + thawed + ")))": {"005000000000001AAA"},
+		"(Department = 'Sales' OR Department = 'Board') AND " + gong:     {"005000000000001AAA", "005000000000002AAA"},
+		"NOT (Department = 'Sales') AND (" + gong + ")":                  {"005000000000001AAA"},
+		role: {"005000000000002AAA"},
+		"Department = 'x(SELECT' OR Department = 'Board'": {"005000000000001AAA"},
+	} {
+		ids, err := read(org.source(nil).Match(t.Context(), filter))
+		require.NoError(t, err, filter)
+		assert.Equal(t, want, ids, filter)
+	}
+
+	// A scope with a semi-join, beside everything that is asked.
+	src := org.source(func(cfg *Config) { cfg.Scope = "(UserType = 'Standard' OR Title = 'CEO') AND (" + thawed + ")" })
+	ids, err := read(src.Match(t.Context(), "(Department = 'Board' OR Department = 'Sales') AND "+gong))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"005000000000001AAA"}, ids)
+	users, err := read(src.Users(t.Context()))
+	require.NoError(t, err)
+	assert.Len(t, users, 4)
+	u, err := src.User(t.Context(), "005000000000001AAA")
+	require.NoError(t, err)
+	assert.Equal(t, "Ada", u.GivenName)
+	_, err = src.User(t.Context(), "005000000000002AAA")
+	require.ErrorIs(t, err, sources.ErrNotFound, "frozen, so outside of the scope")
+	groups, err := read(src.Groups(t.Context()))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"005000000000001AAA", "005000000000003AAA", "005000000000004AAA"}, groups[1].Members)
+	require.NoError(t, src.Check(t.Context()))
+	_, err = read(src.Match(t.Context(), gong+" AND "+role))
+	require.ErrorContains(t, err, "with those of Config.Scope, more than two semi-joins")
+
+	_, err = read(org.source(nil).Match(t.Context(), "Department = 'Board' OR "+gong))
+	require.ErrorIs(t, err, sources.ErrBadQuery)
+	require.ErrorContains(t, err, "SOQL takes no semi-join beside OR; give each side an assignment of its own")
+}
+
 func TestMatchErrors(t *testing.T) {
 	org := newFakeOrg(t)
 	_, err := read(org.source(nil).Match(t.Context(), "Nonsense__c = 1"))

@@ -68,7 +68,7 @@ func (s *savedReader) read() error {
 		return s.csv()
 	}
 	s.dec = json.NewDecoder(s.text)
-	if err := s.value(); err != nil {
+	if _, err := s.value(); err != nil {
 		return err
 	}
 	for s.form == formRecords && s.dec.More() { // one record a line
@@ -129,52 +129,53 @@ func (s *savedReader) is(what form) error {
 	return nil
 }
 
-// value reads an object, or an array of objects.
-func (s *savedReader) value() error {
+// value reads an object, or an array of objects, and returns how many there are.
+func (s *savedReader) value() (objects int, err error) {
 	if s.nesting++; s.nesting > maxNesting {
-		return rest.Malformed("objects within objects, and no record among them")
+		return 0, rest.Malformed("objects within objects, and no record among them")
 	}
 	defer func() { s.nesting-- }()
 	token, err := s.dec.Token()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	switch token {
 	case json.Delim('{'):
-		return s.object()
+		return 1, s.object()
 	case json.Delim('['):
 		return s.array()
 	}
 	if text, ok := token.(string); ok && strings.HasPrefix(text, "@{") {
-		return errPowerShell
+		return 0, errPowerShell
 	}
-	return rest.Malformed("want an answer of Salesforce, an object or an array of objects, not %.40v", token)
+	return 0, rest.Malformed("want an answer of Salesforce, an object or an array of objects, not %.40v", token)
 }
 
 // array reads the elements of an array, up to and with its closing bracket. If
 // the first is a record, all are.
-func (s *savedReader) array() error {
-	for first := true; s.dec.More(); first = false {
-		if !first && (s.form == formRecords || s.answers > 0) {
-			if err := s.dec.Decode(s.rec); err != nil {
-				return err
+func (s *savedReader) array() (objects int, err error) {
+	for s.dec.More() {
+		if objects > 0 && (s.form == formRecords || s.answers > 0) {
+			if err = s.dec.Decode(s.rec); err == nil {
+				err = s.found()
 			}
-			if err := s.found(); err != nil {
-				return err
-			}
-		} else if err := s.value(); err != nil {
-			return err
+		} else {
+			_, err = s.value()
 		}
+		if err != nil {
+			return objects, err
+		}
+		objects++
 	}
-	_, err := s.dec.Token()
-	return err
+	_, err = s.dec.Token()
+	return objects, err
 }
 
 // object reads the members of an object, up to and with its closing brace, and
 // finds out by them what it is.
 func (s *savedReader) object() error {
 	about := about{}
-	before := s.rows
+	before, objects := s.rows, 0
 	inside := ""
 	for s.dec.More() {
 		key, err := s.dec.Token()
@@ -185,11 +186,11 @@ func (s *savedReader) object() error {
 		case "records":
 			inside = key
 			s.answers++
-			err = s.value()
+			_, err = s.value()
 			s.answers--
 		case "result", "value": // of what sf prints; of what PowerShell makes of an array
 			inside = key
-			err = s.value()
+			objects, err = s.value()
 		default:
 			var value json.RawMessage
 			err = s.dec.Decode(&value)
@@ -210,10 +211,11 @@ func (s *savedReader) object() error {
 		return s.answer(about, s.rows-before)
 	case inside == "value" && about.has("Count"):
 		var count int
-		if err := about.get("Count", &count); err != nil || count != s.rows-before {
-			return errors.Join(err, rest.Malformed("%d records of %d (Count)", s.rows-before, count))
+		err := about.get("Count", &count)
+		if err == nil && count != objects {
+			err = rest.Malformed("%d elements of %d (Count)", objects, count)
 		}
-		return nil
+		return err
 	case inside != "":
 		return nil
 	}
@@ -253,8 +255,8 @@ type about map[string]json.RawMessage
 func (a about) has(key string) bool { return a[key] != nil }
 
 func (a about) get(key string, into any) error {
-	if value, ok := a[key]; ok {
-		return json.Unmarshal(value, into)
+	if value, ok := a[key]; ok && json.Unmarshal(value, into) != nil {
+		return rest.Malformed("the value of %s is not what an answer has there", key)
 	}
 	return nil
 }

@@ -85,6 +85,9 @@ func (t *table) column(path string) (*column, error) {
 	if len(t.columns) == maxColumns {
 		return nil, rest.Malformed("records with more than %d different fields", maxColumns)
 	}
+	if name, ok := fieldNames[lower]; ok {
+		path = name
+	}
 	c := &column{path: path, at: len(t.columns), place: placeOf(lower), common: commonNames[lower], known: map[string]*soql.Value{}}
 	t.columns = append(t.columns, c)
 	t.byPath[lower] = c

@@ -12,7 +12,7 @@ import "strings"
 
 // country returns the better word for a country.
 func country(code, name string) string {
-	if name == "" || len(code) == 2 && strings.Contains(isoCountries, strings.ToUpper(code)) {
+	if name == "" || len(code) == 2 && strings.Contains(isoCountries, " "+strings.ToUpper(code)) {
 		return code
 	}
 	return name
