@@ -18,11 +18,10 @@ var mayImport = map[string]string{
 	"":                    "",
 	"internal/strictjson": "",
 
-	"sources":                          "internal/strictjson",
-	"sources/sourcetest":               "sources",
-	"sources/internal/rest":            "sources",
-	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
-	"sources/salesforce/internal/soql": "",
+	"sources":               "internal/strictjson",
+	"sources/sourcetest":    "sources",
+	"sources/internal/rest": "sources",
+	"sources/salesforce":    "sources sources/internal/rest internal/soql",
 
 	"hierarchy":                     "internal/address internal/blocks internal/name",
 	"timezone":                      "timezone/internal/key",
@@ -47,6 +46,7 @@ var mayImport = map[string]string{
 	"internal/address": "",
 	"internal/name":    "",
 	"internal/blocks":  "",
+	"internal/soql":    "",
 	"internal/sqldb":   "",
 	"internal/pgtest":  "",
 }

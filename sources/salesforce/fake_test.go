@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
+	"github.com/usher-go/usher/internal/soql"
 )
 
 // fakeOrg is a server that behaves like an org, as far as a Source speaks to

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
 // FileConfig configures a File. Path is required.

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
 // defaultScope leaves out the records that are no people of the company.

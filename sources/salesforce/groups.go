@@ -7,9 +7,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
 // Groups implements sources.Source: it yields the org's public groups (those of

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
 // A place is where the value of a field goes in a user.

@@ -50,12 +50,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
-const kind = "salesforce"
+const kind = sources.KindSalesforce
 
 // Config configures a Source. ClientID and the fields of one way to log in are
 // required; everything else has a default.
