@@ -208,7 +208,8 @@ func equal(left operand, literals []literal) func(*Value) (bool, error) {
 		yes   bool
 		bools bool
 	)
-	isID := left.function == "" && strings.HasSuffix(strings.ToLower(left.text), "id")
+	field := strings.ToLower(left.text)
+	isID := strings.HasSuffix(field, "id") && left.function == ""
 	for _, lit := range literals {
 		switch lit.kind {
 		case literalNull:
@@ -223,7 +224,7 @@ func equal(left operand, literals []literal) func(*Value) (bool, error) {
 				text = LongID(text)
 			}
 			texts[strings.ToLower(text)] = true
-			if !isID && strings.HasSuffix(left.text, "__c") {
+			if strings.HasSuffix(field, "__c") {
 				texts[strings.ToLower(LongID(text))] = true // it may be a lookup, whose IDs come in the long form
 			}
 		case literalBool:

@@ -2,7 +2,6 @@ package salesforce
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -137,83 +136,6 @@ func TestAnswerTooLarge(t *testing.T) {
 	require.ErrorIs(t, err, sources.ErrTooLarge)
 }
 
-func TestRefusals(t *testing.T) {
-	for code, c := range map[string]struct {
-		status int
-		want   error
-	}{
-		"REQUEST_LIMIT_EXCEEDED": {403, sources.ErrRateLimited},
-		"API_DISABLED_FOR_ORG":   {403, sources.ErrForbidden},
-		"INVALID_TYPE":           {400, sources.ErrBadQuery},
-		"MALFORMED_QUERY":        {400, sources.ErrBadQuery},
-		"SOMETHING_NEW":          {403, sources.ErrForbidden},
-		"NOT_FOUND":              {404, sources.ErrMalformed}, // never: this user does not exist
-	} {
-		org := newFakeOrg(t)
-		org.fault = func(_ int, w http.ResponseWriter, r *http.Request) bool {
-			if !strings.HasPrefix(r.URL.Path, fakeAPI+"/query") {
-				return false
-			}
-			sayError(w, c.status, code, "as the guide says")
-			return true
-		}
-		src := org.source(nil)
-		for _, err := range []error{
-			second(read(src.Users(t.Context()))),
-			second(read(src.Match(t.Context(), "Id != null"))),
-			second(read(src.Groups(t.Context()))),
-			second(src.User(t.Context(), "005000000000001AAA")),
-			src.Check(t.Context()),
-		} {
-			require.ErrorIs(t, err, c.want, code)
-			require.ErrorContains(t, err, code+": as the guide says")
-			require.NotErrorIs(t, err, sources.ErrNotFound)
-		}
-	}
-}
-
-func second[T any](_ T, err error) error { return err }
-
-// The allowance is shared with the org's other integrations.
-func TestStopsPolitely(t *testing.T) {
-	org := newFakeOrg(t)
-	org.usage = "api-usage=13500/15000; per-app-api-usage=17/250(appName=usher)"
-	src := org.source(nil)
-	_, err := read(src.Users(t.Context()))
-	require.ErrorIs(t, err, sources.ErrRateLimited)
-	assert.Contains(t, err.Error(), "90 %")
-	assert.Equal(t, 2, org.requests, "login and description")
-
-	ids, err := read(src.Match(t.Context(), "Department = 'Sales'"))
-	require.NoError(t, err, "what one request answers is answered")
-	assert.Len(t, ids, 2)
-	_, err = read(src.Match(t.Context(), "Id != null"))
-	require.ErrorIs(t, err, sources.ErrRateLimited)
-	_, err = read(src.Groups(t.Context()))
-	require.ErrorIs(t, err, sources.ErrRateLimited)
-
-	org.usage = "api-usage=13499/15000"
-	_, err = read(src.Users(t.Context()))
-	require.NoError(t, err, "the usage has gone down again")
-
-	org.usage = "api-usage=20000/15000"
-	_, err = read(org.source(func(cfg *Config) { cfg.MaxAPIUsage = 100 }).Users(t.Context()))
-	require.NoError(t, err)
-}
-
-func TestUsage(t *testing.T) {
-	for header, want := range map[string]int64{
-		"api-usage=150/15000": 1, "api-usage=14999/15000": 99, "per-app-api-usage=17/250(appName=x);api-usage=15000/15000": 100,
-		"": -1, "per-app-api-usage=17/250": -1, "api-usage=5/0": -1, "api-usage=x/5": -1, "api-usage=1": -1,
-	} {
-		got, ok := usage(http.Header{"Sforce-Limit-Info": {header}})
-		assert.Equal(t, want >= 0, ok, header)
-		if ok {
-			assert.Equal(t, want, got, header)
-		}
-	}
-}
-
 func TestCancelledWhilePaging(t *testing.T) {
 	org := newFakeOrg(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -228,26 +150,4 @@ func TestCancelledWhilePaging(t *testing.T) {
 		cancel()
 	}
 	assert.Equal(t, 3, n, "the two of the page, and the error")
-}
-
-// The answers that package rest lets through are JSON by their content type,
-// and what is saved in a file may be anything.
-func FuzzReadSaved(f *testing.F) {
-	f.Add(`{"totalSize":1,"done":true,"records":[` + userJSON(1) + `]}`)
-	f.Add(`{"records":[{}],"totalSize":-1,"done":true}`)
-	f.Add(`{"done":true,"totalSize":0,"records":[],"records":[` + userJSON(1) + `]}`)
-	f.Add(`{"totalSize":1e3,"done":true,"records":[{"Id":{}}]}`)
-	f.Add(`{"status":0,"result":{"totalSize":1,"done":true,"records":{"value":[` + userJSON(1) + `],"Count":1}}}`)
-	f.Add(`[` + userJSON(1) + `,` + userJSON(2) + `]`)
-	f.Add("Id,Manager.Email\n005000000000001AAA,\"a\"\"b\"\n")
-	f.Add("\xff\xfe{\x00}\x00")
-	f.Fuzz(func(t *testing.T, text string) {
-		rows := 0
-		form, err := readSaved(strings.NewReader(text), 1<<20, func(*record) error { rows++; return nil })
-		if err != nil {
-			require.True(t, errors.Is(err, sources.ErrMalformed) || errors.Is(err, sources.ErrTooLarge), "%v", err)
-			return
-		}
-		require.NotEqual(t, formUnknown, form)
-	})
 }

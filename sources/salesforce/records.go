@@ -95,12 +95,12 @@ var alsoAttributes = [places]bool{
 // live listing and the saved answer alike.
 type decoder struct{ log *slog.Logger }
 
-// user decodes the record of the user with the given ID. What is not given as it should be (an object where a
-// text belongs, "yes" where a boolean does) is left out and named in the log
-// with the user's ID; the rest of the record counts. An empty field is never an
-// order to clear a value (rule S11) and an unknown status decides nothing, so
-// that a broken field surfaces in a plan as a missing one: a person who lacks a
-// required value is skipped or kept as is, with that reason.
+// user decodes the record of the user with the given ID. What is not given as it
+// should be (an object where a text belongs, "yes" where a boolean does) is left
+// out and named in the log with the user's ID; the rest of the record counts. An
+// empty field is never an order to clear a value (rule S11) and an unknown status
+// decides nothing, so that a broken field surfaces in a plan as a missing one: a
+// person who lacks a required value is skipped or kept as is, with that reason.
 func (d decoder) user(rec *record, id string) sources.User {
 	var (
 		text   [places]string
@@ -164,29 +164,28 @@ func (d decoder) user(rec *record, id string) sources.User {
 // sources as well. Each is one text: numbers and booleans as in JSON, the
 // choices of a multi-select picklist as "A;B". Empty ones are left out.
 func attributesOf(rec *record) map[string]sources.Values {
-	var attributes map[string]sources.Values
 	n := 0
 	for _, c := range rec.given {
-		if alsoAttributes[c.place] {
+		if !alsoAttributes[c.place] || rec.values[c.at].String() == "" {
+			continue
+		}
+		if n++; c.common != "" {
 			n++
 		}
 	}
 	if n == 0 {
 		return nil
 	}
-	texts := make([]string, 0, n+len(commonNames)) // the values of all attributes
+	attributes := make(map[string]sources.Values, n)
+	texts := make([]string, 0, n) // the values of all of them
 	add := func(name, text string) {
-		if attributes == nil {
-			attributes = make(map[string]sources.Values, cap(texts))
-		}
+		at := len(texts)
 		texts = append(texts, text)
-		last := len(texts)
-		attributes[name] = texts[last-1 : last : last]
+		attributes[name] = texts[at : at+1 : at+1]
 	}
 	for _, c := range rec.given {
-		v := rec.values[c.at]
-		text := v.String()
-		if text == "" || !alsoAttributes[c.place] {
+		text := rec.values[c.at].String()
+		if !alsoAttributes[c.place] || text == "" {
 			continue
 		}
 		add(c.path, text)

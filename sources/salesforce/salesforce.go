@@ -24,8 +24,9 @@
 // # What the integration user needs
 //
 // A connected app with the scope "api", and a user with read access to User,
-// Group, GroupMember and UserRole. That user is also the last line of defence
-// behind assignment filters: it should see nothing else. Where the org keeps
+// Group, GroupMember, UserRole and the objects that assignment filters ask, such
+// as PermissionSetAssignment. That user is also the last line of defence behind
+// assignment filters: it should see nothing else. Where the org keeps
 // users private from one another, it needs the permission View All Users:
 // Salesforce lists only the visible ones, as a complete answer, and whoever is
 // hidden would be taken to be gone.

@@ -2,10 +2,12 @@ package salesforce
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -324,23 +326,21 @@ func (s *savedReader) csv() error {
 	}
 }
 
+// headerForm is the first name of a header and what follows it, which is one of
+// the delimiters that the Bulk API knows, if anything does.
+var headerForm = regexp.MustCompile("^\\s*\"?[A-Za-z][A-Za-z0-9_.]*\"?\\s*?(?:([,;\t|^`])|$)")
+
 // delimiterOf returns what stands between the names of a header of which one is
 // Id.
 func delimiterOf(header string) (rune, bool) {
-	rest := strings.TrimLeft(strings.TrimSpace(header), `"`)
-	end := strings.IndexFunc(rest, func(r rune) bool {
-		return r != '_' && r != '.' && r != '"' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
-	})
-	delimiter := ','
-	if end >= 0 {
-		delimiter = rune(rest[end])
-	}
-	if !strings.ContainsRune(",;\t|^`", delimiter) {
+	m := headerForm.FindStringSubmatch(strings.TrimRight(header, "\r"))
+	if m == nil {
 		return 0, false
 	}
-	for name := range strings.SplitSeq(header, string(delimiter)) {
+	delimiter := cmp.Or(m[1], ",")
+	for name := range strings.SplitSeq(header, delimiter) {
 		if strings.EqualFold(strings.Trim(strings.TrimSpace(name), `"`), "Id") {
-			return delimiter, true
+			return rune(delimiter[0]), true
 		}
 	}
 	return 0, false

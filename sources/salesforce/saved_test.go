@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -344,4 +345,26 @@ type countingFS struct{ reads *int }
 func (c countingFS) Open(name string) (fs.File, error) {
 	*c.reads++
 	return os.Open(name)
+}
+
+// The answers that package rest lets through are JSON by their content type,
+// and what is saved in a file may be anything.
+func FuzzReadSaved(f *testing.F) {
+	f.Add(`{"totalSize":1,"done":true,"records":[` + userJSON(1) + `]}`)
+	f.Add(`{"records":[{}],"totalSize":-1,"done":true}`)
+	f.Add(`{"done":true,"totalSize":0,"records":[],"records":[` + userJSON(1) + `]}`)
+	f.Add(`{"totalSize":1e3,"done":true,"records":[{"Id":{}}]}`)
+	f.Add(`{"status":0,"result":{"totalSize":1,"done":true,"records":{"value":[` + userJSON(1) + `],"Count":1}}}`)
+	f.Add(`[` + userJSON(1) + `,` + userJSON(2) + `]`)
+	f.Add("Id,Manager.Email\n005000000000001AAA,\"a\"\"b\"\n")
+	f.Add("\xff\xfe{\x00}\x00")
+	f.Fuzz(func(t *testing.T, text string) {
+		rows := 0
+		form, err := readSaved(strings.NewReader(text), 1<<20, func(*record) error { rows++; return nil })
+		if err != nil {
+			require.True(t, errors.Is(err, sources.ErrMalformed) || errors.Is(err, sources.ErrTooLarge), "%v", err)
+			return
+		}
+		require.NotEqual(t, formUnknown, form)
+	})
 }
