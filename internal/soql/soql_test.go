@@ -50,6 +50,7 @@ var accepted = map[string]string{
 	`Id IN (SELECT Member__c FROM Team__c t WHERE t.Lead__r.Email = 'x' AND CALENDAR_YEAR(Start__c) = 2024)`: `Id IN (SELECT Member__c FROM Team__c t WHERE t.Lead__r.Email = 'x' AND CALENDAR_YEAR(Start__c) = 2024)`,
 	`Region__c NOT IN (SELECT Id FROM Region__c)`:                                                            `Region__c NOT IN (SELECT Id FROM Region__c)`,
 	`Id IN (SELECT OwnerId FROM Group)`:                                                                      `Id IN (SELECT OwnerId FROM Group)`,
+	`Id IN (SELECT UserId FROM UserLogin WHERE User.Name = 'x')`:                                             `Id IN (SELECT UserId FROM UserLogin WHERE User.Name = 'x')`,
 	// The object's own name.
 	`User.IsActive = true AND user.Profile.Name != 'x' AND UserRole.Name = 'y'`: `IsActive = TRUE AND Profile.Name != 'x' AND UserRole.Name = 'y'`,
 	// Functions that the SOQL reference has for WHERE.
@@ -205,6 +206,21 @@ func TestFieldsAndJoins(t *testing.T) {
 	assert.Equal(t, 1, c.Joins())
 }
 
+func TestAllAndEqual(t *testing.T) {
+	parse := func(text string) Condition {
+		c, err := Parse(text)
+		require.NoError(t, err)
+		return c
+	}
+	join := "Id IN (SELECT UserId FROM UserLogin)"
+	all := All(parse("a = 1 OR b = 2"), parse("("+join+" AND (NOT c = 3))"), Equal("Id", `x' OR Id != '\`), parse(join))
+	assert.Equal(t, `(a = 1 OR b = 2) AND `+join+` AND (NOT c = 3) AND Id = 'x\' OR Id != \'\\' AND `+join, all.String())
+	assert.Equal(t, 2, all.Joins())
+	assert.Equal(t, []string{"a", "b", "c", "Id"}, all.Fields())
+	assert.Equal(t, all.String(), parse(all.String()).String())
+	assert.Equal(t, "a = 1 OR b = 2", All(parse("a = 1 OR b = 2")).String(), "alone, as it is")
+}
+
 func TestLongID(t *testing.T) {
 	// Both forms of IDs as orgs have them: the suffix tells the capitals.
 	for short, long := range map[string]string{
@@ -258,7 +274,7 @@ func TestMatch(t *testing.T) {
 		"Sunday": "2024-12-29T23:30:00.000+0000", "Windows": "/Date(1682687451000)/", "WindowsZone": "/Date(1682687451000+0200)/",
 		"Shift": "09:00:00.000Z", "Off": false, "Address": map[string]any{}, "Lookup__c": "00eDo000000gtbIIAQ", "Word__c": "AccountManagers",
 		// As a CSV file has them.
-		"TextTrue": "true", "TextOff": "0", "TextNumber": "12.50",
+		"TextTrue": "true", "TextOff": "0", "TextNumber": "12.50", "Endless": "Infinity", "Hex": "0x10",
 	}
 	for text, want := range map[string]bool{
 		`IsActive = true`: true, `IsActive != true`: false, `IsActive = false`: false, `IsActive = null`: false,
@@ -331,6 +347,8 @@ func TestMatch(t *testing.T) {
 		`Shift > 2024-01-01T00:00:00Z`:                    "Shift: the value",
 		`Address = 'x'`:                                   "Address: the value",
 		`TextTrue > 1`:                                    "TextTrue: the value",
+		`Endless > 1`:                                     "Endless: the value",
+		`Hex = 16`:                                        "Hex: the value",
 		`IsActive IN (true, 'x')`:                         "IsActive: the value",
 	} {
 		c, err := Parse(text)
