@@ -19,11 +19,10 @@ var mayImport = map[string]string{
 	"internal/extension":  "",
 	"internal/strictjson": "",
 
-	"sources":                          "internal/strictjson",
-	"sources/sourcetest":               "sources",
-	"sources/internal/rest":            "sources",
-	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
-	"sources/salesforce/internal/soql": "",
+	"sources":               "internal/strictjson",
+	"sources/sourcetest":    "sources",
+	"sources/internal/rest": "sources",
+	"sources/salesforce":    "sources sources/internal/rest internal/soql",
 
 	"hierarchy":                     "internal/address internal/blocks internal/name",
 	"timezone":                      "timezone/internal/key",
@@ -32,7 +31,7 @@ var mayImport = map[string]string{
 	"timezone/internal/gen/extract": "",
 	"assignment":                    "sources internal/set",
 
-	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/strictjson internal/text",
+	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
 	"provisioning/storetest": "provisioning assignment sources",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "timezone internal/extension",
@@ -50,6 +49,7 @@ var mayImport = map[string]string{
 	"internal/blocks":  "",
 	"internal/set":     "",
 	"internal/text":    "",
+	"internal/soql":    "",
 	"internal/sqldb":   "",
 	"internal/pgtest":  "",
 }

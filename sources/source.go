@@ -76,6 +76,18 @@ type Matcher interface {
 	Match(ctx context.Context, query string) iter.Seq2[string, error]
 }
 
+// A BatchMatcher answers queries while it lists its users, where each query
+// would otherwise cost a reading of its own, as it does for a file. [Collect]
+// makes use of it.
+type BatchMatcher interface {
+	Matcher
+	// UsersAndMatches returns a listing of all users, as Users does, and a
+	// function that answers a query, as Match does. After the listing has
+	// ended, the function has the answers to the given queries at hand; before
+	// that, or to another query, an answer costs what it costs Match.
+	UsersAndMatches(ctx context.Context, queries []string) (users iter.Seq2[User, error], match func(query string) iter.Seq2[string, error])
+}
+
 // A OneReader reads one user now. Use [ReadUser], which falls back to a full
 // listing.
 type OneReader interface {
