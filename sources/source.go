@@ -30,8 +30,7 @@ type Source interface {
 
 // Info describes a source.
 type Info struct {
-	// Kind names the provider: "okta", "entra", "salesforce", "onelogin",
-	// "rippling", "scim", or a word of your own.
+	// Kind names the provider: one of the Kind constants, or a word of your own.
 	Kind string
 	// Connection names one configured instance of the provider, unique within
 	// a tenant. A person is identified by connection and ID together (S1).
