@@ -127,7 +127,7 @@ type handler struct {
 }
 
 // NewHandler returns a handler of the SCIM endpoints, rooted at "/": mount it
-// with http.StripPrefix. The only errors are those of cfg. The handler is safe
+// with Mount, or with http.StripPrefix. The only errors are those of cfg. The handler is safe
 // for concurrent use.
 func NewHandler(cfg Config) (http.Handler, error) {
 	if cfg.Store == nil {
