@@ -105,6 +105,8 @@ func TestNormalize(t *testing.T) {
 	assert.Equal(t, `{"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}`, got)
 	_, err = normalized(t, user, `,"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":5`)
 	assert.Error(t, err)
+	_, err = normalized(t, user, `,"userName":17`)
+	assert.ErrorContains(t, err, "userName: want a string")
 }
 
 func TestBodiesMustNameTheirSchema(t *testing.T) {

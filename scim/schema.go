@@ -70,6 +70,7 @@ type attribute struct {
 	required   bool
 	mutability string // "readWrite", "readOnly", "immutable", "writeOnly"
 	returned   string // "default", "always", "never", "request"
+	unique     bool
 	subs       map[string]*attribute
 	order      []*attribute // subs, each once
 	needsValue bool         // an element without its value is refused: roles, entitlements
@@ -146,6 +147,7 @@ func compileAttributes(list schema.Attributes, path string) ([]*attribute, map[s
 		a := &attribute{
 			name: def.Name(), kind: def.AttributeType(), multi: def.MultiValued(), caseExact: def.CaseExact(),
 			required: def.Required(), mutability: def.Mutability(), returned: def.Returned(),
+			unique: def.Uniqueness() != "none",
 		}
 		at := path + a.name
 		if a.required && a.mutability == "readOnly" {

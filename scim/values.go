@@ -227,10 +227,10 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 		return n, nil
 	}
 	switch n := v.(type) {
-	case number: // HR tools send numbers for texts
-		s, isString = string(n), true
-	case bool:
-		s, isString = textOf(n), true
+	case number, bool: // HR tools send numbers for texts
+		// What has to be unique is taken as a text only: 17 and 17.0 are one
+		// number and two names.
+		s, isString = textOf(n), !a.unique
 	case *object: // an element of a list of plain values may come as its "value"
 		if inner := n.get("value"); a.multi && isPlain(inner) {
 			return a.coerceOne(inner, path)
