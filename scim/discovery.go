@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 )
 
 // discovery holds the documents of the three discovery endpoints (RFC 7644
@@ -29,10 +28,10 @@ func newDiscovery(cfg Config, types []*resourceType) (discovery, error) {
 			if c != &rt.core {
 				extensions = append(extensions, &object{fields: []field{{"schema", c.urn}, {"required", false}}})
 			}
-			if seen[strings.ToLower(c.urn)] {
+			if seen[fold(c.urn)] {
 				continue
 			}
-			seen[strings.ToLower(c.urn)] = true
+			seen[fold(c.urn)] = true
 			text, err := json.Marshal(c.def)
 			if err != nil {
 				return d, fmt.Errorf("schema %s: %w", c.urn, err)
@@ -114,7 +113,7 @@ func (x *exchange) discover(name string, rest []string) error {
 	all := make([]any, 0, len(documents))
 	for _, d := range documents {
 		doc := x.withMeta(d.doc, kind, path+"/"+d.id)
-		if len(rest) == 1 && strings.EqualFold(d.id, rest[0]) {
+		if len(rest) == 1 && sameName(d.id, rest[0]) {
 			x.respond(200, appendJSON(nil, doc))
 			return nil
 		}

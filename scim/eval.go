@@ -86,7 +86,7 @@ func visitSub(v any, sub string, visit func(any) bool) bool {
 	o, ok := v.(*object)
 	if !ok {
 		// An undeclared list of plain values: each is its own "value".
-		return strings.EqualFold(sub, "value") && visit(v)
+		return sameName(sub, "value") && visit(v)
 	}
 	inner := o.get(sub)
 	return inner != nil && visitValues(inner, "", visit)

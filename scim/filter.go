@@ -167,11 +167,11 @@ func (p *filterParser) term(depth int) (*filter, error) {
 // path resolves an attribute name, relative to the brackets it stands in.
 func (p *filterParser) path(name string) (attrPath, error) {
 	if p.inside {
-		if !validName(name) {
-			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
-		}
 		if sub := p.within.sub(name); sub != nil {
 			return attrPath{attr: sub.name, def: sub}, nil
+		}
+		if !validName(name) {
+			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
 		}
 		return attrPath{attr: name}, nil
 	}
@@ -242,7 +242,7 @@ func (p *filterParser) brackets(path attrPath, depth int) (inner *filter, sub st
 	p.at++
 	if p.peek() == '.' {
 		p.at++
-		if sub = p.word(); !validName(sub) {
+		if sub = p.word(); path.def.sub(sub) == nil && !validName(sub) {
 			return nil, "", p.bad("the name of a sub-attribute")
 		}
 	}

@@ -10,7 +10,9 @@ import (
 )
 
 // fold maps all spellings that strings.EqualFold takes for the same to one
-// string, so that an index and a comparison agree about case.
+// string, so that an index and a comparison agree about case. Names of
+// attributes, schemas and types compare by it everywhere: two names that fold
+// to one are one name.
 func fold(s string) string {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
@@ -35,6 +37,40 @@ func foldRune(r rune) rune {
 		return foldRune(least)
 	}
 	return least
+}
+
+// sameName reports whether two names fold to one.
+func sameName(a, b string) bool {
+	if a == b {
+		return true
+	}
+	if a == "" || b == "" {
+		return false
+	}
+	// Bit 5 is the case of a letter. The Kelvin sign and the long s, which
+	// fold to ASCII letters, are not ASCII themselves.
+	if c, d := a[0], b[0]; c|d < utf8.RuneSelf && c|0x20 != d|0x20 {
+		return false
+	}
+	return strings.EqualFold(a, b)
+}
+
+// cutName cuts a prefix off s, by any letter case.
+func cutName(s, prefix string) (rest string, ok bool) {
+	for _, want := range prefix {
+		r, size := utf8.DecodeRuneInString(s)
+		if size == 0 || foldRune(r) != foldRune(want) {
+			return s, false
+		}
+		s = s[size:]
+	}
+	return s, true
+}
+
+// isURN says that a name is a schema's, or qualified with one.
+func isURN(name string) bool {
+	rest, ok := cutName(name, "urn:")
+	return ok && rest != ""
 }
 
 // compareNumbers compares two JSON numbers by value.

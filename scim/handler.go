@@ -261,7 +261,7 @@ func (x *exchange) segments() ([]string, error) {
 // typeAt returns the type served at an endpoint, named without the slash.
 func (h *handler) typeAt(name string) *resourceType {
 	for _, rt := range h.types {
-		if strings.EqualFold(rt.endpoint[1:], name) {
+		if sameName(rt.endpoint[1:], name) {
 			return rt
 		}
 	}
@@ -281,7 +281,7 @@ func (h *handler) typeOf(name string) *resourceType {
 func (x *exchange) route(segments []string) error {
 	name := ""
 	if len(segments) > 0 {
-		name = strings.ToLower(segments[0])
+		name = fold(segments[0])
 	}
 	rt := x.typeAt(name)
 	switch {

@@ -14,7 +14,14 @@ import (
 // A value of a JSON text is nil, bool, string, number, []any or *object.
 type number string
 
-type object struct{ fields []field }
+type object struct {
+	fields []field
+	// places is where each folded name is, for the first indexed fields. It is
+	// made when an object has grown too long to be looked through, and made
+	// anew after a field was taken out.
+	places  map[string]int
+	indexed int
+}
 
 type field struct {
 	name  string
@@ -24,14 +31,30 @@ type field struct {
 const (
 	maxDepth  = 32   // levels of arrays and objects, and of a filter's parentheses
 	maxFields = 1000 // names in one object
+	fewFields = 16   // so many names are compared one by one
 )
 
 // at returns the place of name in o, by any letter case, or -1.
 func (o *object) at(name string) int {
-	for i := range o.fields {
-		if f := o.fields[i].name; len(f) == len(name) && (f == name || strings.EqualFold(f, name)) {
-			return i
+	if len(o.fields) <= fewFields {
+		for i := range o.fields {
+			if sameName(o.fields[i].name, name) {
+				return i
+			}
 		}
+		return -1
+	}
+	if o.indexed > len(o.fields) {
+		o.places = nil
+	}
+	if o.places == nil {
+		o.places, o.indexed = make(map[string]int, 2*len(o.fields)), 0
+	}
+	for ; o.indexed < len(o.fields); o.indexed++ {
+		o.places[fold(o.fields[o.indexed].name)] = o.indexed
+	}
+	if i, ok := o.places[fold(name)]; ok {
+		return i
 	}
 	return -1
 }
@@ -66,6 +89,7 @@ func (o *object) drop(name string) bool {
 		return false
 	}
 	o.fields = append(o.fields[:i], o.fields[i+1:]...)
+	o.places = nil
 	return true
 }
 
@@ -188,7 +212,7 @@ func (p *jsonParser) value(depth int) (any, error) {
 		return p.str()
 	case c == '{' || c == '[':
 		if depth == maxDepth {
-			return nil, badSyntax("the JSON text is nested deeper than %d levels", maxDepth)
+			return nil, p.tooDeep()
 		}
 		p.at++
 		if c == '{' {
@@ -198,6 +222,11 @@ func (p *jsonParser) value(depth int) (any, error) {
 	case c == '-' || c >= '0' && c <= '9':
 		return p.number()
 	}
+	return p.word()
+}
+
+// word reads true, false or null.
+func (p *jsonParser) word() (any, error) {
 	for _, word := range [...]struct {
 		text  string
 		value any
@@ -212,76 +241,172 @@ func (p *jsonParser) value(depth int) (any, error) {
 
 func (p *jsonParser) object(depth int) (any, error) {
 	o := &object{}
-	var seen map[string]bool // made when looking through the list gets slow
+	err := p.members(func(name string) error {
+		if o.fields == nil {
+			o.fields = make([]field, 0, 4)
+		}
+		v, err := p.value(depth)
+		o.fields = append(o.fields, field{name, v})
+		return err
+	})
+	return o, err
+}
+
+// members reads an object from behind its opening brace. For each name it
+// calls visit, which must read the value.
+func (p *jsonParser) members(visit func(name string) error) error {
+	var seen nameSet
 	for p.space(); p.peek() != '}'; p.space() {
-		if len(o.fields) > 0 {
+		if seen.count > 0 {
 			if p.peek() != ',' {
-				return nil, p.bad("a comma or }")
+				return p.bad("a comma or }")
 			}
 			p.at++
 			p.space()
 		}
 		if p.peek() != '"' {
-			return nil, p.bad("a name in quotes")
+			return p.bad("a name in quotes")
 		}
 		name, err := p.str()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if o.fields == nil {
-			o.fields = make([]field, 0, 4)
+		if seen.count == maxFields {
+			return badSyntax("an object has more than %d names", maxFields)
 		}
-		if len(o.fields) == 16 {
-			seen = make(map[string]bool, 64)
-			for _, f := range o.fields {
-				seen[strings.ToLower(f.name)] = true
-			}
-		}
-		if seen == nil && o.at(name) >= 0 || seen[strings.ToLower(name)] {
-			return nil, badSyntax("the name %q occurs twice in one object", clip(name))
-		}
-		if seen != nil {
-			seen[strings.ToLower(name)] = true
-		}
-		if len(o.fields) == maxFields {
-			return nil, badSyntax("an object has more than %d names", maxFields)
+		if !seen.add(name) {
+			return badSyntax("the name %q occurs twice in one object", clip(name))
 		}
 		if p.space(); p.peek() != ':' {
-			return nil, p.bad("a colon")
+			return p.bad("a colon")
 		}
 		p.at++
 		p.space()
-		v, err := p.value(depth)
-		if err != nil {
-			return nil, err
+		if err := visit(name); err != nil {
+			return err
 		}
-		o.fields = append(o.fields, field{name, v})
 	}
 	p.at++
-	return o, nil
+	return nil
+}
+
+// A nameSet holds the names of one object.
+type nameSet struct {
+	few   [fewFields]string
+	many  map[string]struct{} // all of them, folded, once they are more
+	count int
+}
+
+// add reports whether the name is new.
+func (s *nameSet) add(name string) bool {
+	if s.many == nil {
+		for _, have := range s.few[:s.count] {
+			if sameName(have, name) {
+				return false
+			}
+		}
+		if s.count < fewFields {
+			s.few[s.count] = name
+			s.count++
+			return true
+		}
+		s.many = make(map[string]struct{}, 4*fewFields)
+		for _, have := range s.few {
+			s.many[fold(have)] = struct{}{}
+		}
+	}
+	name = fold(name)
+	if _, ok := s.many[name]; ok {
+		return false
+	}
+	s.many[name] = struct{}{}
+	s.count++
+	return true
+}
+
+// scanObject reads the object that data is and nothing else. For each name it
+// calls visit, which must read the value from p or skip it. The whole text is
+// checked as [parseObject] checks it, without being kept.
+func scanObject(data string, visit func(p *jsonParser, name string) error) error {
+	p := jsonParser{in: data}
+	if p.space(); p.peek() != '{' {
+		return p.bad("an object")
+	}
+	p.at++
+	if err := p.members(func(name string) error { return visit(&p, name) }); err != nil {
+		return err
+	}
+	if p.space(); p.at < len(p.in) {
+		return badSyntax("something follows the JSON value at byte %d", p.at)
+	}
+	return nil
+}
+
+// checkObject reports why data could not be read by parseObject, without
+// reading it into memory.
+func checkObject(data string) error {
+	return scanObject(data, func(p *jsonParser, _ string) error { return p.skip(1) })
+}
+
+// skip reads a value, checks it as value does, and forgets it.
+func (p *jsonParser) skip(depth int) error {
+	switch c := p.peek(); {
+	case c == '"':
+		_, err := p.str()
+		return err
+	case c == '{' || c == '[':
+		if depth == maxDepth {
+			return p.tooDeep()
+		}
+		p.at++
+		if c == '{' {
+			return p.members(func(string) error { return p.skip(depth + 1) })
+		}
+		return p.elements(func() error { return p.skip(depth + 1) })
+	case c == '-' || c >= '0' && c <= '9':
+		_, err := p.number()
+		return err
+	}
+	_, err := p.word()
+	return err
+}
+
+func (p *jsonParser) tooDeep() error {
+	return badSyntax("the JSON text is nested deeper than %d levels", maxDepth)
 }
 
 func (p *jsonParser) array(depth int) (any, error) {
 	list := []any{}
+	err := p.elements(func() error {
+		v, err := p.value(depth)
+		list = append(list, v)
+		return err
+	})
+	return list, err
+}
+
+// elements reads an array from behind its opening bracket. It calls visit,
+// which must read a value, for each.
+func (p *jsonParser) elements(visit func() error) error {
+	first := true
 	for p.space(); p.peek() != ']'; p.space() {
-		if len(list) > 0 {
+		if !first {
 			if p.peek() != ',' {
-				return nil, p.bad("a comma or ]")
+				return p.bad("a comma or ]")
 			}
 			p.at++
 			p.space()
 		}
-		v, err := p.value(depth)
-		if err != nil {
-			return nil, err
+		first = false
+		if err := visit(); err != nil {
+			return err
 		}
-		list = append(list, v)
 	}
 	p.at++
-	return list, nil
+	return nil
 }
 
-func (p *jsonParser) number() (any, error) {
+func (p *jsonParser) number() (number, error) {
 	start := p.at
 	if p.peek() == '-' {
 		p.at++
@@ -296,12 +421,12 @@ func (p *jsonParser) number() (any, error) {
 	if p.peek() == '0' {
 		p.at++
 	} else if !digits() {
-		return nil, p.bad("a digit")
+		return "", p.bad("a digit")
 	}
 	if p.peek() == '.' {
 		p.at++
 		if !digits() {
-			return nil, p.bad("a digit")
+			return "", p.bad("a digit")
 		}
 	}
 	if c := p.peek(); c == 'e' || c == 'E' {
@@ -310,15 +435,15 @@ func (p *jsonParser) number() (any, error) {
 			p.at++
 		}
 		if !digits() {
-			return nil, p.bad("a digit")
+			return "", p.bad("a digit")
 		}
 	}
 	n := p.in[start:p.at]
 	if len(n) > 64 {
-		return nil, badValue("a number has more than 64 characters")
+		return "", badValue("a number has more than 64 characters")
 	}
 	if f, err := strconv.ParseFloat(n, 64); err != nil {
-		return nil, badValue("the number %s is out of range (%g)", clip(n), f)
+		return "", badValue("the number %s is out of range (%g)", clip(n), f)
 	}
 	return number(n), nil
 }

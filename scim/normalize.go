@@ -20,7 +20,7 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 	for _, f := range body.fields {
 		path, ok := rt.resolveKey(f.name)
 		switch {
-		case strings.EqualFold(f.name, "schemas"):
+		case sameName(f.name, "schemas"):
 		case ok && path.attr == "":
 			err = rt.mergeExtension(doc, path.urn, f.value)
 		case ok && path.sub == "" && path.urn == "":
@@ -52,11 +52,11 @@ func (rt *resourceType) resolveKey(name string) (attrPath, bool) {
 	if !ok {
 		return path, false
 	}
-	isURN := len(name) > 4 && strings.EqualFold(name[:4], "urn:")
+	qualified := isURN(name)
 	switch {
-	case isURN && path.urn != "" && rt.extension(path.urn) == nil:
+	case qualified && path.urn != "" && rt.extension(path.urn) == nil:
 		return path, false // an undeclared extension: the whole name is its URN
-	case !isURN && path.urn != "":
+	case !qualified && path.urn != "":
 		return attrPath{attr: name}, true
 	case path.sub != "" && (path.def == nil || path.def.multi || path.subDef == nil):
 		return path, false
@@ -103,7 +103,7 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 		if !ok || urn == "" {
 			return nil, badValue("schemas: want a list of schema URNs")
 		}
-		known = known || strings.EqualFold(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
+		known = known || sameName(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
 	}
 	if !known {
 		return nil, badValue("schemas: want %s", rt.core.urn)
@@ -114,7 +114,7 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 // looselyCore says that a URN means a core schema, without saying of another
 // type.
 func looselyCore(urn string) bool {
-	_, typ, ok := strings.Cut(strings.ToLower(urn), "schemas:core:")
+	_, typ, ok := strings.Cut(fold(urn), "schemas:core:")
 	switch strings.TrimPrefix(strings.TrimPrefix(typ, "2.0"), ":") {
 	case "user", "group", "schema", "resourcetype", "serviceproviderconfig":
 		return false
@@ -411,7 +411,7 @@ func (rt *resourceType) finish(doc *object) error {
 	named, _ := doc.get("schemas").([]any)
 	for _, e := range named {
 		urn, _ := e.(string)
-		known := strings.EqualFold(urn, rt.core.urn) || rt.extension(urn) != nil
+		known := sameName(urn, rt.core.urn) || rt.extension(urn) != nil
 		if urn != "" && !known && !slices.Contains(urns, e) {
 			urns = append(urns, urn)
 		}

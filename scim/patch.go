@@ -128,14 +128,14 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 	}
 	in := filterParser{in: text, rt: p.rt}
 	name := in.word()
-	if strings.HasPrefix(strings.ToLower(name), "urn:") && in.at == len(text) {
+	if isURN(name) && in.at == len(text) {
 		// An undeclared extension as a whole, or an attribute in one?
 		_, stored := p.doc.get(name).(*object)
 		_, object := value.(*object)
 		if known, ok := p.rt.resolve(name); (stored || object) && ok && known.def == nil && known.urn != "" && p.rt.extension(known.urn) == nil {
 			return patchPath{attrPath: attrPath{urn: name}}, nil
 		}
-		if strings.EqualFold(name, p.rt.core.urn) {
+		if sameName(name, p.rt.core.urn) {
 			return patchPath{}, badPath("path: %s is the schema itself; name an attribute", name)
 		}
 	}

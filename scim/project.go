@@ -55,7 +55,7 @@ func (p *projection) resolved(rt *resourceType) *resolvedProjection {
 		for _, name := range names {
 			if path, ok := rt.resolve(name); ok { // what is unknown selects nothing
 				paths = append(paths, path)
-			} else if strings.HasPrefix(strings.ToLower(name), "urn:") {
+			} else if isURN(name) {
 				paths = append(paths, attrPath{urn: name})
 			}
 		}
@@ -96,7 +96,7 @@ func (p *projection) apply(rt *resourceType, full *object) *object {
 	out := &object{fields: make([]field, 0, len(full.fields))}
 	for _, f := range full.fields {
 		ext, isObject := f.value.(*object)
-		if isObject && len(f.name) > 4 && strings.EqualFold(f.name[:4], "urn:") {
+		if isObject && isURN(f.name) {
 			var attrs map[string]*attribute
 			if declared := rt.extension(f.name); declared != nil {
 				attrs = declared.attrs

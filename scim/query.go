@@ -73,7 +73,7 @@ func (x *exchange) searchRequest(body *object) (listing, error) {
 	var only, except []string
 	for _, f := range body.fields {
 		var err error
-		switch strings.ToLower(f.name) {
+		switch fold(f.name) {
 		case "filter":
 			q.filter, err = stringField(f)
 		case "sortby":

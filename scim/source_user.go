@@ -36,7 +36,7 @@ func sourceUser(rec Record) (sources.User, error) {
 		u.Country, u.State = address.text("country"), address.text("region")
 	}
 	for _, f := range doc.fields {
-		if ext, ok := f.value.(*object); ok && strings.HasPrefix(strings.ToLower(f.name), "urn:") {
+		if ext, ok := f.value.(*object); ok && isURN(f.name) {
 			readExtension(&u, f.name, ext)
 		}
 	}
@@ -129,13 +129,13 @@ func readPhones(u *sources.User, doc *object) {
 // whatever URN it is configured, and other extensions as attributes.
 func readExtension(u *sources.User, urn string, ext *object) {
 	prefix := urn + ":"
-	if strings.EqualFold(urn, enterpriseURN) {
+	if sameName(urn, enterpriseURN) {
 		prefix = ""
 	}
 	for _, f := range ext.fields {
 		text, _ := f.value.(string)
 		var field *string
-		switch strings.ToLower(f.name) {
+		switch fold(f.name) {
 		case "manager":
 			manager, _ := f.value.(*object)
 			u.Manager.ID = manager.textOrEmpty("value")
