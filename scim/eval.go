@@ -1,6 +1,10 @@
 package scim
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // A resource is a stored record with its document parsed, as filters, sorting
 // and projection see it.
@@ -12,11 +16,39 @@ type resource struct {
 
 // parse reads the document of a record.
 func (rt *resourceType) parse(rec Record) (*resource, error) {
-	doc, err := parseObject(string(rec.Doc))
+	doc, err := readDoc(rec)
 	if err != nil {
 		return nil, err
 	}
 	return &resource{rt: rt, rec: rec, doc: doc}, nil
+}
+
+// readDoc reads the document of a stored record.
+func readDoc(rec Record) (*object, error) {
+	doc, err := parseObject(string(rec.Doc))
+	return doc, unreadable(rec, err)
+}
+
+// readFields reads the named fields of a stored record's document, and passes
+// over the rest.
+func readFields(rec Record, names *nameSet, w *work) (*object, error) {
+	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
+		return nil, err
+	}
+	doc := &object{}
+	err := scanObject(string(rec.Doc), func(p *jsonParser, name string) error {
+		if !names.has(name) {
+			return p.skip(1)
+		}
+		start := p.at
+		v, err := p.value(1)
+		if err != nil {
+			return err
+		}
+		doc.fields = append(doc.fields, field{name, v})
+		return w.spend((p.at - start) / parsedPerUnit)
+	})
+	return doc, cmp.Or(w.failed(), unreadable(rec, err))
 }
 
 // values calls visit with each value that path names, until it returns true.
@@ -127,9 +159,13 @@ func (f *filter) combine(holds func(*filter) bool) bool {
 	return f.op == opAnd
 }
 
-// test decides a comparison over the values that each yields.
+// test decides a comparison over the values that each yields. It counts the
+// values as work, and once that is too much yields no more of them.
 func (f *filter) test(each func(visit func(any) bool) bool) bool {
-	present := each(func(v any) bool { return !isEmpty(v) })
+	if f.work.spend(1) != nil {
+		return false
+	}
+	present := each(func(v any) bool { return f.work.spend(1) != nil || !isEmpty(v) })
 	switch {
 	case f.op == opPresent:
 		return present
@@ -138,7 +174,40 @@ func (f *filter) test(each func(visit func(any) bool) bool) bool {
 	case f.op == opNotEqual && !present:
 		return true
 	}
-	return each(f.compare)
+	return each(func(v any) bool { return f.work.spend(comparing(v)) != nil || f.compare(v) })
+}
+
+// comparing is the work of comparing a value with another.
+func comparing(v any) int {
+	switch v := v.(type) {
+	case string:
+		return 1 + len(v)/parsedPerUnit // folding copies it
+	case number:
+		return 2
+	}
+	return 1
+}
+
+// bound makes the filter count its work.
+func (f *filter) bound(w *work) *filter {
+	f.work = w
+	for _, kid := range f.kids {
+		kid.bound(w)
+	}
+	if f.inner != nil {
+		f.inner.bound(w)
+	}
+	return f
+}
+
+// names adds the fields of a document that deciding the filter takes.
+func (f *filter) names(into *nameSet) {
+	for _, kid := range f.kids {
+		kid.names(into)
+	}
+	if name := cmp.Or(f.path.urn, f.path.attr); name != "" {
+		into.add(name)
+	}
 }
 
 func isEmpty(v any) bool {
@@ -232,13 +301,20 @@ func (f *filter) hint(rt *resourceType) (keys []Key, covered bool) {
 	covered = true
 	for _, term := range terms {
 		key, exact := term.key(rt)
-		if key.Name != "" {
+		switch {
+		case key.Name == "" || slices.Contains(keys, key):
+		case len(keys) == maxHints:
+			exact = false
+		default:
 			keys = append(keys, key)
 		}
 		covered = covered && exact
 	}
 	return keys, covered
 }
+
+// maxHints bounds how many keys a store is asked for at once.
+const maxHints = 4
 
 func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 	if f.op == opValuePath && f.path.urn == "" && f.path.attr == "emails" {

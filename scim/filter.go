@@ -15,6 +15,7 @@ type filter struct {
 	time   time.Time // value as time, where the attribute is one
 	exact  bool      // the comparison respects case
 	inner  *filter   // of a value path: the part in brackets; path.sub stays empty
+	work   *work     // counts the values compared; see bound
 }
 
 type filterOp uint8

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"math/big"
 	"strconv"
 	"strings"
@@ -73,22 +74,39 @@ func isURN(name string) bool {
 	return ok && rest != ""
 }
 
+// numberBits is how exactly numbers compare.
+const numberBits = 256
+
+// canonicalNumber is the same text for JSON numbers that compare as equal.
+func canonicalNumber(s string) string {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return strconv.FormatInt(n, 10)
+	}
+	f, _, err := big.ParseFloat(s, 10, numberBits, big.ToNearestEven)
+	if err != nil {
+		return s
+	}
+	if n, exact := f.Int64(); exact == big.Exact {
+		return strconv.FormatInt(n, 10)
+	}
+	return f.Text('p', 0)
+}
+
 // compareNumbers compares two JSON numbers by value.
 func compareNumbers(a, b string) int {
 	x, errX := strconv.ParseInt(a, 10, 64)
 	y, errY := strconv.ParseInt(b, 10, 64)
 	if errX == nil && errY == nil {
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
+		return cmp.Compare(x, y)
 	}
-	const bits = 256
-	f, _, errF := big.ParseFloat(a, 10, bits, big.ToNearestEven)
-	g, _, errG := big.ParseFloat(b, 10, bits, big.ToNearestEven)
+	// Where the nearest floats differ, so do the numbers, and likewise.
+	p, errP := strconv.ParseFloat(a, 64)
+	q, errQ := strconv.ParseFloat(b, 64)
+	if errP == nil && errQ == nil && p != q {
+		return cmp.Compare(p, q)
+	}
+	f, _, errF := big.ParseFloat(a, 10, numberBits, big.ToNearestEven)
+	g, _, errG := big.ParseFloat(b, 10, numberBits, big.ToNearestEven)
 	if errF != nil || errG != nil {
 		return strings.Compare(a, b)
 	}

@@ -11,143 +11,10 @@ import (
 // occurs twice, a second value behind the first, invalid UTF-8, a NUL, the
 // digits of a great number. It keeps the order and spelling of names.
 
-// A value of a JSON text is nil, bool, string, number, []any or *object.
-type number string
-
-type object struct {
-	fields []field
-	// places is where each folded name is, for the first indexed fields. It is
-	// made when an object has grown too long to be looked through, and made
-	// anew after a field was taken out.
-	places  map[string]int
-	indexed int
-}
-
-type field struct {
-	name  string
-	value any
-}
-
 const (
 	maxDepth  = 32   // levels of arrays and objects, and of a filter's parentheses
 	maxFields = 1000 // names in one object
-	fewFields = 16   // so many names are compared one by one
 )
-
-// at returns the place of name in o, by any letter case, or -1.
-func (o *object) at(name string) int {
-	if len(o.fields) <= fewFields {
-		for i := range o.fields {
-			if sameName(o.fields[i].name, name) {
-				return i
-			}
-		}
-		return -1
-	}
-	if o.indexed > len(o.fields) {
-		o.places = nil
-	}
-	if o.places == nil {
-		o.places, o.indexed = make(map[string]int, 2*len(o.fields)), 0
-	}
-	for ; o.indexed < len(o.fields); o.indexed++ {
-		o.places[fold(o.fields[o.indexed].name)] = o.indexed
-	}
-	if i, ok := o.places[fold(name)]; ok {
-		return i
-	}
-	return -1
-}
-
-// get returns the value of name in any letter case, or nil.
-func (o *object) get(name string) any {
-	if i := o.at(name); i >= 0 {
-		return o.fields[i].value
-	}
-	return nil
-}
-
-// text returns the string under name, or "".
-func (o *object) text(name string) string {
-	s, _ := o.get(name).(string)
-	return s
-}
-
-// set replaces or appends.
-func (o *object) set(name string, v any) {
-	if i := o.at(name); i >= 0 {
-		o.fields[i].value = v
-		return
-	}
-	o.fields = append(o.fields, field{name, v})
-}
-
-// drop removes name and reports whether it was there.
-func (o *object) drop(name string) bool {
-	i := o.at(name)
-	if i < 0 {
-		return false
-	}
-	o.fields = append(o.fields[:i], o.fields[i+1:]...)
-	o.places = nil
-	return true
-}
-
-// cloneValue copies arrays and objects; the rest is immutable.
-func cloneValue(v any) any {
-	switch v := v.(type) {
-	case *object:
-		out := &object{fields: make([]field, len(v.fields))}
-		for i, f := range v.fields {
-			out.fields[i] = field{f.name, cloneValue(f.value)}
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = cloneValue(e)
-		}
-		return out
-	}
-	return v
-}
-
-// equalValues compares two values; names of objects in any case and order.
-func equalValues(a, b any) bool {
-	switch a := a.(type) {
-	case *object:
-		b, ok := b.(*object)
-		if !ok || len(a.fields) != len(b.fields) {
-			return false
-		}
-		for _, f := range a.fields {
-			i := b.at(f.name)
-			if i < 0 || !equalValues(f.value, b.fields[i].value) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		b, ok := b.([]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for i := range a {
-			if !equalValues(a[i], b[i]) {
-				return false
-			}
-		}
-		return true
-	case number:
-		b, ok := b.(number)
-		return ok && compareNumbers(string(a), string(b)) == 0
-	}
-	switch b.(type) {
-	case *object, []any:
-		return false
-	}
-	return a == b
-}
 
 // parseObject reads a request body: one JSON object and nothing else.
 func parseObject(data string) (*object, error) {
@@ -290,43 +157,9 @@ func (p *jsonParser) members(visit func(name string) error) error {
 	return nil
 }
 
-// A nameSet holds the names of one object.
-type nameSet struct {
-	few   [fewFields]string
-	many  map[string]struct{} // all of them, folded, once they are more
-	count int
-}
-
-// add reports whether the name is new.
-func (s *nameSet) add(name string) bool {
-	if s.many == nil {
-		for _, have := range s.few[:s.count] {
-			if sameName(have, name) {
-				return false
-			}
-		}
-		if s.count < fewFields {
-			s.few[s.count] = name
-			s.count++
-			return true
-		}
-		s.many = make(map[string]struct{}, 4*fewFields)
-		for _, have := range s.few {
-			s.many[fold(have)] = struct{}{}
-		}
-	}
-	name = fold(name)
-	if _, ok := s.many[name]; ok {
-		return false
-	}
-	s.many[name] = struct{}{}
-	s.count++
-	return true
-}
-
 // scanObject reads the object that data is and nothing else. For each name it
-// calls visit, which must read the value from p or skip it. The whole text is
-// checked as [parseObject] checks it, without being kept.
+// calls visit, which must read the value, at depth 1, from p or skip it. The
+// whole text is checked as parseObject checks it, without being kept.
 func scanObject(data string, visit func(p *jsonParser, name string) error) error {
 	p := jsonParser{in: data}
 	if p.space(); p.peek() != '{' {
@@ -346,6 +179,16 @@ func scanObject(data string, visit func(p *jsonParser, name string) error) error
 // reading it into memory.
 func checkObject(data string) error {
 	return scanObject(data, func(p *jsonParser, _ string) error { return p.skip(1) })
+}
+
+// insideObject returns what stands between the braces of the object that data
+// is, or the error of checkObject.
+func insideObject(data string) (string, error) {
+	if err := checkObject(data); err != nil {
+		return "", err
+	}
+	data = strings.Trim(data, " \t\r\n")
+	return strings.Trim(data[1:len(data)-1], " \t\r\n"), nil
 }
 
 // skip reads a value, checks it as value does, and forgets it.

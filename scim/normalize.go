@@ -2,7 +2,6 @@ package scim
 
 import (
 	"encoding/base64"
-	"slices"
 	"strings"
 )
 
@@ -93,6 +92,9 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 	list, ok := v.([]any)
 	if s, single := v.(string); single {
 		list, ok = []any{s}, true
+	}
+	if len(list) > maxSchemas {
+		return nil, badValue("schemas: more than %d values", maxSchemas)
 	}
 	if !ok || len(list) == 0 {
 		return nil, badSyntax("schemas: want a list of schema URNs with %s", rt.core.urn)
@@ -373,8 +375,10 @@ func dropNulls(v any) any {
 	return v
 }
 
-// maxEmails bounds how many keys one record has in a store's index.
-const maxEmails = 1000
+const (
+	maxEmails  = 1000 // bounds how many keys one record has in a store's index
+	maxSchemas = 100  // that a resource may name
+)
 
 // finish checks a document that is about to be stored and lists the schemas it
 // has: the core, the extensions present, and undeclared ones the client named.
@@ -409,44 +413,24 @@ func (rt *resourceType) finish(doc *object) error {
 		}
 	}
 	named, _ := doc.get("schemas").([]any)
+	if len(named) > maxSchemas {
+		return badValue("schemas: more than %d values", maxSchemas)
+	}
+	undeclared := map[string]bool{}
 	for _, e := range named {
 		urn, _ := e.(string)
 		known := sameName(urn, rt.core.urn) || rt.extension(urn) != nil
-		if urn != "" && !known && !slices.Contains(urns, e) {
+		if urn != "" && !known && !undeclared[urn] {
+			undeclared[urn] = true
 			urns = append(urns, urn)
 		}
 	}
 	doc.set("schemas", urns)
-	const shown = 4 // what an answer adds: id, meta, members or groups
+	const shown = 4 // what an answer adds (id, meta, members or groups), so that it can be sent back
 	if len(doc.fields) > maxFields-shown {
 		return badValue("the resource has more than %d attributes", maxFields-shown)
 	}
-	return readable(doc, 1)
-}
-
-// readable checks that a document, once written, can be read again by the
-// decoder with its limits: one that PATCH has built up may have outgrown them.
-func readable(v any, depth int) error {
-	var err error
-	switch v := v.(type) {
-	case *object:
-		if len(v.fields) > maxFields {
-			return badValue("an attribute has more than %d names", maxFields)
-		}
-		for i := 0; i < len(v.fields) && err == nil; i++ {
-			err = readable(v.fields[i].value, depth+1)
-		}
-	case []any:
-		for i := 0; i < len(v) && err == nil; i++ {
-			err = readable(v[i], depth+1)
-		}
-	default:
-		return nil
-	}
-	if depth > maxDepth {
-		return badValue("the resource is nested deeper than %d levels", maxDepth)
-	}
-	return err
+	return nil
 }
 
 // keys returns what the document can be found by.

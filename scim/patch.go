@@ -2,11 +2,6 @@ package scim
 
 import "strings"
 
-// maxPatchWork bounds how many elements of lists one request may make the
-// PATCH engine look at, so that many operations over long lists with long
-// filters cannot keep a processor busy.
-const maxPatchWork = 4_000_000
-
 // A patchPath is the target of an operation: attribute, sub-attribute, and the
 // filter in brackets if there is one.
 type patchPath struct {
@@ -66,7 +61,7 @@ type patcher struct {
 	id      string
 	doc     *object
 	members memberEdit
-	work    int
+	work    *work
 }
 
 // apply applies the operations in order and leaves a document that is ready to
@@ -74,6 +69,9 @@ type patcher struct {
 func (p *patcher) apply(ops []patchOp) error {
 	for _, op := range ops {
 		if err := p.applyOne(op); err != nil {
+			return err
+		}
+		if err := p.work.spend(1); err != nil { // also where a filter gave up
 			return err
 		}
 	}
@@ -150,7 +148,7 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 			refused, _ := clientError(err)
 			return patchPath{}, badPath("path: %s", refused.Detail)
 		}
-		path.filter = inner
+		path.filter = inner.bound(p.work)
 		if sub != "" {
 			path.sub = sub
 			if path.subDef = attr.def.sub(sub); path.subDef != nil {

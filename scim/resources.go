@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -197,11 +198,23 @@ func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write
 // now is the time of a change, as exact as it is served.
 func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
 
-// commit applies a write and tells of it.
+// commit applies a write and tells of it. A document is first read back as
+// every later reader will read it, so that nothing is acknowledged that cannot
+// be served, filtered or changed again.
 func (x *exchange) commit(w Write, before int64) (Record, error) {
+	if err := x.work.spend(1 + 2*len(w.Doc)/scannedPerUnit); err != nil {
+		return Record{}, err
+	}
 	if int64(len(w.Doc)) > maxGrowth*x.cfg.MaxBody {
 		return Record{}, tooLarge("the resource would be larger than %d bytes", maxGrowth*x.cfg.MaxBody)
 	}
+	if w.Doc != nil {
+		if err := checkObject(string(w.Doc)); err != nil {
+			refused, _ := clientError(err)
+			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
+		}
+	}
+	x.pause()
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	if err != nil {
 		return rec, err
@@ -255,7 +268,7 @@ func (x *exchange) restore(rt *resourceType, external string, doc *object) (Reco
 			return Record{}, err
 		}
 		for _, rec := range page.Records {
-			old, err := parseObject(string(rec.Doc))
+			old, err := readDoc(rec)
 			if err != nil {
 				return Record{}, err
 			}
@@ -338,7 +351,10 @@ func (x *exchange) current(rt *resourceType, id string, c conditions) (Record, *
 	if err := c.check(rec.Version); err != nil {
 		return rec, nil, err
 	}
-	doc, err := parseObject(string(rec.Doc))
+	if err := x.work.spend(1 + len(rec.Doc)/parsedPerUnit); err != nil {
+		return rec, nil, err
+	}
+	doc, err := readDoc(rec)
 	return rec, doc, err
 }
 
@@ -371,15 +387,15 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		if err != nil {
 			return Record{}, err
 		}
-		p := &patcher{rt: rt, id: id, doc: doc}
+		p := &patcher{rt: rt, id: id, doc: doc, work: x.work}
 		version := rec.Version
-		p.members.current = func() ([]Link, error) {
+		p.members.current = sync.OnceValues(func() ([]Link, error) {
 			read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
 			}
 			return read.Links, err
-		}
+		})
 		if err := p.apply(ops); err != nil {
 			return Record{}, err
 		}
@@ -392,8 +408,11 @@ func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 	_, err := x.retry(c, func() (Record, error) {
 		w := Write{Op: Delete, Ref: Ref{rt.name, id}, At: x.now()}
 		if c != (conditions{}) {
-			rec, _, err := x.current(rt, id, c)
-			if err != nil {
+			rec, err := x.cfg.Store.Get(x.ctx, x.dir, w.Ref, false)
+			if err == nil {
+				err = c.check(rec.Version)
+			}
+			if err != nil { // the document is not read: one that cannot be read can be deleted
 				return Record{}, err
 			}
 			w.IfVersion = rec.Version
