@@ -29,13 +29,13 @@ func readDoc(rec Record) (*object, error) {
 	return doc, unreadable(rec, err)
 }
 
-// readFields reads the named fields of a stored record's document, and passes
-// over the rest.
-func readFields(rec Record, names *nameSet, w *work) (*object, error) {
+// readFields reads the named fields of a stored record's document into doc, in
+// the place of what it held, and passes over the rest.
+func readFields(doc *object, rec Record, names *nameSet, w *work) error {
+	doc.fields, doc.places = doc.fields[:0], nil
 	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
-		return nil, err
+		return err
 	}
-	doc := &object{}
 	err := scanObject(string(rec.Doc), func(p *jsonParser, name string) error {
 		if !names.has(name) {
 			return p.skip(1)
@@ -48,7 +48,7 @@ func readFields(rec Record, names *nameSet, w *work) (*object, error) {
 		doc.fields = append(doc.fields, field{name, v})
 		return w.spend((p.at - start) / parsedPerUnit)
 	})
-	return doc, cmp.Or(w.failed(), unreadable(rec, err))
+	return cmp.Or(w.failed(), unreadable(rec, err))
 }
 
 // values calls visit with each value that path names, until it returns true.

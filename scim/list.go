@@ -266,9 +266,9 @@ func (x *exchange) fillLinks(r *results, q listing) {
 	}
 }
 
-// candidates visits the resources that the selection's filter holds for. They
-// have only the fields that the filter and the sorting go by, and links only
-// if these do.
+// candidates visits the resources that the selection's filter holds for, one
+// after the other in the same place. They have only the fields that the filter
+// and the sorting go by, and links only if these do.
 func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource) error) error {
 	var names nameSet
 	links := false
@@ -281,19 +281,20 @@ func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource
 		links = links || sortBy.urn == "" && sortBy.attr == s.rt.links
 	}
 	in := x.reader(Query{Type: s.rt.name, Where: s.where, Links: links})
+	r := &resource{rt: s.rt, doc: &object{}}
 	for {
 		records, err := in.read(scanPage)
 		if err != nil || len(records) == 0 {
 			return err
 		}
 		for _, rec := range records {
-			doc, err := readFields(rec, &names, x.work)
-			if err != nil {
-				if doc, err = x.isolate(err); err != nil {
+			r.rec = rec
+			if err := readFields(r.doc, rec, &names, x.work); err != nil {
+				if err = x.isolate(err); err != nil {
 					return err
 				}
+				r.doc.fields = r.doc.fields[:0] // as it is listed
 			}
-			r := &resource{rt: s.rt, rec: rec, doc: doc}
 			matched := s.filter == nil || s.covered || s.filter.matches(r)
 			if err := x.work.failed(); err != nil {
 				return err
@@ -308,20 +309,19 @@ func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource
 	}
 }
 
-// isolate stands in for the document of a record that cannot be read, so that
-// the others are still listed: an empty one. The record itself is listed, with
-// what is known of it, because nobody may take it to be deleted. Any other
-// error is returned.
-func (x *exchange) isolate(err error) (*object, error) {
+// isolate logs that a record cannot be read, so that the others are still
+// listed. The record itself is listed as one without attributes, because
+// nobody may take it to be deleted. Any other error is returned.
+func (x *exchange) isolate(err error) error {
 	var bad *unreadableError
 	if !errors.As(err, &bad) {
-		return nil, err
+		return err
 	}
 	const told = 10 // of one request
 	if x.unread++; x.unread <= told {
 		x.logFailure(err)
 	}
-	return &object{}, nil
+	return nil
 }
 
 // A ranking keeps the first resources of an order, as a heap with the last of
@@ -522,11 +522,10 @@ func (x *exchange) pageFull(out *output, next found, p *projection) bool {
 // shows id, meta and links.
 func (o *output) listed(f found, p *projection) error {
 	err := o.resource(f.rt, f.rec, p)
-	var bad *unreadableError
-	if !errors.As(err, &bad) {
-		return cmp.Or(err, o.spill())
+	if err == nil {
+		return o.spill()
 	}
-	if _, err := o.isolate(err); err != nil {
+	if err := o.isolate(err); err != nil {
 		return err
 	}
 	f.rec.Doc = appendJSON(nil, &object{fields: []field{{"schemas", []any{f.rt.core.urn}}}})

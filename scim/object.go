@@ -2,6 +2,7 @@ package scim
 
 import (
 	"slices"
+	"unicode/utf8"
 )
 
 // A value of a JSON text is nil, bool, string, number, []any or *object.
@@ -189,9 +190,23 @@ func equalValues(a, b any) bool {
 
 // A nameSet holds names, by what they fold to.
 type nameSet struct {
-	few   [fewFields]string
-	many  map[string]struct{} // all of them, folded, once they are more
-	count int
+	firsts uint64 // a bit for what each name begins with
+	few    [fewFields]string
+	many   map[string]struct{} // all of them, folded, once they are more
+	count  int
+}
+
+// first is the bit for what a name begins with; it is the same for names that
+// fold to one.
+func first(name string) uint64 {
+	if name == "" {
+		return 1
+	}
+	r := rune(name[0])
+	if r >= utf8.RuneSelf {
+		r, _ = utf8.DecodeRuneInString(name)
+	}
+	return 1 << (foldRune(r) & 63)
 }
 
 // add reports whether the name is new.
@@ -199,6 +214,7 @@ func (s *nameSet) add(name string) bool {
 	if s.has(name) {
 		return false
 	}
+	s.firsts |= first(name)
 	s.count++
 	if s.count <= fewFields {
 		s.few[s.count-1] = name
@@ -216,6 +232,9 @@ func (s *nameSet) add(name string) bool {
 
 // has reports whether the set holds the name.
 func (s *nameSet) has(name string) bool {
+	if s.firsts&first(name) == 0 {
+		return false
+	}
 	if s.many != nil {
 		_, ok := s.many[fold(name)]
 		return ok
