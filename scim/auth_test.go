@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -76,6 +77,7 @@ func newTokenServer(t *testing.T, cfg scim.TokenConfig) *tokenServer {
 		cfg.Keys = [][]byte{[]byte(strings.Repeat("k", 32))}
 	}
 	cfg.Now = func() time.Time { return s.now }
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	var err error
 	s.TokenEndpoint, err = scim.NewTokenEndpoint(cfg)
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/base64"
 	"strings"
+	"unicode"
 )
 
 // normalize turns what a client sent for a whole resource (POST, PUT) into the
@@ -429,6 +430,27 @@ func (rt *resourceType) finish(doc *object) error {
 	const shown = 4 // what an answer adds (id, meta, members or groups), so that it can be sent back
 	if len(doc.fields) > maxFields-shown {
 		return badValue("the resource has more than %d attributes", maxFields-shown)
+	}
+	return nil
+}
+
+// checkUserName refuses a new name that people cannot tell from another one or
+// cannot see: with control characters (line breaks are among them) or marks of
+// writing direction, or with nothing but white space and invisible characters.
+// A name that was taken before may stay, so that its user can still be changed.
+func checkUserName(old, name string) error {
+	if name == "" || name == old {
+		return nil
+	}
+	visible := false
+	for _, r := range name {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
+			return badValue("userName: the value holds the character %U; want none for control or writing direction", r)
+		}
+		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r)
+	}
+	if !visible {
+		return badValue("userName: the value is white space only")
 	}
 	return nil
 }

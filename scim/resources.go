@@ -240,7 +240,7 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	if rt.name == TypeUser && next.doc.get("active") == nil {
 		next.doc.set("active", true)
 	}
-	if err := rt.finish(next.doc); err != nil {
+	if err := errors.Join(rt.finish(next.doc), checkUserName("", next.doc.text("userName"))); err != nil {
 		return Record{}, err
 	}
 	if external := next.doc.text("externalId"); external != "" && rt.name == TypeUser {
@@ -332,7 +332,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 		if err != nil {
 			return Record{}, err
 		}
-		if err := rt.sameImmutable(old, next.doc); err != nil {
+		if err := errors.Join(rt.sameImmutable(old, next.doc), checkUserName(old.text("userName"), next.doc.text("userName"))); err != nil {
 			return Record{}, err
 		}
 		if active := old.get("active"); keepsActive && active != nil {
@@ -396,7 +396,11 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 			}
 			return read.Links, err
 		})
+		was := doc.text("userName")
 		if err := p.apply(ops); err != nil {
+			return Record{}, err
+		}
+		if err := checkUserName(was, p.doc.text("userName")); err != nil {
 			return Record{}, err
 		}
 		return x.store(rt, rec, p.doc, p.members.change(), c.match != "" || p.members.loaded)

@@ -25,7 +25,8 @@ var (
 // complete whatever happens between an acknowledged push and its reading,
 // since the change and its sequence number were stored together.
 //
-// A user's and group's ID is its SCIM id. Members are direct ones.
+// A user's and group's ID is its SCIM id. Members are direct ones. Of a record
+// that cannot be read only the ID is known; it is logged to slog.Default.
 func AsSource(store Store, tenant, connection string) *DirectorySource {
 	return &DirectorySource{store: store, dir: Directory{Tenant: tenant, Connection: connection}}
 }
@@ -51,15 +52,11 @@ func (s *DirectorySource) Users(ctx context.Context) iter.Seq2[sources.User, err
 	return func(yield func(sources.User, error) bool) {
 		q := Query{Type: TypeUser, Limit: sourceUsersPage}
 		for rec, err := range s.records(ctx, q) {
-			var u sources.User
-			if err == nil {
-				u, err = sourceUser(rec)
-			}
 			if err != nil {
 				yield(sources.User{}, s.fail("list users", err))
 				return
 			}
-			if !yield(u, nil) {
+			if !yield(sourceUser(rec), nil) {
 				return
 			}
 		}
@@ -114,11 +111,7 @@ func (s *DirectorySource) User(ctx context.Context, id string) (sources.User, er
 	if err != nil {
 		return sources.User{}, s.fail("read user", err)
 	}
-	u, err := sourceUser(rec)
-	if err != nil {
-		return sources.User{}, s.fail("read user", err)
-	}
-	return u, nil
+	return sourceUser(rec), nil
 }
 
 // cursorPrefix marks the form of a cursor, should there be another one day.
@@ -145,15 +138,11 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 			}
 			for _, rec := range records {
 				at = rec.Version
-				change, err := sourceChange(rec)
-				if err == nil {
-					err = ctx.Err()
-				}
-				if err != nil {
+				if err := ctx.Err(); err != nil {
 					yield(sources.Change{}, s.fail("list changes", err))
 					return
 				}
-				if change != (sources.Change{}) && !yield(change, nil) {
+				if change := sourceChange(rec); change != (sources.Change{}) && !yield(change, nil) {
 					return
 				}
 			}
@@ -166,20 +155,20 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 }
 
 // sourceChange is a change of a user or group; the zero Change for others.
-func sourceChange(rec Record) (sources.Change, error) {
+func sourceChange(rec Record) sources.Change {
 	switch {
 	case rec.Type == TypeUser && rec.Deleted:
-		return sources.Change{UserRemoved: rec.ID}, nil
+		return sources.Change{UserRemoved: rec.ID}
 	case rec.Type == TypeUser:
-		u, err := sourceUser(rec)
-		return sources.Change{User: &u}, err
+		u := sourceUser(rec)
+		return sources.Change{User: &u}
 	case rec.Type == TypeGroup && rec.Deleted:
-		return sources.Change{GroupRemoved: rec.ID}, nil
+		return sources.Change{GroupRemoved: rec.ID}
 	case rec.Type == TypeGroup:
 		g := sourceGroup(rec)
-		return sources.Change{Group: &g}, nil
+		return sources.Change{Group: &g}
 	}
-	return sources.Change{}, nil
+	return sources.Change{}
 }
 
 // fail makes the error of a source.

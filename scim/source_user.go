@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"log/slog"
 	"strings"
 
 	"github.com/usher-go/usher/sources"
@@ -8,11 +9,15 @@ import (
 
 // sourceUser reads a stored user as a directory's word for a person. Which
 // attribute is which follows what the providers' templates fill (rules R48,
-// R49, R57, R62, R63).
-func sourceUser(rec Record) (sources.User, error) {
-	doc, err := parseObject(string(rec.Doc))
+// R49, R57, R62, R63). A record that cannot be read gives a user of whom
+// nothing but the ID is known: StatusUnknown, which changes nothing of a member
+// and is a finding, so that one damaged record neither ends the reading of a
+// directory nor looks like a leaver.
+func sourceUser(rec Record) sources.User {
+	doc, err := readDoc(rec)
 	if err != nil {
-		return sources.User{}, err
+		slog.Error("scim: a user is read as unknown", "error", err)
+		return sources.User{ID: rec.ID}
 	}
 	name, _ := doc.get("name").(*object)
 	u := sources.User{
@@ -43,7 +48,7 @@ func sourceUser(rec Record) (sources.User, error) {
 	for _, name := range [...]string{"externalId", "displayName", "nickName", "userType", "preferredLanguage", "roles", "entitlements"} {
 		setAttribute(&u, name, doc.get(name))
 	}
-	return u, nil
+	return u
 }
 
 // textOrEmpty is text for an object that may be absent.
