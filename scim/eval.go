@@ -16,7 +16,7 @@ type resource struct {
 
 // parse reads the document of a record.
 func (rt *resourceType) parse(rec Record) (*resource, error) {
-	doc, err := readDoc(rec)
+	doc, err := readDoc(rec, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -24,8 +24,14 @@ func (rt *resourceType) parse(rec Record) (*resource, error) {
 }
 
 // readDoc reads the document of a stored record.
-func readDoc(rec Record) (*object, error) {
-	doc, err := parseObject(string(rec.Doc))
+func readDoc(rec Record, w *work) (*object, error) {
+	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
+		return nil, err
+	}
+	doc, values, err := parseCounted(string(rec.Doc))
+	if err := w.spend(values); err != nil {
+		return nil, err
+	}
 	return doc, unreadable(rec, err)
 }
 
@@ -40,13 +46,13 @@ func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 		if !names.has(name) {
 			return p.skip(1)
 		}
-		start := p.at
+		before := p.values
 		v, err := p.value(1)
 		if err != nil {
 			return err
 		}
 		doc.fields = append(doc.fields, field{name, v})
-		return w.spend((p.at - start) / parsedPerUnit)
+		return w.spend(p.values - before)
 	})
 	return cmp.Or(w.failed(), unreadable(rec, err))
 }
@@ -132,8 +138,7 @@ func (f *filter) matches(r *resource) bool {
 	case opAnd, opOr, opNot:
 		return f.combine(func(kid *filter) bool { return kid.matches(r) })
 	case opValuePath:
-		path := f.path
-		return r.values(path, f.inner.matchesElement)
+		return r.values(f.path, func(e any) bool { return f.inner.matchesElement(e) || f.work.failed() != nil })
 	}
 	return f.test(func(visit func(any) bool) bool { return r.values(f.path, visit) })
 }
@@ -162,10 +167,14 @@ func (f *filter) combine(holds func(*filter) bool) bool {
 // test decides a comparison over the values that each yields. It counts the
 // values as work, and once that is too much yields no more of them.
 func (f *filter) test(each func(visit func(any) bool) bool) bool {
-	if f.work.spend(1) != nil {
+	if f.work.spend(2) != nil {
 		return false
 	}
-	present := each(func(v any) bool { return f.work.spend(1) != nil || !isEmpty(v) })
+	some := false
+	present := each(func(v any) bool {
+		some = true
+		return f.work.spend(1) != nil || !isEmpty(v)
+	})
 	switch {
 	case f.op == opPresent:
 		return present
@@ -173,6 +182,8 @@ func (f *filter) test(each func(visit func(any) bool) bool) bool {
 		return present == (f.op == opNotEqual)
 	case f.op == opNotEqual && !present:
 		return true
+	case !some:
+		return false
 	}
 	return each(func(v any) bool { return f.work.spend(comparing(v)) != nil || f.compare(v) })
 }
@@ -181,7 +192,7 @@ func (f *filter) test(each func(visit func(any) bool) bool) bool {
 func comparing(v any) int {
 	switch v := v.(type) {
 	case string:
-		return 1 + len(v)/parsedPerUnit // folding copies it
+		return 1 + len(v)/foldedPerUnit
 	case number:
 		return 2
 	}

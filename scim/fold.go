@@ -25,19 +25,39 @@ func fold(s string) string {
 
 func foldRune(r rune) rune {
 	if r < utf8.RuneSelf {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
+		return asciiLower(r)
 	}
+	if int(r) < len(foldedRunes) {
+		return rune(foldedRunes[r])
+	}
+	return foldBySearch(r)
+}
+
+// foldedRunes are the foldings of the scripts that names are mostly written
+// in (Latin, Greek, Cyrillic, Armenian), which would be searched for otherwise.
+var foldedRunes = func() (table [0x600]uint16) {
+	for r := range table {
+		table[r] = uint16(foldBySearch(rune(r)))
+	}
+	return table
+}()
+
+func foldBySearch(r rune) rune {
 	least := r
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 		least = min(least, next)
 	}
 	if least < utf8.RuneSelf { // the Kelvin sign and the long s fold to ASCII
-		return foldRune(least)
+		return asciiLower(least)
 	}
 	return least
+}
+
+func asciiLower(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
 }
 
 // sameName reports whether two names fold to one.
@@ -79,7 +99,7 @@ const numberBits = 256
 
 // canonicalNumber is the same text for JSON numbers that compare as equal.
 func canonicalNumber(s string) string {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+	if n, ok := wholeNumberOf(s); ok {
 		return strconv.FormatInt(n, 10)
 	}
 	f, _, err := big.ParseFloat(s, 10, numberBits, big.ToNearestEven)
@@ -92,11 +112,20 @@ func canonicalNumber(s string) string {
 	return f.Text('p', 0)
 }
 
+// wholeNumberOf reads a JSON number that is written as a whole one.
+func wholeNumberOf(s string) (int64, bool) {
+	if strings.ContainsAny(s, ".eE") {
+		return 0, false // spares making an error
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
 // compareNumbers compares two JSON numbers by value.
 func compareNumbers(a, b string) int {
-	x, errX := strconv.ParseInt(a, 10, 64)
-	y, errY := strconv.ParseInt(b, 10, 64)
-	if errX == nil && errY == nil {
+	x, wholeX := wholeNumberOf(a)
+	y, wholeY := wholeNumberOf(b)
+	if wholeX && wholeY {
 		return cmp.Compare(x, y)
 	}
 	// Where the nearest floats differ, so do the numbers, and likewise.

@@ -482,10 +482,14 @@ func (x *exchange) body() (*object, error) {
 		return nil, badSyntax("the body could not be read")
 	}
 	_ = control.SetReadDeadline(time.Time{})
-	if err := x.work.note(text.Len() / parsedPerUnit); err != nil {
+	if err := x.work.note(text.Len() / parsedPerUnit); err != nil { // takes its turn before, not after
 		return nil, err
 	}
-	return parseObject(text.String())
+	o, values, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))
+	if err := x.work.spend(values); err != nil {
+		return nil, err
+	}
+	return o, err
 }
 
 // maxDrained is how much of a body that is too large is read and thrown away.

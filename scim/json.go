@@ -16,22 +16,32 @@ const (
 	maxFields = 1000 // names in one object
 )
 
-// parseObject reads a request body: one JSON object and nothing else.
+// parseObject reads one JSON object and nothing else.
 func parseObject(data string) (*object, error) {
-	v, err := parseJSON(data)
-	if err != nil {
-		return nil, err
-	}
+	o, _, err := parseCounted(data)
+	return o, err
+}
+
+// parseCounted is parseObject that also says how many values it has read, also
+// where it fails.
+func parseCounted(data string) (*object, int, error) {
+	p := jsonParser{in: data}
+	v, err := p.only()
 	o, ok := v.(*object)
-	if !ok {
-		return nil, badSyntax("the body must be a JSON object")
+	if err == nil && !ok {
+		err = badSyntax("want a JSON object")
 	}
-	return o, nil
+	return o, p.values, err
 }
 
 // parseJSON reads one JSON value and nothing else.
 func parseJSON(data string) (any, error) {
 	p := jsonParser{in: strings.TrimPrefix(data, "\ufeff")}
+	return p.only()
+}
+
+// only reads the value that the text is and nothing else.
+func (p *jsonParser) only() (any, error) {
 	p.space()
 	v, err := p.value(0)
 	if err != nil {
@@ -44,8 +54,9 @@ func parseJSON(data string) (any, error) {
 }
 
 type jsonParser struct {
-	in string
-	at int
+	in     string
+	at     int
+	values int // read so far, without those that were skipped
 }
 
 func (p *jsonParser) bad(want string) error {
@@ -74,6 +85,7 @@ func (p *jsonParser) peek() byte {
 }
 
 func (p *jsonParser) value(depth int) (any, error) {
+	p.values++
 	switch c := p.peek(); {
 	case c == '"':
 		return p.str()
@@ -282,7 +294,11 @@ func (p *jsonParser) number() (number, error) {
 		}
 	}
 	n := p.in[start:p.at]
-	if len(n) > 64 {
+	const short = 15 // characters of a number that is in range
+	switch {
+	case len(n) <= short && !strings.ContainsAny(n, "eE"):
+		return number(n), nil
+	case len(n) > 64:
 		return "", badValue("a number has more than 64 characters")
 	}
 	if f, err := strconv.ParseFloat(n, 64); err != nil {
@@ -293,29 +309,38 @@ func (p *jsonParser) number() (number, error) {
 
 // str reads a string; the opening quote is at p.at.
 func (p *jsonParser) str() (string, error) {
-	p.at++
-	start := p.at
-	ascii := true
-	for p.at < len(p.in) {
-		switch c := p.in[p.at]; {
-		case c == '"':
-			s := p.in[start:p.at]
-			p.at++
-			if !ascii && !utf8.ValidString(s) {
-				return "", badSyntax("a string is not valid UTF-8")
-			}
-			return s, nil
-		case c == '\\':
-			return p.escaped(start)
-		case c < 0x20:
-			return "", p.bad("no control character in a string")
-		case c >= utf8.RuneSelf:
-			ascii = false
-		}
+	start := p.at + 1
+	at := start
+	var all byte
+	for at < len(p.in) && plainByte[p.in[at]] {
+		all |= p.in[at]
+		at++
+	}
+	p.at = at
+	switch p.peek() {
+	case '"':
+		s := p.in[start:at]
 		p.at++
+		if all >= utf8.RuneSelf && !utf8.ValidString(s) {
+			return "", badSyntax("a string is not valid UTF-8")
+		}
+		return s, nil
+	case '\\':
+		return p.escaped(start)
+	}
+	if at < len(p.in) {
+		return "", p.bad("no control character in a string")
 	}
 	return "", p.bad("the end of a string")
 }
+
+// plainByte says which bytes stand for themselves in a string.
+var plainByte = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c >= 0x20 && c != '"' && c != '\\'
+	}
+	return table
+}()
 
 // escaped reads the rest of a string in which an escape has been met.
 func (p *jsonParser) escaped(start int) (string, error) {

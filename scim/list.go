@@ -515,7 +515,7 @@ func (x *exchange) respondList(page *results, q listing, cursor func(shown int, 
 // pageFull reports whether a further resource would be too much for a page.
 func (x *exchange) pageFull(out *output, next found, p *projection) bool {
 	return out.size()+x.servedSize(next.rec) > x.cfg.MaxAnswer ||
-		!p.trivial(next.rt) && !x.work.affords(len(next.rec.Doc)/parsedPerUnit)
+		!p.trivial(next.rt) && !x.work.affords(len(next.rec.Doc)) // more than its values
 }
 
 // listed appends one resource of a page. Of a record that cannot be read it

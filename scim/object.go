@@ -2,6 +2,7 @@ package scim
 
 import (
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -125,18 +126,15 @@ func weight(v any) int {
 func appendCanonical(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case *object:
-		names := make([]string, 0, len(v.fields))
-		places := make(map[string]int, len(v.fields))
-		for i, f := range v.fields {
-			name := fold(f.name)
-			names = append(names, name)
-			places[name] = i
+		fields := make([]field, 0, len(v.fields))
+		for _, f := range v.fields {
+			fields = append(fields, field{fold(f.name), f.value})
 		}
-		slices.Sort(names)
+		slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
 		dst = append(dst, '{')
-		for _, name := range names {
-			dst = append(appendString(dst, name), ':')
-			dst = append(appendCanonical(dst, v.fields[places[name]].value), ',')
+		for _, f := range fields {
+			dst = append(appendString(dst, f.name), ':')
+			dst = append(appendCanonical(dst, f.value), ',')
 		}
 		return append(dst, '}')
 	case []any:

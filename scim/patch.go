@@ -68,10 +68,11 @@ type patcher struct {
 // be stored.
 func (p *patcher) apply(ops []patchOp) error {
 	for _, op := range ops {
-		if err := p.applyOne(op); err != nil {
+		err := p.applyOne(op)
+		if err := p.work.spend(1); err != nil { // first: what a filter found that gave up is not so
 			return err
 		}
-		if err := p.work.spend(1); err != nil { // also where a filter gave up
+		if err != nil {
 			return err
 		}
 	}

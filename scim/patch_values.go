@@ -165,7 +165,7 @@ func (p *patcher) elementKey(e any) (string, error) {
 			whole, typ = value, "type "+fold(o.text("type"))
 		}
 	}
-	if err := p.work.spend(weight(whole)); err != nil {
+	if err := p.work.spend(2 + weight(whole)); err != nil {
 		return "", err
 	}
 	return string(appendCanonical(nil, whole)) + typ, nil

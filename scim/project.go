@@ -206,9 +206,10 @@ func (s part) appendValue(dst []byte, comma string, w *work, in *jsonParser, nam
 		}
 		return dst, err
 	}
+	before := in.values
 	v, err := in.value(depth)
 	if err == nil {
-		err = w.spend((in.at - start) / parsedPerUnit)
+		err = w.spend(2 * (in.values - before)) // to read them and to choose
 	}
 	if err != nil {
 		return dst, err

@@ -268,7 +268,7 @@ func (x *exchange) restore(rt *resourceType, external string, doc *object) (Reco
 			return Record{}, err
 		}
 		for _, rec := range page.Records {
-			old, err := readDoc(rec)
+			old, err := readDoc(rec, x.work)
 			if err != nil {
 				return Record{}, err
 			}
@@ -351,10 +351,7 @@ func (x *exchange) current(rt *resourceType, id string, c conditions) (Record, *
 	if err := c.check(rec.Version); err != nil {
 		return rec, nil, err
 	}
-	if err := x.work.spend(1 + len(rec.Doc)/parsedPerUnit); err != nil {
-		return rec, nil, err
-	}
-	doc, err := readDoc(rec)
+	doc, err := readDoc(rec, x.work)
 	return rec, doc, err
 }
 

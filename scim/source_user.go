@@ -14,7 +14,7 @@ import (
 // and is a finding, so that one damaged record neither ends the reading of a
 // directory nor looks like a leaver.
 func sourceUser(rec Record) sources.User {
-	doc, err := readDoc(rec)
+	doc, err := readDoc(rec, nil)
 	if err != nil {
 		slog.Error("scim: a user is read as unknown", "error", err)
 		return sources.User{ID: rec.ID}

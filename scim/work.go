@@ -10,10 +10,11 @@ import (
 )
 
 // Work is counted in units of about 100 nanoseconds: one value or name that is
-// looked at, or scannedPerUnit bytes of a text that is passed over, or
-// parsedPerUnit bytes that become values.
+// read, copied or looked at, or so many bytes of a text that is passed over,
+// folded to be compared, or (of a request) read.
 const (
 	scannedPerUnit = 64
+	foldedPerUnit  = 8
 	parsedPerUnit  = 16
 
 	// freeWork is what a request may do at once, about 2 ms. For more it takes
