@@ -17,9 +17,7 @@ func read(t *testing.T, cfg SourceConfig, fields string) sources.User {
 	require.NoError(t, err)
 	doc, err := rt.normalize(body)
 	require.NoError(t, err)
-	u, err := AsSource(nil, "t", "c", cfg).user(Record{Doc: appendJSON(nil, doc)})
-	require.NoError(t, err)
-	return u
+	return AsSource(nil, "t", "c", cfg).user(Record{Doc: appendJSON(nil, doc)})
 }
 
 // S33: what a provider pushes is of its kind, whatever the word is spelt like.

@@ -1,0 +1,201 @@
+package scim_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/scim"
+)
+
+// An attack is a request that means to keep a processor busy. ready makes what
+// it needs.
+type attack struct {
+	name   string
+	method string
+	ready  func(tb testing.TB, h http.Handler) (path, body string)
+	status []int // any of these is an answer
+}
+
+func list(n int, one func(i int) string) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(one(i))
+	}
+	return b.String()
+}
+
+func same(one string) func(int) string { return func(int) string { return one } }
+
+func numbered(format string) func(int) string {
+	return func(i int) string { return fmt.Sprintf(format, i) }
+}
+
+// postUser makes a user for an attack and returns its path.
+func postUser(tb testing.TB, h http.Handler, more ...string) string {
+	w := benchDo(tb, h, "POST", "/Users", user("victim"+fmt.Sprint(time.Now().UnixNano()), more...), 201)
+	location, err := url.Parse(w.Header().Get("Location"))
+	require.NoError(tb, err)
+	return location.Path
+}
+
+func benchUsers(tb testing.TB, h http.Handler, n int) {
+	for i := range n {
+		benchDo(tb, h, "POST", "/Users", benchUser(i), 201)
+	}
+}
+
+// attacks are those that were found to work once, and their neighbours.
+func attacks() []attack {
+	wide := "{" + list(999, numbered(`"n%d":1`)) + "}"
+	manyRoles := `"roles":[` + list(15_000, numbered(`{"value":"r%d"}`)) + `]`
+	schemas := list(50_000, numbered(`"urn:%d"`))
+	terms := func(term string) string { return strings.TrimSuffix(strings.Repeat(term+" or ", 270), " or ") }
+	filter := func(term string) string { return fmt.Sprintf(`{"filter":%q}`, terms(term)) }
+	fixed := func(path, body string) func(testing.TB, http.Handler) (string, string) {
+		return func(testing.TB, http.Handler) (string, string) { return path, body }
+	}
+	patch := func(attributes, operations string) func(testing.TB, http.Handler) (string, string) {
+		return func(tb testing.TB, h http.Handler) (string, string) {
+			return postUser(tb, h, attributes), ops(operations)
+		}
+	}
+	return []attack{
+		{"50,000 schemas", "POST", fixed("/Users", `{"schemas":["`+userURN+`",`+schemas+`],"userName":"x"}`), []int{400}},
+		{"a patch to 50,000 schemas", "PATCH", patch(`"title":"t"`, `{"op":"add","path":"schemas","value":[`+schemas+`]}`), []int{400}},
+		{"1 MiB of empty values", "POST", fixed("/Users", user("x", `"x":[`+list(340_000, same("{}"))+`]`)), []int{201}},
+		{"1 MiB of numbers", "POST", fixed("/Users", user("x", `"x":[`+list(200_000, same("1e-9"))+`]`)), []int{201}},
+		{"1 MiB of names", "POST", fixed("/Users", user("x", `"x":[`+list(100, same(wide))+`]`)), []int{201}},
+		{"lists of large objects", "PATCH", func(tb testing.TB, h http.Handler) (string, string) {
+			path := postUser(tb, h)
+			object := func(i int) string { return fmt.Sprintf(`{"i":%d,"o":%s}`, i, wide) }
+			benchDo(tb, h, "PATCH", path, ops(`{"op":"add","value":{"x":[`+list(100, object)+`]}}`), 200)
+			return path, ops(list(4, same(`{"op":"add","path":"x","value":[`+list(25, func(i int) string { return object(-i) })+`]}`)))
+		}, []int{200, 413}},
+		{"170,000 names to show", "POST", func(tb testing.TB, h http.Handler) (string, string) {
+			benchUsers(tb, h, 100)
+			return "/Users/.search", `{"attributes":["` + strings.Repeat("title,", 170_000) + `"]}`
+		}, []int{400}},
+		{"a filter of 270 terms", "POST", func(tb testing.TB, h http.Handler) (string, string) {
+			benchUsers(tb, h, 20_000)
+			return "/Users/.search", filter(`title co "x"`)
+		}, []int{400}},
+		{"a filter of 270 terms over one long list", "POST", func(tb testing.TB, h http.Handler) (string, string) {
+			postUser(tb, h, `"x":[`+list(200_000, same("0.5"))+`]`)
+			return "/Users/.search", filter(`x eq 0.25`)
+		}, []int{400}},
+		{"a filter of 270 terms over values that are not there", "POST", func(tb testing.TB, h http.Handler) (string, string) {
+			postUser(tb, h, `"x":[`+list(200_000, same(`{}`))+`]`)
+			return "/Users/.search", filter(`x[y eq 1]`)
+		}, []int{400}},
+		{"a filter of 270 terms over long texts", "POST", func(tb testing.TB, h http.Handler) (string, string) {
+			for range 4 {
+				postUser(tb, h, `"title":"`+strings.Repeat("\u1e9e", 300_000)+`"`)
+			}
+			return "/Users/.search", filter(`title co "x"`)
+		}, []int{400}},
+		{"a filter of 270 terms over many members", "POST", func(tb testing.TB, h http.Handler) (string, string) {
+			benchDo(tb, h, "POST", "/Groups", group("g", members(tb, h, 2_000)...), 201)
+			return "/Groups/.search", filter(`members[display co "x"]`)
+		}, []int{400}},
+		{"a bulk request of 1,000 heavy patches", "POST", func(tb testing.TB, h http.Handler) (string, string) {
+			path := postUser(tb, h, manyRoles)
+			return "/Bulk", `{"Operations":[` + list(1000, func(i int) string {
+				return fmt.Sprintf(`{"method":"PATCH","path":%q,"data":%s}`, path, ops(fmt.Sprintf(`{"op":"add","path":"roles","value":[{"value":"n%d"}]}`, i)))
+			}) + `]}`
+		}, []int{200}},
+		{"1,000 patches of a long list", "PATCH",
+			patch(manyRoles, list(1000, numbered(`{"op":"add","path":"roles","value":[{"value":"n%d","primary":true}]}`))), []int{413}},
+		{"1,000 patches of a large object", "PATCH",
+			patch(`"a":{"b":`+wide+`,"c":[`+list(50, same(wide))+`]}`, list(1000, numbered(`{"op":"add","path":"a","value":{"x%d":1}}`))), []int{413}},
+		{"1,000 filters over a long list", "PATCH",
+			patch(manyRoles, list(1000, numbered(`{"op":"replace","path":"roles[display eq \"%d\"].display","value":"x"}`))), []int{413}},
+		{"one large value for many elements", "PATCH",
+			patch(`"y":[`+list(900, same(`{"k":1}`))+`]`, `{"op":"add","path":"y.x","value":[`+list(400_000, same("1"))+`]}`), []int{413}},
+		{"drops from a large object", "PATCH",
+			patch(`"a":`+wide, list(50, same(`{"op":"replace","path":"a","value":{`+list(999, numbered(`"n%d":null`))+`,"z":1}},{"op":"add","path":"a","value":`+wide+`}`))), []int{200, 413}},
+		{"a bulk request of references", "POST", fixed("/Bulk", `{"Operations":[`+list(400, func(i int) string {
+			return fmt.Sprintf(`{"method":"POST","path":"/Groups","bulkId":"b%d","data":{"displayName":"g","members":[%s]}}`, i,
+				list(100, func(j int) string { return fmt.Sprintf(`{"value":"bulkId:b%d"}`, (i+j)%400) }))
+		})+`]}`), []int{200}},
+		{"parts of large records", "GET", func(tb testing.TB, h http.Handler) (string, string) {
+			for range 60 {
+				postUser(tb, h, `"x":[`+list(250_000, same("{}"))+`]`)
+			}
+			return "/Users?attributes=userName,x.y&count=1000", ""
+		}, []int{200}},
+		{"sorting by numbers", "GET", func(tb testing.TB, h http.Handler) (string, string) {
+			for i := range 30_000 {
+				benchDo(tb, h, "POST", "/Users", user(fmt.Sprint("n", i), fmt.Sprintf(`"x":0.1%d`, i)), 201)
+			}
+			return "/Users?sortBy=x&startIndex=29000&count=1", ""
+		}, []int{200}},
+	}
+}
+
+// members makes users and returns their ids.
+func members(tb testing.TB, h http.Handler, n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		w := benchDo(tb, h, "POST", "/Users", benchUser(i), 201)
+		ids[i] = path.Base(w.Header().Get("Location"))
+	}
+	return ids
+}
+
+// cpu is what the process has used of its processors so far.
+func cpu(tb testing.TB) time.Duration {
+	var used syscall.Rusage
+	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+func quiet(tb testing.TB, cfg scim.Config) http.Handler {
+	if cfg.Store == nil {
+		cfg.Store = &scim.Memory{}
+	}
+	cfg.Authenticate, cfg.Logger = authenticate, slog.New(slog.DiscardHandler)
+	h, err := scim.NewHandler(cfg)
+	require.NoError(tb, err)
+	return h
+}
+
+func ask(h http.Handler, method, path, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+testToken)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func BenchmarkAttack(b *testing.B) {
+	for _, a := range attacks() {
+		b.Run(a.name, func(b *testing.B) {
+			h := quiet(b, scim.Config{})
+			path, body := a.ready(b, h)
+			runtime.GC()
+			used := time.Duration(0)
+			for b.Loop() {
+				began := cpu(b)
+				w := ask(h, a.method, path, body)
+				used += cpu(b) - began
+				assert.Contains(b, a.status, w.Code, "%.200s", w.Body)
+			}
+			b.ReportMetric(float64(used.Milliseconds())/float64(b.N), "cpu-ms/op")
+		})
+	}
+}
