@@ -68,8 +68,11 @@ func (rt *resourceType) resolveKey(name string) (attrPath, bool) {
 // extension, or in a single complex attribute. What a client may not write is
 // left out (RFC 7644 section 3.3).
 func (rt *resourceType) place(doc *object, path attrPath, sent any) error {
+	if path.def.readOnly() || path.leaf().readOnly() {
+		return nil // whatever it is
+	}
 	v, err := path.leaf().coerce(sent, path.String())
-	if err != nil || v == nil || path.def.readOnly() || path.leaf().readOnly() || path.leaf().hidden() {
+	if err != nil || v == nil || path.leaf().hidden() {
 		return err
 	}
 	in := doc
@@ -161,11 +164,14 @@ func (rt *resourceType) mergeExtension(doc *object, urn string, v any) error {
 		if def != nil {
 			name = def.name
 		}
+		if def.readOnly() {
+			continue
+		}
 		value, err := def.coerce(f.value, urn+":"+name)
 		if err != nil {
 			return err
 		}
-		if value != nil && !def.readOnly() && !def.hidden() {
+		if value != nil && !def.hidden() {
 			out.set(name, value)
 		}
 	}

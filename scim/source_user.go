@@ -47,8 +47,15 @@ func (s *DirectorySource) user(rec Record) sources.User {
 	if u.Email == "" && s.kind.UserNameIsAddress && isAddress(u.UserName) {
 		u.Email = u.UserName
 	}
-	for _, name := range [...]string{"externalId", "displayName", "nickName", "userType", "preferredLanguage", "roles", "entitlements"} {
-		setAttribute(&u, name, doc.get(name))
+	for _, f := range doc.fields {
+		switch fold(f.name) {
+		case "schemas", "username", "name", "active", "title", "timezone", "locale", "emails", "phonenumbers", "addresses",
+			"ims", "photos", "x509certificates":
+		default:
+			if !isURN(f.name) {
+				setAttribute(&u, f.name, f.value)
+			}
+		}
 	}
 	return u
 }
@@ -207,8 +214,9 @@ func readManager(v any) (m sources.Manager) {
 
 // refID is the id in the URL of a resource.
 func refID(ref string) string {
-	id, _, _ := strings.Cut(ref[strings.LastIndexByte(ref, '/')+1:], "?")
-	id, _ = url.PathUnescape(id) // a malformed one names nobody
+	ref, _, _ = strings.Cut(ref, "?")
+	ref = strings.TrimRight(ref, "/")
+	id, _ := url.PathUnescape(ref[strings.LastIndexByte(ref, '/')+1:]) // a malformed one names nobody
 	return id
 }
 

@@ -288,11 +288,14 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 		if sub != nil {
 			name = sub.name
 		}
+		if sub.readOnly() {
+			continue
+		}
 		value, err := sub.coerce(f.value, path+"."+name)
 		if err != nil {
 			return nil, err
 		}
-		if value != nil && !sub.readOnly() && !sub.hidden() {
+		if value != nil && !sub.hidden() {
 			out.set(name, value)
 		}
 	}
