@@ -19,14 +19,14 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 	doc.fields = append(doc.fields, field{"schemas", schemas})
 	var plain []field // names of extensions without their URN
 	for _, f := range body.fields {
-		path, ok := rt.resolveKey(f.name)
+		path, ok := rt.resolveKey(f)
 		switch {
 		case sameName(f.name, "schemas"):
 		case ok && path.attr == "":
 			err = rt.mergeExtension(doc, path.urn, f.value)
 		case ok && path.urn != "" && !isURN(f.name):
 			plain = append(plain, f)
-		case ok && (path.def != nil || path.sub == "" && path.urn == ""):
+		case ok:
 			err = rt.place(doc, path, f.value)
 		case f.value != nil:
 			doc.set(f.name, dropNulls(f.value))
@@ -38,7 +38,7 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 	// A plain name is the extension's attribute, as it is in a path and in a
 	// filter: a value has one place. The qualified name goes before it.
 	for _, f := range plain {
-		path, _ := rt.resolveKey(f.name)
+		path, _ := rt.resolveKey(f)
 		if ext, ok := doc.get(path.urn).(*object); ok && ext.get(path.attr) != nil {
 			continue
 		}
@@ -49,15 +49,18 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 	return doc, nil
 }
 
-// resolveKey resolves a name at the top of a body.
-func (rt *resourceType) resolveKey(name string) (attrPath, bool) {
-	path, ok := rt.resolve(name)
+// resolveKey resolves the name of a field at the top of a body. Of an extension
+// that is not declared, a name with an object is its URN, and one with anything
+// else an attribute in it.
+func (rt *resourceType) resolveKey(f field) (attrPath, bool) {
+	path, ok := rt.resolve(f.name)
 	if !ok {
 		return path, false
 	}
+	_, isObject := f.value.(*object)
 	switch {
-	case path.urn != "" && rt.extension(path.urn) == nil:
-		return path, false // an undeclared extension: the whole name is its URN
+	case path.urn != "" && rt.extension(path.urn) == nil && (isObject || path.sub != ""):
+		return path, false
 	case path.sub != "" && (path.def == nil || path.def.multi || path.subDef == nil):
 		return path, false
 	}

@@ -78,7 +78,9 @@ func TestNormalize(t *testing.T) {
 		`"given":{"not":["a","text"]},"meta":"x","id":5,"part.seen":[1,2]`: `{}`,
 		`"given":"x"`: `{}`, `"urn:example:2.0:Thing:given":"x"`: `{}`, `"part.seen":"x"`: `{}`, `"urn:example:2.0:Thing:part.secret":"x"`: `{}`,
 		`"unknown":{"a":null,"b":[null,1]},"gone":null`: `{"unknown":{"b":[1]}}`,
-		`"urn:other:1.0:X":{"a":1}`:                     `{"urn:other:1.0:X":{"a":1}}`,
+		`"urn:other:1.0:X:a":1`:                         `{"urn:other:1.0:X":{"a":1}}`, `"urn:other:1.0:X":{"b":2},"urn:other:1.0:X:a":1`: `{"urn:other:1.0:X":{"b":2,"a":1}}`,
+		`"urn:example:2.0:Thing:other":[null,1]`: `{"other":[1]}`, `"urn:other:1.0":"x"`: `{"urn:other:1.0":"x"}`,
+		`"urn:other:1.0:X":{"a":1}`: `{"urn:other:1.0:X":{"a":1}}`,
 	} {
 		got, err := normalized(t, rt, ","+sent)
 		if assert.NoError(t, err, sent) {

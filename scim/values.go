@@ -74,27 +74,37 @@ func (a *attribute) valueMissing(path string) error {
 // unpacked returns the elements of a list, those that are a JSON array in a
 // text each by itself.
 func unpacked(list []any) []any {
-	isArray := func(e any) ([]any, bool) {
-		s, ok := e.(string)
-		if !ok {
-			return nil, false
+	var out []any // made with the first array
+	for i, e := range list {
+		s, _ := e.(string)
+		inner, isArray := wrapped(s).([]any)
+		if isArray && out == nil {
+			out = slices.Clone(list[:i])
 		}
-		inner, _ := embedded(s)
-		elements, ok := inner.([]any)
-		return elements, ok
-	}
-	if !slices.ContainsFunc(list, func(e any) bool { _, ok := isArray(e); return ok }) {
-		return list
-	}
-	var out []any
-	for _, e := range list {
-		if inner, ok := isArray(e); ok {
+		switch {
+		case isArray:
 			out = append(out, inner...)
-		} else {
+		case out != nil:
 			out = append(out, e)
 		}
 	}
+	if out == nil {
+		return list
+	}
 	return out
+}
+
+// maxWrapped bounds the bytes of JSON that a text of a resource is taken for: a
+// list of many roles has some 10 KiB. What is longer is a text.
+const maxWrapped = 64 << 10
+
+// wrapped is the value that a text holds as JSON, or nil.
+func wrapped(s string) any {
+	if len(s) > maxWrapped {
+		return nil
+	}
+	v, _ := embedded(s)
+	return v
 }
 
 // embedded reads JSON inside a string.
@@ -115,8 +125,7 @@ var standIns = [...]string{"displayName", "display", "id"}
 // app roles: {"id":"06b0","value":"Admin","displayName":"Admin"}. The result has
 // a "value".
 func unwrapped(s string) (*object, bool) {
-	inner, _ := embedded(s)
-	o, ok := inner.(*object)
+	o, ok := wrapped(s).(*object)
 	if !ok {
 		return nil, false
 	}
@@ -261,8 +270,7 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 	valued := a.sub("value") != nil
 	if s, isString := v.(string); isString {
 		if in, ok = unwrapped(s); !ok || !valued {
-			inner, _ := embedded(s)
-			in, ok = inner.(*object)
+			in, ok = wrapped(s).(*object)
 		}
 	}
 	if ok && valued {
