@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -79,6 +80,10 @@ func attacks() []attack {
 		{"a patch to 50,000 schemas", "PATCH", patch(`"title":"t"`, `{"op":"add","path":"schemas","value":[`+schemas+`]}`), []int{400}},
 		{"1 MiB of empty values", "POST", fixed("/Users", user("x", `"x":[`+list(340_000, same("{}"))+`]`)), []int{201}},
 		{"1 MiB of numbers", "POST", fixed("/Users", user("x", `"x":[`+list(200_000, same("1e-9"))+`]`)), []int{201}},
+		{"2 MiB of a group's empty values", "POST", fixed("/Groups", `{"displayName":"g","x":[`+list(680_000, same("{}"))+`]}`), []int{201}},
+		{"2 MiB of members who are not there", "POST", fixed("/Groups", `{"displayName":"g","members":[`+list(180_000, numbered(`"%d"`))+`]}`), []int{400}},
+		{"roles in texts in texts", "POST", fixed("/Users", user("x", `"roles":[`+list(25, same(strconv.Quote("["+list(16_000, same("1"))+"]")))+`]`)), []int{201, 413}},
+		{"a text that looks like JSON", "POST", fixed("/Users", user("x", `"roles":["`+strings.Repeat(`[`, 60_000)+`","{`+strings.Repeat(`\"a\":{`, 10_000)+`"]`)), []int{201}},
 		{"1 MiB of names", "POST", fixed("/Users", user("x", `"x":[`+list(100, same(wide))+`]`)), []int{201}},
 		{"lists of large objects", "PATCH", func(tb testing.TB, h http.Handler) (string, string) {
 			path := postUser(tb, h)

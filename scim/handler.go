@@ -21,7 +21,7 @@ const (
 	DefaultPageSize      = 100 // Okta asks for this many and pages on from there
 	DefaultMaxPageSize   = 1000
 	DefaultMaxBody       = 1 << 20
-	DefaultMaxGroupBody  = 4 << 20 // some 20,000 members with display, $ref and type
+	DefaultMaxGroupBody  = 2 << 20 // 10,000 members with display, $ref and type
 	DefaultMaxOperations = 1000
 	DefaultMaxFilter     = 8 << 10
 	DefaultReadTimeout   = 30 * time.Second

@@ -290,7 +290,11 @@ func (x *exchange) commitMembers(w Write, before int64) (Record, error) {
 	}
 	known := *w.Members
 	known.Add = nil
+	const unitsPerLookUp = 20
 	for _, link := range w.Members.Add {
+		if err := x.work.spend(unitsPerLookUp); err != nil {
+			return Record{}, err
+		}
 		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Where: []Key{{Name: KeyID, Value: link.ID}}, Limit: 1})
 		if err != nil {
 			return Record{}, err

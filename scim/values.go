@@ -72,12 +72,19 @@ func (a *attribute) valueMissing(path string) error {
 }
 
 // unpacked returns the elements of a list, those that are a JSON array in a
-// text each by itself.
+// text each by itself. Texts with more than maxFields elements stay texts.
 func unpacked(list []any) []any {
 	var out []any // made with the first array
+	left := maxFields
 	for i, e := range list {
 		s, _ := e.(string)
-		inner, isArray := wrapped(s).([]any)
+		var inner []any
+		isArray := false
+		if left > 0 {
+			inner, isArray = wrapped(s).([]any)
+			left -= len(inner)
+			isArray = isArray && left >= 0
+		}
 		if isArray && out == nil {
 			out = slices.Clone(list[:i])
 		}
