@@ -13,7 +13,7 @@ func splitExtension(number, field, _ string) (string, string, []string) {
 	case field == "" || field == extension:
 		return rest, extension, nil
 	}
-	return rest, field, []string{"phone.ext_field_wins"}
+	return rest, field, []string{string(CodePhoneFieldWins)}
 }
 
 // cutExtension divides a number into itself and the digits of its extension,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // SnapshotFormat is the number in the field "format" of a snapshot's JSON. It
@@ -18,6 +19,9 @@ type Snapshot struct {
 	Format     int    `json:"format"`
 	Kind       string `json:"kind"`
 	Connection string `json:"connection"`
+	// Taken is when the listing began, by the clock of whoever read it. Zero:
+	// not known (S45).
+	Taken time.Time `json:"taken,omitzero"`
 	// Proven says which listings came to their provider's own end.
 	Proven Facts   `json:"proven"`
 	Users  []User  `json:"users"`
