@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/sources"
@@ -163,4 +164,101 @@ func TestPatchesMakeNothingUnreadable(t *testing.T) {
 		require.Contains(t, []int{200, 400}, w.Code, "%s: %s", op, w.Body)
 		f.checkAcknowledged(t)
 	}
+}
+
+// anyName draws names that mean something to a handler, or nearly do.
+var anyName = rapid.OneOf(
+	rapid.SampledFrom([]string{
+		"userName", "uſerName", "displayName", "title", "name", "name.givenName", "emails", "emails.value", "emailſ", "active", "roles", "schemas", "members",
+		"groups", "id", "meta", "meta.created", "externalId", "value", "type", "primary", "$ref", "password", "addresses", "k", "K", "K", "ς", "σ", "a.b", "a.b.c", ":", "", "urn:", "urn:x",
+		"urn:x:y", "URN:X:Y", "urn:x:y:z", userURN, userURN + ":title", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+		"urn:ietf:params:scim:schemas:extenſion:enterprise:2.0:User:manager", "manager", "department", "managerEmail", "secondaryEmails",
+	}),
+	rapid.StringOfN(rapid.SampledFrom([]rune("aAkK.[]\":é ")), 0, 4, -1),
+)
+
+// anyValue draws a JSON value.
+func anyValue(depth int) *rapid.Generator[any] {
+	return rapid.Custom(func(t *rapid.T) any {
+		most := 9
+		if depth == 0 {
+			most = 6
+		}
+		switch rapid.IntRange(0, most).Draw(t, "kind") {
+		case 0:
+			return nil
+		case 1:
+			return rapid.Bool().Draw(t, "bool")
+		case 2:
+			return json.Number(rapid.SampledFrom([]string{"0", "-0", "1.0", "1e2", "12345678901234567890", "0.1"}).Draw(t, "number"))
+		case 3:
+			return rapid.SampledFrom([]string{"", "a", "A", "true", "{\"value\":1}", "[]", "2020-01-01T00:00:00Z", "é\u2028<>&\"\\", "urn:x:y", userURN, groupURN}).Draw(t, "text")
+		case 4:
+			return rapid.String().Draw(t, "any text")
+		case 5, 6, 7:
+			return anyObject(max(depth-1, 0), 3).Draw(t, "object")
+		}
+		return rapid.SliceOfN(anyValue(depth-1), 0, 3).Draw(t, "list")
+	})
+}
+
+func anyObject(depth, most int) *rapid.Generator[any] {
+	return rapid.Custom(func(t *rapid.T) any {
+		out := map[string]any{}
+		for range rapid.IntRange(0, most).Draw(t, "names") {
+			name := anyName.Draw(t, "name")
+			if depth == 0 {
+				out[name] = rapid.SampledFrom([]any{"x", true, nil, json.Number("7"), ""}).Draw(t, "value")
+			} else {
+				out[name] = anyValue(depth-1).Draw(t, "value")
+			}
+		}
+		if rapid.IntRange(0, 9).Draw(t, "padded") == 0 {
+			for i := range 20 {
+				out[fmt.Sprint("pad", i)] = i
+			}
+		}
+		return out
+	})
+}
+
+// Whatever is posted, put and patched, what the store then holds can be read
+// in every way.
+func TestWhateverIsAcceptedCanBeRead(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		f := newFuzzed(t)
+		text := func(v any) string {
+			out, err := json.Marshal(v)
+			require.NoError(t, err)
+			return string(out)
+		}
+		var targets []string
+		for range rapid.IntRange(1, 5).Draw(r, "requests") {
+			body := anyObject(3, 5).Draw(r, "body").(map[string]any)
+			var w *httptest.ResponseRecorder
+			switch rapid.IntRange(0, 3).Draw(r, "request") {
+			case 0:
+				body["schemas"], body["userName"] = []string{userURN}, fmt.Sprint("u", len(targets))
+				w = f.do("POST", "/Users", text(body))
+			case 1:
+				body["schemas"], body["displayName"] = []string{groupURN}, "g"
+				w = f.do("POST", "/Groups", text(body))
+			default:
+				if len(targets) == 0 {
+					continue
+				}
+				op := map[string]any{"op": rapid.SampledFrom([]string{"add", "replace", "remove"}).Draw(r, "op"), "value": body}
+				if rapid.Bool().Draw(r, "has a path") {
+					op["value"] = anyValue(3).Draw(r, "value")
+					op["path"] = anyName.Draw(r, "path") + rapid.SampledFrom([]string{"", "", `[value eq "a"]`, `[type pr].x`}).Draw(r, "filter")
+				}
+				w = f.do("PATCH", rapid.SampledFrom(targets).Draw(r, "target"), ops(text(op)))
+			}
+			require.Less(t, w.Code, 500, "%s", w.Body)
+			if w.Code == 201 {
+				targets = append(targets, strings.TrimPrefix(w.Header().Get("Location"), "http://h"))
+			}
+		}
+		f.checkAcknowledged(t)
+	})
 }
