@@ -29,7 +29,8 @@ func unreadable(rec Record, cause error) error {
 	if cause == nil {
 		return nil
 	}
-	return &unreadableError{ref: rec.Ref, cause: cause.Error()}
+	detail, _ := clientError(cause)
+	return &unreadableError{ref: rec.Ref, cause: detail.Detail}
 }
 
 // scimTypeInvalidCursor is one that RFC 9865 adds to those of RFC 7644.

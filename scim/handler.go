@@ -39,6 +39,12 @@ type Config struct {
 	// else is looked at. An error that matches ErrUnavailable is answered
 	// with 503, any other error and a principal without a tenant with 401;
 	// the error's text is logged and not sent. See BearerTokens.
+	//
+	// Who shows many different wrong values of the Authorization header is
+	// answered with 429 for some of the time: per address of
+	// Request.RemoteAddr, of IPv6 per network. Behind a proxy, set that to the
+	// client's address before the handler sees the request. Values that were
+	// right before are never held up.
 	Authenticate Authenticator
 
 	// BaseURL is the absolute URL under which clients reach the handler, such
@@ -109,8 +115,9 @@ type Config struct {
 	// answered, so keep it short. Its context outlives the request. A change
 	// is not lost with it: [AsSource] lists every change again.
 	OnChange func(context.Context, Event)
-	// Logger receives failures of the store and of OnChange's surroundings.
-	// nil is slog.Default. Personal data and credentials are not logged.
+	// Logger receives failures of the store and of OnChange's surroundings,
+	// and at level debug the work of each request. nil is slog.Default.
+	// Personal data and credentials are not logged.
 	Logger *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -230,9 +237,19 @@ type exchange struct {
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{handler: h, w: w, r: r, ctx: r.Context()}
-	defer x.pause()
+	defer x.finish()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
+	}
+}
+
+// finish ends an exchange. At level debug it logs the work of the request, to
+// choose Config.MaxWork by.
+func (x *exchange) finish() {
+	x.pause()
+	if x.work != nil && x.cfg.Logger.Enabled(x.ctx, slog.LevelDebug) {
+		x.cfg.Logger.DebugContext(x.ctx, "scim: request", "tenant", x.dir.Tenant, "connection", x.dir.Connection,
+			"method", x.r.Method, "work", x.work.done)
 	}
 }
 
