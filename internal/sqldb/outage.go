@@ -51,6 +51,13 @@ var liteTexts = []struct {
 	{"sql: database is closed", retryDown},
 }
 
+// Serialization reports whether an error is PostgreSQL's refusal to go on with
+// a transaction of the isolation repeatable read or serializable.
+func Serialization(err error) bool {
+	var state interface{ SQLState() string }
+	return errors.As(err, &state) && state.SQLState() == "40001"
+}
+
 // Outage reports whether an error says that the database cannot work at
 // present, and after which time it is worth to try again.
 func Outage(err error) (retry time.Duration, ok bool) {
