@@ -68,7 +68,7 @@ DECLARE
 	ordinals BIGINT[]; -- of the members to add, with types and displays
 	types    TEXT[];
 	displays TEXT[];
-	touched  BIGINT; -- groups of a deleted record
+	parent   BIGINT; -- a group that a deleted record was in
 	changed  BOOLEAN := p_doc IS NOT NULL;
 BEGIN
 	PERFORM set_config('lock_timeout', p_patience::TEXT, TRUE);
@@ -95,17 +95,17 @@ BEGIN
 	END IF;
 
 	IF p_op = 3 THEN
-		UPDATE @records r SET version = last + 1 + g.place, modified = p_at
-			FROM (SELECT m.grp, ROW_NUMBER() OVER (ORDER BY m.grp) AS place FROM @members m
-				WHERE m.member = rec.ordinal AND m.directory = dir AND m.grp <> rec.ordinal) g
-			WHERE r.directory = dir AND r.ordinal = g.grp;
-		GET DIAGNOSTICS touched = ROW_COUNT;
+		last := last + 1;
+		INSERT INTO @deletions (directory, version, type, id) VALUES (dir, last, p_type, p_id);
+		FOR parent IN SELECT m.grp FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir AND m.grp <> rec.ordinal ORDER BY m.grp LOOP
+			last := last + 1;
+			UPDATE @records r SET version = last, modified = p_at WHERE r.directory = dir AND r.ordinal = parent;
+		END LOOP;
 		DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir;
 		DELETE FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir;
 		DELETE FROM @keys k WHERE k.ordinal = rec.ordinal AND k.directory = dir;
 		DELETE FROM @records r WHERE r.directory = dir AND r.ordinal = rec.ordinal;
-		INSERT INTO @deletions (directory, version, type, id) VALUES (dir, last + 1, p_type, p_id);
-		UPDATE @directories d SET seq = last + 1 + touched WHERE d.tenant = p_tenant AND d.connection = p_connection;
+		UPDATE @directories d SET seq = last WHERE d.tenant = p_tenant AND d.connection = p_connection;
 	ELSE
 		IF p_doc IS NOT NULL THEN
 			PERFORM 1 FROM json_to_recordset(p_keys::JSON) AS k(name TEXT, value TEXT, is_unique BOOLEAN)

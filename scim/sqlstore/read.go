@@ -123,7 +123,7 @@ func newStatements(dialect Dialect) statements {
 	// The first row says which numbers the directory gave.
 	s.changes = `WITH d AS MATERIALIZED (SELECT id, first, seq FROM @directories WHERE tenant = ?1 AND connection = ?2),
 		c AS MATERIALIZED (SELECT directory, ordinal, version FROM @records WHERE directory = (SELECT id FROM d) AND version > ?3
-			ORDER BY version LIMIT ?4),
+			ORDER BY version LIMIT (SELECT CAST(?4 AS BIGINT))),
 		g AS MATERIALIZED (SELECT version, type, id FROM @deletions WHERE directory = (SELECT id FROM d) AND version > ?3
 			ORDER BY version LIMIT ?4)
 		SELECT '' AS type, '' AS id, seq AS version, 0 AS ordinal, first AS created, 0 AS modified, '' AS display, NULL AS doc, NULL AS links FROM d
