@@ -23,15 +23,16 @@ import (
 	"github.com/usher-go/usher/scim/sqlstore"
 )
 
-// The directory that plans are asked about: everybody is in the group "all",
-// every tenth also in "some", "all" is in "outer" and has "some" as a member,
-// and everybody shares an address.
+// planUsers is how many users the directory has that plans are asked about.
 const planUsers = 20_000
 
-// fillPlan writes it into tables that have no statistics.
-func fillPlan(t *testing.T, db *sql.DB) {
-	t.Helper()
-	series := `WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < ` + fmt.Sprint(planUsers) + `)`
+// fillTables writes two directories of users u1 and so on into tables that have
+// no statistics. All share an address and are in the group "all", every tenth
+// is also in "some", and u51 in "small"; "all" is in "outer" and has "some" as a
+// member.
+func fillTables(tb testing.TB, db *sql.DB, users int) {
+	tb.Helper()
+	series := `WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < ` + fmt.Sprint(users) + `)`
 	for _, statement := range []string{
 		`INSERT INTO usher_scim_directories (tenant, connection, first, seq) VALUES ('acme', 'okta', 1000000, 2000000), ('acme', 'other', 1000000, 2000000)
 			ON CONFLICT (tenant, connection) DO UPDATE SET first = excluded.first, seq = excluded.seq`,
@@ -39,7 +40,7 @@ func fillPlan(t *testing.T, db *sql.DB) {
 			SELECT d.id, 1000000 + s.i, 'User', 'u' || s.i, 1000000 + s.i, 0, 0, '', '{"userName":"u' || s.i || '","active":true}' FROM s, usher_scim_directories d`,
 		`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
 			SELECT d.id, g.ordinal, 'Group', g.id, g.ordinal, 0, 0, g.id, '{"displayName":"' || g.id || '"}' FROM usher_scim_directories d,
-			(SELECT 1500001 AS ordinal, 'all' AS id UNION ALL SELECT 1500002, 'some' UNION ALL SELECT 1500003, 'outer' UNION ALL SELECT 1500004, 'empty') g`,
+			(SELECT 1500001 AS ordinal, 'all' AS id UNION ALL SELECT 1500002, 'some' UNION ALL SELECT 1500003, 'outer' UNION ALL SELECT 1500004, 'small') g`,
 		`INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
 			SELECT r.ordinal, r.directory, k.name, CASE k.name WHEN 'emails.value' THEN 'shared@example.com' ELSE k.prefix || r.id END, 'User', k.name = 'userName'
 			FROM usher_scim_records r, (SELECT 'userName' AS name, '' AS prefix UNION ALL SELECT 'externalId', 'ext-' UNION ALL SELECT 'emails.value', '') k
@@ -52,9 +53,11 @@ func fillPlan(t *testing.T, db *sql.DB) {
 			SELECT 1500002, directory, ordinal, type, '' FROM usher_scim_records WHERE type = 'User' AND ordinal % 10 = 0`,
 		`INSERT INTO usher_scim_members (grp, directory, member, member_type, display)
 			SELECT 1500003, directory, ordinal, type, '' FROM usher_scim_records WHERE id = 'all'`,
+		`INSERT INTO usher_scim_members (grp, directory, member, member_type, display)
+			SELECT 1500004, directory, ordinal, type, '' FROM usher_scim_records WHERE id = 'u51'`,
 	} {
 		_, err := db.Exec(statement)
-		require.NoError(t, err, statement)
+		require.NoError(tb, err, statement)
 	}
 }
 
@@ -260,7 +263,7 @@ func TestPlansPostgreSQL(t *testing.T) {
 					}
 				}
 			}
-			fillPlan(t, plain)
+			fillTables(t, plain, planUsers)
 			for _, op := range plannedOperations() {
 				log.take()
 				require.NoError(t, op.run(t.Context(), store), op.name)
@@ -291,7 +294,7 @@ func TestPlansSQLite(t *testing.T) {
 	p := filePlace(t)
 	p.store(t)
 	plain := p.open(t)
-	fillPlan(t, plain)
+	fillTables(t, plain, planUsers)
 	traced := &trace{}
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: traced.open(t, p)})
 	require.NoError(t, err)
