@@ -24,19 +24,19 @@ var mayImport = map[string]string{
 	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
 	"sources/salesforce/internal/soql": "",
 
-	"hierarchy":                     "internal/blocks",
+	"hierarchy":                     "internal/address internal/blocks internal/name",
 	"timezone":                      "timezone/internal/key",
 	"timezone/internal/key":         "",
 	"timezone/internal/gen":         "timezone/internal/key",
 	"timezone/internal/gen/extract": "",
 	"assignment":                    "sources",
 
-	"provisioning":           "sources assignment hierarchy timezone internal/blocks internal/strictjson",
+	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/name internal/strictjson",
 	"provisioning/storetest": "provisioning assignment",
-	"provisioning/sqlstore":  "provisioning internal/sqldb",
+	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "timezone",
 
-	"scim":                      "sources",
+	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
 	"scim/internal/elimitytest": "scim",
 	"scim/internal/clienttest":  "",
@@ -44,14 +44,17 @@ var mayImport = map[string]string{
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
-	"internal/blocks": "",
-	"internal/sqldb":  "",
-	"internal/pgtest": "",
+	"internal/address": "",
+	"internal/name":    "",
+	"internal/blocks":  "",
+	"internal/sqldb":   "",
+	"internal/pgtest":  "",
 }
 
 // mayUse is which packages of which other modules a package may name.
 var mayUse = map[string][]string{
-	"hierarchy":                 {"golang.org/x/net/idna"},
+	"internal/address":          {"golang.org/x/net/idna"},
+	"internal/name":             {"golang.org/x/text/unicode/norm"},
 	"provisioning":              {"golang.org/x/net/idna"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},

@@ -107,6 +107,59 @@ func BenchmarkBuildByName(b *testing.B) {
 	})
 }
 
+// BenchmarkBuildAllKeys is of a directory that gives three keys of each manager.
+func BenchmarkBuildAllKeys(b *testing.B) {
+	benchmarkBuild(b, giveAllKeys)
+}
+
+// BenchmarkBuildKeysDiffer is the same where one person in a thousand is given
+// keys of three people, so that there is an index for each kind.
+func BenchmarkBuildKeysDiffer(b *testing.B) {
+	benchmarkBuild(b, func(people []hierarchy.Person) {
+		giveAllKeys(people)
+		for i := 1000; i < len(people); i += 1000 {
+			people[i].Manager.Email = people[i-1].Email
+			people[i].Manager.Name = people[i-2].GivenName + " " + people[i-2].FamilyName
+		}
+	})
+}
+
+func giveAllKeys(people []hierarchy.Person) {
+	for i := 1; i < len(people); i++ {
+		named := people[managerOf(i)]
+		people[i].IDFirst = true
+		*people[i].Manager = hierarchy.Keys{
+			Email: strings.Clone(named.Email), ID: strings.Clone(named.ID), Name: named.GivenName + " " + named.FamilyName,
+		}
+	}
+}
+
+// BenchmarkTogether is of a company in which everybody who has a manager
+// changes, those of each pair of neighbours with each other.
+func BenchmarkTogether(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("people=%d", n), func(b *testing.B) {
+			people := organisation(n)
+			for i := range people {
+				people[i].Current, people[i].Manager = people[0].Key, &hierarchy.Keys{ID: people[0].ID}
+			}
+			people[0].Current, people[0].Manager = "", nil
+			for i := 2; i < n; i += 2 {
+				people[i].Current = people[i-1].Key
+				people[i-1].Manager = &hierarchy.Keys{ID: people[i].ID}
+			}
+			c := hierarchy.Build(people)
+			b.ReportAllocs()
+			for b.Loop() {
+				if len(c.Together()) != (n-1)/2 {
+					b.Fatal("not every pair is a group")
+				}
+			}
+			perPerson(b, n)
+		})
+	}
+}
+
 // BenchmarkBuildKnots is the worst we know: everybody in a long chain is to
 // report to the last one, so that each edge taken back uncovers the next
 // cycle.

@@ -1,7 +1,6 @@
 package hierarchy
 
 import (
-	"strings"
 	"sync"
 
 	"github.com/usher-go/usher/internal/blocks"
@@ -13,9 +12,15 @@ import (
 //
 // A person who follows the directory gets the manager whom the deciding key
 // names: the only active person, other than the person itself, who has it. If
-// there is none, or if the edge would close a cycle, the current edge stays
-// and the chart has a [Finding]. Building again from the result changes
-// nothing and finds the same.
+// there is none, if the edge would close a cycle, or if missing evidence could
+// remove that person, the current edge stays. A [Finding] tells why, and also
+// where another key names somebody else. Building again from the result
+// changes nothing and finds the same.
+//
+// The people may be a part of a team. The result for those who follow the
+// directory is that of the whole team if the part has everybody who bears one
+// of their manager keys, and everybody above them and above those bearers,
+// along current edges and along the named ones of those who follow.
 //
 // The chart refers to people, which must not change while it is in use. Time
 // and memory grow linearly with len(people), which is at most 1<<31 - 2.
@@ -33,7 +38,7 @@ func Build(people []Person) *Chart {
 		var lookups [blocks.Size]lookup
 		return func(start, end int) {
 			some := people[start:end]
-			fetch(some)
+			prefetch(some)
 			for k := range some {
 				lookups[k] = b.lookup(&some[k])
 			}
@@ -42,33 +47,36 @@ func Build(people []Person) *Chart {
 			}
 			for k := range some {
 				i := int32(start + k)
-				manager, finding := lookups[k].find(i)
-				current := b.current(i, manager)
-				if manager == None {
-					manager = current
-				}
-				c.current[i], c.manager[i], c.finding[i] = current, manager, finding
+				c.current[i], c.manager[i], c.finding[i] = b.edge(i, &lookups[k])
 			}
 		}
 	})
-	c.settle()
+	c.breakCycles()
 	return c
 }
 
-// fetch reads a little of the keys of a block, which are the directory's and
-// stand in another order than the people, so that they come many at a time. It
-// is not to be inlined, since reading for nothing would then be left out.
+// prefetch reads one byte of each manager key of a block. The keys are the
+// directory's and stand in another order than the people: read one after the
+// other, many arrive at a time. It is not inlined, since the compiler would
+// then leave the reads out.
 //
 //go:noinline
-func fetch(some []Person) (sum int) {
+func prefetch(some []Person) (sum int) {
 	for k := range some {
 		if m := some[k].Manager; m != nil {
 			sum += len(m.Email)
 		}
 	}
 	for k := range some {
-		if m := some[k].Manager; m != nil && m.Email != "" {
+		m := some[k].Manager
+		if m == nil {
+			continue
+		}
+		if m.Email != "" {
 			sum += int(m.Email[0])
+		}
+		if m.ID != "" {
+			sum += int(m.ID[0])
 		}
 	}
 	return sum
@@ -77,8 +85,8 @@ func fetch(some []Person) (sum int) {
 // A builder holds the indexes, each made when it is first needed.
 type builder struct {
 	people  []Person
-	made    [byName + 1]sync.Once
-	indexes [byName + 1]*index
+	made    [kinds]sync.Once
+	indexes [kinds]*index
 }
 
 func (b *builder) index(kind kind) *index {
@@ -86,21 +94,53 @@ func (b *builder) index(kind kind) *index {
 	return b.indexes[kind]
 }
 
-// lookup returns what is to be looked up for the manager of p: the strongest
-// key that the directory gives.
+// lookup begins to resolve the deciding key of p.
 func (b *builder) lookup(p *Person) lookup {
-	switch {
-	case !p.Follow:
+	if !p.Follow {
 		return lookup{}
-	case p.Manager == nil:
-	case !blank(p.Manager.Email):
-		return b.index(byEmail).lookup(p.Manager.Email)
-	case !blank(p.Manager.ID):
-		return b.index(byID).lookup(p.Manager.ID)
-	case !blank(p.Manager.Name):
-		return b.index(byName).lookup(p.Manager.Name)
 	}
-	return lookup{reason: NoManagerKey}
+	kind, key := p.deciding()
+	if key == "" {
+		return lookup{reason: NoManagerKey}
+	}
+	return b.index(kind).lookup(key)
+}
+
+// edge returns the manager whom person i has, the one whom the person is to
+// have as far as cycles do not forbid it, and what there is to tell.
+func (b *builder) edge(i int32, decides *lookup) (current, manager int32, finding Finding) {
+	named, finding := decides.find(i)
+	by := decides.kind()
+	if finding == AmbiguousEmail {
+		if id := b.people[i].Manager.ID; !blank(id) {
+			if j, _ := b.index(byID).find(id, i); j != None && j != i {
+				named, by = j, byID
+			}
+		}
+	}
+	current = b.current(i, named)
+	switch {
+	case named == None:
+		return current, current, finding
+	case named != current && b.people[named].Open:
+		return current, current, ManagerOpen
+	case b.keysDiffer(i, named, by):
+		return current, named, KeysDiffer
+	}
+	return current, named, NoFinding
+}
+
+// keysDiffer reports whether one of the keys of person i is somebody's and not
+// that of the manager, whom the key of the given kind names.
+func (b *builder) keysDiffer(i, manager int32, by kind) bool {
+	keys := b.people[i].Manager
+	for _, kind := range emailFirst {
+		key := keys.key(kind)
+		if kind != by && !blank(key) && !kind.names(&b.people[manager], key) && b.index(kind).known(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // current returns the manager whom person i has, given one whom it may well
@@ -113,10 +153,6 @@ func (b *builder) current(i, guess int32) int32 {
 	case guess != None && b.people[guess].Key == key:
 		return guess
 	}
-	l := b.index(byKey).lookup(key)
-	l.seek()
-	current, _ := l.find(None)
+	current, _ := b.index(byKey).find(key, None)
 	return current
 }
-
-func blank(key string) bool { return strings.TrimSpace(key) == "" }

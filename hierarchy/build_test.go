@@ -59,34 +59,34 @@ func TestManagerKeys(t *testing.T) {
 		manager *hierarchy.Keys
 		want    outcome // of ana, whose manager is old
 	}{
-		{"email", keys("bo@acme.com", "", ""), outcome{"bo", true, none}},                                      // R80
-		{"email before id and name", keys("bo@acme.com", "cy", "dan doe"), outcome{"bo", true, none}},          // R80, C5
-		{"email of the current manager", keys("old@acme.com", "", ""), outcome{"old", false, none}},            // R90
-		{"email in other case", keys("\tBO@Acme.COM \n", "", ""), outcome{"bo", true, none}},                   // S7, S22
-		{"email with an odd space", keys("\u00a0bo@acme.com\u2003", "", ""), outcome{"bo", true, none}},        // S7
-		{"alias", keys("bo@acme.onmicrosoft.com", "", ""), outcome{"bo", true, none}},                          // S22
-		{"unknown email, no guess", keys("x@acme.com", "cy", "dan doe"), outcome{"old", false, notFound}},      // A19, S22
-		{"id", keys("", "cy", ""), outcome{"cy", true, none}},                                                  // R82, R84
-		{"id before name", keys(" ", "cy", "dan doe"), outcome{"cy", true, none}},                              // C5, S22
-		{"id in other case", keys("", "CY", ""), outcome{"old", false, notFound}},                              // S22
-		{"id within space", keys("", " cy ", ""), outcome{"cy", true, none}},                                   // S22
-		{"unknown id, no guess", keys("", "x", "dan doe"), outcome{"old", false, notFound}},                    // A19
-		{"name", keys("", "", "dan doe"), outcome{"dan", true, none}},                                          // R81
-		{"name in other case and space", keys("", "\u00a0", " DAN \u3000\t Doe "), outcome{"dan", true, none}}, // S22
-		{"name in family order", keys("", "", "Doe Dan"), outcome{"old", false, notFound}},                     // R81, S22
-		{"name with comma", keys("", "", "Doe, Dan"), outcome{"old", false, notFound}},                         // S22
-		{"half a name", keys("", "", "dan"), outcome{"old", false, notFound}},                                  // R81
-		{"unknown name", keys("", "", "Eve Doe"), outcome{"old", false, notFound}},                             // A19
-		{"namesakes", keys("", "", "twin doe"), outcome{"old", false, hierarchy.AmbiguousName}},                // R83, S22
-		{"inactive by email", keys("gone@acme.com", "", ""), outcome{"old", false, hierarchy.ManagerInactive}}, // S24
-		{"inactive by id", keys("", "gone", ""), outcome{"old", false, hierarchy.ManagerInactive}},             // S24
-		{"inactive by name", keys("", "", "gone doe"), outcome{"old", false, hierarchy.ManagerInactive}},       // S24
-		{"active rather than inactive", keys("", "", "half doe"), outcome{"half", true, none}},                 // S22
-		{"no keys", nil, outcome{"old", false, hierarchy.NoManagerKey}},                                        // R82, S11
-		{"blank keys", keys(" ", "\t", "\u00a0\n"), outcome{"old", false, hierarchy.NoManagerKey}},             // R82, S11
-		{"own email", keys("ana@acme.com", "", ""), outcome{"old", false, hierarchy.Cycle}},                    // S24
-		{"own id", keys("", "ana", ""), outcome{"old", false, hierarchy.Cycle}},                                // S24
-		{"own name", keys("", "", "Ana Doe"), outcome{"old", false, hierarchy.Cycle}},                          // S24
+		{"email", keys("bo@acme.com", "", ""), outcome{"bo", true, none}},                                             // R80
+		{"email before id and name", keys("bo@acme.com", "cy", "dan doe"), outcome{"bo", true, hierarchy.KeysDiffer}}, // R80, C5
+		{"email of the current manager", keys("old@acme.com", "", ""), outcome{"old", false, none}},                   // R90
+		{"email in other case", keys("\tBO@Acme.COM \n", "", ""), outcome{"bo", true, none}},                          // S7, S22
+		{"email with an odd space", keys("\u00a0bo@acme.com\u2003", "", ""), outcome{"bo", true, none}},               // S7
+		{"alias", keys("bo@acme.onmicrosoft.com", "", ""), outcome{"bo", true, none}},                                 // S22
+		{"unknown email, no guess", keys("x@acme.com", "cy", "dan doe"), outcome{"old", false, notFound}},             // A19, S22
+		{"id", keys("", "cy", ""), outcome{"cy", true, none}},                                                         // R82, R84
+		{"id before name", keys(" ", "cy", "dan doe"), outcome{"cy", true, hierarchy.KeysDiffer}},                     // C5, S22
+		{"id in other case", keys("", "CY", ""), outcome{"old", false, notFound}},                                     // S22
+		{"id within space", keys("", " cy ", ""), outcome{"cy", true, none}},                                          // S22
+		{"unknown id, no guess", keys("", "x", "dan doe"), outcome{"old", false, notFound}},                           // A19
+		{"name", keys("", "", "dan doe"), outcome{"dan", true, none}},                                                 // R81
+		{"name in other case and space", keys("", "\u00a0", " DAN \u3000\t Doe "), outcome{"dan", true, none}},        // S22
+		{"name in family order", keys("", "", "Doe Dan"), outcome{"old", false, notFound}},                            // R81, S22
+		{"name with comma", keys("", "", "Doe, Dan"), outcome{"old", false, notFound}},                                // S22
+		{"half a name", keys("", "", "dan"), outcome{"old", false, notFound}},                                         // R81
+		{"unknown name", keys("", "", "Eve Doe"), outcome{"old", false, notFound}},                                    // A19
+		{"namesakes", keys("", "", "twin doe"), outcome{"old", false, hierarchy.AmbiguousName}},                       // R83, S22
+		{"inactive by email", keys("gone@acme.com", "", ""), outcome{"old", false, hierarchy.ManagerInactive}},        // S24
+		{"inactive by id", keys("", "gone", ""), outcome{"old", false, hierarchy.ManagerInactive}},                    // S24
+		{"inactive by name", keys("", "", "gone doe"), outcome{"old", false, hierarchy.ManagerInactive}},              // S24
+		{"active rather than inactive", keys("", "", "half doe"), outcome{"half", true, none}},                        // S22
+		{"no keys", nil, outcome{"old", false, hierarchy.NoManagerKey}},                                               // R82, S11
+		{"blank keys", keys(" ", "\t", "\u00a0\n"), outcome{"old", false, hierarchy.NoManagerKey}},                    // R82, S11
+		{"own email", keys("ana@acme.com", "", ""), outcome{"old", false, hierarchy.Cycle}},                           // S24
+		{"own id", keys("", "ana", ""), outcome{"old", false, hierarchy.Cycle}},                                       // S24
+		{"own name", keys("", "", "Ana Doe"), outcome{"old", false, hierarchy.Cycle}},                                 // S24
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestAddressesBeyondASCII(t *testing.T) { // S7, S22
 	}
 }
 
-func TestNames(t *testing.T) { // R81, S22
+func TestNames(t *testing.T) { // R81, S22, S36
 	for _, test := range []struct {
 		given, family, named string
 		want                 string
@@ -145,6 +145,14 @@ func TestNames(t *testing.T) { // R81, S22
 		{"a\xff", "b", "a\xfe b", ""},
 		{"a\xff", "b", "A\xff B", "bo"},
 		{"AnaBo", "Doe", "Ana Bo Doe", ""},
+		{"Ana", "Bo", "Ana-Bo", ""},
+		{"José", "Núñez", "Jose\u0301 Nu\u0301n\u0303ez", "bo"}, // S36: another normal form
+		{"Jose\u0301", "Nunez", "JOSÉ NUNEZ", "bo"},
+		{"Pat", "O'Brien", "Pat O\u2019Brien", "bo"}, // S36: a curly apostrophe
+		{"Anne\u2010Marie", "Doe", "anne-marie doe", "bo"},
+		{"Wilson\u00a0 K", "Adinolfi", "Wilson K Adinolfi", "bo"},
+		{"Brandon R", "LeBlanc", "Brandon R. LeBlanc", ""}, // a full stop counts
+		{"Bo", "Lind", "Lind Bo", ""},
 	} {
 		people := team("ana", "bo")
 		people[1].GivenName, people[1].FamilyName = test.given, test.family
@@ -198,6 +206,84 @@ func TestSameAddressTwiceOnOnePerson(t *testing.T) {
 	assert.Equal(t, outcome{"bo", true, hierarchy.NoFinding}, outcomes(people)["ana"])
 }
 
+// Which key decides where several are given, and what is told of the others.
+// Of the team, bo and cy share the address hr@acme.com, gone is inactive, open
+// is open, and twin and twin2 have one name and one id.
+func TestSeveralKeys(t *testing.T) { // S22
+	const (
+		none   = hierarchy.NoFinding
+		differ = hierarchy.KeysDiffer
+	)
+	for _, test := range []struct {
+		name    string
+		manager *hierarchy.Keys
+		email   outcome // of ana, whose manager is old, with the email first
+		id      outcome // with the id first
+	}{
+		{"all of one person", keys("dan@acme.com", "dan", "DAN doe"), outcome{"dan", true, none}, outcome{"dan", true, none}},
+		{"two people", keys("dan@acme.com", "eve", ""), outcome{"dan", true, differ}, outcome{"eve", true, differ}},
+		{"the current manager and another", keys("old@acme.com", "eve", ""), outcome{"old", false, differ}, outcome{"eve", true, differ}},
+		{"another name", keys("dan@acme.com", "dan", "eve doe"), outcome{"dan", true, differ}, outcome{"dan", true, differ}},
+		{"the name of namesakes", keys("dan@acme.com", "dan", "twin doe"), outcome{"dan", true, differ}, outcome{"dan", true, differ}},
+		{"one of the namesakes", keys("twin@acme.com", "", "twin doe"), outcome{"twin", true, none}, outcome{"twin", true, none}},
+		{"a name that nobody has", keys("dan@acme.com", "dan", "doe, dan"), outcome{"dan", true, none}, outcome{"dan", true, none}},
+		{"the id of somebody inactive", keys("dan@acme.com", "gone", ""), outcome{"dan", true, differ}, outcome{"old", false, hierarchy.ManagerInactive}},
+		{"the own id", keys("dan@acme.com", "ana", ""), outcome{"dan", true, differ}, outcome{"old", false, hierarchy.Cycle}},
+		{"unknown id", keys("dan@acme.com", "x", "dan doe"), outcome{"dan", true, none}, outcome{"old", false, hierarchy.ManagerNotFound}},                            // A19
+		{"unknown email", keys("x@acme.com", "dan", "dan doe"), outcome{"old", false, hierarchy.ManagerNotFound}, outcome{"dan", true, none}},                         // A19
+		{"shared email, id of one of them", keys("HR@acme.com", "cy", ""), outcome{"cy", true, none}, outcome{"cy", true, none}},                                      // the id beats it
+		{"shared email, id of another", keys("hr@acme.com", "dan", ""), outcome{"dan", true, differ}, outcome{"dan", true, differ}},                                   // likewise
+		{"shared email, no id", keys("hr@acme.com", " ", "cy doe"), outcome{"old", false, hierarchy.AmbiguousEmail}, outcome{"old", false, hierarchy.AmbiguousEmail}}, // no third key
+		{"shared email, unknown id", keys("hr@acme.com", "x", "cy doe"), outcome{"old", false, hierarchy.AmbiguousEmail}, outcome{"old", false, hierarchy.ManagerNotFound}},
+		{"shared email, shared id", keys("hr@acme.com", "twins", ""), outcome{"old", false, hierarchy.AmbiguousEmail}, outcome{"old", false, hierarchy.AmbiguousID}},
+		{"shared email, id of somebody inactive", keys("hr@acme.com", "gone", ""), outcome{"old", false, hierarchy.AmbiguousEmail}, outcome{"old", false, hierarchy.ManagerInactive}},
+		{"shared email, own id", keys("hr@acme.com", "ana", ""), outcome{"old", false, hierarchy.AmbiguousEmail}, outcome{"old", false, hierarchy.Cycle}},
+		{"shared email, id of somebody open", keys("hr@acme.com", "open", ""), outcome{"old", false, hierarchy.ManagerOpen}, outcome{"old", false, hierarchy.ManagerOpen}},
+		{"shared id, email of one of them", keys("twin@acme.com", "twins", ""), outcome{"twin", true, none}, outcome{"old", false, hierarchy.AmbiguousID}},
+		{"blank id", keys("dan@acme.com", "\u00a0", "dan doe"), outcome{"dan", true, none}, outcome{"dan", true, none}},
+	} {
+		for _, idFirst := range []bool{false, true} {
+			people := team("ana<old", "old", "bo", "cy", "dan", "eve", "gone", "open", "twin", "twin2")
+			people[0].Manager, people[0].IDFirst = test.manager, idFirst
+			people[2].Email, people[3].Alias = "hr@acme.com", " HR@acme.com"
+			people[6].Active = false
+			people[7].Open = true
+			people[8].ID, people[9].ID, people[9].GivenName = "twins", "twins", "Twin"
+			want := test.email
+			if idFirst {
+				want = test.id
+			}
+			assert.Equal(t, want, outcomes(people)["ana"], "%s, id first: %t", test.name, idFirst)
+		}
+	}
+}
+
+// The order of keys is each person's own: a team may come from two
+// directories.
+func TestOrderOfKeysIsAPersonsOwn(t *testing.T) { // S22, S33
+	people := team("ana", "bo", "cy", "dan")
+	people[0].Manager = keys("cy@acme.com", "dan", "")
+	people[1].Manager = keys("cy@acme.com", "dan", "")
+	people[1].IDFirst = true
+	got := outcomes(people)
+	assert.Equal(t, outcome{"cy", true, hierarchy.KeysDiffer}, got["ana"])
+	assert.Equal(t, outcome{"dan", true, hierarchy.KeysDiffer}, got["bo"])
+}
+
+// Nobody is put under a manager whom missing evidence could remove; who is
+// there already stays, and an open namesake is a namesake.
+func TestOpenManager(t *testing.T) { // S44
+	people := team("ana<old", "bo<open", "cy", "open<old", "old", "namesake")
+	people[3].Open, people[5].GivenName = true, "open"
+	people[0].Manager = keys("open@acme.com", "", "")
+	people[1].Manager = keys("open@acme.com", "", "")
+	people[2].Manager = keys("", "", "open doe")
+	got := outcomes(people)
+	assert.Equal(t, outcome{"old", false, hierarchy.ManagerOpen}, got["ana"])
+	assert.Equal(t, outcome{"open", false, hierarchy.NoFinding}, got["bo"])
+	assert.Equal(t, outcome{"", false, hierarchy.AmbiguousName}, got["cy"])
+}
+
 // A manager who is deactivated in this run keeps the edge with a warning, and
 // nothing cascades.
 func TestDeactivatedManager(t *testing.T) { // S24
@@ -236,10 +322,16 @@ func TestLateManager(t *testing.T) { // S23
 	assert.Equal(t, outcome{"bo", true, hierarchy.NoFinding}, outcomes(append(people, team("bo")...))["ana"])
 }
 
-func TestCurrentThatNamesNobody(t *testing.T) {
-	people := team("ana<ghost", "bo<ghost", "cy")
+// A current manager who is not among the people is no reason to change the
+// edge: only somebody whom the directory names is.
+func TestCurrentThatNamesNobody(t *testing.T) { // S25, R89
+	people := team("ana<ghost", "bo<ghost", "cy", "dan<ghost", "eve<ghost")
 	people[1].Manager = keys("cy@acme.com", "", "")
+	people[3].Manager = keys("nobody@acme.com", "", "")
+	people[4].Manager = keys("eve@acme.com", "", "")
 	got := outcomes(people)
+	assert.Equal(t, outcome{"", false, hierarchy.ManagerNotFound}, got["dan"])
+	assert.Equal(t, outcome{"", false, hierarchy.Cycle}, got["eve"])
 	assert.Equal(t, outcome{"", false, hierarchy.NoManagerKey}, got["ana"])
 	assert.Equal(t, outcome{"cy", true, hierarchy.NoFinding}, got["bo"])
 }
@@ -258,7 +350,7 @@ func TestBuildNobody(t *testing.T) {
 	}
 }
 
-func TestFindingCodes(t *testing.T) { // S22, S24
+func TestFindingCodes(t *testing.T) { // S22, S24, S44
 	assert.Equal(t, "", hierarchy.NoFinding.String())
 	assert.Equal(t, "hierarchy.no_manager_key", hierarchy.NoManagerKey.String())
 	assert.Equal(t, "hierarchy.manager_not_found", hierarchy.ManagerNotFound.String())
@@ -267,5 +359,7 @@ func TestFindingCodes(t *testing.T) { // S22, S24
 	assert.Equal(t, "hierarchy.ambiguous_name", hierarchy.AmbiguousName.String())
 	assert.Equal(t, "hierarchy.manager_inactive", hierarchy.ManagerInactive.String())
 	assert.Equal(t, "hierarchy.cycle", hierarchy.Cycle.String())
-	assert.Equal(t, "Finding(8)", hierarchy.Finding(8).String())
+	assert.Equal(t, "hierarchy.manager_open", hierarchy.ManagerOpen.String())
+	assert.Equal(t, "hierarchy.keys_differ", hierarchy.KeysDiffer.String())
+	assert.Equal(t, "Finding(10)", hierarchy.Finding(10).String())
 }

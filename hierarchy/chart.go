@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// None stands for the index of nobody.
+// None is the index of nobody.
 const None = -1
 
-// A Chart says who reports to whom. People go by their index in the slice that
-// was given to [Build]; an index outside it panics, as it does with the slice.
+// A Chart tells who reports to whom. A person is given as the index into the
+// slice that was given to [Build]; an index outside it panics.
 //
-// A chart of whose current edges some form a cycle keeps that cycle; every
-// walk ends all the same.
+// Where current edges form a cycle, the chart keeps it. Every walk ends on such
+// a chart too.
 type Chart struct {
 	people  []Person
 	current []int32   // the manager each person had
@@ -24,14 +24,16 @@ type Chart struct {
 	makeReports sync.Once
 }
 
-// Manager returns the index of the manager of person i, or None.
+// Manager returns the index of the manager of person i. It is None for a person
+// without one, and for a person whose current manager, who stays, was not given
+// to Build.
 func (c *Chart) Manager(i int) int { return int(c.manager[i]) }
 
-// Changed reports whether the manager of person i is another than before.
+// Changed reports whether Manager(i) is to replace the current manager of
+// person i. It is never None then.
 func (c *Chart) Changed(i int) bool { return c.manager[i] != c.current[i] }
 
-// Finding returns why the manager of person i is not what the directory seems
-// to say, or NoFinding.
+// Finding returns what there is to tell about the manager of person i.
 func (c *Chart) Finding(i int) Finding { return c.finding[i] }
 
 // Roots yields the people who have no manager, in ascending order. Nobody on
@@ -73,7 +75,7 @@ func (c *Chart) AllReports(i int) iter.Seq[int] {
 // Chain yields the managers of person i from the direct one up, each once.
 func (c *Chart) Chain(i int) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		entry := int32(None) // where the chain came upon a cycle
+		entry := int32(None) // the first person of the chain who is on a cycle
 		for j := c.manager[i]; j != None && j != int32(i) && j != entry; j = c.manager[j] {
 			if entry == None && c.loop != nil && c.loop[j] {
 				entry = j
@@ -113,8 +115,8 @@ func newForest(manager []int32) forest {
 }
 
 // below yields everybody below i, each before its own reports, and how many
-// levels below. It needs no stack: it goes down to the first report, along to
-// the next one, and up by way of the manager.
+// levels below i. It needs no stack: from each person it goes to the first
+// report, else to the next report of the same manager, else back to the manager.
 func (f *forest) below(i int32) iter.Seq2[int32, int] {
 	return func(yield func(int32, int) bool) {
 		depth := 0
@@ -137,8 +139,8 @@ func (f *forest) below(i int32) iter.Seq2[int32, int] {
 	}
 }
 
-// step returns j, or the report after it if j is the one where the walk began:
-// on a cycle, the beginning is below itself.
+// step returns j, or the next report of the same manager if j is start: on a
+// cycle, the person where the walk starts is also below itself.
 func (f *forest) step(j, start int32) int32 {
 	if j == start {
 		return f.next[j]

@@ -4,10 +4,12 @@
 // [Build] takes everybody at once, so the order of the input never matters and
 // a manager who arrives later is linked in the run in which it arrives (rule
 // S23). A manager is named by email, by directory id or by full name, and the
-// strongest key that is given decides alone (rules R80 to R83, C5, A19, S22).
-// Where the directory names nobody who can be meant, the edge that is there
-// stays and a [Finding] says why: no build ever removes somebody's manager
-// (rules R89, S11, S25), and none closes a cycle (rule S24).
+// strongest key that is given decides (rules R80 to R84, C5, A19, S22). Which
+// of email and id is the stronger depends on the directory: [Person.IDFirst].
+// Where the directory names nobody who can be the manager, the current edge
+// stays and a [Finding] tells why: no build ever removes somebody's manager
+// (rules R89, S11, S25), and none closes a cycle (rule S24). [Chart.Together]
+// keeps that so where a chart is applied in parts.
 //
 // Whether a person's edge follows the directory at all (update mode, ignored
 // structure, rules R85 to R95) is the caller's decision: [Person.Follow].

@@ -11,13 +11,13 @@ import (
 // maxLabel bounds, in characters, how much of a name is drawn.
 const maxLabel = 80
 
-// A drawing is a part of a chart made ready to be written: people have places,
-// numbered by name and then Key, so that what is written does not depend on
-// the order in which they were given.
+// A drawing is the part of a chart that is written. Each person has a place,
+// numbered from 0 in the order of name and then Key, so that what is written
+// does not depend on the order in which people were given.
 type drawing struct {
 	chart  *Chart
 	person []int32  // who is at each place
-	label  []string // what each place says
+	label  []string // the label of each place
 	forest          // over places; None where the manager is not drawn
 }
 
@@ -81,7 +81,7 @@ func (c *Chart) draw(from []int) *drawing {
 // not drawn, and the first one of each cycle.
 func (d *drawing) roots() []int32 {
 	var roots []int32
-	begun := make(map[int32]bool) // the places on cycles that have a root
+	begun := make(map[int32]bool) // the places on cycles that already have a root
 	for at, i := range d.person {
 		at := int32(at)
 		switch {
@@ -97,9 +97,9 @@ func (d *drawing) roots() []int32 {
 	return roots
 }
 
-// label returns the name of p fit to be shown on one line: words separated by
-// one space, without characters that do not print, and not too long. Who has
-// no name goes by Email or Key.
+// label returns the name of p for display on one line: words separated by one
+// space, without characters that do not print, cut at maxLabel. Without a name
+// it is Email, else Key.
 func (p *Person) label() string {
 	label := shown(p.GivenName, p.FamilyName)
 	if label == "" {
@@ -117,18 +117,26 @@ func (p *Person) label() string {
 	return label
 }
 
-// shown returns the words of all parts without characters that do not print:
-// control and format characters above all. Bytes that are not UTF-8 are
-// replaced first, lest what is left of a character when another one between is
-// dropped makes a new one.
+// shown returns the words of all parts with one space between any two, without
+// characters that do not print: control and format characters above all. Bytes
+// that are not UTF-8 are shown as U+FFFD, so that dropping a character between
+// two of them makes no other one.
 func shown(parts ...string) string {
-	for i, part := range parts {
-		parts[i] = strings.ToValidUTF8(part, string(utf8.RuneError))
-	}
-	return string(words(nil, func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
+	var b strings.Builder
+	for _, part := range parts {
+		for word := range strings.FieldsSeq(strings.ToValidUTF8(part, string(utf8.RuneError))) {
+			space := b.Len() > 0
+			for _, r := range word {
+				if !unicode.IsPrint(r) {
+					continue
+				}
+				if space {
+					b.WriteByte(' ')
+					space = false
+				}
+				b.WriteRune(r)
+			}
 		}
-		return -1
-	}, parts...))
+	}
+	return b.String()
 }

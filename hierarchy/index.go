@@ -1,29 +1,18 @@
 package hierarchy
 
 import (
-	"bytes"
 	"hash/maphash"
 	"math"
 	"math/bits"
-	"strings"
 
+	"github.com/usher-go/usher/internal/address"
 	"github.com/usher-go/usher/internal/blocks"
-)
-
-// A kind says which of a person's values an index is over.
-type kind uint8
-
-const (
-	byKey kind = iota
-	byEmail
-	byID
-	byName
 )
 
 // An index finds people by one kind of key. It is a hash table with open
 // addressing: no copy of any key, and no allocation but its own two slices.
-// The hash is seeded at random, so that nobody can choose keys that collide,
-// and nothing that is found depends on the seed.
+// The hash has a random seed, so that nobody can choose keys that collide. What
+// is found does not depend on the seed.
 type index struct {
 	kind   kind
 	people []Person
@@ -44,7 +33,7 @@ type bearers struct {
 	more          bool  // there are further active ones
 }
 
-// add counts i among the bearers, once however often it comes.
+// add counts i among the bearers. Adding somebody again changes nothing.
 func (b *bearers) add(i int32, active bool) {
 	switch {
 	case !active || i == b.first || i == b.second:
@@ -107,44 +96,6 @@ func newIndex(kind kind, people []Person) *index {
 	return x
 }
 
-// own returns the comparable form of a key that p has, in the buffer if it is
-// large enough: of the alias if asked for, which only an index by email knows.
-func (x *index) own(buffer []byte, p *Person, alias bool) []byte {
-	switch {
-	case alias:
-		return foldEmail(buffer, p.Alias)
-	case x.kind == byEmail:
-		return foldEmail(buffer, p.Email)
-	case x.kind == byID:
-		return append(buffer[:0], strings.TrimSpace(p.ID)...)
-	case x.kind == byName:
-		return foldName(buffer, p.GivenName, p.FamilyName)
-	}
-	return append(buffer[:0], p.Key...)
-}
-
-// given returns the comparable form of a key that names somebody, in the
-// buffer if it is large enough.
-func (x *index) given(buffer []byte, key string) []byte {
-	switch x.kind {
-	case byEmail:
-		return foldEmail(buffer, key)
-	case byID:
-		return append(buffer[:0], strings.TrimSpace(key)...)
-	case byName:
-		return foldName(buffer, key)
-	}
-	return append(buffer[:0], key...)
-}
-
-// has reports whether person i has the key, given in its comparable form.
-func (x *index) has(i int32, key []byte) bool {
-	var buffer [64]byte
-	p := &x.people[i]
-	return bytes.Equal(x.own(buffer[:], p, false), key) ||
-		x.kind == byEmail && bytes.Equal(x.own(buffer[:], p, true), key)
-}
-
 // active reports whether person i counts among the bearers of a key. By Key
 // everybody does: a current manager need not be active.
 func (x *index) active(i int32) bool { return x.kind == byKey || x.people[i].Active }
@@ -158,9 +109,18 @@ func (x *index) hash(key []byte) uint64 {
 	return max(maphash.Bytes(x.seed, key), 1)
 }
 
+// own appends the comparable form of what p has: of the alias if asked for,
+// which only an index by email holds.
+func (x *index) own(buffer []byte, p *Person, alias bool) []byte {
+	if alias {
+		return address.AppendKey(buffer, p.Alias)
+	}
+	return x.kind.own(buffer, p)
+}
+
 func (x *index) hashOwn(p *Person, alias bool) uint64 {
 	var buffer [64]byte
-	return x.hash(x.own(buffer[:], p, alias))
+	return x.hash(x.own(buffer[:0], p, alias))
 }
 
 // probe returns the first slot from at on that is empty or may hold the hash.
@@ -187,7 +147,7 @@ func (x *index) insert(i int32, hash uint64, alias bool) {
 			return
 		}
 		var buffer [64]byte
-		if x.has(x.bearer(at), x.own(buffer[:], &x.people[i], alias)) {
+		if x.kind.has(&x.people[x.bearer(at)], x.own(buffer[:0], &x.people[i], alias)) {
 			break
 		}
 	}
@@ -203,11 +163,22 @@ func (x *index) insert(i int32, hash uint64, alias bool) {
 	x.shared[held&^sharedBit].add(i, x.active(i))
 }
 
-// bearer returns one of the people to whom the slot refers.
+// bearer returns one of the people to whom the slot at refers.
 func (x *index) bearer(at uint64) int32 {
 	held := uint32(x.slots[at])
 	if held&sharedBit == 0 {
 		return int32(held - 1)
 	}
 	return x.shared[held&^sharedBit].some
+}
+
+// only returns, of the people to whom a slot refers, the only active one other
+// than i, and whether there are several such. A slot that refers to one person
+// gives that one, whoever it is.
+func (x *index) only(slot uint64, i int32) (j int32, several bool) {
+	held := uint32(slot)
+	if held&sharedBit == 0 {
+		return int32(held - 1), false
+	}
+	return x.shared[held&^sharedBit].other(i)
 }

@@ -1,24 +1,44 @@
 package hierarchy
 
-// A lookup is a key on its way to a person. Without an index nothing is to be
-// found, for the reason given.
+// A lookup is a key being resolved to a person. Its steps are apart, so that
+// Build can take each for a block of people: lookup hashes the key, seek finds
+// the slot, find compares. Without an index nobody is found, for the reason
+// given.
 type lookup struct {
 	index  *index
 	key    string
 	hash   uint64
-	at     uint64 // the slot where to begin, once sought
+	at     uint64 // the first slot that may hold the key, set by seek
 	reason Finding
 }
 
 func (x *index) lookup(key string) lookup {
 	var buffer [64]byte
-	return lookup{index: x, key: key, hash: x.hash(x.given(buffer[:], key))}
+	return lookup{index: x, key: key, hash: x.hash(x.kind.given(buffer[:0], key))}
+}
+
+// kind returns the kind of the key, byKey without an index.
+func (l *lookup) kind() kind {
+	if l.index == nil {
+		return byKey
+	}
+	return l.index.kind
 }
 
 // seek goes to the first slot that may hold the key.
 func (l *lookup) seek() {
 	if l.index != nil {
 		l.at = l.index.probe(l.hash, l.hash>>32)
+	}
+}
+
+// slot returns, after seek, the slot that holds the key, or 0.
+func (l *lookup) slot() uint64 {
+	x := l.index
+	for at := l.at; ; at = x.probe(l.hash, at+1) {
+		if x.slots[at] == 0 || x.kind.names(&x.people[x.bearer(at)], l.key) {
+			return x.slots[at]
+		}
 	}
 }
 
@@ -30,39 +50,32 @@ func (l *lookup) find(i int32) (int32, Finding) {
 	if x == nil {
 		return None, l.reason
 	}
-	at := l.at
-	for ; ; at = x.probe(l.hash, at+1) {
-		if x.slots[at] == 0 {
-			return None, ManagerNotFound
-		}
-		if x.names(l.key, x.bearer(at)) {
-			break
-		}
+	slot := l.slot()
+	if slot == 0 {
+		return None, ManagerNotFound
 	}
-	held := uint32(x.slots[at])
-	j, several := int32(held-1), false
-	if held&sharedBit != 0 {
-		j, several = x.shared[held&^sharedBit].other(i)
-	}
+	j, several := x.only(slot, i)
 	switch {
 	case several:
 		return None, ambiguous[x.kind]
 	case j != None && x.active(j):
 		return j, NoFinding
-	case x.names(l.key, i):
+	case i != None && x.kind.names(&x.people[i], l.key):
 		return i, NoFinding
 	}
 	return None, ManagerInactive
 }
 
-// names reports whether key names person i.
-func (x *index) names(key string, i int32) bool {
-	if x.kind == byEmail && x.people[i].Email == key {
-		return true // mostly, addresses are written alike
-	}
-	var buffer [64]byte
-	return x.has(i, x.given(buffer[:], key))
+// find returns whom the key names as the manager of person i, in one step.
+func (x *index) find(key string, i int32) (int32, Finding) {
+	l := x.lookup(key)
+	l.seek()
+	return l.find(i)
 }
 
-// ambiguous is the finding for a key of each kind that several people have.
-var ambiguous = [...]Finding{byKey: ManagerNotFound, byEmail: AmbiguousEmail, byID: AmbiguousID, byName: AmbiguousName}
+// known reports whether anybody has the key, active or not.
+func (x *index) known(key string) bool {
+	l := x.lookup(key)
+	l.seek()
+	return l.slot() != 0
+}

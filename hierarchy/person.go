@@ -2,17 +2,20 @@ package hierarchy
 
 import "fmt"
 
-// Keys name a person's manager. The strongest key that is given decides: Email,
-// then ID, then Name; a weaker one is looked at only if every stronger one is
-// blank (rules R80 to R82, S22). The zero value names nobody.
+// Keys name a person's manager. One of them decides (rule S22): the first that
+// is not blank, in the order Email, ID, Name (rules R80 to R82), or in the
+// order ID, Email, Name for a person with [Person.IDFirst]. An Email that
+// several active people have gives way to an ID that names exactly one. The
+// zero value names nobody.
 type Keys struct {
-	// Email compares with ASCII letters case-folded, surrounding space trimmed
-	// and a domain beyond ASCII in its A-label form.
+	// Email compares as rule S7 says: ASCII case and surrounding space aside,
+	// with domains in A-label form.
 	Email string
 	// ID compares exactly, surrounding space trimmed.
 	ID string
-	// Name is the full name, given name first. It compares case-folded and
-	// with white space collapsed.
+	// Name is the full name, given name first. It compares as rule S36 says:
+	// letter case, normal form, white space and the typographic form of
+	// apostrophes and hyphens aside.
 	Name string
 }
 
@@ -22,8 +25,8 @@ type Person struct {
 	// Key identifies the person among all that are given to Build. It is
 	// unique and not empty.
 	Key string
-	// Current is the Key of the manager the person has now, "" for none. A
-	// Current that names nobody who was given counts as none.
+	// Current is the Key of the manager the person has now, "" for none. For
+	// the chart, a Current that names nobody who was given is no edge.
 	Current string
 
 	// ID is the directory id by which Keys.ID may name this person, Email the
@@ -37,18 +40,28 @@ type Person struct {
 	// Manager is what the directory says. Nil and zero both say nothing, which
 	// is not an order to clear a manager (rule S11).
 	Manager *Keys
-	// Active tells who can become somebody's manager. Somebody inactive keeps
-	// the reports it has (rule S24).
-	Active bool
+	// IDFirst makes Manager.ID decide before Manager.Email. It is meant for
+	// directories whose manager id is a reference to another of their users,
+	// rather than free text (rules S22, S33).
+	IDFirst bool
 	// Follow makes the edge to the manager follow the directory. Without it
 	// the current edge stays whatever Manager says (rules R86 to R95).
 	Follow bool
+	// Active tells who can become somebody's manager. Somebody inactive keeps
+	// the reports it has (rule S24).
+	Active bool
+	// Open tells that missing evidence could remove this person (rule S44).
+	// Somebody open who is Active has keys like anybody else, but gets no new
+	// reports.
+	Open bool
 }
 
-// A Finding says why a person's manager is not what the directory seems to say.
+// A Finding is what there is to tell about the edge from a person to its
+// manager.
 type Finding uint8
 
-// The findings. Beside each of them the current edge stays as it is.
+// The findings. Beside KeysDiffer the edge is what the directory says, as
+// beside NoFinding; beside every other one the current edge stays as it is.
 const (
 	// NoFinding is the zero value: the edge is what the directory says, or
 	// does not follow it.
@@ -72,6 +85,12 @@ const (
 	// everybody on the cycle, also of those who do not follow the directory,
 	// and stands in place of any other finding.
 	Cycle
+	// ManagerOpen: the deciding key names somebody who is Open and not the
+	// current manager (rule S44).
+	ManagerOpen
+	// KeysDiffer: the edge goes to the person whom the deciding key names, but
+	// another key is somebody else's and not that person's (rule S22).
+	KeysDiffer
 )
 
 var findingCodes = [...]string{
@@ -83,6 +102,8 @@ var findingCodes = [...]string{
 	"hierarchy.ambiguous_name",
 	"hierarchy.manager_inactive",
 	"hierarchy.cycle",
+	"hierarchy.manager_open",
+	"hierarchy.keys_differ",
 }
 
 // String returns the stable code of f, which is empty for NoFinding.

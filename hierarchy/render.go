@@ -15,15 +15,15 @@ const maxIndent = 32
 
 // Text writes the people given and everybody below them as an indented tree,
 // one person a line, or the whole chart if nobody is given. A finding follows
-// the name after two spaces, which no name contains; the lack of a manager key
-// is left out for people who have no manager, since somebody stands on top. A
-// cycle begins with its first person and says so by its finding. Levels deeper
-// than 32 are indented as that one and say their number.
+// the name after two spaces, which no name contains. NoManagerKey is left out
+// for people who have no manager, since every chart has somebody at its top. A
+// cycle begins with its first person. Levels deeper than 32 are indented like
+// that one, and their number precedes the name.
 //
-// As with DOT and Mermaid, people stand in the order of their names, then
-// Keys, whatever the order they were given in; names are shown on one line,
-// without characters that do not print, and up to 80 characters; and the error
-// is the first one of w.
+// In Text, DOT and Mermaid people stand in the order of their names, then Keys,
+// whatever the order they were given in. Names are shown on one line, without
+// characters that do not print, and up to 80 characters. The error is the first
+// one of w.
 func (c *Chart) Text(w io.Writer, from ...int) error {
 	d, out := c.draw(from), bufio.NewWriter(w)
 	line := func(at int32, depth int) {
@@ -49,7 +49,7 @@ func (c *Chart) Text(w io.Writer, from ...int) error {
 
 // DOT writes the people given and everybody below them, or the whole chart if
 // nobody is given, as a Graphviz graph. Inactive people are dashed, edges that
-// change are bold. Nothing in a name is taken for syntax. See [Chart.Text] for
+// change are bold. No name is read as syntax. See [Chart.Text] for
 // order, names and errors.
 func (c *Chart) DOT(w io.Writer, from ...int) error {
 	d, out := c.draw(from), bufio.NewWriter(w)
@@ -77,9 +77,8 @@ func (c *Chart) DOT(w io.Writer, from ...int) error {
 
 // Mermaid writes the people given and everybody below them, or the whole chart
 // if nobody is given, as a Mermaid flowchart. Inactive people are dashed, edges
-// that change are thick. Nothing in a name is taken for syntax, for Markdown
-// or for HTML. Mermaid itself refuses more than 500 edges unless its maxEdges
-// says otherwise. See [Chart.Text] for order, names and errors.
+// that change are thick. No name is read as syntax, Markdown or HTML. Mermaid
+// itself refuses more than 500 edges unless its maxEdges is set higher. See [Chart.Text] for order, names and errors.
 func (c *Chart) Mermaid(w io.Writer, from ...int) error {
 	d, out := c.draw(from), bufio.NewWriter(w)
 	out.WriteString("flowchart TD\n  classDef inactive stroke-dasharray: 4\n")
@@ -102,9 +101,9 @@ func (c *Chart) Mermaid(w io.Writer, from ...int) error {
 	return out.Flush()
 }
 
-// entities replaces everything in label but letters, marks, digits, single
-// signs inside a word and a few that mean nothing anywhere by its number,
-// between prefix and a semicolon. Graphviz reads "&#34;" and Mermaid reads
+// entities replaces each character of label by its number, between prefix and a
+// semicolon, except for letters, marks, digits, single signs inside a word and
+// a few characters that have no meaning in any of the syntaxes. Graphviz reads "&#34;" and Mermaid reads
 // "#34;" as a character without a meaning in the syntax. The number also keeps
 // Mermaid from seeing Markdown: a list in "1. Ana", a link in "www.ana".
 func entities(label, prefix string) string {

@@ -41,7 +41,7 @@ type unfinished struct {
 // bulk serves a bulk request. Each operation is applied whole or not at all;
 // the request as a whole is not atomic.
 func (x *exchange) bulk() error {
-	body, err := x.body()
+	body, err := x.body(nil)
 	if err != nil {
 		return err
 	}
@@ -336,7 +336,7 @@ func (b *bulkRun) done(op *bulkOp, rt *resourceType, id string, rec Record, stat
 	op.result = op.answer(status)
 	op.result.set("location", b.location(Ref{rt.name, id}))
 	if op.method != http.MethodDelete {
-		op.result.set("version", etag(rec.Version))
+		op.result.set("version", rec.tag())
 	}
 }
 

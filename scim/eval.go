@@ -5,18 +5,23 @@ import "strings"
 // A resource is a stored record with its document parsed, as filters, sorting
 // and projection see it.
 type resource struct {
-	rt  *resourceType
-	rec Record
-	doc *object
+	rt     *resourceType
+	rec    Record
+	doc    *object
+	locate locator
 }
 
+// A locator gives the URL under which a resource is served. What is computed
+// for an answer is computed for filters as well, so that both agree.
+type locator func(Ref) string
+
 // parse reads the document of a record.
-func (rt *resourceType) parse(rec Record) (*resource, error) {
+func (rt *resourceType) parse(rec Record, locate locator) (*resource, error) {
 	doc, err := parseObject(string(rec.Doc))
 	if err != nil {
 		return nil, err
 	}
-	return &resource{rt: rt, rec: rec, doc: doc}, nil
+	return &resource{rt: rt, rec: rec, doc: doc, locate: locate}, nil
 }
 
 // values calls visit with each value that path names, until it returns true.
@@ -29,7 +34,7 @@ func (r *resource) values(path attrPath, visit func(any) bool) bool {
 			return r.meta(path.sub, visit)
 		case r.rt.links:
 			for _, link := range r.rec.Links {
-				if visitSub(linkObject(link), path.sub, visit) {
+				if visitSub(r.rt.linkObject(link, r.locate), path.sub, visit) {
 					return true
 				}
 			}
@@ -46,9 +51,22 @@ func (r *resource) values(path attrPath, visit func(any) bool) bool {
 	return visitValues(in.get(path.attr), path.sub, visit)
 }
 
-// linkObject is a membership as a filter sees it.
-func linkObject(link Link) *object {
-	return &object{fields: []field{{"value", link.ID}, {"display", link.Display}, {"type", link.Type}}}
+// linkObject is a membership as it is served and as a filter sees it.
+func (rt *resourceType) linkObject(link Link, locate locator) *object {
+	o := &object{fields: []field{{"value", link.ID}, {"display", link.Display}, {"type", rt.linkType(link)}}}
+	if locate != nil {
+		o.set("$ref", locate(link.Ref))
+	}
+	return o
+}
+
+// linkType is the sub-attribute type of a membership: what a member is, and
+// that a group is one which the user is in directly (RFC 7643 section 4.1.2).
+func (rt *resourceType) linkType(link Link) string {
+	if rt.links == "groups" {
+		return "direct"
+	}
+	return link.Type
 }
 
 func (r *resource) meta(sub string, visit func(any) bool) bool {
@@ -60,7 +78,9 @@ func (r *resource) meta(sub string, visit func(any) bool) bool {
 	case "lastModified":
 		return visit(r.rec.LastModified.UTC().Format(timeLayout))
 	case "version":
-		return visit(etag(r.rec.Version))
+		return visit(r.rec.tag())
+	case "location":
+		return r.locate != nil && visit(r.locate(r.rec.Ref))
 	case "":
 		return visit(&object{fields: []field{{"resourceType", r.rt.name}}})
 	}
@@ -271,7 +291,7 @@ func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 
 // needsLinks reports whether deciding the filter takes Record.Links.
 func (f *filter) needsLinks(rt *resourceType) bool {
-	if f.path.urn == "" && f.path.attr == rt.links {
+	if f.path.urn == "" && (f.path.attr == rt.links || f.path.attr == "meta" && f.path.sub == "version") {
 		return true
 	}
 	for _, kid := range f.kids {

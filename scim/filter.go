@@ -170,6 +170,12 @@ func (p *filterParser) path(name string) (attrPath, error) {
 		if !validName(name) {
 			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
 		}
+		if p.within != nil && p.within.kind != "complex" {
+			if !strings.EqualFold(name, "value") {
+				return attrPath{}, badFilter("%q: the values are plain; compare their \"value\"", clip(name))
+			}
+			return attrPath{attr: "value", def: p.within}, nil // a plain value is its own "value"
+		}
 		if sub := p.within.sub(name); sub != nil {
 			return attrPath{attr: sub.name, def: sub}, nil
 		}
@@ -223,7 +229,7 @@ func (p *filterParser) valuePath(path attrPath, depth int) (*filter, error) {
 
 // brackets parses [filter] and an optional .sub behind it; p is at the [.
 func (p *filterParser) brackets(path attrPath, depth int) (inner *filter, sub string, err error) {
-	if p.inside || path.sub != "" || path.def != nil && path.def.kind != "complex" {
+	if p.inside || path.sub != "" || path.def != nil && path.def.kind != "complex" && !path.def.multi {
 		return nil, "", p.bad("no brackets here: " + path.String() + " has no sub-attributes")
 	}
 	if depth == maxDepth {
@@ -344,8 +350,9 @@ func (f *filter) prepare() error {
 				return badFilter("%s: want a time such as 2011-05-13T04:42:34Z", f.path)
 			}
 		default:
-			if n, ok := f.value.(number); ok { // a number without quotes
-				f.value = string(n)
+			switch v := f.value.(type) { // as such values are stored
+			case number, bool:
+				f.value = textOf(v)
 			}
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	DefaultPageSize      = 100 // Okta asks for this many and pages on from there
 	DefaultMaxPageSize   = 1000
 	DefaultMaxBody       = 1 << 20
+	DefaultMaxGroupBody  = 4 << 20 // some 20,000 members with display, $ref and type
 	DefaultMaxOperations = 1000
 	DefaultMaxFilter     = 8 << 10
 	DefaultReadTimeout   = 30 * time.Second
@@ -53,13 +54,15 @@ type Config struct {
 	Types []ResourceType
 
 	// PageSize and MaxPageSize bound a page of a listing, MaxBody the bytes of
-	// a request, MaxOperations the operations of a PATCH or a bulk request,
-	// MaxFilter the bytes of a URL's query, a filter or a path, and
-	// ReadTimeout the time a client may take to send its request's body. 0
-	// stands for the default of that name.
+	// a request, MaxGroupBody those of one to a group, which lists members,
+	// MaxOperations the operations of a PATCH or a bulk request, MaxFilter the
+	// bytes of a URL's query, a filter or a path, and ReadTimeout the time a
+	// client may take to send its request's body. 0 stands for the default of
+	// that name, for MaxGroupBody for MaxBody where that is greater.
 	PageSize      int
 	MaxPageSize   int
 	MaxBody       int64
+	MaxGroupBody  int64
 	MaxOperations int
 	MaxFilter     int
 	ReadTimeout   time.Duration
@@ -67,6 +70,19 @@ type Config struct {
 	// with bursts of the same size; more are answered with 429. 0 is no
 	// limit; less than 50 is refused, because providers count on 25.
 	RateLimit int
+
+	// PublicDiscovery serves ServiceProviderConfig, ResourceTypes and Schemas
+	// to everybody, without Authenticate and RateLimit: some clients read from
+	// them how to authenticate (RFC 7643 section 5).
+	PublicDiscovery bool
+	// OmitPagination leaves the attribute of RFC 9865 out of
+	// ServiceProviderConfig, for clients that refuse attributes they do not
+	// know. Cursors work all the same.
+	OmitPagination bool
+	// SkipUnknownMembers leaves members out that the directory does not have,
+	// and makes the rest of the change. By default such a change is refused as
+	// a whole: a client that is told of success takes them for members.
+	SkipUnknownMembers bool
 
 	// OnChange is called after a change has been committed and before it is
 	// answered, so keep it short. Its context outlives the request. A change
@@ -84,6 +100,11 @@ type Config struct {
 type Principal struct {
 	Tenant     string // required
 	Connection string
+	// Kind is the kind of provider that pushes, if the host knows it: a word of
+	// sources.KindOf, such as sources.KindOkta (rule S33). It decides when a
+	// POST restores a deactivated user (S6); empty stands for
+	// sources.KindSCIM. AsSource is told the kind as well.
+	Kind string
 	// User is the ID of the user that /Me stands for. Empty, as it is for a
 	// provider's client: /Me is answered with 501.
 	User string
@@ -106,7 +127,7 @@ type handler struct {
 }
 
 // NewHandler returns a handler of the SCIM endpoints, rooted at "/": mount it
-// with http.StripPrefix. The only errors are those of cfg. The handler is safe
+// with Mount, or with http.StripPrefix. The only errors are those of cfg. The handler is safe
 // for concurrent use.
 func NewHandler(cfg Config) (http.Handler, error) {
 	if cfg.Store == nil {
@@ -122,12 +143,13 @@ func NewHandler(cfg Config) (http.Handler, error) {
 	if cfg.RateLimit != 0 && cfg.RateLimit < 50 {
 		return nil, fmt.Errorf("scim: Config.RateLimit %d: want 0 or at least 50 requests a second", cfg.RateLimit)
 	}
-	if cfg.PageSize < 0 || cfg.MaxPageSize < 0 || cfg.MaxBody < 0 || cfg.MaxOperations < 0 || cfg.MaxFilter < 0 || cfg.ReadTimeout < 0 {
+	if cfg.PageSize < 0 || cfg.MaxPageSize < 0 || cfg.MaxBody < 0 || cfg.MaxGroupBody < 0 || cfg.MaxOperations < 0 || cfg.MaxFilter < 0 || cfg.ReadTimeout < 0 {
 		return nil, errors.New("scim: Config: a limit is negative")
 	}
 	setDefault(&cfg.MaxPageSize, DefaultMaxPageSize)
 	setDefault(&cfg.PageSize, min(DefaultPageSize, cfg.MaxPageSize))
 	setDefault(&cfg.MaxBody, DefaultMaxBody)
+	setDefault(&cfg.MaxGroupBody, max(DefaultMaxGroupBody, cfg.MaxBody))
 	setDefault(&cfg.MaxOperations, DefaultMaxOperations)
 	setDefault(&cfg.MaxFilter, DefaultMaxFilter)
 	setDefault(&cfg.ReadTimeout, DefaultReadTimeout)
@@ -180,20 +202,23 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (x *exchange) serve() error {
-	principal, err := x.cfg.Authenticate(x.r)
-	if err != nil || principal.Tenant == "" {
-		return x.unauthenticated(err)
+	public := x.cfg.PublicDiscovery && x.asksForDiscovery()
+	if !public {
+		principal, err := x.cfg.Authenticate(x.r)
+		if err != nil || principal.Tenant == "" {
+			return x.unauthenticated(err)
+		}
+		x.principal = principal
+		x.dir = Directory{Tenant: principal.Tenant, Connection: principal.Connection}
 	}
-	x.principal = principal
-	x.dir = Directory{Tenant: principal.Tenant, Connection: principal.Connection}
-	if x.limiter != nil {
-		if wait := x.limiter.take(principal.Tenant); wait > 0 {
+	if x.limiter != nil && !public {
+		if wait := x.limiter.take(x.principal.Tenant); wait > 0 {
 			x.w.Header().Set("Retry-After", wholeSeconds(wait))
 			return fail(http.StatusTooManyRequests, "", "too many requests; wait as Retry-After says")
 		}
 	}
 	if most := x.cfg.MaxFilter; len(x.r.URL.RawQuery) > most || len(x.r.URL.Path) > DefaultMaxFilter {
-		if len(x.r.URL.Query().Get("filter")) > most {
+		if values, _ := x.urlValues(); len(values.Get("filter")) > most {
 			return badFilter("the filter is longer than %d bytes", most)
 		}
 		return fail(http.StatusRequestURITooLong, "", "the URL is too long; use POST with /.search")
@@ -216,7 +241,7 @@ func (x *exchange) unauthenticated(err error) error {
 		x.cfg.Logger.InfoContext(x.ctx, "scim: request not authenticated", "error", err)
 	}
 	x.w.Header().Set("WWW-Authenticate", `Bearer realm="scim"`)
-	return fail(http.StatusUnauthorized, "", "the request has no valid credentials")
+	return fail(http.StatusUnauthorized, "", "the request has no valid credentials: want a header Authorization: Bearer, a space and the token")
 }
 
 // baseURL is where clients reach the handler. What http.StripPrefix has taken
@@ -242,20 +267,27 @@ func (x *exchange) baseURL() string {
 	return scheme + x.r.Host + strings.TrimRight(prefix, "/")
 }
 
-// segments splits the path, so that an escaped slash stays part of an id.
+// segments splits the path, so that an escaped slash stays part of an id. A
+// slash more, behind a base URL that ends with one, divides nothing.
 func (x *exchange) segments() ([]string, error) {
-	path := strings.Trim(x.r.URL.EscapedPath(), "/")
-	if path == "" {
-		return nil, nil
-	}
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		var err error
-		if segments[i], err = url.PathUnescape(s); err != nil || strings.ContainsRune(segments[i], 0) {
+	var segments []string
+	for _, s := range strings.Split(x.r.URL.EscapedPath(), "/") {
+		if s == "" {
+			continue
+		}
+		s, err := url.PathUnescape(s)
+		if err != nil || strings.ContainsRune(s, 0) {
 			return nil, notFound("there is no such endpoint")
 		}
+		segments = append(segments, s)
 	}
 	return segments, nil
+}
+
+// asksForDiscovery reports whether the request reads a discovery endpoint.
+func (x *exchange) asksForDiscovery() bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(x.r.URL.Path, "/"), "/")
+	return x.r.Method == http.MethodGet && isDiscovery(strings.ToLower(name))
 }
 
 // typeAt returns the type served at an endpoint, named without the slash.
@@ -303,7 +335,7 @@ func (x *exchange) route(segments []string) error {
 			return x.methodNotAllowed(http.MethodPost)
 		}
 		return x.bulk()
-	case name == "serviceproviderconfig", name == "resourcetypes", name == "schemas":
+	case isDiscovery(name):
 		if x.r.Method != http.MethodGet {
 			return x.methodNotAllowed(http.MethodGet)
 		}
@@ -317,7 +349,7 @@ func (x *exchange) route(segments []string) error {
 func (x *exchange) collection(types []*resourceType, search bool, create *resourceType) error {
 	switch {
 	case search && x.r.Method == http.MethodPost:
-		body, err := x.body()
+		body, err := x.body(nil)
 		if err != nil {
 			return err
 		}
@@ -363,8 +395,12 @@ func (x *exchange) methodNotAllowed(allowed ...string) error {
 }
 
 // body reads the request's body: one JSON object, of bounded size and in
-// bounded time.
-func (x *exchange) body() (*object, error) {
+// bounded time. rt is the type of the resource that it is, or nil.
+func (x *exchange) body(rt *resourceType) (*object, error) {
+	most := x.cfg.MaxBody
+	if rt != nil && rt.links == "members" {
+		most = x.cfg.MaxGroupBody
+	}
 	if ct := x.r.Header.Get("Content-Type"); ct != "" {
 		media, parameters, _ := strings.Cut(ct, ";")
 		media = strings.ToLower(strings.TrimSpace(media))
@@ -378,15 +414,15 @@ func (x *exchange) body() (*object, error) {
 	_ = control.SetReadDeadline(time.Now().Add(x.cfg.ReadTimeout))
 	var text bytes.Buffer
 	var err error
-	tooLong := x.r.ContentLength > x.cfg.MaxBody
+	tooLong := x.r.ContentLength > most
 	if !tooLong {
 		text.Grow(int(min(max(x.r.ContentLength, 0), 64<<10)) + bytes.MinRead)
-		_, err = text.ReadFrom(io.LimitReader(x.r.Body, x.cfg.MaxBody+1))
-		tooLong = int64(text.Len()) > x.cfg.MaxBody
+		_, err = text.ReadFrom(io.LimitReader(x.r.Body, most+1))
+		tooLong = int64(text.Len()) > most
 	}
 	if tooLong {
 		x.drain()
-		return nil, tooLarge("the body is larger than %d bytes", x.cfg.MaxBody)
+		return nil, tooLarge("the body is larger than %d bytes", most)
 	}
 	var timeout interface{ Timeout() bool }
 	switch {

@@ -174,7 +174,7 @@ func (x *exchange) candidates(s selection, links bool, visit func(*resource) err
 		}
 		for _, rec := range page.Records {
 			after = rec.Ordinal
-			r, err := s.rt.parse(rec)
+			r, err := s.rt.parse(rec, x.location)
 			if err != nil {
 				return err
 			}

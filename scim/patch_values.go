@@ -92,6 +92,9 @@ func (p *patcher) merge(into, given *object, path patchPath) error {
 			into.set(name, value)
 		}
 	}
+	if path.def != nil {
+		path.def.nameBy(into, given)
+	}
 	return nil
 }
 
@@ -205,22 +208,37 @@ func (p *patcher) subValue(op patchOp, path patchPath) (any, error) {
 		}
 		return nil, nil
 	}
-	return path.subDef.coerce(op.value, path.String())
+	value := op.value
+	if s, ok := value.(string); ok && path.def.sub("value") != nil {
+		if inner, isJSON := unwrapped(s); isJSON && inner.get(path.sub) != nil {
+			value = inner.get(path.sub)
+		}
+	}
+	return path.subDef.coerce(value, path.String())
 }
 
-// filtered applies an operation to the elements that a filter selects.
+// filtered applies an operation to the elements that a filter selects. Where it
+// selects none, an element of a list is made as the filter describes it; a
+// single value that is another one is left alone (RFC 7644 section 3.5.2.3:
+// noTarget).
 func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
-	list, _ := in.get(path.attr).([]any)
-	if o, ok := in.get(path.attr).(*object); ok {
-		list = []any{o}
+	old := in.get(path.attr)
+	list, isList := old.([]any)
+	if !isList && old != nil {
+		list = []any{old}
 	}
 	if p.work += len(list) * path.filter.size(); p.work > maxPatchWork {
 		return tooLarge("the operations are too much work; use shorter filters")
 	}
 	found := slices.ContainsFunc(list, path.filter.matchesElement)
 	element, creatable := path.filter.element()
-	if !found && !creatable {
+	clears := op.op == "remove" || isEmpty(op.value)
+	switch {
+	case found:
+	case !creatable, !clears && !path.multi(old):
 		return noTarget("%s: the filter selects no value", path)
+	case clears:
+		return nil // what is not there needs no removal
 	}
 	if path.sub != "" {
 		value, err := p.subValue(op, path)
@@ -233,16 +251,18 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		element.set(path.sub, value)
 		return p.appendElement(in, path, list, element)
 	}
-	if op.op == "remove" || isEmpty(op.value) {
-		if op.op == "add" || !found {
+	if clears {
+		if op.op == "add" {
 			return nil
 		}
-		return p.assign(in, path, slices.DeleteFunc(slices.Clone(list), path.filter.matchesElement))
+		return p.assignList(in, path, slices.DeleteFunc(slices.Clone(list), path.filter.matchesElement))
 	}
-	// The element as a whole.
 	value := op.value
 	if one, ok := value.([]any); ok && len(one) == 1 {
 		value = one[0]
+	}
+	if path.plain(list) {
+		return p.filteredPlain(in, path, list, found, value)
 	}
 	given, err := path.def.oneElement(value, path.String())
 	if err != nil || given == nil {
@@ -279,6 +299,60 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		list = cloneValue(list).([]any)
 		onePrimary(list, keep)
 	}
+	return p.assignList(in, path, list)
+}
+
+// filteredPlain puts a value in the place of those that a filter selects in a
+// list of plain values, which are their own "value".
+func (p *patcher) filteredPlain(in *object, path patchPath, list []any, found bool, value any) error {
+	if path.def != nil {
+		var err error
+		if value, err = path.def.coerceOne(value, path.String()); err != nil || value == nil {
+			return err
+		}
+	}
+	if !found {
+		merged, err := p.addAll(list, []any{value})
+		if err != nil {
+			return err
+		}
+		return p.assignList(in, path, merged)
+	}
+	next := make([]any, 0, len(list))
+	placed := false
+	for _, e := range list {
+		switch {
+		case !path.filter.matchesElement(e) && !equalValues(e, value):
+			next = append(next, e)
+		case !placed:
+			next, placed = append(next, value), true
+		}
+	}
+	return p.assignList(in, path, next)
+}
+
+// multi says that the attribute, of which old is the value, is a list.
+func (path patchPath) multi(old any) bool {
+	if path.def != nil {
+		return path.def.multi
+	}
+	_, isList := old.([]any)
+	return isList || old == nil
+}
+
+// plain says that the attribute is a list of plain values.
+func (path patchPath) plain(list []any) bool {
+	if path.def != nil {
+		return path.def.kind != "complex"
+	}
+	return len(list) > 0 && !slices.ContainsFunc(list, func(e any) bool { _, ok := e.(*object); return ok })
+}
+
+// assignList stores the elements of an attribute, which may be a single one.
+func (p *patcher) assignList(in *object, path patchPath, list []any) error {
+	if len(list) == 1 && !path.multi(in.get(path.attr)) {
+		return p.assign(in, path, list[0])
+	}
 	return p.assign(in, path, list)
 }
 
@@ -300,15 +374,12 @@ func (a *attribute) oneElement(v any, path string) (*object, error) {
 }
 
 func (p *patcher) appendElement(in *object, path patchPath, list []any, element *object) error {
-	if path.def != nil && !path.def.multi {
-		return p.assign(in, path, element)
-	}
 	list = append(slices.Clone(list), element)
 	if primary, _ := element.get("primary").(bool); primary {
 		list = cloneValue(list).([]any)
 		onePrimary(list, len(list)-1)
 	}
-	return p.assign(in, path, list)
+	return p.assignList(in, path, list)
 }
 
 // setSub sets or removes a sub-attribute of the selected elements. An element
@@ -333,7 +404,7 @@ func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(a
 		o = cloneValue(o).(*object)
 		if value != nil {
 			o.set(path.sub, value)
-		} else if o.drop(path.sub); onlyLabels(o) {
+		} else if o.drop(path.sub); onlyLabels(o) || path.sub == "value" && path.def.lacksValue(o) {
 			continue
 		}
 		if path.sub == "primary" && value == true && keep < 0 {
@@ -345,10 +416,7 @@ func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(a
 		next = cloneValue(next).([]any)
 		onePrimary(next, keep)
 	}
-	if path.def != nil && !path.def.multi && len(next) == 1 {
-		return p.assign(in, path, next[0])
-	}
-	return p.assign(in, path, next)
+	return p.assignList(in, path, next)
 }
 
 // size is the number of comparisons in a filter.

@@ -142,6 +142,9 @@ func (in *resolvedProjection) keep(all bool, urn string, f field, def *attribute
 	if excludes(in.except, urn, f.name) {
 		return nil, false
 	}
+	if list, ok := f.value.([]any); ok && len(list) == 0 { // a group without members
+		return list, true
+	}
 	whole := all || excludes(in.only, urn, f.name)
 	v := pick(f.value, func(name string) bool {
 		if sub := def.sub(name); sub != nil && sub.returned == "always" {

@@ -49,16 +49,39 @@ func (x *exchange) urlQuery() (listing, error) {
 	return x.bounded(q), nil
 }
 
-// urlValues parses the query string, which url.Query would mend in silence.
+// urlValues parses the query string. Unlike url.Query it mends nothing in
+// silence, and takes a semicolon for the plain character that it is in a query
+// (RFC 3986 section 3.4).
 func (x *exchange) urlValues() (url.Values, error) {
-	if x.r.URL.RawQuery == "" {
-		return nil, nil
-	}
-	values, err := url.ParseQuery(x.r.URL.RawQuery)
-	if err != nil {
-		return nil, badValue("the query string of the URL is malformed")
+	var values url.Values
+	for _, pair := range strings.Split(x.r.URL.RawQuery, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err == nil {
+			value, err = unescapeValue(value)
+		}
+		if err != nil {
+			return nil, badValue("the query string of the URL is malformed")
+		}
+		if values == nil {
+			values = url.Values{}
+		}
+		values.Add(name, value)
 	}
 	return values, nil
+}
+
+// unescapeValue undoes the escapes of a query's value. A plus sign is a space,
+// as forms write it, unless the value writes spaces as %20: then it is a plus
+// sign, as it is in an address.
+func unescapeValue(s string) (string, error) {
+	if strings.Contains(s, "%20") {
+		return url.PathUnescape(s)
+	}
+	return url.QueryUnescape(s)
 }
 
 // urlProjection reads attributes and excludedAttributes alone.

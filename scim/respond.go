@@ -1,6 +1,8 @@
 package scim
 
 import (
+	"hash/fnv"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,11 +16,29 @@ const (
 	mediaJSON = "application/json"
 )
 
-// etag is the entity tag of a version: weak, since two encodings of a
-// resource may differ in their bytes.
-func etag(version int64) string {
-	return `W/"` + strconv.FormatInt(version, 10) + `"`
+// tag is the entity tag of a record: weak, since two encodings of a resource
+// may differ in their bytes. Beside the version it covers the groups that the
+// record shows, whose names can change without it (RFC 9110 section 8.8.3: the
+// tag of a representation).
+func (rec Record) tag() string {
+	tag := append(make([]byte, 0, 40), `W/"`...)
+	tag = strconv.AppendInt(tag, rec.Version, 10)
+	if rec.Type != TypeGroup && len(rec.Links) > 0 {
+		sum := uint64(0) // links come in any order
+		for _, link := range rec.Links {
+			h := fnv.New64a()
+			_, _ = io.WriteString(h, link.ID) // never fails
+			_, _ = io.WriteString(h, "\x00")
+			_, _ = io.WriteString(h, link.Display)
+			sum += h.Sum64()
+		}
+		tag = strconv.AppendUint(append(tag, tagGroups), sum, 16)
+	}
+	return string(append(tag, '"'))
 }
+
+// tagGroups stands before what a tag says of groups.
+const tagGroups = '-'
 
 // respond writes an answer. It is the only place that does.
 func (x *exchange) respond(status int, body []byte) {
@@ -117,10 +137,12 @@ func (x *exchange) appendWhole(dst []byte, rt *resourceType, rec Record) []byte 
 	dst = appendText(dst, `{"id":`, rec.ID)
 	dst = append(dst, ',')
 	dst = append(dst, rec.Doc[1:len(rec.Doc)-1]...)
+	listed := len(rec.Links) > 0 || rt.links == "members" // a group without members says so
+	if listed {
+		dst = append(appendText(dst, ",", rt.links), ":["...)
+	}
 	for i, link := range rec.Links {
-		if i == 0 {
-			dst = append(appendText(dst, ",", rt.links), ":["...)
-		} else {
+		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendText(dst, `{"value":`, link.ID)
@@ -128,21 +150,17 @@ func (x *exchange) appendWhole(dst []byte, rt *resourceType, rec Record) []byte 
 		if link.Display != "" {
 			dst = appendText(dst, `,"display":`, link.Display)
 		}
-		if rt.links == "groups" {
-			dst = append(dst, `,"type":"direct"`...)
-		} else {
-			dst = appendText(dst, `,"type":`, link.Type)
-		}
+		dst = appendText(dst, `,"type":`, rt.linkType(link))
 		dst = append(dst, '}')
 	}
-	if len(rec.Links) > 0 {
+	if listed {
 		dst = append(dst, ']')
 	}
 	dst = appendText(dst, `,"meta":{"resourceType":`, rt.name)
 	dst = rec.Created.UTC().AppendFormat(append(dst, `,"created":"`...), timeLayout)
 	dst = rec.LastModified.UTC().AppendFormat(append(dst, `","lastModified":"`...), timeLayout)
 	dst = appendText(dst, `","location":`, x.location(rec.Ref))
-	dst = appendText(dst, `,"version":`, etag(rec.Version))
+	dst = appendText(dst, `,"version":`, rec.tag())
 	return append(dst, "}}"...)
 }
 
@@ -157,7 +175,7 @@ func (x *exchange) respondResource(status int, rt *resourceType, rec Record, p *
 	if err != nil {
 		return err
 	}
-	x.w.Header().Set("ETag", etag(rec.Version))
+	x.w.Header().Set("ETag", rec.tag())
 	if status == http.StatusCreated {
 		x.w.Header().Set("Location", x.location(rec.Ref))
 	}

@@ -71,6 +71,9 @@ type attribute struct {
 	mutability string // "readWrite", "readOnly", "immutable", "writeOnly"
 	returned   string // "default", "always", "never", "request"
 	subs       map[string]*attribute
+	order      []*attribute // subs, each once
+	needsValue bool         // an element without its value is refused: roles, entitlements
+	label      string       // the sub-attribute that names a value where nothing else does; see nameBy
 }
 
 // sub returns the declared sub-attribute, or nil.
@@ -152,7 +155,7 @@ func compileAttributes(list schema.Attributes, path string) ([]*attribute, map[s
 			return nil, nil, fmt.Errorf("%s: the name occurs twice", at)
 		}
 		var err error
-		if _, a.subs, err = compileAttributes(def.SubAttributes(), at+"."); err != nil {
+		if a.order, a.subs, err = compileAttributes(def.SubAttributes(), at+"."); err != nil {
 			return nil, nil, err
 		}
 		order = append(order, a)
@@ -217,6 +220,11 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 		if id := rt.core.attrs[rt.links].sub("value"); id != nil {
 			id.caseExact = true // as the id itself
 		}
+		if decl.Name == TypeUser {
+			for _, name := range [...]string{"roles", "entitlements"} {
+				rt.core.attrs[name].needsValue = true
+			}
+		}
 		for _, def := range decl.Extensions {
 			ext, err := compileSchema(def)
 			if err != nil {
@@ -224,6 +232,9 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 			}
 			if rt.extension(ext.urn) != nil || strings.EqualFold(ext.urn, rt.core.urn) {
 				return nil, fmt.Errorf("type %s: the schema %s is declared twice", decl.Name, ext.urn)
+			}
+			if manager := ext.attrs["manager"]; manager != nil && ext.urn == enterpriseURN {
+				manager.label = "displayName"
 			}
 			rt.extensions = append(rt.extensions, &ext)
 		}
@@ -278,8 +289,9 @@ func (p attrPath) leaf() *attribute {
 }
 
 // resolve reads an attribute name: plain, dotted, qualified with the URN of
-// the core or of an extension, in any letter case. A plain name that only an
-// extension declares is taken for that one (Entra sends "manager").
+// the core or of an extension, in any letter case. A name without an
+// extension's URN that only an extension declares is taken for that one (Entra
+// sends "manager").
 func (rt *resourceType) resolve(text string) (attrPath, bool) {
 	rest := text
 	var in *container
@@ -316,7 +328,7 @@ func (rt *resourceType) resolve(text string) (attrPath, bool) {
 	if in != nil {
 		p.def = lookup(in.attrs, name)
 	}
-	if p.def == nil && in == &rt.core && rest == text {
+	if p.def == nil && in == &rt.core {
 		for _, ext := range rt.extensions {
 			if def := lookup(ext.attrs, name); def != nil {
 				p.urn, p.def = ext.urn, def

@@ -69,7 +69,7 @@ const opChanges = "list changes"
 // extends reports whether a delta can be folded into prev. What a delta cannot
 // make up for, because nothing else lists it, prev has to prove.
 func (c *collector) extends(prev *Snapshot) bool {
-	return prev != nil && prev.Kind == c.info.Kind && prev.Connection == c.info.Connection &&
+	return prev != nil && SameKind(prev.Kind, c.info.Kind) && prev.Connection == c.info.Connection &&
 		prev.Proven.Has(FactUsers|c.info.Lists&FactManagers)
 }
 

@@ -37,6 +37,8 @@ const (
 	FactGroups                        // a group that is not listed does not exist
 	FactMemberships                   // who is not listed in a group is not in it
 	FactManagers                      // who has no manager key has no manager there
+
+	FactAll = FactUsers | FactGroups | FactMemberships | FactManagers
 )
 
 var factWords = [...]string{"users", "groups", "memberships", "managers"}

@@ -30,8 +30,7 @@ type Source interface {
 
 // Info describes a source.
 type Info struct {
-	// Kind names the provider: "okta", "entra", "salesforce", "onelogin",
-	// "rippling", "scim", or a word of your own.
+	// Kind names the provider: one of the Kind constants, or a word of your own.
 	Kind string
 	// Connection names one configured instance of the provider, unique within
 	// a tenant. A person is identified by connection and ID together (S1).
@@ -77,15 +76,6 @@ type Matcher interface {
 	Match(ctx context.Context, query string) iter.Seq2[string, error]
 }
 
-// A OneReader reads one user now. Use [ReadUser], which falls back to a full
-// listing.
-type OneReader interface {
-	Source
-	// User returns the user with the given ID, or an error that matches
-	// ErrNotFound if the provider itself says that there is none.
-	User(ctx context.Context, id string) (User, error)
-}
-
 // A Checker tests a connection: address, credentials, permissions. Use
 // [Check], which falls back to reading the first user.
 type Checker interface {
@@ -123,24 +113,6 @@ func Match(ctx context.Context, src Source, query string) iter.Seq2[string, erro
 	return func(yield func(string, error) bool) {
 		yield("", &Error{Kind: src.Info().Kind, Op: "match", Reason: ErrUnsupported})
 	}
-}
-
-// ReadUser returns one user: by a direct read where the source can, else by
-// listing until it is found. The error matches ErrNotFound only if the
-// directory was seen to its end or the provider said so.
-func ReadUser(ctx context.Context, src Source, id string) (User, error) {
-	if r, ok := As[OneReader](src); ok {
-		return r.User(ctx, id)
-	}
-	for u, err := range src.Users(ctx) {
-		if err != nil {
-			return User{}, err
-		}
-		if u.ID == id {
-			return u, nil
-		}
-	}
-	return User{}, &Error{Kind: src.Info().Kind, Op: "read user", Reason: ErrNotFound}
 }
 
 // Check tests the connection: with the source's own check where it has one,

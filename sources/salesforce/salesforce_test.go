@@ -195,8 +195,9 @@ func TestScope(t *testing.T) {
 	assert.Equal(t, []string{"005000000000001AAA", "005000000000006AAA"}, ids)
 	assert.Equal(t, "SELECT Id FROM User WHERE (Id != NULL) AND (UserType = 'CloudIntegrationUser' OR Title = 'CEO')", org.queries[1])
 
-	_, err = src.User(t.Context(), "005000000000005AAA")
-	require.ErrorIs(t, err, sources.ErrNotFound, "outside of the scope")
+	one, err := src.One(t.Context(), "005000000000005AAA")
+	require.NoError(t, err)
+	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one, "outside of the scope")
 }
 
 func TestMatchErrors(t *testing.T) {
@@ -218,17 +219,19 @@ func TestMatchErrors(t *testing.T) {
 	require.ErrorContains(t, err, "with those of Config.Scope")
 }
 
-func TestReadUser(t *testing.T) {
+func TestReadOne(t *testing.T) {
 	org := newFakeOrg(t)
 	src := org.source(nil)
-	u, err := src.User(t.Context(), "005000000000002") // the short form of the ID
+	one, err := src.One(t.Context(), "005000000000002") // the short form of the ID
 	require.NoError(t, err)
-	assert.Equal(t, "005000000000002AAA", u.ID)
+	assert.Equal(t, "005000000000002AAA", one.User.ID)
+	assert.Equal(t, sources.FactUsers|sources.FactManagers, one.Proven)
 
 	asked := org.requests
 	for _, id := range []string{"", "nobody", "' OR Id != '", "005000000000002AA'"} {
-		_, err = src.User(t.Context(), id)
-		require.ErrorIs(t, err, sources.ErrNotFound)
+		one, err = src.One(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, sources.One{Proven: sources.FactUsers}, one)
 	}
 	assert.Equal(t, asked, org.requests, "no record has such an ID")
 }

@@ -1,21 +1,20 @@
 package hierarchy
 
-// settle takes back the edges that would close a cycle (rule S24).
+// breakCycles takes back the edges that would close a cycle (rule S24).
 //
-// An edge is new if it differs from the current one. As long as a cycle has a
-// new edge, all its new edges give way to the current ones. That may uncover
-// another cycle, so it goes on until none is left that has a new edge. Cycles
-// have no person in common, because nobody has two managers: treating one
-// leaves the others as they are, and the order in which they are treated does
-// not matter. Whoever was on a cycle has the finding Cycle, and so has whoever
-// is on one that consists of current edges; those stay.
+// An edge is new if it differs from the current one. All new edges of a cycle
+// are replaced by the current ones. That may close another cycle, so this is
+// repeated until no cycle has a new edge. Two cycles have no person in common,
+// because nobody has two managers, so the order in which cycles are treated
+// does not matter. Everybody who was on a cycle gets the finding Cycle, and so
+// does everybody on a cycle of current edges, which stays.
 //
-// An edge that is not new, or has been taken back, never changes again. Each
-// chain of such edges is contracted to its top, so that only new edges are
-// walked, each is taken back at most once, and long chains with many cycles
-// take no more than nearly linear time.
-func (c *Chart) settle() {
-	s := settler{Chart: c, top: make([]int32, len(c.manager))}
+// An edge that is not new, or has been taken back, is kept: it never changes
+// again. Each chain of kept edges is contracted to its top, so that only new
+// edges are walked. Each is taken back at most once, and the time is nearly
+// linear also for long chains with many cycles.
+func (c *Chart) breakCycles() {
+	s := cycleBreaker{Chart: c, top: make([]int32, len(c.manager))}
 	for i := range s.top {
 		s.top[i] = int32(i)
 	}
@@ -31,18 +30,19 @@ func (c *Chart) settle() {
 	}
 }
 
-// A settler is the state of settle.
-type settler struct {
+// A cycleBreaker is the state of breakCycles.
+type cycleBreaker struct {
 	*Chart
-	// top leads from everybody whose edge is kept towards the end of the chain
-	// of kept edges. The end is its own top: nobody's report, somebody with a
-	// new edge, or one person of a cycle of current edges.
+	// top links everybody whose edge is kept to somebody further up the chain
+	// of kept edges. The end of the chain is linked to itself: a person without
+	// a manager, one with a new edge, or one person of a cycle of current edges.
 	top []int32
-	// skip leads from everybody with a Cycle finding towards the next one up
-	// the chain of kept edges without. It is made when first needed.
+	// skip links everybody whom markChain has given a finding to somebody
+	// further up the chain of kept edges, and everybody else to themselves. It
+	// is made when first needed.
 	skip []int32
-	// path holds the people with new edges from the start of the walk to where
-	// it is, and state how far each has come.
+	// path holds the people with new edges from the start of the walk to its
+	// present position. state is about people with new edges.
 	path  []int32
 	state []progress
 }
@@ -52,11 +52,11 @@ type progress uint8
 const (
 	unseen progress = iota
 	onPath
-	done // the edge is settled, and so are all above it
+	done // the edge is final, and so are all above it
 )
 
 // keep contracts the current edge of i, which is not going to change.
-func (s *settler) keep(i int32) {
+func (s *cycleBreaker) keep(i int32) {
 	manager := s.manager[i]
 	if manager == None {
 		return
@@ -77,9 +77,9 @@ func (s *settler) keep(i int32) {
 	}
 }
 
-// walk follows new edges up from start, taking back those that are on a cycle,
-// until everybody on the way leads to no cycle that has one.
-func (s *settler) walk(start int32) {
+// walk follows new edges up from start and takes back those that are on a
+// cycle, until no new edge above start is on one.
+func (s *cycleBreaker) walk(start int32) {
 	if s.state == nil {
 		s.state = make([]progress, len(s.manager))
 	}
@@ -104,14 +104,14 @@ func (s *settler) walk(start int32) {
 	}
 }
 
-func (s *settler) push(i int32) {
+func (s *cycleBreaker) push(i int32) {
 	s.path = append(s.path, i)
 	s.state[i] = onPath
 }
 
 // takeBack undoes the new edges of the cycle that the path from first to its
 // end closes.
-func (s *settler) takeBack(first int32) {
+func (s *cycleBreaker) takeBack(first int32) {
 	from := len(s.path) - 1
 	for s.path[from] != first {
 		from--
@@ -133,7 +133,7 @@ func (s *settler) takeBack(first int32) {
 
 // markChain gives the finding Cycle to everybody on the chain of kept edges
 // from i up to its top, the top itself excepted.
-func (s *settler) markChain(i int32) {
+func (s *cycleBreaker) markChain(i int32) {
 	if s.skip == nil {
 		s.skip = make([]int32, len(s.manager))
 		for j := range s.skip {
@@ -146,8 +146,7 @@ func (s *settler) markChain(i int32) {
 	}
 }
 
-// end returns where the links from i end, and shortens the way for the next
-// time.
+// end returns the end of the chain of links from i, and shortens the chain.
 func end(links []int32, i int32) int32 {
 	for links[i] != i {
 		links[i] = links[links[i]]
