@@ -36,7 +36,7 @@ var mayImport = map[string]string{
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "timezone internal/extension",
 
-	"scim":                      "sources",
+	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
 	"scim/internal/elimitytest": "scim",
 	"scim/internal/clienttest":  "",

@@ -88,15 +88,6 @@ type BatchMatcher interface {
 	UsersAndMatches(ctx context.Context, queries []string) (users iter.Seq2[User, error], match func(query string) iter.Seq2[string, error])
 }
 
-// A OneReader reads one user now. Use [ReadUser], which falls back to a full
-// listing.
-type OneReader interface {
-	Source
-	// User returns the user with the given ID, or an error that matches
-	// ErrNotFound if the provider itself says that there is none.
-	User(ctx context.Context, id string) (User, error)
-}
-
 // A Checker tests a connection: address, credentials, permissions. Use
 // [Check], which falls back to reading the first user.
 type Checker interface {
@@ -134,24 +125,6 @@ func Match(ctx context.Context, src Source, query string) iter.Seq2[string, erro
 	return func(yield func(string, error) bool) {
 		yield("", &Error{Kind: src.Info().Kind, Op: "match", Reason: ErrUnsupported})
 	}
-}
-
-// ReadUser returns one user: by a direct read where the source can, else by
-// listing until it is found. The error matches ErrNotFound only if the
-// directory was seen to its end or the provider said so.
-func ReadUser(ctx context.Context, src Source, id string) (User, error) {
-	if r, ok := As[OneReader](src); ok {
-		return r.User(ctx, id)
-	}
-	for u, err := range src.Users(ctx) {
-		if err != nil {
-			return User{}, err
-		}
-		if u.ID == id {
-			return u, nil
-		}
-	}
-	return User{}, &Error{Kind: src.Info().Kind, Op: "read user", Reason: ErrNotFound}
 }
 
 // Check tests the connection: with the source's own check where it has one,

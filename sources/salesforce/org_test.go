@@ -36,7 +36,7 @@ func TestRefusals(t *testing.T) {
 			second(read(src.Users(t.Context()))),
 			second(read(src.Match(t.Context(), "Id != null"))),
 			second(read(src.Groups(t.Context()))),
-			second(src.User(t.Context(), "005000000000001AAA")),
+			second(src.One(t.Context(), "005000000000001AAA")),
 			src.Check(t.Context()),
 		} {
 			require.ErrorIs(t, err, c.want, code)

@@ -255,19 +255,24 @@ func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return s.users(ctx, "list users", s.scope)
 }
 
-// User implements sources.OneReader. A user outside of Config.Scope is not
-// found.
-func (s *Source) User(ctx context.Context, id string) (sources.User, error) {
-	const op = "read user"
+// One implements sources.OneReader. A user outside of Config.Scope is not
+// found. Groups and answers to queries are left to the listings of
+// sources.ReadOne: an org's groups hold roles and territories, which no single
+// request resolves.
+func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
+	const op = "read one"
 	if !idForm.MatchString(id) {
 		// No record has such an ID, and Salesforce answers with a malformed
 		// query rather than with nothing.
-		return sources.User{}, &sources.Error{Kind: kind, Op: op, Reason: sources.ErrNotFound, Err: errors.New("not a Salesforce ID")}
+		return sources.One{Proven: sources.FactUsers}, nil
 	}
 	for u, err := range s.users(ctx, op, soql.All(soql.Equal("Id", soql.LongID(id)), s.scope)) {
-		return u, err
+		if err != nil {
+			return sources.One{}, err
+		}
+		return sources.One{Found: true, User: u, Proven: sources.FactUsers | sources.FactManagers}, nil
 	}
-	return sources.User{}, &sources.Error{Kind: kind, Op: op, Reason: sources.ErrNotFound}
+	return sources.One{Proven: sources.FactUsers}, nil
 }
 
 // users lists the users that a condition selects.

@@ -196,8 +196,9 @@ func TestScope(t *testing.T) {
 	assert.Equal(t, []string{"005000000000001AAA", "005000000000006AAA"}, ids)
 	assert.Equal(t, "SELECT Id FROM User WHERE Id != NULL AND (UserType = 'CloudIntegrationUser' OR Title = 'CEO')", org.queries[1])
 
-	_, err = src.User(t.Context(), "005000000000005AAA")
-	require.ErrorIs(t, err, sources.ErrNotFound, "outside of the scope")
+	one, err := src.One(t.Context(), "005000000000005AAA")
+	require.NoError(t, err)
+	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one, "outside of the scope")
 }
 
 // joinedOrg is an org with permission sets, logins and a lookup to follow.
@@ -246,11 +247,12 @@ func TestSemiJoins(t *testing.T) {
 	users, err := read(src.Users(t.Context()))
 	require.NoError(t, err)
 	assert.Len(t, users, 4)
-	u, err := src.User(t.Context(), "005000000000001AAA")
+	one, err := src.One(t.Context(), "005000000000001AAA")
 	require.NoError(t, err)
-	assert.Equal(t, "Ada", u.GivenName)
-	_, err = src.User(t.Context(), "005000000000002AAA")
-	require.ErrorIs(t, err, sources.ErrNotFound, "frozen, so outside of the scope")
+	assert.Equal(t, "Ada", one.User.GivenName)
+	one, err = src.One(t.Context(), "005000000000002AAA")
+	require.NoError(t, err)
+	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one, "frozen, so outside of the scope")
 	groups, err := read(src.Groups(t.Context()))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"005000000000001AAA", "005000000000003AAA", "005000000000004AAA"}, groups[1].Members)
@@ -282,17 +284,19 @@ func TestMatchErrors(t *testing.T) {
 	require.ErrorContains(t, err, "with those of Config.Scope")
 }
 
-func TestReadUser(t *testing.T) {
+func TestReadOne(t *testing.T) {
 	org := newFakeOrg(t)
 	src := org.source(nil)
-	u, err := src.User(t.Context(), "005000000000002") // the short form of the ID
+	one, err := src.One(t.Context(), "005000000000002") // the short form of the ID
 	require.NoError(t, err)
-	assert.Equal(t, "005000000000002AAA", u.ID)
+	assert.Equal(t, "005000000000002AAA", one.User.ID)
+	assert.Equal(t, sources.FactUsers|sources.FactManagers, one.Proven)
 
 	asked := org.requests
 	for _, id := range []string{"", "nobody", "' OR Id != '", "005000000000002AA'"} {
-		_, err = src.User(t.Context(), id)
-		require.ErrorIs(t, err, sources.ErrNotFound)
+		one, err = src.One(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, sources.One{Proven: sources.FactUsers}, one)
 	}
 	assert.Equal(t, asked, org.requests, "no record has such an ID")
 }

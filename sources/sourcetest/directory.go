@@ -206,18 +206,36 @@ func (d *Directory) UsersAndMatches(ctx context.Context, _ []string) (iter.Seq2[
 	return d.Users(ctx), func(query string) iter.Seq2[string, error] { return d.Match(ctx, query) }
 }
 
-// User implements sources.OneReader.
-func (d *Directory) User(ctx context.Context, id string) (sources.User, error) {
+// One implements sources.OneReader. A query that is not one of the directory's
+// is left unanswered.
+func (d *Directory) One(ctx context.Context, id string, queries ...string) (sources.One, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.request(ctx, "read user"); err != nil {
-		return sources.User{}, err
+	if err := d.request(ctx, "read one"); err != nil {
+		return sources.One{}, err
 	}
 	u, ok := d.users[id]
 	if !ok {
-		return sources.User{}, &sources.Error{Kind: d.info.Kind, Op: "read user", Reason: sources.ErrNotFound}
+		return sources.One{Proven: d.info.Lists & sources.FactUsers}, nil
 	}
-	return u.Clone(), nil
+	one := sources.One{
+		Found: true, User: u.Clone(),
+		Proven: d.info.Lists & (sources.FactUsers | sources.FactMemberships | sources.FactManagers),
+	}
+	for _, groupID := range sortedKeys(d.groups) {
+		if g := d.groups[groupID]; slices.Contains(g.Members, id) {
+			one.Groups = append(one.Groups, sources.Group{ID: g.ID, Name: g.Name})
+		}
+	}
+	for _, query := range queries {
+		if ids, known := d.matches[query]; known {
+			if one.Matches == nil {
+				one.Matches = map[string]bool{}
+			}
+			one.Matches[query] = slices.Contains(ids, id)
+		}
+	}
+	return one, nil
 }
 
 // Check implements sources.Checker.

@@ -98,7 +98,7 @@ const (
 //   - core: info, users, groups, restart, break, cancel, owned values,
 //     concurrent
 //   - for what the harness can show: requests, and each Fault
-//   - for abilities of the source: match, bad query, batch match, read user,
+//   - for abilities of the source: match, bad query, batch match, read one,
 //     check, delta, expired cursor
 func Test(t *testing.T, h Harness) {
 	for _, problem := range h.problems(t) {
