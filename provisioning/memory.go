@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/usher-go/usher/internal/address"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -29,10 +30,19 @@ type memoryTenant struct {
 	byRef    memoryIndex[sources.Ref] // managed members by identity
 	done     map[string]string        // action key to member ID
 	effects  []Effect
-	plans    map[string][]byte // by hash, as JSON
+	plans    map[string]memoryPlan // by hash
+	saved    int                   // how often a plan was saved
 	records  []Record
 	revision int
 	lock     chan struct{} // holds a token while the tenant is free
+}
+
+// A memoryPlan is a saved plan as JSON, which connection it is about everybody
+// of ("" for a part), and when it was saved last, by the count of saves.
+type memoryPlan struct {
+	json       []byte
+	connection string
+	saved      int
 }
 
 var (
@@ -48,7 +58,7 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	t := m.tenants[name]
 	if t == nil {
 		t = &memoryTenant{
-			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string][]byte),
+			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string]memoryPlan),
 			byEmail: make(memoryIndex[string]), byRef: make(memoryIndex[sources.Ref]), lock: make(chan struct{}, 1),
 		}
 		t.lock <- struct{}{}
@@ -68,15 +78,14 @@ func (m *Memory) Put(tenant string, member Member) Member {
 	return m.tenant(tenant).put(member)
 }
 
-// Delete removes a member as the host itself would, with the keys of what was
-// done to it, so that the person can be created again.
+// Delete removes a member as the host itself would. The keys of what was done
+// to it stay, so that no old plan makes it again.
 func (m *Memory) Delete(tenant, memberID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tenant(tenant)
 	t.unindex(memberID)
 	delete(t.members, memberID)
-	maps.DeleteFunc(t.done, func(_, id string) bool { return id == memberID })
 }
 
 // Members implements Store. The members are yielded in the order of their IDs.
@@ -100,7 +109,7 @@ func (m *Memory) Members(ctx context.Context, tenant string) iter.Seq2[Member, e
 // Apply implements Store.
 func (m *Memory) Apply(ctx context.Context, tenant string, actions []Action) ([]Result, error) {
 	results := make([]Result, 0, len(actions))
-	for group := range Groups(actions) {
+	for group := range CommitGroups(actions) {
 		if err := ctx.Err(); err != nil {
 			return results, err
 		}
@@ -119,7 +128,7 @@ func (t *memoryTenant) apply(group []Action, actor string) []Result {
 		a := &group[i]
 		results[i] = Result{Key: a.Key, Kind: a.Kind, MemberID: a.Member.ID}
 		if _, results[i].Repeated = t.done[a.Key]; !results[i].Repeated {
-			failure = cmp.Or(failure, t.check(a))
+			failure = cmp.Or(failure, t.check(a), t.checkNeeds(a, group))
 		}
 	}
 	failure = cmp.Or(failure, t.checkUnique(group, results))
@@ -140,6 +149,16 @@ func (t *memoryTenant) check(a *Action) error {
 	member, exists := t.members[a.Member.ID]
 	if exists == (a.Kind == KindCreate) || member.Revision != a.Revision {
 		return fmt.Errorf("%s %s: %w", a.Kind, a.Member.ID, ErrStale)
+	}
+	return a.Check(&member)
+}
+
+// checkNeeds tells whether what an action needs is done, or is done with it.
+func (t *memoryTenant) checkNeeds(a *Action, group []Action) error {
+	for _, key := range a.Needs {
+		if _, done := t.done[key]; !done && !slices.ContainsFunc(group, func(b Action) bool { return b.Key == key }) {
+			return fmt.Errorf("%s %s: %w", a.Kind, a.Member.ID, ErrNeeds)
+		}
 	}
 	return nil
 }
@@ -174,7 +193,7 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 // do writes one action with everything that belongs to it.
 func (t *memoryTenant) do(a *Action, actor string) {
 	member := a.Member.Clone()
-	member.Protected = t.members[member.ID].Protected
+	member.Protected, member.Subject = t.members[member.ID].Protected, t.members[member.ID].Subject
 	t.put(member)
 	t.done[a.Key] = member.ID
 	t.effects = append(t.effects, a.Effects...)
@@ -210,7 +229,7 @@ func memoryKeys(m *Member) (email string, ref sources.Ref) {
 	if m.Managed {
 		ref = m.Ref()
 	}
-	return addressKey(m.Email), ref
+	return address.Key(m.Email), ref
 }
 
 // A memoryIndex holds the IDs of the members who have something. Nobody is
@@ -272,19 +291,42 @@ func (m *Memory) SavePlan(_ context.Context, tenant string, p *Plan) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tenant(tenant).plans[p.Hash] = stored.Bytes()
+	t := m.tenant(tenant)
+	t.saved++
+	saved := memoryPlan{json: stored.Bytes(), saved: t.saved}
+	if p.About == nil {
+		saved.connection = p.Connection
+	}
+	t.plans[p.Hash] = saved
 	return nil
 }
 
 // Plan implements PlanStore.
 func (m *Memory) Plan(_ context.Context, tenant, hash string) (*Plan, error) {
 	m.mu.Lock()
-	stored := m.tenant(tenant).plans[hash]
+	stored := m.tenant(tenant).plans[hash].json
 	m.mu.Unlock()
 	if stored != nil {
 		return ReadPlan(stored)
 	}
 	return nil, fmt.Errorf("%w: %.12s", ErrNoPlan, hash)
+}
+
+// Superseded implements PlanStore.
+func (m *Memory) Superseded(_ context.Context, tenant, hash string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	plans := m.tenant(tenant).plans
+	plan := plans[hash]
+	if plan.connection == "" {
+		return false, nil
+	}
+	for _, other := range plans {
+		if other.connection == plan.connection && other.saved > plan.saved {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Audit implements AuditLog.

@@ -1,7 +1,6 @@
-package assignment_test
+package provisioning
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,13 +26,9 @@ func directory() *sources.Snapshot {
 	}
 }
 
-// govern returns the ID of the assignment that governs each user, "" for none.
-func govern(rules assignment.Rules, snapshot *sources.Snapshot) []string {
-	at := rules.Govern(snapshot, func(ids []string, into []int32) {
-		for k, id := range ids {
-			into[k] = int32(slices.IndexFunc(snapshot.Users, func(u sources.User) bool { return u.ID == id }))
-		}
-	})
+// governIDs returns the ID of the assignment that governs each user, "" for none.
+func governIDs(rules assignment.Rules, snapshot *sources.Snapshot) []string {
+	at := governed(&rules, snapshot).governing
 	ids := make([]string, len(at))
 	for i, position := range at {
 		if a := rules.At(position); a != nil {
@@ -71,7 +66,7 @@ func TestGovernSelectors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rules := assignment.Rules{Assignments: []assignment.Assignment{{ID: "a", Match: test.match}}}
-			for i, id := range govern(rules, directory()) {
+			for i, id := range governIDs(rules, directory()) {
 				require.Equal(t, test.want[i], id == "a", "u%d", i)
 			}
 		})
@@ -84,11 +79,11 @@ func TestGovernOrder(t *testing.T) {
 	one := assignment.Assignment{ID: "one", Match: assignment.Match{Groups: []string{"g1"}}}
 	two := assignment.Assignment{ID: "two", Match: assignment.Match{Query: "Q1"}}
 	rest := assignment.Assignment{ID: "rest"}
-	require.Equal(t, []string{"one", "one", "two"}, govern(assignment.Rules{Assignments: []assignment.Assignment{one, two}}, directory()))
-	require.Equal(t, []string{"one", "two", "two"}, govern(assignment.Rules{Assignments: []assignment.Assignment{two, one}}, directory()))
-	require.Equal(t, []string{"rest", "two", "two"}, govern(assignment.Rules{Assignments: []assignment.Assignment{two}, Default: &rest}, directory()))
-	require.Equal(t, []string{"", "two", "two"}, govern(assignment.Rules{Assignments: []assignment.Assignment{two}}, directory()))
-	require.Equal(t, []string{"rest", "rest", "rest"}, govern(assignment.Rules{Default: &rest}, directory()))
+	require.Equal(t, []string{"one", "one", "two"}, governIDs(assignment.Rules{Assignments: []assignment.Assignment{one, two}}, directory()))
+	require.Equal(t, []string{"one", "two", "two"}, governIDs(assignment.Rules{Assignments: []assignment.Assignment{two, one}}, directory()))
+	require.Equal(t, []string{"rest", "two", "two"}, governIDs(assignment.Rules{Assignments: []assignment.Assignment{two}, Default: &rest}, directory()))
+	require.Equal(t, []string{"", "two", "two"}, governIDs(assignment.Rules{Assignments: []assignment.Assignment{two}}, directory()))
+	require.Equal(t, []string{"rest", "rest", "rest"}, governIDs(assignment.Rules{Default: &rest}, directory()))
 }
 
 // Two narrowing assignments do not see each other's answers.
@@ -98,7 +93,7 @@ func TestGovernNarrowsEachByItsOwnAnswer(t *testing.T) {
 		{ID: "b", Match: assignment.Match{Groups: []string{"g2"}, Query: "Q2"}},
 		{ID: "c", Match: assignment.Match{Groups: []string{"g1", "g2"}, Query: "Q1"}},
 	}}
-	require.Equal(t, []string{"", "a", "c"}, govern(rules, directory()))
+	require.Equal(t, []string{"", "a", "c"}, governIDs(rules, directory()))
 }
 
 // L1: a group that stands twice in a listing has the members of both, in
@@ -107,63 +102,48 @@ func TestGovernJoinsAGroupListedTwice(t *testing.T) {
 	rules := assignment.Rules{Assignments: []assignment.Assignment{{ID: "a", Match: assignment.Match{Groups: []string{"g"}}}}}
 	snapshot := directory()
 	snapshot.Groups = []sources.Group{{ID: "g", Members: []string{"u0"}}, {ID: "g", Members: []string{"u2"}}}
-	require.Equal(t, []string{"a", "", "a"}, govern(rules, snapshot))
+	require.Equal(t, []string{"a", "", "a"}, governIDs(rules, snapshot))
 }
 
-func TestPositions(t *testing.T) {
-	rules := assignment.Rules{Assignments: []assignment.Assignment{{ID: "a"}, {ID: "b"}}, Default: &assignment.Assignment{ID: "rest"}}
-	for id, want := range map[string]int32{"a": 0, "b": 1, "rest": 2, "gone": assignment.Unmatched, "": assignment.Unmatched} {
-		require.Equal(t, want, rules.Position(id), id)
-	}
-	require.Equal(t, "b", rules.At(1).ID)
-	require.Equal(t, "rest", rules.At(2).ID)
-	require.Nil(t, rules.At(assignment.Unmatched))
-	require.Nil(t, rules.At(-2))
-}
-
-// S12: what decides has to be proved, and only that; S21 names unknown groups.
-func TestEvidence(t *testing.T) {
+// S44: whoever is not certainly in an assignment's match, nor certainly out of
+// it, is open; a listed membership is an answer, a missing list is none. S21
+// names unknown groups.
+func TestGovernWithoutEvidence(t *testing.T) {
 	rules := assignment.Rules{Assignments: []assignment.Assignment{
 		{ID: "a", Match: assignment.Match{Groups: []string{"g1", "gX"}}},
-		{ID: "b", Match: assignment.Match{Groups: []string{"gX"}}},
-		{ID: "c", Match: assignment.Match{Query: "Q2"}},
-		{ID: "d", Match: assignment.Match{Query: "Q3"}},
-		{ID: "e", Match: assignment.Match{Query: "Q3"}},
+		{ID: "b", Match: assignment.Match{Query: "Q1"}},
+		{ID: "c", Match: assignment.Match{Query: "Q3", Attributes: map[string]sources.Values{"site": {"office"}}}},
 	}}
-	require.Equal(t, []string{"Q2", "Q3"}, rules.Queries())
-
-	snapshot := directory()
-	e := rules.Evidence(snapshot)
-	require.Equal(t, assignment.Evidence{Groups: true, Queries: []string{"Q3"}, UnknownGroups: []string{"gX"}}, e)
-	require.False(t, e.Complete())
-
-	snapshot.Matches["Q3"] = nil // answered: nobody
-	require.True(t, rules.Evidence(snapshot).Complete())
-
-	for _, fact := range []sources.Facts{sources.FactGroups, sources.FactMemberships} {
-		snapshot.Proven = (sources.FactUsers | sources.FactGroups | sources.FactMemberships) &^ fact
-		e = rules.Evidence(snapshot)
-		require.False(t, e.Complete(), "%s are not proved", fact)
-		require.Empty(t, e.UnknownGroups, "a list that is not proved makes no group unknown")
+	open := func(change func(*sources.Snapshot)) (governing []int32, open []bool, unknown []string) {
+		snapshot := directory()
+		snapshot.Matches["Q3"] = nil // answered: nobody
+		change(snapshot)
+		g := governed(&rules, snapshot)
+		for user := range snapshot.Users {
+			open = append(open, g.isOpen(int32(user)))
+		}
+		return g.governing, open, g.unknownGroups
 	}
-
-	snapshot.Proven = 0
-	all := assignment.Rules{Assignments: []assignment.Assignment{{ID: "a", Match: assignment.Match{All: true}}}}
-	require.True(t, all.Evidence(snapshot).Complete(), "no group decides, so none needs a proof")
+	governing, isOpen, unknown := open(func(*sources.Snapshot) {})
+	require.Equal(t, []int32{0, 0, 1}, governing)
+	require.Equal(t, []bool{false, false, false}, isOpen)
+	require.Equal(t, []string{"gX"}, unknown)
+	for _, fact := range []sources.Facts{sources.FactGroups, sources.FactMemberships} {
+		_, isOpen, unknown = open(func(s *sources.Snapshot) { s.Proven &^= fact })
+		require.Equal(t, []bool{false, false, true}, isOpen, "without %s: who is listed in g1 is in it, and u2 may be in gX or g1", fact)
+		require.Equal(t, fact != sources.FactGroups, len(unknown) > 0, "a list that is not proved makes no group unknown")
+	}
+	governing, isOpen, _ = open(func(s *sources.Snapshot) { delete(s.Matches, "Q1") })
+	require.Equal(t, []bool{false, false, true}, isOpen, "the others are governed by what stands above")
+	require.Equal(t, int32(0), governing[1])
+	_, isOpen, _ = open(func(s *sources.Snapshot) { delete(s.Matches, "Q3") })
+	require.Equal(t, []bool{false, false, false}, isOpen, "nobody else has the attribute that narrows the query")
 }
 
-// The default is Manual: no admin's work is overwritten because nothing was
-// said (R114).
-func TestModes(t *testing.T) {
-	for text, want := range map[string]assignment.Mode{"": assignment.Manual, "manual": assignment.Manual, "automatic": assignment.Automatic} {
-		mode := assignment.Automatic
-		require.NoError(t, mode.UnmarshalText([]byte(text)))
-		require.Equal(t, want, mode)
+func governed(rules *assignment.Rules, snapshot *sources.Snapshot) governance {
+	table := newIDTable(len(snapshot.Users), func(i int32) string { return snapshot.Users[i].ID })
+	for i := range snapshot.Users {
+		table.add(int32(i))
 	}
-	var mode assignment.Mode
-	require.ErrorContains(t, mode.UnmarshalText([]byte("auto")), "want manual or automatic")
-	text, err := assignment.Automatic.MarshalText()
-	require.NoError(t, err)
-	require.Equal(t, "automatic", string(text))
-	require.Equal(t, "manual", assignment.Manual.String())
+	return govern(rules, snapshot, table)
 }

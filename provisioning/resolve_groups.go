@@ -6,17 +6,30 @@ import (
 )
 
 // groups are the sets of persons whose actions must commit together: whoever
-// takes an address, and who gives it up (S2).
+// takes an address and who gives it up (S2), whose edges are free of circles
+// only together (S24), and who get seats from one another.
 type groups struct {
 	next map[int32]int32   // a forest: towards the representative
 	sets map[int32][]int32 // by representative, those of several persons
 }
 
-func (p *pass) groups() groups {
+func (c *chart) groups() groups {
 	g := groups{next: make(map[int32]int32), sets: make(map[int32][]int32)}
-	for i := range p.claims {
-		if c := &p.claims[i]; c.denied == "" && c.from != none {
-			g.join(c.person, c.from)
+	for i := range c.claims {
+		if claim := &c.claims[i]; claim.denied == "" && claim.from != none {
+			g.join(claim.person, claim.from)
+		}
+	}
+	for _, persons := range c.together {
+		for _, person := range persons[1:] {
+			g.join(persons[0], person)
+		}
+	}
+	for _, d := range c.list { // a grant that stands among the releases may stand before the one it lives on
+		for _, person := range d.needs {
+			if _, grouped := g.next[d.person]; grouped || d.releases() {
+				g.join(d.person, person)
+			}
 		}
 	}
 	for person := range g.next {
@@ -53,7 +66,7 @@ func (g groups) of(person int32) []int32 {
 
 // mark writes the name of its group into each action that has one: the
 // smallest key of the group.
-func (g groups) mark(p *pass, actions []*Action) {
+func (g groups) mark(c *chart, actions []*Action) {
 	byMember := make(map[string]*Action, len(actions))
 	for _, a := range actions {
 		byMember[a.Member.ID] = a
@@ -61,8 +74,8 @@ func (g groups) mark(p *pass, actions []*Action) {
 	for _, set := range g.sets {
 		var group []*Action
 		for _, person := range set {
-			if at := p.draftOf[person]; at != none {
-				if a := byMember[p.drafts[at].after.ID]; a != nil {
+			if at := c.draftOf[person]; at != none {
+				if a := byMember[c.list[at].after.ID]; a != nil {
 					group = append(group, a)
 				}
 			}
