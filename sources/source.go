@@ -99,7 +99,8 @@ type Checker interface {
 //
 // A wrapper that only observes (logs, counts, slows down) has a method
 // Unwrap() Source; a wrapper that changes what is listed must not have one,
-// since an ability of the inner source would then bypass it.
+// since an ability of the inner source would then bypass it. For the same reason
+// it holds a Source, and does not embed a type that has abilities.
 func As[T any](src Source) (T, bool) {
 	for src != nil {
 		if t, ok := src.(T); ok {

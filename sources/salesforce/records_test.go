@@ -172,6 +172,15 @@ func TestBrokenFields(t *testing.T) {
 	assert.NotContains(t, log.String(), "acme")
 }
 
+// What is not UTF-8 in an answer is read as encoding/json reads it, so that a
+// user can always be stored.
+func TestBytesThatAreNoText(t *testing.T) {
+	u, err := decodeUser(t, "{\"Id\":\"005Qy0000000001IAA\",\"LastName\":\"M\xfcller\",\"X\xff__c\":\"\\ud800\"}")
+	require.NoError(t, err)
+	assert.Equal(t, "M\uFFFDller", u.FamilyName)
+	assert.Equal(t, map[string]sources.Values{"X\uFFFD__c": values("\uFFFD")}, u.Attributes)
+}
+
 func TestNotAUser(t *testing.T) {
 	for _, text := range []string{
 		`{"Id":"1"}`, `{"Id":"003Qy0000000001IAA"}`, `{"Id":"005Qy0000000001IAA","attributes.type":"Contact"}`, `{"Id":"005Qy00000000 1IAA"}`,
