@@ -19,7 +19,7 @@ var mayImport = map[string]string{
 	"internal/extension":  "",
 	"internal/strictjson": "",
 
-	"sources":               "internal/strictjson",
+	"sources":               "internal/address internal/name internal/strictjson",
 	"sources/sourcetest":    "sources",
 	"sources/internal/rest": "sources",
 	"sources/salesforce":    "sources sources/internal/rest internal/soql",
