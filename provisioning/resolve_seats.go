@@ -124,7 +124,8 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 	slices.SortFunc(wishes, func(a, b seatWish) int {
 		return cmp.Or(cmp.Compare(a.draft.position, b.draft.position), cmp.Compare(a.externalID, b.externalID))
 	})
-	somebodyOpen := slices.ContainsFunc(ds.governance.open, func(at int32) bool { return at != 0 })
+	somebodyOpen := slices.ContainsFunc(ds.governance.open, func(at int32) bool { return at != 0 }) ||
+		slices.ContainsFunc(ds.claims, func(c claim) bool { return c.denied == CodeAbsenceIncomplete })
 	refused := make(map[int32][]refusedSeat)
 	for _, w := range wishes {
 		for _, seat := range w.seats {
