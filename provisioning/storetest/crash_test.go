@@ -40,6 +40,7 @@ func TestCrashCheckCanFail(t *testing.T) {
 		},
 		"neither as before": func(store *provisioning.Memory, group []provisioning.Action) {
 			group[0].Member.Title = "half done"
+			group[0].Changes = append(slices.Clone(group[0].Changes), provisioning.Change{Field: provisioning.FieldTitle, New: "half done"})
 			apply(store, group)
 		},
 		"audit records: there are": func(store *provisioning.Memory, group []provisioning.Action) {

@@ -20,11 +20,17 @@ type broken struct {
 	plan      func(s *broken, ctx context.Context, tenant, hash string) (*provisioning.Plan, error)
 	audit     func(s *broken, ctx context.Context, tenant string) iter.Seq2[provisioning.Record, error]
 	lock      func(s *broken, ctx context.Context, tenant string) (func(), error)
+	save      func(s *broken, ctx context.Context, tenant string, p *provisioning.Plan) error
+	newer     func(s *broken, ctx context.Context, tenant, hash string) (bool, error)
+	find      func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error)
+	count     func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error)
 
 	mu    sync.Mutex
 	calls int
 	kept  map[string]provisioning.Member
 	keys  map[string]bool
+	// hashes says of the plans that were saved when they were, by calls.
+	hashes map[string]int
 }
 
 func (s *broken) Members(ctx context.Context, tenant string) iter.Seq2[provisioning.Member, error] {
@@ -79,17 +85,55 @@ func (s *broken) Lock(ctx context.Context, tenant string) (func(), error) {
 	return s.lock(s, ctx, tenant)
 }
 
+func (s *broken) SavePlan(ctx context.Context, tenant string, p *provisioning.Plan) error {
+	if s.save == nil {
+		return s.Memory.SavePlan(ctx, tenant, p)
+	}
+	return s.save(s, ctx, tenant, p)
+}
+
+func (s *broken) Superseded(ctx context.Context, tenant, hash string) (bool, error) {
+	if s.newer == nil {
+		return s.Memory.Superseded(ctx, tenant, hash)
+	}
+	return s.newer(s, ctx, tenant, hash)
+}
+
+func (s *broken) FindMembers(ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+	if s.find == nil {
+		return s.Memory.FindMembers(ctx, tenant, keys, limit)
+	}
+	return s.find(s, ctx, tenant, keys, limit)
+}
+
+func (s *broken) Count(ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+	if s.count == nil {
+		return s.Memory.Count(ctx, tenant, connection)
+	}
+	return s.count(s, ctx, tenant, connection)
+}
+
 // The ways to be broken: most do the right thing to the wrong input, or change
 // the right answer.
 
 func editActions(edit func(s *broken, a *provisioning.Action)) *broken {
 	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 		for i := range actions {
-			actions[i].Member = actions[i].Member.Clone()
-			edit(s, &actions[i])
+			s.edit(tenant, &actions[i], edit)
 		}
 		return s.Memory.Apply(ctx, tenant, actions)
 	}}
+}
+
+// edit changes an action. The changes of one that showed what it does show what
+// it does then, as if the store had checked the action before it went wrong.
+func (s *broken) edit(tenant string, a *provisioning.Action, edit func(s *broken, a *provisioning.Action)) {
+	row := s.row(tenant, a.Member.ID)
+	shown := a.Check(&row) == nil
+	a.Member = a.Member.Clone()
+	if edit(s, a); shown {
+		a.Changes = provisioning.Difference(&row, &a.Member)
+	}
 }
 
 func editResults(edit func(s *broken, tenant string, actions []provisioning.Action, results []provisioning.Result) []provisioning.Result) *broken {
@@ -144,14 +188,23 @@ func twice[T any](listing iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// current returns the revision that a member has now.
-func (s *broken) current(id string) provisioning.Revision {
-	for m := range s.Memory.Members(context.Background(), tenant) {
-		if m.ID == id {
-			return m.Revision
-		}
+// row returns a member as it is now, or the zero Member.
+func (s *broken) row(tenant, id string) provisioning.Member {
+	key := provisioning.MemberKey{By: provisioning.MemberByID, Value: id}
+	for _, m := range must(s.Memory.FindMembers(context.Background(), tenant, []provisioning.MemberKey{key}, 1)) {
+		return m
 	}
-	return ""
+	return provisioning.Member{}
+}
+
+// current returns the revision that a member has now.
+func (s *broken) current(id string) provisioning.Revision { return s.row(tenant, id).Revision }
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
 }
 
 // memberByMember lists with a new look at the store for every member.
@@ -185,6 +238,7 @@ func (s *broken) fresh() *broken {
 	return &broken{
 		Memory: new(provisioning.Memory), members: s.members, apply: s.apply, effects: s.effects,
 		delivered: s.delivered, plan: s.plan, audit: s.audit, lock: s.lock,
-		kept: make(map[string]provisioning.Member), keys: make(map[string]bool),
+		save: s.save, newer: s.newer, find: s.find, count: s.count,
+		kept: make(map[string]provisioning.Member), keys: make(map[string]bool), hashes: make(map[string]int),
 	}
 }
