@@ -20,12 +20,8 @@ func checkProtected(ctx context.Context, b *bench) error {
 	if err := b.expect(ctx, tenant, guarded, plain); err != nil {
 		return fmt.Errorf("a member that the host wrote is not read as it was written: %w", err)
 	}
-	flip := func(m *provisioning.Member) {
-		m.Active, m.Protected = !m.Active, !m.Protected
-		if m.Subject += "x"; m.Protected {
-			m.Subject = ""
-		}
-	}
+	withdraw := func(m *provisioning.Member) { m.Active, m.Protected, m.Subject = !m.Active, false, "" }
+	claim := func(m *provisioning.Member) { m.Active, m.Protected, m.Subject = !m.Active, true, "sub|forged" }
 	for _, kind := range []provisioning.Kind{
 		provisioning.KindUpdate, provisioning.KindDeactivate, provisioning.KindReactivate, provisioning.KindRehire, provisioning.KindAdopt,
 	} {
@@ -33,7 +29,7 @@ func checkProtected(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		actions := []provisioning.Action{update(team[guarded.ID], flip), update(team[plain.ID], flip)}
+		actions := []provisioning.Action{update(team[guarded.ID], withdraw), update(team[plain.ID], claim)}
 		actions[0].Kind, actions[1].Kind = kind, kind
 		if err := b.apply(ctx, tenant, actions, done); err != nil {
 			return err
