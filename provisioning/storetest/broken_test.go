@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -747,6 +748,14 @@ func TestEveryCheckCanFail(t *testing.T) {
 			s.Memory.Delete(tenant, id)
 			s.drift++
 		}}), "after the host deleted"},
+		{"Count", "shows what it keeps", &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+			sum, err := s.Memory.Count(ctx, tenant, connection)
+			if s.seats == nil {
+				s.seats = make(map[string]int)
+			}
+			maps.Copy(s.seats, sum.Seats)
+			return provisioning.Counts{Population: sum.Population, Seats: s.seats}, err
+		}}, "spoilt by the caller"},
 		{"Count", "loses one beside others", drifts(&broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 			if actions[0].Key == "create id-w2-3" {
 				s.drift--

@@ -123,6 +123,9 @@ func (w *watch) counted(ctx context.Context, when string) error {
 		if !maps.Equal(got.Seats, want.Seats) {
 			return fmt.Errorf("%s: Count says that the seats %s are held, want %s", when, text(got.Seats), text(want.Seats))
 		}
+		if got.Seats != nil {
+			got.Seats["spoilt by the caller of Count"] = 1 // what was returned is the caller's
+		}
 		if other, err := w.store.(provisioning.Finder).Count(ctx, "a tenant without members", connection); err != nil || other.Population != 0 || len(other.Seats) != 0 {
 			return fmt.Errorf("%s: Count of a tenant without members is %s with %s, want nothing", when, text(other), said(err))
 		}

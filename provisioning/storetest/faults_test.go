@@ -34,6 +34,7 @@ type broken struct {
 	keys  map[string]bool
 	saved []savedPlan
 	named map[provisioning.MemberKey][]string
+	seats map[string]int
 	// drift is what Count is off by; a fault adds to it.
 	drift int
 }
