@@ -47,12 +47,12 @@ func checkNeeds(ctx context.Context, b *bench) error {
 	if err := b.left(ctx, 6, 7, "an action of which a need is not done leaves nothing"); err != nil {
 		return err
 	}
-	given2 := keyed("given in the same call", update(members[5], release))
+	later := keyed("given in the same call", update(members[5], release))
 	takes := grant(3, "needs its pair", "its pair")
 	takes.With = "trade"
 	actions = []provisioning.Action{
 		grant(1, "needs two", given.Key, "create id-ana"),
-		given2, grant(2, "needs this call", given2.Key),
+		later, grant(2, "needs this call", later.Key),
 		takes, together("trade", keyed("its pair", update(members[4], release)))[0],
 	}
 	if err := b.apply(ctx, tenant, actions, done); err != nil {
