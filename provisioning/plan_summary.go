@@ -121,7 +121,7 @@ func (a *Action) describeLosses() string {
 		switch c := &a.Changes[i]; c.Field {
 		case FieldSeats, FieldProfiles, FieldCapture:
 			if c.Old != nil && c.IsValue() {
-				parts = append(parts, c.describe())
+				parts = append(parts, c.describe(false))
 			}
 		}
 	}
@@ -191,10 +191,9 @@ func (a *Action) describeAlike() string {
 	if a.Member.AssignmentID != "" {
 		parts[0] += " in " + text.Line(a.Member.AssignmentID)
 	}
-	for i := range a.Changes {
-		c := &a.Changes[i]
-		if at, ok := fieldPositions[c.Field]; ok && settingFields.has(at) && c.IsValue() {
-			parts = append(parts, c.describe())
+	for c := range a.changesWithKept() {
+		if at, ok := fieldPositions[c.Field]; ok && settingFields.has(at) {
+			parts = append(parts, c.describe(a.returns()))
 		}
 	}
 	return strings.Join(parts, ", ")

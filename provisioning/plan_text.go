@@ -3,6 +3,7 @@ package provisioning
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -146,19 +147,19 @@ func (a *Action) describe() string {
 }
 
 // describeChanges says what changes, field by field. What the kind of the
-// action says already is left out.
+// action says already is left out. Of somebody who gets access, the settings
+// that were there before are part of what is granted.
 func (a *Action) describeChanges() []string {
 	var parts []string
-	for i := range a.Changes {
-		c := &a.Changes[i]
+	returns := a.returns()
+	for c := range a.changesWithKept() {
 		at, inTable := fieldPositions[c.Field]
 		switch {
-		case !c.IsValue():
 		case a.Kind == KindCreate && inTable && !createFields.has(at), a.Kind != KindUpdate && inTable && impliedFields.has(at):
 		case c.Field == FieldManager:
 			parts = append(parts, a.describeManager(c))
 		default:
-			parts = append(parts, c.describe())
+			parts = append(parts, c.describe(returns))
 		}
 	}
 	if len(parts) == 0 && a.Kind == KindUpdate {
@@ -169,6 +170,52 @@ func (a *Action) describeChanges() []string {
 	return parts
 }
 
+// returns reports whether a member who had no access gets it.
+func (a *Action) returns() bool {
+	return a.Kind != KindCreate && slices.ContainsFunc(a.Changes, func(c Change) bool { return c.Field == FieldActive && c.New == true })
+}
+
+// changesWithKept yields the changes of values in the order of the fields; for
+// a member who returns, the settings that it had and keeps as well.
+func (a *Action) changesWithKept() iter.Seq[*Change] {
+	return func(yield func(*Change) bool) {
+		kept := fieldSet(0)
+		if a.returns() {
+			kept = settingFields
+		}
+		next := func(before fieldAt) bool { // the kept settings that stand before a field
+			for at := range kept.all() {
+				if at >= before {
+					break
+				}
+				kept &^= fields(at)
+				value := fieldTable[at].value.get(&a.Member)
+				if value != nil && !yield(&Change{Field: fieldTable[at].name, Old: value, New: value}) {
+					return false
+				}
+			}
+			return true
+		}
+		for i := range a.Changes {
+			c := &a.Changes[i]
+			if !c.IsValue() {
+				continue
+			}
+			at, inTable := fieldPositions[c.Field]
+			if !inTable {
+				at = fieldCount
+			}
+			if !next(at) {
+				return
+			}
+			if kept &^= fields(at); !yield(c) {
+				return
+			}
+		}
+		next(fieldCount)
+	}
+}
+
 var (
 	// createFields are shown by name of somebody who is created.
 	createFields = settingFields | fields(atManager)
@@ -176,14 +223,20 @@ var (
 	impliedFields = fields(atConnection, atExternalID, atManaged, atActive, atAssignment)
 )
 
-// describe says what changes in one field: of sets what is added and taken.
-func (c *Change) describe() string {
+// describe says what changes in one field: of sets what is added and taken, and
+// with kept also what stays.
+func (c *Change) describe(kept bool) string {
 	name := strings.TrimPrefix(c.Field.String(), attributePrefix)
 	switch old, now := setOf(c.Old), setOf(c.New); {
-	case c.Old == nil && c.New != nil:
+	case c.Old == nil && c.New != nil, kept && !c.IsValue():
 		return name + " " + showValue(c.New)
 	case old != nil || now != nil:
 		var parts []string
+		if kept {
+			for _, one := range set.Without(now, set.Without(now, old)) {
+				parts = append(parts, text.Line(one))
+			}
+		}
 		for _, added := range set.Without(now, old) {
 			parts = append(parts, "+"+text.Line(added))
 		}

@@ -21,6 +21,9 @@ type chart struct {
 	// together are sets of persons whose new edges are free of circles only if
 	// all of them are set, or none (S24).
 	together [][]int32
+	// uncertain are members whom a newcomer may yet become, about whom the
+	// evidence is incomplete, and who would come under another manager then.
+	uncertain map[int32]bool
 }
 
 func newChart(ds *drafts) *chart {
@@ -79,6 +82,7 @@ func (c *chart) avoidCircles() {
 		}
 	}
 	if c.lacksEvidence() {
+		c.uncertain = c.mayBecome()
 		for c.avoidUncertain(hierarchy.Build(c.people)) {
 		}
 	}
@@ -145,9 +149,25 @@ func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
 	return again
 }
 
+// mayBecome returns the members whose address a newcomer has who is not let in
+// for now, and for whom the source names a manager.
+func (c *chart) mayBecome() map[int32]bool {
+	members := make(map[int32]bool)
+	for i := range c.claims {
+		claim := &c.claims[i]
+		if n := c.newcomer(claim.person); n != nil && claim.holder != none && c.users[n.user].Manager != (sources.Manager{}) {
+			members[claim.holder] = claim.denied == codeWaits || claim.denied == CodeAbsenceIncomplete || members[claim.holder]
+		}
+	}
+	return members
+}
+
 // isUncertain reports whether more evidence could change a person's manager.
 func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
 	p, person := &c.people[i], c.persons[i]
+	if c.uncertain[person] {
+		return true
+	}
 	if p.Follow {
 		switch built.Finding(i) {
 		case hierarchy.ManagerOpen, hierarchy.AmbiguousEmail, hierarchy.AmbiguousID, hierarchy.AmbiguousName, hierarchy.Cycle:

@@ -33,6 +33,8 @@ type draft struct {
 	// recycled: another name than the member's, so that it may be another
 	// person (S4).
 	recycled bool
+	// withheld: the draft is only shown, and no approval releases it.
+	withheld bool
 	reasons  []Reason
 	emptied  []string // fields that the source used to fill and leaves empty now
 	given    []Field  // fields that have the value already which the source gives
@@ -197,6 +199,7 @@ func (ds *drafts) keep(d *draft) {
 // withhold shows what would have been done, without a class: no approval
 // releases it.
 func (ds *drafts) withhold(d *draft, reasons ...Reason) {
+	d.withheld = true
 	ds.withheld = append(ds.withheld, heldDraft{d, reasons})
 }
 

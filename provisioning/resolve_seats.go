@@ -187,7 +187,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	}
 	want := a.Settings.Clone()
 	ds.dropRefused(d, &want, refused)
-	if protectedFrom(d.before, &a.Settings) {
+	if !d.withheld && protectedFrom(d.before, &a.Settings) {
 		ds.withholdSettings(d, want)
 		return
 	}

@@ -18,8 +18,7 @@ import (
 // A teamStore is the application's database.
 type teamStore struct {
 	*sqlstore.Store
-	io.Closer      // the database
-	first     bool // nobody was in it when it was opened
+	io.Closer // the database
 }
 
 // openTeam opens the SQLite file, and makes it if there is none. What only
@@ -42,7 +41,6 @@ func openTeam(ctx context.Context, opt options) (*teamStore, error) {
 	}
 	s := &teamStore{Store: store, Closer: db}
 	team, err := s.team(ctx)
-	s.first = len(team) == 0
 	if err == nil && opt.config == "" && !looks {
 		err = s.prepare(ctx, team)
 	}
