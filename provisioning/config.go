@@ -10,6 +10,7 @@ import (
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/internal/strictjson"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/timezone"
@@ -354,12 +355,18 @@ func (v *validation) assignments() {
 		v.problems = append(v.problems, rules.Validate(c.Seats)...)
 	}
 	for i := range rules.Assignments {
-		if rules.Assignments[i].Match.Query != "" && !v.traits.queries {
-			path := fmt.Sprintf("assignments[%d].match.query", i)
-			if c.Basic != nil {
-				path = "basic.query"
-			}
+		query := rules.Assignments[i].Match.Query
+		if query == "" {
+			continue
+		}
+		path := fmt.Sprintf("assignments[%d].match.query", i)
+		if c.Basic != nil {
+			path = "basic.query"
+		}
+		if !v.traits.queries {
 			v.fail(path, "selects by a query, which source %s does not have; want groups or attributes", v.kind)
+		} else if _, err := soql.Parse(query); err != nil {
+			v.fail(path, "%v", err)
 		}
 	}
 	if c.Default != nil && rules.Default == nil {

@@ -186,7 +186,7 @@ func TestParseConfig(t *testing.T) {
 func TestConfigJSONRoundTrip(t *testing.T) {
 	cfg := provisioning.Config{Format: 1, Revision: "7", Source: "salesforce", Connection: "sf",
 		Domains:     provisioning.Domains{Primary: "acme.com", Company: provisioning.DomainList{"acme.co.uk"}, Additional: provisioning.DomainList{"partner.example"}, Convert: true},
-		Assignments: []assignment.Assignment{{ID: "a", Name: "A", Mode: assignment.Automatic, Match: assignment.Match{Query: "Q", Attributes: map[string]sources.Values{"x": {"1", "2"}}}, Settings: assignment.Settings{Seats: []string{"core"}, Extra: map[string]any{"limit": 1.5}}}},
+		Assignments: []assignment.Assignment{{ID: "a", Name: "A", Mode: assignment.Automatic, Match: assignment.Match{Query: "Title != null", Attributes: map[string]sources.Values{"x": {"1", "2"}}}, Settings: assignment.Settings{Seats: []string{"core"}, Extra: map[string]any{"limit": 1.5}}}},
 		Breakers:    provisioning.Breakers{Create: &provisioning.Limit{Count: number(5)}, MinPopulation: number(0)},
 		Managers:    provisioning.Managers{Notify: true, ToggleCapture: true}}
 	data, err := json.Marshal(cfg)

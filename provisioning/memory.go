@@ -11,9 +11,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/usher-go/usher/internal/address"
-	"github.com/usher-go/usher/sources"
 )
 
 // Memory is a Store that keeps everything in memory: the reference for the
@@ -26,9 +23,10 @@ type Memory struct {
 
 type memoryTenant struct {
 	members  map[string]Member
-	byEmail  memoryIndex[string]      // by address key
-	byRef    memoryIndex[sources.Ref] // managed members by identity
-	done     map[string]string        // action key to member ID
+	byKey    map[MemberKey]map[string]bool // IDs of the members that a key names
+	people   map[string]int                // Counts.Population by connection
+	seats    map[string]int                // Counts.Seats
+	done     map[string]string             // action key to member ID
 	effects  []Effect
 	plans    map[string]memoryPlan // by hash
 	saved    int                   // how often a plan was saved
@@ -47,6 +45,7 @@ type memoryPlan struct {
 
 var (
 	_ Store     = (*Memory)(nil)
+	_ Finder    = (*Memory)(nil)
 	_ Locker    = (*Memory)(nil)
 	_ Outbox    = (*Memory)(nil)
 	_ PlanStore = (*Memory)(nil)
@@ -59,7 +58,7 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	if t == nil {
 		t = &memoryTenant{
 			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string]memoryPlan),
-			byEmail: make(memoryIndex[string]), byRef: make(memoryIndex[sources.Ref]), lock: make(chan struct{}, 1),
+			byKey: make(map[MemberKey]map[string]bool), people: make(map[string]int), seats: make(map[string]int), lock: make(chan struct{}, 1),
 		}
 		t.lock <- struct{}{}
 		if m.tenants == nil {
@@ -172,15 +171,17 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 			after[group[i].Member.ID] = &group[i].Member
 		}
 	}
-	emails, refs := make(map[string]bool), make(map[sources.Ref]bool)
+	taken := make(map[MemberKey]bool)
 	for id, member := range after {
-		email, ref := memoryKeys(member)
-		if email != "" && emails[email] || ref != (sources.Ref{}) && refs[ref] {
-			return fmt.Errorf("%s: %w", id, ErrConflict)
-		}
-		emails[email], refs[ref] = true, true
-		for _, holders := range []map[string]bool{t.byEmail[email], t.byRef[ref]} {
-			for other := range holders {
+		for _, key := range member.Keys() {
+			if key.By != MemberByEmail && key.By != MemberByExternalID {
+				continue
+			}
+			if taken[key] {
+				return fmt.Errorf("%s: %w", id, ErrConflict)
+			}
+			taken[key] = true
+			for other := range t.byKey[key] {
 				if other != id && after[other] == nil {
 					return fmt.Errorf("%s: member %s has it: %w", id, other, ErrConflict)
 				}
@@ -209,42 +210,68 @@ func (t *memoryTenant) put(member Member) Member {
 	member = member.Clone()
 	member.Revision = Revision(strconv.Itoa(t.revision))
 	t.members[member.ID] = member
-	email, ref := memoryKeys(&member)
-	t.byEmail.add(email, member.ID)
-	t.byRef.add(ref, member.ID)
+	for _, key := range member.Keys() {
+		if t.byKey[key] == nil {
+			t.byKey[key] = make(map[string]bool)
+		}
+		t.byKey[key][member.ID] = true
+	}
+	t.count(&member, 1)
 	return member.Clone()
 }
 
+// unindex takes a member out of the indexes and counters.
 func (t *memoryTenant) unindex(memberID string) {
-	if member, ok := t.members[memberID]; ok {
-		email, ref := memoryKeys(&member)
-		delete(t.byEmail[email], memberID)
-		delete(t.byRef[ref], memberID)
-	}
-}
-
-// memoryKeys returns what no other member may have: the primary email, and the
-// identity if a directory owns the member. What there is none of is zero.
-func memoryKeys(m *Member) (email string, ref sources.Ref) {
-	if m.Managed {
-		ref = m.Ref()
-	}
-	return address.Key(m.Email), ref
-}
-
-// A memoryIndex holds the IDs of the members who have something. Nobody is
-// held to have the zero key.
-type memoryIndex[K comparable] map[K]map[string]bool
-
-func (x memoryIndex[K]) add(key K, memberID string) {
-	var none K
-	if key == none {
+	member, ok := t.members[memberID]
+	if !ok {
 		return
 	}
-	if x[key] == nil {
-		x[key] = make(map[string]bool)
+	for _, key := range member.Keys() {
+		if delete(t.byKey[key], memberID); len(t.byKey[key]) == 0 {
+			delete(t.byKey, key)
+		}
 	}
-	x[key][memberID] = true
+	t.count(&member, -1)
+}
+
+// count adds what a member counts, times n.
+func (t *memoryTenant) count(member *Member, n int) {
+	counted := member.Counted(member.Connection)
+	t.people[member.Connection] += n * counted.Population
+	for seat := range counted.Seats {
+		if t.seats[seat] += n; t.seats[seat] == 0 {
+			delete(t.seats, seat)
+		}
+	}
+}
+
+// FindMembers implements Finder.
+func (m *Memory) FindMembers(ctx context.Context, tenant string, keys []MemberKey, limit int) ([]Member, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	var found []Member
+	seen := make(map[string]bool)
+	for _, key := range keys {
+		for id := range t.byKey[key] {
+			if len(found) == limit {
+				break
+			}
+			if !seen[id] {
+				seen[id] = true
+				found = append(found, t.members[id].Clone())
+			}
+		}
+	}
+	return found, ctx.Err()
+}
+
+// Count implements Finder.
+func (m *Memory) Count(ctx context.Context, tenant, connection string) (Counts, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats)}, ctx.Err()
 }
 
 // Lock implements Locker. Its holder cannot die without the store.

@@ -1,8 +1,9 @@
 package provisioning
 
 import (
+	"slices"
+
 	"github.com/usher-go/usher/internal/address"
-	"github.com/usher-go/usher/internal/set"
 )
 
 // holds are what earlier passes of a run found to wait for an approval. The
@@ -89,7 +90,7 @@ func (d *draft) classes() classes {
 func (c *chart) trip() bool {
 	h := c.holds
 	counts := h.counts
-	for class, n := range c.facts.Window {
+	for class, n := range c.others.Window {
 		counts[class] += n
 	}
 	drafted := make([]classes, len(c.list))
@@ -129,15 +130,10 @@ func (c *chart) trip() bool {
 
 // givesSeatBack reports whether a draft gives back a seat of a limited pool.
 func (c *chart) givesSeatBack(d *draft) bool {
-	if d.before == nil || !d.before.Active {
-		return false
-	}
-	for _, seat := range set.Of(d.before.Seats) {
-		if _, limited := c.r.cfg.Seats.Pools[seat]; limited && (!d.after.Active || !set.Has(d.after.Seats, seat)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.releasedSeats(), func(seat string) bool {
+		_, limited := c.r.cfg.Seats.Pools[seat]
+		return limited
+	})
 }
 
 // freeze stops the drafts of some persons that are not stopped already, and

@@ -89,8 +89,18 @@ func (d *draft) changes() []Change {
 
 // releases reports whether a draft gives up an address or a seat.
 func (d *draft) releases() bool {
-	return d.before != nil && (!address.Same(d.before.Email, d.after.Email) ||
-		d.before.Active && len(set.Without(set.Of(d.before.Seats), d.after.Seats)) > 0)
+	return d.before != nil && !address.Same(d.before.Email, d.after.Email) || len(d.releasedSeats()) > 0
+}
+
+// releasedSeats returns the seats that a draft gives back.
+func (d *draft) releasedSeats() []string {
+	if d.before == nil || !d.before.Active {
+		return nil
+	}
+	if !d.after.Active {
+		return set.Of(d.before.Seats)
+	}
+	return set.Without(set.Of(d.before.Seats), d.after.Seats)
 }
 
 // key derives the idempotency key: from who, from which state, and what. A

@@ -55,7 +55,7 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 	}
 	pools := make(map[string]*pool, len(limits))
 	for seat, limit := range limits {
-		taken := ds.facts.Seats[seat]
+		taken := ds.others.Seats[seat]
 		pools[seat] = &pool{left: limit - taken, free: limit - taken}
 	}
 	take := func(seats []string, now bool) {

@@ -280,12 +280,12 @@ func sameName(m *Member, u *sources.User) bool {
 // protected ones and those whom an option keeps (S14), and sees whether the
 // snapshot has nobody in it though there are such members (S13).
 func (st *standing) count() {
-	st.population = st.facts.Population
+	st.population = st.others.Population
 	for i := range st.members {
 		m := &st.members[i]
 		if m.Active && !m.Protected && st.r.isLinked(m) && !st.optioned[int32(i)] {
 			st.population++
 		}
 	}
-	st.deserted = st.population > 0 && !st.facts.Users && !slices.ContainsFunc(st.users, func(u sources.User) bool { return u.ID != "" })
+	st.deserted = st.population > 0 && !st.others.Users && !slices.ContainsFunc(st.users, func(u sources.User) bool { return u.ID != "" })
 }

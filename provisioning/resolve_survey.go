@@ -24,7 +24,7 @@ type survey struct {
 	users    []sources.User
 	members  []Member
 	about    map[string]bool // external IDs to decide about; nil: everybody's
-	facts    Facts
+	others   Facts           // about those who are not in the input
 
 	byID         *idTable       // users
 	membersByID  *idTable       // made when first asked for
@@ -50,7 +50,7 @@ func newSurvey(r *Resolver, in Input) *survey {
 		}
 	}
 	if in.Facts != nil {
-		s.facts = *in.Facts
+		s.others = *in.Facts
 	}
 	return s
 }

@@ -19,8 +19,8 @@ type Snapshot struct {
 	Format     int    `json:"format"`
 	Kind       string `json:"kind"`
 	Connection string `json:"connection"`
-	// Taken is when the listing began, by the clock of whoever read it. Zero:
-	// not known (S45).
+	// Taken is when the reading began (rule S45), as the caller of Collect said;
+	// zero if it did not. In JSON it is in the form of RFC 3339.
 	Taken time.Time `json:"taken,omitzero"`
 	// Proven says which listings came to their provider's own end.
 	Proven Facts   `json:"proven"`

@@ -6,22 +6,27 @@
 // character of the admin's text reaches a query unread. What a condition could
 // use to become more than a condition is refused with its position and the
 // reason: closing a parenthesis it did not open, further clauses, comments,
-// binds, functions, queries on objects that do not select users.
+// binds. So is what Salesforce documents as no condition: AND beside OR without
+// parentheses, a function that is none of a WHERE clause, a semi-join anywhere
+// but among the AND terms of the whole. Everything else, such as whether a field
+// or an object exists and may be seen, is for the org to decide.
 //
 // The grammar, with keywords in any case of letters:
 //
 //	condition  = term { "AND" term } | term { "OR" term }
 //	term       = "NOT" term | "(" condition ")" | comparison
-//	comparison = field ( "=" | "!=" | "<>" | "<" | "<=" | ">" | ">=" | "LIKE" ) value
-//	           | field [ "NOT" ] "IN" ( list | join )
-//	           | field ( "INCLUDES" | "EXCLUDES" ) list
+//	comparison = operand ( "=" | "!=" | "<>" | "<" | "<=" | ">" | ">=" | "LIKE" ) value
+//	           | operand ( [ "NOT" ] "IN" | "INCLUDES" | "EXCLUDES" ) list
+//	           | field [ "NOT" ] "IN" join
+//	operand    = field | date "(" ( field | "convertTimezone" "(" field ")" ) ")" | "toLabel" "(" field ")"
+//	           | "DISTANCE" "(" place "," place "," string ")"
+//	date       = "CALENDAR_YEAR" | "DAY_ONLY" | ...
+//	place      = field | "GEOLOCATION" "(" number "," number ")"
 //	list       = "(" value { "," value } ")"
-//	join       = "(" "SELECT" column "FROM" object [ "WHERE" condition ] ")"
+//	join       = "(" "SELECT" field "FROM" object [ alias ] [ "WHERE" condition ] ")"
 //	field      = name { "." name }
-//	value      = string | number | date | time | period | "TRUE" | "FALSE" | "NULL"
-//	period     = "TODAY" | "LAST_N_DAYS:90" | ...
-//
-// As in SOQL, AND and OR do not mix without parentheses.
+//	value      = string | number | currency | date | time | period | "TRUE" | "FALSE" | "NULL"
+//	period     = "TODAY" | "LAST_N_DAYS" ":" number | ...
 package soql
 
 import (
@@ -37,17 +42,6 @@ const (
 	maxPath   = 6      // names of a field: five relationships and the field itself
 	MaxJoins  = 2      // semi-joins in one query, SOQL's own bound
 )
-
-// userColumns are the columns of other objects that hold IDs of users, by
-// object in lower case: what a semi-join may ask for.
-var userColumns = map[string]struct{ object, column string }{
-	"permissionsetassignment":    {"PermissionSetAssignment", "AssigneeId"},
-	"permissionsetlicenseassign": {"PermissionSetLicenseAssign", "AssigneeId"},
-	"groupmember":                {"GroupMember", "UserOrGroupId"},
-	"userterritory2association":  {"UserTerritory2Association", "UserId"},
-	"userlogin":                  {"UserLogin", "UserId"},
-	"userpackagelicense":         {"UserPackageLicense", "UserId"},
-}
 
 // listOps are the operators that take a list.
 var listOps = map[string]bool{"IN": true, "NOT IN": true, "INCLUDES": true, "EXCLUDES": true}
@@ -67,13 +61,14 @@ var clauses = map[string]bool{
 var (
 	plainPeriod   = regexp.MustCompile(`^(?:YESTERDAY|TODAY|TOMORROW|(?:LAST|NEXT)_90_DAYS|(?:LAST|THIS|NEXT)_(?:WEEK|MONTH|(?:FISCAL_)?QUARTER|(?:FISCAL_)?YEAR))$`)
 	countedPeriod = regexp.MustCompile(`^(?:(?:LAST|NEXT)_N_(?:DAYS|WEEKS|MONTHS|(?:FISCAL_)?QUARTERS|(?:FISCAL_)?YEARS)|N_(?:DAYS|WEEKS|MONTHS|(?:FISCAL_)?QUARTERS|(?:FISCAL_)?YEARS)_AGO)$`)
-	periodCount   = regexp.MustCompile(`^:[0-9]{1,5}`)
+	periodCount   = regexp.MustCompile(`^\s*:\s*\+?(-?[0-9]{1,5})\b`)
 )
 
 type parser struct {
 	text  string
 	token token // the one to be read next
-	depth int
+	depth int   // of parentheses and NOTs
+	open  int   // parentheses of any kind that are not closed yet
 	joins []int // where each semi-join starts, in bytes
 	inner bool  // inside a semi-join
 }
@@ -98,6 +93,12 @@ func Parse(text string) (Condition, error) {
 }
 
 func (p *parser) advance() error {
+	switch {
+	case p.token.symbol("("):
+		p.open++
+	case p.token.symbol(")"):
+		p.open--
+	}
 	t, err := p.next(p.token.end)
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func (p *parser) unexpected(want string) error {
 	case t.kind == kindName && clauses[strings.ToUpper(t.text)]:
 		return p.fail(t.start, strings.ToUpper(t.text)+
 			" starts another part of a query; give only the condition, without the word WHERE and what follows the condition")
-	case t.symbol(")"):
+	case t.symbol(")") && p.open == 0:
 		return p.fail(t.start, "a closing parenthesis without an opening one")
 	}
 	return p.fail(t.start, fmt.Sprintf("want %s, not %.40s", want, t))
@@ -148,15 +149,13 @@ func (p *parser) condition() (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &logical{terms: []node{first}}
+	terms, op := []node{first}, ""
 	for p.token.is("AND") || p.token.is("OR") {
-		op := strings.ToUpper(p.token.text)
-		if n.op == "" {
-			n.op = op
-		}
-		if op != n.op {
+		next := strings.ToUpper(p.token.text)
+		if op != "" && next != op {
 			return nil, p.fail(p.token.start, "AND and OR are mixed; say with parentheses which comes first")
 		}
+		op = next
 		if err := p.advance(); err != nil {
 			return nil, err
 		}
@@ -164,15 +163,12 @@ func (p *parser) condition() (node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.terms = append(n.terms, term)
+		terms = append(terms, term)
 	}
-	if n.op == "OR" && len(p.joins) > joinsBefore {
-		return nil, p.fail(p.joins[joinsBefore], "SOQL takes no semi-join beside OR")
+	if op == "OR" && len(p.joins) > joinsBefore {
+		return nil, p.fail(p.joins[joinsBefore], "SOQL takes no semi-join beside OR; give each side an assignment of its own")
 	}
-	if n.op == "" {
-		return first, nil
-	}
-	return n, nil
+	return join(op, terms), nil
 }
 
 func (p *parser) term() (node, error) {
@@ -224,7 +220,8 @@ func (p *parser) negation() (node, error) {
 }
 
 func (p *parser) comparison() (node, error) {
-	field, start, err := p.field()
+	start := p.token.start
+	left, err := p.operand()
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +231,7 @@ func (p *parser) comparison() (node, error) {
 	}
 	if !listOps[op] {
 		v, err := p.value(op)
-		return &compare{field, op, []literal{v}}, err
+		return &compare{left, op, []literal{v}}, err
 	}
 	if !p.token.symbol("(") {
 		return nil, p.unexpected("a list in parentheses")
@@ -243,9 +240,9 @@ func (p *parser) comparison() (node, error) {
 		return nil, err
 	}
 	if p.token.is("SELECT") && (op == "IN" || op == "NOT IN") {
-		return p.semiJoin(field, start, op)
+		return p.semiJoin(left, start, op)
 	}
-	n := &compare{field: field, op: op}
+	n := &compare{left: left, op: op}
 	for {
 		v, err := p.value(op)
 		if err != nil {
@@ -261,25 +258,6 @@ func (p *parser) comparison() (node, error) {
 	}
 }
 
-// field reads the name of a field and returns where it starts.
-func (p *parser) field() (name string, start int, err error) {
-	t := p.token
-	upper := strings.ToUpper(t.text)
-	if t.kind != kindName || reserved[upper] || clauses[upper] {
-		return "", 0, p.unexpected("a field")
-	}
-	if strings.Count(t.text, ".") >= maxPath {
-		return "", 0, p.fail(t.start, fmt.Sprintf("a field has at most %d names", maxPath))
-	}
-	if err := p.advance(); err != nil {
-		return "", 0, err
-	}
-	if p.token.symbol("(") {
-		return "", 0, p.fail(t.start, "functions are not allowed")
-	}
-	return t.text, t.start, nil
-}
-
 // operator reads an operator and returns it in its canonical form.
 func (p *parser) operator() (string, error) {
 	op := strings.ToUpper(p.token.text)
@@ -292,7 +270,12 @@ func (p *parser) operator() (string, error) {
 		if err := p.advance(); err != nil {
 			return "", err
 		}
+		if p.token.is("LIKE") {
+			return "", p.fail(p.token.start, "want IN, not LIKE; write NOT (field LIKE 'x%')")
+		}
 		return "NOT IN", p.expect("IN")
+	case p.token.is("IS"):
+		return "", p.fail(p.token.start, "want an operator, not IS; write = NULL or != NULL")
 	default:
 		return "", p.unexpected("an operator (=, !=, <, <=, >, >=, LIKE, IN, NOT IN, INCLUDES, EXCLUDES)")
 	}
@@ -319,18 +302,18 @@ func (p *parser) value(op string) (literal, error) {
 	return v, nil
 }
 
+// literalKinds are the kinds of tokens that are values by themselves.
+var literalKinds = map[kind]literalKind{
+	kindString: literalString, kindNumber: literalNumber, kindCurrency: literalCurrency,
+	kindDate: literalDate, kindDateTime: literalDateTime, kindTime: literalTime,
+}
+
 func (p *parser) literal() (literal, error) {
 	t := p.token
-	switch t.kind {
-	case kindString:
-		return literal{literalString, t.text}, p.advance()
-	case kindNumber:
-		return literal{literalNumber, t.text}, p.advance()
-	case kindDate:
-		return literal{literalDate, t.text}, p.advance()
-	case kindDateTime:
-		return literal{literalDateTime, t.text}, p.advance()
-	case kindName:
+	if k, ok := literalKinds[t.kind]; ok {
+		return literal{k, t.text}, p.advance()
+	}
+	if t.kind == kindName {
 		return p.word()
 	}
 	return literal{}, p.unexpected("a value")
@@ -347,66 +330,69 @@ func (p *parser) word() (literal, error) {
 	case plainPeriod.MatchString(word):
 		return literal{literalPeriod, word}, p.advance()
 	case countedPeriod.MatchString(word):
-		count := periodCount.FindString(p.text[p.token.end:])
-		if count == "" {
+		count := periodCount.FindStringSubmatch(p.text[p.token.end:])
+		if count == nil {
 			return literal{}, p.fail(p.token.start, word+" wants a number, as in "+word+":30")
 		}
-		p.token.end += len(count)
-		return literal{literalPeriod, word + count}, p.advance()
+		p.token.end += len(count[0])
+		return literal{literalPeriod, word + ":" + count[1]}, p.advance()
 	case reserved[word], clauses[word]:
 		return literal{}, p.unexpected("a value")
 	}
 	return literal{}, p.fail(p.token.start,
-		fmt.Sprintf("%.40s is not a value: strings stand in single quotes, and fields, functions and currencies are not allowed here", p.token.text))
+		fmt.Sprintf("%.40s is not a value: strings stand in single quotes, and fields and functions are not allowed here", p.token.text))
 }
 
-// semiJoin reads a query in parentheses, from its SELECT on.
-func (p *parser) semiJoin(field string, start int, op string) (node, error) {
+// semiJoin reads a query in parentheses, from its SELECT on. The rules are
+// SOQL's own: the field on the left is one of the user itself, not of a
+// relationship; the query is on another object than the one outside, has one
+// column, holds no further semi-join and no clause but WHERE.
+func (p *parser) semiJoin(left operand, start int, op string) (node, error) {
 	if p.inner {
 		return nil, p.fail(p.token.start, "a semi-join inside a semi-join")
 	}
 	if p.joins = append(p.joins, start); len(p.joins) > MaxJoins {
 		return nil, p.fail(start, "more than two semi-joins in one query")
 	}
-	lower := strings.ToLower(field)
-	if strings.Contains(field, ".") || !strings.HasSuffix(lower, "id") && !strings.HasSuffix(lower, "__c") {
-		return nil, p.fail(start, "a semi-join wants a field of the user itself that holds an ID, such as Id")
+	lower := strings.ToLower(left.text)
+	if left.function != "" || strings.Contains(lower, ".") || !strings.HasSuffix(lower, "id") && !strings.HasSuffix(lower, "__c") {
+		return nil, p.fail(start, "a semi-join wants a field of the user itself that holds an ID, such as Id or ProfileId")
 	}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	column := p.token
-	if column.kind != kindName {
-		return nil, p.unexpected("a column")
-	}
-	if err := p.advance(); err != nil {
+	n := &semiJoin{field: left.text, op: op}
+	var err error
+	p.inner = true
+	defer func() { p.inner = false }()
+	if n.column, err = p.field(); err != nil {
 		return nil, err
 	}
 	if err := p.expect("FROM"); err != nil {
 		return nil, err
 	}
-	known, ok := userColumns[strings.ToLower(p.token.text)]
-	if p.token.kind != kindName || !ok {
-		return nil, p.fail(p.token.start, fmt.Sprintf("a semi-join on %.40s is not allowed: it is not among the objects that name users", p.token))
-	}
-	if !strings.EqualFold(column.text, known.column) {
-		return nil, p.fail(column.start, fmt.Sprintf("of %s only the column %s is allowed", known.object, known.column))
+	n.object = p.token.text
+	switch {
+	case p.token.kind != kindName || strings.Contains(n.object, "."):
+		return nil, p.unexpected("the name of an object")
+	case strings.EqualFold(n.object, "User"):
+		return nil, p.fail(p.token.start, "SOQL takes no semi-join of User with itself; compare a field of the relationship, such as Manager.Email")
 	}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	n := &semiJoin{field: field, op: op, column: known.column, object: known.object}
+	if p.token.kind == kindName && !clauses[strings.ToUpper(p.token.text)] {
+		if n.alias, err = p.field(); err != nil {
+			return nil, err
+		}
+	}
 	if p.token.is("WHERE") {
 		if err := p.advance(); err != nil {
 			return nil, err
 		}
-		p.inner = true
-		where, err := p.condition()
-		p.inner = false
-		if err != nil {
+		if n.where, err = p.condition(); err != nil {
 			return nil, err
 		}
-		n.where = where
 	}
 	return n, p.close()
 }

@@ -12,8 +12,10 @@ type Condition struct {
 	joins int // how many semi-joins it holds
 }
 
-// String returns the condition as SOQL, without parentheses around it. It is
-// written from the tree, not copied from the text that was parsed.
+// String returns the condition as SOQL, as it may stand behind WHERE: without
+// parentheses around the whole, and with every semi-join that is one of its AND
+// terms outside of parentheses, where alone Salesforce takes one. It is written
+// from the tree, not copied from the text that was parsed.
 func (c Condition) String() string {
 	var b strings.Builder
 	c.root.write(&b)
@@ -26,8 +28,12 @@ func (c Condition) String() string {
 func (c Condition) Fields() []string {
 	var fields []string
 	walk(c.root, func(n node) {
-		if n, ok := n.(*compare); ok && !slices.Contains(fields, n.field) {
-			fields = append(fields, n.field)
+		if n, ok := n.(*compare); ok {
+			for _, field := range n.left.fields {
+				if !slices.Contains(fields, field) {
+					fields = append(fields, field)
+				}
+			}
 		}
 	})
 	return fields
@@ -37,14 +43,52 @@ func (c Condition) Fields() []string {
 // MaxJoins of them.
 func (c Condition) Joins() int { return c.joins }
 
+// All returns the condition that all of the given ones hold, of which there is
+// at least one. Its semi-joins are those of all of them.
+func All(conditions ...Condition) Condition {
+	var terms []node
+	joins := 0
+	for _, c := range conditions {
+		terms = append(terms, c.root)
+		joins += c.joins
+	}
+	return Condition{join("AND", terms), joins}
+}
+
+// Equal returns the condition that a field has the given text.
+func Equal(field, text string) Condition {
+	var canonical strings.Builder
+	for _, r := range text {
+		canonical.WriteString(escape(r))
+	}
+	return Condition{root: &compare{left: fieldOperand(field), op: "=", values: []literal{{literalString, canonical.String()}}}}
+}
+
 type node interface {
 	write(b *strings.Builder)
 }
 
-// logical is two or more terms joined by AND, or by OR.
+// logical is two or more terms joined by AND, or by OR. None of them is logical
+// by the same operator.
 type logical struct {
 	op    string
 	terms []node
+}
+
+// join joins terms, of which there is at least one.
+func join(op string, terms []node) node {
+	var flat []node
+	for _, term := range terms {
+		if inner, ok := term.(*logical); ok && inner.op == op {
+			flat = append(flat, inner.terms...)
+		} else {
+			flat = append(flat, term)
+		}
+	}
+	if len(flat) == 1 {
+		return flat[0]
+	}
+	return &logical{op, flat}
 }
 
 func (n *logical) write(b *strings.Builder) {
@@ -63,16 +107,27 @@ func (n *not) write(b *strings.Builder) {
 	writeNested(b, n.term)
 }
 
-// compare is a field, an operator and one value; or several values, if the
+// operand is what stands on the left of a comparison: a field, or a function of
+// fields.
+type operand struct {
+	text     string   // as it is written
+	fields   []string // those it reads
+	function string   // in capitals; empty for a field
+	zoned    bool     // the function is one of convertTimezone(field)
+}
+
+func fieldOperand(field string) operand { return operand{text: field, fields: []string{field}} }
+
+// compare is an operand, an operator and one value; or several values, if the
 // operator is IN, NOT IN, INCLUDES or EXCLUDES.
 type compare struct {
-	field  string
+	left   operand
 	op     string
 	values []literal
 }
 
 func (n *compare) write(b *strings.Builder) {
-	b.WriteString(n.field + " " + n.op + " ")
+	b.WriteString(n.left.text + " " + n.op + " ")
 	if !listOps[n.op] {
 		n.values[0].write(b)
 		return
@@ -91,11 +146,15 @@ func (n *compare) write(b *strings.Builder) {
 // another object. A nil where asks for all of them.
 type semiJoin struct {
 	field, op, column, object string
+	alias                     string // of the object, in where
 	where                     node
 }
 
 func (n *semiJoin) write(b *strings.Builder) {
 	b.WriteString(n.field + " " + n.op + " (SELECT " + n.column + " FROM " + n.object)
+	if n.alias != "" {
+		b.WriteString(" " + n.alias)
+	}
 	if n.where != nil {
 		b.WriteString(" WHERE ")
 		n.where.write(b)
@@ -137,7 +196,9 @@ const (
 	literalNumber
 	literalDate
 	literalDateTime
-	literalPeriod // TODAY, LAST_N_DAYS:90
+	literalTime
+	literalCurrency // USD5000
+	literalPeriod   // TODAY, LAST_N_DAYS:90
 	literalBool
 	literalNull
 )

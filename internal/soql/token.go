@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -28,6 +27,8 @@ const (
 	kindNumber
 	kindDate
 	kindDateTime
+	kindTime
+	kindCurrency
 	kindSymbol
 )
 
@@ -61,18 +62,27 @@ func (t token) String() string {
 
 var (
 	nameForm     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*`)
-	dateTimeForm = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?(?:Z|[+-][0-9]{2}:[0-9]{2})`)
-	dateForm     = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}`)
-	numberForm   = regexp.MustCompile(`^[+-]?[0-9]+(?:\.[0-9]+)?`)
+	currencyForm = regexp.MustCompile(`^[A-Za-z]{3}[0-9]+(?:\.[0-9]+)?`)
+	numberForm   = regexp.MustCompile(`^[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?`)
 	wordRest     = regexp.MustCompile(`^[A-Za-z0-9_.]`)
 )
+
+// timeForms are the values that stand for a time, longer forms first.
+var timeForms = []struct {
+	kind kind
+	form *regexp.Regexp
+}{
+	{kindDateTime, regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)`)},
+	{kindDate, regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}`)},
+	{kindTime, regexp.MustCompile(`^[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,3})?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)`)},
+}
 
 // symbols are the operators and marks, longer ones first.
 var symbols = []string{"!=", "<>", "<=", ">=", "=", "<", ">", "(", ")", ","}
 
 // next returns the token that starts at or after the given byte.
 func (p *parser) next(at int) (token, error) {
-	for at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[at]) >= 0 {
+	for at < len(p.text) && strings.IndexByte(" \t\r\n\f", p.text[at]) >= 0 {
 		at++
 	}
 	rest := p.text[at:]
@@ -81,6 +91,9 @@ func (p *parser) next(at int) (token, error) {
 	}
 	if rest[0] == '\'' {
 		return p.stringToken(at)
+	}
+	if text := currencyForm.FindString(rest); text != "" && !wordRest.MatchString(rest[len(text):]) {
+		return token{kindCurrency, text, at, at + len(text)}, nil
 	}
 	if name := nameForm.FindString(rest); name != "" {
 		if end := at + len(name); end < len(p.text) && p.text[end] == '.' {
@@ -112,33 +125,37 @@ func strayReason(rest string) string {
 		return "strings stand in single quotes"
 	}
 	r, _ := utf8.DecodeRuneInString(rest)
+	switch r {
+	case '‘', '’', '“', '”', '´', '`':
+		return fmt.Sprintf("the character %q is not allowed outside a string; strings stand in straight single quotes", r)
+	}
 	return fmt.Sprintf("the character %q is not allowed outside a string", r)
 }
 
-// numberToken reads a number, a date or a time with a date.
+// numberToken reads a number, or a value that stands for a time.
 func (p *parser) numberToken(at int) (t token, ok bool, err error) {
 	rest := p.text[at:]
-	k, text := kindDateTime, dateTimeForm.FindString(rest)
-	if text == "" {
-		k, text = kindDate, dateForm.FindString(rest)
+	k, text := kindNumber, ""
+	for _, f := range timeForms {
+		if text = f.form.FindString(rest); text != "" {
+			k = f.kind
+			break
+		}
 	}
 	if text == "" {
-		k, text = kindNumber, numberForm.FindString(rest)
+		text = numberForm.FindString(rest)
 	}
 	if text == "" {
 		return token{}, false, nil
 	}
 	end := at + len(text)
-	switch {
-	case wordRest.MatchString(p.text[end:]):
+	if wordRest.MatchString(p.text[end:]) {
 		return token{}, false, p.fail(at, "not a number, a date (2006-01-02) or a time (2006-01-02T15:04:05Z)")
-	case k == kindDate:
-		_, err = time.Parse(time.DateOnly, text)
-	case k == kindDateTime:
-		_, err = time.Parse(time.RFC3339, text)
 	}
-	if err != nil {
-		return token{}, false, p.fail(at, "there is no such date or time")
+	if k != kindNumber {
+		if _, _, ok := readTime(text); !ok {
+			return token{}, false, p.fail(at, "there is no such date or time")
+		}
 	}
 	return token{k, text, at, end}, true, nil
 }
@@ -176,13 +193,15 @@ func (p *parser) stringToken(at int) (token, error) {
 // unescape reads the escape that text starts with and returns its canonical
 // form and its length, or why it is refused.
 func unescape(text string) (canonical string, n int, reason string) {
-	const known = `an escape other than \n \r \t \b \f \" \' \\ \_ \% \uXXXX`
+	const known = `an escape other than \n \r \t \b \f \" \' \\ \_ \% \uXXXX; a backslash is written \\`
 	if len(text) < 2 {
 		return "", 0, known
 	}
 	switch c := text[1]; c {
 	case 'n', 'r', 't', 'b', 'f', '\'', '\\', '_', '%':
 		return text[:2], 2, ""
+	case 'N', 'R', 'T', 'B', 'F':
+		return strings.ToLower(text[:2]), 2, ""
 	case '"':
 		return `"`, 2, ""
 	case 'u':

@@ -3,11 +3,8 @@ package salesforce
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"iter"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -66,85 +63,6 @@ func usage(header http.Header) (percent int64, ok bool) {
 		return 0, false
 	}
 	return 100 * used / allowed, true
-}
-
-// query yields the records of a query, page by page. It ends without an error
-// only where Salesforce said that it was the end and every record came.
-func (o *org) query(ctx context.Context, soql string) iter.Seq2[record, error] {
-	return func(yield func(record, error) bool) {
-		var (
-			listing tally
-			path    = o.data + "/query?q=" + url.QueryEscape(soql)
-			seen    = map[string]bool{}
-		)
-		for {
-			page, from, err := o.page(ctx, path, func(rec record) error {
-				if !yield(rec, nil) {
-					return errStop
-				}
-				return nil
-			})
-			if errors.Is(err, errStop) {
-				return
-			}
-			if err == nil {
-				err = listing.add(page)
-			}
-			if err == nil && listing.done {
-				if err = listing.end(); err == nil {
-					return
-				}
-			}
-			if err == nil {
-				path, err = nextPath(from, page.next)
-			}
-			if err == nil && seen[path] {
-				err = rest.Malformed("the same nextRecordsUrl twice")
-			}
-			if err == nil {
-				err = o.polite()
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			seen[path] = true
-		}
-	}
-}
-
-// page reads one page and returns the address it came from.
-func (o *org) page(ctx context.Context, path string, each func(record) error) (answer, *url.URL, error) {
-	resp, err := o.get(ctx, path)
-	if err != nil {
-		return answer{}, nil, err
-	}
-	dec := json.NewDecoder(resp.Body)
-	dec.UseNumber()
-	if err := expect(dec, '{'); err != nil {
-		return answer{}, nil, readError(err)
-	}
-	page, err := readAnswer(dec, each)
-	if err != nil {
-		return answer{}, nil, readError(err)
-	}
-	return page, resp.Request.URL, nil
-}
-
-// nextPath returns the path of the next page. The link is followed as it is,
-// since it carries its own API version, but never to another host.
-func nextPath(from *url.URL, link string) (string, error) {
-	if link == "" {
-		return "", rest.Malformed("done is false and there is no nextRecordsUrl")
-	}
-	next, err := rest.NextLink(from, link)
-	if err != nil {
-		return "", rest.Malformed("%s", err)
-	}
-	if !strings.HasPrefix(next.Path, "/services/data/") {
-		return "", rest.Malformed("nextRecordsUrl leads out of /services/data")
-	}
-	return next.RequestURI(), nil
 }
 
 // describeUser asks which fields users have. The function it returns finds a

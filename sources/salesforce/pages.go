@@ -1,12 +1,102 @@
 package salesforce
 
 import (
+	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
+	"net/url"
+	"strings"
 
 	"github.com/usher-go/usher/sources/internal/rest"
 )
+
+// query yields the records of a query, page by page. Each is good until the next
+// one is asked for. It ends without an error only where Salesforce said that it
+// was the end and every record came.
+func (o *org) query(ctx context.Context, soql string) iter.Seq2[*record, error] {
+	return func(yield func(*record, error) bool) {
+		var (
+			rec     = newRecord()
+			listing tally
+			path    = o.data + "/query?q=" + url.QueryEscape(soql)
+			seen    = map[string]bool{}
+		)
+		for {
+			page, from, err := o.page(ctx, path, rec, func(rec *record) error {
+				if !yield(rec, nil) {
+					return errStop
+				}
+				return nil
+			})
+			if errors.Is(err, errStop) {
+				return
+			}
+			if err == nil {
+				err = listing.add(page)
+			}
+			if err == nil && listing.done {
+				if err = listing.end(); err == nil {
+					return
+				}
+			}
+			if err == nil {
+				path, err = nextPath(from, page.next)
+			}
+			if err == nil && seen[path] {
+				err = rest.Malformed("the same nextRecordsUrl twice")
+			}
+			if err == nil {
+				err = o.polite()
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			seen[path] = true
+		}
+	}
+}
+
+// page reads one page and returns the address it came from.
+func (o *org) page(ctx context.Context, path string, rec *record, each func(*record) error) (answer, *url.URL, error) {
+	resp, err := o.get(ctx, path)
+	if err != nil {
+		return answer{}, nil, err
+	}
+	dec := json.NewDecoder(resp.Body)
+	if err := expect(dec, '{'); err != nil {
+		return answer{}, nil, readError(err)
+	}
+	page, err := readAnswer(dec, func() (int, error) {
+		if err := expect(dec, '['); err != nil {
+			return 0, err
+		}
+		return readRecords(dec, rec, each)
+	})
+	if err != nil {
+		return answer{}, nil, readError(err)
+	}
+	return page, resp.Request.URL, nil
+}
+
+// nextPath returns the path of the next page. The link is followed as it is,
+// since it carries its own API version, but never to another host.
+func nextPath(from *url.URL, link string) (string, error) {
+	if link == "" {
+		return "", rest.Malformed("done is false and there is no nextRecordsUrl")
+	}
+	next, err := rest.NextLink(from, link)
+	if err != nil {
+		return "", rest.Malformed("%s", err)
+	}
+	if !strings.HasPrefix(next.Path, "/services/data/") {
+		return "", rest.Malformed("nextRecordsUrl leads out of /services/data")
+	}
+	return next.RequestURI(), nil
+}
 
 // answer is what one page of a query's answer says about itself. Both counts
 // stand in every page.
@@ -21,14 +111,14 @@ type answer struct {
 var errStop = errors.New("stop")
 
 // readAnswer reads one page, an object {"totalSize", "done", "nextRecordsUrl",
-// "records"} in any order of keys, and hands over its records one by one: at no
-// time is more than one of them held. The opening brace has been read.
-func readAnswer(dec *json.Decoder, each func(record) error) (answer, error) {
+// "records"} in any order of keys. Its opening brace has been read. The value of
+// "records" is left to a function, which returns how many there were.
+func readAnswer(dec *json.Decoder, records func() (rows int, err error)) (answer, error) {
 	var a answer
 	for dec.More() {
 		key, err := dec.Token()
 		if err == nil {
-			err = a.read(dec, key, each)
+			err = a.read(dec, key, records)
 		}
 		if err != nil {
 			return a, err
@@ -39,7 +129,7 @@ func readAnswer(dec *json.Decoder, each func(record) error) (answer, error) {
 }
 
 // read reads the value of one key of a page.
-func (a *answer) read(dec *json.Decoder, key json.Token, each func(record) error) error {
+func (a *answer) read(dec *json.Decoder, key json.Token, records func() (int, error)) error {
 	switch key {
 	case "totalSize":
 		return dec.Decode(&a.total)
@@ -48,20 +138,18 @@ func (a *answer) read(dec *json.Decoder, key json.Token, each func(record) error
 	case "nextRecordsUrl":
 		return dec.Decode(&a.next)
 	case "records":
-		rows, err := readRecords(dec, each)
+		rows, err := records()
 		a.rows += rows // a repeated key hands over its records too
 		return err
 	}
 	return dec.Decode(new(json.RawMessage))
 }
 
-func readRecords(dec *json.Decoder, each func(record) error) (rows int, err error) {
-	if err := expect(dec, '['); err != nil {
-		return 0, err
-	}
+// readRecords reads the rest of an array of records and hands them over one by
+// one, each in rec: at no time is more than one of them held.
+func readRecords(dec *json.Decoder, rec *record, each func(*record) error) (rows int, err error) {
 	for dec.More() {
-		var rec record
-		if err := dec.Decode(&rec); err != nil {
+		if err := dec.Decode(rec); err != nil {
 			return rows, err
 		}
 		rows++
@@ -90,7 +178,8 @@ func readError(err error) error {
 	}
 	_, syntax := errors.AsType[*json.SyntaxError](err)
 	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
-	if syntax || mistyped {
+	_, line := errors.AsType[*csv.ParseError](err)
+	if syntax || mistyped || line {
 		return rest.Malformed("%v", err)
 	}
 	return err
