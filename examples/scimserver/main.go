@@ -70,7 +70,8 @@ func listen(ctx context.Context, store scim.Store, addr, token, extension string
 			Hash:      scim.HashToken(token),
 			Principal: scim.Principal{Tenant: "example", Connection: "scim"},
 		})),
-		UserExtension: extension,
+		UserExtension:   extension,
+		PublicDiscovery: true,
 	})
 	if err != nil {
 		return err
