@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -164,13 +163,6 @@ func members(tb testing.TB, h http.Handler, n int) []string {
 	return ids
 }
 
-// cpu is what the process has used of its processors so far.
-func cpu(tb testing.TB) time.Duration {
-	var used syscall.Rusage
-	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
-
 func quiet(tb testing.TB, cfg scim.Config) http.Handler {
 	if cfg.Store == nil {
 		cfg.Store = &scim.Memory{}
@@ -251,6 +243,24 @@ func TestAttacksAreBounded(t *testing.T) {
 			assert.Equal(t, 200, neighbour.Code)
 			assert.Less(t, log.last(), int64(100))
 		})
+	}
+}
+
+// The default budget is enough to evaluate a filter on 100,000 users, and to
+// sort them.
+func TestWorkBudgetFitsALargeDirectory(t *testing.T) {
+	store := &scim.Memory{}
+	for i := range 100_000 {
+		put(t, store, scim.Write{Op: scim.Create, Ref: userRef(fmt.Sprint(i)), Doc: []byte(benchUser(i))})
+	}
+	h := quiet(t, scim.Config{Store: store})
+	for query, total := range map[string]int{
+		"filter=" + url.QueryEscape(`name.familyName ew "N77777"`): 1, "filter=" + url.QueryEscape(`title co "x"`): 0, "sortBy=title": 100_000,
+		"filter=" + url.QueryEscape(`title eq "Rep" and active eq true`) + "&sortBy=displayName&startIndex=500": 100_000,
+	} {
+		w := ask(h, "GET", "/Users?"+query, "")
+		require.Equal(t, 200, w.Code, "%s: %.300s", query, w.Body)
+		assert.Contains(t, w.Body.String(), fmt.Sprintf(`"totalResults":%d`, total), query)
 	}
 }
 

@@ -170,6 +170,8 @@ func (x *exchange) refuse(err error) {
 	if out.Status == http.StatusServiceUnavailable && x.w.Header().Get("Retry-After") == "" {
 		x.w.Header().Set("Retry-After", "1")
 	}
+	x.w.Header().Del("ETag") // of a resource that is not shown after all
+	x.w.Header().Del("Location")
 	x.respond(out.Status, appendJSON(nil, errorObject(out)))
 }
 
