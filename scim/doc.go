@@ -28,13 +28,13 @@
 // time a body and an answer may take, and the work that one request may cause,
 // a bulk request with all its operations ([Config.MaxWork]). Requests of much
 // work take turns, one of each tenant at a time, and stop when their client
-// leaves. Who guesses credentials is slowed down.
+// leaves. An address that guesses credentials is slowed down.
 //
 // Duplicate names (in any letter case, of any script), invalid UTF-8, NUL
 // characters and a second value behind the first are refused, as is any value
 // that is not of its attribute's type, and user names that people cannot see or
 // tell apart. Each refusal is a SCIM error that names the attribute; a failure
-// of the store is logged and told to nobody.
+// of the store is logged and not shown to clients.
 //
 // # What it keeps
 //

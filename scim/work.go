@@ -74,7 +74,7 @@ func (w *work) note(n int) error {
 	} else if w.done > freeWork && w.leave == nil && w.gate != nil {
 		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
 	} else {
-		runtime.Gosched() // whoever has little to do goes first
+		runtime.Gosched() // requests with little work run first
 	}
 	return w.err
 }
@@ -108,9 +108,8 @@ func (w *work) refusal() error {
 
 var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was cancelled")
 
-// A gate lets as many requests do long work at a time as leave half of the
-// processors free, and one of each tenant, so that nobody's requests keep
-// another tenant's out.
+// A gate bounds how many requests do long work at a time, and lets one of each
+// tenant, so that the requests of one tenant do not delay those of another.
 type gate struct {
 	slots chan struct{}
 	mu    sync.Mutex
