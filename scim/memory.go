@@ -104,7 +104,10 @@ func (m *Memory) List(ctx context.Context, dir Directory, q Query) (Page, error)
 		}
 		return page, ctx.Err()
 	}
-	for _, rec := range candidates {
+	for i, rec := range candidates {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return Page{}, ctx.Err()
+		}
 		if !rec.hasAll(rest) {
 			continue
 		}

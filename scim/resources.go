@@ -331,6 +331,7 @@ func (x *exchange) retry(c conditions, change func() (Record, error)) (Record, e
 			return rec, err
 		}
 		// Those who lose step aside for a moment that grows, each another one.
+		x.pause()
 		select {
 		case <-x.ctx.Done():
 			return Record{}, x.ctx.Err()

@@ -63,7 +63,7 @@ func (x *exchange) start(status int, hasBody bool) {
 		header.Set("X-Content-Type-Options", "nosniff")
 	}
 	if !x.bodySeen {
-		letGo(x.w, x.r)
+		discardBody(x.w, x.r)
 	}
 	x.w.WriteHeader(status)
 }
@@ -86,16 +86,17 @@ func (x *exchange) write(body []byte) error {
 	return nil
 }
 
-// An answer waits so long for so much of a body that nobody reads.
+// How long and how much discardBody reads.
 const (
 	lingering = time.Second
 	maxUnread = 256 << 10
 )
 
-// letGo reads a body that nobody wants, because net/http would, without a
-// limit in time, before it sends the answer and before it closes the
-// connection. A body that does not come to its end ends the connection.
-func letGo(w http.ResponseWriter, r *http.Request) {
+// discardBody reads a body that the handler does not use. net/http would read
+// it otherwise, without a limit in time, before it sends the answer and before
+// it closes the connection. If the body does not end within lingering and
+// maxUnread, the connection is closed after the answer.
+func discardBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 {
 		return
 	}
@@ -124,8 +125,8 @@ type output struct {
 // outputBlock is how much of an answer is kept before it is written.
 const outputBlock = 256 << 10
 
-// spill writes what is there if that is much, and returns an error if there is
-// no use in going on.
+// spill writes the buffer if it is full. An error means that nothing more can
+// be written.
 func (o *output) spill() error {
 	if len(o.buf) >= outputBlock && o.err == nil {
 		o.flush()
@@ -155,7 +156,7 @@ func (o *output) end(err error) error {
 		return err
 	case err == nil:
 		o.flush()
-	case o.err == nil: // not because the client has gone
+	case o.err == nil: // the client could still be written to
 		o.visible(err) // for the log
 		panic(http.ErrAbortHandler)
 	}
@@ -189,6 +190,8 @@ func (x *exchange) refuse(err error) {
 	if out.Status == http.StatusServiceUnavailable && x.w.Header().Get("Retry-After") == "" {
 		x.w.Header().Set("Retry-After", "1")
 	}
+	x.w.Header().Del("ETag") // of a resource that is not shown after all
+	x.w.Header().Del("Location")
 	x.respond(out.Status, appendJSON(nil, errorObject(out)))
 }
 
@@ -203,7 +206,7 @@ func (x *exchange) visible(err error) scimerrors.ScimError {
 
 func (x *exchange) logFailure(err error) {
 	level := slog.LevelError
-	if x.ctx.Err() != nil { // the client left, and its request with it
+	if x.ctx.Err() != nil { // the request was cancelled
 		level = slog.LevelInfo
 	}
 	x.cfg.Logger.Log(x.ctx, level, "scim: request failed", "tenant", x.dir.Tenant,

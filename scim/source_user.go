@@ -13,9 +13,9 @@ import (
 // user reads a stored user as a directory's word for a person. Which attribute
 // is which follows what the providers' templates fill (rules R48, R49, R57,
 // R62, R63). A blank value is none (S11). A record that cannot be read gives a
-// user of whom nothing but the ID is known: StatusUnknown, which changes nothing
-// of a member and is a finding, so that one damaged record neither ends the
-// reading of a directory nor looks like a leaver.
+// user with its ID and StatusUnknown: a finding that changes nothing of the
+// member. One damaged record then neither ends the reading of a directory nor
+// looks like a leaver.
 func (s *DirectorySource) user(rec Record) sources.User {
 	doc, err := readDoc(rec, nil)
 	if err != nil {

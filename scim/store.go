@@ -166,7 +166,7 @@ type Query struct {
 	// Type is the type of record; empty lists all types.
 	Type string
 	// Where are keys that a record must have, all of them; empty selects
-	// every record. Key.Unique has no meaning here.
+	// every record. They are at most four. Key.Unique has no meaning here.
 	Where []Key
 	// After is the Ordinal behind which the listing starts (keyset paging,
 	// for cursors and scans); Offset then skips that many records more (for
