@@ -14,6 +14,7 @@ type write struct {
 	scim.Write
 	keys   []scim.Key
 	add    string // the members to add, as JSON: [{"id": ..., "display": ...}]
+	shows  bool   // one of them has a display
 	remove string // the IDs of those to remove, as JSON
 }
 
@@ -103,6 +104,7 @@ func (w *write) setMembers(c scim.MemberChange) error {
 		}
 		if link.Display != "" {
 			rows[at].Display = link.Display
+			w.shows = true
 		}
 	}
 	remove := make([]string, 0, len(c.Remove))
