@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -27,6 +28,10 @@ type bulkRun struct {
 	ids    map[string]string  // by bulkId, the id that was given
 	errors int
 	most   int // failOnErrors; 0 is no limit
+	// applied says that an operation was; outage is one of the store, which
+	// ends the run.
+	applied bool
+	outage  error
 	// Resources of a circle were created without their references, which are
 	// set when all ids are known.
 	unfinished []unfinished
@@ -50,6 +55,9 @@ func (x *exchange) bulk() error {
 		return err
 	}
 	run.process()
+	if run.outage != nil && !run.applied { // the client may send it all again
+		return run.outage
+	}
 	results := []any{}
 	for _, op := range run.ops {
 		if op.result != nil {
@@ -184,7 +192,7 @@ func (b *bulkRun) process() {
 }
 
 func (b *bulkRun) stopped() bool {
-	return b.most > 0 && b.errors >= b.most || b.ctx.Err() != nil
+	return b.most > 0 && b.errors >= b.most || b.outage != nil || b.ctx.Err() != nil
 }
 
 // waits reports whether an operation refers to a resource that another
@@ -333,6 +341,7 @@ func (b *bulkRun) complete(u unfinished) {
 }
 
 func (b *bulkRun) done(op *bulkOp, rt *resourceType, id string, rec Record, status int) {
+	b.applied = true
 	op.result = op.answer(status)
 	op.result.set("location", b.location(Ref{rt.name, id}))
 	if op.method != http.MethodDelete {
@@ -342,6 +351,9 @@ func (b *bulkRun) done(op *bulkOp, rt *resourceType, id string, rec Record, stat
 
 func (b *bulkRun) fail(op *bulkOp, err error) {
 	b.errors++
+	if errors.Is(err, ErrUnavailable) {
+		b.outage = err
+	}
 	visible := b.visible(err)
 	op.failed = true
 	op.result = op.answer(visible.Status)

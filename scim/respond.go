@@ -80,7 +80,7 @@ func (x *exchange) mediaType() string {
 func (x *exchange) refuse(err error) {
 	out := x.visible(err)
 	if out.Status == http.StatusServiceUnavailable && x.w.Header().Get("Retry-After") == "" {
-		x.w.Header().Set("Retry-After", "1")
+		x.w.Header().Set("Retry-After", wholeSeconds(retryAfter(err)))
 	}
 	x.respond(out.Status, appendJSON(nil, errorObject(out)))
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/scim"
 )
 
@@ -27,7 +26,7 @@ func (s *Store) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (sc
 	if err != nil {
 		return scim.Record{}, fail("apply", err)
 	}
-	wait := sqldb.NewWait()
+	wait := s.db.NewWait()
 	done, err := s.turns.take(ctx, wait, dir)
 	if err != nil {
 		return scim.Record{}, fail("apply", err)

@@ -101,8 +101,7 @@ func TestNumbersOfAnotherDatabase(t *testing.T) {
 	assert.ErrorContains(t, err, "cursor")
 }
 
-// A database that is away is an error of the store, and no client sees more of
-// it than that.
+// A database that is away is an outage, and no client sees more of it than that.
 func TestDatabaseAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		db, err := sql.Open(p.driver, p.dsn)
@@ -132,7 +131,8 @@ func TestDatabaseAway(t *testing.T) {
 		} {
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
-			assert.Equal(t, http.StatusInternalServerError, w.Code)
+			assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+			assert.Equal(t, "5", w.Header().Get("Retry-After"))
 			for _, inner := range []string{"sql", "database", "closed", "usher_scim"} {
 				assert.NotContains(t, w.Body.String(), inner)
 			}
