@@ -16,25 +16,25 @@ const module = "github.com/usher-go/usher"
 // examples. An edge is a design decision, so it is made here first.
 var mayImport = map[string]string{
 	"":                    "",
+	"internal/extension":  "",
 	"internal/strictjson": "",
 
-	"sources":                          "internal/strictjson",
-	"sources/sourcetest":               "sources",
-	"sources/internal/rest":            "sources",
-	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
-	"sources/salesforce/internal/soql": "",
+	"sources":               "internal/address internal/name internal/strictjson",
+	"sources/sourcetest":    "sources",
+	"sources/internal/rest": "sources",
+	"sources/salesforce":    "sources sources/internal/rest internal/soql",
 
 	"hierarchy":                     "internal/address internal/blocks internal/name",
 	"timezone":                      "timezone/internal/key",
 	"timezone/internal/key":         "",
 	"timezone/internal/gen":         "timezone/internal/key",
 	"timezone/internal/gen/extract": "",
-	"assignment":                    "sources",
+	"assignment":                    "sources internal/set",
 
-	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/name internal/strictjson",
-	"provisioning/storetest": "provisioning assignment",
+	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
+	"provisioning/storetest": "provisioning assignment sources",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
-	"provisioning/phone":     "timezone",
+	"provisioning/phone":     "timezone internal/extension",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
@@ -47,6 +47,9 @@ var mayImport = map[string]string{
 	"internal/address": "",
 	"internal/name":    "",
 	"internal/blocks":  "",
+	"internal/set":     "",
+	"internal/text":    "",
+	"internal/soql":    "",
 	"internal/sqldb":   "",
 	"internal/pgtest":  "",
 }
@@ -55,7 +58,6 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
-	"provisioning":              {"golang.org/x/net/idna"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/elimity-com/scim/schema"
 )
@@ -31,10 +30,10 @@ func newDiscovery(cfg Config, types []*resourceType) (discovery, error) {
 			if c != &rt.core {
 				extensions = append(extensions, &object{fields: []field{{"schema", c.urn}, {"required", false}}})
 			}
-			if seen[strings.ToLower(c.urn)] {
+			if seen[fold(c.urn)] {
 				continue
 			}
-			seen[strings.ToLower(c.urn)] = true
+			seen[fold(c.urn)] = true
 			if err := d.describe(c.def); err != nil {
 				return d, err
 			}
@@ -69,11 +68,6 @@ func (d *discovery) describe(def schema.Schema) error {
 	}
 	d.schemas = append(d.schemas, described{def.ID, ordered})
 	return nil
-}
-
-// isDiscovery says that an endpoint, named in lower case, is one of discovery.
-func isDiscovery(name string) bool {
-	return name == "serviceproviderconfig" || name == "resourcetypes" || name == "schemas"
 }
 
 func serviceProviderConfig(cfg Config) *object {
@@ -134,7 +128,7 @@ func (x *exchange) discover(name string, rest []string) error {
 	all := make([]any, 0, len(documents))
 	for _, d := range documents {
 		doc := x.withMeta(d.doc, kind, path+"/"+d.id)
-		if len(rest) == 1 && strings.EqualFold(d.id, rest[0]) {
+		if len(rest) == 1 && sameName(d.id, rest[0]) {
 			x.respond(200, appendJSON(nil, doc))
 			return nil
 		}

@@ -15,6 +15,7 @@ type filter struct {
 	time   time.Time // value as time, where the attribute is one
 	exact  bool      // the comparison respects case
 	inner  *filter   // of a value path: the part in brackets; path.sub stays empty
+	work   *work     // counts the values compared; see bound
 }
 
 type filterOp uint8
@@ -167,17 +168,17 @@ func (p *filterParser) term(depth int) (*filter, error) {
 // path resolves an attribute name, relative to the brackets it stands in.
 func (p *filterParser) path(name string) (attrPath, error) {
 	if p.inside {
-		if !validName(name) {
-			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
-		}
 		if p.within != nil && p.within.kind != "complex" {
-			if !strings.EqualFold(name, "value") {
+			if !sameName(name, "value") {
 				return attrPath{}, badFilter("%q: the values are plain; compare their \"value\"", clip(name))
 			}
 			return attrPath{attr: "value", def: p.within}, nil // a plain value is its own "value"
 		}
 		if sub := p.within.sub(name); sub != nil {
 			return attrPath{attr: sub.name, def: sub}, nil
+		}
+		if !validName(name) {
+			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
 		}
 		return attrPath{attr: name}, nil
 	}
@@ -248,7 +249,7 @@ func (p *filterParser) brackets(path attrPath, depth int) (inner *filter, sub st
 	p.at++
 	if p.peek() == '.' {
 		p.at++
-		if sub = p.word(); !validName(sub) {
+		if sub = p.word(); path.def.sub(sub) == nil && !validName(sub) {
 			return nil, "", p.bad("the name of a sub-attribute")
 		}
 	}

@@ -3,6 +3,7 @@ package scim
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // normalize turns what a client sent for a whole resource (POST, PUT) into the
@@ -18,14 +19,14 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 	doc.fields = append(doc.fields, field{"schemas", schemas})
 	var plain []field // names of extensions without their URN
 	for _, f := range body.fields {
-		path, ok := rt.resolveKey(f.name)
+		path, ok := rt.resolveKey(f)
 		switch {
-		case strings.EqualFold(f.name, "schemas"):
+		case sameName(f.name, "schemas"):
 		case ok && path.attr == "":
 			err = rt.mergeExtension(doc, path.urn, f.value)
 		case ok && path.urn != "" && !isURN(f.name):
 			plain = append(plain, f)
-		case ok && (path.def != nil || path.sub == "" && path.urn == ""):
+		case ok:
 			err = rt.place(doc, path, f.value)
 		case f.value != nil:
 			doc.set(f.name, dropNulls(f.value))
@@ -37,7 +38,7 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 	// A plain name is the extension's attribute, as it is in a path and in a
 	// filter: a value has one place. The qualified name goes before it.
 	for _, f := range plain {
-		path, _ := rt.resolveKey(f.name)
+		path, _ := rt.resolveKey(f)
 		if ext, ok := doc.get(path.urn).(*object); ok && ext.get(path.attr) != nil {
 			continue
 		}
@@ -48,17 +49,18 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 	return doc, nil
 }
 
-func isURN(name string) bool { return len(name) > 4 && strings.EqualFold(name[:4], "urn:") }
-
-// resolveKey resolves a name at the top of a body.
-func (rt *resourceType) resolveKey(name string) (attrPath, bool) {
-	path, ok := rt.resolve(name)
+// resolveKey resolves the name of a field at the top of a body. Of an extension
+// that is not declared, a name with an object is its URN, and one with anything
+// else an attribute in it.
+func (rt *resourceType) resolveKey(f field) (attrPath, bool) {
+	path, ok := rt.resolve(f.name)
 	if !ok {
 		return path, false
 	}
+	_, isObject := f.value.(*object)
 	switch {
-	case path.urn != "" && rt.extension(path.urn) == nil:
-		return path, false // an undeclared extension: the whole name is its URN
+	case path.urn != "" && rt.extension(path.urn) == nil && (isObject || path.sub != ""):
+		return path, false
 	case path.sub != "" && (path.def == nil || path.def.multi || path.subDef == nil):
 		return path, false
 	}
@@ -69,8 +71,11 @@ func (rt *resourceType) resolveKey(name string) (attrPath, bool) {
 // extension, or in a single complex attribute. What a client may not write is
 // left out (RFC 7644 section 3.3).
 func (rt *resourceType) place(doc *object, path attrPath, sent any) error {
+	if path.def.readOnly() || path.leaf().readOnly() {
+		return nil // whatever it is
+	}
 	v, err := path.leaf().coerce(sent, path.String())
-	if err != nil || v == nil || path.def.readOnly() || path.leaf().readOnly() || path.leaf().hidden() {
+	if err != nil || v == nil || path.leaf().hidden() {
 		return err
 	}
 	in := doc
@@ -108,6 +113,9 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 		}
 	}
 	list, ok := v.([]any)
+	if len(list) > maxSchemas {
+		return nil, badValue("schemas: more than %d values", maxSchemas)
+	}
 	switch {
 	case v == nil, ok && len(list) == 0:
 		return []any{rt.core.urn}, nil
@@ -120,7 +128,7 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 		if !ok || urn == "" {
 			return nil, badValue("schemas: want a list of schema URNs")
 		}
-		known = known || strings.EqualFold(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
+		known = known || sameName(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
 	}
 	if !known {
 		return nil, badValue("schemas: want %s", rt.core.urn)
@@ -131,7 +139,7 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 // looselyCore says that a URN means a core schema, without saying of another
 // type.
 func looselyCore(urn string) bool {
-	_, typ, ok := strings.Cut(strings.ToLower(urn), "schemas:core:")
+	_, typ, ok := strings.Cut(fold(urn), "schemas:core:")
 	switch strings.TrimPrefix(strings.TrimPrefix(typ, "2.0"), ":") {
 	case "user", "group", "schema", "resourcetype", "serviceproviderconfig":
 		return false
@@ -159,11 +167,14 @@ func (rt *resourceType) mergeExtension(doc *object, urn string, v any) error {
 		if def != nil {
 			name = def.name
 		}
+		if def.readOnly() {
+			continue
+		}
 		value, err := def.coerce(f.value, urn+":"+name)
 		if err != nil {
 			return err
 		}
-		if value != nil && !def.readOnly() && !def.hidden() {
+		if value != nil && !def.hidden() {
 			out.set(name, value)
 		}
 	}
@@ -173,8 +184,10 @@ func (rt *resourceType) mergeExtension(doc *object, urn string, v any) error {
 	return nil
 }
 
-// maxEmails bounds how many keys one record has in a store's index.
-const maxEmails = 1000
+const (
+	maxEmails  = 1000 // bounds how many keys one record has in a store's index
+	maxSchemas = 100  // that a resource may name
+)
 
 // finish checks a document that is about to be stored and lists the schemas it
 // has: the core, the extensions present, and undeclared ones the client named.
@@ -215,44 +228,45 @@ func (rt *resourceType) finish(doc *object) error {
 		}
 	}
 	named, _ := doc.get("schemas").([]any)
+	if len(named) > maxSchemas {
+		return badValue("schemas: more than %d values", maxSchemas)
+	}
+	undeclared := map[string]bool{}
 	for _, e := range named {
 		urn, _ := e.(string)
-		known := strings.EqualFold(urn, rt.core.urn) || rt.extension(urn) != nil
-		if urn != "" && !known && !slices.Contains(urns, e) {
+		known := sameName(urn, rt.core.urn) || rt.extension(urn) != nil
+		if urn != "" && !known && !undeclared[urn] {
+			undeclared[urn] = true
 			urns = append(urns, urn)
 		}
 	}
 	doc.set("schemas", urns)
-	const shown = 4 // what an answer adds: id, meta, members or groups
+	const shown = 4 // what an answer adds (id, meta, members or groups), so that it can be sent back
 	if len(doc.fields) > maxFields-shown {
 		return badValue("the resource has more than %d attributes", maxFields-shown)
 	}
-	return readable(doc, 1)
+	return nil
 }
 
-// readable checks that a document, once written, can be read again by the
-// decoder with its limits: one that PATCH has built up may have outgrown them.
-func readable(v any, depth int) error {
-	var err error
-	switch v := v.(type) {
-	case *object:
-		if len(v.fields) > maxFields {
-			return badValue("an attribute has more than %d names", maxFields)
-		}
-		for i := 0; i < len(v.fields) && err == nil; i++ {
-			err = readable(v.fields[i].value, depth+1)
-		}
-	case []any:
-		for i := 0; i < len(v) && err == nil; i++ {
-			err = readable(v[i], depth+1)
-		}
-	default:
+// checkUserName refuses a new name that people cannot tell from another one or
+// cannot see: with control characters (line breaks are among them) or marks of
+// writing direction, or with nothing but white space and invisible characters.
+// A name that was taken before may stay, so that its user can still be changed.
+func checkUserName(old, name string) error {
+	if name == "" || name == old {
 		return nil
 	}
-	if depth > maxDepth {
-		return badValue("the resource is nested deeper than %d levels", maxDepth)
+	visible := false
+	for _, r := range name {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
+			return badValue("userName: the value holds the character %U; want none for control or writing direction", r)
+		}
+		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r)
 	}
-	return err
+	if !visible {
+		return badValue("userName: the value is white space only")
+	}
+	return nil
 }
 
 // keys returns what the document can be found by.

@@ -75,9 +75,12 @@ func TestNormalize(t *testing.T) {
 		`"externalId":157663`: `{"externalId":"157663"}`, `"externalId":1.50`: `{"externalId":"1.50"}`, `"fixed":true`: `{"fixed":"true"}`, `"link":5`: `{"link":"5"}`,
 		`"tags":[1,"a",false]`: `{"tags":["1","a","false"]}`, `"tags":[{"value":"a"},"b"]`: `{"tags":["a","b"]}`, `"tags":"[\"a\",\"b\"]"`: `{"tags":["a","b"]}`,
 		`"part":5`: `{"part":{"value":"5"}}`, `"part":{"value":5}`: `{"part":{"value":"5"}}`,
+		`"given":{"not":["a","text"]},"meta":"x","id":5,"part.seen":[1,2]`: `{}`,
 		`"given":"x"`: `{}`, `"urn:example:2.0:Thing:given":"x"`: `{}`, `"part.seen":"x"`: `{}`, `"urn:example:2.0:Thing:part.secret":"x"`: `{}`,
 		`"unknown":{"a":null,"b":[null,1]},"gone":null`: `{"unknown":{"b":[1]}}`,
-		`"urn:other:1.0:X":{"a":1}`:                     `{"urn:other:1.0:X":{"a":1}}`,
+		`"urn:other:1.0:X:a":1`:                         `{"urn:other:1.0:X":{"a":1}}`, `"urn:other:1.0:X":{"b":2},"urn:other:1.0:X:a":1`: `{"urn:other:1.0:X":{"b":2,"a":1}}`,
+		`"urn:example:2.0:Thing:other":[null,1]`: `{"other":[1]}`, `"urn:other:1.0":"x"`: `{"urn:other:1.0":"x"}`,
+		`"urn:other:1.0:X":{"a":1}`: `{"urn:other:1.0:X":{"a":1}}`,
 	} {
 		got, err := normalized(t, rt, ","+sent)
 		if assert.NoError(t, err, sent) {
@@ -105,6 +108,8 @@ func TestNormalize(t *testing.T) {
 	assert.Equal(t, `{"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}`, got)
 	_, err = normalized(t, user, `,"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":5`)
 	assert.Error(t, err)
+	_, err = normalized(t, user, `,"userName":17`)
+	assert.ErrorContains(t, err, "userName: want a string")
 }
 
 func TestBodiesMustNameTheirSchema(t *testing.T) {

@@ -2,11 +2,6 @@ package scim
 
 import "strings"
 
-// maxPatchWork bounds how many elements of lists one request may make the
-// PATCH engine look at, so that many operations over long lists with long
-// filters cannot keep a processor busy.
-const maxPatchWork = 4_000_000
-
 // A patchPath is the target of an operation: attribute, sub-attribute, and the
 // filter in brackets if there is one.
 type patchPath struct {
@@ -72,14 +67,18 @@ type patcher struct {
 	doc     *object
 	locate  locator
 	members memberEdit
-	work    int
+	work    *work
 }
 
 // apply applies the operations in order and leaves a document that is ready to
 // be stored.
 func (p *patcher) apply(ops []patchOp) error {
 	for _, op := range ops {
-		if err := p.applyOne(op); err != nil {
+		err := p.applyOne(op)
+		if err := p.work.spend(1); err != nil { // first: what a filter found that gave up is not so
+			return err
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -134,14 +133,14 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 	}
 	in := filterParser{in: text, rt: p.rt}
 	name := in.word()
-	if strings.HasPrefix(strings.ToLower(name), "urn:") && in.at == len(text) {
+	if isURN(name) && in.at == len(text) {
 		// An undeclared extension as a whole, or an attribute in one?
 		_, stored := p.doc.get(name).(*object)
 		_, object := value.(*object)
 		if known, ok := p.rt.resolve(name); (stored || object) && ok && known.def == nil && known.urn != "" && p.rt.extension(known.urn) == nil {
 			return patchPath{attrPath: attrPath{urn: name}}, nil
 		}
-		if strings.EqualFold(name, p.rt.core.urn) {
+		if sameName(name, p.rt.core.urn) {
 			return patchPath{}, badPath("path: %s is the schema itself; name an attribute", name)
 		}
 	}
@@ -156,7 +155,7 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 			refused, _ := clientError(err)
 			return patchPath{}, badPath("path: %s", refused.Detail)
 		}
-		path.filter = inner
+		path.filter = inner.bound(p.work)
 		if sub != "" {
 			path.sub = sub
 			if path.subDef = attr.def.sub(sub); path.subDef != nil {
@@ -168,7 +167,7 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 		return patchPath{}, badPath("path: %q is not understood from character %d on", clip(text), in.at)
 	}
 	if path.sub != "" && path.def != nil && path.def.kind != "complex" {
-		if !path.def.multi || !strings.EqualFold(path.sub, "value") {
+		if !path.def.multi || !sameName(path.sub, "value") {
 			return patchPath{}, badPath("path: %s has no sub-attributes", path.attr)
 		}
 		path.sub = "" // a plain value is its own "value"
@@ -207,7 +206,7 @@ func (p *patcher) slip(path patchPath) string {
 // nearest returns the declared name that is one typing mistake away.
 func nearest(name string, declared map[string]*attribute) string {
 	for _, def := range declared {
-		if len(def.name) > 3 && oneSlip(strings.ToLower(name), strings.ToLower(def.name)) {
+		if len(def.name) > 3 && oneSlip(fold(name), fold(def.name)) {
 			return def.name
 		}
 	}

@@ -166,8 +166,8 @@ func (e *memberEdit) selected(p *patcher, f *filter) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.work += (len(links) + len(e.order)) * f.size(); p.work > maxPatchWork {
-		return nil, tooLarge("the operations are too much work; name the members by their value")
+	if err := p.work.spend((len(links) + len(e.order)) * 2); err != nil {
+		return nil, err
 	}
 	var ids []string
 	if !e.replace {

@@ -287,3 +287,25 @@ func FuzzPatch(f *testing.F) {
 }
 
 func quoted(s string) string { return string(appendString(nil, s)) }
+
+// schemas is a list of plain values like any other; what the resource has
+// stays listed.
+func TestPatchOfSchemas(t *testing.T) {
+	const before = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","` + enterpriseURN + `","urn:x:2.0:User","urn:y:2.0:User"],"userName":"u","` +
+		enterpriseURN + `":{"department":"D"}}`
+	for operation, want := range map[string][]any{
+		`{"op":"remove","path":"schemas[value eq \"URN:X:2.0:user\"]"}`:                  {"urn:y:2.0:User"},
+		`{"op":"remove","path":"schemas","value":["urn:x:2.0:User"]}`:                    {"urn:y:2.0:User"},
+		`{"op":"remove","path":"schemas","value":[{"value":"urn:y:2.0:User"}]}`:          {"urn:x:2.0:User"},
+		`{"op":"add","path":"schemas","value":"urn:z:2.0:User"}`:                         {"urn:x:2.0:User", "urn:y:2.0:User", "urn:z:2.0:User"},
+		`{"op":"replace","path":"schemas[value eq \"urn:y:2.0:User\"]","value":"urn:z"}`: {"urn:x:2.0:User", "urn:z"},
+		`{"op":"remove","path":"schemas[value eq \"` + enterpriseURN + `\"]"}`:           {"urn:x:2.0:User", "urn:y:2.0:User"},
+		`{"op":"replace","path":"schemas","value":["` + coreMark + `User"]}`:             nil,
+	} {
+		got, err := patched(t, before, "["+operation+"]")
+		require.NoError(t, err, operation)
+		doc, err := parseObject(got)
+		require.NoError(t, err)
+		assert.Equal(t, append([]any{coreMark + "User", enterpriseURN}, want...), doc.get("schemas"), operation)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -213,11 +214,23 @@ func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write
 // now is the time of a change, as exact as it is served.
 func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
 
-// commit applies a write and tells of it.
+// commit applies a write and tells of it. A document is first read back as
+// every later reader will read it, so that nothing is acknowledged that cannot
+// be served, filtered or changed again.
 func (x *exchange) commit(w Write, before int64) (Record, error) {
+	if err := x.work.spend(1 + 2*len(w.Doc)/scannedPerUnit); err != nil {
+		return Record{}, err
+	}
 	if int64(len(w.Doc)) > maxGrowth*x.cfg.MaxBody {
 		return Record{}, tooLarge("the resource would be larger than %d bytes", maxGrowth*x.cfg.MaxBody)
 	}
+	if w.Doc != nil {
+		if err := checkObject(string(w.Doc)); err != nil {
+			refused, _ := clientError(err)
+			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
+		}
+	}
+	x.pause()
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	if err != nil {
 		return rec, err
@@ -241,7 +254,7 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	if rt.name == TypeUser && next.doc.get("active") == nil {
 		next.doc.set("active", true)
 	}
-	if err := rt.finish(next.doc); err != nil {
+	if err := errors.Join(rt.finish(next.doc), checkUserName("", next.doc.text("userName"))); err != nil {
 		return Record{}, err
 	}
 	switch external := next.doc.text("externalId"); {
@@ -277,7 +290,11 @@ func (x *exchange) commitMembers(w Write, before int64) (Record, error) {
 	}
 	known := *w.Members
 	known.Add = nil
+	const unitsPerLookUp = 20
 	for _, link := range w.Members.Add {
+		if err := x.work.spend(unitsPerLookUp); err != nil {
+			return Record{}, err
+		}
 		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Where: []Key{{Name: KeyID, Value: link.ID}}, Limit: 1})
 		if err != nil {
 			return Record{}, err
@@ -344,7 +361,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 		if err == nil && kept { // perhaps an extension that the body lacked
 			err = rt.finish(doc)
 		}
-		if err != nil {
+		if err = errors.Join(err, checkUserName(old.text("userName"), doc.text("userName"))); err != nil {
 			return Record{}, err
 		}
 		if active := old.get("active"); keepsActive && active != nil {
@@ -363,7 +380,7 @@ func (x *exchange) current(rt *resourceType, id string, c conditions) (Record, *
 	if err := c.check(rec.Version); err != nil {
 		return rec, nil, err
 	}
-	doc, err := parseObject(string(rec.Doc))
+	doc, err := readDoc(rec, x.work)
 	return rec, doc, err
 }
 
@@ -396,16 +413,20 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		if err != nil {
 			return Record{}, err
 		}
-		p := &patcher{rt: rt, id: id, doc: doc, locate: x.location}
+		p := &patcher{rt: rt, id: id, doc: doc, locate: x.location, work: x.work}
 		version := rec.Version
-		p.members.current = func() ([]Link, error) {
+		p.members.current = sync.OnceValues(func() ([]Link, error) {
 			read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
 			}
 			return read.Links, err
-		}
+		})
+		was := doc.text("userName")
 		if err := p.apply(ops); err != nil {
+			return Record{}, err
+		}
+		if err := checkUserName(was, p.doc.text("userName")); err != nil {
 			return Record{}, err
 		}
 		return x.store(rt, rec, p.doc, p.members.change(), c.match != "" || p.members.loaded)
@@ -417,8 +438,11 @@ func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 	_, err := x.retry(c, func() (Record, error) {
 		w := Write{Op: Delete, Ref: Ref{rt.name, id}, At: x.now()}
 		if c != (conditions{}) {
-			rec, _, err := x.current(rt, id, c)
-			if err != nil {
+			rec, err := x.cfg.Store.Get(x.ctx, x.dir, w.Ref, false)
+			if err == nil {
+				err = c.check(rec.Version)
+			}
+			if err != nil { // the document is not read: one that cannot be read can be deleted
 				return Record{}, err
 			}
 			w.IfVersion = rec.Version

@@ -54,9 +54,12 @@ func (x *exchange) restore(rt *resourceType, key Key, doc *object) (Record, erro
 // doc describes: by an external id that is stable, or by user name and name
 // where no such id says otherwise.
 func (x *exchange) comesBack(rec Record, doc *object) (bool, error) {
-	old, err := parseObject(string(rec.Doc))
-	if err != nil || old.get("active") != false {
-		return false, err
+	old, err := readDoc(rec, x.work)
+	if err != nil {
+		return false, x.isolate(err) // of a record that cannot be read nobody knows whose it is
+	}
+	if old.get("active") != false {
+		return false, nil
 	}
 	if x.stableExternalID() {
 		was, is := old.text("externalId"), doc.text("externalId")

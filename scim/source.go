@@ -44,7 +44,8 @@ var (
 // sequence number were stored together.
 //
 // A user's and group's ID is its SCIM id. Members of a group are those who are
-// in it directly or through groups in it, as far as these were pushed.
+// in it directly or through groups in it, as far as these were pushed. Of a
+// record that cannot be read only the ID is known; it is logged to slog.Default.
 func AsSource(store Store, tenant, connection string, cfg ...SourceConfig) *DirectorySource {
 	s := &DirectorySource{store: store, dir: Directory{Tenant: tenant, Connection: connection}}
 	word := sources.KindSCIM
@@ -78,15 +79,11 @@ func (s *DirectorySource) Users(ctx context.Context) iter.Seq2[sources.User, err
 	return func(yield func(sources.User, error) bool) {
 		q := Query{Type: TypeUser, Limit: sourceUsersPage}
 		for rec, err := range s.records(ctx, q) {
-			var u sources.User
-			if err == nil {
-				u, err = s.user(rec)
-			}
 			if err != nil {
 				yield(sources.User{}, s.fail("list users", err))
 				return
 			}
-			if !yield(u, nil) {
+			if !yield(s.user(rec), nil) {
 				return
 			}
 		}
@@ -180,8 +177,7 @@ func (s *DirectorySource) find(ctx context.Context, id string) (sources.One, err
 	if err != nil {
 		return sources.One{}, err
 	}
-	u, err := s.user(rec)
-	return sources.One{Found: true, User: u, Proven: sources.FactUsers | sources.FactManagers}, err
+	return sources.One{Found: true, User: s.user(rec), Proven: sources.FactUsers | sources.FactManagers}, nil
 }
 
 // cursorPrefix marks the form of a cursor, should there be another one day.

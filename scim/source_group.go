@@ -104,8 +104,8 @@ func (n *nesting) changes(ctx context.Context, rec Record, all bool) iter.Seq2[s
 		case rec.Type == TypeUser && rec.Deleted:
 			yield(sources.Change{UserRemoved: rec.ID}, nil)
 		case rec.Type == TypeUser:
-			u, err := n.s.user(rec)
-			yield(sources.Change{User: &u}, err)
+			u := n.s.user(rec)
+			yield(sources.Change{User: &u}, nil)
 		case rec.Type == TypeGroup && rec.Deleted:
 			yield(sources.Change{GroupRemoved: rec.ID}, nil)
 		case rec.Type == TypeGroup:

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,11 +12,15 @@ import (
 
 // user reads a stored user as a directory's word for a person. Which attribute
 // is which follows what the providers' templates fill (rules R48, R49, R57,
-// R62, R63). A blank value is none (S11).
-func (s *DirectorySource) user(rec Record) (sources.User, error) {
-	doc, err := parseObject(string(rec.Doc))
+// R62, R63). A blank value is none (S11). A record that cannot be read gives a
+// user of whom nothing but the ID is known: StatusUnknown, which changes nothing
+// of a member and is a finding, so that one damaged record neither ends the
+// reading of a directory nor looks like a leaver.
+func (s *DirectorySource) user(rec Record) sources.User {
+	doc, err := readDoc(rec, nil)
 	if err != nil {
-		return sources.User{}, err
+		slog.Error("scim: a user is read as unknown", "error", err)
+		return sources.User{ID: rec.ID}
 	}
 	u := sources.User{
 		ID:       rec.ID,
@@ -42,10 +47,17 @@ func (s *DirectorySource) user(rec Record) (sources.User, error) {
 	if u.Email == "" && s.kind.UserNameIsAddress && isAddress(u.UserName) {
 		u.Email = u.UserName
 	}
-	for _, name := range [...]string{"externalId", "displayName", "nickName", "userType", "preferredLanguage", "roles", "entitlements"} {
-		setAttribute(&u, name, doc.get(name))
+	for _, f := range doc.fields {
+		switch fold(f.name) {
+		case "schemas", "username", "name", "active", "title", "timezone", "locale", "emails", "phonenumbers", "addresses",
+			"ims", "photos", "x509certificates":
+		default:
+			if !isURN(f.name) {
+				setAttribute(&u, f.name, f.value)
+			}
+		}
 	}
-	return u, nil
+	return u
 }
 
 // elements returns the elements of a list that have a value, which is not
@@ -128,8 +140,8 @@ func (s *DirectorySource) readExtensions(u *sources.User, doc *object) {
 	for _, f := range doc.fields {
 		ext, ok := f.value.(*object)
 		switch {
-		case !ok || len(f.name) < 4 || !strings.EqualFold(f.name[:4], "urn:"):
-		case strings.EqualFold(f.name, enterpriseURN):
+		case !ok || !isURN(f.name):
+		case sameName(f.name, enterpriseURN):
 			readEnterprise(u, ext)
 		case s.isUserExtension(f.name, ext):
 			readUserExtension(u, f.name, ext)
@@ -158,7 +170,7 @@ var sharedNames = map[string]string{
 
 func readEnterprise(u *sources.User, ext *object) {
 	for _, f := range ext.fields {
-		name := strings.ToLower(f.name)
+		name := fold(f.name)
 		if name == "manager" {
 			manager := readManager(f.value)
 			if u.Manager.Email != "" { // named by the user extension, which says more
@@ -202,8 +214,9 @@ func readManager(v any) (m sources.Manager) {
 
 // refID is the id in the URL of a resource.
 func refID(ref string) string {
-	id, _, _ := strings.Cut(ref[strings.LastIndexByte(ref, '/')+1:], "?")
-	id, _ = url.PathUnescape(id) // a malformed one names nobody
+	ref, _, _ = strings.Cut(ref, "?")
+	ref = strings.TrimRight(ref, "/")
+	id, _ := url.PathUnescape(ref[strings.LastIndexByte(ref, '/')+1:]) // a malformed one names nobody
 	return id
 }
 
@@ -216,7 +229,7 @@ func isAddress(s string) bool {
 // extensionField returns the field of u that an attribute of the user extension
 // stands for, or nil. secondaryEmails is none, since it is a list.
 func extensionField(u *sources.User, name string) *string {
-	switch strings.ToLower(name) {
+	switch fold(name) {
 	case "country":
 		return &u.Country
 	case "stateorprovince":
@@ -240,7 +253,7 @@ func readUserExtension(u *sources.User, urn string, ext *object) {
 		text := textOf(f.value)
 		field := extensionField(u, f.name)
 		switch {
-		case strings.EqualFold(f.name, secondaryEmails):
+		case sameName(f.name, secondaryEmails):
 			addEmails(u, f.value)
 		case field != nil && !blank(text):
 			*field = text
@@ -254,11 +267,11 @@ func readUserExtension(u *sources.User, urn string, ext *object) {
 // SourceConfig.UserExtension.
 func (s *DirectorySource) isUserExtension(urn string, ext *object) bool {
 	if s.extension != "" {
-		return strings.EqualFold(urn, s.extension)
+		return sameName(urn, s.extension)
 	}
 	const before, after = "urn:ietf:params:scim:schemas:extension:", ":2.0:user"
-	lower := strings.ToLower(urn)
-	return strings.EqualFold(urn, DefaultUserExtension) ||
+	lower := fold(urn)
+	return sameName(urn, DefaultUserExtension) ||
 		strings.HasPrefix(lower, before) && strings.HasSuffix(lower, after) && hasOurNames(ext)
 }
 
@@ -266,8 +279,8 @@ func (s *DirectorySource) isUserExtension(urn string, ext *object) bool {
 // extension. A country alone may be anything's, such as that of an account.
 func hasOurNames(ext *object) bool {
 	return slices.ContainsFunc(ext.fields, func(f field) bool {
-		return strings.EqualFold(f.name, secondaryEmails) ||
-			!strings.EqualFold(f.name, "country") && extensionField(&sources.User{}, f.name) != nil
+		return sameName(f.name, secondaryEmails) ||
+			!sameName(f.name, "country") && extensionField(&sources.User{}, f.name) != nil
 	})
 }
 
@@ -283,7 +296,7 @@ func fillFrom(u *sources.User, ext *object) {
 		field := extensionField(u, f.name)
 		ofManager := field == &u.Manager.Email || field == &u.Manager.Name
 		switch {
-		case strings.EqualFold(f.name, secondaryEmails):
+		case sameName(f.name, secondaryEmails):
 			addEmails(u, f.value)
 		case field != nil && blank(*field) && !blank(text) && !(ofManager && managed):
 			*field = text

@@ -72,29 +72,46 @@ func (a *attribute) valueMissing(path string) error {
 }
 
 // unpacked returns the elements of a list, those that are a JSON array in a
-// text each by itself.
+// text each by itself. Texts with more than maxFields elements stay texts.
 func unpacked(list []any) []any {
-	isArray := func(e any) ([]any, bool) {
-		s, ok := e.(string)
-		if !ok {
-			return nil, false
+	var out []any // made with the first array
+	left := maxFields
+	for i, e := range list {
+		s, _ := e.(string)
+		var inner []any
+		isArray := false
+		if left > 0 {
+			inner, isArray = wrapped(s).([]any)
+			left -= len(inner)
+			isArray = isArray && left >= 0
 		}
-		inner, _ := embedded(s)
-		elements, ok := inner.([]any)
-		return elements, ok
-	}
-	if !slices.ContainsFunc(list, func(e any) bool { _, ok := isArray(e); return ok }) {
-		return list
-	}
-	var out []any
-	for _, e := range list {
-		if inner, ok := isArray(e); ok {
+		if isArray && out == nil {
+			out = slices.Clone(list[:i])
+		}
+		switch {
+		case isArray:
 			out = append(out, inner...)
-		} else {
+		case out != nil:
 			out = append(out, e)
 		}
 	}
+	if out == nil {
+		return list
+	}
 	return out
+}
+
+// maxWrapped bounds the bytes of JSON that a text of a resource is taken for: a
+// list of many roles has some 10 KiB. What is longer is a text.
+const maxWrapped = 64 << 10
+
+// wrapped is the value that a text holds as JSON, or nil.
+func wrapped(s string) any {
+	if len(s) > maxWrapped {
+		return nil
+	}
+	v, _ := embedded(s)
+	return v
 }
 
 // embedded reads JSON inside a string.
@@ -115,8 +132,7 @@ var standIns = [...]string{"displayName", "display", "id"}
 // app roles: {"id":"06b0","value":"Admin","displayName":"Admin"}. The result has
 // a "value".
 func unwrapped(s string) (*object, bool) {
-	inner, _ := embedded(s)
-	o, ok := inner.(*object)
+	o, ok := wrapped(s).(*object)
 	if !ok {
 		return nil, false
 	}
@@ -227,10 +243,10 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 		return n, nil
 	}
 	switch n := v.(type) {
-	case number: // HR tools send numbers for texts
-		s, isString = string(n), true
-	case bool:
-		s, isString = textOf(n), true
+	case number, bool: // HR tools send numbers for texts
+		// What has to be unique is taken as a text only: 17 and 17.0 are one
+		// number and two names.
+		s, isString = textOf(n), !a.unique
 	case *object: // an element of a list of plain values may come as its "value"
 		if inner := n.get("value"); a.multi && isPlain(inner) {
 			return a.coerceOne(inner, path)
@@ -261,8 +277,7 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 	valued := a.sub("value") != nil
 	if s, isString := v.(string); isString {
 		if in, ok = unwrapped(s); !ok || !valued {
-			inner, _ := embedded(s)
-			in, ok = inner.(*object)
+			in, ok = wrapped(s).(*object)
 		}
 	}
 	if ok && valued {
@@ -288,11 +303,14 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 		if sub != nil {
 			name = sub.name
 		}
+		if sub.readOnly() {
+			continue
+		}
 		value, err := sub.coerce(f.value, path+"."+name)
 		if err != nil {
 			return nil, err
 		}
-		if value != nil && !sub.readOnly() && !sub.hidden() {
+		if value != nil && !sub.hidden() {
 			out.set(name, value)
 		}
 	}

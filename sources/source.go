@@ -76,6 +76,18 @@ type Matcher interface {
 	Match(ctx context.Context, query string) iter.Seq2[string, error]
 }
 
+// A BatchMatcher answers queries while it lists its users, where each query
+// would otherwise cost a reading of its own, as it does for a file. [Collect]
+// makes use of it.
+type BatchMatcher interface {
+	Matcher
+	// UsersAndMatches returns a listing of all users, as Users does, and a
+	// function that answers a query, as Match does. After the listing has
+	// ended, the function has the answers to the given queries at hand; before
+	// that, or to another query, an answer costs what it costs Match.
+	UsersAndMatches(ctx context.Context, queries []string) (users iter.Seq2[User, error], match func(query string) iter.Seq2[string, error])
+}
+
 // A Checker tests a connection: address, credentials, permissions. Use
 // [Check], which falls back to reading the first user.
 type Checker interface {
@@ -87,7 +99,8 @@ type Checker interface {
 //
 // A wrapper that only observes (logs, counts, slows down) has a method
 // Unwrap() Source; a wrapper that changes what is listed must not have one,
-// since an ability of the inner source would then bypass it.
+// since an ability of the inner source would then bypass it. For the same reason
+// it holds a Source, and does not embed a type that has abilities.
 func As[T any](src Source) (T, bool) {
 	for src != nil {
 		if t, ok := src.(T); ok {

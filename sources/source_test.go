@@ -35,7 +35,6 @@ func TestAsLooksThroughObservers(t *testing.T) {
 	assert.False(t, ok)
 }
 
-
 func TestCheckFallsBack(t *testing.T) {
 	d := directory()
 	for name, src := range map[string]sources.Source{"direct": observer{d}, "by listing": filter{d}} {

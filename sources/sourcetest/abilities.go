@@ -19,6 +19,9 @@ func abilityChecks() []check {
 		{name: "bad query", ability: can[sources.Matcher], run: run.badQuery,
 			shown: func(h Harness) bool { return h.BadQuery != "" },
 			rule:  "a query that is refused yields an error that matches ErrBadQuery"},
+		{name: "batch match", ability: can[sources.BatchMatcher], run: run.batchMatch,
+			shown: func(h Harness) bool { return len(h.Matches) > 0 && h.BadQuery != "" },
+			rule:  "users and answers to queries that are listed together are those that are listed one by one"},
 		{name: "read one", ability: can[sources.OneReader], run: run.readOne,
 			shown: func(h Harness) bool { return h.MissingID != "" },
 			rule:  "one user is read as the listings have it: the user, the groups and the queries, and nothing else is claimed to be proven; that there is no such user is an answer"},
@@ -61,6 +64,45 @@ func (r run) badQuery() error {
 		return got.breach
 	}
 	return r.judge(got.err, sources.ErrBadQuery)
+}
+
+func (r run) batchMatch() error {
+	ctx := r.tb.Context()
+	batch, _ := sources.As[sources.BatchMatcher](r.New(r.tb))
+	users, match := batch.UsersAndMatches(ctx, append(sortedKeys(r.Matches), r.BadQuery))
+	answers := func(when string) error {
+		for _, query := range sortedKeys(r.Matches) {
+			ids, err := list(match(query)).good(when + ": the answer to " + query)
+			if err != nil {
+				return err
+			}
+			slices.Sort(ids)
+			if want := slices.Sorted(slices.Values(r.Matches[query])); !slices.Equal(slices.Compact(ids), want) {
+				return fmt.Errorf("%s: the answer to %s: got %q, want %q", when, query, ids, want)
+			}
+		}
+		got := list(match(r.BadQuery))
+		if got.breach != nil {
+			return got.breach
+		}
+		return r.judge(got.err, sources.ErrBadQuery)
+	}
+	if err := answers("before the listing"); err != nil {
+		return err
+	}
+	if err := errors.Join(breakAfter(users, 1), answers("after a listing that was broken off")); err != nil {
+		return err
+	}
+	for range 2 {
+		listed, err := list(users).good("UsersAndMatches")
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(sameUsers(listed, r.Users), answers("after the listing")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readOne reads every user directly, which may leave things out but may claim

@@ -59,10 +59,10 @@ type entry struct {
 }
 
 var (
-	_ sources.DeltaSource = (*Directory)(nil)
-	_ sources.Matcher     = (*Directory)(nil)
-	_ sources.OneReader   = (*Directory)(nil)
-	_ sources.Checker     = (*Directory)(nil)
+	_ sources.DeltaSource  = (*Directory)(nil)
+	_ sources.BatchMatcher = (*Directory)(nil)
+	_ sources.OneReader    = (*Directory)(nil)
+	_ sources.Checker      = (*Directory)(nil)
 )
 
 // NewDirectory returns a directory that holds copies of what cfg says. Of two
@@ -82,7 +82,7 @@ func NewDirectory(cfg DirectoryConfig) *Directory {
 		d.info.Connection = "test"
 	}
 	if d.info.Lists == 0 {
-		d.info.Lists = everything
+		d.info.Lists = sources.FactAll
 	}
 	if d.pageSize < 1 {
 		d.pageSize = 2
@@ -94,8 +94,6 @@ func NewDirectory(cfg DirectoryConfig) *Directory {
 	}
 	return d
 }
-
-const everything = sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers
 
 // PutUsers adds users, or replaces those of the same ID.
 func (d *Directory) PutUsers(users ...sources.User) {
@@ -200,6 +198,12 @@ func (d *Directory) Match(ctx context.Context, query string) iter.Seq2[string, e
 		}
 		return slices.Clone(ids), nil
 	})
+}
+
+// UsersAndMatches implements sources.BatchMatcher. An answer is a listing of its
+// own all the same, as queries cost nothing here.
+func (d *Directory) UsersAndMatches(ctx context.Context, _ []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+	return d.Users(ctx), func(query string) iter.Seq2[string, error] { return d.Match(ctx, query) }
 }
 
 // One implements sources.OneReader. A query that is not one of the directory's

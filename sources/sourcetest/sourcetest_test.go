@@ -105,6 +105,7 @@ type twisted struct {
 	users   func(context.Context) iter.Seq2[sources.User, error]
 	groups  func(context.Context) iter.Seq2[sources.Group, error]
 	match   func(context.Context, string) iter.Seq2[string, error]
+	batch   func(context.Context, []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error])
 	one     func(context.Context, string, ...string) (sources.One, error)
 	check   func(context.Context) error
 	changes func(context.Context, sources.Cursor) iter.Seq2[sources.Change, error]
@@ -119,6 +120,9 @@ func (s *twisted) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 }
 func (s *twisted) Match(ctx context.Context, query string) iter.Seq2[string, error] {
 	return s.match(ctx, query)
+}
+func (s *twisted) UsersAndMatches(ctx context.Context, queries []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+	return s.batch(ctx, queries)
 }
 func (s *twisted) One(ctx context.Context, id string, queries ...string) (sources.One, error) {
 	return s.one(ctx, id, queries...)
@@ -144,7 +148,7 @@ func alter(change func(*sources.One)) func(*twisted) {
 // twist returns the harness of directories after they were twisted.
 func twist(change func(*twisted)) Harness {
 	return harness(func(d *Directory) sources.Source {
-		s := &twisted{d, d.Info, d.Users, d.Groups, d.Match, d.One, d.Check, d.Changes}
+		s := &twisted{d, d.Info, d.Users, d.Groups, d.Match, d.UsersAndMatches, d.One, d.Check, d.Changes}
 		change(s)
 		return s
 	})
@@ -258,6 +262,38 @@ func TestChecksCanFail(t *testing.T) {
 		}},
 		{"bad query", `want an error that matches "query refused", got none`, func(s *twisted) {
 			s.match = func(ctx context.Context, q string) iter.Seq2[string, error] { return silent(s.Directory.Match(ctx, q)) }
+		}},
+		{"batch match", `user "3" is not listed`, func(s *twisted) {
+			s.batch = func(ctx context.Context, q []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+				users, match := s.Directory.UsersAndMatches(ctx, q)
+				return first(2, users), match
+			}
+		}},
+		{"batch match", `after the listing: the answer to all: got []`, func(s *twisted) {
+			s.batch = func(ctx context.Context, q []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+				users, match := s.Directory.UsersAndMatches(ctx, q)
+				ended := false
+				listing := func(yield func(sources.User, error) bool) {
+					for u, err := range users {
+						if !yield(u, err) {
+							return
+						}
+					}
+					ended = true
+				}
+				return listing, func(query string) iter.Seq2[string, error] {
+					if ended && query == "all" {
+						return first(0, match(query))
+					}
+					return match(query)
+				}
+			}
+		}},
+		{"batch match", `want an error that matches "query refused", got none`, func(s *twisted) {
+			s.batch = func(ctx context.Context, q []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+				users, match := s.Directory.UsersAndMatches(ctx, q)
+				return users, func(query string) iter.Seq2[string, error] { return silent(match(query)) }
+			}
 		}},
 		{"read one", `user "1" is listed as`, alter(func(o *sources.One) { o.User = sources.User{ID: o.User.ID} })},
 		{"read one", "Found is false", alter(func(o *sources.One) { o.Found = false })},
