@@ -283,10 +283,10 @@ func (b *bulkRun) apply(op *bulkOp, rt *resourceType, id string, data *object) (
 		rec, err = b.create(rt, data)
 		return rec, http.StatusCreated, err
 	case http.MethodPut:
-		rec, err = b.replace(rt, id, data, c)
+		rec, err = b.replace(rt, id, data, c, false)
 		return rec, http.StatusOK, err
 	case http.MethodPatch:
-		rec, err = b.patch(rt, id, data, c)
+		rec, err = b.patch(rt, id, data, c, false)
 		return rec, http.StatusOK, err
 	}
 	return rec, http.StatusNoContent, b.remove(rt, id, c)
@@ -341,7 +341,7 @@ func (b *bulkRun) complete(u unfinished) {
 		}
 	}
 	data, _ := b.resolved(u.op.data).(*object)
-	rec, err := b.replace(u.rt, u.id, data, conditions{})
+	rec, err := b.replace(u.rt, u.id, data, conditions{}, false)
 	if err != nil {
 		b.fail(u.op, err)
 		return

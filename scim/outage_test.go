@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -72,14 +71,6 @@ func TestOutage(t *testing.T) {
 			}
 		})
 	}
-}
-
-func ask(handler http.Handler, method, path, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+testToken)
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	return w
 }
 
 // A bulk request ends at an outage: what is left would only wait. One of which
