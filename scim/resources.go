@@ -73,12 +73,14 @@ func (x *exchange) put(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	rec, err := x.replace(rt, id, body, x.conditions())
+	rec, err := x.replace(rt, id, body, x.conditions(), p.links(rt))
 	if err != nil {
 		return err
 	}
-	if rec, err = x.withLinks(rt, rec, p); err != nil {
-		return err
+	if rt.links == "members" {
+		if rec, err = x.withLinks(rt, rec, p); err != nil {
+			return err
+		}
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
@@ -94,7 +96,7 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	rec, err := x.patch(rt, id, body, x.conditions())
+	rec, err := x.patch(rt, id, body, x.conditions(), p.links(rt))
 	if err != nil {
 		return err
 	}
@@ -103,8 +105,10 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 		x.respond(http.StatusNoContent, nil)
 		return nil
 	}
-	if rec, err = x.withLinks(rt, rec, p); err != nil {
-		return err
+	if rt.links == "members" {
+		if rec, err = x.withLinks(rt, rec, p); err != nil {
+			return err
+		}
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
@@ -118,7 +122,7 @@ func (x *exchange) delete(rt *resourceType, id string) error {
 	return nil
 }
 
-// withLinks reads the links of a record that has just been written, if they
+// withLinks reads the members of a group that has just been written, if they
 // are to be shown.
 func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Record, error) {
 	if !p.links(rt) {
@@ -343,7 +347,7 @@ func (x *exchange) retry(c conditions, change func() (Record, error)) (Record, e
 
 // replace stores a resource in the place of another. An answer that leaves
 // active out does not reactivate anybody: the state stays.
-func (x *exchange) replace(rt *resourceType, id string, body *object, c conditions) (Record, error) {
+func (x *exchange) replace(rt *resourceType, id string, body *object, c conditions, links bool) (Record, error) {
 	next, err := rt.prepare(body)
 	if err != nil {
 		return Record{}, err
@@ -353,7 +357,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 	}
 	keepsActive := rt.name == TypeUser && next.doc.get("active") == nil
 	return x.retry(c, func() (Record, error) {
-		rec, old, err := x.current(rt, id, c)
+		rec, old, err := x.current(rt, id, c, links)
 		if err != nil {
 			return Record{}, err
 		}
@@ -372,9 +376,11 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 	})
 }
 
-// current reads a record to be changed and checks the preconditions.
-func (x *exchange) current(rt *resourceType, id string, c conditions) (Record, *object, error) {
-	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, false)
+// current reads a record to be changed and checks the preconditions. With links
+// it also reads the groups that a member is in, for the answer: a write that
+// changes the record does so at the version that was read with them.
+func (x *exchange) current(rt *resourceType, id string, c conditions, links bool) (Record, *object, error) {
+	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, links && rt.links != "members")
 	if err != nil {
 		return rec, nil, err
 	}
@@ -400,17 +406,21 @@ func (x *exchange) store(rt *resourceType, rec Record, doc *object, members *Mem
 	if guarded || w.Doc != nil {
 		w.IfVersion = rec.Version
 	}
-	return x.commitMembers(w, rec.Version)
+	written, err := x.commitMembers(w, rec.Version)
+	if rt.links != "members" {
+		written.Links = rec.Links
+	}
+	return written, err
 }
 
 // patch applies a PatchOp message.
-func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions) (Record, error) {
+func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions, links bool) (Record, error) {
 	ops, err := parsePatch(body, x.cfg.MaxOperations)
 	if err != nil {
 		return Record{}, err
 	}
 	return x.retry(c, func() (Record, error) {
-		rec, doc, err := x.current(rt, id, c)
+		rec, doc, err := x.current(rt, id, c, links)
 		if err != nil {
 			return Record{}, err
 		}

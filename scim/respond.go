@@ -188,7 +188,7 @@ func (x *exchange) mediaType() string {
 func (x *exchange) refuse(err error) {
 	out := x.visible(err)
 	if out.Status == http.StatusServiceUnavailable && x.w.Header().Get("Retry-After") == "" {
-		x.w.Header().Set("Retry-After", "1")
+		x.w.Header().Set("Retry-After", wholeSeconds(retryAfter(err)))
 	}
 	x.w.Header().Del("ETag") // of a resource that is not shown after all
 	x.w.Header().Del("Location")

@@ -17,7 +17,8 @@ import (
 // concurrent use. Records that are passed in or returned are shared: neither
 // side changes the bytes and slices in them afterwards. An error that is none
 // of this package's is taken for a failure of the store; its text is logged
-// and never reaches a client.
+// and never reaches a client. One that matches ErrUnavailable is an outage: the
+// client is told to come again.
 type Store interface {
 	// Get returns one record, or ErrNotFound if the directory has no record
 	// of that type with that ID. With links it also fills Record.Links.

@@ -68,7 +68,8 @@ DECLARE
 	ordinals BIGINT[]; -- of the members to add, with types and displays
 	types    TEXT[];
 	displays TEXT[];
-	parent   BIGINT; -- a group that a deleted record was in
+	gone     BIGINT[]; -- who left, of a statement
+	moved    BIGINT[] := '{}'; -- who joined or left, on the other side of memberships
 	changed  BOOLEAN := p_doc IS NOT NULL;
 BEGIN
 	PERFORM set_config('lock_timeout', p_patience::TEXT, TRUE);
@@ -95,17 +96,15 @@ BEGIN
 	END IF;
 
 	IF p_op = 3 THEN
-		last := last + 1;
-		INSERT INTO @deletions (directory, version, type, id) VALUES (dir, last, p_type, p_id);
-		FOR parent IN SELECT m.grp FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir AND m.grp <> rec.ordinal ORDER BY m.grp LOOP
-			last := last + 1;
-			UPDATE @records r SET version = last, modified = p_at WHERE r.directory = dir AND r.ordinal = parent;
-		END LOOP;
-		DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir;
-		DELETE FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir;
+		WITH g AS (DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir RETURNING m.member)
+			SELECT array_agg(g.member) INTO moved FROM g;
+		WITH g AS (DELETE FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir RETURNING m.grp)
+			SELECT array_agg(g.grp) INTO gone FROM g;
+		moved := moved || gone;
 		DELETE FROM @keys k WHERE k.ordinal = rec.ordinal AND k.directory = dir;
 		DELETE FROM @records r WHERE r.directory = dir AND r.ordinal = rec.ordinal;
-		UPDATE @directories d SET seq = last WHERE d.tenant = p_tenant AND d.connection = p_connection;
+		last := last + 1;
+		INSERT INTO @deletions (directory, version, type, id) VALUES (dir, last, p_type, p_id);
 	ELSE
 		IF p_doc IS NOT NULL THEN
 			PERFORM 1 FROM json_to_recordset(p_keys::JSON) AS k(name TEXT, value TEXT, is_unique BOOLEAN)
@@ -143,35 +142,54 @@ BEGIN
 				ON CONFLICT (ordinal, directory, name, value) DO NOTHING;
 		END IF;
 		IF p_change AND p_replace THEN
-			DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir AND m.member NOT IN (SELECT unnest(ordinals));
-			changed := changed OR FOUND;
+			WITH g AS (DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir AND m.member NOT IN (SELECT unnest(ordinals))
+				RETURNING m.member) SELECT array_agg(g.member) INTO gone FROM g;
+			moved := moved || gone;
 		END IF;
 		IF p_change AND p_remove <> '[]' THEN
-			DELETE FROM @members m WHERE m.ctid = ANY (ARRAY(
+			WITH g AS (DELETE FROM @members m WHERE m.ctid = ANY (ARRAY(
 				SELECT x.ctid FROM json_array_elements_text(p_remove::JSON) AS w(id)
 					CROSS JOIN LATERAL (SELECT r.ordinal FROM @records r WHERE r.directory = dir AND r.id = w.id LIMIT 1) o
-					CROSS JOIN LATERAL (SELECT y.ctid FROM @members y WHERE y.grp = rec.ordinal AND y.directory = dir AND y.member = o.ordinal LIMIT 1) x));
-			changed := changed OR FOUND;
+					CROSS JOIN LATERAL (SELECT y.ctid FROM @members y WHERE y.grp = rec.ordinal AND y.directory = dir AND y.member = o.ordinal LIMIT 1) x))
+				RETURNING m.member) SELECT array_agg(g.member) INTO gone FROM g;
+			moved := moved || gone;
 		END IF;
 		IF ordinals IS NOT NULL THEN
-			INSERT INTO @members (grp, directory, member, member_type, display)
+			WITH g AS (INSERT INTO @members (grp, directory, member, member_type, display)
 				SELECT rec.ordinal, dir, a.ordinal, a.type, a.display FROM unnest(ordinals, types, displays) AS a(ordinal, type, display)
-				ON CONFLICT (grp, directory, member) DO UPDATE SET display = excluded.display
-					WHERE excluded.display <> '' AND excluded.display <> @members.display;
+				ON CONFLICT (grp, directory, member) DO NOTHING RETURNING member) SELECT array_agg(g.member) INTO gone FROM g;
+			moved := moved || gone;
+			UPDATE @members m SET display = n.display
+				FROM (SELECT x.ctid AS place, a.display FROM unnest(ordinals, displays) AS a(ordinal, display)
+					CROSS JOIN LATERAL (SELECT y.ctid FROM @members y WHERE y.grp = rec.ordinal AND y.directory = dir
+						AND y.member = a.ordinal AND y.display <> a.display LIMIT 1) x WHERE a.display <> '') n
+				WHERE m.ctid = n.place;
 			changed := changed OR FOUND;
 		END IF;
 
-		IF changed THEN
-			rec.version := last + 1;
+		IF NOT changed AND moved = '{}' THEN
+			last := NULL; -- there is nothing to write
+		ELSE
+			last := last + 1;
+			rec.version := last;
 			rec.modified := p_at;
-			IF p_op = 2 AND p_doc IS NULL THEN
-				UPDATE @records r SET version = rec.version, modified = p_at WHERE r.directory = dir AND r.ordinal = rec.ordinal;
-			ELSIF p_op = 2 THEN
-				UPDATE @records r SET version = rec.version, modified = p_at, display = p_display, doc = p_doc
-					WHERE r.directory = dir AND r.ordinal = rec.ordinal;
-			END IF;
-			UPDATE @directories d SET seq = rec.version WHERE d.tenant = p_tenant AND d.connection = p_connection;
 		END IF;
+		IF last IS NOT NULL AND p_op = 2 AND p_doc IS NULL THEN
+			UPDATE @records r SET version = last, modified = p_at WHERE r.directory = dir AND r.ordinal = rec.ordinal;
+		ELSIF last IS NOT NULL AND p_op = 2 THEN
+			UPDATE @records r SET version = last, modified = p_at, display = p_display, doc = p_doc WHERE r.directory = dir AND r.ordinal = rec.ordinal;
+		END IF;
+	END IF;
+
+	IF last IS NOT NULL THEN
+		IF moved <> '{}' THEN
+			UPDATE @records r SET version = last + n.number, modified = p_at
+				FROM (SELECT x.ctid AS place, a.number FROM unnest(moved) WITH ORDINALITY AS a(ordinal, number)
+					CROSS JOIN LATERAL (SELECT y.ctid FROM @records y WHERE y.directory = dir AND y.ordinal = a.ordinal LIMIT 1) x
+					WHERE a.ordinal <> rec.ordinal) n
+				WHERE r.ctid = n.place;
+		END IF;
+		UPDATE @directories d SET seq = last + COALESCE(cardinality(moved), 0) WHERE d.tenant = p_tenant AND d.connection = p_connection;
 	END IF;
 	o_outcome := 'done';
 	o_version := rec.version;
