@@ -94,9 +94,6 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 	if s, single := v.(string); single {
 		list, ok = []any{s}, true
 	}
-	if len(list) > maxSchemas {
-		return nil, badValue("schemas: more than %d values", maxSchemas)
-	}
 	if !ok || len(list) == 0 {
 		return nil, badSyntax("schemas: want a list of schema URNs with %s", rt.core.urn)
 	}
