@@ -120,3 +120,21 @@ func TestGateIsLeft(t *testing.T) {
 		last()
 	})
 }
+
+// A filter whose work is used up looks at no further values. (Each member it
+// looks at is made for it, so that allocations count them.)
+func TestFilterGivesUp(t *testing.T) {
+	_, group := testTypes(t)
+	r := &resource{rt: group, doc: &object{}, rec: Record{Links: make([]Link, 100_000)}}
+	for _, text := range []string{
+		`members[display eq "x"]`, `members[not (display eq "x") and display eq "y"]`, `members.display eq "x"`, `not (members[display eq "x"])`,
+		`members[display eq "x"] or members[display eq "y"] or members.display co "a"`,
+	} {
+		f, err := group.parseFilter(text)
+		require.NoError(t, err)
+		w := &work{ctx: t.Context(), left: 100}
+		f.bound(w)
+		assert.Less(t, testing.AllocsPerRun(1, func() { f.matches(r) }), 2_000.0, text)
+		assert.Error(t, w.failed())
+	}
+}
