@@ -34,7 +34,7 @@ var mayImport = map[string]string{
 	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
 	"provisioning/storetest": "provisioning assignment sources",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
-	"provisioning/phone":     "timezone internal/extension",
+	"provisioning/phone":     "provisioning timezone internal/extension",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",

@@ -123,3 +123,33 @@ func join(in provisioning.Input) int {
 	}
 	return joined
 }
+
+// BenchmarkOne measures the decision about one person of a tenant: what is
+// gathered by key, and what is decided about it. The budget is 3x from 1,000
+// people to 1,000,000.
+func BenchmarkOne(b *testing.B) {
+	for _, n := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("people=%d", n), func(b *testing.B) {
+			r, in := company(b, n)
+			store := new(provisioning.Memory)
+			for i := range in.Members {
+				store.Put("t", in.Members[i])
+			}
+			directory := sources.NewIndex(in.Snapshot)
+			changed := &in.Snapshot.Users[n/2]
+			changed.Title = "Director"
+			in.Members = nil
+			runtime.GC()
+			b.ReportAllocs()
+			for b.Loop() {
+				part, err := r.Gather(b.Context(), provisioning.Lookup{Tenant: "t", Team: store, Directory: directory}, changed.ID)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if plan := r.Resolve(part); len(plan.Actions) != 1 {
+					b.Fatalf("%.500s", plan)
+				}
+			}
+		})
+	}
+}

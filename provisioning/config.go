@@ -66,12 +66,27 @@ type Config struct {
 	Phones PhoneNormalizer `json:"-"`
 }
 
-// A PhoneNormalizer brings a phone number into one form. The country may be
-// empty or as the directory spells it. It returns the number, the extension
-// and the reason codes to report, such as "phone.unparsed". It must be pure
-// and safe for concurrent use.
+// A PhoneNormalizer brings a phone number into one form. It must be pure and
+// safe for concurrent use.
 type PhoneNormalizer interface {
-	Normalize(number, extension, country string) (normalized, ext string, codes []string)
+	NormalizePhone(Phone) NormalizedPhone
+}
+
+// A Phone is a number as a directory has it.
+type Phone struct {
+	Number string
+	// Extension is that of a field of its own; it wins over one in the number
+	// (R65).
+	Extension string
+	// Country is the person's, empty or as the directory spells it.
+	Country string
+}
+
+// A NormalizedPhone is a number as members carry it.
+type NormalizedPhone struct {
+	Number, Extension string
+	// Codes are the reasons to report, such as CodePhoneUnparsed.
+	Codes []Code
 }
 
 // Domains says whose addresses are the company's (S7, S8).

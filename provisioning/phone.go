@@ -6,14 +6,14 @@ import "github.com/usher-go/usher/internal/extension"
 // extension in one of the forms of R64, or another one in use, off the end of a
 // number, and keeps the number as given. The extension of its own field wins
 // (R65).
-func splitExtension(number, field, _ string) (string, string, []string) {
-	rest, own := extension.Cut(number)
-	field = extension.Digits(field)
+func splitExtension(p Phone) NormalizedPhone {
+	rest, own := extension.Cut(p.Number)
+	field := extension.Digits(p.Extension)
 	switch {
 	case own == "":
-		return number, field, nil
+		return NormalizedPhone{Number: p.Number, Extension: field}
 	case field == "" || field == own:
-		return rest, own, nil
+		return NormalizedPhone{Number: rest, Extension: own}
 	}
-	return rest, field, []string{string(CodePhoneFieldWins)}
+	return NormalizedPhone{Number: rest, Extension: field, Codes: []Code{CodePhoneFieldWins}}
 }

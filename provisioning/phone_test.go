@@ -21,12 +21,12 @@ func TestSplitExtensionForms(t *testing.T) {
 		{"212-575-1994 #5751995", "", "212-575-1994 #5751995", "", ""},
 		{"+44 20 7946 0958#", "", "+44 20 7946 0958#", "", ""},
 	} {
-		number, extension, codes := splitExtension(test.text, test.field, "")
-		assert.Equal(t, [2]string{test.number, test.extension}, [2]string{number, extension}, test.text)
+		got := splitExtension(Phone{Number: test.text, Extension: test.field})
+		assert.Equal(t, [2]string{test.number, test.extension}, [2]string{got.Number, got.Extension}, test.text)
 		if test.code == "" {
-			assert.Empty(t, codes, test.text)
+			assert.Empty(t, got.Codes, test.text)
 		} else {
-			assert.Equal(t, []string{test.code}, codes, test.text)
+			assert.Equal(t, []Code{Code(test.code)}, got.Codes, test.text)
 		}
 	}
 }

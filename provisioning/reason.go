@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/usher-go/usher/internal/text"
+	"github.com/usher-go/usher/timezone"
 )
 
 // A Code is a stable name for a reason: lower-case words joined by
@@ -65,8 +66,6 @@ const (
 	CodeRemovedByHand   Code = "active.removed_by_hand" // an admin deactivated the member (R35)
 	CodePlanChanged     Code = "approval.plan_changed"
 	CodeSuperseded      Code = "plan.superseded"
-	codeBreakerPrefix        = "breaker."
-	codeSeatMissing          = "seat.missing:"
 	CodeSeatExhausted   Code = "seat.pool_exhausted"
 	CodeAssignmentMatch Code = "assignment.first_match"
 	CodeAssignmentElse  Code = "assignment.default"
@@ -82,6 +81,20 @@ const (
 	CodeManualNeeded    Code = "hierarchy.manual_needed"
 	CodeIgnored         Code = "hierarchy.ignored"
 	CodeManagerUnproven Code = "hierarchy.snapshot_incomplete"
+	CodeNoManagerKey    Code = "hierarchy.no_manager_key" // this and the following are package hierarchy's findings
+	CodeManagerNotFound Code = "hierarchy.manager_not_found"
+	CodeManagerInactive Code = "hierarchy.manager_inactive"
+	CodeAmbiguousName   Code = "hierarchy.ambiguous_name"
+	CodeAmbiguousEmail  Code = "hierarchy.ambiguous_email"
+	CodeAmbiguousID     Code = "hierarchy.ambiguous_id"
+	CodeKeysDiffer      Code = "hierarchy.keys_differ"
+	CodeCycle           Code = "hierarchy.cycle"
+
+	// Time zones, beside the notes of package timezone.
+	CodeZoneGiven       Code = "tz.from_zone"
+	CodeZoneFromCountry Code = "tz.from_country"
+	CodeZoneFromState   Code = "tz.from_state"
+	CodeZoneFromDefault Code = "tz.from_default"
 
 	// Phone numbers, beside what a PhoneNormalizer reports.
 	CodePhoneUnparsed  Code = "phone.unparsed"
@@ -93,6 +106,13 @@ const (
 	CodeLockAutomatic    Code = "lock.automatic_settings"
 	CodeManagerNotDirect Code = "capture.manager_not_direct"
 	CodeToggleOff        Code = "capture.toggle_off"
+)
+
+// The families of codes that carry a name: breaker.<class> and
+// seat.missing:<seat>.
+const (
+	CodeFamilyBreaker     = "breaker."
+	CodeFamilySeatMissing = "seat.missing:"
 )
 
 // A Reason says why: a stable code and the facts that go with it. Facts never
@@ -143,10 +163,10 @@ func (r Reason) String() string {
 // of its own gives String.
 func (r Reason) Text() string {
 	code := string(r.Code)
-	if seat, ok := strings.CutPrefix(code, codeSeatMissing); ok {
+	if seat, ok := strings.CutPrefix(code, CodeFamilySeatMissing); ok {
 		return "Lacks the seat " + text.Line(seat) + ": a setting that needs it waits."
 	}
-	if class, ok := strings.CutPrefix(code, codeBreakerPrefix); ok {
+	if class, ok := strings.CutPrefix(code, CodeFamilyBreaker); ok {
 		if r.Facts["snapshot"] != "" {
 			return "The snapshot has nobody in it, so this (" + class + ") waits for an approval whatever the limit is."
 		}
@@ -163,82 +183,82 @@ func (r Reason) Text() string {
 }
 
 var codeTexts = map[Code]string{
-	CodeMatchNew:                  "Nobody in the team is this person yet.",
-	CodeMatchAdopt:                "A member made by hand has exactly this address, and is adopted.",
-	CodeMatchRehire:               "A former member came back under a new identity.",
-	CodeMatchRecycled:             "The record belonged to somebody of another name; somebody has to say whether it is the same person.",
-	CodeAdoptConverted:            "Only the converted address matches a member made by hand, which is not proof enough.",
-	CodeEmailTaken:                "Another member keeps this address.",
-	CodeEmailDuplicate:            "Two people of the source have this address.",
-	CodeEmailCollision:            "The converted address is somebody else's as well.",
-	CodeInconsistentUser:          "The source lists one id twice and differently.",
-	CodeMalformedID:               "The id has characters that no database keeps.",
-	CodeAddressKept:               "The source's address is of another domain; the member keeps the company's.",
-	CodeSuperseded:                "A newer plan of the connection has taken this one's place.",
-	CodeMissingID:                 "The source gave no id, so nobody could be told from anybody else.",
-	CodeDuplicateLink:             "Two members are linked to one id of the source; the first is kept.",
-	CodeOtherConnection:           "The snapshot is of another directory than the config's.",
-	CodeIneligibleInactive:        "Inactive in the source, so never brought in.",
-	CodeIneligibleName:            "A first and a last name are required.",
-	CodeIneligibleEmail:           "An email address with exactly one usable domain is required.",
-	CodeIneligibleDomain:          "The address is of none of the company's domains.",
-	CodeDomainConverted:           "The address was given the company's primary domain.",
-	CodeGrandfathered:             "The address is of none of the company's domains any more; who is in stays in.",
-	CodeScopeUnmatched:            "Matches none of the assignments' filters.",
-	CodeScopeAbsent:               "Not in the source any more; its listing was complete.",
-	CodeSourceActive:              "Active in the source.",
-	CodeSourceInactive:            "Deactivated in the source.",
-	CodeSourceStaged:              "Not activated in the source yet, which is neither active nor deactivated.",
-	CodeSourceStatus:              "The source does not say whether this person is active.",
-	CodeRequiredMissing:           "The source lost a required value; the last one is kept.",
-	CodeEmptyNotValue:             "The source leaves this empty, which is not a value; what was there is kept.",
-	CodeSourceValue:               "The source has another value.",
-	CodeUnmapped:                  "The config carries this attribute over no longer; its value stays.",
-	CodeLocaleUnknown:             "The source's locale is not of the form en-US.",
-	CodeAbsenceIncomplete:         "Not listed, but the listing was not proved complete, so absence proves nothing.",
-	CodeEvidence:                  "The snapshot lacks what decides this, so nothing is given and nothing taken.",
-	CodeUnknownGroup:              "No group of the source has this id, so the assignment matches nobody by it.",
-	CodeKeepActive:                "Should leave, and stays active because of an option that is not recommended.",
-	CodeProtected:                 "The application protects this member from losing access.",
-	CodeRemovedByHand:             "Active in the source, and deactivated by hand in the application.",
-	CodePlanChanged:               "The approval is for another plan.",
-	CodeSeatExhausted:             "No seat is left in the pool.",
-	CodeAssignmentMatch:           "The uppermost assignment that matches.",
-	CodeAssignmentElse:            "Matches no assignment, so the default governs.",
-	CodeFollows:                   "The assignment is automatic: settings follow it.",
-	CodeManualKeeps:               "The assignment is manual: settings stay as they are.",
-	CodeSwitched:                  "The person's settings came under an automatic assignment.",
-	CodeOverwrites:                "A value that was edited by hand is overwritten.",
-	CodeCaptureOff:                "Capture is turned off together with the access.",
-	CodeCaptureLeftOff:            "The assignment is manual, so capture stays off after the return.",
-	CodeManagerSet:                "Placed under the manager whom the source names.",
-	CodeManualNeeded:              "The manager has to be set by hand.",
-	CodeIgnored:                   "The org chart does not follow the source.",
-	CodeManagerUnproven:           "Managers were not proved complete; edges are kept.",
-	CodeLockSource:                "The source owns this field.",
-	CodeLockSetOnce:               "The field was set by hand once already.",
-	CodeLockAutomatic:             "The assignment is automatic, so its settings are not edited by hand.",
-	CodeManagerNotDirect:          "Only the direct manager may do this.",
-	CodeToggleOff:                 "Managers may not switch capture in this company.",
-	"hierarchy.no_manager_key":    "The source names no manager.",
-	"hierarchy.manager_not_found": "The manager whom the source names is not in the team.",
-	"hierarchy.ambiguous_name":    "Several people have the manager's name.",
-	"hierarchy.ambiguous_email":   "Several people have the manager's address.",
-	"hierarchy.ambiguous_id":      "Several people have the manager's id.",
-	"hierarchy.manager_inactive":  "The manager is not active.",
-	"hierarchy.keys_differ":       "The source's keys for the manager name different people; the strongest decides.",
-	"hierarchy.cycle":             "The edge would close a circle of managers.",
-	"tz.offset_unsupported":       "An offset is not a time zone.",
-	"tz.unknown_name":             "The time zone is not in the TZ database.",
-	"tz.unknown_country":          "The country is not known.",
-	"tz.unknown_state":            "The state is not known in the country.",
-	"tz.country_has_many":         "The country has several zones and no usable state was given.",
-	"tz.country_primary":          "The country has several zones, of which this is the primary one.",
-	CodePhoneUnparsed:             "The phone number was kept as it is.",
-	CodePhoneFieldWins:            "The extension field wins over the one in the number.",
-	"tz.from_zone":                "The time zone the source gives.",
-	"tz.from_country":             "The time zone of the country.",
-	"tz.from_state":               "The time zone of the state.",
-	"tz.from_default":             "The company's default time zone.",
-	"tz.state_majority":           "Most people of that state live in this zone.",
+	CodeMatchNew:                         "Nobody in the team is this person yet.",
+	CodeMatchAdopt:                       "A member made by hand has exactly this address, and is adopted.",
+	CodeMatchRehire:                      "A former member came back under a new identity.",
+	CodeMatchRecycled:                    "The record belonged to somebody of another name; somebody has to say whether it is the same person.",
+	CodeAdoptConverted:                   "Only the converted address matches a member made by hand, which is not proof enough.",
+	CodeEmailTaken:                       "Another member keeps this address.",
+	CodeEmailDuplicate:                   "Two people of the source have this address.",
+	CodeEmailCollision:                   "The converted address is somebody else's as well.",
+	CodeInconsistentUser:                 "The source lists one id twice and differently.",
+	CodeMalformedID:                      "The id has characters that no database keeps.",
+	CodeAddressKept:                      "The source's address is of another domain; the member keeps the company's.",
+	CodeSuperseded:                       "A newer plan of the connection has taken this one's place.",
+	CodeMissingID:                        "The source gave no id, so nobody could be told from anybody else.",
+	CodeDuplicateLink:                    "Two members are linked to one id of the source; the first is kept.",
+	CodeOtherConnection:                  "The snapshot is of another directory than the config's.",
+	CodeIneligibleInactive:               "Inactive in the source, so never brought in.",
+	CodeIneligibleName:                   "A first and a last name are required.",
+	CodeIneligibleEmail:                  "An email address with exactly one usable domain is required.",
+	CodeIneligibleDomain:                 "The address is of none of the company's domains.",
+	CodeDomainConverted:                  "The address was given the company's primary domain.",
+	CodeGrandfathered:                    "The address is of none of the company's domains any more; who is in stays in.",
+	CodeScopeUnmatched:                   "Matches none of the assignments' filters.",
+	CodeScopeAbsent:                      "Not in the source any more; its listing was complete.",
+	CodeSourceActive:                     "Active in the source.",
+	CodeSourceInactive:                   "Deactivated in the source.",
+	CodeSourceStaged:                     "Not activated in the source yet, which is neither active nor deactivated.",
+	CodeSourceStatus:                     "The source does not say whether this person is active.",
+	CodeRequiredMissing:                  "The source lost a required value; the last one is kept.",
+	CodeEmptyNotValue:                    "The source leaves this empty, which is not a value; what was there is kept.",
+	CodeSourceValue:                      "The source has another value.",
+	CodeUnmapped:                         "The config carries this attribute over no longer; its value stays.",
+	CodeLocaleUnknown:                    "The source's locale is not of the form en-US.",
+	CodeAbsenceIncomplete:                "Not listed, but the listing was not proved complete, so absence proves nothing.",
+	CodeEvidence:                         "The snapshot lacks what decides this, so nothing is given and nothing taken.",
+	CodeUnknownGroup:                     "No group of the source has this id, so the assignment matches nobody by it.",
+	CodeKeepActive:                       "Should leave, and stays active because of an option that is not recommended.",
+	CodeProtected:                        "The application protects this member from losing access.",
+	CodeRemovedByHand:                    "Active in the source, and deactivated by hand in the application.",
+	CodePlanChanged:                      "The approval is for another plan.",
+	CodeSeatExhausted:                    "No seat is left in the pool.",
+	CodeAssignmentMatch:                  "The uppermost assignment that matches.",
+	CodeAssignmentElse:                   "Matches no assignment, so the default governs.",
+	CodeFollows:                          "The assignment is automatic: settings follow it.",
+	CodeManualKeeps:                      "The assignment is manual: settings stay as they are.",
+	CodeSwitched:                         "The person's settings came under an automatic assignment.",
+	CodeOverwrites:                       "A value that was edited by hand is overwritten.",
+	CodeCaptureOff:                       "Capture is turned off together with the access.",
+	CodeCaptureLeftOff:                   "The assignment is manual, so capture stays off after the return.",
+	CodeManagerSet:                       "Placed under the manager whom the source names.",
+	CodeManualNeeded:                     "The manager has to be set by hand.",
+	CodeIgnored:                          "The org chart does not follow the source.",
+	CodeManagerUnproven:                  "Managers were not proved complete; edges are kept.",
+	CodeLockSource:                       "The source owns this field.",
+	CodeLockSetOnce:                      "The field was set by hand once already.",
+	CodeLockAutomatic:                    "The assignment is automatic, so its settings are not edited by hand.",
+	CodeManagerNotDirect:                 "Only the direct manager may do this.",
+	CodeToggleOff:                        "Managers may not switch capture in this company.",
+	CodeNoManagerKey:                     "The source names no manager.",
+	CodeManagerNotFound:                  "The manager whom the source names is not in the team.",
+	CodeAmbiguousName:                    "Several people have the manager's name.",
+	CodeAmbiguousEmail:                   "Several people have the manager's address.",
+	CodeAmbiguousID:                      "Several people have the manager's id.",
+	CodeManagerInactive:                  "The manager is not active.",
+	CodeKeysDiffer:                       "The source's keys for the manager name different people; the strongest decides.",
+	CodeCycle:                            "The edge would close a circle of managers.",
+	Code(timezone.NoteOffsetUnsupported): "An offset is not a time zone.",
+	Code(timezone.NoteUnknownName):       "The time zone is not in the TZ database.",
+	Code(timezone.NoteUnknownCountry):    "The country is not known.",
+	Code(timezone.NoteUnknownState):      "The state is not known in the country.",
+	Code(timezone.NoteCountryHasMany):    "The country has several zones and no usable state was given.",
+	Code(timezone.NoteCountryPrimary):    "The country has several zones, of which this is the primary one.",
+	CodePhoneUnparsed:                    "The phone number was kept as it is.",
+	CodePhoneFieldWins:                   "The extension field wins over the one in the number.",
+	CodeZoneGiven:                        "The time zone the source gives.",
+	CodeZoneFromCountry:                  "The time zone of the country.",
+	CodeZoneFromState:                    "The time zone of the state.",
+	CodeZoneFromDefault:                  "The company's default time zone.",
+	Code(timezone.NoteStateMajority):     "Most people of that state live in this zone.",
 }

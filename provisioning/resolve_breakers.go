@@ -259,7 +259,7 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 // reasonOf says why a class waits: too many people, or nobody in the snapshot
 // (S13).
 func (c *chart) reasonOf(class Class) Reason {
-	code := Code(codeBreakerPrefix + class.String())
+	code := Code(CodeFamilyBreaker + class.String())
 	if class == ClassDeactivate && c.deserted {
 		return because(code, "snapshot", "has nobody in it")
 	}

@@ -19,10 +19,9 @@ type reader struct {
 }
 
 type phones struct {
-	of, ofMobile              *sources.User
-	country                   string
-	number, extension, mobile string
-	codes, mobileCodes        []string
+	of, ofMobile *sources.User
+	country      string
+	work, mobile NormalizedPhone
 }
 
 func newReader(r *Resolver) *reader { return &reader{Resolver: r, spellings: make(map[string]string)} }
@@ -180,7 +179,7 @@ func (ds *drafts) setDefaults(d *draft) {
 	if d.after.TimeZone == "" {
 		if zone := ds.reader.zone(d.user); zone.Zone != "" {
 			d.after.TimeZone = zone.Zone
-			d.because(because("tz.from_default", "timezone", zone.Zone))
+			d.because(because(CodeZoneFromDefault, "timezone", zone.Zone))
 		}
 	}
 	if d.after.Locale == "" {
@@ -238,7 +237,7 @@ func (r *Resolver) wishAttribute(u *sources.User, name string) string {
 func (r *reader) number(u *sources.User, m *Member) *phones {
 	if p := &r.phones; p.of != u || p.country != phoneCountry(u, m) {
 		p.of, p.country = u, phoneCountry(u, m)
-		p.number, p.extension, p.codes = r.normalize(text.Clean(u.Phone), text.Clean(u.PhoneExtension), p.country)
+		p.work = r.normalize(Phone{text.Clean(u.Phone), text.Clean(u.PhoneExtension), p.country})
 	}
 	return &r.phones
 }
@@ -255,15 +254,15 @@ func wishPhone(r *reader, u *sources.User, m *Member) (string, bool) {
 	if u.Phone == "" {
 		return "", false
 	}
-	p := r.number(u, m)
-	return p.number, len(p.codes) > 0
+	p := &r.number(u, m).work
+	return p.Number, len(p.Codes) > 0
 }
 
 func wishPhoneExtension(r *reader, u *sources.User, m *Member) (string, bool) {
 	if u.Phone == "" && u.PhoneExtension == "" {
 		return "", false
 	}
-	return r.number(u, m).extension, false
+	return r.number(u, m).work.Extension, false
 }
 
 // wishMobilePhone keeps a number with an extension as it is, rather than cut
@@ -275,35 +274,37 @@ func wishMobilePhone(r *reader, u *sources.User, m *Member) (string, bool) {
 	p := &r.phones
 	if p.ofMobile != u {
 		p.ofMobile = u
-		number, extension := text.Clean(u.MobilePhone), ""
-		if p.mobile, extension, p.mobileCodes = r.normalize(number, "", phoneCountry(u, m)); extension != "" {
-			p.mobile, p.mobileCodes = number, []string{string(CodePhoneUnparsed)}
+		number := Phone{Number: text.Clean(u.MobilePhone), Country: phoneCountry(u, m)}
+		if p.mobile = r.normalize(number); p.mobile.Extension != "" {
+			p.mobile = NormalizedPhone{Number: number.Number, Codes: []Code{CodePhoneUnparsed}}
 		}
 	}
-	return p.mobile, len(p.mobileCodes) > 0
+	return p.mobile.Number, len(p.mobile.Codes) > 0
 }
 
-func reportPhone(r *reader, _ *draft, tell func(Reason)) { tellPhone(FieldPhone, r.phones.codes, tell) }
+func reportPhone(r *reader, _ *draft, tell func(Reason)) {
+	tellPhone(FieldPhone, r.phones.work.Codes, tell)
+}
 
 func reportMobilePhone(r *reader, _ *draft, tell func(Reason)) {
-	tellPhone(FieldMobilePhone, r.phones.mobileCodes, tell)
+	tellPhone(FieldMobilePhone, r.phones.mobile.Codes, tell)
 }
 
-func tellPhone(f Field, codes []string, tell func(Reason)) {
+func tellPhone(f Field, codes []Code, tell func(Reason)) {
 	for _, code := range codes {
-		tell(because(Code(code), "field", f.String()))
+		tell(because(code, "field", f.String()))
 	}
 }
 
 // normalize brings a phone number into the form in which members carry it.
-func (r *Resolver) normalize(number, extension, country string) (string, string, []string) {
+func (r *Resolver) normalize(p Phone) NormalizedPhone {
 	switch {
-	case number == "":
-		return "", extension, nil
+	case p.Number == "":
+		return NormalizedPhone{Extension: p.Extension}
 	case r.cfg.Phones != nil:
-		return r.cfg.Phones.Normalize(number, extension, country)
+		return r.cfg.Phones.NormalizePhone(p)
 	}
-	return splitExtension(number, extension, country)
+	return splitExtension(p)
 }
 
 // wishTimeZone returns the zone by the order of R76, but for the company's

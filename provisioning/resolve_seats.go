@@ -195,7 +195,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	}
 	for _, seat := range ds.r.cfg.Seats.Missing(&want) {
 		if !slices.ContainsFunc(refused, func(r refusedSeat) bool { return r.seat == seat }) {
-			ds.problem(d, because(Code(codeSeatMissing+seat)))
+			ds.problem(d, because(Code(CodeFamilySeatMissing+seat)))
 		}
 	}
 	if d.before != nil {

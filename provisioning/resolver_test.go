@@ -33,11 +33,14 @@ func TestUserWithoutID(t *testing.T) {
 // shouting is a PhoneNormalizer that can be recognised.
 type shouting struct{}
 
-func (shouting) Normalize(number, extension, country string) (string, string, []string) {
-	if number == "bad" {
-		return number, extension, []string{"phone.unparsed"}
+func (shouting) NormalizePhone(p provisioning.Phone) provisioning.NormalizedPhone {
+	switch p.Number {
+	case "bad":
+		return provisioning.NormalizedPhone{Number: p.Number, Extension: p.Extension, Codes: []provisioning.Code{provisioning.CodePhoneUnparsed}}
+	case "panic":
+		panic("a number I do not like")
 	}
-	return strings.ToUpper(country + number), extension, nil
+	return provisioning.NormalizedPhone{Number: strings.ToUpper(p.Country + p.Number), Extension: p.Extension}
 }
 
 // A host's PhoneNormalizer is asked about both numbers, with the country, and
@@ -54,6 +57,11 @@ func TestPhoneNormalizer(t *testing.T) {
 	require.Equal(t, [3]string{"FRABC", "FRDEF", "12"}, [3]string{plan.Actions[0].Member.Phone, plan.Actions[0].Member.MobilePhone, plan.Actions[0].Member.PhoneExtension})
 	require.Contains(t, plan.Explain("u2"), "phone.unparsed")
 	requireConverges(t, r, in, plan)
+
+	in.Snapshot.Users[0].Phone = "panic"
+	in.Members = crowd(20_000).Members // enough for several workers
+	in.Members[0].ExternalID, in.Members[0].Connection = "u1", "okta"
+	require.Panics(t, func() { r.Resolve(in) }, "a panic is the caller's to recover")
 }
 
 // A mobile number has no field for an extension, so it is kept whole.

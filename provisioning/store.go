@@ -49,6 +49,19 @@ type Store interface {
 	Apply(ctx context.Context, tenant string, actions []Action) ([]Result, error)
 }
 
+// Team returns the tenant's members, all of them. After an error it returns
+// none.
+func Team(ctx context.Context, store Store, tenant string) ([]Member, error) {
+	var team []Member
+	for m, err := range store.Members(ctx, tenant) {
+		if err != nil {
+			return nil, err
+		}
+		team = append(team, m)
+	}
+	return team, nil
+}
+
 // A Result is what became of one action.
 type Result struct {
 	Key  string

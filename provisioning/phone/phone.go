@@ -14,17 +14,8 @@ import (
 	"github.com/nyaruka/phonenumbers"
 
 	"github.com/usher-go/usher/internal/extension"
+	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/timezone"
-)
-
-// The codes that Normalize returns.
-const (
-	// Unparsed: the number is no plausible telephone number and was kept as it
-	// was given.
-	Unparsed = "phone.unparsed"
-	// ExtFieldWins: the number has an extension and the extension field has
-	// another one, which was taken (R65).
-	ExtFieldWins = "phone.ext_field_wins"
 )
 
 // A Normalizer normalises telephone numbers. The zero value is ready, and safe
@@ -43,7 +34,7 @@ type Normalizer struct{}
 //
 // An empty number gives an empty one. What is not plausible (of a length that
 // the country does not have, two numbers in one field, words) comes back as it
-// was given, with the code Unparsed. The extension is that of the extension
+// was given, with the code phone.unparsed. The extension is that of the extension
 // field if it has one, else that of the number.
 func (Normalizer) Normalize(number, ext, country string) (normalized, digits string, codes []string) {
 	digits = extension.Digits(narrow(ext))
@@ -53,13 +44,24 @@ func (Normalizer) Normalize(number, ext, country string) (normalized, digits str
 	normalized, own := parse(narrow(number), country)
 	switch {
 	case normalized == "":
-		return number, digits, []string{Unparsed}
+		return number, digits, []string{string(provisioning.CodePhoneUnparsed)}
 	case digits == "":
 		digits = own
 	case own != "" && own != digits:
-		codes = []string{ExtFieldWins}
+		codes = []string{string(provisioning.CodePhoneFieldWins)}
 	}
 	return normalized, digits, codes
+}
+
+// NormalizePhone implements provisioning.PhoneNormalizer, by Normalize.
+func (n Normalizer) NormalizePhone(p provisioning.Phone) provisioning.NormalizedPhone {
+	var normalized provisioning.NormalizedPhone
+	number, ext, codes := n.Normalize(p.Number, p.Extension, p.Country)
+	normalized.Number, normalized.Extension = number, ext
+	for _, code := range codes {
+		normalized.Codes = append(normalized.Codes, provisioning.Code(code))
+	}
+	return normalized
 }
 
 // parse returns an empty text for what is no plausible number.
