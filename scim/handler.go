@@ -231,13 +231,14 @@ type exchange struct {
 	dir       Directory
 	base      string // absolute URL of the handler, without a slash at its end
 	work      *work
-	bodySeen  bool // the body was read, or tried to be
-	unread    int  // records that could not be read
+	bodySeen  bool     // the body was read, or tried to be
+	unread    int      // records that could not be read
+	values    []string // of the answer's header; see setHeader
 }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{handler: h, w: w, r: r, ctx: r.Context()}
+	x := &exchange{handler: h, w: w, r: r, ctx: r.Context(), values: make([]string, 0, 6)}
 	defer x.finish()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
@@ -364,8 +365,8 @@ func (x *exchange) baseURL() string {
 // segments splits the path, so that an escaped slash stays part of an id. A
 // slash more, behind a base URL that ends with one, divides nothing.
 func (x *exchange) segments() ([]string, error) {
-	var segments []string
-	for _, s := range strings.Split(x.r.URL.EscapedPath(), "/") {
+	segments := make([]string, 0, 4)
+	for s := range strings.SplitSeq(x.r.URL.EscapedPath(), "/") {
 		if s == "" {
 			continue
 		}

@@ -218,6 +218,16 @@ func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write
 // now is the time of a change, as exact as it is served.
 func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
 
+// members is a change of members as the host wishes it.
+func (x *exchange) members(c *MemberChange) *MemberChange {
+	if c == nil || !x.cfg.SkipUnknownMembers {
+		return c
+	}
+	skipping := *c
+	skipping.SkipUnknown = true
+	return &skipping
+}
+
 // commit applies a write and tells of it. A document is first read back as
 // every later reader will read it, so that nothing is acknowledged that cannot
 // be served, filtered or changed again.
@@ -273,8 +283,8 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 		}
 	}
 	w := rt.write(Create, newID(), next.doc, x.now())
-	w.Members = next.members
-	rec, err := x.commitMembers(w, 0)
+	w.Members = x.members(next.members)
+	rec, err := x.commit(w, 0)
 	if rt.name == TypeUser && errors.Is(err, ErrDuplicate) {
 		userName := Key{Name: KeyUserName, Value: fold(next.doc.text("userName"))}
 		if restored, err := x.restore(rt, userName, next.doc); !errors.Is(err, ErrNotFound) {
@@ -282,33 +292,6 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 		}
 	}
 	return rec, err
-}
-
-// commitMembers is commit, but leaves members out that the directory does not
-// have where the host wishes so.
-func (x *exchange) commitMembers(w Write, before int64) (Record, error) {
-	rec, err := x.commit(w, before)
-	var unknown *NoMemberError
-	if !x.cfg.SkipUnknownMembers || !errors.As(err, &unknown) {
-		return rec, err
-	}
-	known := *w.Members
-	known.Add = nil
-	const unitsPerLookUp = 20
-	for _, link := range w.Members.Add {
-		if err := x.work.spend(unitsPerLookUp); err != nil {
-			return Record{}, err
-		}
-		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Where: []Key{{Name: KeyID, Value: link.ID}}, Limit: 1})
-		if err != nil {
-			return Record{}, err
-		}
-		if len(page.Records) > 0 || link.ID == w.Ref.ID {
-			known.Add = append(known.Add, link)
-		}
-	}
-	w.Members = &known
-	return x.commit(w, before)
 }
 
 // repeated refuses a group that is there already by external id and name: a
@@ -402,11 +385,11 @@ func (x *exchange) store(rt *resourceType, rec Record, doc *object, members *Mem
 			return rec, nil
 		}
 	}
-	w.Members = members
+	w.Members = x.members(members)
 	if guarded || w.Doc != nil {
 		w.IfVersion = rec.Version
 	}
-	written, err := x.commitMembers(w, rec.Version)
+	written, err := x.commit(w, rec.Version)
 	if rt.links != "members" {
 		written.Links = rec.Links
 	}

@@ -24,8 +24,10 @@ const (
 // may differ in their bytes. Beside the version it covers the groups that the
 // record shows, whose names can change without it (RFC 9110 section 8.8.3: the
 // tag of a representation).
-func (rec Record) tag() string {
-	tag := append(make([]byte, 0, 40), `W/"`...)
+func (rec Record) tag() string { return string(rec.appendTag(make([]byte, 0, 40))) }
+
+func (rec Record) appendTag(tag []byte) []byte {
+	tag = append(tag, `W/"`...)
 	tag = strconv.AppendInt(tag, rec.Version, 10)
 	if rec.Type != TypeGroup && len(rec.Links) > 0 {
 		sum := uint64(0) // links come in any order
@@ -38,7 +40,7 @@ func (rec Record) tag() string {
 		}
 		tag = strconv.AppendUint(append(tag, tagGroups), sum, 16)
 	}
-	return string(append(tag, '"'))
+	return append(tag, '"')
 }
 
 // tagGroups stands before what a tag says of groups.
@@ -47,7 +49,7 @@ const tagGroups = '-'
 // respond writes an answer whose body is complete.
 func (x *exchange) respond(status int, body []byte) {
 	if body != nil {
-		x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		x.setHeader("Content-Length", strconv.Itoa(len(body)))
 	}
 	x.start(status, body != nil)
 	_ = x.write(body) // the client may have gone
@@ -56,16 +58,23 @@ func (x *exchange) respond(status int, body []byte) {
 // start writes the status and the header of an answer. It is the only place
 // that does.
 func (x *exchange) start(status int, hasBody bool) {
-	header := x.w.Header()
-	header.Set("Cache-Control", "no-store")
+	x.setHeader("Cache-Control", "no-store")
 	if hasBody {
-		header.Set("Content-Type", x.mediaType())
-		header.Set("X-Content-Type-Options", "nosniff")
+		x.setHeader("Content-Type", x.mediaType())
+		x.setHeader("X-Content-Type-Options", "nosniff")
 	}
 	if !x.bodySeen {
 		discardBody(x.w, x.r)
 	}
 	x.w.WriteHeader(status)
+}
+
+// setHeader sets a field of the answer's header, whose name is in canonical
+// form. The values of an answer share one piece of memory.
+func (x *exchange) setHeader(name, value string) {
+	x.values = append(x.values, value)
+	n := len(x.values)
+	x.w.Header()[name] = x.values[n-1 : n : n]
 }
 
 // write writes a part of an answer's body, giving the client the time it may
@@ -307,10 +316,11 @@ func (o *output) links(rt *resourceType, rec Record, shown part) error {
 func (o *output) meta(rt *resourceType, rec Record, shown part) {
 	if shown.whole && shown.without == nil {
 		dst := appendText(o.buf, `,"meta":{"resourceType":`, rt.name)
-		dst = rec.Created.UTC().AppendFormat(append(dst, `,"created":"`...), timeLayout)
-		dst = rec.LastModified.UTC().AppendFormat(append(dst, `","lastModified":"`...), timeLayout)
+		dst = appendTime(append(dst, `,"created":"`...), rec.Created)
+		dst = appendTime(append(dst, `","lastModified":"`...), rec.LastModified)
 		dst = appendText(dst, `","location":`, o.location(rec.Ref))
-		dst = appendText(dst, `,"version":`, rec.tag())
+		var tag [64]byte
+		dst = appendText(dst, `,"version":`, string(rec.appendTag(tag[:0])))
 		o.buf = append(dst, '}')
 		return
 	}
@@ -333,9 +343,9 @@ func appendText(dst []byte, before, s string) []byte {
 
 // respondResource answers with one resource.
 func (x *exchange) respondResource(status int, rt *resourceType, rec Record, p *projection) error {
-	x.w.Header().Set("ETag", rec.tag())
+	x.setHeader("Etag", rec.tag())
 	if status == http.StatusCreated {
-		x.w.Header().Set("Location", x.location(rec.Ref))
+		x.setHeader("Location", x.location(rec.Ref))
 	}
 	out := output{exchange: x, status: status, buf: make([]byte, 0, len(rec.Doc)+512)}
 	return out.end(out.resource(rt, rec, p))

@@ -223,7 +223,8 @@ type Write struct {
 // there go first, then Remove goes, then Add comes. Adding who is a member and
 // removing who is not are no changes (except that a Display which is not empty
 // replaces another one); an ID to add that the directory does not have is a
-// *NoMemberError. Link.Type is the store's to find out.
+// *NoMemberError, or with SkipUnknown is left out. Link.Type is the store's to
+// find out.
 //
 // A write without Doc whose MemberChange changes no row takes no sequence
 // number and leaves Version and LastModified as they are. Who joins or leaves
@@ -233,7 +234,8 @@ type Write struct {
 // Deleting a record deletes its memberships on both sides and counts as a
 // change of every group it was in and of every member it had.
 type MemberChange struct {
-	Replace bool
-	Remove  []string
-	Add     []Link
+	Replace     bool
+	Remove      []string
+	Add         []Link
+	SkipUnknown bool
 }

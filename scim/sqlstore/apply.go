@@ -93,6 +93,9 @@ func (w *write) setMembers(c scim.MemberChange) error {
 	places := make(map[string]int, len(c.Add))
 	for _, link := range c.Add {
 		if !isText(link.ID) {
+			if c.SkipUnknown {
+				continue
+			}
 			return &scim.NoMemberError{ID: link.ID}
 		}
 		at, listed := places[link.ID]

@@ -256,13 +256,15 @@ func (t *liteWriter) addKeys(ctx context.Context, rec scim.Record, keys []scim.K
 // move notes who joined or left. But for Replace, its cost is that of the
 // change, whatever the group holds.
 func (t *liteWriter) changeMembers(ctx context.Context, group int64) (shown bool, err error) {
-	var missing string
-	found, err := t.tx.Get(ctx, liteMissing, []any{t.dir, t.add}, &missing)
-	if err != nil {
-		return false, err
-	}
-	if found {
-		return false, &scim.NoMemberError{ID: missing}
+	if !t.Members.SkipUnknown {
+		var missing string
+		found, err := t.tx.Get(ctx, liteMissing, []any{t.dir, t.add}, &missing)
+		if err != nil {
+			return false, err
+		}
+		if found {
+			return false, &scim.NoMemberError{ID: missing}
+		}
 	}
 	if t.Members.Replace {
 		err = t.move(ctx, liteKeepMembers, t.dir, group, t.add)

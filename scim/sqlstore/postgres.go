@@ -57,7 +57,7 @@ var postgresCounters = []string{
 // for the document that the caller has sent.
 const postgresApply = `CREATE FUNCTION @apply(
 	p_patience INTEGER, p_tenant TEXT, p_connection TEXT, p_op INTEGER, p_type TEXT, p_id TEXT, p_at BIGINT, p_if_version BIGINT,
-	p_doc TEXT, p_display TEXT, p_keys TEXT, p_change BOOLEAN, p_replace BOOLEAN, p_remove TEXT, p_add TEXT,
+	p_doc TEXT, p_display TEXT, p_keys TEXT, p_change BOOLEAN, p_skip BOOLEAN, p_replace BOOLEAN, p_remove TEXT, p_add TEXT,
 	OUT o_outcome TEXT, OUT o_missing TEXT, OUT o_version BIGINT, OUT o_ordinal BIGINT, OUT o_created BIGINT, OUT o_modified BIGINT,
 	OUT o_display TEXT, OUT o_doc TEXT
 ) ` + planned + ` AS $$
@@ -117,7 +117,8 @@ BEGIN
 			END IF;
 		END IF;
 		IF p_change THEN
-			SELECT array_agg(a.ordinal), array_agg(a.type), array_agg(a.display), (array_agg(a.id) FILTER (WHERE a.ordinal IS NULL))[1]
+			SELECT array_agg(a.ordinal) FILTER (WHERE a.ordinal IS NOT NULL), array_agg(a.type) FILTER (WHERE a.ordinal IS NOT NULL),
+					array_agg(a.display) FILTER (WHERE a.ordinal IS NOT NULL), (array_agg(a.id) FILTER (WHERE a.ordinal IS NULL AND NOT p_skip))[1]
 				INTO ordinals, types, displays, o_missing
 				FROM (SELECT w.id, w.display, CASE WHEN w.id = p_id THEN rec.ordinal ELSE o.ordinal END AS ordinal,
 						CASE WHEN w.id = p_id THEN p_type ELSE o.type END AS type
@@ -205,7 +206,7 @@ END $$`
 // callApply calls the function.
 const callApply = `SELECT o_outcome, COALESCE(o_missing, ''), COALESCE(o_version, 0), COALESCE(o_ordinal, 0),
 	COALESCE(o_created, 0), COALESCE(o_modified, 0), COALESCE(o_display, ''), o_doc
-	FROM @apply(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	FROM @apply(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func (s *Store) applyPostgres(ctx context.Context, wait sqldb.Wait, dir scim.Directory, w write) (scim.Record, error) {
 	var doc, display any // NULL where the write has none
@@ -221,9 +222,10 @@ func (s *Store) applyPostgres(ctx context.Context, wait sqldb.Wait, dir scim.Dir
 	for _, k := range w.keys {
 		keys = append(keys, key(k))
 	}
+	change := w.Members
 	args := []any{
 		wait, dir.Tenant, dir.Connection, int64(w.Op), w.Ref.Type, w.Ref.ID, fromTime(w.At), w.IfVersion, doc, display, list(keys),
-		w.Members != nil, w.Members != nil && w.Members.Replace, w.remove, w.add,
+		change != nil, change != nil && change.SkipUnknown, change != nil && change.Replace, w.remove, w.add,
 	}
 	var outcome, missing string
 	rec := scim.Record{Ref: w.Ref}
