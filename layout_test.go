@@ -40,7 +40,7 @@ var mayImport = map[string]string{
 	"scim/elimity":              "scim sources",
 	"scim/internal/elimitytest": "scim",
 	"scim/internal/clienttest":  "",
-	"scim/internal/peerbench":   "scim scim/internal/elimitytest",
+	"scim/internal/peerbench":   "scim scim/internal/elimitytest scim/sqlstore",
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
@@ -62,6 +62,7 @@ var mayUse = map[string][]string{
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
+	"scim/internal/peerbench":   {"github.com/jackc/pgx/v5/stdlib", "modernc.org/sqlite"},
 	"internal/pgtest":           {"github.com/jackc/pgx/v5/stdlib"},
 }
 

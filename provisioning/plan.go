@@ -125,6 +125,21 @@ type Change struct {
 // IsValue reports whether the value changes, and not the owner alone.
 func (c *Change) IsValue() bool { return !reflect.DeepEqual(c.Old, c.New) }
 
+// Difference returns every field whose value or owner is another in after than
+// in before, in the order of the fields: what an action that makes after of
+// before has to show. Before is the zero Member for a create. Fields that no
+// plan writes are not compared. The values share memory with the members (S45).
+func Difference(before, after *Member) []Change {
+	var changes []Change
+	for spec := range allFields(before, after) {
+		owner := after.Owners.Of(spec.name)
+		if !spec.value.equal(before, after) || owner != before.Owners.Of(spec.name) {
+			changes = append(changes, Change{Field: spec.name, Old: spec.value.get(before), New: spec.value.get(after), Owner: owner})
+		}
+	}
+	return changes
+}
+
 // An Effect is something to do beside writing the member, after the action has
 // committed. It carries the action's key, so that a resumed run repeats none.
 type Effect struct {

@@ -16,9 +16,13 @@ import (
 
 // action turns a draft into an action: the difference that it makes.
 func (c *chart) action(d *draft) Action {
-	a := Action{Kind: d.kind, Changes: d.changes(), Effects: d.effects, Reasons: d.reasons, Member: d.after}
-	if d.before != nil {
-		a.Revision = d.before.Revision
+	before := d.before
+	if before == nil {
+		before = new(Member)
+	}
+	a := Action{
+		Kind: d.kind, Revision: before.Revision, Changes: Difference(before, &d.after),
+		Effects: d.effects, Reasons: d.reasons, Member: d.after,
 	}
 	if d.kind == KindUpdate || d.kind == KindReactivate {
 		var values, owned []string
@@ -68,23 +72,6 @@ func accessEffects(before, after *Member) []Effect {
 		return []Effect{{Kind: AccessReduced, About: after.ID}}
 	}
 	return nil
-}
-
-// changes returns every field whose value or owner changes, in the order of
-// the fields (S45).
-func (d *draft) changes() []Change {
-	before := d.before
-	if before == nil {
-		before = new(Member)
-	}
-	var changes []Change
-	for spec := range allFields(before, &d.after) {
-		owner := d.after.Owners.Of(spec.name)
-		if !spec.value.equal(before, &d.after) || owner != before.Owners.Of(spec.name) {
-			changes = append(changes, Change{Field: spec.name, Old: spec.value.get(before), New: spec.value.get(&d.after), Owner: owner})
-		}
-	}
-	return changes
 }
 
 // releases reports whether a draft gives up an address or a seat.

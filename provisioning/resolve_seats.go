@@ -6,6 +6,7 @@ import (
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/internal/set"
+	"github.com/usher-go/usher/sources"
 )
 
 // setSettings is the fifth stage: who gets which seats of limited pools, and
@@ -124,8 +125,7 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 	slices.SortFunc(wishes, func(a, b seatWish) int {
 		return cmp.Or(cmp.Compare(a.draft.position, b.draft.position), cmp.Compare(a.externalID, b.externalID))
 	})
-	somebodyOpen := slices.ContainsFunc(ds.governance.open, func(at int32) bool { return at != 0 }) ||
-		slices.ContainsFunc(ds.claims, func(c claim) bool { return c.denied == CodeAbsenceIncomplete })
+	somebodyOpen := !ds.proves(sources.FactUsers) || slices.ContainsFunc(ds.governance.open, func(at int32) bool { return at != 0 })
 	refused := make(map[int32][]refusedSeat)
 	for _, w := range wishes {
 		for _, seat := range w.seats {

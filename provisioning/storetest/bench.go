@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -33,11 +34,14 @@ const (
 	repeated
 	stale
 	conflict
+	needy
+	notShown
 	otherwise
 )
 
 func (o outcome) String() string {
-	return [...]string{"done", "done before (Repeated)", "refused with ErrStale", "refused with ErrConflict", "refused with another error"}[o]
+	return [...]string{"done", "done before (Repeated)", "refused with ErrStale", "refused with ErrConflict",
+		"refused with ErrNeeds", "refused with ErrNotShown", "refused with another error"}[o]
 }
 
 func outcomeOf(r provisioning.Result) outcome {
@@ -46,6 +50,10 @@ func outcomeOf(r provisioning.Result) outcome {
 		return stale
 	case errors.Is(r.Err, provisioning.ErrConflict):
 		return conflict
+	case errors.Is(r.Err, provisioning.ErrNeeds):
+		return needy
+	case errors.Is(r.Err, provisioning.ErrNotShown):
+		return notShown
 	case r.Err != nil:
 		return otherwise
 	case r.Repeated:
@@ -205,7 +213,7 @@ func create(m provisioning.Member) provisioning.Action {
 	key := "create " + m.ID
 	return provisioning.Action{
 		Kind: provisioning.KindCreate, Key: key, Member: m,
-		Changes: []provisioning.Change{{Field: provisioning.FieldEmail, New: m.Email, Owner: provisioning.OwnerSource}},
+		Changes: provisioning.Difference(new(provisioning.Member), &m),
 		Effects: []provisioning.Effect{{Kind: provisioning.NotifyManager, Key: key, To: "id-boss", About: m.ID}},
 		Reasons: []provisioning.Reason{{Code: provisioning.CodeMatchNew}},
 	}
@@ -226,9 +234,18 @@ func update(m provisioning.Member, edit func(m *provisioning.Member)) provisioni
 	edit(&after)
 	return provisioning.Action{
 		Kind: provisioning.KindUpdate, Key: "update " + m.ID + " " + string(m.Revision), Revision: m.Revision, Member: after,
-		Changes: []provisioning.Change{{Field: provisioning.FieldTitle, Old: m.Title, New: after.Title, Owner: provisioning.OwnerSource}},
-		Reasons: []provisioning.Reason{{Code: provisioning.CodeSourceValue, Facts: map[string]string{"field": "title"}}},
+		Changes: provisioning.Difference(&m, &after),
+		Reasons: []provisioning.Reason{{Code: provisioning.CodeSourceValue, Facts: map[string]string{"fields": "title"}}},
 	}
+}
+
+// keyed returns the action under another key.
+func keyed(key string, a provisioning.Action) provisioning.Action {
+	a.Key, a.Effects = key, slices.Clone(a.Effects)
+	for i := range a.Effects {
+		a.Effects[i].Key = key
+	}
+	return a
 }
 
 // titled returns an edit that gives a title.

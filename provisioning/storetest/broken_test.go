@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +26,16 @@ func TestEveryCheckCanFail(t *testing.T) {
 	}{
 		{"RoundTrip", "drops a field", editActions(func(_ *broken, a *provisioning.Action) { a.Member.PhoneExtension = "" }), "field phone_extension"},
 		{"RoundTrip", "drops owners", editActions(func(_ *broken, a *provisioning.Action) { a.Member.Owners = provisioning.Owners{} }), "field owners"},
+		{"RoundTrip", "drops attributes", editMembers(func(_ *broken, m *provisioning.Member) { m.Attributes = nil }), "field attributes"},
+		{"RoundTrip", "drops owners of attributes", editMembers(func(_ *broken, m *provisioning.Member) {
+			m.Owners = m.Owners.With(provisioning.Attribute("cost_center"), provisioning.OwnerNobody)
+		}), "field owners"},
+		{"RoundTrip", "has owners for values alone", editMembers(func(_ *broken, m *provisioning.Member) {
+			m.Owners = m.Owners.With(provisioning.Attribute("cleared"), provisioning.OwnerNobody)
+		}), "field owners"},
+		{"RoundTrip", "folds names of attributes", editMembers(func(_ *broken, m *provisioning.Member) {
+			delete(m.Attributes, "COST_CENTER")
+		}), "field attributes"},
 		{"RoundTrip", "counts in whole numbers", editMembers(func(_ *broken, m *provisioning.Member) {
 			if zero, ok := m.Extra["zero"].(float64); ok {
 				m.Extra["zero"] = int(zero)
@@ -147,12 +159,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 		}}, "audit log has"},
 
 		{"Stale", "looks at no revision", editActions(func(s *broken, a *provisioning.Action) { a.Revision = s.current(a.Member.ID) }), "was done, want it refused"},
-		{"Stale", "stops at the first", editResults(func(_ *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
-			for i := 1; i < len(r); i++ {
-				r[i].Err = errors.Join(r[i].Err, r[i-1].Err)
-			}
-			return r
-		}), "does not stop the rest"},
+		{"Stale", "stops at the first", stopsAtFirst(), "does not stop the rest"},
 		{"Stale", "has its own errors", editResults(func(_ *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
 			for i := range r {
 				if r[i].Err != nil {
@@ -161,24 +168,8 @@ func TestEveryCheckCanFail(t *testing.T) {
 			}
 			return r
 		}), "another error"},
-		{"Stale", "writes what it refuses", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
-			for i := range r {
-				if r[i].Err != nil {
-					s.Put(tenant, actions[i].Member)
-				}
-			}
-			return r
-		}), "changed the team"},
-		{"Stale", "uses up keys", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
-			results, err := s.Memory.Apply(ctx, tenant, actions)
-			for i, r := range results {
-				if s.keys[r.Key] {
-					results[i].Repeated, results[i].Err = true, nil
-				}
-				s.keys[r.Key] = true
-			}
-			return results, err
-		}}, "still free"},
+		{"Stale", "writes what it refuses", writesRefused(), "changed the team"},
+		{"Stale", "uses up keys", usesUpKeys(), "still free"},
 
 		{"Conflict", "compares addresses exactly", editActions(func(_ *broken, a *provisioning.Action) {
 			if strings.HasPrefix(a.Member.Email, "ANA") {
@@ -192,6 +183,166 @@ func TestEveryCheckCanFail(t *testing.T) {
 				a.Member.Email = "none"
 			}
 		}), "no address"},
+
+		{"NotShown", "compares nothing", believes(func(*provisioning.Action, []provisioning.Change) bool { return true }), "leaves out a change"},
+		{"NotShown", "compares what is shown alone", believes(func(a *provisioning.Action, want []provisioning.Change) bool {
+			for _, c := range a.Changes {
+				if !slices.ContainsFunc(want, func(w provisioning.Change) bool { return reflect.DeepEqual(w, c) }) {
+					return false
+				}
+			}
+			return true
+		}), "leaves out a change"},
+		{"NotShown", "compares no owners", believes(func(a *provisioning.Action, want []provisioning.Change) bool {
+			for _, w := range want {
+				if w.IsValue() && !shows(a, w, func(a, b provisioning.Change) bool { return reflect.DeepEqual(a.New, b.New) }) {
+					return false
+				}
+			}
+			return true
+		}), "leaves out a change"},
+		{"NotShown", "compares no attributes", believes(func(a *provisioning.Action, want []provisioning.Change) bool {
+			for _, w := range want {
+				if !strings.HasPrefix(w.Field.String(), "attributes.") && !shows(a, w, func(a, b provisioning.Change) bool { return reflect.DeepEqual(a, b) }) {
+					return false
+				}
+			}
+			return true
+		}), "without attributes."},
+		{"NotShown", "looks at no row", believes(func(a *provisioning.Action, want []provisioning.Change) bool {
+			for _, w := range want {
+				if !shows(a, w, func(a, b provisioning.Change) bool { return reflect.DeepEqual(a.New, b.New) && a.Owner == b.Owner }) {
+					return false
+				}
+			}
+			return len(want) == len(a.Changes)
+		}), "another old text"},
+		{"NotShown", "allows what is not made", believes(func(a *provisioning.Action, want []provisioning.Change) bool {
+			for _, w := range want {
+				if !shows(a, w, func(a, b provisioning.Change) bool { return reflect.DeepEqual(a, b) }) {
+					return false
+				}
+			}
+			return true
+		}), "a change that is not made"},
+		{"NotShown", "has its own error", editResults(func(_ *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if r[i].Err != nil {
+					r[i].Err = errors.New("check failed")
+				}
+			}
+			return r
+		}), "another error"},
+		{"NotShown", "writes what it refuses", writesRefused(), "changed the team"},
+		{"NotShown", "touches what it refuses", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if row := s.row(tenant, actions[i].Member.ID); r[i].Err != nil && row.ID != "" {
+					s.Put(tenant, row)
+				}
+			}
+			return r
+		}), "another revision"},
+		{"NotShown", "stops at the first", stopsAtFirst(), "the others go on"},
+		{"NotShown", "does what it can", editActions(func(_ *broken, a *provisioning.Action) { a.With = "" }), "whole group"},
+		{"NotShown", "keeps effects", &broken{effects: func(s *broken, ctx context.Context, tenant string) iter.Seq2[provisioning.Effect, error] {
+			return twice(s.Memory.Effects(ctx, tenant))
+		}}, "refused actions leave nothing"},
+		{"NotShown", "uses up keys", usesUpKeys(), "(Repeated), want it refused"},
+		{"NotShown", "wants the types of a resolver", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				for _, c := range actions[i].Changes {
+					if _, ok := c.New.([]any); ok {
+						r[i].Err = provisioning.ErrNotShown
+					}
+				}
+			}
+			return r
+		}), "read from JSON"},
+		{"NotShown", "compares what is the host's", editResults(func(_ *broken, _ string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if actions[i].Member.Protected {
+					r[i].Err = provisioning.ErrNotShown
+				}
+			}
+			return r
+		}), "has a subject"},
+		{"NotShown", "creates what is the host's", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if actions[i].Member.Subject != "" {
+					s.Put(tenant, actions[i].Member)
+				}
+			}
+			return r
+		}), "a create wrote what is the host's"},
+
+		{"Needs", "looks at none", editNeeds(func(*provisioning.Action, string, []string, []string) string { return "" }), "needs what never was"},
+		{"Needs", "looks at all tenants", editNeeds(func(_ *provisioning.Action, need string, _, _ []string) string {
+			return strings.TrimPrefix(need, "create id-gil")
+		}), "needs what another tenant did"},
+		{"Needs", "takes refused for done", editNeeds(func(_ *provisioning.Action, need string, before, _ []string) string {
+			if slices.Contains(before, need) {
+				return ""
+			}
+			return need
+		}), "needs what was refused"},
+		{"Needs", "takes planned for done", editNeeds(func(_ *provisioning.Action, need string, before, after []string) string {
+			if slices.Contains(after, need) && !slices.Contains(before, need) {
+				return ""
+			}
+			return need
+		}), "needs what comes later"},
+		{"Needs", "looks at the last alone", editNeeds(func(a *provisioning.Action, need string, _, _ []string) string {
+			if len(a.Needs) > 1 && need == a.Needs[1] {
+				return ""
+			}
+			return need
+		}), "needs two"},
+		{"Needs", "refuses alone", editActions(func(_ *broken, a *provisioning.Action) {
+			if a.With == "pair" {
+				a.With = ""
+			}
+		}), "refused with its group"},
+		{"Needs", "looks at this call alone", editNeeds(func(_ *provisioning.Action, need string, before, after []string) string {
+			if slices.Contains(before, need) || slices.Contains(after, need) {
+				return need
+			}
+			return "of another call"
+		}), "in an earlier call"},
+		{"Needs", "looks at earlier calls alone", editNeeds(func(a *provisioning.Action, need string, before, _ []string) string {
+			if slices.Contains(before, need) && a.Key != "needs what was refused" {
+				return "of this call"
+			}
+			return need
+		}), "earlier in the same one"},
+		{"Needs", "looks at what is before alone", editNeeds(func(_ *provisioning.Action, need string, _, after []string) string {
+			if slices.Contains(after, need) {
+				return "of this group"
+			}
+			return need
+		}), "anywhere in the same group"},
+		{"Needs", "looks again at what was done", editResults(func(_ *broken, _ string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if r[i].Repeated && slices.Contains(actions[i].Needs, "unheard of") {
+					r[i].Repeated, r[i].Err = false, provisioning.ErrNeeds
+				}
+			}
+			return r
+		}), "whatever it needs"},
+		{"Needs", "takes a refused group for done", editNeeds(func(a *provisioning.Action, need string, _, _ []string) string {
+			if a.Key == "outside" {
+				return ""
+			}
+			return need
+		}), "refused with its group is not done"},
+		{"Needs", "writes what it refuses", writesRefused(), "changed the team"},
+		{"Needs", "has its own error", editResults(func(_ *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if r[i].Err != nil {
+					r[i].Err = errors.New("foreign key")
+				}
+			}
+			return r
+		}), "another error"},
 
 		{"Groups", "does what it can", editActions(func(_ *broken, a *provisioning.Action) { a.With = "" }), "whole group"},
 		{"Groups", "writes what it refuses", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
@@ -255,7 +406,10 @@ func TestEveryCheckCanFail(t *testing.T) {
 			return results, err
 		}}, "not in the team"},
 		{"Cancelled", "stops without a word", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
-			return s.Memory.Apply(ctx, tenant, actions[:min(len(actions), 100)])
+			if len(actions) < 100 {
+				return s.Memory.Apply(ctx, tenant, actions)
+			}
+			return s.Memory.Apply(context.WithoutCancel(ctx), tenant, actions[:100])
 		}}, "and no error"},
 
 		{"Concurrent", "does for each", editResults(func(_ *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
@@ -282,15 +436,62 @@ func TestEveryCheckCanFail(t *testing.T) {
 				s.Put(tenant, actions[i].Member)
 			}
 			return r
-		}), "changed Protected"},
-		{"Deleted", "keeps the keys", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
-			results, err := s.Memory.Apply(ctx, tenant, actions)
-			for i, r := range results {
-				results[i].Repeated = s.keys[r.Key]
-				s.keys[r.Key] = true
+		}), "changed Protected or Subject"},
+		{"Protected", "lets plans write the subject", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range actions {
+				row := s.row(tenant, actions[i].Member.ID)
+				row.Subject = actions[i].Member.Subject
+				s.Put(tenant, row)
 			}
-			return results, err
-		}}, "created again"},
+			return r
+		}), "changed Protected or Subject"},
+		{"Protected", "lets adoptions write it", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range actions {
+				if actions[i].Kind == provisioning.KindAdopt {
+					s.Put(tenant, actions[i].Member)
+				}
+			}
+			return r
+		}), "kind adopt"},
+		{"Protected", "loses the subject", &broken{put: func(s *broken, tenant string, m provisioning.Member) provisioning.Member {
+			m.Subject = ""
+			return s.Memory.Put(tenant, m)
+		}}, "field subject"},
+
+		{"Deleted", "forgets the keys", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if r[i].Repeated && s.row(tenant, r[i].MemberID).ID == "" {
+					s.Put(tenant, actions[i].Member)
+					r[i].Repeated = false
+				}
+			}
+			return r
+		}), "outlive the member"},
+		{"Deleted", "makes them again", editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if r[i].Repeated && s.row(tenant, r[i].MemberID).ID == "" {
+					s.Put(tenant, actions[i].Member)
+				}
+			}
+			return r
+		}), "made somebody again"},
+		{"Deleted", "forgets what others need", editNeeds(func(*provisioning.Action, string, []string, []string) string { return "of whom was deleted" }), "for those who need it"},
+		{"Deleted", "remembers the member", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+			for i := range actions {
+				if a := &actions[i]; a.Kind == provisioning.KindCreate && s.keys[a.Member.ID] && s.row(tenant, a.Member.ID).ID == "" {
+					a.Revision = "deleted"
+				} else if a.Kind == provisioning.KindCreate {
+					s.keys[a.Member.ID] = true
+				}
+			}
+			return s.Memory.Apply(ctx, tenant, actions)
+		}}, "under another key"},
+		{"Deleted", "forgets which revisions it gave", editActions(func(s *broken, a *provisioning.Action) {
+			if a.Key == "outdated" {
+				a.Revision = s.current(a.Member.ID)
+			}
+		}), "deleted and created again is stale"},
+		{"Deleted", "does not delete", &broken{remove: func(*broken, string, string) {}}, "after a member was deleted"},
 
 		{"Outbox", "yields the newest first", &broken{effects: func(s *broken, ctx context.Context, tenant string) iter.Seq2[provisioning.Effect, error] {
 			return reversed(s.Memory.Effects(ctx, tenant))
@@ -337,6 +538,233 @@ func TestEveryCheckCanFail(t *testing.T) {
 		{"Plans", "shows them to every tenant", &broken{plan: func(s *broken, ctx context.Context, _, hash string) (*provisioning.Plan, error) {
 			return s.Memory.Plan(ctx, tenant, hash)
 		}}, "not saved for the tenant"},
+
+		{"Plans", "looks at no hash", &broken{
+			save: func(s *broken, _ context.Context, tenant string, p *provisioning.Plan) error {
+				s.saved = append(s.saved, savedPlan{tenant: tenant, plan: p})
+				return nil
+			},
+			plan: func(s *broken, _ context.Context, tenant, hash string) (*provisioning.Plan, error) {
+				for _, saved := range slices.Backward(s.saved) {
+					if saved.tenant == tenant && saved.plan.Hash == hash {
+						return saved.plan, nil
+					}
+				}
+				return nil, provisioning.ErrNoPlan
+			},
+		}, "under the hash of another plan"},
+
+		{"Superseded", "never", superseding(func(_, _ savedPlan) bool { return false }), "supersedes the older"},
+		{"Superseded", "looks at no tenant", superseding(func(older, newer savedPlan) bool {
+			return older.plan.Connection == newer.plan.Connection && older.plan.About == nil && newer.plan.About == nil && newer.at > older.at
+		}), "another tenant's"},
+		{"Superseded", "by parts", superseding(func(older, newer savedPlan) bool {
+			return older.tenant == newer.tenant && older.plan.Connection == newer.plan.Connection && older.plan.About == nil && newer.at > older.at
+		}), "a part supersedes nothing"},
+		{"Superseded", "supersedes parts", superseding(func(older, newer savedPlan) bool {
+			return older.tenant == newer.tenant && older.plan.Connection == newer.plan.Connection && newer.plan.About == nil && newer.at > older.at
+		}), "and no part"},
+		{"Superseded", "looks at no connection", superseding(func(older, newer savedPlan) bool {
+			return older.tenant == newer.tenant && older.plan.About == nil && newer.plan.About == nil && newer.at > older.at
+		}), "another connection's"},
+		{"Superseded", "folds connections", superseding(func(older, newer savedPlan) bool {
+			return older.tenant == newer.tenant && strings.EqualFold(older.plan.Connection, newer.plan.Connection) && older.plan.About == nil && newer.plan.About == nil && newer.at > older.at
+		}), "compared exactly"},
+		{"Superseded", "goes by what was saved first", &broken{save: func(s *broken, ctx context.Context, tenant string, p *provisioning.Plan) error {
+			if _, err := s.Memory.Plan(ctx, tenant, p.Hash); err == nil {
+				return nil
+			}
+			return s.Memory.SavePlan(ctx, tenant, p)
+		}}, "makes it the newest"},
+		{"Superseded", "wants to know the plan", &broken{newer: func(s *broken, ctx context.Context, tenant, hash string) (bool, error) {
+			if _, err := s.Memory.Plan(ctx, tenant, hash); err != nil {
+				return false, err
+			}
+			return s.Memory.Superseded(ctx, tenant, hash)
+		}}, "that was not saved"},
+
+		{"Find", "keeps former keys", editFound(func(s *broken, keys []provisioning.MemberKey, found []provisioning.Member) []provisioning.Member {
+			if len(keys) == 1 && len(found) == 0 {
+				for _, id := range s.named[keys[0]] {
+					if row := s.row(tenant, id); row.ID != "" {
+						found = append(found, row)
+					}
+				}
+			} else if len(keys) == 1 {
+				s.named[keys[0]] = idsOf(found)
+			}
+			return found
+		}), "after updates"},
+		{"Find", "folds IDs", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has || key.By == provisioning.MemberByID && strings.EqualFold(m.ID, key.Value)
+		}), "keys are alike"},
+		{"Find", "trims IDs", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has || key.By == provisioning.MemberByManager && key.Value != "" && strings.TrimSpace(m.ManagerID) == strings.TrimSpace(key.Value)
+		}), "keys are alike"},
+		{"Find", "folds no addresses", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has && (key.By != provisioning.MemberByEmail || m.Email == key.Value)
+		}), "keys are alike"},
+		{"Find", "folds addresses in its own way", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has || key.By == provisioning.MemberByEmail && strings.EqualFold(m.Email, key.Value)
+		}), `by the address "JOSÉ@acme.example"`},
+		{"Find", "folds no names", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has && (key.By != provisioning.MemberByName || strings.EqualFold(m.Name(), key.Value))
+		}), "keys are alike"},
+		{"Find", "looks at no connection", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has || key.By == provisioning.MemberByExternalID && m.Managed && m.ExternalID == key.Value
+		}), "after creates"},
+		{"Find", "links whom no source has", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has || key.By == provisioning.MemberByExternalID && m.ExternalID == key.Value && m.Connection == key.Connection
+		}), "taken out of the source"},
+		{"Find", "records the inactive", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has || key.By == provisioning.MemberByRecordedBy && m.ManagerID == key.Value && len(m.Capture) > 0
+		}), "after creates"},
+		{"Find", "answers key by key", &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+			var all []provisioning.Member
+			for _, key := range keys {
+				found, err := s.Memory.FindMembers(ctx, tenant, []provisioning.MemberKey{key}, limit-len(all))
+				if all = append(all, found...); err != nil {
+					return nil, err
+				}
+			}
+			return all, nil
+		}}, "once"},
+		{"Find", "limits keys", &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+			if len(keys) > 999 {
+				return nil, errors.New("too many SQL variables")
+			}
+			return s.Memory.FindMembers(ctx, tenant, keys, limit)
+		}}, "too many SQL variables"},
+		{"Find", "limits rows", &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+			if limit < len(keys) && limit < 100 { // four keys of one member, four rows
+				keys = keys[:limit]
+			}
+			return s.Memory.FindMembers(ctx, tenant, keys, limit)
+		}}, "with the limit 7"},
+		{"Find", "looks at all tenants", editFound(func(s *broken, keys []provisioning.MemberKey, found []provisioning.Member) []provisioning.Member {
+			return append(found, must(s.Memory.FindMembers(context.Background(), "other", keys, 1))...)
+		}), "once"},
+		{"Find", "wants a key", &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+			if len(keys) == 0 {
+				return nil, errors.New("syntax error near )")
+			}
+			return s.Memory.FindMembers(ctx, tenant, keys, limit)
+		}}, "without a key"},
+		{"Find", "shows a part of them", editFound(func(_ *broken, _ []provisioning.MemberKey, found []provisioning.Member) []provisioning.Member {
+			for i := range found {
+				found[i].Settings.Seats = nil
+			}
+			return found
+		}), "in another state"},
+		{"Find", "gives no revision", editFound(func(_ *broken, _ []provisioning.MemberKey, found []provisioning.Member) []provisioning.Member {
+			for i := range found {
+				found[i].Revision = ""
+			}
+			return found
+		}), "in another state"},
+		{"Find", "shows what it keeps", editFound(func(s *broken, _ []provisioning.MemberKey, found []provisioning.Member) []provisioning.Member {
+			for i, m := range found {
+				if kept := s.kept[m.ID]; kept.Revision == m.Revision {
+					found[i] = kept
+				}
+				s.kept[m.ID] = found[i]
+			}
+			return found
+		}), "was changed"},
+		{"Find", "loses one beside others", scans(func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool {
+			return has && m.ID != "id-w2-3"
+		}), "side by side"},
+		{"Find", "goes on", &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+			return s.Memory.FindMembers(context.WithoutCancel(ctx), tenant, keys, limit)
+		}}, "FindMembers with a context that had ended"},
+		{"Find", "counts on", &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+			return s.Memory.Count(context.WithoutCancel(ctx), tenant, connection)
+		}}, "Count with a context that had ended"},
+
+		{"Count", "counts the protected", counts(func(m *provisioning.Member, connection string) provisioning.Counts {
+			plain := *m
+			plain.Protected = false
+			return plain.Counted(connection)
+		}), "after the host protected"},
+		{"Count", "counts the hand-made", counts(func(m *provisioning.Member, connection string) provisioning.Counts {
+			managed := *m
+			managed.Managed, managed.ExternalID = true, "x"
+			if m.Connection == "" {
+				managed.Connection = connection
+			}
+			return managed.Counted(connection)
+		}), "after creates"},
+		{"Count", "counts seats of the managed alone", counts(func(m *provisioning.Member, connection string) provisioning.Counts {
+			counted := m.Counted(connection)
+			if !m.Managed {
+				counted.Seats = nil
+			}
+			return counted
+		}), "after creates"},
+		{"Count", "counts the inactive", counts(func(m *provisioning.Member, connection string) provisioning.Counts {
+			active := *m
+			active.Active = true
+			return active.Counted(connection)
+		}), "after creates"},
+		{"Count", "counts a seat twice", counts(func(m *provisioning.Member, connection string) provisioning.Counts {
+			counted := m.Counted(connection)
+			for seat := range counted.Seats {
+				counted.Seats[seat] = 0
+				for _, held := range m.Seats {
+					if held == seat {
+						counted.Seats[seat]++
+					}
+				}
+			}
+			return counted
+		}), "after creates"},
+		{"Count", "counts all connections", counts(func(m *provisioning.Member, _ string) provisioning.Counts { return m.Counted(m.Connection) }), "after creates"},
+		{"Count", "folds connections", counts(func(m *provisioning.Member, connection string) provisioning.Counts {
+			return m.Counted(strings.ToLower(connection))
+		}), "connection Okta-Prod"},
+		{"Count", "counts all tenants", &broken{count: func(s *broken, ctx context.Context, _, connection string) (provisioning.Counts, error) {
+			return s.Memory.Count(ctx, tenant, connection)
+		}}, "without members"},
+		{"Count", "counts what is repeated", drifts(editResults(func(s *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if r[i].Repeated {
+					s.drift++
+				}
+			}
+			return r
+		})), "after the creates were repeated"},
+		{"Count", "counts what is refused", drifts(editResults(func(s *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+			for i := range r {
+				if r[i].Err != nil {
+					s.drift++
+				}
+			}
+			return r
+		})), "were refused"},
+		{"Count", "does not see the host", drifts(&broken{put: func(s *broken, tenant string, m provisioning.Member) provisioning.Member {
+			before := s.row(tenant, m.ID)
+			after := s.Memory.Put(tenant, m)
+			s.drift += before.Counted(before.Connection).Population - after.Counted(after.Connection).Population
+			return after
+		}}), "after the host protected"},
+		{"Count", "does not see who is deleted", drifts(&broken{remove: func(s *broken, tenant, id string) {
+			s.Memory.Delete(tenant, id)
+			s.drift++
+		}}), "after the host deleted"},
+		{"Count", "shows what it keeps", &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+			sum, err := s.Memory.Count(ctx, tenant, connection)
+			if s.seats == nil {
+				s.seats = make(map[string]int)
+			}
+			maps.Copy(s.seats, sum.Seats)
+			return provisioning.Counts{Population: sum.Population, Seats: s.seats}, err
+		}}, "spoilt by the caller"},
+		{"Count", "loses one beside others", drifts(&broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+			if actions[0].Key == "create id-w2-3" {
+				s.drift--
+			}
+			return s.Memory.Apply(ctx, tenant, actions)
+		}}), "side by side"},
 
 		{"Audit", "forgets who", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 			return s.Memory.Apply(provisioning.WithActor(ctx, ""), tenant, actions)

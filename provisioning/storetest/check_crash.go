@@ -52,6 +52,9 @@ func (b *bench) crashAt(ctx context.Context, k int) (died bool, err error) {
 	if err := b.traces(ctx, len(before), plan, finished); err != nil {
 		return died, fmt.Errorf("after the crash: %w", err)
 	}
+	if err := b.indexed(ctx, "after the crash"); err != nil {
+		return died, err
+	}
 	want, after := make([]outcome, len(plan)), slices.Clone(before)
 	for i := range plan {
 		if finished[i] {
@@ -72,17 +75,31 @@ func (b *bench) crashAt(ctx context.Context, k int) (died bool, err error) {
 	if err := b.traces(ctx, len(before), plan, finished); err != nil {
 		return died, fmt.Errorf("when the plan was resumed: %w", err)
 	}
-	return died, nil
+	return died, b.indexed(ctx, "when the plan was resumed")
+}
+
+// indexed holds what a Finder says against the team.
+func (b *bench) indexed(ctx context.Context, when string) error {
+	if _, ok := b.store.(provisioning.Finder); !ok {
+		return nil
+	}
+	w := &watch{bench: b, seen: make(map[provisioning.MemberKey]bool)}
+	if err := w.found(ctx, when); err != nil {
+		return err
+	}
+	return w.counted(ctx, when)
 }
 
 // crashPlan does everything that an action can do: it lets ana go, swaps the
-// addresses of bob and cyd, changes dan, and creates two people with effects.
+// addresses of bob and cyd, changes dan, and creates two people with effects,
+// of whom one needs what ana gives back.
 func crashPlan(team []provisioning.Member) []provisioning.Action {
 	leave := update(team[0], func(m *provisioning.Member) { m.Active, m.Capture = false, nil })
 	leave.Kind = provisioning.KindDeactivate
 	plan := []provisioning.Action{leave}
 	plan = append(plan, together("swap", update(team[1], mailed("cyd")), update(team[2], mailed("bob")))...)
 	plan = append(plan, creates("eve", "fay")...)
+	plan[len(plan)-1].Needs = []string{leave.Key}
 	return append(plan, update(team[3], titled("VP")))
 }
 

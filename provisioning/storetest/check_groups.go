@@ -16,14 +16,12 @@ func checkGroups(ctx context.Context, b *bench) error {
 	ana, bob, cyd, dan := members[0], members[1], members[2], members[3]
 	outdated := update(cyd, titled("x"))
 	outdated.Revision = "outdated"
-	alike := create(person("eve"))
-	alike.Member.Email = bob.Email
-	twin, other := create(person("fay")), create(person("gil"))
-	other.Member.Email = twin.Member.Email
+	eve, fay, gil := person("eve"), person("fay"), person("gil")
+	eve.Email, gil.Email = bob.Email, fay.Email
 
 	actions := together("stale", create(person("hal")), update(ana, titled("x")), update(bob, mailed("free")), outdated)
-	actions = append(actions, together("conflict", update(ana, titled("y")), alike)...)
-	actions = append(actions, together("twins", twin, other)...)
+	actions = append(actions, together("conflict", update(ana, titled("y")), create(eve))...)
+	actions = append(actions, together("twins", create(fay), create(gil))...)
 	actions = append(actions, update(dan, titled("VP")))
 	want := []outcome{stale, stale, stale, stale, conflict, conflict, conflict, conflict, done}
 	if err := b.apply(ctx, tenant, actions, want...); err != nil {

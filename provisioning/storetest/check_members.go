@@ -11,13 +11,17 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// complete is a member with a value in every field that a plan can write.
+// complete is a member with a value in every field that a plan can write. Of its
+// attributes one has no owner, and one an owner and no value (S35).
 func complete() provisioning.Member {
 	owners := provisioning.Owners{}.
 		With(provisioning.FieldConnection, provisioning.OwnerSource).
 		With(provisioning.FieldEmail, provisioning.OwnerSource).
 		With(provisioning.FieldTimeZone, provisioning.OwnerHand).
-		With(provisioning.FieldExtra, provisioning.OwnerHand)
+		With(provisioning.FieldExtra, provisioning.OwnerHand).
+		With(provisioning.Attribute("cost_center"), provisioning.OwnerSource).
+		With(provisioning.Attribute("a.b:c 日本"), provisioning.OwnerHand).
+		With(provisioning.Attribute("cleared"), provisioning.OwnerHand)
 	return provisioning.Member{
 		ID: "id-complete", Connection: "okta-prod", ExternalID: "00u1", Managed: true, Active: true,
 		Email: "Ana.O'Neil+x@acme.example", OtherEmails: []string{"a@acme.example", "b@acme.example"}, PrivateEmail: "ana@home.example",
@@ -34,7 +38,8 @@ func complete() provisioning.Member {
 				"zero": 0.0, "half": 0.5, "minus": -1.0, "large": math.Pow(2, 53), "huge": 1e21, "tiny": 1e-9,
 			},
 		},
-		Owners: owners,
+		Attributes: map[string]string{"cost_center": "0042", "a.b:c 日本": `O'Neil "x" \ %`, "COST_CENTER": "nobody's"},
+		Owners:     owners,
 	}
 }
 
@@ -47,9 +52,10 @@ func checkRoundTrip(ctx context.Context, b *bench) error {
 	if err := b.expect(ctx, tenant, full); err != nil {
 		return fmt.Errorf("a created member is not read as it was written: %w", err)
 	}
-	bare := provisioning.Member{ID: full.ID, OtherEmails: []string{}, Settings: assignment.Settings{
-		Seats: []string{}, Capture: []string{}, Profiles: map[string]string{}, Extra: map[string]any{},
-	}}
+	bare := provisioning.Member{
+		ID: full.ID, OtherEmails: []string{}, Attributes: map[string]string{},
+		Settings: assignment.Settings{Seats: []string{}, Capture: []string{}, Profiles: map[string]string{}, Extra: map[string]any{}},
+	}
 	for _, next := range []provisioning.Member{bare, full} {
 		team, err := b.team(ctx, tenant)
 		if err != nil {
@@ -91,7 +97,7 @@ func checkOwnsValues(ctx context.Context, b *bench) error {
 // spoil overwrites everything that a copy of m would share with m.
 func spoil(m *provisioning.Member) {
 	m.OtherEmails[0], m.Seats[0], m.Capture[0] = "spoilt", "spoilt", "spoilt"
-	m.Profiles["ws1"], m.Extra["text"] = "spoilt", "spoilt"
+	m.Profiles["ws1"], m.Extra["text"], m.Attributes["cost_center"] = "spoilt", "spoilt", "spoilt"
 }
 
 // checkMembers: a listing shows every member of one consistent state, and may

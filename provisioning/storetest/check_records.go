@@ -103,12 +103,39 @@ func checkPlans(ctx context.Context, b *bench) error {
 			return fmt.Errorf("Plan of one that was not saved for the tenant gave %s, want an error that matches ErrNoPlan", said(err))
 		}
 	}
+	return b.forgedPlan(ctx, first)
+}
+
+// forgedPlan: what comes back under a hash has it, or nothing comes back. A
+// store may refuse a plan that has not, or refuse to return it (S45).
+func (b *bench) forgedPlan(ctx context.Context, shown *provisioning.Plan) error {
+	plans := b.store.(provisioning.PlanStore)
+	unsaved, err := plan("dan")
+	if err != nil {
+		return err
+	}
+	for _, p := range []*provisioning.Plan{shown, unsaved} {
+		forged := *p
+		forged.Actions = creates("mallory")
+		_ = plans.SavePlan(ctx, tenant, &forged) // refusing it is as good
+		kept, err := plans.Plan(ctx, tenant, p.Hash)
+		if err == nil && text(kept) != text(p) {
+			return fmt.Errorf("Plan returned %s under the hash of another plan, want an error: what is shown is what is approved", text(kept))
+		}
+	}
 	return nil
 }
 
-// plan returns a plan that creates people, with the hash of its content.
+// plan returns a plan of everybody that creates people, with the hash of its
+// content.
 func plan(names ...string) (*provisioning.Plan, error) {
-	p := &provisioning.Plan{Format: provisioning.PlanFormat, Source: "okta", Connection: "okta-prod", Actions: creates(names...)}
+	return planWith(func(*provisioning.Plan) {}, names...)
+}
+
+// planWith is plan with an edit before it gets its hash.
+func planWith(edit func(p *provisioning.Plan), names ...string) (*provisioning.Plan, error) {
+	p := &provisioning.Plan{Format: provisioning.PlanFormat, Tenant: tenant, Source: "okta", Connection: "okta-prod", Actions: creates(names...)}
+	edit(p)
 	var content strings.Builder
 	if err := p.WriteJSON(&content); err != nil {
 		return nil, err
@@ -116,6 +143,64 @@ func plan(names ...string) (*provisioning.Plan, error) {
 	sum := sha256.Sum256([]byte(content.String()))
 	p.Hash = hex.EncodeToString(sum[:])
 	return p, nil
+}
+
+// checkSuperseded: a plan of everybody is superseded by one of the same
+// connection that was saved after it, and by nothing else (S45).
+func checkSuperseded(ctx context.Context, b *bench) error {
+	var plans []*provisioning.Plan
+	for i, edit := range []func(p *provisioning.Plan){
+		func(*provisioning.Plan) {},
+		func(*provisioning.Plan) {},
+		func(p *provisioning.Plan) { p.About = []string{"ext-ana"} },
+		func(p *provisioning.Plan) { p.About = []string{"ext-ana"} },
+		func(p *provisioning.Plan) { p.Connection = "okta-test" },
+		func(p *provisioning.Plan) { p.Connection = "OKTA-PROD" },
+	} {
+		p, err := planWith(edit, fmt.Sprintf("p%d", i))
+		if err != nil {
+			return err
+		}
+		plans = append(plans, p)
+	}
+	const first, second, part, laterPart, connection, upper = 0, 1, 2, 3, 4, 5
+	steps := []struct {
+		rule       string
+		tenant     string
+		save       int
+		superseded []int
+	}{
+		{"the only one is the newest", tenant, first, nil},
+		{"a part supersedes nothing", tenant, part, nil},
+		{"a part is not superseded, by a part", tenant, laterPart, nil},
+		{"another connection's supersedes nothing", tenant, connection, nil},
+		{"a connection's name is compared exactly", tenant, upper, nil},
+		{"another tenant's supersedes nothing", "other", second, nil},
+		{"a newer plan of everybody supersedes the older, and no part", tenant, second, []int{first}},
+		{"saving one again that is the newest changes nothing", tenant, second, []int{first}},
+		{"saving an older plan again makes it the newest", tenant, first, []int{second}},
+		{"a part that is saved again supersedes nothing", tenant, part, []int{second}},
+		{"what was the newest is superseded again", tenant, second, []int{first}},
+	}
+	store := b.store.(provisioning.PlanStore)
+	for _, step := range steps {
+		if err := store.SavePlan(ctx, step.tenant, plans[step.save]); err != nil {
+			return fmt.Errorf("SavePlan: %w", err)
+		}
+		for i, p := range plans {
+			got, err := store.Superseded(ctx, tenant, p.Hash)
+			if err != nil {
+				return fmt.Errorf("Superseded, also of a plan that was not saved: %w", err)
+			}
+			if want := slices.Contains(step.superseded, i); got != want {
+				return fmt.Errorf("plan %d of connection %s, about %v, is superseded: %t, want %t: %s", i, p.Connection, p.About, got, want, step.rule)
+			}
+		}
+	}
+	if got, err := store.Superseded(ctx, tenant, "no such hash"); got || err != nil {
+		return fmt.Errorf("Superseded of a plan that was never saved is %t with %s, want false and no error", got, said(err))
+	}
+	return nil
 }
 
 // checkAudit: every action that was done has one record: who, when, what and

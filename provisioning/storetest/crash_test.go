@@ -40,6 +40,7 @@ func TestCrashCheckCanFail(t *testing.T) {
 		},
 		"neither as before": func(store *provisioning.Memory, group []provisioning.Action) {
 			group[0].Member.Title = "half done"
+			group[0].Changes = append(slices.Clone(group[0].Changes), provisioning.Change{Field: provisioning.FieldTitle, New: "half done"})
 			apply(store, group)
 		},
 		"audit records: there are": func(store *provisioning.Memory, group []provisioning.Action) {
@@ -66,6 +67,11 @@ func TestCrashCheckCanFail(t *testing.T) {
 			assert.ErrorContains(t, (&bench{t: t, h: &h, store: h.New(t)}).run("Crash"), want)
 		})
 	}
+	t.Run("loses count", func(t *testing.T) {
+		h := memoryHarness()
+		h.Crash = func(*testing.T) Crasher { return miscounting{&memoryCrasher{new(provisioning.Memory)}} }
+		assert.ErrorContains(t, (&bench{t: t, h: &h, store: h.New(t)}).run("Crash"), "after the crash: Count says")
+	})
 	t.Run("never dies", func(t *testing.T) {
 		h := memoryHarness()
 		h.Crash = func(*testing.T) Crasher { return undying{&memoryCrasher{new(provisioning.Memory)}} }
@@ -79,4 +85,11 @@ type undying struct{ *memoryCrasher }
 func (c undying) Apply(ctx context.Context, tenant string, actions []provisioning.Action, _ int) (bool, error) {
 	_, err := c.store.Apply(ctx, tenant, actions)
 	return false, err
+}
+
+// miscounting is a crasher whose counters are not those of the team.
+type miscounting struct{ *memoryCrasher }
+
+func (c miscounting) Open() (provisioning.Store, error) {
+	return drifts(&broken{Memory: c.store.(*provisioning.Memory), drift: 1}), nil
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"sync"
@@ -20,11 +21,30 @@ type broken struct {
 	plan      func(s *broken, ctx context.Context, tenant, hash string) (*provisioning.Plan, error)
 	audit     func(s *broken, ctx context.Context, tenant string) iter.Seq2[provisioning.Record, error]
 	lock      func(s *broken, ctx context.Context, tenant string) (func(), error)
+	save      func(s *broken, ctx context.Context, tenant string, p *provisioning.Plan) error
+	newer     func(s *broken, ctx context.Context, tenant, hash string) (bool, error)
+	find      func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error)
+	count     func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error)
+	put       func(s *broken, tenant string, m provisioning.Member) provisioning.Member
+	remove    func(s *broken, tenant, memberID string)
 
 	mu    sync.Mutex
 	calls int
 	kept  map[string]provisioning.Member
 	keys  map[string]bool
+	saved []savedPlan
+	named map[provisioning.MemberKey][]string
+	seats map[string]int
+	// drift is what Count is off by; a fault adds to it.
+	drift int
+}
+
+// A savedPlan is a plan with whose it is and when it was saved, by the count of
+// saves.
+type savedPlan struct {
+	tenant string
+	plan   *provisioning.Plan
+	at     int
 }
 
 func (s *broken) Members(ctx context.Context, tenant string) iter.Seq2[provisioning.Member, error] {
@@ -79,17 +99,70 @@ func (s *broken) Lock(ctx context.Context, tenant string) (func(), error) {
 	return s.lock(s, ctx, tenant)
 }
 
+func (s *broken) SavePlan(ctx context.Context, tenant string, p *provisioning.Plan) error {
+	if s.save == nil {
+		return s.Memory.SavePlan(ctx, tenant, p)
+	}
+	return s.save(s, ctx, tenant, p)
+}
+
+func (s *broken) Superseded(ctx context.Context, tenant, hash string) (bool, error) {
+	if s.newer == nil {
+		return s.Memory.Superseded(ctx, tenant, hash)
+	}
+	return s.newer(s, ctx, tenant, hash)
+}
+
+func (s *broken) FindMembers(ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+	if s.find == nil {
+		return s.Memory.FindMembers(ctx, tenant, keys, limit)
+	}
+	return s.find(s, ctx, tenant, keys, limit)
+}
+
+func (s *broken) Count(ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+	if s.count == nil {
+		return s.Memory.Count(ctx, tenant, connection)
+	}
+	return s.count(s, ctx, tenant, connection)
+}
+
+func (s *broken) Put(tenant string, m provisioning.Member) provisioning.Member {
+	if s.put == nil {
+		return s.Memory.Put(tenant, m)
+	}
+	return s.put(s, tenant, m)
+}
+
+func (s *broken) Delete(tenant, memberID string) {
+	if s.remove == nil {
+		s.Memory.Delete(tenant, memberID)
+		return
+	}
+	s.remove(s, tenant, memberID)
+}
+
 // The ways to be broken: most do the right thing to the wrong input, or change
 // the right answer.
 
 func editActions(edit func(s *broken, a *provisioning.Action)) *broken {
 	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 		for i := range actions {
-			actions[i].Member = actions[i].Member.Clone()
-			edit(s, &actions[i])
+			s.edit(tenant, &actions[i], edit)
 		}
 		return s.Memory.Apply(ctx, tenant, actions)
 	}}
+}
+
+// edit changes an action. The changes of one that showed what it does show what
+// it does then, as if the store had checked the action before it went wrong.
+func (s *broken) edit(tenant string, a *provisioning.Action, edit func(s *broken, a *provisioning.Action)) {
+	row := s.row(tenant, a.Member.ID)
+	shown := a.Check(&row) == nil
+	a.Member = a.Member.Clone()
+	if edit(s, a); shown {
+		a.Changes = provisioning.Difference(&row, &a.Member)
+	}
 }
 
 func editResults(edit func(s *broken, tenant string, actions []provisioning.Action, results []provisioning.Result) []provisioning.Result) *broken {
@@ -97,6 +170,167 @@ func editResults(edit func(s *broken, tenant string, actions []provisioning.Acti
 		results, err := s.Memory.Apply(ctx, tenant, actions)
 		return edit(s, tenant, actions, results), err
 	}}
+}
+
+// writesRefused writes the member of every action that it refuses.
+func writesRefused() *broken {
+	return editResults(func(s *broken, tenant string, actions []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+		for i := range r {
+			if r[i].Err != nil {
+				s.Put(tenant, actions[i].Member)
+			}
+		}
+		return r
+	})
+}
+
+// usesUpKeys takes a key for done that was tried.
+func usesUpKeys() *broken {
+	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+		results, err := s.Memory.Apply(ctx, tenant, actions)
+		for i, r := range results {
+			if s.keys[r.Key] {
+				results[i].Repeated, results[i].Err = true, nil
+			}
+			s.keys[r.Key] = true
+		}
+		return results, err
+	}}
+}
+
+// stopsAtFirst refuses everything after the first that it refuses.
+func stopsAtFirst() *broken {
+	return editResults(func(_ *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+		for i := 1; i < len(r); i++ {
+			r[i].Err = errors.Join(r[i].Err, r[i-1].Err)
+		}
+		return r
+	})
+}
+
+// believes takes the changes of an action for right if the function says so of
+// the action, and of what it has to show.
+func believes(is func(a *provisioning.Action, want []provisioning.Change) bool) *broken {
+	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+		for i := range actions {
+			row := s.row(tenant, actions[i].Member.ID)
+			if want := provisioning.Difference(&row, &actions[i].Member); is(&actions[i], want) {
+				actions[i].Changes = want
+			}
+		}
+		return s.Memory.Apply(ctx, tenant, actions)
+	}}
+}
+
+// shows reports whether an action shows a change as far as same compares.
+func shows(a *provisioning.Action, change provisioning.Change, same func(a, b provisioning.Change) bool) bool {
+	return slices.ContainsFunc(a.Changes, func(c provisioning.Change) bool { return c.Field == change.Field && same(c, change) })
+}
+
+// editNeeds gives actions other needs: before and after are the keys of the
+// call that stand before and after the action.
+func editNeeds(edit func(a *provisioning.Action, need string, before, after []string) string) *broken {
+	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+		var keys []string
+		for i := range actions {
+			keys = append(keys, actions[i].Key)
+		}
+		for i := range actions {
+			var needs []string
+			for _, need := range actions[i].Needs {
+				if need = edit(&actions[i], need, keys[:i], keys[i+1:]); need != "" {
+					needs = append(needs, need)
+				}
+			}
+			actions[i].Needs = needs
+		}
+		return s.Memory.Apply(ctx, tenant, actions)
+	}}
+}
+
+// superseding has its own idea of which plan supersedes which.
+func superseding(is func(older, newer savedPlan) bool) *broken {
+	return &broken{
+		save: func(s *broken, _ context.Context, tenant string, p *provisioning.Plan) error {
+			s.calls++
+			s.saved = append(s.saved, savedPlan{tenant, p, s.calls})
+			return nil
+		},
+		newer: func(s *broken, _ context.Context, tenant, hash string) (bool, error) {
+			var last savedPlan
+			for _, saved := range s.saved {
+				if saved.plan.Hash == hash && saved.tenant == tenant {
+					last = saved
+				}
+			}
+			return last.plan != nil && slices.ContainsFunc(s.saved, func(other savedPlan) bool { return is(last, other) }), nil
+		},
+	}
+}
+
+// editFound changes what is found.
+func editFound(edit func(s *broken, keys []provisioning.MemberKey, found []provisioning.Member) []provisioning.Member) *broken {
+	return &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+		found, err := s.Memory.FindMembers(ctx, tenant, keys, limit)
+		return edit(s, keys, found), err
+	}}
+}
+
+// scans finds the members of whom the function says that they have the key: it
+// is told whether they do.
+func scans(finds func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool) *broken {
+	return &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+		if len(keys) > 100 { // a scan by so many takes long, and one key shows the fault
+			return s.Memory.FindMembers(ctx, tenant, keys, limit)
+		}
+		var found []provisioning.Member
+		for m, err := range s.Memory.Members(ctx, tenant) {
+			if err != nil {
+				return nil, err
+			}
+			own := m.Keys()
+			if len(found) < limit && slices.ContainsFunc(keys, func(key provisioning.MemberKey) bool { return finds(&m, key, slices.Contains(own, key)) }) {
+				found = append(found, m)
+			}
+		}
+		return found, nil
+	}}
+}
+
+func idsOf(members []provisioning.Member) []string {
+	ids := make([]string, len(members))
+	for i, m := range members {
+		ids[i] = m.ID
+	}
+	return ids
+}
+
+// counts counts members by its own rule.
+func counts(counted func(m *provisioning.Member, connection string) provisioning.Counts) *broken {
+	return &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+		sum := provisioning.Counts{Seats: make(map[string]int)}
+		for m, err := range s.Memory.Members(ctx, tenant) {
+			if err != nil {
+				return sum, err
+			}
+			one := counted(&m, connection)
+			sum.Population += one.Population
+			for seat, n := range one.Seats {
+				sum.Seats[seat] += n
+			}
+		}
+		return sum, nil
+	}}
+}
+
+// drifts counts right, but for what a fault added to the drift.
+func drifts(s *broken) *broken {
+	s.count = func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+		sum, err := s.Memory.Count(ctx, tenant, connection)
+		sum.Population += s.drift
+		return sum, err
+	}
+	return s
 }
 
 func editMembers(edit func(s *broken, m *provisioning.Member)) *broken {
@@ -144,14 +378,23 @@ func twice[T any](listing iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// current returns the revision that a member has now.
-func (s *broken) current(id string) provisioning.Revision {
-	for m := range s.Memory.Members(context.Background(), tenant) {
-		if m.ID == id {
-			return m.Revision
-		}
+// row returns a member as it is now, or the zero Member.
+func (s *broken) row(tenant, id string) provisioning.Member {
+	key := provisioning.MemberKey{By: provisioning.MemberByID, Value: id}
+	for _, m := range must(s.Memory.FindMembers(context.Background(), tenant, []provisioning.MemberKey{key}, 1)) {
+		return m
 	}
-	return ""
+	return provisioning.Member{}
+}
+
+// current returns the revision that a member has now.
+func (s *broken) current(id string) provisioning.Revision { return s.row(tenant, id).Revision }
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
 }
 
 // memberByMember lists with a new look at the store for every member.
@@ -185,6 +428,7 @@ func (s *broken) fresh() *broken {
 	return &broken{
 		Memory: new(provisioning.Memory), members: s.members, apply: s.apply, effects: s.effects,
 		delivered: s.delivered, plan: s.plan, audit: s.audit, lock: s.lock,
-		kept: make(map[string]provisioning.Member), keys: make(map[string]bool),
+		save: s.save, newer: s.newer, find: s.find, count: s.count, put: s.put, remove: s.remove,
+		kept: make(map[string]provisioning.Member), keys: make(map[string]bool), named: make(map[provisioning.MemberKey][]string),
 	}
 }

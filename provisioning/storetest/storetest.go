@@ -30,8 +30,8 @@ import (
 type Harness struct {
 	// New returns a store over an empty database, another one on each call.
 	New func(t *testing.T) provisioning.Store
-	// Put writes a member as the host itself would, Protected included, and
-	// gives it a new revision. A member whose Revision is "" does not exist
+	// Put writes a member as the host itself would, Protected and Subject
+	// included, and gives it a new revision. A member whose Revision is "" does not exist
 	// yet; any other is as Members yielded it, but for what is to change.
 	Put func(ctx context.Context, store provisioning.Store, tenant string, m provisioning.Member) error
 	// Delete removes a member as the host itself would, for good.
@@ -81,6 +81,8 @@ func checks() []check {
 		{name: "Repeated", core: true, run: checkRepeated},
 		{name: "Stale", core: true, run: checkStale},
 		{name: "Conflict", core: true, run: checkConflict},
+		{name: "NotShown", core: true, run: checkNotShown},
+		{name: "Needs", core: true, run: checkNeeds},
 		{name: "Groups", core: true, run: checkGroups},
 		{name: "Swaps", core: true, run: checkSwaps},
 		{name: "Cancelled", core: true, run: checkCancelled},
@@ -89,7 +91,10 @@ func checks() []check {
 		{name: "Deleted", needs: needsDelete, run: checkDeleted},
 		{name: "Outbox", needs: needs[provisioning.Outbox], run: checkOutbox},
 		{name: "Plans", needs: needs[provisioning.PlanStore], run: checkPlans},
+		{name: "Superseded", needs: needs[provisioning.PlanStore], run: checkSuperseded},
 		{name: "Audit", needs: needs[provisioning.AuditLog], run: checkAudit},
+		{name: "Find", needs: needs[provisioning.Finder], run: checkFind},
+		{name: "Count", needs: needs[provisioning.Finder], run: checkCount},
 		{name: "Lock", needs: needs[provisioning.Locker], run: checkLock},
 		{name: "Crash", needs: needsCrash, run: checkCrash},
 	}

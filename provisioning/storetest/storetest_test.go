@@ -80,7 +80,7 @@ func (b *bench) run(name string) error {
 func TestCompleteMemberHasEveryField(t *testing.T) {
 	t.Parallel()
 	m := complete()
-	m.Protected, m.Revision = true, "1" // the store's and the host's own
+	m.Protected, m.Subject, m.Revision = true, "sub", "1" // the store's and the host's own
 	value := reflect.ValueOf(m)
 	for i := range value.NumField() {
 		assert.False(t, value.Field(i).IsZero(), value.Type().Field(i).Name)
@@ -141,7 +141,8 @@ func TestBareStore(t *testing.T) {
 	Test(t, Harness{
 		New: func(*testing.T) provisioning.Store { return bare{new(provisioning.Memory)} },
 		Unsupported: map[string]string{
-			"Protected": reason, "Deleted": reason, "Outbox": reason, "Plans": reason, "Audit": reason, "Lock": reason, "Crash": reason,
+			"Protected": reason, "Deleted": reason, "Outbox": reason, "Plans": reason, "Superseded": reason, "Audit": reason,
+			"Find": reason, "Count": reason, "Lock": reason, "Crash": reason,
 		},
 	})
 }
