@@ -1,8 +1,10 @@
 package provisioning
 
 import (
+	"bufio"
 	"cmp"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -18,24 +20,53 @@ import (
 // reason codes stand behind #, without those of the ordinary case; all of them
 // are in Explain and in the JSON.
 func (p *Plan) String() string {
-	t := table{}
-	for i := range p.Actions {
-		a := &p.Actions[i]
-		t.row(a.Kind.sigil(), a.who(), a.describe(), codes(a.Reasons))
+	var b strings.Builder
+	_ = p.WriteText(&b) // a Builder does not fail
+	return b.String()
+}
+
+// WriteText writes what String returns, and holds one line of it at a time.
+func (p *Plan) WriteText(w io.Writer) error {
+	out := bufio.NewWriterSize(w, 32<<10)
+	out.WriteString(p.sums())
+	width := p.columns()
+	for row := range p.rows() {
+		width.write(out, &row)
 	}
-	for i := range p.Held {
-		h := &p.Held[i]
-		t.row("!", h.Action.who(), "held: "+h.Action.describe(), codes(slices.Concat(h.Reasons, h.Action.Reasons)))
+	return out.Flush()
+}
+
+// A row is one person's line: sigil, who, what, and the codes why.
+type row [4]string
+
+// rows yields the lines behind the sums.
+func (p *Plan) rows() iter.Seq[row] {
+	return func(yield func(row) bool) {
+		for i := range p.Actions {
+			a := &p.Actions[i]
+			if !yield(row{a.Kind.sigil(), text.Line(a.who()), a.describe(), codes(a.Reasons)}) {
+				return
+			}
+		}
+		for i := range p.Held {
+			h := &p.Held[i]
+			if !yield(row{"!", text.Line(h.Action.who()), "held: " + h.Action.describe(), codes(slices.Concat(h.Reasons, h.Action.Reasons))}) {
+				return
+			}
+		}
+		for i := range p.Findings {
+			f := &p.Findings[i]
+			if !yield(row{"!", text.Line(f.who()), f.Reason.Text(), f.Reason.Code.line()}) {
+				return
+			}
+		}
+		for i := range p.Skipped {
+			s := &p.Skipped[i]
+			if !yield(row{".", text.Line(s.who()), "skipped", codes(s.Reasons)}) {
+				return
+			}
+		}
 	}
-	for i := range p.Findings {
-		f := &p.Findings[i]
-		t.row("!", f.who(), f.Reason.Text(), f.Reason.Code.line())
-	}
-	for i := range p.Skipped {
-		s := &p.Skipped[i]
-		t.row(".", s.who(), "skipped", codes(s.Reasons))
-	}
-	return p.sums() + t.String()
 }
 
 // sums is the head of the text: what the plan is for, and how much of what.
@@ -301,31 +332,35 @@ func (r Reason) ordinary() bool {
 	return strings.HasPrefix(string(r.Code), "tz.from_")
 }
 
-// A table aligns the columns of a plan.
-type table struct{ rows [][4]string }
+// columns are the widths of a plan's columns. Who is skipped has a second
+// column apart: it always says the same.
+type columns struct{ who, what, skipped int }
 
-func (t *table) row(sigil, who, what, why string) {
-	t.rows = append(t.rows, [4]string{sigil, text.Line(who), what, why})
+// columns measures the rows. A cell past its column's bound pushes the rest to
+// the right rather than every row.
+func (p *Plan) columns() (c columns) {
+	const whoBound, whatBound = 34, 72
+	for row := range p.rows() {
+		c.who = max(c.who, min(utf8.RuneCountInString(row[1]), whoBound))
+		what := c.second(&row)
+		*what = max(*what, min(utf8.RuneCountInString(row[2]), whatBound))
+	}
+	return c
 }
 
-// String prints the rows. A cell past its column's bound pushes the rest to
-// the right rather than every row of the table.
-func (t *table) String() string {
-	const whoBound, whatBound = 34, 72
-	who, what := 0, make(map[bool]int) // who is skipped has a second column apart: it always says the same
-	for _, row := range t.rows {
-		who = max(who, min(utf8.RuneCountInString(row[1]), whoBound))
-		what[row[0] == "."] = max(what[row[0] == "."], min(utf8.RuneCountInString(row[2]), whatBound))
+func (c *columns) second(row *row) *int {
+	if row[0] == "." {
+		return &c.skipped
 	}
-	var b strings.Builder
-	for _, row := range t.rows {
-		b.WriteString(row[0] + " " + row[1] + pad(row[1], who) + "  " + row[2])
-		if row[3] != "" {
-			b.WriteString(pad(row[2], what[row[0] == "."]) + "  # " + row[3])
-		}
-		b.WriteString("\n")
+	return &c.what
+}
+
+func (c *columns) write(out *bufio.Writer, row *row) {
+	out.WriteString(row[0] + " " + row[1] + pad(row[1], c.who) + "  " + row[2])
+	if row[3] != "" {
+		out.WriteString(pad(row[2], *c.second(row)) + "  # " + row[3])
 	}
-	return b.String()
+	out.WriteString("\n")
 }
 
 func pad(cell string, width int) string {
