@@ -122,7 +122,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	case *explain != "":
 		_, err = io.WriteString(stdout, plan.Explain(*explain))
 	case *all:
-		_, err = io.WriteString(stdout, plan.String())
+		err = plan.WriteText(stdout)
 	default:
 		_, err = io.WriteString(stdout, plan.Summary())
 	}
