@@ -178,8 +178,8 @@ func (a *Action) describe() string {
 }
 
 // describeChanges says what changes, field by field. What the kind of the
-// action says already is left out. Of somebody who gets access, the settings
-// that were there before are part of what is granted.
+// action says already is left out. Settings that a member had without access
+// count as granted when the member gets access.
 func (a *Action) describeChanges() []string {
 	var parts []string
 	returns := a.returns()

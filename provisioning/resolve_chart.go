@@ -21,8 +21,8 @@ type chart struct {
 	// together are sets of persons whose new edges are free of circles only if
 	// all of them are set, or none (S24).
 	together [][]int32
-	// uncertain are members whom a newcomer may yet become, about whom the
-	// evidence is incomplete, and who would come under another manager then.
+	// uncertain are members whose record a newcomer may get once the evidence is
+	// complete, and with it another manager.
 	uncertain map[int32]bool
 }
 
@@ -69,9 +69,9 @@ func (c *chart) build() *hierarchy.Chart {
 	}
 }
 
-// avoidCircles leaves those where they are whose new edge would close a circle
-// with an edge that waits for an approval, so that it does not matter whether
-// that is given, or with one that missing evidence could give (S44).
+// avoidCircles keeps the old edge where the new one would close a circle with an
+// edge that waits for an approval, so that the circle cannot come to be if it is
+// given, or with an edge that missing evidence could give (S44).
 func (c *chart) avoidCircles() {
 	if possible := c.possible(); possible != nil {
 		built := hierarchy.Build(possible)
@@ -110,9 +110,9 @@ func (c *chart) possible() []hierarchy.Person {
 	return possible
 }
 
-// avoidUncertain leaves those where they are who would come below somebody
-// whose own manager the evidence leaves open: with all of it, that might close
-// a circle. It reports whether there is anybody.
+// avoidUncertain keeps the old edge of people who would come below somebody whose
+// manager is uncertain: with all the evidence, the two edges might close a
+// circle. It reports whether it kept any.
 func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
 	const unknown, safe, unsafe = 0, 1, 2
 	states := make([]uint8, len(c.people))
@@ -149,8 +149,8 @@ func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
 	return again
 }
 
-// mayBecome returns the members whose address a newcomer has who is not let in
-// for now, and for whom the source names a manager.
+// mayBecome returns the members whose record a newcomer may get once the evidence
+// is complete, where the source names a manager for the newcomer.
 func (c *chart) mayBecome() map[int32]bool {
 	members := make(map[int32]bool)
 	for i := range c.claims {
