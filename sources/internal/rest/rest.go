@@ -27,6 +27,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -51,6 +52,10 @@ type Config struct {
 	Base http.RoundTripper
 	// Auth authorizes every request. Nil leaves requests as they are.
 	Auth Auth
+	// Origin, if set, is the only scheme and host that requests are sent to,
+	// wherever a link of an answer or an SDK leads. A request to another fails
+	// before it is authorized.
+	Origin *url.URL
 	// UserAgent defaults to "usher (+https://github.com/usher-go/usher)".
 	UserAgent string
 	// MaxBody is the largest answer that is read, in bytes after
@@ -233,6 +238,12 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 // prepare copies req, renews its body for a repetition and puts on the headers
 // and the credentials.
 func (t *Transport) prepare(req *http.Request, first bool) (*http.Request, error) {
+	if t.cfg.Origin != nil && !sameOrigin(t.cfg.Origin, req.URL) {
+		return nil, &Error{
+			Method: req.Method, Path: req.URL.Path, Reason: sources.ErrMalformed,
+			Detail: fmt.Sprintf("not sent: it would go to another host, %.100q", req.URL.Host),
+		}
+	}
 	sent := req.Clone(req.Context())
 	if !first && req.GetBody != nil {
 		body, err := req.GetBody()
