@@ -19,8 +19,10 @@ var mayImport = map[string]string{
 	"internal/strictjson": "",
 
 	"sources":                          "internal/strictjson",
-	"sources/sourcetest":               "sources",
+	"sources/sourcetest":               "sources sources/sourcetest/fake",
+	"sources/sourcetest/fake":          "sources",
 	"sources/internal/rest":            "sources",
+	"sources/onelogin":                 "sources sources/internal/rest",
 	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
 	"sources/salesforce/internal/soql": "",
 

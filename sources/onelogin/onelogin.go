@@ -221,12 +221,12 @@ func (s *Source) membersByUser(ctx context.Context, roles []sources.Group, emit 
 	return nil
 }
 
-// Check implements sources.Checker: it logs in and asks for one user and one
-// role, with all that a listing reads of them.
+// Check implements sources.Checker: it logs in and reads the first page of users
+// and of roles.
 func (s *Source) Check(ctx context.Context) error {
-	_, err := page(ctx, s.api, usersPath, userQuery(s.records.noManagers), "limit=1", s.records.user)
+	_, err := page(ctx, s.api, usersPath, userQuery(s.records.noManagers), "", s.records.user)
 	if err == nil {
-		_, err = page(ctx, s.api, rolesPath, roleQuery, "limit=1", s.records.group)
+		_, err = page(ctx, s.api, rolesPath, roleQuery, "", s.records.group)
 	}
 	if err != nil {
 		return rest.Wrap(kind, "check", err)

@@ -39,8 +39,8 @@ type user struct {
 
 // role is a role as the API lists one.
 type role struct {
-	ID    rest.Text    `json:"id"`
-	Name  rest.Text    `json:"name"`
+	ID    rest.Text  `json:"id"`
+	Name  rest.Text  `json:"name"`
 	Users rest.Texts `json:"users"`
 }
 

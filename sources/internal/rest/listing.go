@@ -129,7 +129,7 @@ func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx cont
 		err := Follow(ctx, first, counted, func(row Row[T]) bool {
 			last := listed[row.ID]
 			listed[row.ID] = try
-			if last != try && (pages == 1 || row.Created.IsZero() || began.IsZero() || row.Created.Before(began)) {
+			if last != try && (pages == 1 || row.Created.IsZero() || began.IsZero() || row.Created.Before(began.Add(time.Second))) {
 				got++
 			}
 			stopped = last == 0 && !emit(row.Value)

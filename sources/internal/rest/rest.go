@@ -217,7 +217,8 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 	if err != nil {
 		return nil, t.unreachable(ctx, req, err)
 	}
-	defer func() { _ = resp.Body.Close() }() // whether it was read to its end is known by then
+	received := resp.Body
+	defer func() { _ = received.Close() }() // whether it was read to its end is known by then
 	t.observe(resp)
 	body, err := t.read(resp)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
