@@ -1,9 +1,17 @@
 package onelogin
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
@@ -89,3 +97,74 @@ func TestConformance(t *testing.T) {
 		Links:   []string{"After-Cursor"},
 	})
 }
+
+func TestInfo(t *testing.T) {
+	src := source(t, "https://acme.onelogin.com", nil)
+	assert.Equal(t, sources.Info{Kind: "onelogin", Connection: "onelogin", Lists: sources.FactAll}, src.Info())
+	src, err := New(Config{Connection: "ol-prod", URL: "https://acme.onelogin.com", ClientID: "x", ClientSecret: "y", NoManagers: true})
+	require.NoError(t, err)
+	assert.Equal(t, sources.Info{
+		Kind: "onelogin", Connection: "ol-prod", Lists: sources.FactUsers | sources.FactGroups | sources.FactMemberships,
+	}, src.Info())
+}
+
+func TestNewNamesEveryProblem(t *testing.T) {
+	_, err := New(Config{URL: "http://acme.onelogin.com", Fields: map[string]string{"zone": "tz", "country": " "}})
+	for _, want := range []string{
+		"onelogin: config: ", "URL: want https", "ClientID: required", "ClientSecret: required",
+		`Fields["zone"]: want the name of a user's field`, `Fields["country"]: want the name of an attribute`,
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// A secret is shown in nothing that is printed, logged, encoded or returned.
+func TestSecretsAreNotShown(t *testing.T) {
+	var shown bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	text := slog.New(slog.NewTextHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	users, groups := company()
+	d := fake.NewDirectory()
+	d.PutUsers(users...)
+	d.PutGroups(groups...)
+	account := &fake.OneLogin{Directory: d, ClientID: clientID, ClientSecret: secret, Hourly: 4}
+	var tokens []string
+	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+		tokens = append(tokens, strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+		return fake.Transport(account).RoundTrip(req)
+	})
+	cfg := Config{URL: "http://127.0.0.1:1", ClientID: clientID, ClientSecret: secret, Transport: transport, Logger: log}
+	src, err := New(cfg)
+	require.NoError(t, err)
+	for range 3 {
+		snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+		fmt.Fprintln(&shown, err)
+		require.NoError(t, json.NewEncoder(&shown).Encode(snapshot))
+	}
+	assert.Contains(t, shown.String(), "rate limited")
+
+	wrong := cfg
+	wrong.ClientID = "somebody else"
+	src, err = New(wrong)
+	require.NoError(t, err)
+	err = src.Check(t.Context())
+	require.Error(t, err)
+	fmt.Fprintln(&shown, err)
+
+	for _, value := range []any{cfg, &cfg, src, []any{cfg}, map[string]any{"cfg": cfg}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&shown, verb+"\n", value)
+		}
+		log.Info("config", "value", value)
+		text.Info("config", "value", value)
+		_ = json.NewEncoder(&shown).Encode(value)
+	}
+	assert.Contains(t, shown.String(), "onelogin ")
+	for _, canary := range append(tokens, secret, base64.StdEncoding.EncodeToString([]byte(clientID+":"+secret)), hex.EncodeToString([]byte(secret))) {
+		assert.NotContains(t, shown.String(), canary)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
