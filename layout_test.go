@@ -23,6 +23,7 @@ var mayImport = map[string]string{
 	"sources/sourcetest/fake":          "sources",
 	"sources/internal/rest":            "sources",
 	"sources/onelogin":                 "sources sources/internal/rest",
+	"sources/rippling":                 "sources sources/internal/rest",
 	"sources/salesforce":               "sources sources/internal/rest sources/salesforce/internal/soql",
 	"sources/salesforce/internal/soql": "",
 

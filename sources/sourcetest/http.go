@@ -160,12 +160,12 @@ func (h HTTPHarness) change(d *fake.Directory) {
 	added.Manager = sources.Manager{}
 	users[0].Title = "Changed"
 	d.PutUsers(users[0], added)
-	d.RemoveUsers(users[len(users)-1].ID)
 	if len(groups) > 0 {
 		g := groups[0]
 		g.Members = append(g.Members, added.ID)
 		d.PutGroups(g)
 	}
+	d.RemoveUsers(users[len(users)-1].ID)
 }
 
 // nextID returns an ID of the form of the others that comes after them.

@@ -89,13 +89,26 @@ func Follow[T any](ctx context.Context, first string, fetch func(ctx context.Con
 	}
 }
 
-// A Row is one thing that FollowCounted lists.
+// A Row is one thing that is listed, with what tells it from others.
 type Row[T any] struct {
 	Value T
 	ID    string
 	// Created is when it came into being, by the provider's clock; zero if that
-	// is not known.
+	// is not known. Only FollowCounted reads it.
 	Created time.Time
+}
+
+// Once returns an emit for Follow that hands on each row once, however often its
+// ID comes: pages overlap where a listing changes while it is read.
+func Once[T any](emit func(T) bool) func(Row[T]) bool {
+	seen := make(map[string]bool)
+	return func(row Row[T]) bool {
+		if seen[row.ID] {
+			return true
+		}
+		seen[row.ID] = true
+		return emit(row.Value)
+	}
 }
 
 // countedTries is how often FollowCounted reads a listing that changes under it.

@@ -61,12 +61,14 @@ func (d *Directory) RemoveUsers(ids ...string) {
 	d.users.arrange()
 }
 
-// PutGroups adds groups, or replaces those of the same ID, members included.
+// PutGroups adds groups, or replaces those of the same ID, members included. The
+// members are kept in the order of their IDs, each once.
 func (d *Directory) PutGroups(groups ...sources.Group) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, g := range groups {
-		d.putGroup(sources.Group{ID: g.ID, Name: g.Name, Members: slices.Clone(g.Members)})
+		members := slices.SortedFunc(slices.Values(g.Members), compareIDs)
+		d.putGroup(sources.Group{ID: g.ID, Name: g.Name, Members: slices.Compact(members)})
 	}
 	d.groups.arrange()
 }
@@ -156,6 +158,8 @@ type item[T any] struct {
 	created, changed stamp
 	gone             bool
 }
+
+func itemID[T any](i *item[T]) string { return i.id }
 
 func newShelf[T any]() shelf[T] {
 	return shelf[T]{byID: make(map[string]*item[T]), removed: make(map[string]stamp)}

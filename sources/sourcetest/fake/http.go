@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -183,3 +185,7 @@ func orNull(text string) any {
 	}
 	return text
 }
+
+// sortedKeys returns the keys of m in order, so that an answer is the same every
+// time.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -52,7 +52,6 @@ func TestTransportIsLikeANetwork(t *testing.T) {
 		w.Header().Set("X-Seen", r.Method+" "+r.URL.RequestURI()+" "+string(body)+" "+r.Header.Get("X-Sent"))
 		if r.URL.Path != "/silent" {
 			w.WriteHeader(http.StatusTeapot)
-			w.WriteHeader(http.StatusOK)
 			_, _ = io.WriteString(w, "short ")
 			_, _ = io.WriteString(w, "and stout")
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -331,7 +330,7 @@ func (o *OneLogin) user(i *item[sources.User]) map[string]any {
 			custom[name] = value
 		}
 	}
-	for name := range maps.Keys(u.Attributes) {
+	for name := range u.Attributes {
 		if short, ok := strings.CutPrefix(name, "custom_attributes."); ok {
 			custom[short] = scalar(u.Attributes[name])
 		}
