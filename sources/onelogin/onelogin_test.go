@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -74,7 +75,7 @@ func company() ([]sources.User, []sources.Group) {
 
 // face shows a directory on pages so small that there are several.
 func face(d *fake.Directory) http.Handler {
-	return &fake.OneLogin{Directory: d, ClientID: clientID, ClientSecret: secret, PageUsers: 2, PageRoles: 2, Hourly: -1}
+	return &fake.OneLogin{Directory: d, ClientID: clientID, ClientSecret: secret, PageUsers: 2, PageRoles: 2, TokenLife: 2 * time.Minute, Hourly: -1}
 }
 
 func source(t testing.TB, address string, transport http.RoundTripper) *Source {

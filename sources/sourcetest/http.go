@@ -156,7 +156,11 @@ func (h HTTPHarness) change(d *fake.Directory) {
 	users, groups := d.Users(), d.Groups()
 	added := users[1]
 	added.ID = nextID(users)
-	added.UserName, added.Email = "added@example.com", "added@example.com"
+	for _, name := range []*string{&added.UserName, &added.Email} {
+		if *name != "" {
+			*name = "added@example.com"
+		}
+	}
 	added.Manager = sources.Manager{}
 	users[0].Title = "Changed"
 	d.PutUsers(users[0], added)
