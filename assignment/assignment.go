@@ -2,6 +2,8 @@ package assignment
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/usher-go/usher/sources"
 )
@@ -17,6 +19,18 @@ type Assignment struct {
 	// what an admin set.
 	Mode Mode `json:"mode"`
 	Settings
+}
+
+// Clone returns a copy of a that shares no memory with it.
+func (a Assignment) Clone() Assignment {
+	a.Match.Groups = slices.Clone(a.Match.Groups)
+	attributes := maps.Clone(a.Match.Attributes)
+	for name := range attributes {
+		attributes[name] = slices.Clone(attributes[name])
+	}
+	a.Match.Attributes = attributes
+	a.Settings = a.Settings.Clone()
+	return a
 }
 
 // A Match selects people. Each kind of selector that is given must hold, so a
@@ -39,8 +53,8 @@ func (m Match) IsZero() bool {
 	return len(m.Groups) == 0 && m.Query == "" && len(m.Attributes) == 0 && !m.All
 }
 
-// attributes reports whether u has every attribute that m asks for.
-func (m Match) attributes(u *sources.User) bool {
+// HasAttributes reports whether u has every attribute that m asks for.
+func (m Match) HasAttributes(u *sources.User) bool {
 	for name, wanted := range m.Attributes {
 		if !intersects(u.Attributes[name], wanted) {
 			return false

@@ -1,6 +1,7 @@
 package assignment
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -50,57 +51,13 @@ func (r Seats) Missing(s *Settings) []string {
 	return slices.Compact(missing)
 }
 
-// Pool counts what is left of the limited seats. Make one with NewPool.
-type Pool struct{ left map[string]int }
-
-// NewPool returns the pool that r allows, with nothing taken.
-func (r Seats) NewPool() Pool {
-	left := make(map[string]int, len(r.Pools))
-	for seat, limit := range r.Pools {
-		left[seat] = limit
+// Clone returns a copy of r that shares no memory with it.
+func (r Seats) Clone() Seats {
+	requires := maps.Clone(r.Requires)
+	for setting := range requires {
+		requires[setting] = slices.Clone(requires[setting])
 	}
-	return Pool{left: left}
-}
-
-// Limited reports whether the pool limits any seat at all.
-func (p Pool) Limited() bool { return len(p.left) > 0 }
-
-// Hold counts seats that somebody has already, even past the limit: nobody
-// loses a seat because a pool was made smaller.
-func (p Pool) Hold(seats []string) {
-	for _, seat := range seats {
-		if left, limited := p.left[seat]; limited {
-			p.left[seat] = left - 1
-		}
-	}
-}
-
-// Grant returns the seats of want that can be had: those in have, and those
-// that the pool still has and that are thereby taken from it. The second
-// result holds the seats that were refused (S20).
-func (p Pool) Grant(want, have []string) (granted, refused []string) {
-	for i, seat := range want {
-		left, limited := p.left[seat]
-		_, held := slices.BinarySearch(have, seat)
-		switch {
-		case !limited || held:
-		case left > 0:
-			p.left[seat] = left - 1
-		default:
-			if refused == nil {
-				granted = slices.Clone(want[:i])
-			}
-			refused = append(refused, seat)
-			continue
-		}
-		if refused != nil {
-			granted = append(granted, seat)
-		}
-	}
-	if refused == nil {
-		return want, nil
-	}
-	return granted, refused
+	return Seats{Requires: requires, Pools: maps.Clone(r.Pools)}
 }
 
 // validSetting reports whether s is a setting that Requires can name.

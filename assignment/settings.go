@@ -6,6 +6,8 @@ import (
 	"math"
 	"reflect"
 	"slices"
+
+	"github.com/usher-go/usher/internal/set"
 )
 
 // Recording is the capture kind of which the rules themselves speak: managers
@@ -43,28 +45,15 @@ func (s Settings) Clone() Settings {
 
 // Normalize sorts the sets of s and drops what stands in them twice.
 func (s *Settings) Normalize() {
-	s.Seats = Set(s.Seats)
-	s.Capture = Set(s.Capture)
-}
-
-// Set returns names sorted and each once. It returns names itself if that is
-// so already.
-func Set(names []string) []string {
-	for i := 1; i < len(names); i++ {
-		if names[i-1] >= names[i] {
-			names = slices.Clone(names)
-			slices.Sort(names)
-			return slices.Compact(names)
-		}
-	}
-	return names
+	s.Seats = set.Of(s.Seats)
+	s.Capture = set.Of(s.Capture)
 }
 
 // Equal reports whether s and t give the same. Both must be normalized; empty
 // and absent are the same.
 func (s *Settings) Equal(t *Settings) bool {
 	return s.Home == t.Home && slices.Equal(s.Seats, t.Seats) && slices.Equal(s.Capture, t.Capture) &&
-		sameMap(s.Profiles, t.Profiles) && SameExtra(s.Extra, t.Extra)
+		sameMap(s.Profiles, t.Profiles) && sameExtra(s.Extra, t.Extra)
 }
 
 // sameMap is maps.Equal, but for the iteration of two empty maps, and that it
@@ -74,9 +63,8 @@ func sameMap[V comparable](a, b map[string]V) bool {
 	return len(a) == len(b) && (len(a) == 0 || maps.Equal(b, a))
 }
 
-// SameExtra reports whether two sets of extra settings are the same. Values
-// that no config may hold, such as arrays, are compared too.
-func SameExtra(a, b map[string]any) bool {
+// sameExtra compares values that no config may hold, such as arrays, too.
+func sameExtra(a, b map[string]any) bool {
 	return len(a) == len(b) && (len(a) == 0 || maps.EqualFunc(a, b, func(x, y any) bool { return reflect.DeepEqual(x, y) }))
 }
 

@@ -69,15 +69,6 @@ func TestSettingsCloneSharesNothing(t *testing.T) {
 	require.Equal(t, assignment.Settings{Seats: []string{"core"}, Profiles: map[string]string{"ws1": "rep"}, Capture: []string{"recording"}, Extra: map[string]any{"a": "b"}}, s)
 }
 
-func TestSet(t *testing.T) {
-	sorted := []string{"a", "b"}
-	require.Same(t, &sorted[0], &assignment.Set(sorted)[0], "a set is not copied")
-	mixed := []string{"b", "a", "b"}
-	require.Equal(t, []string{"a", "b"}, assignment.Set(mixed))
-	require.Equal(t, []string{"b", "a", "b"}, mixed, "the input is left alone")
-	require.Empty(t, assignment.Set(nil))
-}
-
 // R104, R105: what a setting needs, and what of it is missing.
 func TestSeatsMissing(t *testing.T) {
 	seats := assignment.Seats{Requires: map[string][]string{
@@ -100,36 +91,6 @@ func TestSeatsMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, seats.Missing(&test.settings)) })
 	}
 	require.Nil(t, assignment.Seats{}.Missing(&assignment.Settings{Capture: []string{"recording"}}))
-}
-
-// S20: what a pool gives, and that nobody loses a seat because it was made
-// smaller.
-func TestPool(t *testing.T) {
-	seats := assignment.Seats{Pools: map[string]int{"core": 2, "none": 0}}
-	require.False(t, assignment.Seats{}.NewPool().Limited())
-	pool := seats.NewPool()
-	require.True(t, pool.Limited())
-
-	granted, refused := pool.Grant([]string{"core", "free"}, nil)
-	require.Equal(t, []string{"core", "free"}, granted)
-	require.Empty(t, refused)
-	granted, refused = pool.Grant([]string{"core", "free", "none"}, nil)
-	require.Equal(t, []string{"core", "free"}, granted)
-	require.Equal(t, []string{"none"}, refused)
-	granted, refused = pool.Grant([]string{"core", "free", "none", "zone"}, []string{"none"})
-	require.Equal(t, []string{"free", "none", "zone"}, granted, "what one has is kept")
-	require.Equal(t, []string{"core"}, refused)
-
-	pool = seats.NewPool()
-	pool.Hold([]string{"core", "free"})
-	pool.Hold([]string{"core"})
-	pool.Hold([]string{"core"}) // past the limit: the pool was larger once
-	_, refused = pool.Grant([]string{"core"}, nil)
-	require.Equal(t, []string{"core"}, refused)
-	granted, _ = pool.Grant([]string{"core"}, []string{"core"})
-	require.Equal(t, []string{"core"}, granted)
-	_, refused = seats.NewPool().Grant([]string{"core"}, nil)
-	require.Empty(t, refused, "a pool starts full each time")
 }
 
 // Everything that is wrong is told at once, each with its path.

@@ -7,11 +7,25 @@ import (
 	"slices"
 )
 
-// An Approval releases what a breaker held: of one plan, and of one class
-// (S15). There is none that lasts, and none for everything.
+// An Approval releases what a breaker held: of one class, and of what that
+// class holds, whose hash it names (S15). There is none that lasts, and none
+// for everything. A plan that is made anew and holds the same is released by it
+// as well.
 type Approval struct {
-	PlanHash string
-	Class    Class
+	Class Class
+	// Hash is the Breaker's.
+	Hash string
+}
+
+// Approve returns the approval of what the plan holds of a class. If it holds
+// nothing, Apply refuses the approval.
+func (p *Plan) Approve(class Class) Approval {
+	for i := range p.Breakers {
+		if p.Breakers[i].Class == class {
+			return Approval{Class: class, Hash: p.Breakers[i].Hash}
+		}
+	}
+	return Approval{Class: class}
 }
 
 // An Outcome is what became of a plan.
@@ -33,32 +47,45 @@ const applyBatch = 500
 // and those held ones of which every class is approved. A refused action does
 // not stop the rest; the next run plans just what is missing (S28).
 //
-// If the store is a Locker, the tenant is locked meanwhile. Applying a plan
-// again, after a crash or a partial failure, does only what is missing. The
-// error matches ErrPlanChanged if an approval names another plan; then nothing
-// was done. Otherwise an error is the store's, and the Outcome holds what was
-// done before it.
+// The plan is checked first, and nothing is done if it was changed since it was
+// made or an approval is for something else (ErrPlanChanged), if it is another
+// tenant's (ErrOtherTenant), or if the store keeps plans and has a newer one of
+// everybody for the connection (ErrSuperseded, S45). Otherwise an error is the
+// store's, and the Outcome holds what was done before it.
 //
-// Apply takes the tenant's lock itself; a host that holds it already must give
-// it back first. The tenant is required: a plan does not name one, so that it
-// is the host who must not apply one tenant's plan to another. Plans that a
-// newer one supersedes are to be dropped: a create of an old plan has no
-// revision by which it could be seen to be stale.
+// If the store is a Locker, the tenant is locked meanwhile, unless the context
+// says that the caller holds the lock (WithLock). Applying a plan again, after
+// a crash or a partial failure, does only what is missing.
 func Apply(ctx context.Context, store Store, tenant string, plan *Plan, approvals ...Approval) (Outcome, error) {
 	if plan == nil || tenant == "" {
 		return Outcome{}, errors.New("provisioning: apply: want a plan and the tenant it is for")
 	}
+	if plan.Tenant != tenant {
+		return Outcome{}, fmt.Errorf("provisioning: apply: %w: it names %q, and is applied to %q", ErrOtherTenant, plan.Tenant, tenant)
+	}
 	actions, waiting, err := plan.approved(approvals)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, fmt.Errorf("provisioning: apply: %w", err)
 	}
 	outcome := Outcome{Held: waiting}
-	if locker, ok := store.(Locker); ok && len(actions) > 0 {
+	if len(actions) == 0 {
+		return outcome, nil
+	}
+	if locker, ok := store.(Locker); ok && !isLocked(ctx, tenant) {
 		unlock, err := locker.Lock(ctx, tenant)
 		if err != nil {
 			return outcome, fmt.Errorf("provisioning: apply: %w", err)
 		}
 		defer unlock()
+	}
+	if plans, ok := store.(PlanStore); ok && plan.About == nil {
+		newest, err := plans.Superseded(ctx, tenant, plan.Hash)
+		if err != nil {
+			return outcome, fmt.Errorf("provisioning: apply: %w", err)
+		}
+		if newest {
+			return outcome, fmt.Errorf("provisioning: apply: %s: %w", CodeSuperseded, ErrSuperseded)
+		}
 	}
 	for batch := range batches(actions, applyBatch) {
 		results, err := store.Apply(ctx, tenant, batch)
@@ -68,6 +95,19 @@ func Apply(ctx context.Context, store Store, tenant string, plan *Plan, approval
 		}
 	}
 	return outcome, nil
+}
+
+type lockKey struct{ tenant string }
+
+// WithLock returns a context that says that the caller holds the tenant's lock,
+// so that Apply does not take it (S28).
+func WithLock(ctx context.Context, tenant string) context.Context {
+	return context.WithValue(ctx, lockKey{tenant}, true)
+}
+
+func isLocked(ctx context.Context, tenant string) bool {
+	held, _ := ctx.Value(lockKey{tenant}).(bool)
+	return held
 }
 
 func (o *Outcome) add(results []Result) {
@@ -90,31 +130,38 @@ func (o Outcome) String() string {
 }
 
 // approved returns the plan's actions with the held ones that are released,
-// and the number of those that are not.
+// and the number of those that are not. It verifies the plan's hash, and that
+// each approval is for what its class holds in this plan.
 func (p *Plan) approved(approvals []Approval) (actions []Action, waiting int, err error) {
-	var released classes
-	if len(approvals) > 0 && p.digest() != p.Hash {
-		return nil, 0, fmt.Errorf("provisioning: %s: %w: the plan was changed after it was made", CodePlanChanged, ErrPlanChanged)
+	if p.Hash == "" || p.digest() != p.Hash {
+		return nil, 0, fmt.Errorf("%s: %w: the plan was changed after it was made", CodePlanChanged, ErrPlanChanged)
 	}
+	var released classes
 	for _, a := range approvals {
-		if !a.Class.valid() {
-			return nil, 0, fmt.Errorf("provisioning: approval: class %s: want one that the plan holds", a.Class)
-		}
-		if a.PlanHash == "" || a.PlanHash != p.Hash {
-			return nil, 0, fmt.Errorf("provisioning: %s: %w: approved %.12s, applying %.12s", CodePlanChanged, ErrPlanChanged, a.PlanHash, p.Hash)
+		i := slices.IndexFunc(p.Breakers, func(b Breaker) bool { return b.Class == a.Class })
+		switch {
+		case !a.Class.valid():
+			return nil, 0, fmt.Errorf("approval: class %s: want one that the plan holds", a.Class)
+		case i < 0:
+			return nil, 0, fmt.Errorf("%s: %w: the plan holds nothing of class %s", CodePlanChanged, ErrPlanChanged, a.Class)
+		case a.Hash == "" || a.Hash != p.classHash(a.Class):
+			return nil, 0, fmt.Errorf("%s: %w: of class %s, approved %.12s, and the plan holds %.12s", CodePlanChanged, ErrPlanChanged, a.Class, a.Hash, p.Breakers[i].Hash)
 		}
 		released |= 1 << a.Class
 	}
 	actions = slices.Clone(p.Actions)
+	rehired := make(map[string]bool) // members whose record is approved for somebody who comes
 	for i := range p.Held {
 		h := &p.Held[i]
 		if len(h.Classes) > 0 && !slices.ContainsFunc(h.Classes, func(c Class) bool { return !released.has(c) }) {
 			actions = append(actions, h.Action)
+			rehired[h.Action.Member.ID] = h.Action.Kind == KindRehire || rehired[h.Action.Member.ID]
 		} else {
 			waiting++
 		}
 	}
 	if len(actions) > len(p.Actions) {
+		actions = slices.DeleteFunc(actions, func(a Action) bool { return a.Kind == KindDeactivate && rehired[a.Member.ID] })
 		slices.SortStableFunc(actions, func(a, b Action) int { return compareActions(&a, &b) })
 		actions = gather(actions)
 	}

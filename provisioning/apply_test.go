@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -163,7 +164,7 @@ func TestApplyLocksTheTenant(t *testing.T) {
 	require.ErrorIs(t, err, provisioning.ErrLocked)
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = provisioning.Apply(context.Background(), store, "another", plan)
-	require.NoError(t, err, "another tenant is free")
+	require.ErrorIs(t, err, provisioning.ErrOtherTenant, "S45: a plan is applied to no other tenant")
 	unlock()
 	unlock()
 	outcome, err := provisioning.Apply(context.Background(), store, "t", plan)
@@ -207,7 +208,7 @@ func TestManagerIsToldOnce(t *testing.T) {
 	} {
 		team := []provisioning.Member{in.Members[0], in.Members[1].Clone()}
 		change(&team[1])
-		require.Empty(t, r.Resolve(provisioning.Input{Snapshot: in.Snapshot, Members: team}).Actions[0].Effects, name)
+		require.Empty(t, r.Resolve(provisioning.Input{Tenant: "t", Snapshot: in.Snapshot, Members: team}).Actions[0].Effects, name)
 	}
 }
 
@@ -268,14 +269,17 @@ func TestMemory(t *testing.T) {
 	require.NoError(t, results[0].Err)
 	require.False(t, teamOf(t, store)[0].Protected)
 
-	// Whoever was deleted can be created again: the key is forgotten with them.
+	// Whoever was deleted is not created again by an old plan, and is by one that
+	// was made of a newer snapshot: a create's key outlives its member (S45).
 	r := resolver(t, okta())
-	in := provisioning.Input{Snapshot: allProven(activeUser("u1", "ana@acme.com")), Members: teamOf(t, store)}
+	in := provisioning.Input{Tenant: "t", Snapshot: allProven(activeUser("u1", "ana@acme.com")), Members: teamOf(t, store)}
 	plan := r.Resolve(in)
 	applyAll(t, store, plan)
 	store.Delete("t", plan.Actions[0].Member.ID)
 	require.Len(t, teamOf(t, store), 1)
-	in.Members = teamOf(t, store)
+	applyAll(t, store, plan)
+	require.Len(t, teamOf(t, store), 1)
+	in.Members, in.Snapshot.Taken = teamOf(t, store), time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	applyAll(t, store, r.Resolve(in))
 	require.Len(t, teamOf(t, store), 2)
 }

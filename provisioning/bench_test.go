@@ -42,12 +42,12 @@ func company(tb testing.TB, n int) (*provisioning.Resolver, provisioning.Input) 
 		Users:  make([]sources.User, n), Groups: groups,
 	}
 	members := make([]provisioning.Member, n)
-	fields := provisioning.Fields(provisioning.FieldEmail, provisioning.FieldGivenName, provisioning.FieldFamilyName, provisioning.FieldTitle,
+	fields := []provisioning.Field{provisioning.FieldEmail, provisioning.FieldGivenName, provisioning.FieldFamilyName, provisioning.FieldTitle,
 		provisioning.FieldPhone, provisioning.FieldTimeZone, provisioning.FieldLocale, provisioning.FieldManager,
-		provisioning.FieldSeats, provisioning.FieldHome, provisioning.FieldProfiles, provisioning.FieldCapture, provisioning.FieldExtra)
+		provisioning.FieldSeats, provisioning.FieldHome, provisioning.FieldProfiles, provisioning.FieldCapture, provisioning.FieldExtra}
 	var owners provisioning.Owners
-	for f := range fields.All() {
-		owners = owners.With(f, provisioning.Source)
+	for _, f := range fields {
+		owners = owners.With(f, provisioning.OwnerSource)
 	}
 	for i := range n {
 		text := func(format string) string { return fmt.Sprintf(format, i) }
@@ -71,11 +71,11 @@ func company(tb testing.TB, n int) (*provisioning.Resolver, provisioning.Input) 
 		if i > 0 {
 			m.ManagerID = fmt.Sprintf("m%09d", i/10)
 		} else {
-			m.Owners = owners.With(provisioning.FieldManager, provisioning.Nobody)
+			m.Owners = owners.With(provisioning.FieldManager, provisioning.OwnerNobody)
 		}
 		m.Settings = cfg.Assignments[i%20].Settings.Clone()
 	}
-	return r, provisioning.Input{Snapshot: snapshot, Members: members}
+	return r, provisioning.Input{Tenant: "t", Snapshot: snapshot, Members: members}
 }
 
 // BenchmarkResolve measures a run in which nothing is to change, and beside it

@@ -1,6 +1,10 @@
 package provisioning
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // A Class is a kind of change that can do harm in bulk. Each has a breaker: if
 // more people than its limit would change in one run, their actions are held
@@ -10,14 +14,18 @@ type Class uint8
 // The classes.
 const (
 	ClassDeactivate      Class = iota + 1 // loses access
-	ClassDowngrade                        // loses a seat, a profile or capture
+	ClassDowngrade                        // an active member loses a seat, a profile or capture
 	ClassRewriteIdentity                  // gets another primary email
 	ClassReparent                         // gets another manager
+	ClassAdopt                            // a hand-made member comes under the source
 	ClassCreate                           // is created
+	ClassReactivate                       // an inactive member comes back
+	ClassGrant                            // an active member gains a seat, a profile or capture
+	ClassIdentity                         // an address or a record goes to another name; always held (S4)
 	classCount
 )
 
-var classWords = [classCount]string{"", "deactivate", "downgrade", "rewrite_identity", "reparent", "create"}
+var classWords = [classCount]string{"", "deactivate", "downgrade", "rewrite_identity", "reparent", "adopt", "create", "reactivate", "grant", "identity"}
 
 // String returns the word that stands for c in JSON and in the reason code
 // "breaker.<class>".
@@ -43,26 +51,31 @@ func (c *Class) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("class %q: want deactivate, downgrade, rewrite_identity, reparent or create", text)
+	return fmt.Errorf("class %q: want one of %s", text, strings.Join(classWords[1:], ", "))
 }
 
-// Breakers are the limits of each class. A nil Limit is the class's default:
-// deactivate 20 % and more than 10 people, downgrade 20 %, rewrite_identity
-// 10 %, reparent 30 %, create none.
+// Breakers are the limits of each class but identity, which is always held. A
+// nil Limit is the class's default: deactivate, adopt and grant 20 % and more
+// than 10 people, downgrade 20 %, rewrite_identity 10 %, reparent 30 %, create
+// and reactivate none.
 type Breakers struct {
 	Deactivate      *Limit `json:"deactivate,omitempty"`
 	Downgrade       *Limit `json:"downgrade,omitempty"`
 	RewriteIdentity *Limit `json:"rewrite_identity,omitempty"`
 	Reparent        *Limit `json:"reparent,omitempty"`
+	Adopt           *Limit `json:"adopt,omitempty"`
 	Create          *Limit `json:"create,omitempty"`
+	Reactivate      *Limit `json:"reactivate,omitempty"`
+	Grant           *Limit `json:"grant,omitempty"`
 	// MinPopulation is the number of people below which percentages are not
-	// used and counts alone decide. Nil: 50.
+	// used: the count alone decides, which is 10 in a limit that gives a
+	// percentage only. Nil: 50.
 	MinPopulation *int `json:"min_population,omitempty"`
 }
 
 // A Limit trips if more than its percentage and more than its count of people
-// would change; if one of the two is nil, the other decides alone. A Limit
-// with neither never trips.
+// would change; if one of the two is nil, the other decides alone. The empty
+// Limit never trips.
 type Limit struct {
 	// Percent is of the population: the connection's managed active members
 	// before the run, without the protected ones.
@@ -74,19 +87,44 @@ type Limit struct {
 func (b Breakers) given() [classCount]*Limit {
 	return [classCount]*Limit{
 		ClassDeactivate: b.Deactivate, ClassDowngrade: b.Downgrade, ClassRewriteIdentity: b.RewriteIdentity,
-		ClassReparent: b.Reparent, ClassCreate: b.Create,
+		ClassReparent: b.Reparent, ClassAdopt: b.Adopt, ClassCreate: b.Create, ClassReactivate: b.Reactivate, ClassGrant: b.Grant,
 	}
 }
 
+// clone returns a copy of b that shares no memory with it.
+func (b Breakers) clone() Breakers {
+	for _, limit := range []**Limit{&b.Deactivate, &b.Downgrade, &b.RewriteIdentity, &b.Reparent, &b.Adopt, &b.Create, &b.Reactivate, &b.Grant} {
+		if *limit != nil {
+			*limit = &Limit{Percent: clonePointer((*limit).Percent), Count: clonePointer((*limit).Count)}
+		}
+	}
+	b.MinPopulation = clonePointer(b.MinPopulation)
+	return b
+}
+
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	copied := *p
+	return &copied
+}
+
+// smallTeamCount is the count of a limit that gives none, below the least
+// population.
+const smallTeamCount = 10
+
 // limits returns the limits in force, by class.
 func (b Breakers) limits() (limits [classCount]Limit, minPopulation int) {
-	percent := func(p float64) *float64 { return &p }
-	ten := 10
+	percent, count := func(p float64) *float64 { return &p }, func(n int) *int { return &n }
 	limits = [classCount]Limit{
-		ClassDeactivate:      {Percent: percent(20), Count: &ten},
+		ClassDeactivate:      {Percent: percent(20), Count: count(10)},
 		ClassDowngrade:       {Percent: percent(20)},
 		ClassRewriteIdentity: {Percent: percent(10)},
 		ClassReparent:        {Percent: percent(30)},
+		ClassAdopt:           {Percent: percent(20), Count: count(10)},
+		ClassGrant:           {Percent: percent(20), Count: count(10)},
+		ClassIdentity:        {Count: count(0)},
 	}
 	for class, limit := range b.given() {
 		if limit != nil {
@@ -103,14 +141,16 @@ func (b Breakers) limits() (limits [classCount]Limit, minPopulation int) {
 // trips reports whether a change of count people out of population is past the
 // limit (S14: more than, not equal).
 func (l Limit) trips(count, population, minPopulation int) bool {
-	percent := l.Percent
-	if population < minPopulation {
-		percent = nil
-	}
-	if count == 0 || percent == nil && l.Count == nil {
+	if count == 0 || l.Percent == nil && l.Count == nil {
 		return false
 	}
-	return (percent == nil || float64(count)*100 > *percent*float64(population)) && (l.Count == nil || count > *l.Count)
+	if population < minPopulation {
+		if l.Count != nil {
+			return count > *l.Count
+		}
+		return count > smallTeamCount
+	}
+	return (l.Percent == nil || float64(count)*100 > *l.Percent*float64(population)) && (l.Count == nil || count > *l.Count)
 }
 
 func (v *validation) breakers() {
@@ -126,7 +166,7 @@ func (v *validation) breakers() {
 		if n := limit.Count; n != nil && *n < 0 {
 			v.fail(path+".count", "is %d; want 0 or more", *n)
 		}
-		if limit.Percent == nil && limit.Count == nil && Class(class) != ClassCreate {
+		if limit.Percent == nil && limit.Count == nil && Class(class) != ClassCreate && Class(class) != ClassReactivate {
 			v.warn(path, "has neither percent nor count and so never trips")
 		}
 	}
@@ -144,4 +184,58 @@ type Breaker struct {
 	Limit      Limit `json:"limit"`
 	// Reason is breaker.<class>; its facts say if the snapshot was empty (S13).
 	Reason Reason `json:"reason"`
+	// Hash is SHA-256 over what the class holds. An approval names it (S15).
+	Hash string `json:"hash"`
+}
+
+// guarded returns the fields whose changes an approval of the class is about.
+func (c Class) guarded() fieldSet {
+	switch c {
+	case ClassDeactivate:
+		return fields(atActive, atCapture)
+	case ClassDowngrade, ClassGrant:
+		return settingFields
+	case ClassRewriteIdentity:
+		return fields(atEmail)
+	case ClassReparent:
+		return fields(atManager)
+	}
+	return settingFields | fields(atConnection, atExternalID, atManaged, atActive, atEmail, atGivenName, atFamilyName, atManager)
+}
+
+// classHash returns the hash of what a class holds: tenant, connection, class,
+// and who gets which guarded value in place of which, companions included.
+// Nothing else of the plan is in it, so that an unrelated title voids no
+// approval, and one more leaver does (S15).
+func (p *Plan) classHash(class Class) string {
+	type held struct {
+		Kind    Kind     `json:"kind"`
+		Who     []string `json:"who"`
+		Changes []Change `json:"changes"`
+	}
+	content := struct {
+		Tenant, Connection string
+		Class              Class
+		Held               []held
+	}{p.Tenant, p.Connection, class, nil}
+	for i := range p.Held {
+		h := &p.Held[i]
+		if !slices.Contains(h.Classes, class) {
+			continue
+		}
+		guarded := fieldSet(0)
+		for _, c := range h.Classes {
+			guarded |= c.guarded()
+		}
+		a := &h.Action
+		one := held{Kind: a.Kind, Who: []string{a.Member.ID, a.Member.Connection, a.Member.ExternalID}}
+		for _, change := range a.Changes {
+			if at, ok := fieldPositions[change.Field]; ok && guarded.has(at) && change.IsValue() {
+				change.Owner = 0
+				one.Changes = append(one.Changes, change)
+			}
+		}
+		content.Held = append(content.Held, one)
+	}
+	return hashJSON(content)
 }

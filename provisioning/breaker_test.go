@@ -14,7 +14,7 @@ import (
 
 // crowd is a team of n whose directory lists them as they are.
 func crowd(n int) provisioning.Input {
-	in := provisioning.Input{Snapshot: allProven()}
+	in := provisioning.Input{Tenant: "t", Snapshot: allProven()}
 	for i := range n {
 		u := activeUser(fmt.Sprintf("u%03d", i), fmt.Sprintf("p%03d@acme.com", i))
 		in.Snapshot.Users = append(in.Snapshot.Users, u)
@@ -170,13 +170,12 @@ func TestApprovalReleasesItsClass(t *testing.T) {
 		"downgrade":   {[]provisioning.Class{provisioning.ClassDowngrade}, []string{"m-u001"}},
 		"reparent":    {[]provisioning.Class{provisioning.ClassReparent}, nil},
 		"two classes": {[]provisioning.Class{provisioning.ClassReparent, provisioning.ClassDowngrade}, []string{"m-u001", "m-u002"}},
-		"not tripped": {[]provisioning.Class{provisioning.ClassCreate}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, _, _, plan := twoTripped(t)
 			var approvals []provisioning.Approval
 			for _, class := range test.approved {
-				approvals = append(approvals, provisioning.Approval{PlanHash: plan.Hash, Class: class})
+				approvals = append(approvals, plan.Approve(class))
 			}
 			outcome, err := provisioning.Apply(context.Background(), store, "t", plan, approvals...)
 			require.NoError(t, err)
@@ -196,9 +195,9 @@ func TestApprovalReleasesItsClass(t *testing.T) {
 // else is approved; any change of the held set is another plan.
 func TestApprovalOfAnotherPlan(t *testing.T) {
 	store, in, r, plan := twoTripped(t)
-	right := provisioning.Approval{PlanHash: plan.Hash, Class: provisioning.ClassDeactivate}
+	right := plan.Approve(provisioning.ClassDeactivate)
 	for _, hash := range []string{"", "x", plan.Hash[:12], plan.Hash + "0"} {
-		_, err := provisioning.Apply(context.Background(), store, "t", plan, right, provisioning.Approval{PlanHash: hash, Class: provisioning.ClassDowngrade})
+		_, err := provisioning.Apply(context.Background(), store, "t", plan, right, provisioning.Approval{Class: provisioning.ClassDowngrade, Hash: hash})
 		require.ErrorIs(t, err, provisioning.ErrPlanChanged)
 		require.ErrorContains(t, err, "approval.plan_changed")
 		require.Equal(t, in.Members, teamOf(t, store), "nothing was done")
@@ -212,7 +211,7 @@ func TestApprovalOfAnotherPlan(t *testing.T) {
 
 // A plan without a hash was never sealed, and nothing can be approved for it.
 func TestApprovalOfNoPlan(t *testing.T) {
-	_, err := provisioning.Apply(context.Background(), new(provisioning.Memory), "t", &provisioning.Plan{}, provisioning.Approval{})
+	_, err := provisioning.Apply(context.Background(), new(provisioning.Memory), "t", &provisioning.Plan{Tenant: "t"}, provisioning.Approval{})
 	require.ErrorIs(t, err, provisioning.ErrPlanChanged)
 }
 
@@ -302,7 +301,7 @@ func TestHeldEdgesCloseNoCircle(t *testing.T) {
 func TestApprovalNeedsItsClass(t *testing.T) {
 	store, _, _, plan := twoTripped(t)
 	for _, class := range []provisioning.Class{0, 200} {
-		outcome, err := provisioning.Apply(context.Background(), store, "t", plan, provisioning.Approval{PlanHash: plan.Hash, Class: class})
+		outcome, err := provisioning.Apply(context.Background(), store, "t", plan, plan.Approve(class))
 		require.ErrorContains(t, err, "want one that the plan holds")
 		require.Empty(t, outcome.Results)
 	}
@@ -312,7 +311,7 @@ func TestApprovalNeedsItsClass(t *testing.T) {
 func TestApprovalOfAChangedPlan(t *testing.T) {
 	store, _, _, plan := twoTripped(t)
 	plan.Held[0].Action.Member.Title = "changed"
-	_, err := provisioning.Apply(context.Background(), store, "t", plan, provisioning.Approval{PlanHash: plan.Hash, Class: provisioning.ClassDeactivate})
+	_, err := provisioning.Apply(context.Background(), store, "t", plan, plan.Approve(provisioning.ClassDeactivate))
 	require.ErrorIs(t, err, provisioning.ErrPlanChanged)
 }
 

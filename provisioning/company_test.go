@@ -52,7 +52,7 @@ func drawCompany(t *rapid.T) (provisioning.Config, provisioning.Input) {
 	g.managers()
 	g.memberships()
 	g.settings()
-	in := provisioning.Input{Snapshot: &g.snapshot, Members: g.members}
+	in := provisioning.Input{Tenant: "t", Snapshot: &g.snapshot, Members: g.members}
 	return g.cfg, shuffle(g.Rand, in)
 }
 
@@ -128,14 +128,15 @@ func (g *generator) config(t *rapid.T) {
 			return &provisioning.Limit{Count: &n}
 		}
 		zero := 0
-		c.Breakers = provisioning.Breakers{Deactivate: limit(), Downgrade: limit(), RewriteIdentity: limit(), Reparent: limit(), Create: limit(), MinPopulation: &zero}
+		c.Breakers = provisioning.Breakers{Deactivate: limit(), Downgrade: limit(), RewriteIdentity: limit(), Reparent: limit(), Create: limit(), Adopt: limit(), Reactivate: limit(), Grant: limit(), MinPopulation: &zero}
 	}
 }
 
 // noBreakers are limits that never trip.
 func noBreakers() provisioning.Breakers {
 	return provisioning.Breakers{Deactivate: new(provisioning.Limit), Downgrade: new(provisioning.Limit),
-		RewriteIdentity: new(provisioning.Limit), Reparent: new(provisioning.Limit), Create: new(provisioning.Limit)}
+		RewriteIdentity: new(provisioning.Limit), Reparent: new(provisioning.Limit), Create: new(provisioning.Limit),
+		Adopt: new(provisioning.Limit), Reactivate: new(provisioning.Limit), Grant: new(provisioning.Limit)}
 }
 
 // assigned are settings as an assignment gives them.
@@ -200,7 +201,7 @@ func (g *generator) memberOf(u sources.User, i int) provisioning.Member {
 	if g.often(50) {
 		for _, f := range []provisioning.Field{provisioning.FieldEmail, provisioning.FieldGivenName, provisioning.FieldTitle,
 			provisioning.FieldTimeZone, provisioning.FieldManager, provisioning.FieldPhone, provisioning.FieldSeats, provisioning.FieldCapture} {
-			m.Owners = m.Owners.With(f, one(g, provisioning.Source, provisioning.Hand, provisioning.Nobody))
+			m.Owners = m.Owners.With(f, one(g, provisioning.OwnerSource, provisioning.OwnerHand, provisioning.OwnerNobody))
 		}
 	}
 	m.Protected = g.often(4)
@@ -227,7 +228,7 @@ func (g *generator) person(i int, strange bool) {
 		}
 		if g.often(10) { // out already
 			m.Active = false
-			m.Owners = m.Owners.With(provisioning.FieldActive, one(g, provisioning.Nobody, provisioning.Hand))
+			m.Owners = m.Owners.With(provisioning.FieldActive, one(g, provisioning.OwnerNobody, provisioning.OwnerHand))
 		}
 		g.list(u, &m)
 	case kind < 65: // new
@@ -428,7 +429,7 @@ func cloneInput(in provisioning.Input) provisioning.Input {
 	for i := range members {
 		members[i] = members[i].Clone()
 	}
-	return provisioning.Input{Snapshot: &s, Members: members}
+	return provisioning.Input{Tenant: "t", Snapshot: &s, Members: members}
 }
 
 // shuffle returns a copy in which every list whose order means nothing is in

@@ -2,11 +2,17 @@ package provisioning
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/internal/strictjson"
+	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/timezone"
 )
 
@@ -22,8 +28,9 @@ type Config struct {
 	// Revision names this state of the config; plans carry it, so that a plan
 	// made under older rules can be told (R29).
 	Revision string `json:"revision,omitempty"`
-	// Source is the one directory of the company: okta, entra (or azuread),
-	// salesforce, onelogin, rippling or scim (R1, R2). It is required.
+	// Source is the kind of the company's one directory: okta, entra (or
+	// azuread), salesforce, onelogin, rippling, scim, or a word of the host's
+	// own (R1, R2, S33). It is required.
 	Source string `json:"source"`
 	// Connection is one configured instance of the source. Empty: the same
 	// word as Source.
@@ -40,6 +47,11 @@ type Config struct {
 	// Basic is the track without assignments: everybody, or one query, and one
 	// profile (R111, R112). It excludes Assignments and Default.
 	Basic *Basic `json:"basic,omitempty"`
+
+	// Attributes carries attributes of the directory into Member.Attributes:
+	// the application's name and the directory's, {"cost_center": "costCenter"}
+	// (S35).
+	Attributes map[string]string `json:"attributes,omitempty"`
 
 	Hierarchy  Hierarchy        `json:"hierarchy,omitzero"`
 	KeepActive KeepActive       `json:"keep_active,omitzero"`
@@ -159,28 +171,36 @@ type Locale struct {
 // DefaultLocale is the locale of a person for whom nothing says another (R69).
 const DefaultLocale = "en-US"
 
-// sourceKinds are the automatic sources (R1, G11).
-var sourceKinds = []string{"okta", "entra", "salesforce", "onelogin", "rippling", "scim"}
-
-// sourceKind returns the one word for a source: azuread is entra (C13).
-func sourceKind(word string) string {
-	if word == "azuread" {
-		return "entra"
-	}
-	return word
-}
-
-// ParseConfig reads the JSON form of a config. It refuses unknown fields and
-// reports every problem at once, as a *ConfigError; warnings alone are no
-// error.
+// ParseConfig reads the JSON form of a config. The error is a *ConfigError with
+// everything that is wrong with it at once: syntax, unknown fields, and what
+// Validate finds; warnings alone are no error.
 func ParseConfig(data []byte) (Config, error) {
 	var cfg Config
-	if err := strictjson.Decode(data, &cfg); err != nil {
-		return Config{}, fmt.Errorf("provisioning: config: %w", err)
+	var problems []Problem
+	err := strictjson.Decode(data, &cfg)
+	if err != nil {
+		var findings strictjson.Errors
+		if !errors.As(err, &findings) {
+			return Config{}, fmt.Errorf("provisioning: config: %w", err)
+		}
+		for _, f := range findings {
+			problems = append(problems, Problem{Path: f.Path, Message: f.Message})
+		}
+		cfg = Config{}
+		if !json.Valid(data) {
+			return Config{}, &ConfigError{Problems: problems}
+		}
+		_ = json.Unmarshal(data, &cfg) // as much as can be read is judged as well
 	}
-	problems := cfg.Validate()
-	if cfg.Format == 0 { // which only a Go literal may leave out
-		problems = append([]Problem{{Path: "format", Message: fmt.Sprintf("is %d; want %d", cfg.Format, ConfigFormat)}}, problems...)
+	if cfg.Format == 0 && !slices.ContainsFunc(problems, func(p Problem) bool { return p.Path == "format" || p.Path == "" }) { // which only a Go literal may leave out
+		problems = append(problems, Problem{Path: "format", Message: fmt.Sprintf("is %d; want %d", cfg.Format, ConfigFormat)})
+	}
+	for _, p := range cfg.Validate() {
+		if !slices.ContainsFunc(problems, func(q Problem) bool {
+			return q.Path == "" || p.Path == q.Path || strings.HasPrefix(p.Path, q.Path+".") || strings.HasPrefix(p.Path, q.Path+"[")
+		}) {
+			problems = append(problems, p)
+		}
 	}
 	if err := configError(problems); err != nil {
 		return Config{}, err
@@ -203,7 +223,7 @@ func (e *ConfigError) Error() string {
 	b.WriteString("provisioning: invalid config")
 	for _, p := range e.Problems {
 		if !p.Warning {
-			b.WriteString("\n\t" + p.String())
+			b.WriteString("\n\t" + strings.TrimPrefix(p.String(), ": "))
 		}
 	}
 	return b.String()
@@ -219,13 +239,38 @@ func configError(problems []Problem) error {
 	return nil
 }
 
+// clone returns a copy of c that shares no memory with it but the PhoneNormalizer.
+func (c *Config) clone() Config {
+	d := *c
+	d.Domains.Company, d.Domains.Additional = slices.Clone(c.Domains.Company), slices.Clone(c.Domains.Additional)
+	d.Assignments = slices.Clone(c.Assignments)
+	for i := range d.Assignments {
+		d.Assignments[i] = d.Assignments[i].Clone()
+	}
+	if c.Default != nil {
+		fallback := c.Default.Clone()
+		d.Default = &fallback
+	}
+	if c.Basic != nil {
+		basic := *c.Basic
+		d.Basic = &basic
+	}
+	d.Attributes = maps.Clone(c.Attributes)
+	d.Seats = c.Seats.Clone()
+	d.Breakers = c.Breakers.clone()
+	return d
+}
+
 // Validate returns everything that is wrong or unwise in c, errors and
 // warnings, in the order of the fields.
 func (c *Config) Validate() []Problem {
-	v := validation{cfg: c, kind: sourceKind(c.Source)}
+	v := validation{cfg: c, traits: traitsOf(c.Source)}
+	kind, _ := sources.KindOf(c.Source)
+	v.kind = kind.Word
 	v.source()
 	v.domains()
 	v.assignments()
+	v.attributes()
 	v.options()
 	v.locale()
 	v.breakers()
@@ -235,6 +280,7 @@ func (c *Config) Validate() []Problem {
 type validation struct {
 	cfg      *Config
 	kind     string
+	traits   traits
 	problems []Problem
 }
 
@@ -246,24 +292,26 @@ func (v *validation) warn(path, format string, args ...any) {
 	v.problems = append(v.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
 }
 
-func (v *validation) salesforce() bool { return v.kind == "salesforce" }
-
 func (v *validation) source() {
 	if v.cfg.Format != 0 && v.cfg.Format != ConfigFormat {
 		v.fail("format", "is %d; want %d", v.cfg.Format, ConfigFormat)
 	}
-	for _, kind := range sourceKinds {
-		if v.kind == kind {
-			return
-		}
+	var words []string
+	for _, kind := range sources.Kinds() {
+		words = append(words, kind.Word)
 	}
-	v.fail("source", "is %q; want one of %s", v.cfg.Source, strings.Join(sourceKinds, ", "))
+	switch _, known := sources.KindOf(v.cfg.Source); {
+	case v.kind == "":
+		v.fail("source", "is empty; want one of %s, or a word of your own", strings.Join(words, ", "))
+	case !known:
+		v.warn("source", "%q is none of %s, so it is taken for a kind of your own, without the locks that a known kind adds", v.cfg.Source, strings.Join(words, ", "))
+	}
 }
 
 func (v *validation) domains() {
 	seen := make(map[string]string)
 	check := func(path, text string) {
-		domain, ok := parseDomain(text)
+		domain, ok := address.Domain(text)
 		switch other, twice := seen[domain]; {
 		case !ok:
 			v.fail(path, "%q is not a domain; want one such as example.com", text)
@@ -281,7 +329,7 @@ func (v *validation) domains() {
 	for i, domain := range d.Additional {
 		check(fmt.Sprintf("domains.additional[%d]", i), domain)
 	}
-	if v.salesforce() {
+	if v.traits.domainOptions {
 		return
 	}
 	if len(d.Additional) > 0 {
@@ -307,12 +355,18 @@ func (v *validation) assignments() {
 		v.problems = append(v.problems, rules.Validate(c.Seats)...)
 	}
 	for i := range rules.Assignments {
-		if rules.Assignments[i].Match.Query != "" && !v.salesforce() {
-			path := fmt.Sprintf("assignments[%d].match.query", i)
-			if c.Basic != nil {
-				path = "basic.query"
-			}
+		query := rules.Assignments[i].Match.Query
+		if query == "" {
+			continue
+		}
+		path := fmt.Sprintf("assignments[%d].match.query", i)
+		if c.Basic != nil {
+			path = "basic.query"
+		}
+		if !v.traits.queries {
 			v.fail(path, "selects by a query, which source %s does not have; want groups or attributes", v.kind)
+		} else if _, err := soql.Parse(query); err != nil {
+			v.fail(path, "%v", err)
 		}
 	}
 	if c.Default != nil && rules.Default == nil {
@@ -320,17 +374,25 @@ func (v *validation) assignments() {
 	}
 }
 
+func (v *validation) attributes() {
+	for _, name := range slices.Sorted(maps.Keys(v.cfg.Attributes)) {
+		if strings.TrimSpace(name) != name || name == "" || v.cfg.Attributes[name] == "" {
+			v.fail("attributes."+name, "want the application's name of an attribute, and the directory's")
+		}
+	}
+}
+
 func (v *validation) options() {
 	c := v.cfg
-	if h := c.Hierarchy.Source; h != "" && sourceKind(h) != v.kind {
+	if h := c.Hierarchy.Source; h != "" && !sources.SameKind(h, v.kind) {
 		v.fail("hierarchy.source", "is %q; the org chart comes from the provisioning source, %s", h, v.kind)
 	}
-	if c.Hierarchy.Ignore && !v.salesforce() {
+	if c.Hierarchy.Ignore && !v.traits.domainOptions {
 		v.warn("hierarchy.ignore", "is meant for salesforce")
 	}
 	if (c.KeepActive != KeepActive{}) {
 		v.warn("keep_active", "leaves access to people who should have none; not recommended")
-		if !v.salesforce() {
+		if !v.traits.domainOptions {
 			v.warn("keep_active", "is meant for salesforce")
 		}
 	}
@@ -370,7 +432,7 @@ func (c *Config) rules() assignment.Rules {
 		a.Normalize()
 		rules.Assignments[i] = a
 	}
-	if sourceKind(c.Source) == "salesforce" && len(rules.Queries()) > 0 {
+	if traitsOf(c.Source).queries && len(rules.Queries()) > 0 {
 		return rules
 	}
 	fallback := assignment.Assignment{ID: "default", Name: "Default", Mode: assignment.Automatic}

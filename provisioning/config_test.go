@@ -30,7 +30,7 @@ func paths(list []provisioning.Problem, warnings bool) []string {
 // Everything that is wrong with a config is told at once, each with its path.
 func TestConfigTellsEverythingAtOnce(t *testing.T) {
 	cfg := provisioning.Config{
-		Format: 2, Source: "ldap",
+		Format: 2, Source: "",
 		Domains: provisioning.Domains{Primary: "", Company: provisioning.DomainList{"a b", "acme.com", "ACME.com"}, Additional: provisioning.DomainList{"-x"}, Convert: true},
 		Assignments: []assignment.Assignment{
 			{ID: "a", Match: assignment.Match{Query: "Title != null"}},
@@ -75,9 +75,15 @@ func TestConfigSources(t *testing.T) {
 		require.Equal(t, want, r.Config().Connection, "an empty connection is the source's word")
 		require.Empty(t, r.Warnings())
 	}
-	for _, source := range []string{"", "Okta", "okta ", "workday"} {
-		_, err := provisioning.New(provisioning.Config{Source: source, Domains: provisioning.Domains{Primary: "acme.com"}})
-		require.ErrorContains(t, err, "source: is ")
+	r, err := provisioning.New(provisioning.Config{Source: "AzureAD", Domains: provisioning.Domains{Primary: "acme.com"}})
+	require.NoError(t, err)
+	require.Equal(t, "entra", r.Config().Source, "S33: words compare case-folded")
+	_, err = provisioning.New(provisioning.Config{Domains: provisioning.Domains{Primary: "acme.com"}})
+	require.ErrorContains(t, err, "source: is empty")
+	for _, source := range []string{"workday", "oktaa"} { // S33: a host's own kind, or a slip
+		r, err := provisioning.New(provisioning.Config{Source: source, Domains: provisioning.Domains{Primary: "acme.com"}})
+		require.NoError(t, err)
+		require.Equal(t, []string{"source"}, paths(r.Warnings(), true))
 	}
 }
 
@@ -161,7 +167,7 @@ func TestParseConfig(t *testing.T) {
 	require.Equal(t, "7", cfg.Revision)
 	for text, want := range map[string]string{
 		`{"source": "okta", "domains": {"primary": "acme.com"}}`:                                           "format: is 0; want 1",
-		`{"format": 3, "source": "ldap", "domains": {"primary": "acme.com"}}`:                              "source: is",
+		`{"format": 3, "source": "", "domains": {"primary": "acme.com"}}`:                                  "source: is",
 		`{"format": 1, "source": "okta", "domains": {"primary": "acme.com"}, "breaker": {}}`:               "breaker",
 		`{"format": 1, "source": "okta", "domains": {"primary": "acme.com", "convertt": true}}`:            "domains.convertt",
 		`{"format": 1, "source": "okta", "domains": {"primary": "acme.com"}} {}`:                           "",
@@ -172,7 +178,7 @@ func TestParseConfig(t *testing.T) {
 		require.Error(t, err, text)
 		require.Contains(t, err.Error(), want)
 	}
-	_, err = provisioning.ParseConfig([]byte(`{"format": 3, "source": "ldap", "domains": {"primary": ""}}`))
+	_, err = provisioning.ParseConfig([]byte(`{"format": 3, "source": "", "domains": {"primary": ""}}`))
 	require.Equal(t, 1, strings.Count(err.Error(), "format:"), "one finding for one fault:\n%s", err)
 }
 
@@ -180,7 +186,7 @@ func TestParseConfig(t *testing.T) {
 func TestConfigJSONRoundTrip(t *testing.T) {
 	cfg := provisioning.Config{Format: 1, Revision: "7", Source: "salesforce", Connection: "sf",
 		Domains:     provisioning.Domains{Primary: "acme.com", Company: provisioning.DomainList{"acme.co.uk"}, Additional: provisioning.DomainList{"partner.example"}, Convert: true},
-		Assignments: []assignment.Assignment{{ID: "a", Name: "A", Mode: assignment.Automatic, Match: assignment.Match{Query: "Q", Attributes: map[string]sources.Values{"x": {"1", "2"}}}, Settings: assignment.Settings{Seats: []string{"core"}, Extra: map[string]any{"limit": 1.5}}}},
+		Assignments: []assignment.Assignment{{ID: "a", Name: "A", Mode: assignment.Automatic, Match: assignment.Match{Query: "Title != null", Attributes: map[string]sources.Values{"x": {"1", "2"}}}, Settings: assignment.Settings{Seats: []string{"core"}, Extra: map[string]any{"limit": 1.5}}}},
 		Breakers:    provisioning.Breakers{Create: &provisioning.Limit{Count: number(5)}, MinPopulation: number(0)},
 		Managers:    provisioning.Managers{Notify: true, ToggleCapture: true}}
 	data, err := json.Marshal(cfg)
@@ -219,7 +225,7 @@ func FuzzParseConfig(f *testing.F) {
 			require.False(t, ids[a.ID])
 			ids[a.ID] = true
 		}
-		plan := r.Resolve(provisioning.Input{Snapshot: &sources.Snapshot{Users: []sources.User{activeUser("u1", "ana@acme.com")}}})
+		plan := r.Resolve(provisioning.Input{Tenant: "t", Snapshot: &sources.Snapshot{Users: []sources.User{activeUser("u1", "ana@acme.com")}}})
 		again, err := provisioning.ReadPlan([]byte(planJSON(t, plan)))
 		require.NoError(t, err)
 		require.Equal(t, plan.Hash, again.Hash)

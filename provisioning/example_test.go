@@ -44,9 +44,9 @@ func ExampleResolver_Resolve() {
 	fmt.Print(plan)
 	// Output:
 	// plan for okta: 1 create, 1 update, 1 deactivate, 1 skipped, 1 to look at
-	// - carl@acme.com  deactivate                               # source.inactive
-	// + ana@acme.com   create in sales with core, Europe/Paris  # match.new, hierarchy.no_manager_key, hierarchy.manual_needed
-	// ~ bo@acme.com    title Rep -> Lead, manager Ana Young     # hierarchy.manager, source.value
-	// ! ana@acme.com   The source names no manager.             # hierarchy.no_manager_key
+	// - carl@acme.com  deactivate                                                              # source.inactive
+	// + ana@acme.com   create Ana Young in sales, seats core, capture recording, Europe/Paris  # match.new, hierarchy.no_manager_key, hierarchy.manual_needed
+	// ~ bo@acme.com    title Rep -> Lead, under Ana Young                                      # hierarchy.manager, source.value
+	// ! ana@acme.com   The source names no manager.                                            # hierarchy.no_manager_key
 	// . eve@gmail.com  skipped  # ineligible.domain
 }

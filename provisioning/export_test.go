@@ -7,15 +7,7 @@ import (
 
 // ResolveWithoutShortcut resolves as Resolve does, but decides about everybody
 // in full, also about those of whom a glance says that nothing changes.
-func (r *Resolver) ResolveWithoutShortcut(in Input) *Plan {
-	w := newWork(r, in)
-	if w.foreign() {
-		return w.emptyPlan()
-	}
-	w.survey()
-	clear(w.quiet)
-	return w.decideAround().plan()
-}
+func (r *Resolver) ResolveWithoutShortcut(in Input) *Plan { return r.resolve(in, false) }
 
 // Sealed returns the JSON of a plan with the hash that it should have, or data
 // if it is no plan.

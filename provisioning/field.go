@@ -1,210 +1,436 @@
 package provisioning
 
 import (
-	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
 	"math/bits"
+	"reflect"
 	"slices"
+	"strings"
+
+	"github.com/usher-go/usher/internal/name"
+	"github.com/usher-go/usher/internal/set"
+	"github.com/usher-go/usher/internal/text"
+	"github.com/usher-go/usher/sources"
 )
 
-// A Field is a field of a Member that a plan or a hand can change.
-type Field uint8
+// A Field names a field of a Member that a plan or a hand can change, as a
+// member's JSON does. Those of Member.Attributes have the names that Attribute
+// gives.
+type Field string
 
-// The fields, named in JSON and text as in a member's JSON.
+// The fields.
 const (
-	FieldConnection Field = iota
-	FieldExternalID
-	FieldManaged
-	FieldActive
-	FieldEmail
-	FieldOtherEmails
-	FieldPrivateEmail
-	FieldGivenName
-	FieldFamilyName
-	FieldTitle
-	FieldPhone
-	FieldMobilePhone
-	FieldPhoneExtension
-	FieldTimeZone
-	FieldCountry
-	FieldState
-	FieldLocale
-	FieldManager
-	FieldAssignment
-	FieldSeats
-	FieldHome
-	FieldProfiles
-	FieldCapture
-	FieldExtra
-	fieldCount
+	FieldConnection     Field = "connection"
+	FieldExternalID     Field = "external_id"
+	FieldManaged        Field = "managed"
+	FieldActive         Field = "active"
+	FieldEmail          Field = "email"
+	FieldOtherEmails    Field = "other_emails"
+	FieldPrivateEmail   Field = "private_email"
+	FieldGivenName      Field = "given_name"
+	FieldFamilyName     Field = "family_name"
+	FieldTitle          Field = "title"
+	FieldPhone          Field = "phone"
+	FieldMobilePhone    Field = "mobile_phone"
+	FieldPhoneExtension Field = "phone_extension"
+	FieldTimeZone       Field = "timezone"
+	FieldCountry        Field = "country"
+	FieldState          Field = "state"
+	FieldLocale         Field = "locale"
+	FieldManager        Field = "manager_id"
+	FieldAssignment     Field = "assignment_id"
+	FieldSeats          Field = "seats"
+	FieldHome           Field = "home"
+	FieldProfiles       Field = "profiles"
+	FieldCapture        Field = "capture"
+	FieldExtra          Field = "extra"
 )
 
-var fieldNames = [fieldCount]string{
-	"connection", "external_id", "managed", "active",
-	"email", "other_emails", "private_email", "given_name", "family_name", "title",
-	"phone", "mobile_phone", "phone_extension", "timezone", "country", "state", "locale",
-	"manager_id", "assignment_id", "seats", "home", "profiles", "capture", "extra",
+const attributePrefix = "attributes."
+
+// Attribute returns the field of the attribute with the given name (S35).
+func Attribute(name string) Field { return Field(attributePrefix + name) }
+
+// attribute returns the name of the attribute that f is, if it is one.
+func (f Field) attribute() (name string, ok bool) {
+	name, ok = strings.CutPrefix(string(f), attributePrefix)
+	return name, ok && name != ""
 }
 
 // String returns the field's name in a member's JSON.
-func (f Field) String() string {
-	if f < fieldCount {
-		return fieldNames[f]
+func (f Field) String() string { return string(f) }
+
+// UnmarshalText implements encoding.TextUnmarshaler. It refuses what is no
+// field of a member.
+func (f *Field) UnmarshalText(data []byte) error {
+	*f = Field(data)
+	if _, ok := f.attribute(); ok {
+		return nil
 	}
-	return fmt.Sprintf("Field(%d)", uint8(f))
+	if _, known := fieldPositions[*f]; !known {
+		return fmt.Errorf("field %q: want the name of a member's field", data)
+	}
+	return nil
 }
 
-// MarshalText implements encoding.TextMarshaler.
-func (f Field) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+// A fieldAt is the position of a field in the table of fields. Attributes have
+// none: they are as many as the config names, and are treated alike.
+type fieldAt uint8
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (f *Field) UnmarshalText(text []byte) error {
-	for i, name := range fieldNames {
-		if string(text) == name {
-			*f = Field(i)
-			return nil
+const (
+	atConnection fieldAt = iota
+	atExternalID
+	atManaged
+	atActive
+	atEmail
+	atOtherEmails
+	atPrivateEmail
+	atGivenName
+	atFamilyName
+	atTitle
+	atPhone
+	atMobilePhone
+	atPhoneExtension
+	atTimeZone
+	atCountry
+	atState
+	atLocale
+	atManager
+	atAssignment
+	atSeats
+	atHome
+	atProfiles
+	atCapture
+	atExtra
+	fieldCount
+)
+
+// A fieldSpec describes one field: how it is read, compared, written, locked,
+// and wished from a user (S34). The decision, the shortcut for unchanged
+// people, locks, hand edits, the changes of an action and the stores' check of
+// them read it.
+type fieldSpec struct {
+	name  Field
+	value fieldValue
+	// same compares two texts of the field; nil: exactly.
+	same func(a, b string) bool
+	// wish returns the text that a user gives the field of member m, in the
+	// member's form, "" for none, and whether there is something to report
+	// about it. Nil for fields that no user's value fills by itself.
+	wish func(r *reader, u *sources.User, m *Member) (value string, report bool)
+	// list is wish for a field that holds a set.
+	list func(r *reader, u *sources.User, m *Member) []string
+	// report tells what wish found to report.
+	report func(r *reader, d *draft, tell func(Reason))
+	// required: an eligible person has a value (S9).
+	required bool
+	// setting: the value follows the assignment under automatic mode (R116).
+	setting bool
+	// lock says when a hand may not edit the field.
+	lock lockRule
+}
+
+// A lockRule says when a field is locked for hands.
+type lockRule uint8
+
+const (
+	lockOnce     lockRule = iota // the source's while it gives a value, else set once (R70, R71)
+	lockAlways                   // with any source (R72)
+	lockSettings                 // while the governing assignment is automatic (R118)
+	lockManager                  // while the chart follows the source (R83, R88, R93)
+	lockNever                    // people can always be removed by hand (R35)
+)
+
+var fieldTable = [fieldCount]fieldSpec{
+	atConnection: {name: FieldConnection, lock: lockAlways, value: textValue(func(m *Member) *string { return &m.Connection })},
+	atExternalID: {name: FieldExternalID, lock: lockAlways, value: textValue(func(m *Member) *string { return &m.ExternalID })},
+	atManaged:    {name: FieldManaged, lock: lockAlways, value: boolValue(func(m *Member) *bool { return &m.Managed })},
+	atActive:     {name: FieldActive, lock: lockNever, value: boolValue(func(m *Member) *bool { return &m.Active })},
+	// Which address a person gets is decided among all who want one.
+	atEmail:        {name: FieldEmail, lock: lockAlways, required: true, value: textValue(func(m *Member) *string { return &m.Email })},
+	atOtherEmails:  {name: FieldOtherEmails, lock: lockAlways, list: wishOtherEmails, value: setValue(func(m *Member) *[]string { return &m.OtherEmails })},
+	atPrivateEmail: {name: FieldPrivateEmail, lock: lockAlways, wish: wishPrivateEmail, value: textValue(func(m *Member) *string { return &m.PrivateEmail })},
+	atGivenName: {name: FieldGivenName, lock: lockAlways, required: true, same: name.SameSpelling,
+		wish: wishText(func(u *sources.User, m *Member) (string, string) { return u.GivenName, m.GivenName }), value: textValue(func(m *Member) *string { return &m.GivenName })},
+	atFamilyName: {name: FieldFamilyName, lock: lockAlways, required: true, same: name.SameSpelling,
+		wish: wishText(func(u *sources.User, m *Member) (string, string) { return u.FamilyName, m.FamilyName }), value: textValue(func(m *Member) *string { return &m.FamilyName })},
+	atTitle:          {name: FieldTitle, lock: lockAlways, wish: wishText(func(u *sources.User, m *Member) (string, string) { return u.Title, m.Title }), value: textValue(func(m *Member) *string { return &m.Title })},
+	atPhone:          {name: FieldPhone, wish: wishPhone, report: reportPhone, value: textValue(func(m *Member) *string { return &m.Phone })},
+	atMobilePhone:    {name: FieldMobilePhone, wish: wishMobilePhone, report: reportMobilePhone, value: textValue(func(m *Member) *string { return &m.MobilePhone })},
+	atPhoneExtension: {name: FieldPhoneExtension, wish: wishPhoneExtension, value: textValue(func(m *Member) *string { return &m.PhoneExtension })},
+	atTimeZone:       {name: FieldTimeZone, wish: wishTimeZone, report: reportTimeZone, value: textValue(func(m *Member) *string { return &m.TimeZone })},
+	atCountry:        {name: FieldCountry, wish: wishText(func(u *sources.User, m *Member) (string, string) { return u.Country, m.Country }), value: textValue(func(m *Member) *string { return &m.Country })},
+	atState:          {name: FieldState, wish: wishText(func(u *sources.User, m *Member) (string, string) { return u.State, m.State }), value: textValue(func(m *Member) *string { return &m.State })},
+	atLocale:         {name: FieldLocale, wish: wishLocale, report: reportLocale, value: textValue(func(m *Member) *string { return &m.Locale })},
+	atManager:        {name: FieldManager, lock: lockManager, value: textValue(func(m *Member) *string { return &m.ManagerID })},
+	atAssignment:     {name: FieldAssignment, lock: lockAlways, value: textValue(func(m *Member) *string { return &m.AssignmentID })},
+	atSeats:          {name: FieldSeats, lock: lockSettings, setting: true, value: setValue(func(m *Member) *[]string { return &m.Seats })},
+	atHome:           {name: FieldHome, lock: lockSettings, setting: true, value: textValue(func(m *Member) *string { return &m.Home })},
+	atProfiles:       {name: FieldProfiles, lock: lockSettings, setting: true, value: mapValue(func(m *Member) *map[string]string { return &m.Profiles })},
+	atCapture:        {name: FieldCapture, lock: lockSettings, setting: true, value: setValue(func(m *Member) *[]string { return &m.Capture })},
+	atExtra:          {name: FieldExtra, lock: lockSettings, setting: true, value: extraValue(func(m *Member) *map[string]any { return &m.Extra })},
+}
+
+// fieldPositions finds the fields of the table by name.
+var fieldPositions = func() map[Field]fieldAt {
+	positions := make(map[Field]fieldAt, fieldCount)
+	for at := range fieldCount {
+		positions[fieldTable[at].name] = at
+	}
+	return positions
+}()
+
+// The groups of fields that the rules treat alike.
+var (
+	// sourceFields follow the directory wherever it gives a value (R37, C4).
+	sourceFields = fieldsWhere(func(f *fieldSpec) bool { return f.wish != nil || f.list != nil }) | fields(atEmail)
+	// settingFields follow the assignment under automatic mode (R116).
+	settingFields = fieldsWhere(func(f *fieldSpec) bool { return f.setting })
+)
+
+// spec returns the description of a field; that of every attribute is the same
+// but for its name. Nil is no field.
+func (f Field) spec() *fieldSpec {
+	if at, ok := fieldPositions[f]; ok {
+		return &fieldTable[at]
+	}
+	if attribute, ok := f.attribute(); ok {
+		return &fieldSpec{name: f, value: attributeValue(attribute)}
+	}
+	return nil
+}
+
+// allFields yields the description of every field that a or b has a value of:
+// the table's, and the attributes in the order of their names.
+func allFields(a, b *Member) iter.Seq[*fieldSpec] {
+	return func(yield func(*fieldSpec) bool) {
+		for at := range fieldCount {
+			if !yield(&fieldTable[at]) {
+				return
+			}
 		}
-	}
-	return fmt.Errorf("field %q: want the name of a member's field", text)
-}
-
-// A FieldSet is a set of fields. The zero FieldSet is empty.
-type FieldSet uint32
-
-// Fields returns the set of the given fields.
-func Fields(fields ...Field) FieldSet {
-	var s FieldSet
-	for _, f := range fields {
-		s |= 1 << f
-	}
-	return s
-}
-
-// Has reports whether f is in s.
-func (s FieldSet) Has(f Field) bool { return s&(1<<f) != 0 }
-
-// All yields the fields of s in their order.
-func (s FieldSet) All() iter.Seq[Field] {
-	return func(yield func(Field) bool) {
-		for ; s != 0; s &= s - 1 {
-			if !yield(Field(bits.TrailingZeros32(uint32(s)))) {
+		if len(a.Attributes)+len(b.Attributes) == 0 && a.Owners.attributes == b.Owners.attributes {
+			return
+		}
+		names := slices.Collect(maps.Keys(a.Attributes))
+		names = slices.AppendSeq(names, maps.Keys(b.Attributes))
+		names = slices.AppendSeq(names, a.Owners.attributeNames())
+		names = slices.AppendSeq(names, b.Owners.attributeNames())
+		for _, name := range set.Of(names) {
+			if !yield(Attribute(name).spec()) {
 				return
 			}
 		}
 	}
 }
 
-// Names returns the names of the fields in their order.
-func (s FieldSet) Names() []string {
-	var names []string
-	for f := range s.All() {
-		names = append(names, f.String())
-	}
-	return names
+// sameText compares two texts of the field.
+func (f *fieldSpec) sameText(a, b string) bool {
+	return a == b || f.same != nil && f.same(a, b)
 }
 
-// The groups of fields that the rules treat alike.
-const (
-	// sourceFields follow the directory wherever it gives a value (R37, C4).
-	sourceFields FieldSet = 1<<FieldEmail | 1<<FieldOtherEmails | 1<<FieldPrivateEmail |
-		1<<FieldGivenName | 1<<FieldFamilyName | 1<<FieldTitle |
-		1<<FieldPhone | 1<<FieldMobilePhone | 1<<FieldPhoneExtension |
-		1<<FieldTimeZone | 1<<FieldCountry | 1<<FieldState | 1<<FieldLocale
-	// settingFields follow the assignment under automatic mode (R116).
-	settingFields FieldSet = 1<<FieldSeats | 1<<FieldHome | 1<<FieldProfiles | 1<<FieldCapture | 1<<FieldExtra
-)
-
-// Owner is who wrote a field last.
-type Owner uint8
-
-// The owners. Nobody is the zero value: such a field may be edited.
-const (
-	Nobody Owner = iota
-	Hand         // edited by hand; a set-once field is locked from then on (R71)
-	Source       // given by the directory or by an automatic assignment (R70)
-)
-
-var ownerWords = [...]string{"nobody", "hand", "source"}
-
-// String returns the word that stands for o in JSON.
-func (o Owner) String() string {
-	if int(o) < len(ownerWords) {
-		return ownerWords[o]
-	}
-	return fmt.Sprintf("Owner(%d)", uint8(o))
+// A fieldValue reads, compares and writes one field of a member.
+type fieldValue struct {
+	// text is where a field that holds text is; nil for others.
+	text func(m *Member) *string
+	// get returns the value as a Change shows it: nil for none.
+	get func(m *Member) any
+	// equal compares the field of two members exactly; empty and absent are one.
+	equal func(a, b *Member) bool
+	// set writes a value as get returns it, or as it was read from JSON. It
+	// reports false for a value of another type.
+	set func(m *Member, value any) bool
 }
 
-// MarshalText implements encoding.TextMarshaler.
-func (o Owner) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (o *Owner) UnmarshalText(text []byte) error {
-	for i, word := range ownerWords {
-		if string(text) == word {
-			*o = Owner(i)
+func textValue(at func(*Member) *string) fieldValue {
+	return fieldValue{
+		text: at,
+		get: func(m *Member) any {
+			if value := *at(m); value != "" {
+				return value
+			}
 			return nil
+		},
+		equal: func(a, b *Member) bool { return *at(a) == *at(b) },
+		set: func(m *Member, value any) (ok bool) {
+			*at(m), ok = value.(string)
+			return ok || value == nil
+		},
+	}
+}
+
+func boolValue(at func(*Member) *bool) fieldValue {
+	return fieldValue{
+		get:   func(m *Member) any { return *at(m) },
+		equal: func(a, b *Member) bool { return *at(a) == *at(b) },
+		set: func(m *Member, value any) (ok bool) {
+			*at(m), ok = value.(bool)
+			return ok
+		},
+	}
+}
+
+func setValue(at func(*Member) *[]string) fieldValue {
+	return fieldValue{
+		get: func(m *Member) any {
+			if len(*at(m)) == 0 {
+				return nil
+			}
+			return set.Of(*at(m))
+		},
+		equal: func(a, b *Member) bool { return slices.Equal(set.Of(*at(a)), set.Of(*at(b))) },
+		set: func(m *Member, value any) (ok bool) {
+			var names []string
+			switch v := value.(type) {
+			case []string:
+				names, ok = slices.Clone(v), true
+			case []any:
+				names, ok = make([]string, len(v)), true
+				for i := range v {
+					text, isText := v[i].(string)
+					names[i], ok = text, ok && isText
+				}
+			}
+			*at(m) = set.Of(names)
+			return ok || value == nil
+		},
+	}
+}
+
+func mapValue(at func(*Member) *map[string]string) fieldValue {
+	return fieldValue{
+		get: func(m *Member) any {
+			if len(*at(m)) == 0 {
+				return nil
+			}
+			return *at(m)
+		},
+		equal: func(a, b *Member) bool { return maps.Equal(*at(a), *at(b)) },
+		set: func(m *Member, value any) (ok bool) {
+			var values map[string]string
+			switch v := value.(type) {
+			case map[string]string:
+				values, ok = maps.Clone(v), true
+			case map[string]any:
+				values, ok = make(map[string]string, len(v)), true
+				for name := range v {
+					text, isText := v[name].(string)
+					values[name], ok = text, ok && isText
+				}
+			}
+			*at(m) = values
+			return ok || value == nil
+		},
+	}
+}
+
+func extraValue(at func(*Member) *map[string]any) fieldValue {
+	return fieldValue{
+		get: func(m *Member) any {
+			if len(*at(m)) == 0 {
+				return nil
+			}
+			return *at(m)
+		},
+		equal: func(a, b *Member) bool {
+			return len(*at(a)) == 0 && len(*at(b)) == 0 || reflect.DeepEqual(*at(a), *at(b))
+		},
+		set: func(m *Member, value any) bool {
+			values, ok := value.(map[string]any)
+			*at(m) = maps.Clone(values)
+			return ok || value == nil
+		},
+	}
+}
+
+func attributeValue(name string) fieldValue {
+	return fieldValue{
+		get: func(m *Member) any {
+			if value := m.Attributes[name]; value != "" {
+				return value
+			}
+			return nil
+		},
+		equal: func(a, b *Member) bool { return a.Attributes[name] == b.Attributes[name] },
+		set: func(m *Member, value any) bool {
+			text, ok := value.(string)
+			m.setAttribute(name, text)
+			return ok || value == nil
+		},
+	}
+}
+
+// setAttribute sets one attribute, without writing into a map that m shares.
+func (m *Member) setAttribute(name, value string) {
+	m.Attributes = maps.Clone(m.Attributes)
+	if value == "" {
+		delete(m.Attributes, name)
+		return
+	}
+	if m.Attributes == nil {
+		m.Attributes = make(map[string]string)
+	}
+	m.Attributes[name] = value
+}
+
+// A fieldSet is a set of fields of the table. The zero fieldSet is empty.
+type fieldSet uint32
+
+func fields(some ...fieldAt) fieldSet {
+	var s fieldSet
+	for _, at := range some {
+		s |= 1 << at
+	}
+	return s
+}
+
+func fieldsWhere(is func(*fieldSpec) bool) fieldSet {
+	var s fieldSet
+	for at := range fieldCount {
+		if is(&fieldTable[at]) {
+			s |= 1 << at
 		}
 	}
-	return fmt.Errorf("owner %q: want source, hand or nobody", text)
+	return s
 }
 
-// Owners says who owns each field of a member. It is a small comparable value;
-// the zero Owners say nobody of every field. In JSON it is an object from field
-// to owner, without the fields that nobody owns.
-type Owners struct{ source, hand FieldSet }
+func (s fieldSet) has(at fieldAt) bool { return s&(1<<at) != 0 }
 
-// Of returns the owner of f.
-func (o Owners) Of(f Field) Owner {
-	switch {
-	case o.source.Has(f):
-		return Source
-	case o.hand.Has(f):
-		return Hand
-	}
-	return Nobody
-}
-
-// With returns o with owner as the owner of f.
-func (o Owners) With(f Field, owner Owner) Owners {
-	o.source &^= 1 << f
-	o.hand &^= 1 << f
-	switch owner {
-	case Source:
-		o.source |= 1 << f
-	case Hand:
-		o.hand |= 1 << f
-	}
-	return o
-}
-
-// MarshalJSON implements json.Marshaler.
-func (o Owners) MarshalJSON() ([]byte, error) {
-	words := make(map[string]string)
-	for f := range (o.source | o.hand).All() {
-		words[f.String()] = o.Of(f).String()
-	}
-	return json.Marshal(words)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (o *Owners) UnmarshalJSON(data []byte) error {
-	var words map[string]string
-	if err := json.Unmarshal(data, &words); err != nil {
-		return fmt.Errorf("want an object from field to owner")
-	}
-	*o = Owners{}
-	for _, name := range slices.Sorted(maps.Keys(words)) {
-		var f Field
-		if err := f.UnmarshalText([]byte(name)); err != nil {
-			return err
+// all yields the fields of s in their order.
+func (s fieldSet) all() iter.Seq[fieldAt] {
+	return func(yield func(fieldAt) bool) {
+		for ; s != 0; s &= s - 1 {
+			if !yield(fieldAt(bits.TrailingZeros32(uint32(s)))) {
+				return
+			}
 		}
-		var owner Owner
-		if err := owner.UnmarshalText([]byte(words[name])); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		*o = o.With(f, owner)
 	}
-	return nil
+}
+
+// showValue prints a value of a Change, whether it comes from a resolver or
+// was read from JSON: names joined by +, maps as name:value.
+func showValue(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "none"
+	case string:
+		return text.Line(v)
+	case []string, []any:
+		return text.Line(strings.Join(setOf(v), "+"))
+	case map[string]string:
+		return showMap(v)
+	case map[string]any:
+		return showMap(v)
+	}
+	return text.Line(fmt.Sprint(v))
+}
+
+func showMap[V any](values map[string]V) string {
+	parts := make([]string, 0, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		parts = append(parts, fmt.Sprintf("%s:%v", name, values[name]))
+	}
+	return text.Line("[" + strings.Join(parts, " ") + "]")
 }

@@ -2,9 +2,11 @@ package provisioning
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/internal/text"
+	"github.com/usher-go/usher/timezone"
 )
 
 // Locks answers for a host's edit form: may this field of this member be
@@ -26,48 +28,26 @@ func locked(code Code, facts ...string) Lock {
 	return Lock{Locked: true, Reason: because(code, facts...)}
 }
 
-const (
-	// lockedEverywhere are locked with any source, whoever wrote them last
-	// (R72).
-	lockedEverywhere FieldSet = 1<<FieldConnection | 1<<FieldExternalID | 1<<FieldManaged | 1<<FieldAssignment |
-		1<<FieldGivenName | 1<<FieldFamilyName | 1<<FieldEmail | 1<<FieldOtherEmails | 1<<FieldPrivateEmail | 1<<FieldTitle
-	// lockedBySalesforce are locked as well with that source (R73).
-	lockedBySalesforce FieldSet = 1<<FieldPhone | 1<<FieldMobilePhone | 1<<FieldPhoneExtension | 1<<FieldLocale | 1<<FieldTimeZone
-)
-
-// neverMapped returns the fields that a source does not have: they are free to
-// edit at any time, for as long as nothing else fills them (R36, C6).
-func neverMapped(kind string) FieldSet {
-	switch kind {
-	case "salesforce":
-		return Fields(FieldCountry, FieldState)
-	case "okta", "onelogin", "rippling":
-		return Fields(FieldMobilePhone)
-	case "entra":
-		return Fields(FieldMobilePhone, FieldPhoneExtension)
-	}
-	return 0
-}
-
 // Field says whether a field of m may be edited by hand now. Hand-made
 // members, and those of another connection, are free (R30, R31).
 func (l Locks) Field(m Member, f Field) Lock {
-	owner := m.Owners.Of(f)
-	switch {
-	case !l.r.isLinked(&m):
+	spec := f.spec()
+	if spec == nil || !l.r.isLinked(&m) {
 		return Lock{}
-	case settingFields.Has(f):
+	}
+	owner := m.Owners.Of(f)
+	at, inTable := fieldPositions[f]
+	switch {
+	case spec.lock == lockNever:
+	case spec.lock == lockSettings:
 		if a := l.assignment(&m); a != nil && a.Mode == assignment.Automatic {
 			return locked(CodeLockAutomatic, "assignment", a.ID)
 		}
-		return Lock{}
-	case f == FieldActive:
-		return Lock{} // people can always be removed by hand (R35)
-	case f == FieldManager:
+	case spec.lock == lockManager:
 		return l.manager(&m)
-	case lockedEverywhere.Has(f), l.r.cfg.Source == "salesforce" && lockedBySalesforce.Has(f), owner == Source:
+	case spec.lock == lockAlways, inTable && l.r.traits.locked.has(at), owner == OwnerSource:
 		return locked(CodeLockSource, "field", f.String())
-	case owner == Hand && !neverMapped(l.r.cfg.Source).Has(f):
+	case owner == OwnerHand && !(inTable && l.r.traits.unmapped.has(at)):
 		return locked(CodeLockSetOnce, "field", f.String())
 	}
 	return Lock{}
@@ -79,7 +59,7 @@ func (l Locks) Field(m Member, f Field) Lock {
 func (l Locks) manager(m *Member) Lock {
 	a := l.assignment(m)
 	if l.r.cfg.Hierarchy.Ignore || a != nil && a.Mode == assignment.Manual ||
-		m.ManagerID == "" || m.Owners.Of(FieldManager) == Hand {
+		m.ManagerID == "" || m.Owners.at(atManager) == OwnerHand {
 		return Lock{}
 	}
 	return locked(CodeLockSource, "field", FieldManager.String())
@@ -113,64 +93,134 @@ func (e *LockError) Error() string {
 	return fmt.Sprintf("provisioning: %s is locked: %s", e.Field, e.Reason)
 }
 
+// An EditError says that a value is not one of the field's.
+type EditError struct {
+	Field Field
+	// Want is what was expected.
+	Want string
+}
+
+// Error implements error.
+func (e *EditError) Error() string {
+	return fmt.Sprintf("provisioning: %s: want %s", e.Field, e.Want)
+}
+
 // Edit returns m with a field edited by hand, the way a host saves it: the
-// hand owns the field from then on, which uses up a set-once field (R71). The
-// value is of the field's type: string, bool for "active", []string for sets,
-// map[string]string for profiles, map[string]any for extra. The error is a
-// *LockError if the field is locked. Members that no source manages are edited
-// as freely, and keep no owners.
+// hand owns the field from then on, which uses up a set-once field (R71); an
+// empty value where there is none uses up nothing (S37). The value is of the
+// field's type: string, bool for "active", []string for sets, map[string]string
+// for profiles, map[string]any for extra. Switching a member off ends capture
+// as well (R18); Locks.Effects says what the host has to do beside.
+//
+// The error is a *LockError if the field is locked, and an *EditError if the
+// value is none of the field's. Managers are set by EditManager. Members that
+// no source manages are edited as freely, and keep no owners.
 func (l Locks) Edit(m Member, f Field, value any) (Member, error) {
+	if f == FieldManager && value != "" {
+		return m, &EditError{f, "EditManager, which knows who reports to whom"}
+	}
+	return l.edit(m, f, value)
+}
+
+// EditManager returns m with a manager set by hand, "" for none. The function
+// lookup returns the member with an ID, and false if there is none; it is asked
+// for the manager and everybody above. Nobody becomes their own manager,
+// directly or through others (S37).
+func (l Locks) EditManager(m Member, managerID string, lookup func(memberID string) (Member, bool)) (Member, error) {
+	seen := map[string]bool{m.ID: true}
+	for id := managerID; id != ""; {
+		above, ok := lookup(id)
+		switch {
+		case !ok && id == managerID:
+			return m, &EditError{FieldManager, "the ID of a member"}
+		case seen[id]:
+			if id == m.ID {
+				return m, &EditError{FieldManager, "somebody who does not report to the member"}
+			}
+			id = ""
+			continue
+		}
+		seen[id] = true
+		id = above.ManagerID
+	}
+	return l.edit(m, FieldManager, managerID)
+}
+
+func (l Locks) edit(m Member, f Field, value any) (Member, error) {
 	if lock := l.Field(m, f); lock.Locked {
 		return m, &LockError{Field: f, Reason: lock.Reason}
 	}
-	m = m.Clone()
-	if err := m.set(f, value); err != nil {
+	spec := f.spec()
+	if spec == nil || f == FieldConnection || f == FieldExternalID || f == FieldManaged || f == FieldAssignment {
+		return m, &EditError{f, "a field that is edited by hand"}
+	}
+	edited := m.Clone()
+	value, err := checkHandValue(f, value)
+	if err != nil {
 		return m, err
 	}
-	if l.r.isLinked(&m) {
-		m.Owners = m.Owners.With(f, Hand)
+	if value == nil || !spec.value.set(&edited, value) {
+		return m, &EditError{f, fmt.Sprintf("another value than a %T", value)}
 	}
-	return m, nil
+	if spec.value.equal(&m, &edited) && spec.value.get(&m) == nil {
+		return m, nil
+	}
+	if f == FieldActive && !edited.Active {
+		edited.Capture = nil
+	}
+	if l.r.isLinked(&m) {
+		edited.Owners = edited.Owners.With(f, OwnerHand)
+	}
+	return edited, nil
 }
 
-// set gives a field a value of its type.
-func (m *Member) set(f Field, value any) error {
-	switch v := value.(type) {
-	case string:
-		if field := textField(m, f); f == FieldHome || f == FieldManager || sourceFields.Has(f) && f != FieldOtherEmails {
-			*field = trimmed(v)
-			return nil
+// checkHandValue checks a value typed by hand as any input is checked (S37),
+// and returns it in the form in which members carry it.
+func checkHandValue(f Field, value any) (any, error) {
+	typed, isText := value.(string)
+	if !isText {
+		if emails, ok := value.([]string); ok && f == FieldOtherEmails {
+			cleaned := make([]string, len(emails))
+			for i, email := range emails {
+				own, _, valid := address.Parse(email)
+				if !valid {
+					return nil, &EditError{f, fmt.Sprintf("email addresses such as ana@example.com, got %q", email)}
+				}
+				cleaned[i] = own
+			}
+			return cleaned, nil
 		}
-	case bool:
-		if f == FieldActive {
-			m.Active = v
-			return nil
-		}
-	case []string:
-		set := slices.Clone(assignment.Set(v))
-		switch f {
-		case FieldOtherEmails:
-			m.OtherEmails = set
-			return nil
-		case FieldSeats:
-			m.Seats = set
-			return nil
-		case FieldCapture:
-			m.Capture = set
-			return nil
-		}
-	case map[string]string:
-		if f == FieldProfiles {
-			m.Profiles = v
-			m.Settings = m.Settings.Clone()
-			return nil
-		}
-	case map[string]any:
-		if f == FieldExtra {
-			m.Extra = v
-			m.Settings = m.Settings.Clone()
-			return nil
-		}
+		return value, nil
 	}
-	return fmt.Errorf("provisioning: %s: cannot be set to a %T by hand", f, value)
+	typed = text.Clean(typed)
+	if typed == "" {
+		if f == FieldEmail || f == FieldGivenName || f == FieldFamilyName {
+			return nil, &EditError{f, "a value: it is required"}
+		}
+		return "", nil
+	}
+	switch f {
+	case FieldEmail, FieldPrivateEmail:
+		own, _, ok := address.Parse(typed)
+		if !ok {
+			return nil, &EditError{f, "an email address such as ana@example.com"}
+		}
+		return own, nil
+	case FieldTimeZone:
+		if zone := timezone.Resolve(timezone.Hints{Default: typed}); zone.Zone != "" {
+			return zone.Zone, nil
+		}
+		return nil, &EditError{f, "a TZ database name such as Europe/Paris"}
+	case FieldLocale:
+		if locale, ok := timezone.ParseLocale(typed); ok {
+			return locale.String(), nil
+		}
+		return nil, &EditError{f, "a locale such as en-US"}
+	}
+	return typed, nil
 }
+
+// Effects returns what a host has to do, beside saving it, about an edit that
+// turned before into after: end access that ended, look at access that was
+// reduced (S37, S41).
+func (l Locks) Effects(before, after Member) []Effect { return accessEffects(&before, &after) }

@@ -81,7 +81,7 @@ func TestLocksSetOnce(t *testing.T) {
 	edited, err := l.Edit(m, provisioning.FieldPhone, " 540.946.4600 ")
 	require.NoError(t, err)
 	require.Equal(t, "540.946.4600", edited.Phone)
-	require.Equal(t, provisioning.Hand, edited.Owners.Of(provisioning.FieldPhone))
+	require.Equal(t, provisioning.OwnerHand, edited.Owners.Of(provisioning.FieldPhone))
 	require.Empty(t, m.Phone, "the member given is left alone")
 
 	_, err = l.Edit(edited, provisioning.FieldPhone, "1")
@@ -94,12 +94,12 @@ func TestLocksSetOnce(t *testing.T) {
 	u := activeUser("u1", "ana@acme.com")
 	u.Phone = "(865) 365-1900"
 	r := resolver(t, okta())
-	synced := r.Resolve(provisioning.Input{Snapshot: allProven(u), Members: []provisioning.Member{edited}}).Actions[0].Member
+	synced := r.Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(u), Members: []provisioning.Member{edited}}).Actions[0].Member
 	require.Equal(t, u.Phone, synced.Phone, "R37")
 	require.Equal(t, provisioning.CodeLockSource, r.Locks().Field(synced, provisioning.FieldPhone).Reason.Code, "R70")
 
 	u.Phone = ""
-	emptied := r.Resolve(provisioning.Input{Snapshot: allProven(u), Members: []provisioning.Member{synced}}).Actions[0].Member
+	emptied := r.Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(u), Members: []provisioning.Member{synced}}).Actions[0].Member
 	require.Equal(t, "(865) 365-1900", emptied.Phone, "S11")
 	require.False(t, r.Locks().Field(emptied, provisioning.FieldPhone).Locked, "empty in the source: one edit")
 
@@ -130,10 +130,22 @@ func TestLocksOfTheManager(t *testing.T) {
 	l, m := locksFor(t, "okta", assignment.Automatic)
 	require.True(t, l.Field(m, provisioning.FieldManager).Locked)
 	m.ManagerID = ""
-	edited, err := l.Edit(m, provisioning.FieldManager, "m-boss")
+	team := map[string]provisioning.Member{"m-boss": {ID: "m-boss"}, "m-other": {ID: "m-other", ManagerID: "m-boss"}, "m-report": {ID: "m-report", ManagerID: m.ID}}
+	lookup := func(id string) (provisioning.Member, bool) { found, ok := team[id]; return found, ok }
+	edited, err := l.EditManager(m, "m-boss", lookup)
 	require.NoError(t, err)
-	_, err = l.Edit(edited, provisioning.FieldManager, "m-other")
+	require.Equal(t, "m-boss", edited.ManagerID)
+	_, err = l.EditManager(edited, "m-other", lookup)
 	require.NoError(t, err, "set by hand, so it may be set again")
+	team[m.ID] = m
+	for _, manager := range []string{m.ID, "m-report", "m-nobody"} { // S37: nobody their own manager, no circle
+		_, err = l.EditManager(m, manager, lookup)
+		var refused *provisioning.EditError
+		require.ErrorAs(t, err, &refused, manager)
+		require.Equal(t, provisioning.FieldManager, refused.Field)
+	}
+	_, err = l.Edit(m, provisioning.FieldManager, m.ID)
+	require.Error(t, err, "without knowing who reports to whom, nobody's manager is set")
 
 	m.ManagerID = "m-boss"
 	manual, _ := locksFor(t, "okta", assignment.Manual)
@@ -184,21 +196,21 @@ func TestEditTypes(t *testing.T) {
 	l, m := locksFor(t, "okta", assignment.Manual)
 	m.ManagerID = ""
 	good := map[provisioning.Field]any{
-		provisioning.FieldActive: false, provisioning.FieldPhone: "1", provisioning.FieldManager: "m2", provisioning.FieldHome: "ws1",
+		provisioning.FieldActive: false, provisioning.FieldPhone: "1", provisioning.FieldHome: "ws1",
 		provisioning.FieldSeats: []string{"b", "a", "b"}, provisioning.FieldCapture: []string{"recording"},
 		provisioning.FieldProfiles: map[string]string{"ws1": "rep"}, provisioning.FieldExtra: map[string]any{"x": true},
 	}
 	for f, value := range good {
 		edited, err := l.Edit(m, f, value)
 		require.NoError(t, err, f)
-		require.Equal(t, provisioning.Hand, edited.Owners.Of(f), f)
+		require.Equal(t, provisioning.OwnerHand, edited.Owners.Of(f), f)
 		for other, wrong := range good {
-			if _, same := value.(string); same && (other == provisioning.FieldPhone || other == provisioning.FieldManager || other == provisioning.FieldHome) || other == f ||
+			if _, same := value.(string); same && (other == provisioning.FieldPhone || other == provisioning.FieldHome) || other == f ||
 				f == provisioning.FieldSeats && other == provisioning.FieldCapture || f == provisioning.FieldCapture && other == provisioning.FieldSeats {
 				continue
 			}
 			_, err := l.Edit(m, f, wrong)
-			assert.ErrorContains(t, err, "cannot be set to a", "%s to %T", f, wrong)
+			assert.ErrorContains(t, err, "another value than a", "%s to %T", f, wrong)
 			var locked *provisioning.LockError
 			assert.False(t, errors.As(err, &locked))
 		}

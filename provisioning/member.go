@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/name"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -56,6 +58,13 @@ type Member struct {
 	AssignmentID string `json:"assignment_id,omitempty"`
 	assignment.Settings
 
+	// Attributes are the values that Config.Attributes carries over from the
+	// directory, by the application's names (S35).
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Subject is the person's subject at the single sign-on, such as an OIDC
+	// "sub". The host keeps it; no plan writes it (S42).
+	Subject string `json:"subject,omitempty"`
+
 	// Owners says of each field whether the source or a hand wrote it last.
 	Owners Owners `json:"owners,omitzero"`
 	// Revision changes with every write. It is the store's: opaque here, and
@@ -77,20 +86,13 @@ func (m Member) LogValue() slog.Value { return slog.StringValue(m.ID) }
 // Clone returns a copy of m that shares no memory with it.
 func (m Member) Clone() Member {
 	m.OtherEmails = slices.Clone(m.OtherEmails)
+	m.Attributes = maps.Clone(m.Attributes)
 	m.Settings = m.Settings.Clone()
 	return m
 }
 
-// fullName returns given and family name with a space between.
-func fullName(given, family string) string {
-	switch {
-	case given == "":
-		return family
-	case family == "":
-		return given
-	}
-	return given + " " + family
-}
+// Name returns the full name, given name first.
+func (m *Member) Name() string { return name.Full(m.GivenName, m.FamilyName) }
 
 // A Revision names one state of a member in its store. It is compared for
 // equality only. In JSON a number is read as its digits.

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/usher-go/usher/sources"
 )
 
 // Memory is a Store that keeps everything in memory: the reference for the
@@ -25,18 +23,29 @@ type Memory struct {
 
 type memoryTenant struct {
 	members  map[string]Member
-	byEmail  memoryIndex[string]      // by address key
-	byRef    memoryIndex[sources.Ref] // managed members by identity
-	done     map[string]string        // action key to member ID
+	byKey    map[MemberKey]map[string]bool // IDs of the members that a key names
+	people   map[string]int                // Counts.Population by connection
+	seats    map[string]int                // Counts.Seats
+	done     map[string]string             // action key to member ID
 	effects  []Effect
-	plans    map[string][]byte // by hash, as JSON
+	plans    map[string]memoryPlan // by hash
+	saved    int                   // how often a plan was saved
 	records  []Record
 	revision int
 	lock     chan struct{} // holds a token while the tenant is free
 }
 
+// A memoryPlan is a saved plan as JSON, which connection it is about everybody
+// of ("" for a part), and when it was saved last, by the count of saves.
+type memoryPlan struct {
+	json       []byte
+	connection string
+	saved      int
+}
+
 var (
 	_ Store     = (*Memory)(nil)
+	_ Finder    = (*Memory)(nil)
 	_ Locker    = (*Memory)(nil)
 	_ Outbox    = (*Memory)(nil)
 	_ PlanStore = (*Memory)(nil)
@@ -48,8 +57,8 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	t := m.tenants[name]
 	if t == nil {
 		t = &memoryTenant{
-			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string][]byte),
-			byEmail: make(memoryIndex[string]), byRef: make(memoryIndex[sources.Ref]), lock: make(chan struct{}, 1),
+			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string]memoryPlan),
+			byKey: make(map[MemberKey]map[string]bool), people: make(map[string]int), seats: make(map[string]int), lock: make(chan struct{}, 1),
 		}
 		t.lock <- struct{}{}
 		if m.tenants == nil {
@@ -68,15 +77,14 @@ func (m *Memory) Put(tenant string, member Member) Member {
 	return m.tenant(tenant).put(member)
 }
 
-// Delete removes a member as the host itself would, with the keys of what was
-// done to it, so that the person can be created again.
+// Delete removes a member as the host itself would. The keys of what was done
+// to it stay, so that no old plan makes it again.
 func (m *Memory) Delete(tenant, memberID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tenant(tenant)
 	t.unindex(memberID)
 	delete(t.members, memberID)
-	maps.DeleteFunc(t.done, func(_, id string) bool { return id == memberID })
 }
 
 // Members implements Store. The members are yielded in the order of their IDs.
@@ -100,7 +108,7 @@ func (m *Memory) Members(ctx context.Context, tenant string) iter.Seq2[Member, e
 // Apply implements Store.
 func (m *Memory) Apply(ctx context.Context, tenant string, actions []Action) ([]Result, error) {
 	results := make([]Result, 0, len(actions))
-	for group := range Groups(actions) {
+	for group := range CommitGroups(actions) {
 		if err := ctx.Err(); err != nil {
 			return results, err
 		}
@@ -119,7 +127,7 @@ func (t *memoryTenant) apply(group []Action, actor string) []Result {
 		a := &group[i]
 		results[i] = Result{Key: a.Key, Kind: a.Kind, MemberID: a.Member.ID}
 		if _, results[i].Repeated = t.done[a.Key]; !results[i].Repeated {
-			failure = cmp.Or(failure, t.check(a))
+			failure = cmp.Or(failure, t.check(a), t.checkNeeds(a, group))
 		}
 	}
 	failure = cmp.Or(failure, t.checkUnique(group, results))
@@ -141,6 +149,16 @@ func (t *memoryTenant) check(a *Action) error {
 	if exists == (a.Kind == KindCreate) || member.Revision != a.Revision {
 		return fmt.Errorf("%s %s: %w", a.Kind, a.Member.ID, ErrStale)
 	}
+	return a.Check(&member)
+}
+
+// checkNeeds tells whether what an action needs is done, or is done with it.
+func (t *memoryTenant) checkNeeds(a *Action, group []Action) error {
+	for _, key := range a.Needs {
+		if _, done := t.done[key]; !done && !slices.ContainsFunc(group, func(b Action) bool { return b.Key == key }) {
+			return fmt.Errorf("%s %s: %w", a.Kind, a.Member.ID, ErrNeeds)
+		}
+	}
 	return nil
 }
 
@@ -153,15 +171,17 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 			after[group[i].Member.ID] = &group[i].Member
 		}
 	}
-	emails, refs := make(map[string]bool), make(map[sources.Ref]bool)
+	taken := make(map[MemberKey]bool)
 	for id, member := range after {
-		email, ref := memoryKeys(member)
-		if email != "" && emails[email] || ref != (sources.Ref{}) && refs[ref] {
-			return fmt.Errorf("%s: %w", id, ErrConflict)
-		}
-		emails[email], refs[ref] = true, true
-		for _, holders := range []map[string]bool{t.byEmail[email], t.byRef[ref]} {
-			for other := range holders {
+		for _, key := range member.Keys() {
+			if key.By != MemberByEmail && key.By != MemberByExternalID {
+				continue
+			}
+			if taken[key] {
+				return fmt.Errorf("%s: %w", id, ErrConflict)
+			}
+			taken[key] = true
+			for other := range t.byKey[key] {
 				if other != id && after[other] == nil {
 					return fmt.Errorf("%s: member %s has it: %w", id, other, ErrConflict)
 				}
@@ -174,7 +194,7 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 // do writes one action with everything that belongs to it.
 func (t *memoryTenant) do(a *Action, actor string) {
 	member := a.Member.Clone()
-	member.Protected = t.members[member.ID].Protected
+	member.Protected, member.Subject = t.members[member.ID].Protected, t.members[member.ID].Subject
 	t.put(member)
 	t.done[a.Key] = member.ID
 	t.effects = append(t.effects, a.Effects...)
@@ -190,42 +210,68 @@ func (t *memoryTenant) put(member Member) Member {
 	member = member.Clone()
 	member.Revision = Revision(strconv.Itoa(t.revision))
 	t.members[member.ID] = member
-	email, ref := memoryKeys(&member)
-	t.byEmail.add(email, member.ID)
-	t.byRef.add(ref, member.ID)
+	for _, key := range member.Keys() {
+		if t.byKey[key] == nil {
+			t.byKey[key] = make(map[string]bool)
+		}
+		t.byKey[key][member.ID] = true
+	}
+	t.count(&member, 1)
 	return member.Clone()
 }
 
+// unindex takes a member out of the indexes and counters.
 func (t *memoryTenant) unindex(memberID string) {
-	if member, ok := t.members[memberID]; ok {
-		email, ref := memoryKeys(&member)
-		delete(t.byEmail[email], memberID)
-		delete(t.byRef[ref], memberID)
-	}
-}
-
-// memoryKeys returns what no other member may have: the primary email, and the
-// identity if a directory owns the member. What there is none of is zero.
-func memoryKeys(m *Member) (email string, ref sources.Ref) {
-	if m.Managed {
-		ref = m.Ref()
-	}
-	return addressKey(m.Email), ref
-}
-
-// A memoryIndex holds the IDs of the members who have something. Nobody is
-// held to have the zero key.
-type memoryIndex[K comparable] map[K]map[string]bool
-
-func (x memoryIndex[K]) add(key K, memberID string) {
-	var none K
-	if key == none {
+	member, ok := t.members[memberID]
+	if !ok {
 		return
 	}
-	if x[key] == nil {
-		x[key] = make(map[string]bool)
+	for _, key := range member.Keys() {
+		if delete(t.byKey[key], memberID); len(t.byKey[key]) == 0 {
+			delete(t.byKey, key)
+		}
 	}
-	x[key][memberID] = true
+	t.count(&member, -1)
+}
+
+// count adds what a member counts, times n.
+func (t *memoryTenant) count(member *Member, n int) {
+	counted := member.Counted(member.Connection)
+	t.people[member.Connection] += n * counted.Population
+	for seat := range counted.Seats {
+		if t.seats[seat] += n; t.seats[seat] == 0 {
+			delete(t.seats, seat)
+		}
+	}
+}
+
+// FindMembers implements Finder.
+func (m *Memory) FindMembers(ctx context.Context, tenant string, keys []MemberKey, limit int) ([]Member, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	var found []Member
+	seen := make(map[string]bool)
+	for _, key := range keys {
+		for id := range t.byKey[key] {
+			if len(found) == limit {
+				break
+			}
+			if !seen[id] {
+				seen[id] = true
+				found = append(found, t.members[id].Clone())
+			}
+		}
+	}
+	return found, ctx.Err()
+}
+
+// Count implements Finder.
+func (m *Memory) Count(ctx context.Context, tenant, connection string) (Counts, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats)}, ctx.Err()
 }
 
 // Lock implements Locker. Its holder cannot die without the store.
@@ -272,19 +318,42 @@ func (m *Memory) SavePlan(_ context.Context, tenant string, p *Plan) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tenant(tenant).plans[p.Hash] = stored.Bytes()
+	t := m.tenant(tenant)
+	t.saved++
+	saved := memoryPlan{json: stored.Bytes(), saved: t.saved}
+	if p.About == nil {
+		saved.connection = p.Connection
+	}
+	t.plans[p.Hash] = saved
 	return nil
 }
 
 // Plan implements PlanStore.
 func (m *Memory) Plan(_ context.Context, tenant, hash string) (*Plan, error) {
 	m.mu.Lock()
-	stored := m.tenant(tenant).plans[hash]
+	stored := m.tenant(tenant).plans[hash].json
 	m.mu.Unlock()
 	if stored != nil {
 		return ReadPlan(stored)
 	}
 	return nil, fmt.Errorf("%w: %.12s", ErrNoPlan, hash)
+}
+
+// Superseded implements PlanStore.
+func (m *Memory) Superseded(_ context.Context, tenant, hash string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	plans := m.tenant(tenant).plans
+	plan := plans[hash]
+	if plan.connection == "" {
+		return false, nil
+	}
+	for _, other := range plans {
+		if other.connection == plan.connection && other.saved > plan.saved {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Audit implements AuditLog.

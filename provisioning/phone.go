@@ -1,58 +1,19 @@
 package provisioning
 
-import "strings"
+import "github.com/usher-go/usher/internal/extension"
 
 // splitExtension is the PhoneNormalizer of a config that has none: it takes an
-// extension in one of the six forms of R64 off the end of a number, and keeps
-// the number as given. The extension of its own field wins (R65).
+// extension in one of the forms of R64, or another one in use, off the end of a
+// number, and keeps the number as given. The extension of its own field wins
+// (R65).
 func splitExtension(number, field, _ string) (string, string, []string) {
-	rest, extension := cutExtension(number)
+	rest, own := extension.Cut(number)
+	field = extension.Digits(field)
 	switch {
-	case extension == "":
+	case own == "":
 		return number, field, nil
-	case field == "" || field == extension:
-		return rest, extension, nil
+	case field == "" || field == own:
+		return rest, own, nil
 	}
-	return rest, field, []string{"phone.ext_field_wins"}
-}
-
-// cutExtension divides a number into itself and the digits of its extension,
-// which stands at the end, behind "ext", "ext." or "x" in any case, with or
-// without spaces. What has none, or is no number, comes back whole.
-func cutExtension(number string) (rest, extension string) {
-	const minDigits, maxExtension = 7, 10
-	s := strings.TrimRight(number, " \t")
-	start := len(s)
-	for start > 0 && '0' <= s[start-1] && s[start-1] <= '9' {
-		start--
-	}
-	extension = s[start:]
-	rest, marked := cutExtensionMark(strings.TrimRight(s[:start], " \t"))
-	if !marked || extension == "" || len(extension) > maxExtension {
-		return number, ""
-	}
-	rest = strings.TrimRight(rest, " \t,;")
-	digits := 0
-	for i := range len(rest) {
-		switch c := rest[i]; {
-		case '0' <= c && c <= '9':
-			digits++
-		case strings.IndexByte("+()-./ \t", c) < 0:
-			return number, ""
-		}
-	}
-	if digits < minDigits {
-		return number, ""
-	}
-	return rest, extension
-}
-
-// cutExtensionMark cuts the word that announces an extension off the end.
-func cutExtensionMark(s string) (rest string, ok bool) {
-	for _, mark := range [...]string{"ext.", "ext", "x"} {
-		if n := len(s) - len(mark); n >= 0 && strings.EqualFold(s[n:], mark) {
-			return s[:n], true
-		}
-	}
-	return s, false
+	return rest, field, []string{string(CodePhoneFieldWins)}
 }

@@ -5,7 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
+	"reflect"
 	"slices"
+
+	"github.com/usher-go/usher/internal/set"
 )
 
 // PlanFormat is the number in the field "format" of a plan's JSON. It changes
@@ -17,10 +21,15 @@ const PlanFormat = 1
 // clocks: it can be stored, shown, compared, approved, and applied later by
 // another process exactly as it was shown.
 type Plan struct {
-	Format         int    `json:"format"`
+	Format int `json:"format"`
+	// Tenant is whose plan it is; it is applied to no other (S45).
+	Tenant         string `json:"tenant,omitempty"`
 	Source         string `json:"source"`
 	Connection     string `json:"connection"`
 	ConfigRevision string `json:"config_revision,omitempty"`
+	// About holds the external IDs of the people whom a part is about, sorted.
+	// Nil: the plan is about everybody.
+	About []string `json:"about,omitempty"`
 	// Actions are what Apply does, in this order: releases before grants.
 	Actions []Action `json:"actions"`
 	// Held are actions that are not done: some wait for an approval of their
@@ -36,9 +45,12 @@ type Plan struct {
 	// Unchanged counts the managed members of the connection whom no action
 	// and no held action names.
 	Unchanged int `json:"unchanged"`
-	// Hash is SHA-256 over the canonical JSON of everything above. An approval
-	// names it.
+	// Hash is SHA-256 over the canonical JSON of everything above.
 	Hash string `json:"hash"`
+
+	// world is what the plan was made of, for the stories of those whom it
+	// leaves alone. A plan that was read has none.
+	world *chart
 }
 
 // An Action is one change to one member. It is applied whole or not at all.
@@ -49,11 +61,14 @@ type Action struct {
 	// With, if set, is shared by actions that must commit together, such as
 	// those of two people who swap addresses (S2).
 	With string `json:"with,omitempty"`
+	// Needs holds the keys of actions that give back the seats which this one
+	// grants. It is refused unless each is done (S28).
+	Needs []string `json:"needs,omitempty"`
 	// Revision is the member's from which the action was planned; a store
 	// refuses it on another (S28). "" for a create.
 	Revision Revision `json:"revision,omitempty"`
-	// Changes are in the order of the fields: those whose value changes or, if
-	// no value does, those that only get another owner.
+	// Changes are every field whose value or owner changes, in the order of the
+	// fields; for a create, from an empty member (S45).
 	Changes []Change `json:"changes"`
 	Effects []Effect `json:"effects,omitempty"`
 	Reasons []Reason `json:"reasons"`
@@ -107,22 +122,35 @@ type Change struct {
 	Owner Owner `json:"owner"`
 }
 
+// IsValue reports whether the value changes, and not the owner alone.
+func (c *Change) IsValue() bool { return !reflect.DeepEqual(c.Old, c.New) }
+
 // An Effect is something to do beside writing the member, after the action has
 // committed. It carries the action's key, so that a resumed run repeats none.
 type Effect struct {
 	Kind EffectKind `json:"kind"`
 	Key  string     `json:"key"`
-	// To is the ID of the member to be told, About of the one it is about.
-	To    string `json:"to"`
+	// To is the ID of the member to be told, if anybody is; About of the one it
+	// is about.
+	To    string `json:"to,omitempty"`
 	About string `json:"about"`
 }
 
 // An EffectKind is a kind of effect.
 type EffectKind string
 
-// NotifyManager asks to mail the direct manager of a person who was created
-// (R128).
-const NotifyManager EffectKind = "notify_manager"
+// The kinds of effects.
+const (
+	// NotifyManager asks to mail the direct manager of a person who was created
+	// (R128).
+	NotifyManager EffectKind = "notify_manager"
+	// AccessEnded asks to end sessions, tokens and API keys of a person who may
+	// not sign in any more (S41).
+	AccessEnded EffectKind = "access_ended"
+	// AccessReduced asks to look at sessions and tokens of a person who lost a
+	// seat, a profile or capture (S41).
+	AccessReduced EffectKind = "access_reduced"
+)
 
 // A Held is an action that is not done for now.
 type Held struct {
@@ -153,6 +181,22 @@ type Finding struct {
 
 // Empty reports whether there is nothing to do and nothing to approve.
 func (p *Plan) Empty() bool { return len(p.Actions) == 0 && len(p.Held) == 0 }
+
+// all yields every action, also those that are held.
+func (p *Plan) all() iter.Seq[*Action] {
+	return func(yield func(*Action) bool) {
+		for i := range p.Actions {
+			if !yield(&p.Actions[i]) {
+				return
+			}
+		}
+		for i := range p.Held {
+			if !yield(&p.Held[i].Action) {
+				return
+			}
+		}
+	}
+}
 
 // Count returns how many actions are of the given kind.
 func (p *Plan) Count(k Kind) int {
@@ -185,8 +229,12 @@ func (a *Action) phase() int {
 	case KindCreate:
 		return 2
 	}
-	for _, c := range a.Changes {
-		if c.Field == FieldEmail && a.Kind == KindUpdate || c.Field == FieldSeats && losesSeat(c) {
+	for i := range a.Changes {
+		c := &a.Changes[i]
+		if c.Field == FieldActive && c.New == true {
+			return 2 // who was out holds no seat, and gives up no address
+		}
+		if c.IsValue() && (c.Field == FieldEmail && a.Kind == KindUpdate || c.Field == FieldSeats && c.losesSeat()) {
 			return 1
 		}
 	}
@@ -198,25 +246,7 @@ func (a *Action) phase() int {
 
 // losesSeat reports whether a change of the seats gives one back. The values
 // may have been read from JSON.
-func losesSeat(c Change) bool {
-	after := texts(c.New)
-	return slices.ContainsFunc(texts(c.Old), func(seat string) bool { return !slices.Contains(after, seat) })
-}
-
-// texts returns a value that is a set as the texts in it.
-func texts(value any) []string {
-	switch v := value.(type) {
-	case []string:
-		return v
-	case []any:
-		set := make([]string, len(v))
-		for i := range v {
-			set[i] = fmt.Sprint(v[i])
-		}
-		return set
-	}
-	return nil
-}
+func (c *Change) losesSeat() bool { return len(set.Without(setOf(c.Old), setOf(c.New))) > 0 }
 
 // sort brings everything into the canonical order, which depends on nothing
 // but what the plan says.

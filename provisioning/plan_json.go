@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,31 +13,107 @@ import (
 )
 
 // seal writes the hash over everything else into the plan.
-func (p *Plan) seal() {
-	p.Hash = p.digest()
-}
+func (p *Plan) seal() { p.Hash = p.digest() }
 
 // digest returns the hash that the plan should carry.
 func (p *Plan) digest() string {
 	content := *p
 	content.Hash = ""
 	sum := sha256.New()
-	if err := content.encode(sum); err != nil {
-		return "" // a value that JSON cannot express; nothing is ever approved under an empty hash
+	if err := content.WriteJSON(sum); err != nil {
+		return "" // a value that JSON cannot express; nothing is ever applied under an empty hash
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// encode writes the canonical form: fields in the order of the types, map keys
-// sorted, no white space, no HTML escapes, and a newline at the end.
-func (p *Plan) encode(w io.Writer) error {
-	encoder := json.NewEncoder(w)
+// hashJSON returns the hash over the canonical JSON of a value, "" for one that
+// JSON cannot express.
+func hashJSON(value any) string {
+	sum := sha256.New()
+	encoder := json.NewEncoder(sum)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(p)
+	if err := encoder.Encode(value); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// WriteJSON writes the plan's canonical JSON: the same plan, the same bytes.
-func (p *Plan) WriteJSON(w io.Writer) error { return p.encode(w) }
+// WriteJSON writes the plan's canonical JSON: fields in the order of the types,
+// map keys sorted, no white space, no HTML escapes, and a newline at the end.
+// The same plan gives the same bytes. It holds one action in memory at a time.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	out := jsonWriter{out: bufio.NewWriterSize(w, 32<<10)}
+	out.encoder = json.NewEncoder(&out.element)
+	out.encoder.SetEscapeHTML(false)
+	out.object("format", p.Format)
+	out.field("tenant", p.Tenant, p.Tenant == "")
+	out.field("source", p.Source, false)
+	out.field("connection", p.Connection, false)
+	out.field("config_revision", p.ConfigRevision, p.ConfigRevision == "")
+	out.field("about", p.About, len(p.About) == 0)
+	writeList(&out, "actions", p.Actions, false)
+	writeList(&out, "held", p.Held, len(p.Held) == 0)
+	writeList(&out, "skipped", p.Skipped, len(p.Skipped) == 0)
+	writeList(&out, "findings", p.Findings, len(p.Findings) == 0)
+	writeList(&out, "breakers", p.Breakers, len(p.Breakers) == 0)
+	out.field("unchanged", p.Unchanged, false)
+	out.field("hash", p.Hash, false)
+	out.text("}\n")
+	if out.err == nil {
+		out.err = out.out.Flush()
+	}
+	return out.err
+}
+
+// A jsonWriter writes an object field by field. It keeps the first error.
+type jsonWriter struct {
+	out     *bufio.Writer
+	element bytes.Buffer
+	encoder *json.Encoder
+	err     error
+}
+
+func (w *jsonWriter) text(s string) {
+	if w.err == nil {
+		_, w.err = w.out.WriteString(s)
+	}
+}
+
+func (w *jsonWriter) value(v any) {
+	w.element.Reset()
+	if w.err == nil {
+		w.err = w.encoder.Encode(v)
+	}
+	if w.err == nil {
+		_, w.err = w.out.Write(bytes.TrimSuffix(w.element.Bytes(), []byte("\n")))
+	}
+}
+
+func (w *jsonWriter) object(name string, v any) {
+	w.text(`{"` + name + `":`)
+	w.value(v)
+}
+
+func (w *jsonWriter) field(name string, v any, omit bool) {
+	if !omit {
+		w.text(`,"` + name + `":`)
+		w.value(v)
+	}
+}
+
+func writeList[T any](w *jsonWriter, name string, list []T, omit bool) {
+	if omit {
+		return
+	}
+	w.text(`,"` + name + `":[`)
+	for i := range list {
+		if i > 0 {
+			w.text(",")
+		}
+		w.value(&list[i])
+	}
+	w.text("]")
+}
 
 // ReadPlan reads a plan's JSON. It refuses unknown fields, another format, and
 // a plan whose hash is not that of its content: what was stored to be approved

@@ -6,42 +6,49 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/usher-go/usher/internal/set"
+	"github.com/usher-go/usher/internal/text"
 )
 
 // String prints the plan for people: a line of sums, then one line a person,
 // sigil first: + comes in, ~ changes, - leaves, ! needs somebody, . is left
-// out. The reason codes stand behind #, without those of the ordinary case; all
-// of them are in Explain and in the JSON.
+// out. Every value that an action grants or takes is in its line (L10). The
+// reason codes stand behind #, without those of the ordinary case; all of them
+// are in Explain and in the JSON.
 func (p *Plan) String() string {
 	t := table{}
 	for i := range p.Actions {
 		a := &p.Actions[i]
-		t.row(a.Kind.sigil(), a.Member.Email, a.describe(), codes(a.Reasons))
+		t.row(a.Kind.sigil(), a.who(), a.describe(), codes(a.Reasons))
 	}
 	for i := range p.Held {
 		h := &p.Held[i]
-		t.row("!", h.Action.Member.Email, "held: "+h.Action.describe(), codes(append(h.Reasons[:len(h.Reasons):len(h.Reasons)], h.Action.Reasons...)))
+		t.row("!", h.Action.who(), "held: "+h.Action.describe(), codes(slices.Concat(h.Reasons, h.Action.Reasons)))
 	}
 	for i := range p.Findings {
 		f := &p.Findings[i]
-		t.row("!", f.who(), f.Reason.Text(), f.Reason.Code.text())
+		t.row("!", f.who(), f.Reason.Text(), f.Reason.Code.line())
 	}
 	for i := range p.Skipped {
 		s := &p.Skipped[i]
-		t.row(".", cmp.Or(s.Email, s.Name, s.ExternalID), "skipped", codes(s.Reasons))
+		t.row(".", s.who(), "skipped", codes(s.Reasons))
 	}
-	return p.summary() + t.String()
+	return p.sums() + t.String()
 }
 
-// summary is the head of the text: what the plan is for, and how much of what.
-func (p *Plan) summary() string {
+// sums is the head of the text: what the plan is for, and how much of what.
+func (p *Plan) sums() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "plan for %s", p.Source)
 	if p.Connection != p.Source {
-		fmt.Fprintf(&b, " %s", quoteUnprintable(p.Connection))
+		fmt.Fprintf(&b, " %s", text.Line(p.Connection))
 	}
 	if p.ConfigRevision != "" {
-		fmt.Fprintf(&b, ", config %s", quoteUnprintable(p.ConfigRevision))
+		fmt.Fprintf(&b, ", config %s", text.Line(p.ConfigRevision))
+	}
+	if p.About != nil {
+		fmt.Fprintf(&b, ", about %d", len(p.About))
 	}
 	b.WriteString(":")
 	separator := " "
@@ -63,10 +70,18 @@ func (p *Plan) summary() string {
 		}
 	}
 	b.WriteString("\n")
-	for _, breaker := range p.Breakers {
-		fmt.Fprintf(&b, "breaker %s: %d of %d people; %s\n", breaker.Class, breaker.Count, breaker.Population, breaker.Limit)
+	for i := range p.Breakers {
+		b.WriteString(p.Breakers[i].line() + "\n")
 	}
 	return b.String()
+}
+
+// line says how a class stood against its limit.
+func (b *Breaker) line() string {
+	if b.Class == ClassIdentity {
+		return fmt.Sprintf("breaker identity: %d to be told apart from former members", b.Count)
+	}
+	return fmt.Sprintf("breaker %s: %d of %d people; %s", b.Class, b.Count, b.Population, b.Limit)
 }
 
 // String says when the limit trips.
@@ -94,73 +109,113 @@ func (k Kind) sigil() string {
 	return "+"
 }
 
-// describe says in a few words what an action does.
-func (a *Action) describe() string {
-	switch a.Kind {
-	case KindDeactivate:
-		return "deactivate"
-	case KindUpdate:
-		return strings.Join(a.describeChanges(), ", ")
-	}
-	m := &a.Member
-	text := a.Kind.String()
-	if m.AssignmentID != "" {
-		text += " in " + quoteUnprintable(m.AssignmentID)
-	}
-	if len(m.Seats) > 0 {
-		text += " with " + showValue(m.Seats)
-	}
-	if manager := a.manager(); manager != "" {
-		text += ", under " + manager
-	}
-	if m.TimeZone != "" {
-		text += ", " + quoteUnprintable(m.TimeZone)
-	}
-	return text
+func (a *Action) who() string {
+	return cmp.Or(a.Member.Email, a.Member.Name(), a.Member.ExternalID, a.Member.ID)
 }
 
-// manager returns the name of the manager under whom the action places the
-// member, or "".
-func (a *Action) manager() string {
-	for _, r := range a.Reasons {
-		if r.Code == CodeManagerSet {
-			return quoteUnprintable(r.Facts["manager"])
+func (f *Finding) who() string {
+	return cmp.Or(f.Email, f.Name, f.ExternalID, f.MemberID, "everybody")
+}
+
+func (s *Skip) who() string { return cmp.Or(s.Email, s.Name, s.ExternalID) }
+
+// describe says in a line what an action does: every value that it grants or
+// takes, and every other one that changes for somebody who is in already.
+func (a *Action) describe() string {
+	head := a.Kind.String()
+	switch a.Kind {
+	case KindUpdate:
+		head = ""
+	case KindDeactivate:
+	case KindCreate:
+		head += " " + text.Line(a.Member.Name())
+		fallthrough
+	default:
+		if a.Member.AssignmentID != "" {
+			head += " in " + text.Line(a.Member.AssignmentID)
 		}
 	}
-	return ""
+	parts := a.describeChanges()
+	if a.Kind == KindCreate && a.Member.TimeZone != "" {
+		parts = append(parts, text.Line(a.Member.TimeZone))
+	}
+	if head != "" {
+		parts = slices.Insert(parts, 0, head)
+	}
+	return strings.Join(parts, ", ")
 }
 
+// describeChanges says what changes, field by field. What the kind of the
+// action says already is left out.
 func (a *Action) describeChanges() []string {
 	var parts []string
-	for _, c := range a.Changes {
-		switch old, now := showValue(c.Old), showValue(c.New); {
-		case old == now:
-			parts = append(parts, fmt.Sprintf("%s now owned by %s", c.Field, c.Owner))
+	for i := range a.Changes {
+		c := &a.Changes[i]
+		at, inTable := fieldPositions[c.Field]
+		switch {
+		case !c.IsValue():
+		case a.Kind == KindCreate && inTable && !createFields.has(at), a.Kind != KindUpdate && inTable && impliedFields.has(at):
 		case c.Field == FieldManager:
-			parts = append(parts, "manager "+cmp.Or(a.manager(), now))
+			parts = append(parts, a.describeManager(c))
 		default:
-			parts = append(parts, fmt.Sprintf("%s %s -> %s", c.Field, old, now))
+			parts = append(parts, c.describe())
+		}
+	}
+	if len(parts) == 0 && a.Kind == KindUpdate {
+		for _, c := range a.Changes {
+			parts = append(parts, fmt.Sprintf("%s now owned by %s", c.Field, c.Owner))
 		}
 	}
 	return parts
 }
 
-// showValue prints a value of a Change, whether it comes from a resolver or
-// was read from JSON.
-func showValue(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "none"
-	case string:
-		return quoteUnprintable(v)
-	case []string, []any:
-		return quoteUnprintable(strings.Join(texts(v), "+"))
+var (
+	// createFields are shown by name of somebody who is created.
+	createFields = settingFields | fields(atManager)
+	// impliedFields change with every action that brings somebody in or out.
+	impliedFields = fields(atConnection, atExternalID, atManaged, atActive, atAssignment)
+)
+
+// describe says what changes in one field: of sets what is added and taken.
+func (c *Change) describe() string {
+	name := strings.TrimPrefix(c.Field.String(), attributePrefix)
+	switch old, now := setOf(c.Old), setOf(c.New); {
+	case c.Old == nil && c.New != nil:
+		return name + " " + showValue(c.New)
+	case old != nil || now != nil:
+		var parts []string
+		for _, added := range set.Without(now, old) {
+			parts = append(parts, "+"+text.Line(added))
+		}
+		for _, taken := range set.Without(old, now) {
+			parts = append(parts, "-"+text.Line(taken))
+		}
+		return name + " " + strings.Join(parts, " ")
 	}
-	return quoteUnprintable(strings.TrimPrefix(fmt.Sprint(v), "map"))
+	return fmt.Sprintf("%s %s -> %s", name, showValue(c.Old), showValue(c.New))
 }
 
-func (f *Finding) who() string {
-	return cmp.Or(f.Email, f.Name, f.ExternalID, f.MemberID, "everybody")
+// setOf returns a value that is a set of names, read from JSON or not, or nil.
+func setOf(value any) []string {
+	var m Member
+	if fieldTable[atSeats].value.set(&m, value) {
+		return m.Seats
+	}
+	return nil
+}
+
+// describeManager names the manager before and after.
+func (a *Action) describeManager(c *Change) string {
+	manager, former := showValue(c.New), showValue(c.Old)
+	for _, r := range a.Reasons {
+		if r.Code == CodeManagerSet {
+			manager, former = text.Line(cmp.Or(r.Facts["manager"], manager)), text.Line(cmp.Or(r.Facts["former"], former))
+		}
+	}
+	if c.Old == nil {
+		return "under " + manager
+	}
+	return "manager " + former + " -> " + manager
 }
 
 // codes lists the codes of reasons, each once, without those of the ordinary
@@ -168,7 +223,7 @@ func (f *Finding) who() string {
 func codes(reasons []Reason) string {
 	var words, ordinary []string
 	for _, r := range reasons {
-		word := r.Code.text()
+		word := r.Code.line()
 		switch {
 		case slices.Contains(words, word) || slices.Contains(ordinary, word):
 		case r.ordinary():
@@ -197,7 +252,7 @@ func (r Reason) ordinary() bool {
 type table struct{ rows [][4]string }
 
 func (t *table) row(sigil, who, what, why string) {
-	t.rows = append(t.rows, [4]string{sigil, quoteUnprintable(who), what, why})
+	t.rows = append(t.rows, [4]string{sigil, text.Line(who), what, why})
 }
 
 // String prints the rows. A cell past its column's bound pushes the rest to
@@ -220,65 +275,6 @@ func (t *table) String() string {
 	return b.String()
 }
 
-func pad(text string, width int) string {
-	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
-}
-
-// Explain tells one person's story in this plan: everything it does, holds,
-// skips or found about them, each with the sentence behind the code. The
-// person is named by email, by ID in the directory, by member ID, or by full
-// name; letters' case does not matter.
-func (p *Plan) Explain(who string) string {
-	who = trimmed(who)
-	is := func(names ...string) bool {
-		for _, name := range names {
-			if name != "" && strings.EqualFold(name, who) {
-				return true
-			}
-		}
-		return false
-	}
-	isMember := func(m *Member) bool {
-		return is(m.Email, m.ExternalID, m.ID, fullName(m.GivenName, m.FamilyName))
-	}
-	var b strings.Builder
-	var told []string
-	explain := func(head string, reasons []Reason) {
-		b.WriteString(quoteUnprintable(head) + "\n")
-		for _, r := range reasons {
-			fmt.Fprintf(&b, "    %s  [%s]\n", r.Text(), r.Code.text())
-			told = append(told, r.String())
-		}
-	}
-	for i := range p.Actions {
-		a := &p.Actions[i]
-		if isMember(&a.Member) {
-			explain(a.Kind.sigil()+" "+a.Member.Email+": "+a.describe(), a.Reasons)
-			for _, e := range a.Effects {
-				fmt.Fprintf(&b, "    then: %s %s\n", e.Kind, quoteUnprintable(e.To))
-			}
-		}
-	}
-	for i := range p.Held {
-		h := &p.Held[i]
-		if isMember(&h.Action.Member) {
-			explain("! "+h.Action.Member.Email+": held: "+h.Action.describe(), append(h.Reasons[:len(h.Reasons):len(h.Reasons)], h.Action.Reasons...))
-		}
-	}
-	for i := range p.Skipped {
-		s := &p.Skipped[i]
-		if is(s.Email, s.ExternalID, s.Name) {
-			explain(". "+cmp.Or(s.Email, s.Name, s.ExternalID)+": skipped", s.Reasons)
-		}
-	}
-	for i := range p.Findings {
-		f := &p.Findings[i]
-		if is(f.Email, f.ExternalID, f.MemberID, f.Name) && !slices.Contains(told, f.Reason.String()) {
-			explain("! "+f.who()+": to be looked at", []Reason{f.Reason})
-		}
-	}
-	if b.Len() == 0 {
-		return fmt.Sprintf("%s: nothing to do, and nothing to tell\n", quoteUnprintable(who))
-	}
-	return b.String()
+func pad(cell string, width int) string {
+	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(cell)))
 }

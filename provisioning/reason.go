@@ -5,7 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/usher-go/usher/internal/text"
 )
 
 // A Code is a stable name for a reason: lower-case words joined by
@@ -29,6 +30,7 @@ const (
 	CodeEmailCollision   Code = "email.converted_collision"
 	CodeInconsistentUser Code = "snapshot.inconsistent_user" // one id, two different people (S5)
 	CodeMissingID        Code = "snapshot.missing_id"        // nobody can be linked to no id (S1)
+	CodeMalformedID      Code = "snapshot.malformed_id"      // an id that no database keeps
 	CodeDuplicateLink    Code = "match.duplicate_link"       // two members claim one id
 	CodeOtherConnection  Code = "snapshot.other_connection"  // not the config's directory
 
@@ -39,8 +41,9 @@ const (
 	CodeIneligibleDomain   Code = "ineligible.domain"   // R40 to R43
 	CodeDomainConverted    Code = "domain.converted"    // R44
 	CodeGrandfathered      Code = "domain.grandfathered"
-	CodeScopeUnmatched     Code = "scope.unmatched" // matches no filter (S17)
-	CodeScopeAbsent        Code = "scope.absent"    // not listed by a complete snapshot
+	CodeAddressKept        Code = "domain.address_kept" // the source's address is of another domain, and is not taken over
+	CodeScopeUnmatched     Code = "scope.unmatched"     // matches no filter (S17)
+	CodeScopeAbsent        Code = "scope.absent"        // not listed by a complete snapshot
 
 	// What the source says.
 	CodeSourceActive      Code = "source.active"
@@ -49,17 +52,19 @@ const (
 	CodeSourceStatus      Code = "source.status_unknown" // the source gave no status
 	CodeRequiredMissing   Code = "source.required_missing"
 	CodeEmptyNotValue     Code = "source.empty_not_a_value"
-	CodeSourceValue       Code = "source.value"   // a field follows the source (R12)
-	CodeLocaleUnknown     Code = "locale.unknown" // not the form of a locale; the default is used
+	CodeSourceValue       Code = "source.value"    // a field follows the source (R12)
+	CodeUnmapped          Code = "source.unmapped" // the config maps the attribute no longer (S35)
+	CodeLocaleUnknown     Code = "locale.unknown"  // not the form of a locale; the default is used
 	CodeAbsenceIncomplete Code = "absence.snapshot_incomplete"
-	CodeGroupsIncomplete  Code = "groups.snapshot_incomplete"
-	CodeUnknownGroup      Code = "groups.unknown" // S21
+	CodeEvidence          Code = "evidence.incomplete" // what decides is missing (S44)
+	CodeUnknownGroup      Code = "groups.unknown"      // S21
 
 	// What holds.
 	CodeKeepActive      Code = "keep_active.access_risk"
 	CodeProtected       Code = "protected.member"
 	CodeRemovedByHand   Code = "active.removed_by_hand" // an admin deactivated the member (R35)
 	CodePlanChanged     Code = "approval.plan_changed"
+	CodeSuperseded      Code = "plan.superseded"
 	codeBreakerPrefix        = "breaker."
 	codeSeatMissing          = "seat.missing:"
 	CodeSeatExhausted   Code = "seat.pool_exhausted"
@@ -78,6 +83,10 @@ const (
 	CodeIgnored         Code = "hierarchy.ignored"
 	CodeManagerUnproven Code = "hierarchy.snapshot_incomplete"
 
+	// Phone numbers, beside what a PhoneNormalizer reports.
+	CodePhoneUnparsed  Code = "phone.unparsed"
+	CodePhoneFieldWins Code = "phone.ext_field_wins"
+
 	// Locks.
 	CodeLockSource       Code = "lock.source_owned"
 	CodeLockSetOnce      Code = "lock.set_once_used"
@@ -93,20 +102,22 @@ type Reason struct {
 	Facts map[string]string `json:"facts,omitempty"`
 }
 
-// text is the code as it may be printed: the name of a seat is the host's.
-func (c Code) text() string { return quoteUnprintable(string(c)) }
+// line is the code as it may be printed: the name of a seat is the host's.
+func (c Code) line() string { return text.Line(string(c)) }
 
-// because makes a reason; facts are name and value in turn.
+// because makes a reason; facts are name and value in turn. What no database
+// keeps is left out of them.
 func because(code Code, facts ...string) Reason {
 	r := Reason{Code: code}
 	for i := 0; i+1 < len(facts); i += 2 {
-		if facts[i+1] == "" {
+		value := text.Clean(facts[i+1])
+		if value == "" {
 			continue
 		}
 		if r.Facts == nil {
 			r.Facts = make(map[string]string, len(facts)/2)
 		}
-		r.Facts[facts[i]] = facts[i+1]
+		r.Facts[facts[i]] = value
 	}
 	return r
 }
@@ -115,13 +126,13 @@ func because(code Code, facts ...string) Reason {
 // Sales)".
 func (r Reason) String() string {
 	if len(r.Facts) == 0 {
-		return r.Code.text()
+		return r.Code.line()
 	}
 	var b strings.Builder
-	b.WriteString(r.Code.text())
+	b.WriteString(r.Code.line())
 	separator := " ("
 	for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
-		fmt.Fprintf(&b, "%s%s: %s", separator, name, quoteUnprintable(r.Facts[name]))
+		fmt.Fprintf(&b, "%s%s: %s", separator, name, text.Line(r.Facts[name]))
 		separator = ", "
 	}
 	b.WriteString(")")
@@ -133,38 +144,37 @@ func (r Reason) String() string {
 func (r Reason) Text() string {
 	code := string(r.Code)
 	if seat, ok := strings.CutPrefix(code, codeSeatMissing); ok {
-		return "Lacks the seat " + quoteUnprintable(seat) + ": a setting that needs it waits."
+		return "Lacks the seat " + text.Line(seat) + ": a setting that needs it waits."
 	}
 	if class, ok := strings.CutPrefix(code, codeBreakerPrefix); ok {
 		if r.Facts["snapshot"] != "" {
 			return "The snapshot has nobody in it, so this (" + class + ") waits for an approval whatever the limit is."
 		}
-		text := "More people than the limit allows would change at once (" + class + "), so this waits for an approval."
-		if len(r.Facts) > 0 {
-			text = "The snapshot is complete and has nobody in it, so this waits for an approval."
+		if class == ClassIdentity.String() {
+			return "Somebody of another name gets a former member's record, so this waits for an approval."
 		}
-		return text
+		return "More people than the limit allows would change at once (" + class + "), so this waits for an approval."
 	}
-	text, ok := codeTexts[r.Code]
+	sentence, ok := codeTexts[r.Code]
 	if !ok {
 		return r.String()
 	}
-	if len(r.Facts) == 0 {
-		return text
-	}
-	return text + strings.TrimPrefix(r.String(), code)
+	return sentence + strings.TrimPrefix(r.String(), code)
 }
 
 var codeTexts = map[Code]string{
 	CodeMatchNew:                  "Nobody in the team is this person yet.",
 	CodeMatchAdopt:                "A member made by hand has exactly this address, and is adopted.",
 	CodeMatchRehire:               "A former member came back under a new identity.",
-	CodeMatchRecycled:             "The address belonged to a former member of another name; somebody has to look.",
+	CodeMatchRecycled:             "The record belonged to somebody of another name; somebody has to say whether it is the same person.",
 	CodeAdoptConverted:            "Only the converted address matches a member made by hand, which is not proof enough.",
 	CodeEmailTaken:                "Another member keeps this address.",
 	CodeEmailDuplicate:            "Two people of the source have this address.",
 	CodeEmailCollision:            "The converted address is somebody else's as well.",
 	CodeInconsistentUser:          "The source lists one id twice and differently.",
+	CodeMalformedID:               "The id has characters that no database keeps.",
+	CodeAddressKept:               "The source's address is of another domain; the member keeps the company's.",
+	CodeSuperseded:                "A newer plan of the connection has taken this one's place.",
 	CodeMissingID:                 "The source gave no id, so nobody could be told from anybody else.",
 	CodeDuplicateLink:             "Two members are linked to one id of the source; the first is kept.",
 	CodeOtherConnection:           "The snapshot is of another directory than the config's.",
@@ -183,9 +193,10 @@ var codeTexts = map[Code]string{
 	CodeRequiredMissing:           "The source lost a required value; the last one is kept.",
 	CodeEmptyNotValue:             "The source leaves this empty, which is not a value; what was there is kept.",
 	CodeSourceValue:               "The source has another value.",
+	CodeUnmapped:                  "The config carries this attribute over no longer; its value stays.",
 	CodeLocaleUnknown:             "The source's locale is not of the form en-US.",
 	CodeAbsenceIncomplete:         "Not listed, but the listing was not proved complete, so absence proves nothing.",
-	CodeGroupsIncomplete:          "Groups or filters were not proved complete, so the assignment is kept.",
+	CodeEvidence:                  "The snapshot lacks what decides this, so nothing is given and nothing taken.",
 	CodeUnknownGroup:              "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                "Should leave, and stays active because of an option that is not recommended.",
 	CodeProtected:                 "The application protects this member from losing access.",
@@ -215,6 +226,7 @@ var codeTexts = map[Code]string{
 	"hierarchy.ambiguous_email":   "Several people have the manager's address.",
 	"hierarchy.ambiguous_id":      "Several people have the manager's id.",
 	"hierarchy.manager_inactive":  "The manager is not active.",
+	"hierarchy.keys_differ":       "The source's keys for the manager name different people; the strongest decides.",
 	"hierarchy.cycle":             "The edge would close a circle of managers.",
 	"tz.offset_unsupported":       "An offset is not a time zone.",
 	"tz.unknown_name":             "The time zone is not in the TZ database.",
@@ -222,23 +234,11 @@ var codeTexts = map[Code]string{
 	"tz.unknown_state":            "The state is not known in the country.",
 	"tz.country_has_many":         "The country has several zones and no usable state was given.",
 	"tz.country_primary":          "The country has several zones, of which this is the primary one.",
-	"phone.unparsed":              "The phone number was kept as it is.",
-	"phone.ext_field_wins":        "The extension field wins over the one in the number.",
+	CodePhoneUnparsed:             "The phone number was kept as it is.",
+	CodePhoneFieldWins:            "The extension field wins over the one in the number.",
 	"tz.from_zone":                "The time zone the source gives.",
 	"tz.from_country":             "The time zone of the country.",
 	"tz.from_state":               "The time zone of the state.",
 	"tz.from_default":             "The company's default time zone.",
 	"tz.state_majority":           "Most people of that state live in this zone.",
-}
-
-// quoteUnprintable returns text as it is if it is safe to print in a line, and
-// quoted otherwise: data from a directory must not forge lines of a plan.
-func quoteUnprintable(text string) string {
-	for _, r := range text {
-		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || r >= 0x80 && r < 0xa0 || r == '\uFFFD' ||
-			unicode.Is(unicode.Bidi_Control, r) {
-			return fmt.Sprintf("%+q", text)
-		}
-	}
-	return text
 }

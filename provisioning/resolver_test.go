@@ -25,7 +25,7 @@ func TestPlanCarriesTheConfigRevision(t *testing.T) {
 // Whoever has no id could be told from nobody else, and would be created anew
 // on every run.
 func TestUserWithoutID(t *testing.T) {
-	plan := resolver(t, okta()).Resolve(provisioning.Input{Snapshot: allProven(activeUser("", "ana@acme.com"), activeUser("", "bo@acme.com"))})
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(activeUser("", "ana@acme.com"), activeUser("", "bo@acme.com"))})
 	require.Empty(t, plan.Actions)
 	require.Equal(t, provisioning.CodeMissingID, plan.Skipped[0].Reasons[0].Code)
 }
@@ -48,7 +48,7 @@ func TestPhoneNormalizer(t *testing.T) {
 	good, bad := activeUser("u1", "ana@acme.com"), activeUser("u2", "bo@acme.com")
 	good.Phone, good.MobilePhone, good.Country, good.PhoneExtension = "abc", "def", "fr", "12"
 	bad.Phone = "bad"
-	in := provisioning.Input{Snapshot: allProven(good, bad)}
+	in := provisioning.Input{Tenant: "t", Snapshot: allProven(good, bad)}
 	r := resolver(t, cfg)
 	plan := r.Resolve(in)
 	require.Equal(t, [3]string{"FRABC", "FRDEF", "12"}, [3]string{plan.Actions[0].Member.Phone, plan.Actions[0].Member.MobilePhone, plan.Actions[0].Member.PhoneExtension})
@@ -60,7 +60,7 @@ func TestPhoneNormalizer(t *testing.T) {
 func TestMobileNumberKeepsItsExtension(t *testing.T) {
 	u := activeUser("u1", "ana@acme.com")
 	u.MobilePhone = "540.946.4600 x 12"
-	plan := resolver(t, okta()).Resolve(provisioning.Input{Snapshot: allProven(u)})
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(u)})
 	require.Equal(t, [2]string{u.MobilePhone, ""}, [2]string{plan.Actions[0].Member.MobilePhone, plan.Actions[0].Member.PhoneExtension})
 	require.Contains(t, plan.Explain("u1"), "phone.unparsed")
 }
@@ -72,7 +72,7 @@ func TestHostSpellsAddresses(t *testing.T) {
 		u := activeUser("u1", spelled)
 		m := memberFor(u)
 		m.Email = "ana@ACME.COM"
-		plan := resolver(t, okta()).Resolve(provisioning.Input{Snapshot: allProven(u), Members: []provisioning.Member{m}})
+		plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(u), Members: []provisioning.Member{m}})
 		require.True(t, plan.Empty(), "%s", plan)
 		require.Empty(t, plan.Findings)
 	}
@@ -118,7 +118,7 @@ func TestNewMemberPassesOverATakenID(t *testing.T) {
 	r := resolver(t, okta())
 	store := new(provisioning.Memory)
 	run := func(users ...sources.User) []provisioning.Member {
-		applyAll(t, store, r.Resolve(provisioning.Input{Snapshot: allProven(users...), Members: teamOf(t, store)}))
+		applyAll(t, store, r.Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(users...), Members: teamOf(t, store)}))
 		return teamOf(t, store)
 	}
 	first, again := activeUser("u1", "ana@acme.com"), activeUser("u2", "ana@acme.com")
@@ -136,7 +136,7 @@ func TestNewMemberPassesOverATakenID(t *testing.T) {
 // Where two members have one address already, nobody new joins either.
 func TestAddressOfTwoMembers(t *testing.T) {
 	team := []provisioning.Member{{ID: "h1", Active: true, Email: "ana@acme.com"}, {ID: "h2", Active: true, Email: "Ana@acme.com"}}
-	plan := resolver(t, okta()).Resolve(provisioning.Input{Snapshot: allProven(activeUser("u1", "ana@acme.com")), Members: team})
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(activeUser("u1", "ana@acme.com")), Members: team})
 	require.Empty(t, plan.Actions)
 	require.Contains(t, plan.Explain("u1"), "email.taken")
 }

@@ -104,20 +104,20 @@ func requireHandMadeUntouched(t require.TestingT, team []provisioning.Member, pl
 func requireConverges(t *testing.T, r *provisioning.Resolver, in provisioning.Input, plan *provisioning.Plan) {
 	t.Helper()
 	store, team := storeWith(t, in.Members)
-	planned := r.Resolve(provisioning.Input{Snapshot: in.Snapshot, Members: team})
+	planned := r.Resolve(provisioning.Input{Tenant: "t", Snapshot: in.Snapshot, Members: team})
 	outcome, err := provisioning.Apply(context.Background(), store, "t", planned, approveAll(planned)...)
 	require.NoError(t, err)
 	for _, result := range outcome.Results {
 		require.NoError(t, result.Err)
 	}
-	again := r.Resolve(provisioning.Input{Snapshot: in.Snapshot, Members: teamOf(t, store)})
+	again := r.Resolve(provisioning.Input{Tenant: "t", Snapshot: in.Snapshot, Members: teamOf(t, store)})
 	require.Empty(t, again.Actions, "L2: after a full apply there is still something to do:\n%s\nafter\n%s", again, planned)
 }
 
 func approveAll(plan *provisioning.Plan) []provisioning.Approval {
 	var approvals []provisioning.Approval
 	for _, b := range plan.Breakers {
-		approvals = append(approvals, provisioning.Approval{PlanHash: plan.Hash, Class: b.Class})
+		approvals = append(approvals, plan.Approve(b.Class))
 	}
 	return approvals
 }
@@ -212,5 +212,5 @@ func (a *archive) input(t *testing.T) (provisioning.Config, provisioning.Input) 
 		team, err = provisioning.ReadMembers([]byte(f.data))
 		require.NoError(t, err)
 	}
-	return cfg, provisioning.Input{Snapshot: snapshot, Members: team}
+	return cfg, provisioning.Input{Tenant: "t", Snapshot: snapshot, Members: team}
 }

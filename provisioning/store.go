@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -30,13 +31,18 @@ type Store interface {
 	//   - An action whose Revision is not the member's, or that creates a
 	//     member that exists, changes nothing and fails with ErrStale; one
 	//     that breaks an invariant (two members with one primary email or one
-	//     identity) fails with ErrConflict. The others go on.
+	//     identity) fails with ErrConflict; one of whose Needs not all are done
+	//     fails with ErrNeeds; and one that would write something which its
+	//     Changes do not show fails with ErrNotShown: Action.Check compares it
+	//     with the row (S45). The others go on.
 	//   - A done action is durable, together with its key, its effects if the
 	//     store is an Outbox, and its record if it is an AuditLog, or not done
 	//     at all, wherever the process is killed.
 	//
 	// The member is written as Action.Member says, except for what is the
-	// store's and the host's own: a new Revision is given, Protected is kept.
+	// store's and the host's own: a new Revision is given, Protected and
+	// Subject are kept. The key of a create outlives its member: a plan that is
+	// applied again makes nobody again whom the host deleted (S45).
 	//
 	// The error is for the whole: the context ended, or the database is gone.
 	// Then the results are those of the actions before it.
@@ -62,12 +68,49 @@ var (
 	ErrStale = errors.New("member changed since the plan was made")
 	// ErrConflict: another member has the address or the identity.
 	ErrConflict = errors.New("address or identity is another member's")
-	// ErrPlanChanged: an approval names another plan than the one applied.
-	// Its code is approval.plan_changed.
-	ErrPlanChanged = errors.New("approval is for another plan")
+	// ErrNeeds: an action that this one needs is not done.
+	ErrNeeds = errors.New("an action that this one needs is not done")
+	// ErrNotShown: the action would write what its changes do not show.
+	ErrNotShown = errors.New("action would write what its changes do not show")
+	// ErrPlanChanged: the plan is not as it was made, or an approval is for
+	// something else than the plan holds. Its code is approval.plan_changed.
+	ErrPlanChanged = errors.New("not what was planned or approved")
+	// ErrOtherTenant: the plan is another tenant's.
+	ErrOtherTenant = errors.New("plan is another tenant's")
+	// ErrSuperseded: a newer plan of everybody has been saved. Its code is
+	// plan.superseded.
+	ErrSuperseded = errors.New("a newer plan supersedes this one")
 	// ErrLocked: another writer has the tenant.
 	ErrLocked = errors.New("tenant is locked by another writer")
 )
+
+// Check reports whether the action, done on row, writes what its changes show
+// and nothing else: each changed field has its old value in the row, and
+// Member is the row with the changes (S45). Row is the zero Member for a
+// create. What is the store's and the host's own is not compared. The error
+// matches ErrNotShown.
+func (a *Action) Check(row *Member) error {
+	shown := row.Clone()
+	shown.ID = a.Member.ID
+	var scratch Member
+	for i := range a.Changes {
+		c := &a.Changes[i]
+		spec := c.Field.spec()
+		if spec == nil || !spec.value.set(&scratch, c.Old) || !spec.value.equal(&scratch, row) {
+			return fmt.Errorf("%s %s: %s: %w: its old value is not the member's", a.Kind, a.Member.ID, c.Field, ErrNotShown)
+		}
+		if !spec.value.set(&shown, c.New) {
+			return fmt.Errorf("%s %s: %s: %w: its new value is none of the field's", a.Kind, a.Member.ID, c.Field, ErrNotShown)
+		}
+		shown.Owners = shown.Owners.With(c.Field, c.Owner)
+	}
+	for spec := range allFields(&shown, &a.Member) {
+		if !spec.value.equal(&shown, &a.Member) || shown.Owners.Of(spec.name) != a.Member.Owners.Of(spec.name) {
+			return fmt.Errorf("%s %s: %s: %w", a.Kind, a.Member.ID, spec.name, ErrNotShown)
+		}
+	}
+	return nil
+}
 
 // A Locker lets one writer at a time have a tenant (S28).
 type Locker interface {
@@ -90,10 +133,15 @@ type Outbox interface {
 // A PlanStore keeps plans, so that the plan which was shown is the one that is
 // approved and applied.
 type PlanStore interface {
-	// SavePlan stores a plan under its hash. Saving it again does nothing.
+	// SavePlan stores a plan under its hash.
 	SavePlan(ctx context.Context, tenant string, p *Plan) error
-	// Plan returns the plan with the hash, or an error matching ErrNoPlan.
+	// Plan returns the plan with the hash, or an error matching ErrNoPlan. The
+	// hash of what is returned is that of its content.
 	Plan(ctx context.Context, tenant, hash string) (*Plan, error)
+	// Superseded reports whether the plan with the hash is saved, is about
+	// everybody, and a plan about everybody of the same connection was saved
+	// after it (S45). Saving a plan again makes it the newest.
+	Superseded(ctx context.Context, tenant, hash string) (bool, error)
 }
 
 // ErrNoPlan says that no plan with that hash is stored.
@@ -131,9 +179,9 @@ func ActorFrom(ctx context.Context) string {
 	return actor
 }
 
-// Groups yields the pieces of actions that a store commits together: those
+// CommitGroups yields the pieces of actions that a store commits together: those
 // with the same With that follow one another, and every other action alone.
-func Groups(actions []Action) iter.Seq[[]Action] {
+func CommitGroups(actions []Action) iter.Seq[[]Action] {
 	return func(yield func([]Action) bool) {
 		for len(actions) > 0 {
 			end := 1

@@ -61,7 +61,7 @@ func TestPlanTextCannotBeForged(t *testing.T) {
 			r := resolver(t, cfg)
 			snapshot := allProven()
 			snapshot.Connection = cfg.Connection
-			in := provisioning.Input{Snapshot: snapshot}
+			in := provisioning.Input{Tenant: "t", Snapshot: snapshot}
 			for i, email := range []string{"ana@acme.com", "ana" + evil + "@acme.com", "b@acme.com" + evil, "c" + evil, "bo@acme.com", "dora@acme.com"} {
 				u := activeUser(fmt.Sprint("u", i, evil), email)
 				u.GivenName, u.FamilyName, u.Title, u.Phone, u.TimeZone, u.Country, u.State, u.Locale = "g"+evil, "f"+evil, "t"+evil, "p"+evil, "z"+evil, "c"+evil, "s"+evil, "l"+evil
@@ -118,16 +118,16 @@ func TestExplainFindsPeople(t *testing.T) {
 	changed := u
 	changed.Title = "Director"
 	skipped := activeUser("u2", "bo@elsewhere.example")
-	plan := resolver(t, okta()).Resolve(provisioning.Input{Snapshot: allProven(changed, skipped), Members: []provisioning.Member{memberFor(u)}})
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(changed, skipped), Members: []provisioning.Member{memberFor(u)}})
 	want := plan.Explain("ana@acme.com")
-	require.Contains(t, want, "title none -> Director")
+	require.Contains(t, want, "title: none -> Director")
 	for _, who := range []string{"ANA@acme.com", " ana@acme.com ", "u1", "m-u1", "ana YOUNG"} {
 		require.Equal(t, want, plan.Explain(who), who)
 	}
 	require.Contains(t, plan.Explain("u2"), "skipped\n")
 	require.Contains(t, plan.Explain("u2"), "[ineligible.domain]")
-	require.Equal(t, "carl: nothing to do, and nothing to tell\n", plan.Explain("carl"))
-	require.Equal(t, ": nothing to do, and nothing to tell\n", plan.Explain(""), "nobody is named by nothing")
+	require.Equal(t, "carl: nobody of that name, address or id is known, in the directory or in the team\n", plan.Explain("carl"))
+	require.Equal(t, ": nobody of that name, address or id is known, in the directory or in the team\n", plan.Explain(""), "nobody is named by nothing")
 }
 
 // Every code that the package gives has a sentence of its own.

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -76,6 +77,7 @@ func newTokenServer(t *testing.T, cfg scim.TokenConfig) *tokenServer {
 		cfg.Keys = [][]byte{[]byte(strings.Repeat("k", 32))}
 	}
 	cfg.Now = func() time.Time { return s.now }
+	cfg.Logger = slog.New(slog.DiscardHandler)
 	var err error
 	s.TokenEndpoint, err = scim.NewTokenEndpoint(cfg)
 	require.NoError(t, err)
@@ -99,7 +101,7 @@ func (s *tokenServer) ask(form url.Values, basic ...string) (int, map[string]any
 func TestClientCredentials(t *testing.T) {
 	secret, hash := scim.NewToken()
 	old, oldHash := scim.NewToken()
-	want := scim.Principal{Tenant: "acme", Connection: "entra"}
+	want := scim.Principal{Tenant: "acme", Connection: "entra", Kind: "entra"}
 	client := func(_ context.Context, id string) (scim.Client, error) {
 		switch id {
 		case "client:1":
@@ -206,7 +208,7 @@ func sign(t *testing.T, alg jose.SignatureAlgorithm, key any, kid string, claims
 func TestWorkloadIdentity(t *testing.T) {
 	idp := newIssuer(t)
 	const iss, sub, aud = "https://login.example.com/tenant/v2.0", "app-object-id", "api://usher"
-	want := scim.Principal{Tenant: "acme", Connection: "entra"}
+	want := scim.Principal{Tenant: "acme", Connection: "entra", Kind: "entra"}
 	s := newTokenServer(t, scim.TokenConfig{Trust: func(_ context.Context, issuer, subject string) (scim.Trust, error) {
 		if issuer != iss || subject != sub {
 			return scim.Trust{}, scim.ErrNotFound

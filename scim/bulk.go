@@ -12,8 +12,10 @@ import (
 type bulkOp struct {
 	method, path, bulkID, version string
 	data                          *object
-	refs                          []string // the bulkIds that path and data refer to
-	result                        *object  // nil until it is done
+	refs                          []string  // the bulkIds that path and data refer to, each once
+	awaited                       int       // how many of refs are still to be created
+	awaiting                      []*bulkOp // those that refer to what this one creates
+	result                        *object   // nil until it is done
 	failed                        bool
 }
 
@@ -41,13 +43,16 @@ type unfinished struct {
 // bulk serves a bulk request. Each operation is applied whole or not at all;
 // the request as a whole is not atomic.
 func (x *exchange) bulk() error {
-	body, err := x.body()
+	body, err := x.body(nil)
 	if err != nil {
 		return err
 	}
 	run, err := x.parseBulk(body)
 	if err != nil {
 		return err
+	}
+	if x.limiter != nil {
+		x.limiter.charge(x.principal.Tenant, len(run.ops)-1) // the request itself was one
 	}
 	run.process()
 	results := []any{}
@@ -90,37 +95,51 @@ func (x *exchange) parseBulk(body *object) (*bulkRun, error) {
 			inner, _ := embedded(text)
 			op.data, _ = inner.(*object)
 		}
+		seen := map[string]bool{}
+		refer := func(id string) {
+			if !seen[id] {
+				seen[id] = true
+				op.refs = append(op.refs, id)
+			}
+		}
 		if at := strings.Index(op.path, bulkPrefix); at >= 0 {
-			op.refs = append(op.refs, op.path[at+len(bulkPrefix):])
+			refer(op.path[at+len(bulkPrefix):])
 		}
 		if op.data != nil {
-			op.refs = bulkRefs(op.refs, op.data)
+			bulkRefs(refer, op.data)
 		}
 		if op.method == http.MethodPost && op.bulkID != "" && run.makers[op.bulkID] == nil {
 			run.makers[op.bulkID] = op
 		}
 		run.ops = append(run.ops, op)
 	}
+	for _, op := range run.ops {
+		for _, ref := range op.refs {
+			if maker := run.makers[ref]; maker != nil && (maker != op || op.method == http.MethodPost) {
+				maker.awaiting = append(maker.awaiting, op)
+				op.awaited++
+			}
+		}
+	}
 	return run, nil
 }
 
-// bulkRefs appends the bulkIds that a value refers to.
-func bulkRefs(refs []string, v any) []string {
+// bulkRefs calls refer with each bulkId that a value refers to.
+func bulkRefs(refer func(id string), v any) {
 	switch v := v.(type) {
 	case string:
 		if id, ok := strings.CutPrefix(v, bulkPrefix); ok {
-			refs = append(refs, id)
+			refer(id)
 		}
 	case []any:
 		for _, e := range v {
-			refs = bulkRefs(refs, e)
+			bulkRefs(refer, e)
 		}
 	case *object:
 		for _, f := range v.fields {
-			refs = bulkRefs(refs, f.value)
+			bulkRefs(refer, f.value)
 		}
 	}
-	return refs
 }
 
 // resolved returns v with the ids in the place of the bulkIds. What refers to
@@ -166,7 +185,8 @@ func (b *bulkRun) resolved(v any) any {
 func (b *bulkRun) process() {
 	pending := slices.Clone(b.ops)
 	for len(pending) > 0 && !b.stopped() {
-		next := slices.IndexFunc(pending, func(op *bulkOp) bool { return !b.waits(op) })
+		// waits until what it refers to has been created
+		next := slices.IndexFunc(pending, func(op *bulkOp) bool { return op.awaited == 0 })
 		if next < 0 {
 			if next = b.opening(pending); next < 0 {
 				return
@@ -185,17 +205,6 @@ func (b *bulkRun) process() {
 
 func (b *bulkRun) stopped() bool {
 	return b.most > 0 && b.errors >= b.most || b.ctx.Err() != nil
-}
-
-// waits reports whether an operation refers to a resource that another
-// operation has yet to create.
-func (b *bulkRun) waits(op *bulkOp) bool {
-	for _, ref := range op.refs {
-		if maker := b.makers[ref]; maker != nil && maker.result == nil && (maker != op || op.method == http.MethodPost) {
-			return true
-		}
-	}
-	return false
 }
 
 // opening returns the place of a creation at which a circle can be opened, by
@@ -333,10 +342,10 @@ func (b *bulkRun) complete(u unfinished) {
 }
 
 func (b *bulkRun) done(op *bulkOp, rt *resourceType, id string, rec Record, status int) {
-	op.result = op.answer(status)
+	op.finish(op.answer(status))
 	op.result.set("location", b.location(Ref{rt.name, id}))
 	if op.method != http.MethodDelete {
-		op.result.set("version", etag(rec.Version))
+		op.result.set("version", rec.tag())
 	}
 }
 
@@ -344,11 +353,20 @@ func (b *bulkRun) fail(op *bulkOp, err error) {
 	b.errors++
 	visible := b.visible(err)
 	op.failed = true
-	op.result = op.answer(visible.Status)
+	op.finish(op.answer(visible.Status))
 	op.result.set("response", errorObject(visible))
 	if op.method != http.MethodPost {
 		op.result.set("location", b.base+"/"+strings.Trim(strings.TrimPrefix(op.path, b.base), "/"))
 	}
+}
+
+// finish notes the result: those that waited for the operation do no longer.
+func (op *bulkOp) finish(result *object) {
+	op.result = result
+	for _, other := range op.awaiting {
+		other.awaited--
+	}
+	op.awaiting = nil
 }
 
 func (op *bulkOp) answer(status int) *object {

@@ -45,9 +45,7 @@ func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
 	}
 	handler, err := scim.NewHandler(cfg)
 	require.NoError(tb, err)
-	mux := http.NewServeMux()
-	mux.Handle("/scim/v2/", http.StripPrefix("/scim/v2", handler))
-	server := httptest.NewServer(mux)
+	server := httptest.NewServer(scim.Mount("/scim/v2", handler, nil))
 	tb.Cleanup(server.Close)
 	return server
 }

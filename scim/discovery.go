@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
+
+	"github.com/elimity-com/scim/schema"
 )
 
 // discovery holds the documents of the three discovery endpoints (RFC 7644
@@ -29,23 +30,13 @@ func newDiscovery(cfg Config, types []*resourceType) (discovery, error) {
 			if c != &rt.core {
 				extensions = append(extensions, &object{fields: []field{{"schema", c.urn}, {"required", false}}})
 			}
-			if seen[strings.ToLower(c.urn)] {
+			if seen[fold(c.urn)] {
 				continue
 			}
-			seen[strings.ToLower(c.urn)] = true
-			text, err := json.Marshal(c.def)
-			if err != nil {
-				return d, fmt.Errorf("schema %s: %w", c.urn, err)
+			seen[fold(c.urn)] = true
+			if err := d.describe(c.def); err != nil {
+				return d, err
 			}
-			doc, err := parseObject(string(text))
-			if err != nil {
-				return d, fmt.Errorf("schema %s: %w", c.urn, err)
-			}
-			ordered := &object{}
-			for _, name := range [...]string{"schemas", "id", "name", "description", "attributes"} {
-				ordered.set(name, dropNulls(doc.get(name)))
-			}
-			d.schemas = append(d.schemas, described{c.urn, ordered})
 		}
 		d.types = append(d.types, described{rt.name, &object{fields: []field{
 			{"schemas", []any{coreMark + "ResourceType"}},
@@ -57,14 +48,33 @@ func newDiscovery(cfg Config, types []*resourceType) (discovery, error) {
 			{"schemaExtensions", extensions},
 		}}})
 	}
+	d.schemas = append(d.schemas, discoverySchemas()...)
 	return d, nil
+}
+
+// describe adds the document of a schema.
+func (d *discovery) describe(def schema.Schema) error {
+	text, err := json.Marshal(def)
+	if err != nil {
+		return fmt.Errorf("schema %s: %w", def.ID, err)
+	}
+	doc, err := parseObject(string(text))
+	if err != nil {
+		return fmt.Errorf("schema %s: %w", def.ID, err)
+	}
+	ordered := &object{}
+	for _, name := range [...]string{"schemas", "id", "name", "description", "attributes"} {
+		ordered.set(name, dropNulls(doc.get(name)))
+	}
+	d.schemas = append(d.schemas, described{def.ID, ordered})
+	return nil
 }
 
 func serviceProviderConfig(cfg Config) *object {
 	supported := func(more ...field) *object {
 		return &object{fields: append([]field{{"supported", true}}, more...)}
 	}
-	return &object{fields: []field{
+	doc := &object{fields: []field{
 		{"schemas", []any{coreMark + "ServiceProviderConfig"}},
 		{"patch", supported()},
 		{"bulk", supported(field{"maxOperations", itoa(cfg.MaxOperations)}, field{"maxPayloadSize", number(strconv.FormatInt(cfg.MaxBody, 10))})},
@@ -84,6 +94,10 @@ func serviceProviderConfig(cfg Config) *object {
 			{"primary", true},
 		}}}},
 	}}
+	if cfg.OmitPagination {
+		doc.drop("pagination")
+	}
+	return doc
 }
 
 func itoa(n int) number { return number(strconv.Itoa(n)) }
@@ -114,7 +128,7 @@ func (x *exchange) discover(name string, rest []string) error {
 	all := make([]any, 0, len(documents))
 	for _, d := range documents {
 		doc := x.withMeta(d.doc, kind, path+"/"+d.id)
-		if len(rest) == 1 && strings.EqualFold(d.id, rest[0]) {
+		if len(rest) == 1 && sameName(d.id, rest[0]) {
 			x.respond(200, appendJSON(nil, doc))
 			return nil
 		}

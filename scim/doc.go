@@ -2,12 +2,13 @@
 // identity providers push users and groups to, as one http.Handler over a
 // Store.
 //
-// [NewHandler] makes the handler; mount it anywhere with http.StripPrefix. It
-// is tolerant of what the providers' clients really send and strict in what it
-// stores and answers. A [Store] keeps the records: [Memory], sqlstore on a
-// database, elimity over resource handlers that were written for
-// elimity-com/scim, or the host's own. [AsSource] reads a store as a directory
-// source, so that a push and a pull meet at the same type.
+// [NewHandler] makes the handler; mount it with [Mount], or anywhere with
+// http.StripPrefix. It is tolerant of what the providers' clients really send
+// and strict in what it stores and answers. A [Store] keeps the records:
+// [Memory], sqlstore on a database, elimity over resource handlers that were
+// written for elimity-com/scim, or the host's own. [AsSource] reads a store as a
+// directory source, so that a push and a pull meet at the same type; say there,
+// and in [Principal], which kind of provider pushes.
 //
 // Who a request speaks for is decided by [Config.Authenticate], which is
 // required: see [BearerTokens] and [TokenEndpoint].
@@ -15,18 +16,22 @@
 // # What the handler takes
 //
 // Names of attributes, operations, operators and schemas in any letter case;
-// booleans and numbers as strings; one value where a list is declared, and a
-// list of one where a value is; the manager and members as plain ids; null and
-// the empty string as "no value"; dotted and qualified names as keys; filters
-// without quotes; unknown attributes, which are kept and served as they came.
-// A value filter of equalities that selects nothing makes what it describes.
-// Passwords are accepted and never kept.
+// bodies that name no schema; booleans and numbers as strings, and strings as
+// booleans and numbers; JSON in a string; one value where a list is declared,
+// and a list of one where a value is; the manager and members as plain ids;
+// null and the empty string as "no value"; dotted and qualified names as keys,
+// and names of extensions without their URN; filters without quotes; unknown
+// attributes, in bodies and paths, which are kept and served as they came. A
+// value filter of equalities that selects nothing of a list makes what it
+// describes. Passwords are accepted and never kept.
 //
 // # What it refuses
 //
 // Everything is bounded: URLs and filters, depth, bodies, operations, the work
 // of value filters, the time a body may take. Duplicate names, invalid UTF-8,
 // NUL characters and a second value behind the first are refused, as is any
-// value that is not of its attribute's type. Each refusal is a SCIM error that
+// value that is not of its attribute's type, a role or entitlement without its
+// value, an operation without one, and a path that is one typing mistake away
+// from a declared name. Each refusal is a SCIM error that
 // names the attribute; a failure of the store is logged and told to nobody.
 package scim

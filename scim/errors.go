@@ -13,6 +13,26 @@ import (
 // told to come again, instead of that its credentials are bad.
 var ErrUnavailable = errors.New("temporarily unavailable")
 
+// An unreadableError says that a stored record is not one that this package
+// writes: the store has damaged it, or somebody else wrote it. It keeps the
+// cause as a text, so that the cause is not taken for the client's fault.
+type unreadableError struct {
+	ref   Ref
+	cause string
+}
+
+func (e *unreadableError) Error() string {
+	return fmt.Sprintf("the stored record %s %s cannot be read: %s", e.ref.Type, e.ref.ID, e.cause)
+}
+
+func unreadable(rec Record, cause error) error {
+	if cause == nil {
+		return nil
+	}
+	detail, _ := clientError(cause)
+	return &unreadableError{ref: rec.Ref, cause: detail.Detail}
+}
+
 // scimTypeInvalidCursor is one that RFC 9865 adds to those of RFC 7644.
 const scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
 

@@ -1,22 +1,65 @@
 package scim
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // A resource is a stored record with its document parsed, as filters, sorting
 // and projection see it.
 type resource struct {
-	rt  *resourceType
-	rec Record
-	doc *object
+	rt     *resourceType
+	rec    Record
+	doc    *object
+	locate locator
 }
 
+// A locator gives the URL under which a resource is served. What is computed
+// for an answer is computed for filters as well, so that both agree.
+type locator func(Ref) string
+
 // parse reads the document of a record.
-func (rt *resourceType) parse(rec Record) (*resource, error) {
-	doc, err := parseObject(string(rec.Doc))
+func (rt *resourceType) parse(rec Record, locate locator) (*resource, error) {
+	doc, err := readDoc(rec, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &resource{rt: rt, rec: rec, doc: doc}, nil
+	return &resource{rt: rt, rec: rec, doc: doc, locate: locate}, nil
+}
+
+// readDoc reads the document of a stored record.
+func readDoc(rec Record, w *work) (*object, error) {
+	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
+		return nil, err
+	}
+	doc, values, err := parseCounted(string(rec.Doc))
+	if err := w.spend(values); err != nil {
+		return nil, err
+	}
+	return doc, unreadable(rec, err)
+}
+
+// readFields reads the named fields of a stored record's document into doc, in
+// the place of what it held, and passes over the rest.
+func readFields(doc *object, rec Record, names *nameSet, w *work) error {
+	doc.fields, doc.places = doc.fields[:0], nil
+	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
+		return err
+	}
+	err := scanObject(string(rec.Doc), func(p *jsonParser, name string) error {
+		if !names.has(name) {
+			return p.skip(1)
+		}
+		before := p.values
+		v, err := p.value(1)
+		if err != nil {
+			return err
+		}
+		doc.fields = append(doc.fields, field{name, v})
+		return w.spend(p.values - before)
+	})
+	return cmp.Or(w.failed(), unreadable(rec, err))
 }
 
 // values calls visit with each value that path names, until it returns true.
@@ -29,7 +72,7 @@ func (r *resource) values(path attrPath, visit func(any) bool) bool {
 			return r.meta(path.sub, visit)
 		case r.rt.links:
 			for _, link := range r.rec.Links {
-				if visitSub(linkObject(link), path.sub, visit) {
+				if visitSub(r.rt.linkObject(link, r.locate), path.sub, visit) {
 					return true
 				}
 			}
@@ -46,9 +89,22 @@ func (r *resource) values(path attrPath, visit func(any) bool) bool {
 	return visitValues(in.get(path.attr), path.sub, visit)
 }
 
-// linkObject is a membership as a filter sees it.
-func linkObject(link Link) *object {
-	return &object{fields: []field{{"value", link.ID}, {"display", link.Display}, {"type", link.Type}}}
+// linkObject is a membership as it is served and as a filter sees it.
+func (rt *resourceType) linkObject(link Link, locate locator) *object {
+	o := &object{fields: []field{{"value", link.ID}, {"display", link.Display}, {"type", rt.linkType(link)}}}
+	if locate != nil {
+		o.set("$ref", locate(link.Ref))
+	}
+	return o
+}
+
+// linkType is the sub-attribute type of a membership: what a member is, and
+// that a group is one which the user is in directly (RFC 7643 section 4.1.2).
+func (rt *resourceType) linkType(link Link) string {
+	if rt.links == "groups" {
+		return "direct"
+	}
+	return link.Type
 }
 
 func (r *resource) meta(sub string, visit func(any) bool) bool {
@@ -60,7 +116,9 @@ func (r *resource) meta(sub string, visit func(any) bool) bool {
 	case "lastModified":
 		return visit(r.rec.LastModified.UTC().Format(timeLayout))
 	case "version":
-		return visit(etag(r.rec.Version))
+		return visit(r.rec.tag())
+	case "location":
+		return r.locate != nil && visit(r.locate(r.rec.Ref))
 	case "":
 		return visit(&object{fields: []field{{"resourceType", r.rt.name}}})
 	}
@@ -86,7 +144,7 @@ func visitSub(v any, sub string, visit func(any) bool) bool {
 	o, ok := v.(*object)
 	if !ok {
 		// An undeclared list of plain values: each is its own "value".
-		return strings.EqualFold(sub, "value") && visit(v)
+		return sameName(sub, "value") && visit(v)
 	}
 	inner := o.get(sub)
 	return inner != nil && visitValues(inner, "", visit)
@@ -100,8 +158,7 @@ func (f *filter) matches(r *resource) bool {
 	case opAnd, opOr, opNot:
 		return f.combine(func(kid *filter) bool { return kid.matches(r) })
 	case opValuePath:
-		path := f.path
-		return r.values(path, f.inner.matchesElement)
+		return r.values(f.path, func(e any) bool { return f.inner.matchesElement(e) || f.work.failed() != nil })
 	}
 	return f.test(func(visit func(any) bool) bool { return r.values(f.path, visit) })
 }
@@ -127,9 +184,17 @@ func (f *filter) combine(holds func(*filter) bool) bool {
 	return f.op == opAnd
 }
 
-// test decides a comparison over the values that each yields.
+// test decides a comparison over the values that each yields. It counts the
+// values as work, and once that is too much yields no more of them.
 func (f *filter) test(each func(visit func(any) bool) bool) bool {
-	present := each(func(v any) bool { return !isEmpty(v) })
+	if f.work.spend(2) != nil {
+		return false
+	}
+	some := false
+	present := each(func(v any) bool {
+		some = true
+		return f.work.spend(1) != nil || !isEmpty(v)
+	})
 	switch {
 	case f.op == opPresent:
 		return present
@@ -137,8 +202,43 @@ func (f *filter) test(each func(visit func(any) bool) bool) bool {
 		return present == (f.op == opNotEqual)
 	case f.op == opNotEqual && !present:
 		return true
+	case !some:
+		return false
 	}
-	return each(f.compare)
+	return each(func(v any) bool { return f.work.spend(comparing(v)) != nil || f.compare(v) })
+}
+
+// comparing is the work of comparing a value with another.
+func comparing(v any) int {
+	switch v := v.(type) {
+	case string:
+		return 1 + len(v)/foldedPerUnit
+	case number:
+		return 2
+	}
+	return 1
+}
+
+// bound makes the filter count its work.
+func (f *filter) bound(w *work) *filter {
+	f.work = w
+	for _, kid := range f.kids {
+		kid.bound(w)
+	}
+	if f.inner != nil {
+		f.inner.bound(w)
+	}
+	return f
+}
+
+// names adds the fields of a document that deciding the filter takes.
+func (f *filter) names(into *nameSet) {
+	for _, kid := range f.kids {
+		kid.names(into)
+	}
+	if name := cmp.Or(f.path.urn, f.path.attr); name != "" {
+		into.add(name)
+	}
 }
 
 func isEmpty(v any) bool {
@@ -232,13 +332,20 @@ func (f *filter) hint(rt *resourceType) (keys []Key, covered bool) {
 	covered = true
 	for _, term := range terms {
 		key, exact := term.key(rt)
-		if key.Name != "" {
+		switch {
+		case key.Name == "" || slices.Contains(keys, key):
+		case len(keys) == maxHints:
+			exact = false
+		default:
 			keys = append(keys, key)
 		}
 		covered = covered && exact
 	}
 	return keys, covered
 }
+
+// maxHints bounds how many keys a store is asked for at once.
+const maxHints = 4
 
 func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 	if f.op == opValuePath && f.path.urn == "" && f.path.attr == "emails" {
@@ -271,7 +378,7 @@ func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 
 // needsLinks reports whether deciding the filter takes Record.Links.
 func (f *filter) needsLinks(rt *resourceType) bool {
-	if f.path.urn == "" && f.path.attr == rt.links {
+	if f.path.urn == "" && (f.path.attr == rt.links || f.path.attr == "meta" && f.path.sub == "version") {
 		return true
 	}
 	for _, kid := range f.kids {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/usher-go/usher/scim"
+	"github.com/usher-go/usher/sources"
 )
 
 // A host mounts the handler in its mux, decides with tokens whom a request
@@ -18,7 +19,7 @@ func Example() {
 	handler, err := scim.NewHandler(scim.Config{
 		Store: store,
 		Authenticate: scim.BearerTokens(scim.FixedTokens(scim.Token{
-			Hash: hash, Principal: scim.Principal{Tenant: "acme", Connection: "okta-1"},
+			Hash: hash, Principal: scim.Principal{Tenant: "acme", Connection: "okta-1", Kind: sources.KindOkta},
 		})),
 		OnChange: func(_ context.Context, e scim.Event) { fmt.Println("changed:", e.Ref.Type) },
 	})
@@ -26,8 +27,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/scim/v2/", http.StripPrefix("/scim/v2", handler))
+	mux := http.NewServeMux() // what else the host serves
+	server := scim.Mount("/scim/v2", handler, mux)
 
 	// What a provider's client does.
 	request := httptest.NewRequest(http.MethodPost, "/scim/v2/Users", strings.NewReader(`{
@@ -36,11 +37,12 @@ func Example() {
 		"emails": [{"type": "work", "value": "ada@example.com", "primary": true}]}`))
 	request.Header.Set("Authorization", "Bearer "+token)
 	response := httptest.NewRecorder()
-	mux.ServeHTTP(response, request)
+	server.ServeHTTP(response, request)
 	fmt.Println(response.Code)
 
 	// What was pushed, as a directory to resolve from.
-	for user, err := range scim.AsSource(store, "acme", "okta-1").Users(context.Background()) {
+	directory := scim.AsSource(store, "acme", "okta-1", scim.SourceConfig{Kind: sources.KindOkta})
+	for user, err := range directory.Users(context.Background()) {
 		fmt.Println(user.Email, user.GivenName, user.Status, err)
 	}
 	// Output:

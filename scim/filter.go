@@ -15,6 +15,7 @@ type filter struct {
 	time   time.Time // value as time, where the attribute is one
 	exact  bool      // the comparison respects case
 	inner  *filter   // of a value path: the part in brackets; path.sub stays empty
+	work   *work     // counts the values compared; see bound
 }
 
 type filterOp uint8
@@ -167,11 +168,17 @@ func (p *filterParser) term(depth int) (*filter, error) {
 // path resolves an attribute name, relative to the brackets it stands in.
 func (p *filterParser) path(name string) (attrPath, error) {
 	if p.inside {
-		if !validName(name) {
-			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
+		if p.within != nil && p.within.kind != "complex" {
+			if !sameName(name, "value") {
+				return attrPath{}, badFilter("%q: the values are plain; compare their \"value\"", clip(name))
+			}
+			return attrPath{attr: "value", def: p.within}, nil // a plain value is its own "value"
 		}
 		if sub := p.within.sub(name); sub != nil {
 			return attrPath{attr: sub.name, def: sub}, nil
+		}
+		if !validName(name) {
+			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
 		}
 		return attrPath{attr: name}, nil
 	}
@@ -223,7 +230,7 @@ func (p *filterParser) valuePath(path attrPath, depth int) (*filter, error) {
 
 // brackets parses [filter] and an optional .sub behind it; p is at the [.
 func (p *filterParser) brackets(path attrPath, depth int) (inner *filter, sub string, err error) {
-	if p.inside || path.sub != "" || path.def != nil && path.def.kind != "complex" {
+	if p.inside || path.sub != "" || path.def != nil && path.def.kind != "complex" && !path.def.multi {
 		return nil, "", p.bad("no brackets here: " + path.String() + " has no sub-attributes")
 	}
 	if depth == maxDepth {
@@ -242,7 +249,7 @@ func (p *filterParser) brackets(path attrPath, depth int) (inner *filter, sub st
 	p.at++
 	if p.peek() == '.' {
 		p.at++
-		if sub = p.word(); !validName(sub) {
+		if sub = p.word(); path.def.sub(sub) == nil && !validName(sub) {
 			return nil, "", p.bad("the name of a sub-attribute")
 		}
 	}
@@ -344,8 +351,9 @@ func (f *filter) prepare() error {
 				return badFilter("%s: want a time such as 2011-05-13T04:42:34Z", f.path)
 			}
 		default:
-			if n, ok := f.value.(number); ok { // a number without quotes
-				f.value = string(n)
+			switch v := f.value.(type) { // as such values are stored
+			case number, bool:
+				f.value = textOf(v)
 			}
 		}
 	}

@@ -25,6 +25,9 @@ const barbara = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"user
 "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":"701984","manager":{"value":"26118915"}},
 "urn:example:custom:2.0:User":{"badge":"B7"}}`
 
+// testLocation is where a handler at https://e/ serves resources.
+func testLocation(ref Ref) string { return "https://e/" + ref.Type + "s/" + ref.ID }
+
 func testResource(tb testing.TB) *resource {
 	tb.Helper()
 	rt, _ := testTypes(tb)
@@ -32,7 +35,7 @@ func testResource(tb testing.TB) *resource {
 		Ref: Ref{TypeUser, "2819c223-7f76-453a-919d-413861904646"}, Version: 7, Doc: []byte(barbara),
 		Created: time.Date(2010, 1, 23, 4, 56, 22, 0, time.UTC), LastModified: time.Date(2011, 5, 13, 4, 42, 34, 0, time.UTC),
 		Links: []Link{{Ref: Ref{TypeGroup, "g1"}, Display: "Tour Guides"}},
-	})
+	}, testLocation)
 	require.NoError(tb, err)
 	return r
 }

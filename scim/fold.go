@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"math/big"
 	"strconv"
 	"strings"
@@ -10,7 +11,9 @@ import (
 )
 
 // fold maps all spellings that strings.EqualFold takes for the same to one
-// string, so that an index and a comparison agree about case.
+// string, so that an index and a comparison agree about case. Names of
+// attributes, schemas and types compare by it everywhere: two names that fold
+// to one are one name.
 func fold(s string) string {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
@@ -22,37 +25,117 @@ func fold(s string) string {
 
 func foldRune(r rune) rune {
 	if r < utf8.RuneSelf {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
+		return asciiLower(r)
 	}
+	if int(r) < len(foldedRunes) {
+		return rune(foldedRunes[r])
+	}
+	return foldBySearch(r)
+}
+
+// foldedRunes are the foldings of the scripts that names are mostly written
+// in (Latin, Greek, Cyrillic, Armenian), which would be searched for otherwise.
+var foldedRunes = func() (table [0x600]uint16) {
+	for r := range table {
+		table[r] = uint16(foldBySearch(rune(r)))
+	}
+	return table
+}()
+
+func foldBySearch(r rune) rune {
 	least := r
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 		least = min(least, next)
 	}
 	if least < utf8.RuneSelf { // the Kelvin sign and the long s fold to ASCII
-		return foldRune(least)
+		return asciiLower(least)
 	}
 	return least
 }
 
+func asciiLower(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
+}
+
+// sameName reports whether two names fold to one.
+func sameName(a, b string) bool {
+	if a == b {
+		return true
+	}
+	if a == "" || b == "" {
+		return false
+	}
+	// Bit 5 is the case of a letter. The Kelvin sign and the long s, which
+	// fold to ASCII letters, are not ASCII themselves.
+	if c, d := a[0], b[0]; c|d < utf8.RuneSelf && c|0x20 != d|0x20 {
+		return false
+	}
+	return strings.EqualFold(a, b)
+}
+
+// cutName cuts a prefix off s, by any letter case.
+func cutName(s, prefix string) (rest string, ok bool) {
+	for _, want := range prefix {
+		r, size := utf8.DecodeRuneInString(s)
+		if size == 0 || foldRune(r) != foldRune(want) {
+			return s, false
+		}
+		s = s[size:]
+	}
+	return s, true
+}
+
+// isURN says that a name is a schema's, or qualified with one.
+func isURN(name string) bool {
+	rest, ok := cutName(name, "urn:")
+	return ok && rest != ""
+}
+
+// numberBits is how exactly numbers compare.
+const numberBits = 256
+
+// canonicalNumber is the same text for JSON numbers that compare as equal.
+func canonicalNumber(s string) string {
+	if n, ok := wholeNumberOf(s); ok {
+		return strconv.FormatInt(n, 10)
+	}
+	f, _, err := big.ParseFloat(s, 10, numberBits, big.ToNearestEven)
+	if err != nil {
+		return s
+	}
+	if n, exact := f.Int64(); exact == big.Exact {
+		return strconv.FormatInt(n, 10)
+	}
+	return f.Text('p', 0)
+}
+
+// wholeNumberOf reads a JSON number that is written as a whole one.
+func wholeNumberOf(s string) (int64, bool) {
+	if strings.ContainsAny(s, ".eE") {
+		return 0, false // spares making an error
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
 // compareNumbers compares two JSON numbers by value.
 func compareNumbers(a, b string) int {
-	x, errX := strconv.ParseInt(a, 10, 64)
-	y, errY := strconv.ParseInt(b, 10, 64)
-	if errX == nil && errY == nil {
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
+	x, wholeX := wholeNumberOf(a)
+	y, wholeY := wholeNumberOf(b)
+	if wholeX && wholeY {
+		return cmp.Compare(x, y)
 	}
-	const bits = 256
-	f, _, errF := big.ParseFloat(a, 10, bits, big.ToNearestEven)
-	g, _, errG := big.ParseFloat(b, 10, bits, big.ToNearestEven)
+	// Where the nearest floats differ, so do the numbers, and likewise.
+	p, errP := strconv.ParseFloat(a, 64)
+	q, errQ := strconv.ParseFloat(b, 64)
+	if errP == nil && errQ == nil && p != q {
+		return cmp.Compare(p, q)
+	}
+	f, _, errF := big.ParseFloat(a, 10, numberBits, big.ToNearestEven)
+	g, _, errG := big.ParseFloat(b, 10, numberBits, big.ToNearestEven)
 	if errF != nil || errG != nil {
 		return strings.Compare(a, b)
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"time"
 
@@ -20,9 +21,13 @@ const (
 	DefaultPageSize      = 100 // Okta asks for this many and pages on from there
 	DefaultMaxPageSize   = 1000
 	DefaultMaxBody       = 1 << 20
+	DefaultMaxGroupBody  = 2 << 20 // 10,000 members with display, $ref and type
 	DefaultMaxOperations = 1000
 	DefaultMaxFilter     = 8 << 10
 	DefaultReadTimeout   = 30 * time.Second
+	DefaultWriteTimeout  = 30 * time.Second
+	DefaultMaxAnswer     = 32 << 20
+	DefaultMaxWork       = 2_000_000
 )
 
 // Config describes a handler. Store and Authenticate are required; the zero
@@ -34,6 +39,12 @@ type Config struct {
 	// else is looked at. An error that matches ErrUnavailable is answered
 	// with 503, any other error and a principal without a tenant with 401;
 	// the error's text is logged and not sent. See BearerTokens.
+	//
+	// Who shows many different wrong values of the Authorization header is
+	// answered with 429 for some of the time: per address of
+	// Request.RemoteAddr, of IPv6 per network. Behind a proxy, set that to the
+	// client's address before the handler sees the request. Values that were
+	// right before are never held up.
 	Authenticate Authenticator
 
 	// BaseURL is the absolute URL under which clients reach the handler, such
@@ -52,28 +63,61 @@ type Config struct {
 	// Types are resource types besides users and groups.
 	Types []ResourceType
 
+	// PublicDiscovery lets anybody read /ServiceProviderConfig, /ResourceTypes
+	// and /Schemas without credentials, as RFC 7643 section 5 wants it of the
+	// authentication schemes. They hold nothing of any tenant.
+	PublicDiscovery bool
+
 	// PageSize and MaxPageSize bound a page of a listing, MaxBody the bytes of
-	// a request, MaxOperations the operations of a PATCH or a bulk request,
-	// MaxFilter the bytes of a URL's query, a filter or a path, and
-	// ReadTimeout the time a client may take to send its request's body. 0
-	// stands for the default of that name.
+	// a request, MaxGroupBody those of one to a group, which lists members,
+	// MaxOperations the operations of a PATCH or a bulk request, MaxFilter the
+	// bytes of a URL's query, a filter or a path, and ReadTimeout the time a
+	// client may take to send its request's body. 0 stands for the default of
+	// that name, for MaxGroupBody for MaxBody where that is greater.
 	PageSize      int
 	MaxPageSize   int
 	MaxBody       int64
+	MaxGroupBody  int64
 	MaxOperations int
 	MaxFilter     int
 	ReadTimeout   time.Duration
-	// RateLimit is the number of requests a second that each tenant may make,
-	// with bursts of the same size; more are answered with 429. 0 is no
-	// limit; less than 50 is refused, because providers count on 25.
+	// WriteTimeout is the time a client may take to read each MiB of an
+	// answer; 0 stands for DefaultWriteTimeout.
+	WriteTimeout time.Duration
+	// MaxAnswer bounds the bytes of a page of a listing: a page ends before
+	// the resource that would take it beyond, though never before its first.
+	// A resource is always served whole, and large ones as a stream. 0 stands
+	// for DefaultMaxAnswer.
+	MaxAnswer int64
+	// MaxWork bounds what one request may make the handler do, a bulk request
+	// with all its operations, in units of about 100 nanoseconds: fields,
+	// values, filter terms and records that it looks at. What would be more
+	// is refused, a query with 400 tooMany, operations with 413. A filter
+	// that no key of the store answers takes about 10 units for each record
+	// of the directory. 0 stands for DefaultMaxWork.
+	MaxWork int
+	// RateLimit is the number of operations a second that each tenant may
+	// make, with bursts of the same size: a request is one, a bulk request as
+	// many as it holds. More are answered with 429. 0 is no limit; less than
+	// 50 is refused, because providers count on 25.
 	RateLimit int
+
+	// OmitPagination leaves the attribute of RFC 9865 out of
+	// ServiceProviderConfig, for clients that refuse attributes they do not
+	// know. Cursors work all the same.
+	OmitPagination bool
+	// SkipUnknownMembers leaves members out that the directory does not have,
+	// and makes the rest of the change. By default such a change is refused as
+	// a whole: a client that is told of success takes them for members.
+	SkipUnknownMembers bool
 
 	// OnChange is called after a change has been committed and before it is
 	// answered, so keep it short. Its context outlives the request. A change
 	// is not lost with it: [AsSource] lists every change again.
 	OnChange func(context.Context, Event)
-	// Logger receives failures of the store and of OnChange's surroundings.
-	// nil is slog.Default. Personal data and credentials are not logged.
+	// Logger receives failures of the store and of OnChange's surroundings,
+	// and at level debug the work of each request. nil is slog.Default.
+	// Personal data and credentials are not logged.
 	Logger *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -84,6 +128,11 @@ type Config struct {
 type Principal struct {
 	Tenant     string // required
 	Connection string
+	// Kind is the kind of provider that pushes, if the host knows it: a word of
+	// sources.KindOf, such as sources.KindOkta (rule S33). It decides when a
+	// POST restores a deactivated user (S6); empty stands for
+	// sources.KindSCIM. AsSource is told the kind as well.
+	Kind string
 	// User is the ID of the user that /Me stands for. Empty, as it is for a
 	// provider's client: /Me is answered with 501.
 	User string
@@ -103,10 +152,12 @@ type handler struct {
 	types     []*resourceType
 	discovery discovery
 	limiter   *limiter
+	gate      *gate
+	brake     *brake
 }
 
 // NewHandler returns a handler of the SCIM endpoints, rooted at "/": mount it
-// with http.StripPrefix. The only errors are those of cfg. The handler is safe
+// with Mount, or with http.StripPrefix. The only errors are those of cfg. The handler is safe
 // for concurrent use.
 func NewHandler(cfg Config) (http.Handler, error) {
 	if cfg.Store == nil {
@@ -122,15 +173,24 @@ func NewHandler(cfg Config) (http.Handler, error) {
 	if cfg.RateLimit != 0 && cfg.RateLimit < 50 {
 		return nil, fmt.Errorf("scim: Config.RateLimit %d: want 0 or at least 50 requests a second", cfg.RateLimit)
 	}
-	if cfg.PageSize < 0 || cfg.MaxPageSize < 0 || cfg.MaxBody < 0 || cfg.MaxOperations < 0 || cfg.MaxFilter < 0 || cfg.ReadTimeout < 0 {
-		return nil, errors.New("scim: Config: a limit is negative")
+	for _, limit := range []int64{
+		int64(cfg.PageSize), int64(cfg.MaxPageSize), cfg.MaxBody, cfg.MaxGroupBody, int64(cfg.MaxOperations), int64(cfg.MaxFilter),
+		int64(cfg.ReadTimeout), int64(cfg.WriteTimeout), cfg.MaxAnswer, int64(cfg.MaxWork),
+	} {
+		if limit < 0 {
+			return nil, errors.New("scim: Config: a limit is negative")
+		}
 	}
 	setDefault(&cfg.MaxPageSize, DefaultMaxPageSize)
 	setDefault(&cfg.PageSize, min(DefaultPageSize, cfg.MaxPageSize))
 	setDefault(&cfg.MaxBody, DefaultMaxBody)
+	setDefault(&cfg.MaxGroupBody, max(DefaultMaxGroupBody, cfg.MaxBody))
 	setDefault(&cfg.MaxOperations, DefaultMaxOperations)
 	setDefault(&cfg.MaxFilter, DefaultMaxFilter)
 	setDefault(&cfg.ReadTimeout, DefaultReadTimeout)
+	setDefault(&cfg.WriteTimeout, DefaultWriteTimeout)
+	setDefault(&cfg.MaxAnswer, DefaultMaxAnswer)
+	setDefault(&cfg.MaxWork, DefaultMaxWork)
 	if cfg.PageSize > cfg.MaxPageSize {
 		return nil, fmt.Errorf("scim: Config.PageSize %d is greater than MaxPageSize %d", cfg.PageSize, cfg.MaxPageSize)
 	}
@@ -144,7 +204,7 @@ func NewHandler(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
-	h := &handler{cfg: cfg, types: types}
+	h := &handler{cfg: cfg, types: types, gate: newGate(max(1, runtime.GOMAXPROCS(0)/2)), brake: newBrake(cfg.Now)}
 	if h.discovery, err = newDiscovery(cfg, types); err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
@@ -169,31 +229,48 @@ type exchange struct {
 	principal Principal
 	dir       Directory
 	base      string // absolute URL of the handler, without a slash at its end
+	work      *work
+	bodySeen  bool // the body was read, or tried to be
+	unread    int  // records that could not be read
 }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{handler: h, w: w, r: r, ctx: r.Context()}
+	defer x.finish()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
 }
 
-func (x *exchange) serve() error {
-	principal, err := x.cfg.Authenticate(x.r)
-	if err != nil || principal.Tenant == "" {
-		return x.unauthenticated(err)
+// finish ends an exchange. At level debug it logs the work of the request, to
+// choose Config.MaxWork by.
+func (x *exchange) finish() {
+	x.pause()
+	if x.work != nil && x.cfg.Logger.Enabled(x.ctx, slog.LevelDebug) {
+		x.cfg.Logger.DebugContext(x.ctx, "scim: request", "tenant", x.dir.Tenant, "connection", x.dir.Connection,
+			"method", x.r.Method, "work", x.work.done)
 	}
-	x.principal = principal
-	x.dir = Directory{Tenant: principal.Tenant, Connection: principal.Connection}
-	if x.limiter != nil {
-		if wait := x.limiter.take(principal.Tenant); wait > 0 {
-			x.w.Header().Set("Retry-After", wholeSeconds(wait))
-			return fail(http.StatusTooManyRequests, "", "too many requests; wait as Retry-After says")
+}
+
+// pause leaves the gate while the exchange waits for its client, the store or
+// the host.
+func (x *exchange) pause() { x.work.pause() }
+
+func (x *exchange) serve() error {
+	if !x.public() {
+		if err := x.authenticate(); err != nil {
+			return err
 		}
 	}
+	if x.limiter != nil && x.principal.Tenant != "" {
+		if wait := x.limiter.take(x.principal.Tenant); wait > 0 {
+			return x.tooManyRequests(wait)
+		}
+	}
+	x.work = &work{ctx: x.ctx, gate: x.gate, tenant: x.principal.Tenant, left: x.cfg.MaxWork}
 	if most := x.cfg.MaxFilter; len(x.r.URL.RawQuery) > most || len(x.r.URL.Path) > DefaultMaxFilter {
-		if len(x.r.URL.Query().Get("filter")) > most {
+		if values, _ := x.urlValues(); len(values.Get("filter")) > most {
 			return badFilter("the filter is longer than %d bytes", most)
 		}
 		return fail(http.StatusRequestURITooLong, "", "the URL is too long; use POST with /.search")
@@ -206,17 +283,58 @@ func (x *exchange) serve() error {
 	return x.route(segments)
 }
 
-func (x *exchange) unauthenticated(err error) error {
-	if errors.Is(err, ErrUnavailable) {
+// public says that the request needs no credentials.
+func (x *exchange) public() bool {
+	if !x.cfg.PublicDiscovery || x.r.Method != http.MethodGet || len(x.r.URL.Path) > DefaultMaxFilter {
+		return false
+	}
+	segments, err := x.segments()
+	return err == nil && isDiscovery(segments)
+}
+
+// authenticate finds out whom the request speaks for.
+func (x *exchange) authenticate() error {
+	credential := x.brake.credential(x.r.Header.Get("Authorization"))
+	if wait := x.brake.wait(x.r, credential); wait > 0 {
+		return x.tooManyRequests(wait)
+	}
+	principal, err := x.cfg.Authenticate(x.r)
+	switch {
+	case errors.Is(err, ErrUnavailable):
 		x.cfg.Logger.ErrorContext(x.ctx, "scim: authentication unavailable", "error", err)
 		x.w.Header().Set("Retry-After", "30")
 		return fail(http.StatusServiceUnavailable, "", "authentication is unavailable at present; try again")
-	}
-	if err != nil {
+	case err != nil || principal.Tenant == "":
+		x.brake.wrong(x.r, credential)
 		x.cfg.Logger.InfoContext(x.ctx, "scim: request not authenticated", "error", err)
+		challenge := `Bearer realm="scim"`
+		if x.r.Header.Get("Authorization") != "" {
+			challenge += `, error="invalid_token"` // RFC 6750 section 3.1
+		}
+		x.w.Header().Set("WWW-Authenticate", challenge)
+		return fail(http.StatusUnauthorized, "", "the request has no valid credentials; want \"Authorization: Bearer\" and a token")
 	}
-	x.w.Header().Set("WWW-Authenticate", `Bearer realm="scim"`)
-	return fail(http.StatusUnauthorized, "", "the request has no valid credentials")
+	x.brake.right(credential)
+	x.principal = principal
+	x.dir = Directory{Tenant: principal.Tenant, Connection: principal.Connection}
+	return nil
+}
+
+func (x *exchange) tooManyRequests(wait time.Duration) error {
+	x.w.Header().Set("Retry-After", wholeSeconds(wait))
+	return fail(http.StatusTooManyRequests, "", "too many requests; wait as Retry-After says")
+}
+
+// isDiscovery says that a path is one of the discovery endpoints'.
+func isDiscovery(segments []string) bool {
+	if len(segments) == 0 {
+		return false
+	}
+	switch fold(segments[0]) {
+	case "serviceproviderconfig", "resourcetypes", "schemas":
+		return true
+	}
+	return false
 }
 
 // baseURL is where clients reach the handler. What http.StripPrefix has taken
@@ -242,18 +360,19 @@ func (x *exchange) baseURL() string {
 	return scheme + x.r.Host + strings.TrimRight(prefix, "/")
 }
 
-// segments splits the path, so that an escaped slash stays part of an id.
+// segments splits the path, so that an escaped slash stays part of an id. A
+// slash more, behind a base URL that ends with one, divides nothing.
 func (x *exchange) segments() ([]string, error) {
-	path := strings.Trim(x.r.URL.EscapedPath(), "/")
-	if path == "" {
-		return nil, nil
-	}
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		var err error
-		if segments[i], err = url.PathUnescape(s); err != nil || strings.ContainsRune(segments[i], 0) {
+	var segments []string
+	for _, s := range strings.Split(x.r.URL.EscapedPath(), "/") {
+		if s == "" {
+			continue
+		}
+		s, err := url.PathUnescape(s)
+		if err != nil || strings.ContainsRune(s, 0) {
 			return nil, notFound("there is no such endpoint")
 		}
+		segments = append(segments, s)
 	}
 	return segments, nil
 }
@@ -261,7 +380,7 @@ func (x *exchange) segments() ([]string, error) {
 // typeAt returns the type served at an endpoint, named without the slash.
 func (h *handler) typeAt(name string) *resourceType {
 	for _, rt := range h.types {
-		if strings.EqualFold(rt.endpoint[1:], name) {
+		if sameName(rt.endpoint[1:], name) {
 			return rt
 		}
 	}
@@ -281,7 +400,7 @@ func (h *handler) typeOf(name string) *resourceType {
 func (x *exchange) route(segments []string) error {
 	name := ""
 	if len(segments) > 0 {
-		name = strings.ToLower(segments[0])
+		name = fold(segments[0])
 	}
 	rt := x.typeAt(name)
 	switch {
@@ -303,7 +422,7 @@ func (x *exchange) route(segments []string) error {
 			return x.methodNotAllowed(http.MethodPost)
 		}
 		return x.bulk()
-	case name == "serviceproviderconfig", name == "resourcetypes", name == "schemas":
+	case isDiscovery(segments):
 		if x.r.Method != http.MethodGet {
 			return x.methodNotAllowed(http.MethodGet)
 		}
@@ -317,7 +436,7 @@ func (x *exchange) route(segments []string) error {
 func (x *exchange) collection(types []*resourceType, search bool, create *resourceType) error {
 	switch {
 	case search && x.r.Method == http.MethodPost:
-		body, err := x.body()
+		body, err := x.body(nil)
 		if err != nil {
 			return err
 		}
@@ -363,8 +482,12 @@ func (x *exchange) methodNotAllowed(allowed ...string) error {
 }
 
 // body reads the request's body: one JSON object, of bounded size and in
-// bounded time.
-func (x *exchange) body() (*object, error) {
+// bounded time. rt is the type of the resource that it is, or nil.
+func (x *exchange) body(rt *resourceType) (*object, error) {
+	most := x.cfg.MaxBody
+	if rt != nil && rt.links == "members" {
+		most = x.cfg.MaxGroupBody
+	}
 	if ct := x.r.Header.Get("Content-Type"); ct != "" {
 		media, parameters, _ := strings.Cut(ct, ";")
 		media = strings.ToLower(strings.TrimSpace(media))
@@ -373,20 +496,21 @@ func (x *exchange) body() (*object, error) {
 			return nil, fail(http.StatusUnsupportedMediaType, "", "Content-Type: want %s or %s in UTF-8", mediaSCIM, mediaJSON)
 		}
 	}
+	x.bodySeen = true
 	control := http.NewResponseController(x.w)
 	// A server that cannot set deadlines (a recorder in a test) reads anyway.
 	_ = control.SetReadDeadline(time.Now().Add(x.cfg.ReadTimeout))
 	var text bytes.Buffer
 	var err error
-	tooLong := x.r.ContentLength > x.cfg.MaxBody
+	tooLong := x.r.ContentLength > most
 	if !tooLong {
 		text.Grow(int(min(max(x.r.ContentLength, 0), 64<<10)) + bytes.MinRead)
-		_, err = text.ReadFrom(io.LimitReader(x.r.Body, x.cfg.MaxBody+1))
-		tooLong = int64(text.Len()) > x.cfg.MaxBody
+		_, err = text.ReadFrom(io.LimitReader(x.r.Body, most+1))
+		tooLong = int64(text.Len()) > most
 	}
 	if tooLong {
 		x.drain()
-		return nil, tooLarge("the body is larger than %d bytes", x.cfg.MaxBody)
+		return nil, tooLarge("the body is larger than %d bytes", most)
 	}
 	var timeout interface{ Timeout() bool }
 	switch {
@@ -398,7 +522,14 @@ func (x *exchange) body() (*object, error) {
 		return nil, badSyntax("the body could not be read")
 	}
 	_ = control.SetReadDeadline(time.Time{})
-	return parseObject(text.String())
+	if err := x.work.note(text.Len() / parsedPerUnit); err != nil { // takes its turn before, not after
+		return nil, err
+	}
+	o, values, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))
+	if err := x.work.spend(values); err != nil {
+		return nil, err
+	}
+	return o, err
 }
 
 // maxDrained is how much of a body that is too large is read and thrown away.

@@ -11,136 +11,37 @@ import (
 // occurs twice, a second value behind the first, invalid UTF-8, a NUL, the
 // digits of a great number. It keeps the order and spelling of names.
 
-// A value of a JSON text is nil, bool, string, number, []any or *object.
-type number string
-
-type object struct{ fields []field }
-
-type field struct {
-	name  string
-	value any
-}
-
 const (
 	maxDepth  = 32   // levels of arrays and objects, and of a filter's parentheses
 	maxFields = 1000 // names in one object
 )
 
-// at returns the place of name in o, by any letter case, or -1.
-func (o *object) at(name string) int {
-	for i := range o.fields {
-		if f := o.fields[i].name; len(f) == len(name) && (f == name || strings.EqualFold(f, name)) {
-			return i
-		}
-	}
-	return -1
-}
-
-// get returns the value of name in any letter case, or nil.
-func (o *object) get(name string) any {
-	if i := o.at(name); i >= 0 {
-		return o.fields[i].value
-	}
-	return nil
-}
-
-// text returns the string under name, or "".
-func (o *object) text(name string) string {
-	s, _ := o.get(name).(string)
-	return s
-}
-
-// set replaces or appends.
-func (o *object) set(name string, v any) {
-	if i := o.at(name); i >= 0 {
-		o.fields[i].value = v
-		return
-	}
-	o.fields = append(o.fields, field{name, v})
-}
-
-// drop removes name and reports whether it was there.
-func (o *object) drop(name string) bool {
-	i := o.at(name)
-	if i < 0 {
-		return false
-	}
-	o.fields = append(o.fields[:i], o.fields[i+1:]...)
-	return true
-}
-
-// cloneValue copies arrays and objects; the rest is immutable.
-func cloneValue(v any) any {
-	switch v := v.(type) {
-	case *object:
-		out := &object{fields: make([]field, len(v.fields))}
-		for i, f := range v.fields {
-			out.fields[i] = field{f.name, cloneValue(f.value)}
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = cloneValue(e)
-		}
-		return out
-	}
-	return v
-}
-
-// equalValues compares two values; names of objects in any case and order.
-func equalValues(a, b any) bool {
-	switch a := a.(type) {
-	case *object:
-		b, ok := b.(*object)
-		if !ok || len(a.fields) != len(b.fields) {
-			return false
-		}
-		for _, f := range a.fields {
-			i := b.at(f.name)
-			if i < 0 || !equalValues(f.value, b.fields[i].value) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		b, ok := b.([]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for i := range a {
-			if !equalValues(a[i], b[i]) {
-				return false
-			}
-		}
-		return true
-	case number:
-		b, ok := b.(number)
-		return ok && compareNumbers(string(a), string(b)) == 0
-	}
-	switch b.(type) {
-	case *object, []any:
-		return false
-	}
-	return a == b
-}
-
-// parseObject reads a request body: one JSON object and nothing else.
+// parseObject reads one JSON object and nothing else.
 func parseObject(data string) (*object, error) {
-	v, err := parseJSON(data)
-	if err != nil {
-		return nil, err
-	}
+	o, _, err := parseCounted(data)
+	return o, err
+}
+
+// parseCounted is parseObject that also says how many values it has read, also
+// where it fails.
+func parseCounted(data string) (*object, int, error) {
+	p := jsonParser{in: data}
+	v, err := p.only()
 	o, ok := v.(*object)
-	if !ok {
-		return nil, badSyntax("the body must be a JSON object")
+	if err == nil && !ok {
+		err = badSyntax("want a JSON object")
 	}
-	return o, nil
+	return o, p.values, err
 }
 
 // parseJSON reads one JSON value and nothing else.
 func parseJSON(data string) (any, error) {
 	p := jsonParser{in: strings.TrimPrefix(data, "\ufeff")}
+	return p.only()
+}
+
+// only reads the value that the text is and nothing else.
+func (p *jsonParser) only() (any, error) {
 	p.space()
 	v, err := p.value(0)
 	if err != nil {
@@ -153,8 +54,9 @@ func parseJSON(data string) (any, error) {
 }
 
 type jsonParser struct {
-	in string
-	at int
+	in     string
+	at     int
+	values int // read so far, without those that were skipped
 }
 
 func (p *jsonParser) bad(want string) error {
@@ -183,12 +85,13 @@ func (p *jsonParser) peek() byte {
 }
 
 func (p *jsonParser) value(depth int) (any, error) {
+	p.values++
 	switch c := p.peek(); {
 	case c == '"':
 		return p.str()
 	case c == '{' || c == '[':
 		if depth == maxDepth {
-			return nil, badSyntax("the JSON text is nested deeper than %d levels", maxDepth)
+			return nil, p.tooDeep()
 		}
 		p.at++
 		if c == '{' {
@@ -198,6 +101,11 @@ func (p *jsonParser) value(depth int) (any, error) {
 	case c == '-' || c >= '0' && c <= '9':
 		return p.number()
 	}
+	return p.word()
+}
+
+// word reads true, false or null.
+func (p *jsonParser) word() (any, error) {
 	for _, word := range [...]struct {
 		text  string
 		value any
@@ -212,76 +120,148 @@ func (p *jsonParser) value(depth int) (any, error) {
 
 func (p *jsonParser) object(depth int) (any, error) {
 	o := &object{}
-	var seen map[string]bool // made when looking through the list gets slow
+	err := p.members(func(name string) error {
+		if o.fields == nil {
+			o.fields = make([]field, 0, 4)
+		}
+		v, err := p.value(depth)
+		o.fields = append(o.fields, field{name, v})
+		return err
+	})
+	return o, err
+}
+
+// members reads an object from behind its opening brace. For each name it
+// calls visit, which must read the value.
+func (p *jsonParser) members(visit func(name string) error) error {
+	var seen nameSet
 	for p.space(); p.peek() != '}'; p.space() {
-		if len(o.fields) > 0 {
+		if seen.count > 0 {
 			if p.peek() != ',' {
-				return nil, p.bad("a comma or }")
+				return p.bad("a comma or }")
 			}
 			p.at++
 			p.space()
 		}
 		if p.peek() != '"' {
-			return nil, p.bad("a name in quotes")
+			return p.bad("a name in quotes")
 		}
 		name, err := p.str()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if o.fields == nil {
-			o.fields = make([]field, 0, 4)
+		if seen.count == maxFields {
+			return badSyntax("an object has more than %d names", maxFields)
 		}
-		if len(o.fields) == 16 {
-			seen = make(map[string]bool, 64)
-			for _, f := range o.fields {
-				seen[strings.ToLower(f.name)] = true
-			}
-		}
-		if seen == nil && o.at(name) >= 0 || seen[strings.ToLower(name)] {
-			return nil, badSyntax("the name %q occurs twice in one object", clip(name))
-		}
-		if seen != nil {
-			seen[strings.ToLower(name)] = true
-		}
-		if len(o.fields) == maxFields {
-			return nil, badSyntax("an object has more than %d names", maxFields)
+		if !seen.add(name) {
+			return badSyntax("the name %q occurs twice in one object", clip(name))
 		}
 		if p.space(); p.peek() != ':' {
-			return nil, p.bad("a colon")
+			return p.bad("a colon")
 		}
 		p.at++
 		p.space()
-		v, err := p.value(depth)
-		if err != nil {
-			return nil, err
+		if err := visit(name); err != nil {
+			return err
 		}
-		o.fields = append(o.fields, field{name, v})
 	}
 	p.at++
-	return o, nil
+	return nil
+}
+
+// scanObject reads the object that data is and nothing else. For each name it
+// calls visit, which must read the value, at depth 1, from p or skip it. The
+// whole text is checked as parseObject checks it, without being kept.
+func scanObject(data string, visit func(p *jsonParser, name string) error) error {
+	p := jsonParser{in: data}
+	if p.space(); p.peek() != '{' {
+		return p.bad("an object")
+	}
+	p.at++
+	if err := p.members(func(name string) error { return visit(&p, name) }); err != nil {
+		return err
+	}
+	if p.space(); p.at < len(p.in) {
+		return badSyntax("something follows the JSON value at byte %d", p.at)
+	}
+	return nil
+}
+
+// checkObject reports why data could not be read by parseObject, without
+// reading it into memory.
+func checkObject(data string) error {
+	return scanObject(data, func(p *jsonParser, _ string) error { return p.skip(1) })
+}
+
+// insideObject returns what stands between the braces of the object that data
+// is, or the error of checkObject.
+func insideObject(data string) (string, error) {
+	if err := checkObject(data); err != nil {
+		return "", err
+	}
+	data = strings.Trim(data, " \t\r\n")
+	return strings.Trim(data[1:len(data)-1], " \t\r\n"), nil
+}
+
+// skip reads a value, checks it as value does, and forgets it.
+func (p *jsonParser) skip(depth int) error {
+	switch c := p.peek(); {
+	case c == '"':
+		_, err := p.str()
+		return err
+	case c == '{' || c == '[':
+		if depth == maxDepth {
+			return p.tooDeep()
+		}
+		p.at++
+		if c == '{' {
+			return p.members(func(string) error { return p.skip(depth + 1) })
+		}
+		return p.elements(func() error { return p.skip(depth + 1) })
+	case c == '-' || c >= '0' && c <= '9':
+		_, err := p.number()
+		return err
+	}
+	_, err := p.word()
+	return err
+}
+
+func (p *jsonParser) tooDeep() error {
+	return badSyntax("the JSON text is nested deeper than %d levels", maxDepth)
 }
 
 func (p *jsonParser) array(depth int) (any, error) {
 	list := []any{}
+	err := p.elements(func() error {
+		v, err := p.value(depth)
+		list = append(list, v)
+		return err
+	})
+	return list, err
+}
+
+// elements reads an array from behind its opening bracket. It calls visit,
+// which must read a value, for each.
+func (p *jsonParser) elements(visit func() error) error {
+	first := true
 	for p.space(); p.peek() != ']'; p.space() {
-		if len(list) > 0 {
+		if !first {
 			if p.peek() != ',' {
-				return nil, p.bad("a comma or ]")
+				return p.bad("a comma or ]")
 			}
 			p.at++
 			p.space()
 		}
-		v, err := p.value(depth)
-		if err != nil {
-			return nil, err
+		first = false
+		if err := visit(); err != nil {
+			return err
 		}
-		list = append(list, v)
 	}
 	p.at++
-	return list, nil
+	return nil
 }
 
-func (p *jsonParser) number() (any, error) {
+func (p *jsonParser) number() (number, error) {
 	start := p.at
 	if p.peek() == '-' {
 		p.at++
@@ -296,12 +276,12 @@ func (p *jsonParser) number() (any, error) {
 	if p.peek() == '0' {
 		p.at++
 	} else if !digits() {
-		return nil, p.bad("a digit")
+		return "", p.bad("a digit")
 	}
 	if p.peek() == '.' {
 		p.at++
 		if !digits() {
-			return nil, p.bad("a digit")
+			return "", p.bad("a digit")
 		}
 	}
 	if c := p.peek(); c == 'e' || c == 'E' {
@@ -310,44 +290,57 @@ func (p *jsonParser) number() (any, error) {
 			p.at++
 		}
 		if !digits() {
-			return nil, p.bad("a digit")
+			return "", p.bad("a digit")
 		}
 	}
 	n := p.in[start:p.at]
-	if len(n) > 64 {
-		return nil, badValue("a number has more than 64 characters")
+	const short = 15 // characters of a number that is in range
+	switch {
+	case len(n) <= short && !strings.ContainsAny(n, "eE"):
+		return number(n), nil
+	case len(n) > 64:
+		return "", badValue("a number has more than 64 characters")
 	}
 	if f, err := strconv.ParseFloat(n, 64); err != nil {
-		return nil, badValue("the number %s is out of range (%g)", clip(n), f)
+		return "", badValue("the number %s is out of range (%g)", clip(n), f)
 	}
 	return number(n), nil
 }
 
 // str reads a string; the opening quote is at p.at.
 func (p *jsonParser) str() (string, error) {
-	p.at++
-	start := p.at
-	ascii := true
-	for p.at < len(p.in) {
-		switch c := p.in[p.at]; {
-		case c == '"':
-			s := p.in[start:p.at]
-			p.at++
-			if !ascii && !utf8.ValidString(s) {
-				return "", badSyntax("a string is not valid UTF-8")
-			}
-			return s, nil
-		case c == '\\':
-			return p.escaped(start)
-		case c < 0x20:
-			return "", p.bad("no control character in a string")
-		case c >= utf8.RuneSelf:
-			ascii = false
-		}
+	start := p.at + 1
+	at := start
+	var all byte
+	for at < len(p.in) && plainByte[p.in[at]] {
+		all |= p.in[at]
+		at++
+	}
+	p.at = at
+	switch p.peek() {
+	case '"':
+		s := p.in[start:at]
 		p.at++
+		if all >= utf8.RuneSelf && !utf8.ValidString(s) {
+			return "", badSyntax("a string is not valid UTF-8")
+		}
+		return s, nil
+	case '\\':
+		return p.escaped(start)
+	}
+	if at < len(p.in) {
+		return "", p.bad("no control character in a string")
 	}
 	return "", p.bad("the end of a string")
 }
+
+// plainByte says which bytes stand for themselves in a string.
+var plainByte = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c >= 0x20 && c != '"' && c != '\\'
+	}
+	return table
+}()
 
 // escaped reads the rest of a string in which an escape has been met.
 func (p *jsonParser) escaped(start int) (string, error) {

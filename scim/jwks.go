@@ -3,11 +3,13 @@ package scim
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +18,9 @@ import (
 
 // A keyCache keeps the keys that issuers publish. An unknown key id makes it
 // fetch anew, at most once a minute for each issuer, so that neither a
-// rotation nor a forged id does harm.
+// rotation nor a forged id does harm. Keys are fetched without a lock and not
+// on behalf of any request: those that are known serve meanwhile, and who
+// waits for others waits only as long as the own request lasts.
 type keyCache struct {
 	client *http.Client
 	now    func() time.Time
@@ -25,92 +29,185 @@ type keyCache struct {
 }
 
 type keySet struct {
-	mu      sync.Mutex // held while fetching: one request for all who wait
-	keys    jose.JSONWebKeySet
-	fetched time.Time // last success
-	tried   time.Time
+	mu       sync.Mutex
+	keys     []publishedKey
+	fetched  time.Time     // last success
+	tried    time.Time     // begin of the last try
+	err      error         // of the last try
+	fetching chan struct{} // closed when the try in progress ends; nil if there is none
+}
+
+// A publishedKey is a key of a set, with what its issuer says of its use.
+type publishedKey struct {
+	jose.JSONWebKey
+	ops []string
 }
 
 const (
 	keysFresh    = time.Hour
 	keysRetry    = time.Minute
+	keysTimeout  = 10 * time.Second
 	maxKeysBytes = 1 << 20
+	maxKeys      = 100  // of one issuer
+	maxKeySets   = 1000 // issuers
 )
 
+// newKeyCache fetches with the client, but follows no redirect: an issuer's
+// keys are at the address that the host trusts and nowhere else.
 func newKeyCache(client *http.Client, now func() time.Time) *keyCache {
-	return &keyCache{client: client, now: now, sets: map[string]*keySet{}}
+	own := *client
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &keyCache{client: &own, now: now, sets: map[string]*keySet{}}
 }
 
-// key returns the key with that id. If the issuer cannot be reached and the
-// key is not known, the error matches ErrUnavailable.
-func (c *keyCache) key(ctx context.Context, address, id string) (jose.JSONWebKey, error) {
-	c.mu.Lock()
-	set, ok := c.sets[address]
-	if !ok {
-		set = &keySet{}
-		c.sets[address] = set
+// key returns the key with that id for that algorithm. If the key is not known
+// and the issuer cannot be reached, the error matches ErrUnavailable.
+func (c *keyCache) key(ctx context.Context, address, id, algorithm string) (jose.JSONWebKey, error) {
+	set := c.set(address)
+	key, known, wait := set.look(c, address, id, algorithm)
+	if known { // also an old one, while its issuer is away
+		return key, nil
 	}
-	c.mu.Unlock()
-
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return key, fmt.Errorf("%w: waiting for the keys of an issuer: %w", ErrUnavailable, ctx.Err())
+		}
+	}
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	key, known := set.find(id)
-	now := c.now()
-	if known && now.Sub(set.fetched) < keysFresh || !set.tried.IsZero() && now.Sub(set.tried) < keysRetry {
-		if known {
-			return key, nil
-		}
-		return key, errBadClient
-	}
-	set.tried = now
-	keys, err := c.fetch(ctx, address)
-	if err == nil {
-		set.keys, set.fetched = keys, now
-		key, known = set.find(id)
-	}
-	switch {
-	case known: // a key that was good goes on being good while its issuer is away
+	if key, known = set.find(id, algorithm); known {
 		return key, nil
-	case err != nil:
-		return key, fmt.Errorf("%w: fetching the keys of an issuer: %w", ErrUnavailable, err)
+	}
+	if set.err != nil {
+		return key, fmt.Errorf("%w: fetching the keys of an issuer: %w", ErrUnavailable, set.err)
 	}
 	return key, errBadClient
 }
 
-// find returns a public signing key; without an id there must be only one.
-func (s *keySet) find(id string) (jose.JSONWebKey, bool) {
-	candidates := s.keys.Keys
-	if id != "" {
-		candidates = s.keys.Key(id)
+// set returns the keys of an address, made on first use.
+func (c *keyCache) set(address string) *keySet {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	set, ok := c.sets[address]
+	if !ok {
+		for old := range c.sets {
+			if len(c.sets) < maxKeySets {
+				break
+			}
+			delete(c.sets, old) // any one; it is fetched again when it is asked for
+		}
+		set = &keySet{}
+		c.sets[address] = set
 	}
-	if len(candidates) != 1 || !candidates[0].IsPublic() || candidates[0].Use == "enc" {
-		return jose.JSONWebKey{}, false
-	}
-	return candidates[0], true
+	return set
 }
 
-func (c *keyCache) fetch(ctx context.Context, address string) (keys jose.JSONWebKeySet, err error) {
+// look returns the key if it is known. If it is not, or if the keys are old,
+// it has them fetched, unless that was tried just now; wait is closed when
+// they are there.
+func (s *keySet) look(c *keyCache, address, id, algorithm string) (key jose.JSONWebKey, known bool, wait chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, known = s.find(id, algorithm)
+	now := c.now()
+	fresh := known && now.Sub(s.fetched) < keysFresh
+	if s.fetching == nil && !fresh && (s.tried.IsZero() || now.Sub(s.tried) >= keysRetry) {
+		s.tried, s.fetching = now, make(chan struct{})
+		go s.refresh(c, address, now, s.fetching)
+	}
+	return key, known, s.fetching
+}
+
+// refresh fetches the keys; those that are known stay if that fails.
+func (s *keySet) refresh(c *keyCache, address string, now time.Time, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(context.Background(), keysTimeout)
+	defer cancel()
+	keys, err := c.fetch(ctx, address)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err = err; err == nil {
+		s.keys, s.fetched = keys, now
+	}
+	s.fetching = nil
+	close(done)
+}
+
+// find returns the one public key that may verify signatures of the algorithm
+// and has the id, if an id is given.
+func (s *keySet) find(id, algorithm string) (jose.JSONWebKey, bool) {
+	var found []jose.JSONWebKey
+	for _, k := range s.keys {
+		if (id == "" || k.KeyID == id) && k.verifies(algorithm) {
+			found = append(found, k.JSONWebKey)
+		}
+	}
+	if len(found) != 1 {
+		return jose.JSONWebKey{}, false
+	}
+	return found[0], true
+}
+
+// verifies compares what the issuer says of the key (RFC 7517 sections 4.1 to
+// 4.4) with what it is to do.
+func (k publishedKey) verifies(algorithm string) bool {
+	return k.IsPublic() && (k.Use == "" || k.Use == "sig") && (k.Algorithm == "" || k.Algorithm == algorithm) &&
+		(len(k.ops) == 0 || slices.Contains(k.ops, "verify"))
+}
+
+func (c *keyCache) fetch(ctx context.Context, address string) ([]publishedKey, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" && !isLoopback(u.Hostname()) {
-		return keys, fmt.Errorf("the address of the keys is not an https URL")
+	if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return nil, errors.New("the address of the keys is not an https URL")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return keys, err
+		return nil, err
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {
-		return keys, err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return keys, fmt.Errorf("status %d", resp.StatusCode)
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxKeysBytes))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxKeysBytes+1))
 	if err != nil {
-		return keys, err
+		return nil, err
 	}
-	return keys, json.Unmarshal(body, &keys)
+	if len(body) > maxKeysBytes {
+		return nil, fmt.Errorf("the keys have more than %d bytes", maxKeysBytes)
+	}
+	return parseKeys(body)
+}
+
+// parseKeys reads a JWK Set. A key of an unknown or unsupported kind is passed
+// over (RFC 7517 section 5).
+func parseKeys(text []byte) ([]publishedKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(text, &set); err != nil {
+		return nil, fmt.Errorf("not a JWK Set: %w", err)
+	}
+	if set.Keys == nil || len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("not a JWK Set of up to %d keys", maxKeys)
+	}
+	var keys []publishedKey
+	for _, raw := range set.Keys {
+		var k publishedKey
+		var says struct {
+			Ops []string `json:"key_ops"`
+		}
+		if json.Unmarshal(raw, &k.JSONWebKey) != nil || json.Unmarshal(raw, &says) != nil {
+			continue
+		}
+		k.ops = says.Ops
+		keys = append(keys, k)
+	}
+	return keys, nil
 }
 
 // isLoopback allows keys over plain HTTP from this machine, for tests.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A limiter allows each tenant so many requests a second (a token bucket).
+// A limiter allows each tenant so many operations a second (a token bucket).
 type limiter struct {
 	rate    float64
 	now     func() time.Time
@@ -27,13 +27,7 @@ func newLimiter(rate int, now func() time.Time) *limiter {
 func (l *limiter) take(tenant string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now()
-	b, ok := l.buckets[tenant]
-	if !ok {
-		b = bucket{tokens: l.rate, at: now}
-	}
-	b.tokens = min(l.rate, b.tokens+now.Sub(b.at).Seconds()*l.rate)
-	b.at = now
+	b := l.bucket(tenant)
 	var wait time.Duration
 	if b.tokens >= 1 {
 		b.tokens--
@@ -42,6 +36,44 @@ func (l *limiter) take(tenant string) time.Duration {
 	}
 	l.buckets[tenant] = b
 	return wait
+}
+
+// charge uses n tokens of the tenant, also those it has yet to be given: a
+// request of many operations is served, and the ones behind it wait.
+func (l *limiter) charge(tenant string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.bucket(tenant)
+	b.tokens -= float64(max(n, 0))
+	l.buckets[tenant] = b
+}
+
+// bucket returns the tenant's bucket as it is now. A bucket that is full again
+// says nothing and is forgotten, when there are many.
+func (l *limiter) bucket(tenant string) bucket {
+	now := l.now()
+	b, ok := l.buckets[tenant]
+	if !ok {
+		b = bucket{tokens: l.rate, at: now}
+		looks := 0
+		for other, o := range l.buckets {
+			if looks++; looks > 2 || len(l.buckets) < manyBuckets {
+				break
+			}
+			if l.filled(o, now).tokens == l.rate {
+				delete(l.buckets, other)
+			}
+		}
+	}
+	return l.filled(b, now)
+}
+
+const manyBuckets = 1000
+
+func (l *limiter) filled(b bucket, now time.Time) bucket {
+	b.tokens = min(l.rate, b.tokens+now.Sub(b.at).Seconds()*l.rate)
+	b.at = now
+	return b
 }
 
 // wholeSeconds is a wait as Retry-After has it; Okta reads nothing finer.

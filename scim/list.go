@@ -2,7 +2,9 @@ package scim
 
 import (
 	"cmp"
+	"container/heap"
 	"errors"
+	"math/bits"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,8 +13,9 @@ import (
 )
 
 const (
-	scanPage  = 500     // records read at once where the store cannot filter
-	maxSorted = 100_000 // resources that one request may sort
+	scanPage  = 500     // records read at once where their links are not asked for
+	maxOffset = 1 << 30 // places that are passed over; beyond them is nothing
+	maxSorted = 100_000 // resources that one request may keep to sort them
 )
 
 // A selection is a filter for one of the types that a query is about.
@@ -25,13 +28,15 @@ type selection struct {
 
 // A found record is one that a query selects.
 type found struct {
-	rt  *resourceType
-	rec Record
-	key sortKey
+	rt    *resourceType
+	rec   Record
+	key   sortKey
+	place int // among all that were found
 }
 
 // list answers a query (RFC 7644 section 3.4.2, RFC 9865).
 func (x *exchange) list(types []*resourceType, q listing) error {
+	x.work.query = true
 	selections, err := x.selections(types, q.filter)
 	if err != nil {
 		return err
@@ -51,31 +56,26 @@ func (x *exchange) list(types []*resourceType, q listing) error {
 	if q.cursors {
 		after, offset = place, 0
 		if !byOrdinal {
-			after, offset = 0, int(place)
+			after, offset = 0, int(min(place, maxOffset))
 		}
 	}
-	var results []found
-	var total int
+	offset = min(offset, maxOffset)
+	var page *results
 	if direct {
-		results, total, err = x.direct(selections[0], q, after, offset)
+		page, err = x.direct(selections[0], q, after, offset)
 	} else {
-		results, total, err = x.scan(selections, q, after, offset)
+		page, err = x.scan(selections, q, after, offset)
 	}
 	if err != nil {
 		return err
 	}
-	next := ""
-	if len(results) > q.count { // one more than asked for: there is a next page
-		results = results[:q.count]
-		if q.cursors && q.count > 0 {
-			place := int64(offset + q.count)
-			if byOrdinal {
-				place = results[q.count-1].rec.Ordinal
-			}
-			next = x.encodeCursor(mark, place)
+	return x.respondList(page, q, func(shown int, last Record) string {
+		place := int64(offset + shown)
+		if byOrdinal {
+			place = last.Ordinal
 		}
-	}
-	return x.respondList(results, total, q, next)
+		return x.encodeCursor(mark, place)
+	})
 }
 
 // selections parses the filter for each type.
@@ -84,10 +84,11 @@ func (x *exchange) selections(types []*resourceType, text string) ([]selection, 
 	for _, rt := range types {
 		s := selection{rt: rt, covered: true}
 		if text != "" {
-			var err error
-			if s.filter, err = rt.parseFilter(text); err != nil {
+			f, err := rt.parseFilter(text)
+			if err != nil {
 				return nil, err
 			}
+			s.filter = f.bound(x.work)
 			s.where, s.covered = s.filter.hint(rt)
 		}
 		out = append(out, s)
@@ -95,100 +96,276 @@ func (x *exchange) selections(types []*resourceType, text string) ([]selection, 
 	return out, nil
 }
 
-// direct lets the store do everything. Like scan it returns up to one result
-// more than the page holds.
-func (x *exchange) direct(s selection, q listing, after int64, offset int) ([]found, int, error) {
-	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{
-		Type: s.rt.name, Where: s.where, After: after, Offset: offset, Limit: q.count + 1,
-		Links: q.projection.links(s.rt) && q.count > 0, Count: true,
-	})
-	results := make([]found, 0, len(page.Records))
-	for _, rec := range page.Records {
-		results = append(results, found{rt: s.rt, rec: rec})
+// results are the resources of a page in their order, up to one more than it
+// may hold.
+type results struct {
+	total int
+	ready []found
+	more  func() ([]found, error) // the next ones, none at the end; may be nil
+}
+
+// next returns the next resource, or false at the end.
+func (r *results) next() (found, bool, error) {
+	if len(r.ready) == 0 && r.more != nil {
+		var err error
+		if r.ready, err = r.more(); err != nil {
+			return found{}, false, err
+		}
 	}
-	return results, page.Total, err
+	if len(r.ready) == 0 {
+		return found{}, false, nil
+	}
+	f := r.ready[0]
+	r.ready = r.ready[1:]
+	return f, true, nil
+}
+
+// direct lets the store do everything.
+func (x *exchange) direct(s selection, q listing, after int64, offset int) (*results, error) {
+	left := q.count + 1
+	if q.count == 0 {
+		left = 0
+	}
+	in := x.reader(Query{
+		Type: s.rt.name, Where: s.where, After: after, Offset: offset, Count: true,
+		Links: q.projection.links(s.rt) && q.count > 0,
+	})
+	r := &results{}
+	r.more = func() ([]found, error) {
+		records, err := in.read(left)
+		left -= len(records)
+		batch := make([]found, 0, len(records))
+		for _, rec := range records {
+			batch = append(batch, found{rt: s.rt, rec: rec})
+		}
+		return batch, err
+	}
+	var err error
+	r.ready, err = r.more()
+	r.total = in.total
+	return r, err
+}
+
+// A reader reads the records of a query, so many at a time that the links that
+// come with them stay few.
+type reader struct {
+	x     *exchange
+	query Query
+	batch int
+	total int // Page.Total, if the query asks for it
+	done  bool
+}
+
+// linksAtOnce is how many links the reader means to hold. Of a type whose
+// resources have few, it begins with firstBatch, of groups with few.
+const (
+	linksAtOnce = 50_000
+	firstBatch  = 128
+	firstGroups = 4
+	mostGroups  = 32
+)
+
+func (x *exchange) reader(q Query) *reader {
+	r := &reader{x: x, query: q, batch: scanPage}
+	switch {
+	case q.Links && q.Type == TypeGroup:
+		r.batch = firstGroups
+	case q.Links:
+		r.batch = firstBatch
+	}
+	return r
+}
+
+// read returns up to most further records, and none at the end.
+func (r *reader) read(most int) ([]Record, error) {
+	if r.done {
+		return nil, nil
+	}
+	q := r.query
+	q.Limit = min(r.batch, most)
+	page, err := r.x.cfg.Store.List(r.x.ctx, r.x.dir, q)
+	if err != nil {
+		return nil, err
+	}
+	if q.Count {
+		r.total = page.Total
+	}
+	r.query.Count, r.query.Offset = false, 0
+	r.done = len(page.Records) < q.Limit || q.Limit == 0
+	longest := 0
+	for _, rec := range page.Records {
+		r.query.After = rec.Ordinal
+		longest = max(longest, len(rec.Links))
+	}
+	if q.Links {
+		most := scanPage
+		if q.Type == TypeGroup {
+			most = mostGroups
+		}
+		r.batch = max(1, min(2*r.batch, most, linksAtOnce/(longest+1)))
+	}
+	return page.Records, nil
 }
 
 // scan evaluates the filter on every candidate that the store has.
-func (x *exchange) scan(selections []selection, q listing, after int64, offset int) ([]found, int, error) {
-	var results []found
-	total, passed := 0, 0
+func (x *exchange) scan(selections []selection, q listing, after int64, offset int) (*results, error) {
+	r := &results{}
+	passed := 0
+	ranked := ranking{keep: offset + q.count + 1, descending: q.descending, work: x.work}
 	for _, s := range selections {
 		sortBy, err := s.rt.sortPath(q.sortBy)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		links := s.filter != nil && s.filter.needsLinks(s.rt) || q.sortBy != "" && sortBy.urn == "" && sortBy.attr == s.rt.links
-		err = x.candidates(s, links, func(r *resource) error {
-			total++
+		err = x.candidates(s, sortBy, func(res *resource) error {
+			r.total++
 			switch {
 			case q.sortBy != "":
-				if len(results) == maxSorted {
-					return fail(http.StatusBadRequest, scimerrors.ScimTypeTooMany, "more than %d resources to sort; use a filter", maxSorted)
-				}
-				results = append(results, found{s.rt, r.rec, r.sortKey(sortBy)})
-			case r.rec.Ordinal <= after:
+				return ranked.add(found{s.rt, res.rec, res.sortKey(sortBy), r.total})
+			case res.rec.Ordinal <= after:
 			case passed < offset:
 				passed++
-			case len(results) <= q.count:
-				results = append(results, found{rt: s.rt, rec: r.rec})
+			case len(r.ready) <= q.count:
+				r.ready = append(r.ready, found{rt: s.rt, rec: res.rec})
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
 	if q.sortBy != "" {
-		slices.SortStableFunc(results, func(a, b found) int {
-			if order := a.key.compare(b.key); q.descending {
-				return -order
-			} else {
-				return order
-			}
-		})
-		results = results[min(offset, len(results)):]
-		results = results[:min(q.count+1, len(results))]
-	}
-	for i, f := range results {
-		if i < q.count && q.projection.links(f.rt) && f.rec.Links == nil {
-			rec, err := x.cfg.Store.Get(x.ctx, x.dir, f.rec.Ref, true)
-			if err == nil {
-				results[i].rec = rec
-			} else if !errors.Is(err, ErrNotFound) {
-				return nil, 0, err
-			}
+		if err := ranked.sort(); err != nil {
+			return nil, err
 		}
+		r.ready = ranked.list[min(offset, len(ranked.list)):]
 	}
-	return results, total, nil
+	x.fillLinks(r, q)
+	return r, nil
 }
 
-// candidates visits the resources that the selection's filter holds for.
-func (x *exchange) candidates(s selection, links bool, visit func(*resource) error) error {
-	for after := int64(0); ; {
-		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{
-			Type: s.rt.name, Where: s.where, After: after, Limit: scanPage, Links: links,
-		})
-		if err != nil {
+// fillLinks makes the results read each record's links when its turn comes.
+func (x *exchange) fillLinks(r *results, q listing) {
+	rest := r.ready
+	r.ready = nil
+	r.more = func() ([]found, error) {
+		if len(rest) == 0 {
+			return nil, nil
+		}
+		f := rest[0]
+		rest = rest[1:]
+		if f.rec.Links == nil && q.projection.links(f.rt) && q.count > 0 {
+			rec, err := x.cfg.Store.Get(x.ctx, x.dir, f.rec.Ref, true)
+			if err == nil {
+				f.rec = rec
+			} else if !errors.Is(err, ErrNotFound) { // deleted since: what was found is still the answer
+				return nil, err
+			}
+		}
+		return []found{f}, nil
+	}
+}
+
+// candidates visits the resources that the selection's filter holds for, one
+// after the other in the same place. They have only the fields that the filter
+// and the sorting go by, and links only if these do.
+func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource) error) error {
+	var names nameSet
+	links := false
+	if s.filter != nil && !s.covered {
+		s.filter.names(&names)
+		links = s.filter.needsLinks(s.rt)
+	}
+	if name := cmp.Or(sortBy.urn, sortBy.attr); name != "" {
+		names.add(name)
+		links = links || sortBy.urn == "" && sortBy.attr == s.rt.links
+	}
+	in := x.reader(Query{Type: s.rt.name, Where: s.where, Links: links})
+	r := &resource{rt: s.rt, doc: &object{}, locate: x.location}
+	for {
+		records, err := in.read(scanPage)
+		if err != nil || len(records) == 0 {
 			return err
 		}
-		for _, rec := range page.Records {
-			after = rec.Ordinal
-			r, err := s.rt.parse(rec)
-			if err != nil {
+		for _, rec := range records {
+			r.rec = rec
+			if err := readFields(r.doc, rec, &names, x.work); err != nil {
+				if err = x.isolate(err); err != nil {
+					return err
+				}
+				r.doc.fields = r.doc.fields[:0] // as it is listed
+			}
+			matched := s.filter == nil || s.covered || s.filter.matches(r)
+			if err := x.work.failed(); err != nil {
 				return err
 			}
-			if s.filter != nil && !s.covered && !s.filter.matches(r) {
+			if !matched {
 				continue
 			}
 			if err := visit(r); err != nil {
 				return err
 			}
 		}
-		if len(page.Records) < scanPage {
-			return nil
-		}
 	}
+}
+
+// isolate logs that a record cannot be read, so that the others are still
+// listed. The record itself is listed as one without attributes, because
+// nobody may take it to be deleted. Any other error is returned.
+func (x *exchange) isolate(err error) error {
+	var bad *unreadableError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	const told = 10 // of one request
+	if x.unread++; x.unread <= told {
+		x.logFailure(err)
+	}
+	return nil
+}
+
+// A ranking keeps the first resources of an order, as a heap with the last of
+// them on top.
+type ranking struct {
+	list       []found
+	keep       int
+	descending bool
+	work       *work
+}
+
+func (r *ranking) Len() int           { return len(r.list) }
+func (r *ranking) Less(i, j int) bool { return r.compare(r.list[i], r.list[j]) > 0 }
+func (r *ranking) Swap(i, j int)      { r.list[i], r.list[j] = r.list[j], r.list[i] }
+func (r *ranking) Push(v any)         { r.list = append(r.list, v.(found)) }
+func (r *ranking) Pop() any           { panic("unused") }
+
+func (r *ranking) compare(a, b found) int {
+	order := a.key.compare(b.key)
+	if r.descending {
+		order = -order
+	}
+	return cmp.Or(order, cmp.Compare(a.place, b.place))
+}
+
+func (r *ranking) add(f found) error {
+	switch {
+	case len(r.list) < min(r.keep, maxSorted):
+		heap.Push(r, f)
+	case r.keep > maxSorted:
+		return fail(http.StatusBadRequest, scimerrors.ScimTypeTooMany, "more than %d resources to sort; use a filter", maxSorted)
+	case r.compare(f, r.list[0]) < 0:
+		r.list[0] = f
+		heap.Fix(r, 0)
+	default:
+		return r.work.spend(1)
+	}
+	return r.work.spend(1 + bits.Len(uint(len(r.list)))/2)
+}
+
+// sort puts the list in its order.
+func (r *ranking) sort() error {
+	slices.SortFunc(r.list, r.compare)
+	return r.work.spend(len(r.list) * bits.Len(uint(len(r.list))) / 4)
 }
 
 // A sortKey is the value that a resource sorts by.
@@ -289,34 +466,77 @@ func keyOf(v any, path attrPath) sortKey {
 	return sortKey{absent: true}
 }
 
-// respondList writes a ListResponse; itemsPerPage is what the page holds.
-func (x *exchange) respondList(results []found, total int, q listing, next string) error {
-	size := 256
-	for _, f := range results {
-		size += len(f.rec.Doc) + 512
-	}
+// respondList writes a ListResponse. The page ends before the resource that
+// would take it beyond Config.MaxAnswer, or the work beyond Config.MaxWork,
+// but not before its first: RFC 7644 section 3.4.2.4 lets a page hold fewer
+// than asked for, and nothing lets a resource hold fewer values than it has.
+// itemsPerPage is what the page holds. cursor makes the cursor behind the last
+// of the resources shown.
+func (x *exchange) respondList(page *results, q listing, cursor func(shown int, last Record) string) error {
 	head := &object{fields: []field{
 		{"schemas", []any{messageMark + "ListResponse"}},
-		{"totalResults", itoa(total)},
-		{"itemsPerPage", itoa(len(results))},
+		{"totalResults", itoa(page.total)},
 	}}
 	if !q.cursors {
 		head.set("startIndex", itoa(q.startIndex))
 	}
-	if next != "" {
-		head.set("nextCursor", next)
+	size := 256
+	for _, f := range page.ready[:min(q.count, len(page.ready))] {
+		size += len(f.rec.Doc) + 512
 	}
-	body := appendJSON(make([]byte, 0, size), head)
-	body = append(body[:len(body)-1], `,"Resources":[`...)
-	for i, f := range results {
-		if i > 0 {
-			body = append(body, ',')
+	out := output{exchange: x, status: http.StatusOK, buf: appendJSON(make([]byte, 0, min(size, outputBlock)), head)}
+	out.buf = append(out.buf[:len(out.buf)-1], `,"Resources":[`...)
+	shown := 0
+	var last Record
+	for {
+		f, ok, err := page.next()
+		if err != nil {
+			return out.end(err)
 		}
-		var err error
-		if body, err = x.appendResource(body, f.rt, f.rec, q.projection); err != nil {
-			return err
+		if !ok || shown == q.count || shown > 0 && x.pageFull(&out, f, q.projection) {
+			tail := &object{fields: []field{{"itemsPerPage", itoa(shown)}}}
+			if ok && q.cursors && q.count > 0 {
+				tail.set("nextCursor", cursor(shown, last))
+			}
+			out.buf = append(out.buf, ']', ',')
+			out.buf = append(out.buf, appendJSON(nil, tail)[1:]...)
+			return out.end(nil)
 		}
+		if shown > 0 {
+			out.buf = append(out.buf, ',')
+		}
+		if err := out.listed(f, q.projection); err != nil {
+			return out.end(err)
+		}
+		shown, last = shown+1, f.rec
 	}
-	x.respond(http.StatusOK, append(body, `]}`...))
-	return nil
+}
+
+// pageFull reports whether a further resource would be too much for a page.
+func (x *exchange) pageFull(out *output, next found, p *projection) bool {
+	return out.size()+x.servedSize(next.rec) > x.cfg.MaxAnswer ||
+		!p.trivial(next.rt) && !x.work.affords(len(next.rec.Doc)) // more than its values
+}
+
+// listed appends one resource of a page. Of a record that cannot be read it
+// shows id, meta and links.
+func (o *output) listed(f found, p *projection) error {
+	err := o.resource(f.rt, f.rec, p)
+	if err == nil {
+		return o.spill()
+	}
+	if err := o.isolate(err); err != nil {
+		return err
+	}
+	f.rec.Doc = appendJSON(nil, &object{fields: []field{{"schemas", []any{f.rt.core.urn}}}})
+	return o.resource(f.rt, f.rec, p)
+}
+
+// servedSize is about how many bytes a record has when it is served whole.
+func (x *exchange) servedSize(rec Record) int64 {
+	size := len(rec.Doc) + 512
+	for _, link := range rec.Links {
+		size += len(`{"value":"","$ref":"/Groups/","display":"","type":"direct"},`) + len(x.base) + 2*len(link.ID) + len(link.Display)
+	}
+	return int64(size)
 }

@@ -241,12 +241,13 @@ func (d *memoryDirectory) create(w Write) (Record, error) {
 		delete(d.byID, rec.ID)
 		return Record{}, err
 	}
-	d.stamp(rec)
+	d.stamp(rec, w.At)
 	rec.Ordinal = rec.Version
 	d.ordered = append(d.ordered, rec)
 	d.byType[rec.Type] = append(d.byType[rec.Type], rec)
 	d.addKeys(rec)
-	d.changeMembers(rec, w.Members)
+	_, moved := d.changeMembers(rec, w.Members)
+	d.stampOthers(rec, moved, w.At)
 	return rec.Record, nil
 }
 
@@ -257,7 +258,7 @@ func (d *memoryDirectory) update(rec *memoryRecord, w Write) (Record, error) {
 	if err := d.checkMembers(w.Members); err != nil {
 		return Record{}, err
 	}
-	changed := d.changeMembers(rec, w.Members)
+	changed, moved := d.changeMembers(rec, w.Members)
 	if w.Doc != nil {
 		d.removeKeys(rec)
 		rec.Doc, rec.Keys, rec.Display = w.Doc, w.Keys, w.Display
@@ -265,35 +266,47 @@ func (d *memoryDirectory) update(rec *memoryRecord, w Write) (Record, error) {
 		changed = true
 	}
 	if changed {
-		rec.LastModified = w.At
-		d.stamp(rec)
+		d.stamp(rec, w.At)
+		d.stampOthers(rec, moved, w.At)
 	}
 	return rec.Record, nil
 }
 
 func (d *memoryDirectory) delete(rec *memoryRecord, at time.Time) Record {
 	was := rec.Record
-	for _, group := range rec.sortedGroups() {
+	groups := rec.sortedGroups()
+	for _, group := range groups {
 		group.dropMember(rec.ID)
-		if group != rec {
-			group.LastModified = at
-			d.stamp(group)
-		}
 	}
+	d.stampOthers(rec, groups, at)
+	members := make([]*memoryRecord, 0, len(rec.members))
 	for _, link := range rec.members {
+		members = append(members, d.byID[link.ID])
 		delete(d.byID[link.ID].groups, rec.ID)
 	}
+	d.stampOthers(rec, members, at)
 	d.removeKeys(rec)
 	delete(d.byID, rec.ID)
 	d.ordered = withoutRecord(d.ordered, rec)
 	d.byType[rec.Type] = withoutRecord(d.byType[rec.Type], rec)
 	*rec = memoryRecord{Record: Record{Ref: rec.Ref, Version: rec.Version, Deleted: true}}
-	d.stamp(rec)
+	d.stamp(rec, time.Time{})
 	return was
 }
 
+// stampOthers stamps the records on the other side of memberships of rec that
+// began or ended.
+func (d *memoryDirectory) stampOthers(rec *memoryRecord, others []*memoryRecord, at time.Time) {
+	for _, other := range others {
+		if other != rec {
+			d.stamp(other, at)
+		}
+	}
+}
+
 // stamp gives rec the next sequence number and notes the change.
-func (d *memoryDirectory) stamp(rec *memoryRecord) {
+func (d *memoryDirectory) stamp(rec *memoryRecord, at time.Time) {
+	rec.LastModified = at
 	if rec.Version == 0 {
 		d.live++
 	}
@@ -354,12 +367,11 @@ func (d *memoryDirectory) checkMembers(c *MemberChange) error {
 	return nil
 }
 
-// changeMembers reports whether a membership changed.
-func (d *memoryDirectory) changeMembers(group *memoryRecord, c *MemberChange) bool {
+// changeMembers reports whether a membership changed, and who joined or left.
+func (d *memoryDirectory) changeMembers(group *memoryRecord, c *MemberChange) (changed bool, moved []*memoryRecord) {
 	if c == nil {
-		return false
+		return false, nil
 	}
-	changed := false
 	if c.Replace {
 		keep := make(map[string]bool, len(c.Add))
 		for _, link := range c.Add {
@@ -367,28 +379,28 @@ func (d *memoryDirectory) changeMembers(group *memoryRecord, c *MemberChange) bo
 		}
 		for _, link := range slices.Clone(group.members) {
 			if !keep[link.ID] {
-				d.unlink(group, link.ID)
-				changed = true
+				moved = d.unlink(group, link.ID, moved)
 			}
 		}
 	}
 	for _, id := range c.Remove {
-		changed = d.unlink(group, id) || changed
+		moved = d.unlink(group, id, moved)
 	}
 	for _, link := range c.Add {
-		changed = d.link(group, link) || changed
+		at, ok := group.place[link.ID]
+		switch {
+		case !ok:
+			moved = append(moved, d.link(group, link))
+		case link.Display != "" && group.members[at].Display != link.Display:
+			group.members[at].Display = link.Display
+			changed = true
+		}
 	}
-	return changed
+	return changed || len(moved) > 0, moved
 }
 
-func (d *memoryDirectory) link(group *memoryRecord, link Link) bool {
-	if at, ok := group.place[link.ID]; ok {
-		if link.Display == "" || group.members[at].Display == link.Display {
-			return false
-		}
-		group.members[at].Display = link.Display
-		return true
-	}
+// link makes a record a member and returns it.
+func (d *memoryDirectory) link(group *memoryRecord, link Link) *memoryRecord {
 	member := d.byID[link.ID]
 	if group.place == nil {
 		group.place = map[string]int{}
@@ -399,15 +411,17 @@ func (d *memoryDirectory) link(group *memoryRecord, link Link) bool {
 	group.place[link.ID] = len(group.members)
 	group.members = append(group.members, Link{Ref: member.Ref, Display: link.Display})
 	member.groups[group.ID] = group
-	return true
+	return member
 }
 
-func (d *memoryDirectory) unlink(group *memoryRecord, id string) bool {
+// unlink ends a membership, if there is one, and appends who had it to moved.
+func (d *memoryDirectory) unlink(group *memoryRecord, id string, moved []*memoryRecord) []*memoryRecord {
 	if !group.dropMember(id) {
-		return false
+		return moved
 	}
-	delete(d.byID[id].groups, group.ID)
-	return true
+	member := d.byID[id]
+	delete(member.groups, group.ID)
+	return append(moved, member)
 }
 
 // dropMember takes id out of the group's list: the last one takes its place.

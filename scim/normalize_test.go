@@ -27,6 +27,7 @@ func everything(tb testing.TB) *resourceType {
 			schema.SimpleCoreAttribute(schema.SimpleReferenceParams(schema.ReferenceParams{Name: "link"})),
 			schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: "tags", MultiValued: true})),
 			schema.SimpleCoreAttribute(text("fixed", schema.AttributeMutabilityImmutable())),
+			schema.SimpleCoreAttribute(text("given", schema.AttributeMutabilityReadOnly())),
 			schema.ComplexCoreAttribute(schema.ComplexParams{Name: "part", SubAttributes: []schema.SimpleParams{
 				text("value", schema.AttributeMutabilityReadWrite()), text("serial", schema.AttributeMutabilityImmutable()),
 				text("seen", schema.AttributeMutabilityReadOnly()), text("secret", schema.AttributeMutabilityWriteOnly()),
@@ -70,8 +71,16 @@ func TestNormalize(t *testing.T) {
 		`"urn:example:2.0:Thing:count":"3"`:                `{"count":3}`,
 		`"urn:example:2.0:Thing:part.value":"v"`:           `{"part":{"value":"v"}}`,
 		`"id":"x","meta":{"version":"1"},"externalId":"e"`: `{"externalId":"e"}`,
-		`"unknown":{"a":null,"b":[null,1]},"gone":null`:    `{"unknown":{"b":[1]}}`,
-		`"urn:other:1.0:X":{"a":1}`:                        `{"urn:other:1.0:X":{"a":1}}`,
+		// Numbers and booleans for texts; plain values with a "value" around them.
+		`"externalId":157663`: `{"externalId":"157663"}`, `"externalId":1.50`: `{"externalId":"1.50"}`, `"fixed":true`: `{"fixed":"true"}`, `"link":5`: `{"link":"5"}`,
+		`"tags":[1,"a",false]`: `{"tags":["1","a","false"]}`, `"tags":[{"value":"a"},"b"]`: `{"tags":["a","b"]}`, `"tags":"[\"a\",\"b\"]"`: `{"tags":["a","b"]}`,
+		`"part":5`: `{"part":{"value":"5"}}`, `"part":{"value":5}`: `{"part":{"value":"5"}}`,
+		`"given":{"not":["a","text"]},"meta":"x","id":5,"part.seen":[1,2]`: `{}`,
+		`"given":"x"`: `{}`, `"urn:example:2.0:Thing:given":"x"`: `{}`, `"part.seen":"x"`: `{}`, `"urn:example:2.0:Thing:part.secret":"x"`: `{}`,
+		`"unknown":{"a":null,"b":[null,1]},"gone":null`: `{"unknown":{"b":[1]}}`,
+		`"urn:other:1.0:X:a":1`:                         `{"urn:other:1.0:X":{"a":1}}`, `"urn:other:1.0:X":{"b":2},"urn:other:1.0:X:a":1`: `{"urn:other:1.0:X":{"b":2,"a":1}}`,
+		`"urn:example:2.0:Thing:other":[null,1]`: `{"other":[1]}`, `"urn:other:1.0":"x"`: `{"urn:other:1.0":"x"}`,
+		`"urn:other:1.0:X":{"a":1}`: `{"urn:other:1.0:X":{"a":1}}`,
 	} {
 		got, err := normalized(t, rt, ","+sent)
 		if assert.NoError(t, err, sent) {
@@ -80,8 +89,8 @@ func TestNormalize(t *testing.T) {
 	}
 	for sent, name := range map[string]string{
 		`"count":1.5`: "count", `"count":"x"`: "count", `"count":true`: "count", `"ratio":"x"`: "ratio", `"on":"yes"`: "on", `"on":1`: "on",
-		`"data":"!"`: "data", `"data":5`: "data", `"since":"soon"`: "since", `"link":5`: "link", `"tags":[["a"]]`: "tags", `"tags":[1]`: "tags",
-		`"fixed":["a","b"]`: "fixed", `"part":5`: "part.value", `"part":[{},{}]`: "part", `"part":{"value":5}`: "part.value", `"externalId":5`: "externalId",
+		`"data":"!"`: "data", `"data":5`: "data", `"since":"soon"`: "since", `"since":5`: "since", `"tags":[["a"]]`: "tags", `"tags":[{"a":1}]`: "tags",
+		`"fixed":["a","b"]`: "fixed", `"fixed":{"value":"a"}`: "fixed", `"part":[{},{}]`: "part", `"part":{"value":["a","b"]}`: "part.value", `"externalId":{}`: "externalId",
 	} {
 		_, err := normalized(t, rt, ","+sent)
 		if assert.Error(t, err, sent) {
@@ -99,6 +108,8 @@ func TestNormalize(t *testing.T) {
 	assert.Equal(t, `{"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}`, got)
 	_, err = normalized(t, user, `,"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":5`)
 	assert.Error(t, err)
+	_, err = normalized(t, user, `,"userName":17`)
+	assert.ErrorContains(t, err, "userName: want a string")
 }
 
 func TestBodiesMustNameTheirSchema(t *testing.T) {
@@ -110,31 +121,162 @@ func TestBodiesMustNameTheirSchema(t *testing.T) {
 		`["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]`: true,
 		`["urn:ietf:params:scim:schemas:core:2.0:Group"]`:                false,
 		`["urn:ietf:params:scim:api:messages:2.0:PatchOp"]`:              false,
-		`["urn:x"]`: false, `[]`: false, `null`: false, `[5]`: false, `[""]`: false, `{}`: false,
+		`["urn:x"]`: false, `[5]`: false, `[""]`: false, `{}`: false, `5`: false,
+		// Where none is named, the endpoint names the type.
+		`[]`: true, `null`: true, `"[]"`: true, `"[\"urn:ietf:params:scim:schemas:core:2.0:User\"]"`: true, `"[\"urn:x\"]"`: false,
 	} {
 		body, err := parseObject(`{"userName":"u","schemas":` + schemas + `}`)
 		require.NoError(t, err)
 		_, err = user.normalize(body)
 		assert.Equal(t, ok, err == nil, "%s: %v", schemas, err)
 	}
+	body, err := parseObject(`{"userName":"u","urn:x":{"a":1},"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}`)
+	require.NoError(t, err)
+	doc, err := user.normalize(body)
+	require.NoError(t, err)
+	require.NoError(t, user.finish(doc))
+	assert.Equal(t, []any{user.core.urn, enterpriseURN}, doc.get("schemas"))
 }
 
-func TestImmutableValues(t *testing.T) {
-	rt := everything(t)
-	doc := func(text string) *object {
-		o, err := parseObject(text)
-		require.NoError(t, err)
-		return o
-	}
-	for _, c := range []struct {
-		before, after string
-		ok            bool
-	}{
-		{`{"fixed":"a"}`, `{"fixed":"a"}`, true}, {`{}`, `{"fixed":"a"}`, true}, {`{"fixed":"a"}`, `{"fixed":"b"}`, false}, {`{"fixed":"a"}`, `{}`, false},
-		{`{"part":{"serial":"1"}}`, `{"part":{"serial":"1","value":"v"}}`, true}, {`{"part":{"serial":"1"}}`, `{"part":{"serial":"2"}}`, false},
-		{`{"part":{"serial":"1"}}`, `{}`, true}, // the whole part may be taken away
+// Entra sends app roles as JSON in a text, in whichever attribute it is mapped
+// to; HR tools send whole lists so.
+func TestJSONInATextIsUnwrapped(t *testing.T) {
+	user, _ := testTypes(t)
+	const admin = `{\"id\":\"06b0\",\"value\":\"Admin\",\"displayName\":\"The Admin\"}`
+	const whole = `{"id":"06b0","value":"Admin","displayName":"The Admin"}`
+	for sent, want := range map[string]string{
+		`"roles":"` + admin + `"`:                                         `"roles":[` + whole + `]`,
+		`"roles":["` + admin + `"]`:                                       `"roles":[` + whole + `]`,
+		`"roles":"[` + admin + `]"`:                                       `"roles":[` + whole + `]`,
+		`"roles":["[` + admin + `]","User"]`:                              `"roles":[` + whole + `,{"value":"User"}]`,
+		`"roles":[{"value":"` + admin + `","primary":"True"}]`:            `"roles":[{"primary":true,"id":"06b0","value":"Admin","displayName":"The Admin"}]`,
+		`"roles":[{"id":"` + admin + `"}]`:                                `"roles":[` + whole + `]`,
+		`"roles":[{"displayName":"` + admin + `","type":"t"}]`:            `"roles":[{"type":"t","id":"06b0","value":"Admin","displayName":"The Admin"}]`,
+		`"entitlements":{"display":"` + admin + `","value":"old"}`:        `"entitlements":[{"value":"Admin","id":"06b0","displayName":"The Admin"}]`,
+		`"roles":["{\"id\":\"1\",\"value\":null,\"displayName\":\"D\"}"]`: `"roles":[{"id":"1","value":"D","displayName":"D"}]`,
+		`"roles":["{\"id\":7}"]`:                                          `"roles":[{"id":7,"value":"7"}]`,
+		`"roles":["{\"other\":1}"]`:                                       "roles.value",
+		`"roles":["{not JSON"]`:                                           `"roles":[{"value":"{not JSON"}]`,
+		`"name":"{\"givenName\":\"G\"}"`:                                  `"name":{"givenName":"G"}`,
+		enterprise(`"manager":"{\"value\":\"m\"}"`):                       enterprise(`"manager":{"value":"m"}`),
+		`"title":"{\"value\":\"T\"}"`:                                     `"title":"{\"value\":\"T\"}"`, // a text is a text
 	} {
-		assert.Equal(t, c.ok, rt.sameImmutable(doc(c.before), doc(c.after)) == nil, "%s %s", c.before, c.after)
+		got, err := normalized(t, user, `,"userName":"u",`+sent)
+		if err != nil {
+			out, _ := clientError(err)
+			assert.Contains(t, out.Detail, want, sent)
+			continue
+		}
+		assert.JSONEq(t, `{"userName":"u",`+want+`}`, got, sent)
+	}
+}
+
+func enterprise(fields string) string { return `"` + enterpriseURN + `":{` + fields + `}` }
+
+// A role or an entitlement is its value. One that lacks it is refused; one
+// whose value is cleared goes. Of a phone number only the type says nothing.
+func TestRolesNeedAValue(t *testing.T) {
+	user, _ := testTypes(t)
+	for sent, want := range map[string]string{
+		`"roles":[{"primary":true,"type":"ADMIN"}]`:                          "refused",
+		`"roles":[{"value":"User"},{"display":"Admin"}]`:                     "refused",
+		`"entitlements":[{"type":"x"}]`:                                      "refused",
+		`"roles":[{"value":null,"type":"ADMIN"},{"value":"","display":"D"}]`: ``,
+		`"roles":[{}]`: ``,
+		`"roles":[]`:   ``,
+		`"phoneNumbers":[{"type":"work"},{"type":"home","value":"1"}]`: `,"phoneNumbers":[{"type":"home","value":"1"}]`,
+	} {
+		got, err := normalized(t, user, `,"userName":"u",`+sent)
+		if want == "refused" {
+			if assert.Error(t, err, sent) {
+				out, _ := clientError(err)
+				assert.Equal(t, "invalidValue", string(out.ScimType))
+				assert.Regexp(t, `^(roles|entitlements)\.value: `, out.Detail)
+			}
+			continue
+		}
+		require.NoError(t, err, sent)
+		assert.Equal(t, `{"userName":"u"`+want+`}`, got, sent)
+	}
+}
+
+// RFC 7643 section 4.3 has displayName of the manager for the server to set.
+// It is taken where nothing else names the manager.
+func TestManagerByNameAlone(t *testing.T) {
+	user, _ := testTypes(t)
+	for sent, want := range map[string]string{
+		`{"displayName":"Ana Young"}`:                `{"displayName":"Ana Young"}`,
+		`{"displayName":"Ana Young","value":"m"}`:    `{"value":"m"}`,
+		`{"displayName":"Ana Young","$ref":"../m"}`:  `{"$ref":"../m"}`,
+		`{"displayName":"Ana Young","value":""}`:     `{"displayName":"Ana Young"}`,
+		`[{"displayName":"Ana Young","value":null}]`: `{"displayName":"Ana Young"}`,
+		`{"displayName":" "}`:                        ``,
+	} {
+		got, err := normalized(t, user, `,"userName":"u",`+enterprise(`"manager":`+sent))
+		require.NoError(t, err, sent)
+		if want != "" {
+			want = "," + enterprise(`"manager":`+want)
+		}
+		assert.Equal(t, `{"userName":"u"`+want+`}`, got, sent)
+	}
+}
+
+// A value has one place: a name that only an extension declares is that
+// extension's attribute, with the URN or without, and the name with the URN goes
+// before the one without.
+func TestOneNameOnePlace(t *testing.T) {
+	user, _ := testTypes(t)
+	for sent, want := range map[string]string{
+		`"employeeNumber":"1","department":"D"`:                          enterprise(`"employeeNumber":"1","department":"D"`),
+		`"EMPLOYEENUMBER":701984`:                                        enterprise(`"employeeNumber":"701984"`),
+		`"employeeNumber":"top",` + enterprise(`"employeeNumber":"ext"`): enterprise(`"employeeNumber":"ext"`),
+		enterprise(`"employeeNumber":"ext"`) + `,"employeeNumber":"top"`: enterprise(`"employeeNumber":"ext"`),
+		`"employeeNumber":"top",` + enterprise(`"department":"D"`):       enterprise(`"department":"D","employeeNumber":"top"`),
+		`"employeeNumber":"top",` + enterprise(`"employeeNumber":""`):    enterprise(`"employeeNumber":"top"`),
+		`"` + enterpriseURN + `:department":"D","department":"top"`:      enterprise(`"department":"D"`),
+		`"urn:ietf:params:scim:schemas:core:2.0:User:department":"D"`:    enterprise(`"department":"D"`),
+		`"manager":"m"`:       enterprise(`"manager":{"value":"m"}`),
+		`"manager.value":"m"`: enterprise(`"manager":{"value":"m"}`),
+		`"manager":[{"$ref":"../Users/m","value":"m"}]`: enterprise(`"manager":{"$ref":"../Users/m","value":"m"}`),
+		`"costCenter":null,"division":""`:               ``,
+		`"country":"US"`:                                `"` + DefaultUserExtension + `":{"country":"US"}`,
+		`"shoeSize":44`:                                 `"shoeSize":44`, // nobody declares it
+	} {
+		got, err := normalized(t, user, `,"userName":"u",`+sent)
+		require.NoError(t, err, sent)
+		if want != "" {
+			want = "," + want
+		}
+		assert.Equal(t, `{"userName":"u"`+want+`}`, got, sent)
+	}
+}
+
+// RFC 7644 section 3.5.1: in a PUT, readOnly values are ignored, and immutable
+// ones have to match; what is left out of either stays.
+func TestFixedValuesSurviveAReplacement(t *testing.T) {
+	rt := everything(t)
+	for _, c := range []struct{ before, after, want string }{
+		{`{"fixed":"a"}`, `{"fixed":"a"}`, `{"fixed":"a"}`},
+		{`{}`, `{"fixed":"a"}`, `{"fixed":"a"}`},
+		{`{"fixed":"a"}`, `{"fixed":"b"}`, "fixed: the attribute is immutable"},
+		{`{"fixed":"a","count":1}`, `{}`, `{"fixed":"a"}`},
+		{`{"given":"a"}`, `{"count":1}`, `{"count":1,"given":"a"}`},
+		{`{"part":{"serial":"1"}}`, `{"part":{"serial":"1","value":"v"}}`, `{"part":{"serial":"1","value":"v"}}`},
+		{`{"part":{"serial":"1"}}`, `{"part":{"serial":"2"}}`, "part.serial: the attribute is immutable"},
+		{`{"part":{"serial":"1","seen":"s","value":"w"}}`, `{"part":{"value":"v"}}`, `{"part":{"value":"v","serial":"1","seen":"s"}}`},
+		{`{"part":{"serial":"1"}}`, `{}`, `{}`}, // the whole part may be taken away
+	} {
+		old, err := parseObject(c.before)
+		require.NoError(t, err)
+		next, err := parseObject(c.after)
+		require.NoError(t, err)
+		if _, err = rt.keepFixed(old, next); err != nil {
+			out, _ := clientError(err)
+			assert.Equal(t, "mutability", string(out.ScimType))
+			assert.Equal(t, c.want, out.Detail)
+			continue
+		}
+		assert.JSONEq(t, c.want, string(appendJSON(nil, next)), "%s %s", c.before, c.after)
 	}
 }
 
@@ -143,7 +285,7 @@ func TestSortKeys(t *testing.T) {
 	key := func(doc, sortBy string) sortKey {
 		path, err := rt.sortPath(sortBy)
 		require.NoError(t, err)
-		r, err := rt.parse(Record{Doc: []byte(doc)})
+		r, err := rt.parse(Record{Doc: []byte(doc)}, testLocation)
 		require.NoError(t, err)
 		return r.sortKey(path)
 	}

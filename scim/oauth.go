@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,8 +52,20 @@ type TokenConfig struct {
 	// Lifetime of an access token; 0 is one hour. Providers want 60 minutes
 	// to 6 hours.
 	Lifetime time.Duration
-	// HTTPClient fetches keys; nil is one with a time-out of 10 seconds.
+	// MaxAssertion is how long before its expiry an assertion is accepted; 0
+	// is DefaultMaxAssertion. An assertion that has an ID (jti) is accepted
+	// once until then, by this endpoint: where several processes serve, by
+	// each of them.
+	MaxAssertion time.Duration
+	// ReadTimeout is the time a client may take to send its request; 0 is
+	// DefaultReadTimeout.
+	ReadTimeout time.Duration
+	// HTTPClient fetches keys, without following redirects; nil is one with a
+	// time-out of 10 seconds.
 	HTTPClient *http.Client
+	// Logger receives why clients are refused, without what they sent. nil is
+	// slog.Default.
+	Logger *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -61,12 +74,18 @@ type TokenConfig struct {
 // grant (RFC 6749 section 4.4), with a client secret or with an assertion, and
 // the Authenticator of the access tokens it gives out. Mount it outside of the
 // SCIM handler. Access tokens are signed and not stored; they end with their
-// lifetime.
+// lifetime. Who tries many wrong secrets from one address is answered with
+// 429; see Config.Authenticate.
 type TokenEndpoint struct {
-	cfg    TokenConfig
-	signer jose.Signer
-	jwks   *keyCache
+	cfg     TokenConfig
+	signer  jose.Signer
+	jwks    *keyCache
+	brake   *brake
+	replays replays
 }
+
+// DefaultMaxAssertion holds where TokenConfig.MaxAssertion is 0.
+const DefaultMaxAssertion = 2 * time.Hour
 
 const (
 	assertionType  = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -77,7 +96,10 @@ const (
 	accessTokenTyp = "at+jwt"
 )
 
-var errBadClient = errors.New("client authentication failed")
+var (
+	errBadClient  = errors.New("client authentication failed")
+	errBadRequest = errors.New("malformed request")
+)
 
 // NewTokenEndpoint returns a token endpoint. The only errors are those of cfg.
 func NewTokenEndpoint(cfg TokenConfig) (*TokenEndpoint, error) {
@@ -92,10 +114,23 @@ func NewTokenEndpoint(cfg TokenConfig) (*TokenEndpoint, error) {
 	if cfg.Client == nil && cfg.Trust == nil {
 		return nil, errors.New("scim: TokenConfig: want Client, Trust or both")
 	}
-	if cfg.Lifetime < 0 {
-		return nil, errors.New("scim: TokenConfig.Lifetime is negative")
+	for _, d := range []struct {
+		field  string
+		value  *time.Duration
+		preset time.Duration
+	}{
+		{"Lifetime", &cfg.Lifetime, time.Hour},
+		{"MaxAssertion", &cfg.MaxAssertion, DefaultMaxAssertion},
+		{"ReadTimeout", &cfg.ReadTimeout, DefaultReadTimeout},
+	} {
+		if *d.value < 0 {
+			return nil, fmt.Errorf("scim: TokenConfig.%s is negative", d.field)
+		}
+		setDefault(d.value, d.preset)
 	}
-	setDefault(&cfg.Lifetime, time.Hour)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = &http.Client{Timeout: 10 * time.Second}
 	}
@@ -109,7 +144,7 @@ func NewTokenEndpoint(cfg TokenConfig) (*TokenEndpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scim: TokenConfig.Keys[0]: %w", err)
 	}
-	return &TokenEndpoint{cfg: cfg, signer: signer, jwks: newKeyCache(cfg.HTTPClient, cfg.Now)}, nil
+	return &TokenEndpoint{cfg: cfg, signer: signer, jwks: newKeyCache(cfg.HTTPClient, cfg.Now), brake: newBrake(cfg.Now)}, nil
 }
 
 // keyID names a key without showing anything of it.
@@ -122,6 +157,7 @@ type accessClaims struct {
 	jwt.Claims
 	Tenant     string `json:"tenant"`
 	Connection string `json:"connection"`
+	Kind       string `json:"kind,omitempty"`
 	User       string `json:"user,omitempty"`
 }
 
@@ -132,8 +168,8 @@ func (e *TokenEndpoint) Authenticate(r *http.Request) (Principal, error) {
 		return Principal{}, err
 	}
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.HS256})
-	if err != nil || len(token.Headers) != 1 {
-		return Principal{}, errUnknownToken
+	if err != nil || len(token.Headers) != 1 || token.Headers[0].ExtraHeaders[jose.HeaderType] != accessTokenTyp {
+		return Principal{}, errUnknownToken // a token of another kind, such as an assertion, is no access token
 	}
 	for _, key := range e.cfg.Keys {
 		var claims accessClaims
@@ -145,7 +181,7 @@ func (e *TokenEndpoint) Authenticate(r *http.Request) (Principal, error) {
 		}, 0) != nil {
 			return Principal{}, errors.New("access token expired")
 		}
-		return Principal{Tenant: claims.Tenant, Connection: claims.Connection, User: claims.User}, nil
+		return Principal{Tenant: claims.Tenant, Connection: claims.Connection, Kind: claims.Kind, User: claims.User}, nil
 	}
 	return Principal{}, errUnknownToken
 }
@@ -154,12 +190,12 @@ func (e *TokenEndpoint) Authenticate(r *http.Request) (Principal, error) {
 func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
+		letGo(w, r)
 		w.Header().Set("Allow", http.MethodPost)
 		writeTokenAnswer(w, http.StatusMethodNotAllowed, map[string]any{"error": "invalid_request"})
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxTokenForm)
-	if err := r.ParseForm(); err != nil {
+	if err := e.form(w, r); err != nil {
 		writeTokenAnswer(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
 		return
 	}
@@ -167,17 +203,35 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeTokenAnswer(w, http.StatusBadRequest, map[string]any{"error": "unsupported_grant_type"})
 		return
 	}
+	credential := e.brake.credential(r.Header.Get("Authorization"), r.PostForm.Get("client_id"),
+		r.PostForm.Get("client_secret"), r.PostForm.Get("client_assertion"))
+	if wait := e.brake.wait(r, credential); wait > 0 {
+		w.Header().Set("Retry-After", wholeSeconds(wait))
+		writeTokenAnswer(w, http.StatusTooManyRequests, map[string]any{"error": "temporarily_unavailable"})
+		return
+	}
 	principal, err := e.client(r)
+	if err == nil && principal.Tenant == "" {
+		err = fmt.Errorf("%w: the principal has no tenant", errBadClient)
+	}
+	if err != nil {
+		e.cfg.Logger.InfoContext(r.Context(), "scim: no access token given", "error", err)
+	}
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		w.Header().Set("Retry-After", "30")
 		writeTokenAnswer(w, http.StatusServiceUnavailable, map[string]any{"error": "temporarily_unavailable"})
-	case err != nil || principal.Tenant == "":
+	case errors.Is(err, errBadRequest):
+		writeTokenAnswer(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
+	case err != nil:
+		e.brake.wrong(r, credential)
 		w.Header().Set("WWW-Authenticate", `Basic realm="scim"`)
 		writeTokenAnswer(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 	default:
+		e.brake.right(credential)
 		token, err := e.issue(principal)
 		if err != nil {
+			e.cfg.Logger.ErrorContext(r.Context(), "scim: signing an access token", "error", err)
 			writeTokenAnswer(w, http.StatusInternalServerError, map[string]any{"error": "server_error"})
 			return
 		}
@@ -185,6 +239,27 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"access_token": token, "token_type": "Bearer", "expires_in": int(e.cfg.Lifetime / time.Second),
 		})
 	}
+}
+
+// form reads the body, in bounded time, and refuses a parameter that occurs
+// twice (RFC 6749 section 3.2).
+func (e *TokenEndpoint) form(w http.ResponseWriter, r *http.Request) error {
+	control := http.NewResponseController(w)
+	// A server that cannot set deadlines (a recorder in a test) reads anyway.
+	_ = control.SetReadDeadline(time.Now().Add(e.cfg.ReadTimeout))
+	r.Body = http.MaxBytesReader(w, r.Body, maxTokenForm)
+	if err := r.ParseForm(); err != nil {
+		_ = control.SetReadDeadline(time.Now()) // nothing more of the body is waited for
+		w.Header().Set("Connection", "close")
+		return err
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	for _, values := range r.PostForm {
+		if len(values) > 1 {
+			return errBadRequest
+		}
+	}
+	return nil
 }
 
 func writeTokenAnswer(w http.ResponseWriter, status int, answer map[string]any) {
@@ -202,27 +277,37 @@ func (e *TokenEndpoint) issue(p Principal) (string, error) {
 			Expiry:   jwt.NewNumericDate(now.Add(e.cfg.Lifetime)),
 			ID:       newID(),
 		},
-		Tenant: p.Tenant, Connection: p.Connection, User: p.User,
+		Tenant: p.Tenant, Connection: p.Connection, Kind: p.Kind, User: p.User,
 	}).Serialize()
 }
 
 // client authenticates the client: by assertion, or by secret in the header
-// or the form.
+// or the form, and by one of them only (RFC 6749 section 2.3).
 func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
-	if assertion := r.PostForm.Get("client_assertion"); assertion != "" {
-		if e.cfg.Trust == nil || r.PostForm.Get("client_assertion_type") != assertionType {
+	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	assertion, kind := r.PostForm.Get("client_assertion"), r.PostForm.Get("client_assertion_type")
+	methods := 0
+	for _, used := range []bool{r.Header.Get("Authorization") != "", secret != "", assertion != "" || kind != ""} {
+		if used {
+			methods++
+		}
+	}
+	if methods > 1 {
+		return Principal{}, fmt.Errorf("%w: more than one client authentication method", errBadRequest)
+	}
+	if assertion != "" {
+		if e.cfg.Trust == nil || kind != assertionType {
 			return Principal{}, errBadClient
 		}
 		return e.assertion(r.Context(), assertion)
 	}
-	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	if user, password, ok := r.BasicAuth(); ok { // form-encoded (RFC 6749 section 2.3.1)
-		var errID, errSecret error
-		id, errID = url.QueryUnescape(user)
-		secret, errSecret = url.QueryUnescape(password)
-		if errID != nil || errSecret != nil {
+		name, errID := url.QueryUnescape(user)
+		word, errSecret := url.QueryUnescape(password)
+		if errID != nil || errSecret != nil || id != "" && id != name {
 			return Principal{}, errBadClient
 		}
+		id, secret = name, word
 	}
 	if e.cfg.Client == nil || id == "" || secret == "" {
 		return Principal{}, errBadClient
@@ -263,7 +348,7 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 	if err != nil || trust.Audience == "" || trust.JWKSURL == "" {
 		return Principal{}, errBadClient
 	}
-	key, err := e.jwks.key(ctx, trust.JWKSURL, token.Headers[0].KeyID)
+	key, err := e.jwks.key(ctx, trust.JWKSURL, token.Headers[0].KeyID, token.Headers[0].Algorithm)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -271,10 +356,21 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 	if err := token.Claims(key, &claims); err != nil || claims.Expiry == nil {
 		return Principal{}, errBadClient
 	}
+	now := e.cfg.Now()
 	if err := claims.ValidateWithLeeway(jwt.Expected{
-		Issuer: unverified.Issuer, Subject: unverified.Subject, AnyAudience: jwt.Audience{trust.Audience}, Time: e.cfg.Now(),
+		Issuer: unverified.Issuer, Subject: unverified.Subject, AnyAudience: jwt.Audience{trust.Audience}, Time: now,
 	}, assertionSkew); err != nil {
-		return Principal{}, errBadClient
+		return Principal{}, fmt.Errorf("%w: %w", errBadClient, err)
+	}
+	until := claims.Expiry.Time()
+	if until.After(now.Add(e.cfg.MaxAssertion + assertionSkew)) {
+		return Principal{}, fmt.Errorf("%w: the assertion expires more than %s from now", errBadClient, e.cfg.MaxAssertion)
+	}
+	if claims.ID != "" {
+		client := [2]string{claims.Issuer, claims.Subject}
+		if err := e.replays.use(client, claims.ID, now, until.Add(assertionSkew)); err != nil {
+			return Principal{}, err
+		}
 	}
 	return trust.Principal, nil
 }

@@ -2,11 +2,6 @@ package scim
 
 import "strings"
 
-// maxPatchWork bounds how many elements of lists one request may make the
-// PATCH engine look at, so that many operations over long lists with long
-// filters cannot keep a processor busy.
-const maxPatchWork = 4_000_000
-
 // A patchPath is the target of an operation: attribute, sub-attribute, and the
 // filter in brackets if there is one.
 type patchPath struct {
@@ -47,6 +42,11 @@ func parsePatch(body *object, most int) ([]patchOp, error) {
 		default:
 			return nil, badSyntax("Operations[%d].op: want add, replace or remove, got %q", i, clip(in.text("op")))
 		}
+		// Null and the empty string are values; what is left out is none (RFC
+		// 7644 section 3.5.2.1: the operation MUST contain a "value" member).
+		if op.op != "remove" && in.at("value") < 0 {
+			return nil, badValue("Operations[%d].value: %s wants a value", i, op.op)
+		}
 		switch path := in.get("path").(type) {
 		case nil:
 		case string:
@@ -65,15 +65,20 @@ type patcher struct {
 	rt      *resourceType
 	id      string
 	doc     *object
+	locate  locator
 	members memberEdit
-	work    int
+	work    *work
 }
 
 // apply applies the operations in order and leaves a document that is ready to
 // be stored.
 func (p *patcher) apply(ops []patchOp) error {
 	for _, op := range ops {
-		if err := p.applyOne(op); err != nil {
+		err := p.applyOne(op)
+		if err := p.work.spend(1); err != nil { // first: what a filter found that gave up is not so
+			return err
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -86,8 +91,8 @@ func (p *patcher) applyOne(op patchOp) error {
 		if err != nil {
 			return err
 		}
-		if !p.known(path) {
-			return badPath("path: there is no attribute %s", clip(path.String()))
+		if meant := p.slip(path); meant != "" {
+			return badPath("path: there is no attribute %s; is %s meant?", clip(path.String()), meant)
 		}
 		return p.target(op, path)
 	}
@@ -128,14 +133,14 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 	}
 	in := filterParser{in: text, rt: p.rt}
 	name := in.word()
-	if strings.HasPrefix(strings.ToLower(name), "urn:") && in.at == len(text) {
+	if isURN(name) && in.at == len(text) {
 		// An undeclared extension as a whole, or an attribute in one?
 		_, stored := p.doc.get(name).(*object)
 		_, object := value.(*object)
 		if known, ok := p.rt.resolve(name); (stored || object) && ok && known.def == nil && known.urn != "" && p.rt.extension(known.urn) == nil {
 			return patchPath{attrPath: attrPath{urn: name}}, nil
 		}
-		if strings.EqualFold(name, p.rt.core.urn) {
+		if sameName(name, p.rt.core.urn) {
 			return patchPath{}, badPath("path: %s is the schema itself; name an attribute", name)
 		}
 	}
@@ -150,7 +155,7 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 			refused, _ := clientError(err)
 			return patchPath{}, badPath("path: %s", refused.Detail)
 		}
-		path.filter = inner
+		path.filter = inner.bound(p.work)
 		if sub != "" {
 			path.sub = sub
 			if path.subDef = attr.def.sub(sub); path.subDef != nil {
@@ -162,24 +167,73 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 		return patchPath{}, badPath("path: %q is not understood from character %d on", clip(text), in.at)
 	}
 	if path.sub != "" && path.def != nil && path.def.kind != "complex" {
-		return patchPath{}, badPath("path: %s has no sub-attributes", path.attr)
+		if !path.def.multi || !sameName(path.sub, "value") {
+			return patchPath{}, badPath("path: %s has no sub-attributes", path.attr)
+		}
+		path.sub = "" // a plain value is its own "value"
 	}
 	return path, nil
 }
 
-// known reports whether a path may name its target: a declared attribute, one
-// of an extension, or one that the resource has. Other names come in values,
-// where they are kept, and as a path are taken for a slip.
-func (p *patcher) known(path patchPath) bool {
+// slip returns the declared name that a path seems to mean by one which is
+// neither declared nor there, or "". A name of its own is taken from a path as
+// it is from a body: an attribute that somebody maps without declaring it must
+// not cost the rest of each update.
+func (p *patcher) slip(path patchPath) string {
 	switch {
 	case path.urn != "" || path.attr == "":
-		return true
+		return ""
 	case path.def == nil:
-		return p.doc.get(path.attr) != nil
+		if p.doc.get(path.attr) != nil {
+			return ""
+		}
+		for _, c := range p.rt.containers {
+			if name := nearest(path.attr, c.attrs); name != "" {
+				return name
+			}
+		}
 	case path.sub != "" && path.subDef == nil:
-		return visitValues(p.doc.get(path.attr), path.sub, func(any) bool { return true })
+		if visitValues(p.doc.get(path.attr), path.sub, func(any) bool { return true }) {
+			return ""
+		}
+		if name := nearest(path.sub, path.def.subs); name != "" {
+			return path.attr + "." + name
+		}
 	}
-	return true
+	return ""
+}
+
+// nearest returns the declared name that is one typing mistake away.
+func nearest(name string, declared map[string]*attribute) string {
+	for _, def := range declared {
+		if len(def.name) > 3 && oneSlip(fold(name), fold(def.name)) {
+			return def.name
+		}
+	}
+	return ""
+}
+
+// oneSlip says that two different names differ by one letter that is missing,
+// added or wrong, or by two that changed places.
+func oneSlip(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	at := 0
+	for at < len(a) && a[at] == b[at] {
+		at++
+	}
+	switch len(b) - len(a) {
+	case 0:
+		if at == len(a) {
+			return false
+		}
+		swapped := at+1 < len(a) && a[at] == b[at+1] && a[at+1] == b[at] && a[at+2:] == b[at+2:]
+		return swapped || a[at+1:] == b[at+1:]
+	case 1:
+		return a[at:] == b[at+1:]
+	}
+	return false
 }
 
 // target applies one operation to what path names.
@@ -227,15 +281,14 @@ func (p *patcher) target(op patchOp, path patchPath) error {
 // extension applies an operation to a whole extension: its attributes one by
 // one, those not named stay (RFC 7644 section 3.5.2.3).
 func (p *patcher) extension(op patchOp, path patchPath) error {
+	ext := p.rt.extension(path.urn)
 	if op.op == "remove" || !op.given {
-		p.doc.drop(path.urn)
-		return nil
+		return p.dropExtension(path.urn, ext)
 	}
 	in, ok := op.value.(*object)
 	if !ok {
 		return badValue("%s: want an object with the extension's attributes", path.urn)
 	}
-	ext := p.rt.extension(path.urn)
 	for _, f := range in.fields {
 		inner := patchPath{attrPath: attrPath{urn: path.urn, attr: f.name}}
 		if ext != nil {
@@ -254,5 +307,29 @@ func (p *patcher) extension(op patchOp, path patchPath) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// dropExtension removes an extension, but for what a client may not write.
+func (p *patcher) dropExtension(urn string, declared *container) error {
+	old, ok := p.doc.get(urn).(*object)
+	if !ok || declared == nil {
+		p.doc.drop(urn)
+		return nil
+	}
+	kept := &object{}
+	for _, f := range old.fields {
+		switch def := lookup(declared.attrs, f.name); {
+		case def.readOnly():
+			kept.set(f.name, f.value)
+		case def != nil && def.mutability == "immutable":
+			return notMutable("%s:%s: the attribute is immutable", urn, f.name)
+		}
+	}
+	if len(kept.fields) == 0 {
+		p.doc.drop(urn)
+		return nil
+	}
+	p.doc.set(urn, kept)
 	return nil
 }

@@ -1,10 +1,5 @@
 package scim
 
-import (
-	"net/url"
-	"strings"
-)
-
 // A memberEdit is what the operations of one PATCH do to the members of a
 // group: the net of them, by member, in the order first named. It is made
 // without reading the group, unless a filter goes by something else than the
@@ -87,8 +82,7 @@ func memberLinks(def *attribute, v any) ([]Link, error) {
 		o, _ := e.(*object)
 		id := o.text("value")
 		if id == "" {
-			ref := o.text("$ref")
-			id, _ = url.PathUnescape(ref[strings.LastIndexByte(ref, '/')+1:])
+			id = refID(o.text("$ref"))
 		}
 		if id == "" {
 			return nil, badValue("members.value: want the id of a user or group")
@@ -172,19 +166,19 @@ func (e *memberEdit) selected(p *patcher, f *filter) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.work += (len(links) + len(e.order)) * f.size(); p.work > maxPatchWork {
-		return nil, tooLarge("the operations are too much work; name the members by their value")
+	if err := p.work.spend((len(links) + len(e.order)) * 2); err != nil {
+		return nil, err
 	}
 	var ids []string
 	if !e.replace {
 		for _, link := range links {
-			if _, edited := e.wishes[link.ID]; !edited && f.matchesElement(linkObject(link)) {
+			if _, edited := e.wishes[link.ID]; !edited && f.matchesElement(p.rt.linkObject(link, p.locate)) {
 				ids = append(ids, link.ID)
 			}
 		}
 	}
 	for _, id := range e.order {
-		if wish := e.wishes[id]; wish.add && f.matchesElement(linkObject(Link{Ref: Ref{ID: id}, Display: wish.display})) {
+		if wish := e.wishes[id]; wish.add && f.matchesElement(p.rt.linkObject(Link{Ref: Ref{ID: id}, Display: wish.display}, nil)) {
 			ids = append(ids, id)
 		}
 	}

@@ -85,6 +85,46 @@ func TestPatch(t *testing.T) {
 		{"undeclared lists", `,"x":["a"]`, `[{"op":"add","path":"x","value":["a","b"]},{"op":"remove","path":"x","value":"a"}]`, `,"x":["b"]`},
 		{"undeclared elements", `,"y":[{"k":"a","v":1}]`, `[{"op":"replace","path":"y[k eq \"a\"].v","value":2},{"op":"add","path":"y[k eq \"b\"].v","value":3}]`,
 			`,"y":[{"k":"a","v":2},{"k":"b","v":3}]`},
+		{"a name that nobody declares, by its path", ``, `[{"op":"add","path":"hairColour","value":"red"},{"op":"replace","path":"name.suffix","value":"Jr"},
+			{"op":"add","path":"emails[type eq \"work\"].verified","value":true},{"op":"remove","path":"shoeSize"}]`,
+			`,"hairColour":"red","name":{"suffix":"Jr"},"emails":[{"type":"work","verified":true}]`},
+		{"a plain name of an extension", `,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"Old"}`,
+			`[{"op":"replace","path":"department","value":"D"},{"op":"replace","value":{"employeeNumber":7}},{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:User:division","value":"V"}]`,
+			`,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D","employeeNumber":"7","division":"V"}`},
+		{"a filter on a single value", `,"name":{"givenName":"G","familyName":"F"}`,
+			`[{"op":"replace","path":"name[givenName eq \"g\"].formatted","value":"G F"},{"op":"add","path":"name[familyName eq \"F\"]","value":{"middleName":"M"}},
+			{"op":"replace","path":"name[givenName eq \"X\"].middleName","value":""},{"op":"remove","path":"name[givenName eq \"X\"]"}]`,
+			`,"name":{"givenName":"G","familyName":"F","formatted":"G F","middleName":"M"}`},
+		{"a filter replaces a single value whole", `,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"m","$ref":"../m"}}`,
+			`[{"op":"replace","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager[value eq \"m\"]","value":{"value":"n"}}]`,
+			`,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"n"}}`},
+		{"a filter removes a single value", `,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"m"}}`,
+			`[{"op":"remove","path":"manager[value eq \"m\"]"}]`, ``},
+		{"plain values by a filter", `,"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"secondaryEmails":["a@x","b@x","c@x"]}`,
+			`[{"op":"remove","path":"secondaryEmails[value eq \"A@x\"]"},{"op":"replace","path":"secondaryEmails[value eq \"b@x\"]","value":"n@x"},
+			{"op":"replace","path":"secondaryEmails[value sw \"c\"].value","value":"c@y"},{"op":"add","path":"secondaryEmails[value eq \"d@x\"]","value":"d@x"}]`,
+			`,"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"secondaryEmails":["n@x","c@y","d@x"]}`},
+		{"plain values removed by their value", `,"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"secondaryEmails":["a@x","b@x"]},"x":["p","q"]`,
+			`[{"op":"remove","path":"secondaryEmails","value":[{"value":"a@x"}]},{"op":"remove","path":"x[value eq \"p\"]"},{"op":"remove","path":"secondaryEmails[value eq \"none\"]"}]`,
+			`,"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"secondaryEmails":["b@x"]},"x":["q"]`},
+		{"plain values that meet become one", `,"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"secondaryEmails":["a@x","b@x"]}`,
+			`[{"op":"replace","path":"secondaryEmails[value eq \"a@x\"]","value":"b@x"}]`,
+			`,"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"secondaryEmails":["b@x"]}`},
+		{"an app role in a text", `,"roles":[{"value":"User"}]`,
+			`[{"op":"Add","path":"roles","value":[{"value":"{\"id\":\"1\",\"value\":\"Admin\",\"displayName\":\"A\"}"},{"value":"{\"id\":\"2\",\"value\":\"User\"}"}]},
+			{"op":"replace","path":"roles[value eq \"User\"].value","value":"{\"id\":\"3\",\"value\":\"Guest\"}"}]`,
+			`,"roles":[{"value":"Guest","id":"2"},{"id":"1","value":"Admin","displayName":"A"}]`},
+		{"a role in parts", ``, `[{"op":"add","path":"roles[primary eq \"True\"].type","value":"t"},{"op":"add","path":"roles[primary eq \"True\"].value","value":"r"}]`,
+			`,"roles":[{"primary":true,"type":"t","value":"r"}]`},
+		{"a role whose value is cleared", `,"roles":[{"primary":true,"display":"D","value":"r"}]`, `[{"op":"replace","path":"roles[primary eq \"True\"].value","value":""}]`, ``},
+		{"the manager by another name alone", `,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"displayName":"Ana"}}`,
+			`[{"op":"replace","value":{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"displayName":"Bo"}}}}]`,
+			`,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"displayName":"Bo"}}`},
+		{"the manager by id after the name", `,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"displayName":"Ana"}}`,
+			`[{"op":"replace","value":{"manager":{"value":"m"}}}]`,
+			`,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"m"}}`},
+		{"numbers and booleans for texts", ``, `[{"op":"add","path":"title","value":5},{"op":"replace","path":"nickName","value":true},{"op":"add","path":"phoneNumbers[type eq \"work\"].value","value":2025550100}]`,
+			`,"title":"5","nickName":"true","phoneNumbers":[{"type":"work","value":"2025550100"}]`},
 		{"a complex attribute from JSON in a string", ``, `[{"op":"add","path":"roles","value":"[{\"value\":\"r\"}]"}]`, `,"roles":[{"value":"r"}]`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -103,18 +143,29 @@ func TestPatch(t *testing.T) {
 func TestPatchRefuses(t *testing.T) {
 	for operations, want := range map[string]string{
 		`[{"op":"remove"}]`: "noTarget",
-		`[{"op":"replace","path":"emails[value ew \"x\"].type","value":"y"}]`:           "noTarget",
-		`[{"op":"remove","path":"emails[value sw \"x\"]"}]`:                             "noTarget",
-		`[{"op":"replace","path":"id","value":"other"}]`:                                "mutability",
-		`[{"op":"remove","path":"id"}]`:                                                 "mutability",
-		`[{"op":"replace","value":{"id":"other"}}]`:                                     "mutability",
-		`[{"op":"replace","path":"meta.created","value":"2011-05-13T04:42:34Z"}]`:       "mutability",
-		`[{"op":"add","path":"groups","value":[{"value":"g"}]}]`:                        "mutability",
-		`[{"op":"remove","path":"userName"}]`:                                           "mutability",
-		`[{"op":"replace","path":"userName","value":""}]`:                               "invalidValue",
-		`[{"op":"replace","path":"active","value":"maybe"}]`:                            "invalidValue",
-		`[{"op":"replace","path":"title","value":5}]`:                                   "invalidValue",
-		`[{"op":"add","path":"name","value":"x"}]`:                                      "invalidValue",
+		`[{"op":"replace","path":"emails[value ew \"x\"].type","value":"y"}]`:     "noTarget",
+		`[{"op":"remove","path":"emails[value sw \"x\"]"}]`:                       "noTarget",
+		`[{"op":"replace","path":"id","value":"other"}]`:                          "mutability",
+		`[{"op":"remove","path":"id"}]`:                                           "mutability",
+		`[{"op":"replace","value":{"id":"other"}}]`:                               "mutability",
+		`[{"op":"replace","path":"meta.created","value":"2011-05-13T04:42:34Z"}]`: "mutability",
+		`[{"op":"add","path":"groups","value":[{"value":"g"}]}]`:                  "mutability",
+		`[{"op":"remove","path":"userName"}]`:                                     "mutability",
+		`[{"op":"replace","path":"userName","value":""}]`:                         "invalidValue",
+		`[{"op":"replace","path":"active","value":"maybe"}]`:                      "invalidValue",
+		`[{"op":"replace","path":"title","value":{"a":1}}]`:                       "invalidValue",
+		// RFC 7644 section 3.5.2.1: the operation MUST contain a "value" member.
+		`[{"op":"replace","path":"title"}]`:                                   "invalidValue",
+		`[{"op":"Add","path":"emails[type eq \"work\"].value"}]`:              "invalidValue",
+		`[{"op":"replace"}]`:                                                  "invalidValue",
+		`[{"op":"add","path":"roles[primary eq true].type","value":"ADMIN"}]`: "invalidValue",
+		// Section 3.5.2.3: a valuePath that matches nothing. What it describes is
+		// made in a list; a single value that is another one is left alone.
+		`[{"op":"replace","path":"name[givenName eq \"X\"].formatted","value":"F"}]`:                                                  "noTarget",
+		`[{"op":"add","path":"name[givenName eq \"X\"]","value":{"familyName":"F"}}]`:                                                 "noTarget",
+		`[{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager[value eq \"m\"].$ref","value":"x"}]`: "noTarget",
+		`[{"op":"replace","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.displayName","value":"x"}]`:      "mutability",
+		`[{"op":"add","path":"name","value":"x"}]`:                                                                                    "invalidValue",
 		`[{"op":"add","value":"x"}]`:                                                    "invalidValue",
 		`[{"op":"add"}]`:                                                                "invalidValue",
 		`[{"op":"add","path":"a b","value":1}]`:                                         "invalidPath",
@@ -122,14 +173,20 @@ func TestPatchRefuses(t *testing.T) {
 		`[{"op":"add","path":"emails[type eq","value":1}]`:                              "invalidPath",
 		`[{"op":"add","path":"emails[type eq \"w\"]value","value":1}]`:                  "invalidPath",
 		`[{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:User","value":{}}]`: "invalidPath",
-		`[{"op":"add","path":"unheardOf","value":1}]`:                                   "invalidPath",
-		`[{"op":"remove","path":"name.unheardOf"}]`:                                     "invalidPath",
-		`[{"op":"add","path":"emails[type eq \"work\"].unheardOf","value":1}]`:          "invalidPath",
-		`[{"op":"add","path":5,"value":1}]`:                                             "invalidPath",
-		`[{"op":"frobnicate","path":"title"}]`:                                          "invalidSyntax",
-		`[5]`:                                                                           "invalidSyntax",
-		`5`:                                                                             "invalidSyntax",
-		`[{"op":"replace","path":"title","value":"a"},{"op":"remove"}]`:                 "noTarget",
+		// One typing mistake away from a declared name: no name of its own.
+		`[{"op":"add","path":"phoneNumber","value":1}]`:                     "invalidPath",
+		`[{"op":"add","path":"titel","value":1}]`:                           "invalidPath",
+		`[{"op":"add","path":"usrName","value":1}]`:                         "invalidPath",
+		`[{"op":"add","path":"departmant","value":1}]`:                      "invalidPath",
+		`[{"op":"remove","path":"name.givenNmae"}]`:                         "invalidPath",
+		`[{"op":"add","path":"emails[type eq \"work\"].values","value":1}]`: "invalidPath",
+		`[{"op":"add","path":"title[value eq \"x\"]","value":1}]`:           "invalidPath",
+		`[{"op":"remove","path":"schemas[type eq \"x\"]"}]`:                 "invalidPath",
+		`[{"op":"add","path":5,"value":1}]`:                                 "invalidPath",
+		`[{"op":"frobnicate","path":"title"}]`:                              "invalidSyntax",
+		`[5]`:                                                               "invalidSyntax",
+		`5`:                                                                 "invalidSyntax",
+		`[{"op":"replace","path":"title","value":"a"},{"op":"remove"}]`:     "noTarget",
 	} {
 		_, err := patched(t, plain+`,"emails":[{"value":"a","type":"work"}]}`, operations)
 		if assert.Error(t, err, operations) {
@@ -230,3 +287,25 @@ func FuzzPatch(f *testing.F) {
 }
 
 func quoted(s string) string { return string(appendString(nil, s)) }
+
+// schemas is a list of plain values like any other; what the resource has
+// stays listed.
+func TestPatchOfSchemas(t *testing.T) {
+	const before = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","` + enterpriseURN + `","urn:x:2.0:User","urn:y:2.0:User"],"userName":"u","` +
+		enterpriseURN + `":{"department":"D"}}`
+	for operation, want := range map[string][]any{
+		`{"op":"remove","path":"schemas[value eq \"URN:X:2.0:user\"]"}`:                  {"urn:y:2.0:User"},
+		`{"op":"remove","path":"schemas","value":["urn:x:2.0:User"]}`:                    {"urn:y:2.0:User"},
+		`{"op":"remove","path":"schemas","value":[{"value":"urn:y:2.0:User"}]}`:          {"urn:x:2.0:User"},
+		`{"op":"add","path":"schemas","value":"urn:z:2.0:User"}`:                         {"urn:x:2.0:User", "urn:y:2.0:User", "urn:z:2.0:User"},
+		`{"op":"replace","path":"schemas[value eq \"urn:y:2.0:User\"]","value":"urn:z"}`: {"urn:x:2.0:User", "urn:z"},
+		`{"op":"remove","path":"schemas[value eq \"` + enterpriseURN + `\"]"}`:           {"urn:x:2.0:User", "urn:y:2.0:User"},
+		`{"op":"replace","path":"schemas","value":["` + coreMark + `User"]}`:             nil,
+	} {
+		got, err := patched(t, before, "["+operation+"]")
+		require.NoError(t, err, operation)
+		doc, err := parseObject(got)
+		require.NoError(t, err)
+		assert.Equal(t, append([]any{coreMark + "User", enterpriseURN}, want...), doc.get("schemas"), operation)
+	}
+}

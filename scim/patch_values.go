@@ -2,7 +2,6 @@ package scim
 
 import (
 	"slices"
-	"strings"
 )
 
 // whole applies an operation to an attribute without filter or sub-attribute.
@@ -34,7 +33,10 @@ func (p *patcher) whole(in *object, op patchOp, path patchPath) error {
 	}
 	if current, ok := old.(*object); ok && (path.def == nil || !path.def.multi) {
 		if given, ok := op.value.(*object); ok { // sub-attributes not named stay
-			merged := cloneValue(current).(*object)
+			merged, err := clone(p, current)
+			if err != nil {
+				return err
+			}
 			if err := p.merge(merged, given, path); err != nil {
 				return err
 			}
@@ -86,11 +88,17 @@ func (p *patcher) merge(into, given *object, path patchPath) error {
 				return err
 			}
 		}
-		if value == nil {
-			into.drop(name)
-		} else {
+		if value != nil {
 			into.set(name, value)
+		} else if into.drop(name) {
+			err = p.work.spend(len(into.fields)) // to index them anew
 		}
+		if err != nil {
+			return err
+		}
+	}
+	if path.def != nil {
+		path.def.nameBy(into, given)
 	}
 	return nil
 }
@@ -99,38 +107,79 @@ func (p *patcher) merge(into, given *object, path patchPath) error {
 // if one has its value and type; it then takes on what else is said.
 func (p *patcher) addAll(list, added []any) ([]any, error) {
 	list = slices.Clone(list)
-	for _, e := range added {
-		if p.work += len(list); p.work > maxPatchWork {
-			return nil, tooLarge("the operations are too much work; send fewer values at once")
+	places := make(map[string]int, len(list)+len(added))
+	for i, have := range list {
+		key, err := p.elementKey(have)
+		if err != nil {
+			return nil, err
 		}
-		at := slices.IndexFunc(list, func(have any) bool { return sameElement(have, e) })
-		if at < 0 {
+		if _, ok := places[key]; !ok {
+			places[key] = i
+		}
+	}
+	primary := -1
+	for _, e := range added {
+		key, err := p.elementKey(e)
+		if err != nil {
+			return nil, err
+		}
+		o, isObject := e.(*object)
+		at, ok := places[key]
+		if !ok {
 			at = len(list)
+			places[key] = at
 			list = append(list, e)
-		} else if o, ok := e.(*object); ok {
-			merged := cloneValue(list[at]).(*object)
+		} else if isObject {
+			merged, err := clone(p, list[at].(*object))
+			if err != nil {
+				return nil, err
+			}
 			for _, f := range o.fields {
 				merged.set(f.name, f.value)
 			}
 			list[at] = merged
 		}
-		if o, ok := e.(*object); ok {
-			if primary, _ := o.get("primary").(bool); primary {
-				list = cloneValue(list).([]any)
-				onePrimary(list, at)
-			}
+		if isObject && o.get("primary") == true {
+			primary = at
 		}
 	}
-	return list, nil
+	return p.withPrimary(list, primary)
 }
 
-func sameElement(a, b any) bool {
-	x, okX := a.(*object)
-	y, okY := b.(*object)
-	if !okX || !okY || x.get("value") == nil {
-		return equalValues(a, b)
+// withPrimary returns the list with the primary mark on one element only, or
+// as it is if keep is negative.
+func (p *patcher) withPrimary(list []any, keep int) ([]any, error) {
+	if keep < 0 {
+		return list, nil
 	}
-	return equalValues(x.get("value"), y.get("value")) && strings.EqualFold(x.text("type"), y.text("type"))
+	list, err := clone(p, list)
+	if err == nil {
+		onePrimary(list, keep)
+	}
+	return list, err
+}
+
+// elementKey is the same for two elements of a list that are one: that have
+// the same value and type or, without a value, are equal as a whole.
+func (p *patcher) elementKey(e any) (string, error) {
+	whole, typ := e, ""
+	if o, ok := e.(*object); ok {
+		if value := o.get("value"); value != nil {
+			whole, typ = value, "type "+fold(o.text("type"))
+		}
+	}
+	if err := p.work.spend(2 + weight(whole)); err != nil {
+		return "", err
+	}
+	return string(appendCanonical(nil, whole)) + typ, nil
+}
+
+// clone copies a value as work of the request.
+func clone[T *object | []any](p *patcher, v T) (T, error) {
+	if err := p.work.spend(weight(v)); err != nil {
+		return nil, err
+	}
+	return cloneValue(v).(T), nil
 }
 
 // removeListed removes the elements that the value of a remove lists, as Entra
@@ -144,18 +193,31 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 	if !ok && value != nil {
 		gone = []any{value}
 	}
-	if p.work += len(gone) * len(list); p.work > maxPatchWork {
-		return tooLarge("the operations are too much work; send fewer values at once")
+	// One whose type is not said goes with any type.
+	keys := map[string]bool{}
+	for _, g := range gone {
+		key, err := p.elementKey(g)
+		if err != nil {
+			return err
+		}
+		keys[key] = true
 	}
-	rest := slices.DeleteFunc(slices.Clone(list), func(have any) bool {
-		return slices.ContainsFunc(gone, func(g any) bool {
-			o, ok := g.(*object)
-			if h, isObject := have.(*object); ok && isObject && o.get("value") != nil {
-				return equalValues(h.get("value"), o.get("value")) && (o.text("type") == "" || strings.EqualFold(o.text("type"), h.text("type")))
+	rest := make([]any, 0, len(list))
+	for _, have := range list {
+		key, err := p.elementKey(have)
+		if err != nil {
+			return err
+		}
+		untyped := key
+		if o, ok := have.(*object); ok && o.get("type") != nil && o.get("value") != nil {
+			if untyped, err = p.elementKey(&object{fields: []field{{"value", o.get("value")}}}); err != nil {
+				return err
 			}
-			return equalValues(have, g)
-		})
-	})
+		}
+		if !keys[key] && !keys[untyped] {
+			rest = append(rest, have)
+		}
+	}
 	return p.assign(in, path, rest)
 }
 
@@ -172,11 +234,14 @@ func (p *patcher) sub(in *object, op patchOp, path patchPath) error {
 			return p.setSub(in, path, list, func(any) bool { return true }, value)
 		}
 	}
-	o, ok := cloneValue(old).(*object)
+	o, ok := old.(*object)
 	if !ok {
 		if o = (&object{}); value == nil {
 			return nil
 		}
+	}
+	if o, err = clone(p, o); err != nil {
+		return err
 	}
 	if path.subDef != nil {
 		if err := path.subDef.keepsImmutable(o.get(path.sub), value); err != nil {
@@ -205,22 +270,34 @@ func (p *patcher) subValue(op patchOp, path patchPath) (any, error) {
 		}
 		return nil, nil
 	}
-	return path.subDef.coerce(op.value, path.String())
+	value := op.value
+	if s, ok := value.(string); ok && path.def.sub("value") != nil {
+		if inner, isJSON := unwrapped(s); isJSON && inner.get(path.sub) != nil {
+			value = inner.get(path.sub)
+		}
+	}
+	return path.subDef.coerce(value, path.String())
 }
 
-// filtered applies an operation to the elements that a filter selects.
+// filtered applies an operation to the elements that a filter selects. Where it
+// selects none, an element of a list is made as the filter describes it; a
+// single value that is another one is left alone (RFC 7644 section 3.5.2.3:
+// noTarget).
 func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
-	list, _ := in.get(path.attr).([]any)
-	if o, ok := in.get(path.attr).(*object); ok {
-		list = []any{o}
-	}
-	if p.work += len(list) * path.filter.size(); p.work > maxPatchWork {
-		return tooLarge("the operations are too much work; use shorter filters")
+	old := in.get(path.attr)
+	list, isList := old.([]any)
+	if !isList && old != nil {
+		list = []any{old}
 	}
 	found := slices.ContainsFunc(list, path.filter.matchesElement)
 	element, creatable := path.filter.element()
-	if !found && !creatable {
+	clears := op.op == "remove" || isEmpty(op.value)
+	switch {
+	case found:
+	case !creatable, !clears && !path.multi(old):
 		return noTarget("%s: the filter selects no value", path)
+	case clears:
+		return nil // what is not there needs no removal
 	}
 	if path.sub != "" {
 		value, err := p.subValue(op, path)
@@ -233,16 +310,18 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		element.set(path.sub, value)
 		return p.appendElement(in, path, list, element)
 	}
-	if op.op == "remove" || isEmpty(op.value) {
-		if op.op == "add" || !found {
+	if clears {
+		if op.op == "add" {
 			return nil
 		}
-		return p.assign(in, path, slices.DeleteFunc(slices.Clone(list), path.filter.matchesElement))
+		return p.assignList(in, path, slices.DeleteFunc(slices.Clone(list), path.filter.matchesElement))
 	}
-	// The element as a whole.
 	value := op.value
 	if one, ok := value.([]any); ok && len(one) == 1 {
 		value = one[0]
+	}
+	if path.plain(list) {
+		return p.filteredPlain(in, path, list, found, value)
 	}
 	given, err := path.def.oneElement(value, path.String())
 	if err != nil || given == nil {
@@ -260,7 +339,10 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		if !path.filter.matchesElement(e) {
 			continue
 		}
-		next := cloneValue(given).(*object)
+		next, err := clone(p, given)
+		if err != nil {
+			return err
+		}
 		if old, ok := e.(*object); ok {
 			for _, f := range old.fields {
 				// What is not said stays on an add, and what the filter
@@ -275,9 +357,65 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		}
 		list[i] = next
 	}
-	if keep >= 0 {
-		list = cloneValue(list).([]any)
-		onePrimary(list, keep)
+	if list, err = p.withPrimary(list, keep); err != nil {
+		return err
+	}
+	return p.assignList(in, path, list)
+}
+
+// filteredPlain puts a value in the place of those that a filter selects in a
+// list of plain values, which are their own "value".
+func (p *patcher) filteredPlain(in *object, path patchPath, list []any, found bool, value any) error {
+	if path.def != nil {
+		var err error
+		if value, err = path.def.coerceOne(value, path.String()); err != nil || value == nil {
+			return err
+		}
+	}
+	if !found {
+		merged, err := p.addAll(list, []any{value})
+		if err != nil {
+			return err
+		}
+		return p.assignList(in, path, merged)
+	}
+	if err := p.work.spend(len(list)); err != nil {
+		return err
+	}
+	next := make([]any, 0, len(list))
+	placed := false
+	for _, e := range list {
+		switch {
+		case !path.filter.matchesElement(e) && !equalValues(e, value):
+			next = append(next, e)
+		case !placed:
+			next, placed = append(next, value), true
+		}
+	}
+	return p.assignList(in, path, next)
+}
+
+// multi says that the attribute, of which old is the value, is a list.
+func (path patchPath) multi(old any) bool {
+	if path.def != nil {
+		return path.def.multi
+	}
+	_, isList := old.([]any)
+	return isList || old == nil
+}
+
+// plain says that the attribute is a list of plain values.
+func (path patchPath) plain(list []any) bool {
+	if path.def != nil {
+		return path.def.kind != "complex"
+	}
+	return len(list) > 0 && !slices.ContainsFunc(list, func(e any) bool { _, ok := e.(*object); return ok })
+}
+
+// assignList stores the elements of an attribute, which may be a single one.
+func (p *patcher) assignList(in *object, path patchPath, list []any) error {
+	if len(list) == 1 && !path.multi(in.get(path.attr)) {
+		return p.assign(in, path, list[0])
 	}
 	return p.assign(in, path, list)
 }
@@ -300,23 +438,22 @@ func (a *attribute) oneElement(v any, path string) (*object, error) {
 }
 
 func (p *patcher) appendElement(in *object, path patchPath, list []any, element *object) error {
-	if path.def != nil && !path.def.multi {
-		return p.assign(in, path, element)
-	}
 	list = append(slices.Clone(list), element)
-	if primary, _ := element.get("primary").(bool); primary {
-		list = cloneValue(list).([]any)
-		onePrimary(list, len(list)-1)
+	primary := -1
+	if element.get("primary") == true {
+		primary = len(list) - 1
 	}
-	return p.assign(in, path, list)
+	list, err := p.withPrimary(list, primary)
+	if err != nil {
+		return err
+	}
+	return p.assignList(in, path, list)
 }
 
 // setSub sets or removes a sub-attribute of the selected elements. An element
 // of which only labels are left goes.
 func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(any) bool, value any) error {
-	if p.work += len(list); p.work > maxPatchWork {
-		return tooLarge("the operations are too much work; use shorter lists")
-	}
+	cost := weight(value)
 	next := make([]any, 0, len(list))
 	keep := -1
 	for _, e := range list {
@@ -330,10 +467,16 @@ func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(a
 				return err
 			}
 		}
-		o = cloneValue(o).(*object)
+		o, err := clone(p, o)
+		if err == nil {
+			err = p.work.spend(cost)
+		}
+		if err != nil {
+			return err
+		}
 		if value != nil {
 			o.set(path.sub, value)
-		} else if o.drop(path.sub); onlyLabels(o) {
+		} else if o.drop(path.sub); onlyLabels(o) || path.sub == "value" && path.def.lacksValue(o) {
 			continue
 		}
 		if path.sub == "primary" && value == true && keep < 0 {
@@ -341,23 +484,11 @@ func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(a
 		}
 		next = append(next, o)
 	}
-	if keep >= 0 {
-		next = cloneValue(next).([]any)
-		onePrimary(next, keep)
+	next, err := p.withPrimary(next, keep)
+	if err != nil {
+		return err
 	}
-	if path.def != nil && !path.def.multi && len(next) == 1 {
-		return p.assign(in, path, next[0])
-	}
-	return p.assign(in, path, next)
-}
-
-// size is the number of comparisons in a filter.
-func (f *filter) size() int {
-	n := 1
-	for _, kid := range f.kids {
-		n += kid.size()
-	}
-	return n
+	return p.assignList(in, path, next)
 }
 
 // element returns the element that a filter of equalities joined by and

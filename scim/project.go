@@ -11,23 +11,33 @@ type projection struct {
 	byType       map[*resourceType]*resolvedProjection
 }
 
-type resolvedProjection struct {
-	only, except []attrPath
+// A resolvedProjection is a projection for one type: by schema and attribute
+// (both folded; the core's schema is empty, and so is the attribute where a
+// whole extension is named), what of it is named.
+type resolvedProjection struct{ only, except map[[2]string]named }
+
+type named struct {
+	whole bool
+	subs  map[string]bool // folded
 }
 
-func newProjection(attributes, excluded []string) *projection {
+// newProjection refuses more names than an object may have.
+func newProjection(attributes, excluded []string) (*projection, error) {
 	if len(attributes) == 0 && len(excluded) == 0 {
-		return nil
+		return nil, nil
 	}
-	return &projection{only: attributes, except: excluded, byType: map[*resourceType]*resolvedProjection{}}
+	if len(attributes) > maxFields || len(excluded) > maxFields {
+		return nil, badValue("attributes, excludedAttributes: more than %d names", maxFields)
+	}
+	return &projection{only: attributes, except: excluded, byType: map[*resourceType]*resolvedProjection{}}, nil
 }
 
 // attributeNames splits the values of an attributes parameter.
 func attributeNames(values []string) []string {
 	var names []string
 	for _, value := range values {
-		for _, name := range strings.Split(value, ",") {
-			if name = strings.TrimSpace(name); name != "" {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.TrimSpace(name); name != "" && len(names) <= maxFields { // one too many is enough
 				names = append(names, name)
 			}
 		}
@@ -39,130 +49,175 @@ func attributeNames(values []string) []string {
 func (p *projection) trivial(rt *resourceType) bool { return p == nil && !rt.onRequest }
 
 // links reports whether the answer shows members or groups.
-func (p *projection) links(rt *resourceType) bool {
-	if p == nil {
-		return true
-	}
-	in := p.resolved(rt)
-	return (len(p.only) == 0 || selects(in.only, "", rt.links)) && !excludes(in.except, "", rt.links)
-}
+func (p *projection) links(rt *resourceType) bool { return !p.part(rt, "", rt.links).none }
 
 func (p *projection) resolved(rt *resourceType) *resolvedProjection {
 	if in, ok := p.byType[rt]; ok {
 		return in
 	}
-	resolve := func(names []string) (paths []attrPath) {
+	resolve := func(names []string) map[[2]string]named {
+		out := make(map[[2]string]named, len(names))
 		for _, name := range names {
-			if path, ok := rt.resolve(name); ok { // what is unknown selects nothing
-				paths = append(paths, path)
-			} else if strings.HasPrefix(strings.ToLower(name), "urn:") {
-				paths = append(paths, attrPath{urn: name})
+			path, ok := rt.resolve(name)
+			if isURN(name) && path.def == nil { // it may name an undeclared extension
+				out[[2]string{fold(name), ""}] = named{whole: true}
 			}
+			if !ok { // what is unknown selects nothing
+				continue
+			}
+			at := [2]string{fold(path.urn), fold(path.attr)}
+			n := out[at]
+			if path.sub == "" {
+				n.whole = true
+			} else {
+				if n.subs == nil {
+					n.subs = map[string]bool{}
+				}
+				n.subs[fold(path.sub)] = true
+			}
+			out[at] = n
 		}
-		return paths
+		return out
 	}
 	in := &resolvedProjection{only: resolve(p.only), except: resolve(p.except)}
 	p.byType[rt] = in
 	return in
 }
 
-// selects reports whether a path names the attribute or something in it.
-func selects(paths []attrPath, urn, attr string) bool {
-	for _, path := range paths {
-		if strings.EqualFold(path.urn, urn) && (path.attr == "" || strings.EqualFold(path.attr, attr)) {
-			return true
-		}
-	}
-	return false
+// A part is what of one attribute is served.
+type part struct {
+	none    bool
+	whole   bool // all but what without names; else what with names
+	with    map[string]bool
+	without map[string]bool
+	def     *attribute
 }
 
-// excludes reports whether a path names the whole attribute.
-func excludes(paths []attrPath, urn, attr string) bool {
-	for _, path := range paths {
-		if strings.EqualFold(path.urn, urn) && (path.attr == "" || strings.EqualFold(path.attr, attr)) && path.sub == "" {
-			return true
-		}
-	}
-	return false
-}
-
-// apply reduces a full resource to what is asked for.
-func (p *projection) apply(rt *resourceType, full *object) *object {
-	in := &resolvedProjection{}
-	if p != nil {
-		in = p.resolved(rt)
-	}
-	all := p == nil || len(p.only) == 0
-	out := &object{fields: make([]field, 0, len(full.fields))}
-	for _, f := range full.fields {
-		ext, isObject := f.value.(*object)
-		if isObject && len(f.name) > 4 && strings.EqualFold(f.name[:4], "urn:") {
-			var attrs map[string]*attribute
-			if declared := rt.extension(f.name); declared != nil {
-				attrs = declared.attrs
-			}
-			inner := &object{}
-			for _, g := range ext.fields {
-				if v, keep := in.keep(all, f.name, g, lookup(attrs, g.name)); keep {
-					inner.fields = append(inner.fields, field{g.name, v})
-				}
-			}
-			if len(inner.fields) > 0 {
-				out.fields = append(out.fields, field{f.name, inner})
-			}
-			continue
-		}
-		if v, keep := in.keep(all, "", f, lookup(rt.core.attrs, f.name)); keep {
-			out.fields = append(out.fields, field{f.name, v})
-		}
-	}
-	return out
-}
-
-// keep decides one attribute and, of a complex one, which sub-attributes.
-func (in *resolvedProjection) keep(all bool, urn string, f field, def *attribute) (any, bool) {
-	returned := "default"
-	if def != nil {
-		returned = def.returned
-	}
-	switch returned {
-	case "always":
-		return f.value, true
-	case "never":
-		return nil, false
-	case "request":
-		if !selects(in.only, urn, f.name) {
-			return nil, false
-		}
-	default:
-		if !all && !selects(in.only, urn, f.name) {
-			return nil, false
-		}
-	}
-	if excludes(in.except, urn, f.name) {
-		return nil, false
-	}
-	whole := all || excludes(in.only, urn, f.name)
-	v := pick(f.value, func(name string) bool {
-		if sub := def.sub(name); sub != nil && sub.returned == "always" {
-			return true
-		}
-		for _, path := range in.except {
-			if strings.EqualFold(path.urn, urn) && strings.EqualFold(path.attr, f.name) && strings.EqualFold(path.sub, name) {
-				return false
-			}
-		}
-		if whole {
-			return true
-		}
-		for _, path := range in.only {
-			if strings.EqualFold(path.urn, urn) && strings.EqualFold(path.attr, f.name) && strings.EqualFold(path.sub, name) {
-				return true
-			}
-		}
+// has reports whether a sub-attribute is served.
+func (s part) has(name string) bool {
+	if s.none {
 		return false
+	}
+	if s.whole && s.without == nil {
+		return true
+	}
+	if sub := s.def.sub(name); sub != nil && sub.returned == "always" {
+		return true
+	}
+	name = fold(name)
+	return !s.without[name] && (s.whole || s.with[name])
+}
+
+// pick reduces a value to the part of it that is served.
+func (s part) pick(v any) any {
+	switch {
+	case s.none:
+		return nil
+	case s.whole && s.without == nil:
+		return v
+	}
+	return pick(v, s.has)
+}
+
+// part decides about one attribute: of the core if urn is empty, else of that
+// extension.
+func (p *projection) part(rt *resourceType, urn, attr string) part {
+	attrs := rt.core.attrs
+	if urn != "" {
+		attrs = nil
+		if ext := rt.extension(urn); ext != nil {
+			attrs = ext.attrs
+		}
+	}
+	def := lookup(attrs, attr)
+	if def != nil {
+		switch def.returned {
+		case "always":
+			return part{whole: true, def: def}
+		case "never":
+			return part{none: true}
+		}
+	}
+	onRequest := def != nil && def.returned == "request"
+	if p == nil {
+		return part{none: onRequest, whole: !onRequest, def: def}
+	}
+	in := p.resolved(rt)
+	urn, attr = fold(urn), fold(attr)
+	only, isNamed := in.only[[2]string{urn, attr}]
+	if of := in.only[[2]string{urn, ""}]; of.whole {
+		only, isNamed = of, true
+	}
+	except := in.except[[2]string{urn, attr}]
+	all := len(p.only) == 0
+	if except.whole || in.except[[2]string{urn, ""}].whole || !isNamed && (onRequest || !all) {
+		return part{none: true}
+	}
+	return part{whole: all || only.whole, with: only.subs, without: except.subs, def: def}
+}
+
+// appendDoc appends the fields of a document that are asked for, each with a
+// comma before it.
+func (p *projection) appendDoc(dst []byte, w *work, rt *resourceType, doc string) ([]byte, error) {
+	if err := w.spend(1 + len(doc)/scannedPerUnit); err != nil {
+		return dst, err
+	}
+	err := scanObject(doc, func(in *jsonParser, name string) (err error) {
+		if !isURN(name) || in.peek() != '{' {
+			dst, err = p.part(rt, "", name).appendValue(dst, ",", w, in, name, 1)
+			return err
+		}
+		start := len(dst)
+		dst = append(appendText(dst, ",", name), ":{"...)
+		inside := len(dst)
+		in.at++
+		comma := ""
+		err = in.members(func(inner string) (err error) {
+			dst, err = p.part(rt, name, inner).appendValue(dst, comma, w, in, inner, 2)
+			if len(dst) > inside {
+				comma = ","
+			}
+			return err
+		})
+		if len(dst) == inside {
+			dst = dst[:start]
+		} else {
+			dst = append(dst, '}')
+		}
+		return err
 	})
-	return v, !isEmpty(v)
+	return dst, err
+}
+
+// appendValue reads a value from in and appends the part of it that is
+// served, unless that is empty.
+func (s part) appendValue(dst []byte, comma string, w *work, in *jsonParser, name string, depth int) ([]byte, error) {
+	start := in.at
+	if s.none || s.whole && s.without == nil {
+		err := in.skip(depth)
+		raw := in.in[start:in.at]
+		switch raw {
+		case `""`, `[]`, `{}`, `null`:
+		default:
+			if err == nil && !s.none {
+				dst = append(appendText(dst, comma, name), ':')
+				dst = append(dst, raw...)
+			}
+		}
+		return dst, err
+	}
+	before := in.values
+	v, err := in.value(depth)
+	if err == nil {
+		err = w.spend(2 * (in.values - before)) // to read them and to choose
+	}
+	if err != nil {
+		return dst, err
+	}
+	if v = s.pick(v); !isEmpty(v) {
+		dst = appendJSON(append(appendText(dst, comma, name), ':'), v)
+	}
+	return dst, nil
 }
 
 // pick keeps the sub-attributes that keep says, in one value or each of a list.

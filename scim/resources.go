@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -28,7 +29,7 @@ func (x *exchange) post(rt *resourceType) error {
 	if err != nil {
 		return err
 	}
-	body, err := x.body()
+	body, err := x.body(rt)
 	if err != nil {
 		return err
 	}
@@ -36,8 +37,10 @@ func (x *exchange) post(rt *resourceType) error {
 	if err != nil {
 		return err
 	}
-	if rec, err = x.withLinks(rt, rec, p); err != nil {
-		return err
+	if rt.links == "members" { // whatever else has just been made or restored is in no group
+		if rec, err = x.withLinks(rt, rec, p); err != nil {
+			return err
+		}
 	}
 	return x.respondResource(http.StatusCreated, rt, rec, p)
 }
@@ -52,8 +55,8 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	if match := x.r.Header.Get("If-None-Match"); match != "" && tagsMatch(match, rec.Version) {
-		x.w.Header().Set("ETag", etag(rec.Version))
+	if match := x.r.Header.Get("If-None-Match"); match != "" && tagsMatch(match, rec.tag()) {
+		x.w.Header().Set("ETag", rec.tag())
 		x.respond(http.StatusNotModified, nil)
 		return nil
 	}
@@ -66,7 +69,7 @@ func (x *exchange) put(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	body, err := x.body()
+	body, err := x.body(rt)
 	if err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	body, err := x.body()
+	body, err := x.body(rt)
 	if err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 		return err
 	}
 	if rt.name == TypeGroup && p == nil {
-		x.w.Header().Set("ETag", etag(rec.Version))
+		x.w.Header().Set("ETag", rec.tag())
 		x.respond(http.StatusNoContent, nil)
 		return nil
 	}
@@ -121,9 +124,6 @@ func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Recor
 	if !p.links(rt) {
 		return rec, nil
 	}
-	if rec.Ordinal == rec.Version && rt.name != TypeGroup {
-		return rec, nil // just created: in no group yet
-	}
 	read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
 	if errors.Is(err, ErrNotFound) { // deleted since; what was done is still the answer
 		return rec, nil
@@ -145,11 +145,14 @@ func (x *exchange) conditions() conditions {
 	}
 }
 
+// check compares the versions alone: the name of a group is no part of the
+// resource that is about to be changed.
 func (c conditions) check(version int64) error {
-	if c.match != "" && !tagsMatch(c.match, version) {
+	tag := Record{Version: version}.tag()
+	if c.match != "" && !tagsMatch(withoutGroups(c.match), tag) {
 		return ErrConflict
 	}
-	if c.noneMatch != "" && tagsMatch(c.noneMatch, version) {
+	if c.noneMatch != "" && tagsMatch(withoutGroups(c.noneMatch), tag) {
 		return fail(http.StatusPreconditionFailed, "", "the resource is at the version given in If-None-Match")
 	}
 	return nil
@@ -157,15 +160,29 @@ func (c conditions) check(version int64) error {
 
 // tagsMatch compares entity tags weakly. A tag without its quotes is taken
 // too, since some clients strip them.
-func tagsMatch(header string, version int64) bool {
-	want := strings.TrimPrefix(etag(version), "W/")
+func tagsMatch(header, tag string) bool {
+	want := bareTag(tag)
 	for _, tag := range strings.Split(header, ",") {
-		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "*" || tag == want || tag == strings.Trim(want, `"`) {
+		if strings.TrimSpace(tag) == "*" || bareTag(tag) == want {
 			return true
 		}
 	}
 	return false
+}
+
+func bareTag(tag string) string {
+	return strings.Trim(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
+}
+
+// withoutGroups takes what they say of groups from the tags of a header.
+func withoutGroups(header string) string {
+	tags := strings.Split(header, ",")
+	for i, tag := range tags {
+		if strings.TrimSpace(tag) != "*" {
+			tags[i], _, _ = strings.Cut(bareTag(tag), string(tagGroups))
+		}
+	}
+	return strings.Join(tags, ",")
 }
 
 // prepared is a resource from a body, ready to be written.
@@ -197,11 +214,23 @@ func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write
 // now is the time of a change, as exact as it is served.
 func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
 
-// commit applies a write and tells of it.
+// commit applies a write and tells of it. A document is first read back as
+// every later reader will read it, so that nothing is acknowledged that cannot
+// be served, filtered or changed again.
 func (x *exchange) commit(w Write, before int64) (Record, error) {
+	if err := x.work.spend(1 + 2*len(w.Doc)/scannedPerUnit); err != nil {
+		return Record{}, err
+	}
 	if int64(len(w.Doc)) > maxGrowth*x.cfg.MaxBody {
 		return Record{}, tooLarge("the resource would be larger than %d bytes", maxGrowth*x.cfg.MaxBody)
 	}
+	if w.Doc != nil {
+		if err := checkObject(string(w.Doc)); err != nil {
+			refused, _ := clientError(err)
+			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
+		}
+	}
+	x.pause()
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	if err != nil {
 		return rec, err
@@ -216,9 +245,7 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 	return rec, nil
 }
 
-// create stores a new resource. A user whose external id is that of a
-// deactivated one is that person come back: the old record is restored under
-// its id (rule S6).
+// create stores a new resource, unless it is a deactivated user come back.
 func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	next, err := rt.prepare(body)
 	if err != nil {
@@ -227,47 +254,57 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	if rt.name == TypeUser && next.doc.get("active") == nil {
 		next.doc.set("active", true)
 	}
-	if err := rt.finish(next.doc); err != nil {
+	if err := errors.Join(rt.finish(next.doc), checkUserName("", next.doc.text("userName"))); err != nil {
 		return Record{}, err
 	}
-	if external := next.doc.text("externalId"); external != "" && rt.name == TypeUser {
-		if rec, err := x.restore(rt, external, next.doc); err == nil || !errors.Is(err, ErrNotFound) {
-			return rec, err
-		}
-	} else if external != "" && rt.name == TypeGroup {
+	switch external := next.doc.text("externalId"); {
+	case external == "":
+	case rt.name == TypeGroup:
 		if err := x.repeated(rt, external, next.doc); err != nil {
 			return Record{}, err
+		}
+	case rt.name == TypeUser && x.stableExternalID():
+		if rec, err := x.restore(rt, Key{Name: KeyExternalID, Value: external}, next.doc); !errors.Is(err, ErrNotFound) {
+			return rec, err
 		}
 	}
 	w := rt.write(Create, newID(), next.doc, x.now())
 	w.Members = next.members
-	return x.commit(w, 0)
+	rec, err := x.commitMembers(w, 0)
+	if rt.name == TypeUser && errors.Is(err, ErrDuplicate) {
+		userName := Key{Name: KeyUserName, Value: fold(next.doc.text("userName"))}
+		if restored, err := x.restore(rt, userName, next.doc); !errors.Is(err, ErrNotFound) {
+			return restored, err
+		}
+	}
+	return rec, err
 }
 
-// restore replaces the deactivated user that has the external id, or returns
-// ErrNotFound.
-func (x *exchange) restore(rt *resourceType, external string, doc *object) (Record, error) {
-	return x.retry(conditions{}, func() (Record, error) {
-		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{
-			Type: rt.name, Where: []Key{{Name: KeyExternalID, Value: external}}, Limit: 10,
-		})
+// commitMembers is commit, but leaves members out that the directory does not
+// have where the host wishes so.
+func (x *exchange) commitMembers(w Write, before int64) (Record, error) {
+	rec, err := x.commit(w, before)
+	var unknown *NoMemberError
+	if !x.cfg.SkipUnknownMembers || !errors.As(err, &unknown) {
+		return rec, err
+	}
+	known := *w.Members
+	known.Add = nil
+	const unitsPerLookUp = 20
+	for _, link := range w.Members.Add {
+		if err := x.work.spend(unitsPerLookUp); err != nil {
+			return Record{}, err
+		}
+		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Where: []Key{{Name: KeyID, Value: link.ID}}, Limit: 1})
 		if err != nil {
 			return Record{}, err
 		}
-		for _, rec := range page.Records {
-			old, err := parseObject(string(rec.Doc))
-			if err != nil {
-				return Record{}, err
-			}
-			if active, _ := old.get("active").(bool); active {
-				continue
-			}
-			w := rt.write(Update, rec.ID, doc, x.now())
-			w.IfVersion = rec.Version
-			return x.commit(w, rec.Version)
+		if len(page.Records) > 0 || link.ID == w.Ref.ID {
+			known.Add = append(known.Add, link)
 		}
-		return Record{}, ErrNotFound
-	})
+	}
+	w.Members = &known
+	return x.commit(w, before)
 }
 
 // repeated refuses a group that is there already by external id and name: a
@@ -319,13 +356,18 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 		if err != nil {
 			return Record{}, err
 		}
-		if err := rt.sameImmutable(old, next.doc); err != nil {
+		doc := cloneValue(next.doc).(*object)
+		kept, err := rt.keepFixed(old, doc)
+		if err == nil && kept { // perhaps an extension that the body lacked
+			err = rt.finish(doc)
+		}
+		if err = errors.Join(err, checkUserName(old.text("userName"), doc.text("userName"))); err != nil {
 			return Record{}, err
 		}
 		if active := old.get("active"); keepsActive && active != nil {
-			next.doc.set("active", active)
+			doc.set("active", active)
 		}
-		return x.store(rt, rec, next.doc, next.members, true)
+		return x.store(rt, rec, doc, next.members, true)
 	})
 }
 
@@ -338,7 +380,7 @@ func (x *exchange) current(rt *resourceType, id string, c conditions) (Record, *
 	if err := c.check(rec.Version); err != nil {
 		return rec, nil, err
 	}
-	doc, err := parseObject(string(rec.Doc))
+	doc, err := readDoc(rec, x.work)
 	return rec, doc, err
 }
 
@@ -357,7 +399,7 @@ func (x *exchange) store(rt *resourceType, rec Record, doc *object, members *Mem
 	if guarded || w.Doc != nil {
 		w.IfVersion = rec.Version
 	}
-	return x.commit(w, rec.Version)
+	return x.commitMembers(w, rec.Version)
 }
 
 // patch applies a PatchOp message.
@@ -371,16 +413,20 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		if err != nil {
 			return Record{}, err
 		}
-		p := &patcher{rt: rt, id: id, doc: doc}
+		p := &patcher{rt: rt, id: id, doc: doc, locate: x.location, work: x.work}
 		version := rec.Version
-		p.members.current = func() ([]Link, error) {
+		p.members.current = sync.OnceValues(func() ([]Link, error) {
 			read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
 			}
 			return read.Links, err
-		}
+		})
+		was := doc.text("userName")
 		if err := p.apply(ops); err != nil {
+			return Record{}, err
+		}
+		if err := checkUserName(was, p.doc.text("userName")); err != nil {
 			return Record{}, err
 		}
 		return x.store(rt, rec, p.doc, p.members.change(), c.match != "" || p.members.loaded)
@@ -392,8 +438,11 @@ func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 	_, err := x.retry(c, func() (Record, error) {
 		w := Write{Op: Delete, Ref: Ref{rt.name, id}, At: x.now()}
 		if c != (conditions{}) {
-			rec, _, err := x.current(rt, id, c)
-			if err != nil {
+			rec, err := x.cfg.Store.Get(x.ctx, x.dir, w.Ref, false)
+			if err == nil {
+				err = c.check(rec.Version)
+			}
+			if err != nil { // the document is not read: one that cannot be read can be deleted
 				return Record{}, err
 			}
 			w.IfVersion = rec.Version

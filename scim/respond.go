@@ -1,10 +1,16 @@
 package scim
 
 import (
+	"cmp"
+	"errors"
+	"hash/fnv"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 )
@@ -14,25 +20,146 @@ const (
 	mediaJSON = "application/json"
 )
 
-// etag is the entity tag of a version: weak, since two encodings of a
-// resource may differ in their bytes.
-func etag(version int64) string {
-	return `W/"` + strconv.FormatInt(version, 10) + `"`
+// tag is the entity tag of a record: weak, since two encodings of a resource
+// may differ in their bytes. Beside the version it covers the groups that the
+// record shows, whose names can change without it (RFC 9110 section 8.8.3: the
+// tag of a representation).
+func (rec Record) tag() string {
+	tag := append(make([]byte, 0, 40), `W/"`...)
+	tag = strconv.AppendInt(tag, rec.Version, 10)
+	if rec.Type != TypeGroup && len(rec.Links) > 0 {
+		sum := uint64(0) // links come in any order
+		for _, link := range rec.Links {
+			h := fnv.New64a()
+			_, _ = io.WriteString(h, link.ID) // never fails
+			_, _ = io.WriteString(h, "\x00")
+			_, _ = io.WriteString(h, link.Display)
+			sum += h.Sum64()
+		}
+		tag = strconv.AppendUint(append(tag, tagGroups), sum, 16)
+	}
+	return string(append(tag, '"'))
 }
 
-// respond writes an answer. It is the only place that does.
+// tagGroups stands before what a tag says of groups.
+const tagGroups = '-'
+
+// respond writes an answer whose body is complete.
 func (x *exchange) respond(status int, body []byte) {
+	if body != nil {
+		x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	x.start(status, body != nil)
+	_ = x.write(body) // the client may have gone
+}
+
+// start writes the status and the header of an answer. It is the only place
+// that does.
+func (x *exchange) start(status int, hasBody bool) {
 	header := x.w.Header()
 	header.Set("Cache-Control", "no-store")
-	if body != nil {
+	if hasBody {
 		header.Set("Content-Type", x.mediaType())
 		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	if !x.bodySeen {
+		letGo(x.w, x.r)
 	}
 	x.w.WriteHeader(status)
-	if body != nil {
-		_, _ = x.w.Write(body) // the client may have gone
+}
+
+// write writes a part of an answer's body, giving the client the time it may
+// take for that many bytes.
+func (x *exchange) write(body []byte) error {
+	x.pause()
+	control := http.NewResponseController(x.w)
+	const each = 1 << 20
+	for len(body) > 0 {
+		// A writer that cannot set deadlines (a recorder in a test) writes anyway.
+		_ = control.SetWriteDeadline(time.Now().Add(x.cfg.WriteTimeout))
+		part := body[:min(each, len(body))]
+		if _, err := x.w.Write(part); err != nil {
+			return err
+		}
+		body = body[len(part):]
 	}
+	return nil
+}
+
+// An answer waits so long for so much of a body that nobody reads.
+const (
+	lingering = time.Second
+	maxUnread = 256 << 10
+)
+
+// letGo reads a body that nobody wants, because net/http would, without a
+// limit in time, before it sends the answer and before it closes the
+// connection. A body that does not come to its end ends the connection.
+func letGo(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	control := http.NewResponseController(w)
+	// A server that cannot set deadlines (a recorder in a test) reads anyway.
+	_ = control.SetReadDeadline(time.Now().Add(lingering))
+	if r.Header.Get("Expect") == "" {
+		if _, err := io.CopyN(io.Discard, r.Body, maxUnread); errors.Is(err, io.EOF) {
+			_ = control.SetReadDeadline(time.Time{})
+			return
+		}
+	}
+	w.Header().Set("Connection", "close")
+}
+
+// An output is an answer whose body is made piece by piece: one that stays
+// small is written with its length, and a large one as a stream.
+type output struct {
+	*exchange
+	status  int
+	buf     []byte
+	flushed int64 // bytes written
+	err     error
+}
+
+// outputBlock is how much of an answer is kept before it is written.
+const outputBlock = 256 << 10
+
+// spill writes what is there if that is much, and returns an error if there is
+// no use in going on.
+func (o *output) spill() error {
+	if len(o.buf) >= outputBlock && o.err == nil {
+		o.flush()
+	}
+	return o.err
+}
+
+func (o *output) flush() {
+	if o.flushed == 0 {
+		o.start(o.status, true)
+	}
+	o.flushed += int64(len(o.buf))
+	o.err = o.write(o.buf)
+	o.buf = o.buf[:0]
+}
+
+// size is how many bytes the body has so far.
+func (o *output) size() int64 { return o.flushed + int64(len(o.buf)) }
+
+// end completes the answer. An error that comes when a part of it has been
+// written ends the connection, so that nobody takes the part for the whole.
+func (o *output) end(err error) error {
+	switch {
+	case o.flushed == 0 && err == nil:
+		o.respond(o.status, o.buf)
+	case o.flushed == 0:
+		return err
+	case err == nil:
+		o.flush()
+	case o.err == nil: // not because the client has gone
+		o.visible(err) // for the log
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }
 
 // mediaType is application/scim+json unless the client asks for
@@ -69,10 +196,18 @@ func (x *exchange) refuse(err error) {
 func (x *exchange) visible(err error) scimerrors.ScimError {
 	out, known := clientError(err)
 	if !known {
-		x.cfg.Logger.ErrorContext(x.ctx, "scim: request failed", "tenant", x.dir.Tenant,
-			"connection", x.dir.Connection, "method", x.r.Method, "error", err)
+		x.logFailure(err)
 	}
 	return out
+}
+
+func (x *exchange) logFailure(err error) {
+	level := slog.LevelError
+	if x.ctx.Err() != nil { // the client left, and its request with it
+		level = slog.LevelInfo
+	}
+	x.cfg.Logger.Log(x.ctx, level, "scim: request failed", "tenant", x.dir.Tenant,
+		"connection", x.dir.Connection, "method", x.r.Method, "error", err)
 }
 
 // errorObject is the error message of RFC 7644 section 3.12.
@@ -98,52 +233,94 @@ func (x *exchange) location(ref Ref) string {
 	return x.base + rt.endpoint + "/" + url.PathEscape(ref.ID)
 }
 
-// appendResource appends a resource as it is served. Where everything is
-// wanted, the stored document is copied without being read.
-func (x *exchange) appendResource(dst []byte, rt *resourceType, rec Record, p *projection) ([]byte, error) {
-	start := len(dst)
-	dst = x.appendWhole(dst, rt, rec)
-	if p.trivial(rt) {
-		return dst, nil
+// resource appends a resource as it is served. What is asked for whole is
+// copied from the stored document without being kept; all of the document is
+// checked first. Only members and groups are written before the end: if the
+// document cannot be read, nothing is appended.
+func (o *output) resource(rt *resourceType, rec Record, p *projection) error {
+	start := len(o.buf)
+	o.buf = appendText(o.buf, `{"id":`, rec.ID)
+	var err error
+	if doc := string(rec.Doc); p.trivial(rt) {
+		var inside string
+		if inside, err = insideObject(doc); inside != "" {
+			o.buf = append(append(o.buf, ','), inside...)
+		}
+	} else {
+		o.buf, err = p.appendDoc(o.buf, o.work, rt, doc)
 	}
-	full, err := parseObject(string(dst[start:]))
 	if err != nil {
-		return nil, err
+		o.buf = o.buf[:start]
+		return cmp.Or(o.work.failed(), unreadable(rec, err))
 	}
-	return appendJSON(dst[:start], p.apply(rt, full)), nil
+	if err := o.links(rt, rec, p.part(rt, "", rt.links)); err != nil {
+		return err
+	}
+	o.meta(rt, rec, p.part(rt, "", "meta"))
+	o.buf = append(o.buf, '}')
+	return nil
 }
 
-func (x *exchange) appendWhole(dst []byte, rt *resourceType, rec Record) []byte {
-	dst = appendText(dst, `{"id":`, rec.ID)
-	dst = append(dst, ',')
-	dst = append(dst, rec.Doc[1:len(rec.Doc)-1]...)
-	for i, link := range rec.Links {
-		if i == 0 {
-			dst = append(appendText(dst, ",", rt.links), ":["...)
-		} else {
-			dst = append(dst, ',')
-		}
-		dst = appendText(dst, `{"value":`, link.ID)
-		dst = appendText(dst, `,"$ref":`, x.location(link.Ref))
-		if link.Display != "" {
-			dst = appendText(dst, `,"display":`, link.Display)
-		}
-		if rt.links == "groups" {
-			dst = append(dst, `,"type":"direct"`...)
-		} else {
-			dst = appendText(dst, `,"type":`, link.Type)
-		}
-		dst = append(dst, '}')
+// links appends the members of a group, or the groups of another resource.
+func (o *output) links(rt *resourceType, rec Record, shown part) error {
+	const unitsPerLink = 5
+	id, ref, display, typ := shown.has("value"), shown.has("$ref"), shown.has("display"), shown.has("type")
+	first := `,"` + rt.links + `":[{`
+	next := first
+	text := func(name, value string) {
+		o.buf = appendText(append(o.buf, next...), name, value)
+		next = ","
 	}
-	if len(rec.Links) > 0 {
-		dst = append(dst, ']')
+	for _, link := range rec.Links {
+		if err := errors.Join(o.work.note(unitsPerLink), o.spill()); err != nil {
+			return err
+		}
+		if id {
+			text(`"value":`, link.ID)
+		}
+		if ref {
+			text(`"$ref":`, o.location(link.Ref))
+		}
+		if display && link.Display != "" {
+			text(`"display":`, link.Display)
+		}
+		if typ {
+			text(`"type":`, rt.linkType(link))
+		}
+		if next == "," {
+			o.buf = append(o.buf, '}')
+			next = ",{"
+		}
 	}
-	dst = appendText(dst, `,"meta":{"resourceType":`, rt.name)
-	dst = rec.Created.UTC().AppendFormat(append(dst, `,"created":"`...), timeLayout)
-	dst = rec.LastModified.UTC().AppendFormat(append(dst, `","lastModified":"`...), timeLayout)
-	dst = appendText(dst, `","location":`, x.location(rec.Ref))
-	dst = appendText(dst, `,"version":`, etag(rec.Version))
-	return append(dst, "}}"...)
+	switch {
+	case next != first:
+		o.buf = append(o.buf, ']')
+	case len(rec.Links) == 0 && rt.links == "members" && !shown.none: // a group without members says so
+		o.buf = append(o.buf, `,"members":[]`...)
+	}
+	return nil
+}
+
+func (o *output) meta(rt *resourceType, rec Record, shown part) {
+	if shown.whole && shown.without == nil {
+		dst := appendText(o.buf, `,"meta":{"resourceType":`, rt.name)
+		dst = rec.Created.UTC().AppendFormat(append(dst, `,"created":"`...), timeLayout)
+		dst = rec.LastModified.UTC().AppendFormat(append(dst, `","lastModified":"`...), timeLayout)
+		dst = appendText(dst, `","location":`, o.location(rec.Ref))
+		dst = appendText(dst, `,"version":`, rec.tag())
+		o.buf = append(dst, '}')
+		return
+	}
+	meta := shown.pick(&object{fields: []field{
+		{"resourceType", rt.name},
+		{"created", rec.Created.UTC().Format(timeLayout)},
+		{"lastModified", rec.LastModified.UTC().Format(timeLayout)},
+		{"location", o.location(rec.Ref)},
+		{"version", rec.tag()},
+	}})
+	if !isEmpty(meta) {
+		o.buf = appendJSON(append(o.buf, `,"meta":`...), meta)
+	}
 }
 
 // appendText appends JSON that ends before a string, and the string.
@@ -153,14 +330,10 @@ func appendText(dst []byte, before, s string) []byte {
 
 // respondResource answers with one resource.
 func (x *exchange) respondResource(status int, rt *resourceType, rec Record, p *projection) error {
-	body, err := x.appendResource(make([]byte, 0, len(rec.Doc)+512), rt, rec, p)
-	if err != nil {
-		return err
-	}
-	x.w.Header().Set("ETag", etag(rec.Version))
+	x.w.Header().Set("ETag", rec.tag())
 	if status == http.StatusCreated {
 		x.w.Header().Set("Location", x.location(rec.Ref))
 	}
-	x.respond(status, body)
-	return nil
+	out := output{exchange: x, status: status, buf: make([]byte, 0, len(rec.Doc)+512)}
+	return out.end(out.resource(rt, rec, p))
 }

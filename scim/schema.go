@@ -70,7 +70,11 @@ type attribute struct {
 	required   bool
 	mutability string // "readWrite", "readOnly", "immutable", "writeOnly"
 	returned   string // "default", "always", "never", "request"
+	unique     bool
 	subs       map[string]*attribute
+	order      []*attribute // subs, each once
+	needsValue bool         // an element without its value is refused: roles, entitlements
+	label      string       // the sub-attribute that names a value where nothing else does; see nameBy
 }
 
 // sub returns the declared sub-attribute, or nil.
@@ -83,18 +87,19 @@ func (a *attribute) sub(name string) *attribute {
 
 func (a *attribute) readOnly() bool { return a != nil && a.mutability == "readOnly" }
 
-// lookup finds name in any letter case; most names come in the right one.
+// lookup finds name in any letter case; most names come in the right one. The
+// keys of m are names as declared and folded.
 func lookup(m map[string]*attribute, name string) *attribute {
 	if a, ok := m[name]; ok {
 		return a
 	}
-	return m[strings.ToLower(name)]
+	return m[fold(name)]
 }
 
 // A container is a schema: the core of a type or one extension.
 type container struct {
 	urn   string
-	attrs map[string]*attribute // by canonical and by lower-case name
+	attrs map[string]*attribute // by declared and by folded name
 	order []*attribute
 	def   schema.Schema
 }
@@ -124,14 +129,14 @@ func commonAttributes() map[string]*attribute {
 		{name: "lastModified", kind: "dateTime", mutability: "readOnly", returned: "default"},
 	} {
 		meta.subs[sub.name] = sub
-		meta.subs[strings.ToLower(sub.name)] = sub
+		meta.subs[fold(sub.name)] = sub
 	}
 	schemas := text("schemas", false, "readWrite", "always")
 	schemas.multi = true
 	common := map[string]*attribute{}
 	for _, a := range []*attribute{text("id", true, "readOnly", "always"), text("externalId", true, "readWrite", "default"), schemas, meta} {
 		common[a.name] = a
-		common[strings.ToLower(a.name)] = a
+		common[fold(a.name)] = a
 	}
 	return common
 }
@@ -143,21 +148,22 @@ func compileAttributes(list schema.Attributes, path string) ([]*attribute, map[s
 		a := &attribute{
 			name: def.Name(), kind: def.AttributeType(), multi: def.MultiValued(), caseExact: def.CaseExact(),
 			required: def.Required(), mutability: def.Mutability(), returned: def.Returned(),
+			unique: def.Uniqueness() != "none",
 		}
 		at := path + a.name
 		if a.required && a.mutability == "readOnly" {
 			return nil, nil, fmt.Errorf("%s: an attribute cannot be required and readOnly", at)
 		}
-		if byName[strings.ToLower(a.name)] != nil {
+		if byName[fold(a.name)] != nil {
 			return nil, nil, fmt.Errorf("%s: the name occurs twice", at)
 		}
 		var err error
-		if _, a.subs, err = compileAttributes(def.SubAttributes(), at+"."); err != nil {
+		if a.order, a.subs, err = compileAttributes(def.SubAttributes(), at+"."); err != nil {
 			return nil, nil, err
 		}
 		order = append(order, a)
 		byName[a.name] = a
-		byName[strings.ToLower(a.name)] = a
+		byName[fold(a.name)] = a
 	}
 	return order, byName, nil
 }
@@ -193,7 +199,7 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 		if decl.Name == "" || len(decl.Endpoint) < 2 || decl.Endpoint[0] != '/' || strings.ContainsAny(decl.Endpoint[1:], "/?#%") {
 			return nil, fmt.Errorf("type %q: want a Name and an Endpoint such as \"/Devices\", got %q", decl.Name, decl.Endpoint)
 		}
-		for _, name := range []string{strings.ToLower(decl.Endpoint), strings.ToLower(decl.Name)} {
+		for _, name := range []string{fold(decl.Endpoint), fold(decl.Name)} {
 			if names[name] {
 				return nil, fmt.Errorf("type %q: the name or endpoint %q is taken", decl.Name, decl.Endpoint)
 			}
@@ -217,13 +223,21 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 		if id := rt.core.attrs[rt.links].sub("value"); id != nil {
 			id.caseExact = true // as the id itself
 		}
+		if decl.Name == TypeUser {
+			for _, name := range [...]string{"roles", "entitlements"} {
+				rt.core.attrs[name].needsValue = true
+			}
+		}
 		for _, def := range decl.Extensions {
 			ext, err := compileSchema(def)
 			if err != nil {
 				return nil, fmt.Errorf("type %s: %w", decl.Name, err)
 			}
-			if rt.extension(ext.urn) != nil || strings.EqualFold(ext.urn, rt.core.urn) {
+			if rt.extension(ext.urn) != nil || sameName(ext.urn, rt.core.urn) {
 				return nil, fmt.Errorf("type %s: the schema %s is declared twice", decl.Name, ext.urn)
+			}
+			if manager := ext.attrs["manager"]; manager != nil && ext.urn == enterpriseURN {
+				manager.label = "displayName"
 			}
 			rt.extensions = append(rt.extensions, &ext)
 		}
@@ -241,7 +255,7 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 // extension returns the declared extension with that URN, or nil.
 func (rt *resourceType) extension(urn string) *container {
 	for _, ext := range rt.extensions {
-		if len(ext.urn) == len(urn) && strings.EqualFold(ext.urn, urn) {
+		if sameName(ext.urn, urn) {
 			return ext
 		}
 	}
@@ -278,20 +292,19 @@ func (p attrPath) leaf() *attribute {
 }
 
 // resolve reads an attribute name: plain, dotted, qualified with the URN of
-// the core or of an extension, in any letter case. A plain name that only an
-// extension declares is taken for that one (Entra sends "manager").
+// the core or of an extension, in any letter case. A name without an
+// extension's URN that only an extension declares is taken for that one (Entra
+// sends "manager").
 func (rt *resourceType) resolve(text string) (attrPath, bool) {
 	rest := text
 	var in *container
 	urn := ""
-	if len(text) > 4 && strings.EqualFold(text[:4], "urn:") {
+	if isURN(text) {
 		for _, c := range rt.containers {
-			if len(text) < len(c.urn) || !strings.EqualFold(text[:len(c.urn)], c.urn) {
-				continue
-			}
-			if rest = text[len(c.urn):]; rest == "" || rest[0] == ':' || rest[0] == '.' { // some clients write a dot
+			after, ok := cutName(text, c.urn)
+			if ok && (after == "" || after[0] == ':' || after[0] == '.') { // some clients write a dot
 				in = c
-				rest = strings.TrimLeft(rest, ":.")
+				rest = strings.TrimLeft(after, ":.")
 				break
 			}
 		}
@@ -309,14 +322,11 @@ func (rt *resourceType) resolve(text string) (attrPath, bool) {
 		in = &rt.core
 	}
 	name, sub, dotted := strings.Cut(rest, ".")
-	if !validName(name) || dotted && !validName(sub) {
-		return attrPath{}, false
-	}
 	p := attrPath{urn: urn, attr: name, sub: sub}
 	if in != nil {
 		p.def = lookup(in.attrs, name)
 	}
-	if p.def == nil && in == &rt.core && rest == text {
+	if p.def == nil && in == &rt.core {
 		for _, ext := range rt.extensions {
 			if def := lookup(ext.attrs, name); def != nil {
 				p.urn, p.def = ext.urn, def
@@ -329,6 +339,10 @@ func (rt *resourceType) resolve(text string) (attrPath, bool) {
 		if p.subDef = p.def.sub(sub); p.subDef != nil {
 			p.sub = p.subDef.name
 		}
+	}
+	// A declared name is known by what it folds to.
+	if p.def == nil && !validName(name) || dotted && p.subDef == nil && !validName(sub) {
+		return attrPath{}, false
 	}
 	return p, true
 }

@@ -10,10 +10,27 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
+// SourceConfig says of a directory what its store does not know. The zero value
+// is right for a provider that is none of those with a kind of their own.
+type SourceConfig struct {
+	// Kind is the kind of provider that pushes, by a word of sources.KindOf:
+	// what Okta pushes is of kind sources.KindOkta and is decided as what is
+	// read from Okta's API (rule S33). Empty stands for sources.KindSCIM.
+	Kind string
+	// UserExtension is Config.UserExtension of the handler that the directory
+	// was pushed to. What is said there goes before what the core attributes
+	// say. Empty stands for DefaultUserExtension and any extension of the form
+	// urn:ietf:params:scim:schemas:extension:NAME:2.0:User that has an
+	// attribute of ours other than country.
+	UserExtension string
+}
+
 // A DirectorySource reads a directory that was pushed as one that is pulled.
 type DirectorySource struct {
-	store Store
-	dir   Directory
+	store     Store
+	dir       Directory
+	kind      sources.Kind
+	extension string // SourceConfig.UserExtension
 }
 
 var (
@@ -21,17 +38,28 @@ var (
 	_ sources.OneReader   = (*DirectorySource)(nil)
 )
 
-// AsSource returns the directory of a connection as a source. Its delta is
-// complete whatever happens between an acknowledged push and its reading,
-// since the change and its sequence number were stored together.
+// AsSource returns the directory of a connection as a source; at most one
+// SourceConfig says more about it. Its delta is complete whatever happens
+// between an acknowledged push and its reading, since the change and its
+// sequence number were stored together.
 //
-// A user's and group's ID is its SCIM id. Members are direct ones.
-func AsSource(store Store, tenant, connection string) *DirectorySource {
-	return &DirectorySource{store: store, dir: Directory{Tenant: tenant, Connection: connection}}
+// A user's and group's ID is its SCIM id. Members of a group are those who are
+// in it directly or through groups in it, as far as these were pushed. Of a
+// record that cannot be read only the ID is known; it is logged to slog.Default.
+func AsSource(store Store, tenant, connection string, cfg ...SourceConfig) *DirectorySource {
+	s := &DirectorySource{store: store, dir: Directory{Tenant: tenant, Connection: connection}}
+	word := sources.KindSCIM
+	for _, c := range cfg {
+		if c.Kind != "" {
+			word = c.Kind
+		}
+		s.extension = c.UserExtension
+	}
+	s.kind, _ = sources.KindOf(word)
+	return s
 }
 
 const (
-	sourceKind      = "scim"
 	sourceUsersPage = 500
 	sourceDeltaPage = 200
 	sourceGroupPage = 20 // groups may be large
@@ -40,7 +68,7 @@ const (
 // Info implements sources.Source.
 func (s *DirectorySource) Info() sources.Info {
 	return sources.Info{
-		Kind:       sourceKind,
+		Kind:       s.kind.Word,
 		Connection: s.dir.Connection,
 		Lists:      sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers,
 	}
@@ -51,15 +79,11 @@ func (s *DirectorySource) Users(ctx context.Context) iter.Seq2[sources.User, err
 	return func(yield func(sources.User, error) bool) {
 		q := Query{Type: TypeUser, Limit: sourceUsersPage}
 		for rec, err := range s.records(ctx, q) {
-			var u sources.User
-			if err == nil {
-				u, err = sourceUser(rec)
-			}
 			if err != nil {
 				yield(sources.User{}, s.fail("list users", err))
 				return
 			}
-			if !yield(u, nil) {
+			if !yield(s.user(rec), nil) {
 				return
 			}
 		}
@@ -70,12 +94,17 @@ func (s *DirectorySource) Users(ctx context.Context) iter.Seq2[sources.User, err
 func (s *DirectorySource) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return func(yield func(sources.Group, error) bool) {
 		q := Query{Type: TypeGroup, Limit: sourceGroupPage, Links: true}
+		nested := nesting{s: s}
 		for rec, err := range s.records(ctx, q) {
+			var g sources.Group
+			if err == nil {
+				g, err = nested.expand(ctx, rec)
+			}
 			if err != nil {
 				yield(sources.Group{}, s.fail("list groups", err))
 				return
 			}
-			if !yield(sourceGroup(rec), nil) {
+			if !yield(g, nil) {
 				return
 			}
 		}
@@ -108,23 +137,59 @@ func (s *DirectorySource) records(ctx context.Context, q Query) iter.Seq2[Record
 	}
 }
 
-// User implements sources.OneReader.
+// User returns one user as it is now, or an error that matches
+// sources.ErrNotFound. See One for what a decision needs beside the user.
 func (s *DirectorySource) User(ctx context.Context, id string) (sources.User, error) {
+	one, err := s.find(ctx, id)
+	if err == nil && !one.Found {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return sources.User{}, s.fail("read user", err)
+	}
+	return one.User, nil
+}
+
+// One implements sources.OneReader. There is no language of queries, so that
+// none is answered.
+func (s *DirectorySource) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
+	one, err := s.find(ctx, id)
+	if err == nil && one.Found {
+		var above []Record
+		above, err = s.above(ctx, id)
+		for _, rec := range above {
+			one.Groups = append(one.Groups, sources.Group{ID: rec.ID, Name: rec.Display})
+		}
+		one.Proven |= sources.FactMemberships
+	}
+	if err != nil {
+		return sources.One{}, s.fail("read one", err)
+	}
+	return one, nil
+}
+
+// find reads a user, without groups.
+func (s *DirectorySource) find(ctx context.Context, id string) (sources.One, error) {
 	rec, err := s.store.Get(ctx, s.dir, Ref{TypeUser, id}, false)
-	if err != nil {
-		return sources.User{}, s.fail("read user", err)
+	if errors.Is(err, ErrNotFound) {
+		return sources.One{Proven: sources.FactUsers}, nil
 	}
-	u, err := sourceUser(rec)
 	if err != nil {
-		return sources.User{}, s.fail("read user", err)
+		return sources.One{}, err
 	}
-	return u, nil
+	return sources.One{Found: true, User: s.user(rec), Proven: sources.FactUsers | sources.FactManagers}, nil
 }
 
 // cursorPrefix marks the form of a cursor, should there be another one day.
 const cursorPrefix = "seq:"
 
 // Changes implements sources.DeltaSource. The cursor is a sequence number.
+//
+// Who joined or left a group is a user that changed, beside the group: a round
+// names everybody whom a push concerns (rule S40), so that nobody else of a
+// large group needs to be decided anew. With a group change also those groups
+// that it is in, and, if it is in one or holds one, everybody in it. That a
+// group left another is a change of both groups, and of nobody in them.
 func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
 	return func(yield func(sources.Change, error) bool) {
 		at := int64(0)
@@ -137,24 +202,27 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 			}
 			at = n
 		}
+		all := at == 0 // everything is listed, and nothing needs to be told twice
 		for {
 			records, err := s.store.Changes(ctx, s.dir, at, sourceDeltaPage)
 			if err != nil {
 				yield(sources.Change{}, s.fail("list changes", err))
 				return
 			}
+			nested := nesting{s: s}
 			for _, rec := range records {
 				at = rec.Version
-				change, err := sourceChange(rec)
-				if err == nil {
-					err = ctx.Err()
-				}
-				if err != nil {
-					yield(sources.Change{}, s.fail("list changes", err))
-					return
-				}
-				if change != (sources.Change{}) && !yield(change, nil) {
-					return
+				for change, err := range nested.changes(ctx, rec, all) {
+					if err == nil {
+						err = ctx.Err()
+					}
+					if err != nil {
+						yield(sources.Change{}, s.fail("list changes", err))
+						return
+					}
+					if !yield(change, nil) {
+						return
+					}
 				}
 			}
 			if len(records) < sourceDeltaPage {
@@ -165,26 +233,9 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 	}
 }
 
-// sourceChange is a change of a user or group; the zero Change for others.
-func sourceChange(rec Record) (sources.Change, error) {
-	switch {
-	case rec.Type == TypeUser && rec.Deleted:
-		return sources.Change{UserRemoved: rec.ID}, nil
-	case rec.Type == TypeUser:
-		u, err := sourceUser(rec)
-		return sources.Change{User: &u}, err
-	case rec.Type == TypeGroup && rec.Deleted:
-		return sources.Change{GroupRemoved: rec.ID}, nil
-	case rec.Type == TypeGroup:
-		g := sourceGroup(rec)
-		return sources.Change{Group: &g}, nil
-	}
-	return sources.Change{}, nil
-}
-
 // fail makes the error of a source.
 func (s *DirectorySource) fail(op string, err error) error {
-	out := &sources.Error{Kind: sourceKind, Op: op, Err: err}
+	out := &sources.Error{Kind: s.kind.Word, Op: op, Err: err}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		out.Reason, out.Err = sources.ErrNotFound, nil
@@ -195,14 +246,4 @@ func (s *DirectorySource) fail(op string, err error) error {
 		out.Reason = sources.ErrUnavailable
 	}
 	return out
-}
-
-func sourceGroup(rec Record) sources.Group {
-	g := sources.Group{ID: rec.ID, Name: rec.Display}
-	for _, link := range rec.Links {
-		if link.Type == TypeUser {
-			g.Members = append(g.Members, link.ID)
-		}
-	}
-	return g
 }

@@ -1,28 +1,36 @@
 package scim
 
 import (
+	"log/slog"
+	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/internal/address"
 	"github.com/usher-go/usher/sources"
 )
 
-// sourceUser reads a stored user as a directory's word for a person. Which
-// attribute is which follows what the providers' templates fill (rules R48,
-// R49, R57, R62, R63).
-func sourceUser(rec Record) (sources.User, error) {
-	doc, err := parseObject(string(rec.Doc))
+// user reads a stored user as a directory's word for a person. Which attribute
+// is which follows what the providers' templates fill (rules R48, R49, R57,
+// R62, R63). A blank value is none (S11). A record that cannot be read gives a
+// user of whom nothing but the ID is known: StatusUnknown, which changes nothing
+// of a member and is a finding, so that one damaged record neither ends the
+// reading of a directory nor looks like a leaver.
+func (s *DirectorySource) user(rec Record) sources.User {
+	doc, err := readDoc(rec, nil)
 	if err != nil {
-		return sources.User{}, err
+		slog.Error("scim: a user is read as unknown", "error", err)
+		return sources.User{ID: rec.ID}
 	}
-	name, _ := doc.get("name").(*object)
 	u := sources.User{
-		ID:         rec.ID,
-		UserName:   doc.text("userName"),
-		GivenName:  name.textOrEmpty("givenName"),
-		FamilyName: name.textOrEmpty("familyName"),
-		Title:      doc.text("title"),
-		TimeZone:   doc.text("timezone"),
-		Locale:     doc.text("locale"),
+		ID:       rec.ID,
+		UserName: doc.text("userName"),
+		Title:    doc.text("title"),
+		TimeZone: doc.text("timezone"),
+		Locale:   doc.text("locale"),
+	}
+	if name, ok := doc.get("name").(*object); ok {
+		u.GivenName, u.FamilyName = name.text("givenName"), name.text("familyName")
 	}
 	if active, ok := doc.get("active").(bool); ok {
 		u.Status = sources.StatusInactive
@@ -32,38 +40,40 @@ func sourceUser(rec Record) (sources.User, error) {
 	}
 	readEmails(&u, doc)
 	readPhones(&u, doc)
-	if address := best(elements(doc, "addresses"), "work"); address != nil {
-		u.Country, u.State = address.text("country"), address.text("region")
+	if place := best(elements(doc, "addresses", "country", "region"), "work"); place != nil {
+		u.Country, u.State = place.text("country"), place.text("region")
+	}
+	s.readExtensions(&u, doc)
+	if u.Email == "" && s.kind.UserNameIsAddress && isAddress(u.UserName) {
+		u.Email = u.UserName
 	}
 	for _, f := range doc.fields {
-		if ext, ok := f.value.(*object); ok && strings.HasPrefix(strings.ToLower(f.name), "urn:") {
-			readExtension(&u, f.name, ext)
+		switch fold(f.name) {
+		case "schemas", "username", "name", "active", "title", "timezone", "locale", "emails", "phonenumbers", "addresses",
+			"ims", "photos", "x509certificates":
+		default:
+			if !isURN(f.name) {
+				setAttribute(&u, f.name, f.value)
+			}
 		}
 	}
-	for _, name := range [...]string{"externalId", "displayName", "nickName", "userType", "preferredLanguage", "roles", "entitlements"} {
-		setAttribute(&u, name, doc.get(name))
-	}
-	return u, nil
+	return u
 }
 
-// textOrEmpty is text for an object that may be absent.
-func (o *object) textOrEmpty(name string) string {
-	if o == nil {
-		return ""
-	}
-	return o.text(name)
-}
-
-func elements(doc *object, name string) []*object {
+// elements returns the elements of a list that have a value, which is not
+// blank, under one of the names.
+func elements(doc *object, list string, names ...string) []*object {
 	var out []*object
-	list, _ := doc.get(name).([]any)
-	for _, e := range list {
-		if o, ok := e.(*object); ok {
+	all, _ := doc.get(list).([]any)
+	for _, e := range all {
+		if o, ok := e.(*object); ok && slices.ContainsFunc(names, func(name string) bool { return !blank(o.text(name)) }) {
 			out = append(out, o)
 		}
 	}
 	return out
 }
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
 // best is the element of the type, else the primary one, else the first; among
 // several of the type the primary one.
@@ -88,28 +98,24 @@ func best(list []*object, typ string) *object {
 // readEmails takes the work address as the address, the one for home as the
 // private one, and the others as further work addresses.
 func readEmails(u *sources.User, doc *object) {
-	list := elements(doc, "emails")
+	list := elements(doc, "emails", "value")
 	main := best(list, "work")
-	if main != nil {
-		u.Email = main.text("value")
-	}
 	for _, o := range list {
 		value := o.text("value")
 		switch {
-		case o == main || value == "":
-		case strings.EqualFold(o.text("type"), "home"):
-			if u.PrivateEmail == "" {
-				u.PrivateEmail = value
-			}
-		default:
+		case o == main:
+			u.Email = value
+		case !strings.EqualFold(o.text("type"), "home"):
 			u.OtherEmails = append(u.OtherEmails, value)
+		case u.PrivateEmail == "":
+			u.PrivateEmail = value
 		}
 	}
 }
 
 func readPhones(u *sources.User, doc *object) {
 	var rest []*object
-	for _, o := range elements(doc, "phoneNumbers") {
+	for _, o := range elements(doc, "phoneNumbers", "value") {
 		switch strings.ToLower(o.text("type")) {
 		case "mobile":
 			if u.MobilePhone == "" {
@@ -125,51 +131,210 @@ func readPhones(u *sources.User, doc *object) {
 	}
 }
 
-// readExtension reads the enterprise extension, the user extension under
-// whatever URN it is configured, and other extensions as attributes.
-func readExtension(u *sources.User, urn string, ext *object) {
-	prefix := urn + ":"
-	if strings.EqualFold(urn, enterpriseURN) {
-		prefix = ""
+// readExtensions reads the enterprise extension, the user extension, and other
+// extensions as attributes. What the user extension says goes before the core
+// attributes. Another extension takes the place of nothing: where it has the
+// names of ours, it fills what is empty.
+func (s *DirectorySource) readExtensions(u *sources.User, doc *object) {
+	var others []field
+	for _, f := range doc.fields {
+		ext, ok := f.value.(*object)
+		switch {
+		case !ok || !isURN(f.name):
+		case sameName(f.name, enterpriseURN):
+			readEnterprise(u, ext)
+		case s.isUserExtension(f.name, ext):
+			readUserExtension(u, f.name, ext)
+		default:
+			others = append(others, f)
+		}
 	}
+	for _, f := range others {
+		ext := f.value.(*object)
+		fillFrom(u, ext)
+		for _, g := range ext.fields {
+			setAttribute(u, f.name+":"+g.name, g.value)
+		}
+	}
+}
+
+// sharedNames are the names that every source gives beside its own (S35), by
+// the enterprise attribute in lower case.
+var sharedNames = map[string]string{
+	"department":     sources.AttributeDepartment,
+	"division":       sources.AttributeDivision,
+	"costcenter":     sources.AttributeCostCenter,
+	"employeenumber": sources.AttributeEmployeeNumber,
+	"organization":   sources.AttributeOrganization,
+}
+
+func readEnterprise(u *sources.User, ext *object) {
 	for _, f := range ext.fields {
-		text, _ := f.value.(string)
-		var field *string
-		switch strings.ToLower(f.name) {
-		case "manager":
-			manager, _ := f.value.(*object)
-			u.Manager.ID = manager.textOrEmpty("value")
-			continue
-		case "country":
-			field = &u.Country
-		case "stateorprovince":
-			field = &u.State
-		case "manageremail":
-			field = &u.Manager.Email
-		case "managerfullname":
-			field = &u.Manager.Name
-		case "privateemail":
-			field = &u.PrivateEmail
-		case "primaryphoneext":
-			field = &u.PhoneExtension
-		case "secondaryemails":
-			list, ok := f.value.([]any)
-			if !ok {
-				list = []any{f.value}
+		name := fold(f.name)
+		if name == "manager" {
+			manager := readManager(f.value)
+			if u.Manager.Email != "" { // named by the user extension, which says more
+				manager.Email = u.Manager.Email
 			}
-			for _, e := range list {
-				if email, ok := e.(string); ok && email != "" {
-					u.OtherEmails = append(u.OtherEmails, email)
-				}
+			if u.Manager.Name != "" {
+				manager.Name = u.Manager.Name
 			}
+			u.Manager = manager
 			continue
 		}
-		if field != nil && text != "" {
-			*field = text
-			continue
+		setAttribute(u, f.name, f.value)
+		if shared := sharedNames[name]; shared != "" {
+			setAttribute(u, shared, f.value)
 		}
-		setAttribute(u, prefix+f.name, f.value)
 	}
+}
+
+// readManager reads the enterprise manager: value is an id of the same
+// directory, or an address where a mapping sends one; $ref alone ends in the
+// id; Okta sends displayName alone.
+func readManager(v any) (m sources.Manager) {
+	o, ok := v.(*object)
+	if !ok {
+		o = &object{fields: []field{{"value", v}}}
+	}
+	key := textOf(o.get("value"))
+	if blank(key) {
+		key = refID(o.text("$ref"))
+	}
+	switch {
+	case isAddress(key):
+		m.Email = key
+	case !blank(key):
+		m.ID = key
+	default:
+		m.Name = o.text("displayName")
+	}
+	return m
+}
+
+// refID is the id in the URL of a resource.
+func refID(ref string) string {
+	ref, _, _ = strings.Cut(ref, "?")
+	ref = strings.TrimRight(ref, "/")
+	id, _ := url.PathUnescape(ref[strings.LastIndexByte(ref, '/')+1:]) // a malformed one names nobody
+	return id
+}
+
+// isAddress tells an email address from an id or a login name.
+func isAddress(s string) bool {
+	_, _, ok := address.Parse(s)
+	return ok
+}
+
+// extensionField returns the field of u that an attribute of the user extension
+// stands for, or nil. secondaryEmails is none, since it is a list.
+func extensionField(u *sources.User, name string) *string {
+	switch fold(name) {
+	case "country":
+		return &u.Country
+	case "stateorprovince":
+		return &u.State
+	case "manageremail":
+		return &u.Manager.Email
+	case "managerfullname":
+		return &u.Manager.Name
+	case "privateemail":
+		return &u.PrivateEmail
+	case "primaryphoneext":
+		return &u.PhoneExtension
+	}
+	return nil
+}
+
+const secondaryEmails = "secondaryEmails"
+
+func readUserExtension(u *sources.User, urn string, ext *object) {
+	for _, f := range ext.fields {
+		text := textOf(f.value)
+		field := extensionField(u, f.name)
+		switch {
+		case sameName(f.name, secondaryEmails):
+			addEmails(u, f.value)
+		case field != nil && !blank(text):
+			*field = text
+		case field == nil:
+			setAttribute(u, urn+":"+f.name, f.value)
+		}
+	}
+}
+
+// isUserExtension says which extension is the user extension; see
+// SourceConfig.UserExtension.
+func (s *DirectorySource) isUserExtension(urn string, ext *object) bool {
+	if s.extension != "" {
+		return sameName(urn, s.extension)
+	}
+	const before, after = "urn:ietf:params:scim:schemas:extension:", ":2.0:user"
+	lower := fold(urn)
+	return sameName(urn, DefaultUserExtension) ||
+		strings.HasPrefix(lower, before) && strings.HasSuffix(lower, after) && hasOurNames(ext)
+}
+
+// hasOurNames reports whether an extension has attributes of the user
+// extension. A country alone may be anything's, such as that of an account.
+func hasOurNames(ext *object) bool {
+	return slices.ContainsFunc(ext.fields, func(f field) bool {
+		return sameName(f.name, secondaryEmails) ||
+			!sameName(f.name, "country") && extensionField(&sources.User{}, f.name) != nil
+	})
+}
+
+// fillFrom fills what is empty from an extension that is not the user
+// extension.
+func fillFrom(u *sources.User, ext *object) {
+	if !hasOurNames(ext) {
+		return
+	}
+	managed := u.Manager != sources.Manager{}
+	for _, f := range ext.fields {
+		text := textOf(f.value)
+		field := extensionField(u, f.name)
+		ofManager := field == &u.Manager.Email || field == &u.Manager.Name
+		switch {
+		case sameName(f.name, secondaryEmails):
+			addEmails(u, f.value)
+		case field != nil && blank(*field) && !blank(text) && !(ofManager && managed):
+			*field = text
+		}
+	}
+}
+
+// addEmails adds addresses that are not there yet.
+func addEmails(u *sources.User, v any) {
+	visitValues(v, "", func(e any) bool {
+		text := textOf(e)
+		if !blank(text) && text != u.Email && !slices.Contains(u.OtherEmails, text) {
+			u.OtherEmails = append(u.OtherEmails, text)
+		}
+		return false
+	})
+}
+
+// textOf is a value as text: a number is its digits, a boolean its word, a
+// complex value its "value", and JSON in a text the value that it describes.
+func textOf(v any) string {
+	switch v := v.(type) {
+	case string:
+		if inner, ok := unwrapped(v); ok {
+			return textOf(inner.get("value"))
+		}
+		return v
+	case number:
+		return string(v)
+	case bool:
+		if v {
+			return "true"
+		}
+		return "false"
+	case *object:
+		return textOf(v.get("value"))
+	}
+	return ""
 }
 
 // setAttribute keeps a value that assignments may select by: plain ones, and
@@ -177,17 +342,8 @@ func readExtension(u *sources.User, urn string, ext *object) {
 func setAttribute(u *sources.User, name string, v any) {
 	var values sources.Values
 	visitValues(v, "", func(e any) bool {
-		switch e := e.(type) {
-		case string:
-			values = append(values, e)
-		case number:
-			values = append(values, string(e))
-		case bool:
-			values = append(values, map[bool]string{true: "true", false: "false"}[e])
-		case *object:
-			if value := e.text("value"); value != "" {
-				values = append(values, value)
-			}
+		if text := textOf(e); !blank(text) {
+			values = append(values, text)
 		}
 		return false
 	})

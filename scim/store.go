@@ -95,10 +95,11 @@ type Ref struct {
 // A Record is one stored resource.
 type Record struct {
 	Ref
-	// Version is the directory's sequence number of the record's last change,
-	// the members of a group included. A user's memberships are its groups'
-	// and leave its own version alone. Sequence numbers are positive and every
-	// change of a record in the directory takes a greater one.
+	// Version is the directory's sequence number of the record's last change.
+	// A membership that begins or ends is a change of both its sides: of the
+	// group and of the member, each with a number of its own, in any order.
+	// Sequence numbers are positive and every change of a record in the
+	// directory takes a greater one.
 	Version int64
 	// Ordinal is the sequence number of the record's creation. It never
 	// changes and is the order of listings, which keeps pages stable.
@@ -224,10 +225,12 @@ type Write struct {
 // *NoMemberError. Link.Type is the store's to find out.
 //
 // A write without Doc whose MemberChange changes no row takes no sequence
-// number and leaves Version and LastModified as they are.
+// number and leaves Version and LastModified as they are. Who joins or leaves
+// is changed as well (see Record.Version), with At as LastModified; who stays,
+// or has another Display, is not.
 //
 // Deleting a record deletes its memberships on both sides and counts as a
-// change of every group it was in.
+// change of every group it was in and of every member it had.
 type MemberChange struct {
 	Replace bool
 	Remove  []string

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The limits of [Collect] where its config gives none. They are far above any
@@ -36,6 +37,11 @@ type CollectConfig struct {
 	MaxUsers       int
 	MaxGroups      int
 	MaxMemberships int
+
+	// Taken is when the reading begins, by the caller's clock, since this
+	// package reads none; it becomes Snapshot.Taken. Of a saved answer it is
+	// when the answer was saved. The zero time leaves it out.
+	Taken time.Time
 
 	// Progress, if set, is called from the goroutine of the caller after every
 	// ProgressEvery items of a listing and once at the listing's end.
@@ -85,13 +91,15 @@ type collector struct {
 	info     Info
 	cfg      CollectConfig
 	snapshot *Snapshot
+	match    func(query string) iter.Seq2[string, error]
 	progress Progress
 	errs     []error
 	stopped  bool // there is no point in asking the provider for more
 }
 
 func newCollector(ctx context.Context, src Source, cfg CollectConfig) (*collector, error) {
-	c := &collector{ctx: ctx, src: src, cfg: cfg, snapshot: &Snapshot{Format: SnapshotFormat}}
+	c := &collector{ctx: ctx, src: src, cfg: cfg, snapshot: &Snapshot{Format: SnapshotFormat, Taken: cfg.Taken.UTC().Round(0)}}
+	c.match = func(query string) iter.Seq2[string, error] { return Match(ctx, src, query) }
 	if src == nil {
 		return c, errors.New("sources: the source is nil")
 	}
@@ -120,7 +128,11 @@ func newCollector(ctx context.Context, src Source, cfg CollectConfig) (*collecto
 }
 
 func (c *collector) users() {
-	if drain(c, "list users", c.src.Users(c.ctx), c.addUser) {
+	users := c.src.Users(c.ctx)
+	if batch, ok := As[BatchMatcher](c.src); ok && len(c.cfg.Queries) > 0 {
+		users, c.match = batch.UsersAndMatches(c.ctx, c.cfg.Queries)
+	}
+	if drain(c, "list users", users, c.addUser) {
 		c.snapshot.Proven |= c.info.Lists & (FactUsers | FactManagers)
 	}
 }
@@ -162,7 +174,7 @@ func (c *collector) addGroup(g Group, position int) error {
 func (c *collector) queries() {
 	for _, query := range slices.Compact(slices.Sorted(slices.Values(c.cfg.Queries))) {
 		ids := []string{} // an answer without a match is empty, not absent
-		answered := drain(c, fmt.Sprintf("match %q", query), Match(c.ctx, c.src, query), func(id string, position int) error {
+		answered := drain(c, fmt.Sprintf("match %q", query), c.match(query), func(id string, position int) error {
 			if id == "" {
 				return fmt.Errorf("%w: answer %d is an empty ID", ErrMalformed, position)
 			}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,7 +18,7 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest"
 )
 
-const all = sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers
+const all = sources.FactAll
 
 func directory() *sourcetest.Directory {
 	return sourcetest.NewDirectory(sourcetest.DirectoryConfig{
@@ -64,6 +67,80 @@ func TestCollect(t *testing.T) {
 		Groups:  []sources.Group{{ID: "g1", Members: []string{"1", "2"}}, {ID: "g2"}, {ID: "g3", Members: []string{"3"}}},
 		Matches: map[string][]string{"some": {"1", "3"}, "none": {}},
 	}, s)
+}
+
+// once is a source of which each listing may be begun once, as a stream may.
+type once struct {
+	fake
+	sources.Matcher
+	answers map[string][]string
+	listed  bool
+}
+
+func (o *once) Info() sources.Info { return o.fake.Info() }
+func (o *once) Users(context.Context) iter.Seq2[sources.User, error] {
+	return then[sources.User](errors.New("not this way"))
+}
+func (o *once) Groups(ctx context.Context) iter.Seq2[sources.Group, error] { return o.fake.Groups(ctx) }
+func (o *once) UsersAndMatches(_ context.Context, queries []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+	users := func(yield func(sources.User, error) bool) {
+		o.fake.users(yield)
+		o.listed = true
+	}
+	return users, func(query string) iter.Seq2[string, error] {
+		if !o.listed || !slices.Contains(queries, query) {
+			return then[string](errors.New("not at hand"))
+		}
+		if o.answers[query] == nil {
+			return then[string](&sources.Error{Kind: "test", Op: "match", Reason: sources.ErrBadQuery})
+		}
+		return yields(o.answers[query]...)
+	}
+}
+
+// A source that can answer queries while it lists its users is read once, also
+// through a wrapper that only observes.
+func TestCollectInOneReading(t *testing.T) {
+	src := &once{fake: listing(all, sources.User{ID: "1"}, sources.User{ID: "2"}), answers: map[string][]string{"a": {"2", "1"}, "b": {}}}
+	s, err := sources.Collect(t.Context(), observed{src}, sources.CollectConfig{Queries: []string{"b", "a", "bad"}})
+	require.ErrorIs(t, err, sources.ErrBadQuery)
+	require.ErrorContains(t, err, `match "bad"`)
+	assert.Equal(t, map[string][]string{"a": {"1", "2"}, "b": {}}, s.Matches)
+	assert.Len(t, s.Users, 2)
+	assert.Equal(t, all, s.Proven)
+}
+
+type observed struct{ sources.Source }
+
+func (o observed) Unwrap() sources.Source { return o.Source }
+
+// S45: a snapshot carries when it was taken, as far as the caller says.
+func TestTaken(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 600, time.FixedZone("", 3600))
+	s, err := sources.Collect(t.Context(), directory(), sources.CollectConfig{Taken: at})
+	require.NoError(t, err)
+	assert.Equal(t, at.UTC(), s.Taken)
+	next, _, err := sources.Refresh(t.Context(), directory(), s, "", sources.CollectConfig{Taken: at.Add(time.Hour)})
+	require.NoError(t, err)
+	assert.Equal(t, at.UTC().Add(time.Hour), next.Taken)
+	silent, _, err := sources.Refresh(t.Context(), directory(), s, "", sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Zero(t, silent.Taken, "the time of an older reading is not the time of this one")
+
+	var text strings.Builder
+	require.NoError(t, sources.WriteSnapshot(&text, s))
+	assert.Contains(t, text.String(), `"connection":"test","taken":"2026-01-02T02:04:05.0000006Z","proven":`)
+	again, err := sources.ReadSnapshot(strings.NewReader(text.String()), 0)
+	require.NoError(t, err)
+	assert.Equal(t, s.Taken, again.Taken)
+	var plain strings.Builder
+	require.NoError(t, sources.WriteSnapshot(&plain, silent))
+	assert.NotContains(t, plain.String(), "taken")
+
+	for _, taken := range []string{`5`, `"yesterday"`, `"2026-01-02"`} {
+		_, err := sources.ReadSnapshot(strings.NewReader(strings.Replace(text.String(), `"2026-01-02T02:04:05.0000006Z"`, taken, 1)), 0)
+		require.ErrorContains(t, err, "taken: ", taken)
+	}
 }
 
 // S12: each fact is proven alone, wherever a reading fails; what is proven is

@@ -25,8 +25,9 @@
 // A [Source] has three methods and one obligation above all: an iteration that
 // ends without an error claims that the provider itself said that this was the
 // end. Further abilities are interfaces of their own ([DeltaSource], [Matcher],
-// [OneReader], [Checker]), found with [As] and used through functions that fall
-// back where they can. Package sourcetest proves that a source keeps its word.
+// [BatchMatcher], [OneReader], [Checker]), found with [As] and used through
+// functions that fall back where they can. Package sourcetest proves that a
+// source keeps its word.
 //
 // # Errors
 //

@@ -23,7 +23,7 @@ var (
 	ErrMalformed = errors.New("malformed answer")
 	// ErrTooLarge: the answer is larger than the configured limit.
 	ErrTooLarge = errors.New("answer too large")
-	// ErrNotFound: the provider says that there is no such user.
+	// ErrNotFound: the provider says that there is no such thing.
 	ErrNotFound = errors.New("not found")
 	// ErrCursorExpired: read everything anew.
 	ErrCursorExpired = errors.New("cursor expired")

@@ -116,6 +116,10 @@ func WriteSnapshot(w io.Writer, s *Snapshot) error {
 	out.value(s.Kind)
 	out.text(`,"connection":`)
 	out.value(s.Connection)
+	if !s.Taken.IsZero() {
+		out.text(`,"taken":`)
+		out.value(s.Taken.UTC())
+	}
 	out.text(`,"proven":`)
 	out.value(s.Proven)
 

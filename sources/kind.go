@@ -25,6 +25,11 @@ type Kind struct {
 	// is its own identifier of a person for good, never given to another
 	// person (rule S6). Entra's may be a mail nickname, which a new hire gets.
 	StableExternalID bool
+	// UserNameIsAddress says that a pushed user without any email is reached
+	// under the userName. Okta, Entra, OneLogin and Rippling have to push an
+	// email (R48 to R50), so that one without is not whole; Google Workspace,
+	// which pushes as any SCIM client, has userName only.
+	UserNameIsAddress bool
 }
 
 // kinds is the table, in the order in which messages list the words.
@@ -34,7 +39,7 @@ var kinds = [...]Kind{
 	{Word: KindSalesforce},
 	{Word: KindOneLogin},
 	{Word: KindRippling},
-	{Word: KindSCIM},
+	{Word: KindSCIM, UserNameIsAddress: true},
 }
 
 // kindAliases are further words for kinds of the table.

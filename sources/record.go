@@ -46,7 +46,8 @@ type User struct {
 	Manager Manager `json:"manager,omitzero"`
 
 	// Attributes are further values that assignments may select by, under the
-	// provider's own names ("Department", "Profile.Name").
+	// provider's own names ("Department", "Profile.Name"), and some under the
+	// names that all sources share (AttributeDepartment and the others).
 	Attributes map[string]Values `json:"attributes,omitempty"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // SnapshotFormat is the number in the field "format" of a snapshot's JSON. It
@@ -18,6 +19,9 @@ type Snapshot struct {
 	Format     int    `json:"format"`
 	Kind       string `json:"kind"`
 	Connection string `json:"connection"`
+	// Taken is when the reading began (rule S45), as the caller of Collect said;
+	// zero if it did not. In JSON it is in the form of RFC 3339.
+	Taken time.Time `json:"taken,omitzero"`
 	// Proven says which listings came to their provider's own end.
 	Proven Facts   `json:"proven"`
 	Users  []User  `json:"users"`

@@ -76,13 +76,16 @@ type Matcher interface {
 	Match(ctx context.Context, query string) iter.Seq2[string, error]
 }
 
-// A OneReader reads one user now. Use [ReadUser], which falls back to a full
-// listing.
-type OneReader interface {
-	Source
-	// User returns the user with the given ID, or an error that matches
-	// ErrNotFound if the provider itself says that there is none.
-	User(ctx context.Context, id string) (User, error)
+// A BatchMatcher answers queries while it lists its users, where each query
+// would otherwise cost a reading of its own, as it does for a file. [Collect]
+// makes use of it.
+type BatchMatcher interface {
+	Matcher
+	// UsersAndMatches returns a listing of all users, as Users does, and a
+	// function that answers a query, as Match does. After the listing has
+	// ended, the function has the answers to the given queries at hand; before
+	// that, or to another query, an answer costs what it costs Match.
+	UsersAndMatches(ctx context.Context, queries []string) (users iter.Seq2[User, error], match func(query string) iter.Seq2[string, error])
 }
 
 // A Checker tests a connection: address, credentials, permissions. Use
@@ -96,7 +99,8 @@ type Checker interface {
 //
 // A wrapper that only observes (logs, counts, slows down) has a method
 // Unwrap() Source; a wrapper that changes what is listed must not have one,
-// since an ability of the inner source would then bypass it.
+// since an ability of the inner source would then bypass it. For the same reason
+// it holds a Source, and does not embed a type that has abilities.
 func As[T any](src Source) (T, bool) {
 	for src != nil {
 		if t, ok := src.(T); ok {
@@ -122,24 +126,6 @@ func Match(ctx context.Context, src Source, query string) iter.Seq2[string, erro
 	return func(yield func(string, error) bool) {
 		yield("", &Error{Kind: src.Info().Kind, Op: "match", Reason: ErrUnsupported})
 	}
-}
-
-// ReadUser returns one user: by a direct read where the source can, else by
-// listing until it is found. The error matches ErrNotFound only if the
-// directory was seen to its end or the provider said so.
-func ReadUser(ctx context.Context, src Source, id string) (User, error) {
-	if r, ok := As[OneReader](src); ok {
-		return r.User(ctx, id)
-	}
-	for u, err := range src.Users(ctx) {
-		if err != nil {
-			return User{}, err
-		}
-		if u.ID == id {
-			return u, nil
-		}
-	}
-	return User{}, &Error{Kind: src.Info().Kind, Op: "read user", Reason: ErrNotFound}
 }
 
 // Check tests the connection: with the source's own check where it has one,

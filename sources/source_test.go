@@ -35,22 +35,6 @@ func TestAsLooksThroughObservers(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestReadUserFallsBack(t *testing.T) {
-	d := directory()
-	for name, src := range map[string]sources.Source{"direct": observer{d}, "by listing": filter{d}} {
-		u, err := sources.ReadUser(t.Context(), src, "3")
-		require.NoError(t, err, name)
-		assert.Equal(t, "3", u.ID, name)
-		_, err = sources.ReadUser(t.Context(), src, "nobody")
-		assert.ErrorIs(t, err, sources.ErrNotFound, name)
-	}
-	// Not to have seen somebody is not to know that there is nobody.
-	d.FailFrom(1, sources.ErrUnavailable)
-	_, err := sources.ReadUser(t.Context(), filter{d}, "nobody")
-	assert.ErrorIs(t, err, sources.ErrUnavailable)
-	assert.NotErrorIs(t, err, sources.ErrNotFound)
-}
-
 func TestCheckFallsBack(t *testing.T) {
 	d := directory()
 	for name, src := range map[string]sources.Source{"direct": observer{d}, "by listing": filter{d}} {

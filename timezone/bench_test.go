@@ -89,6 +89,11 @@ func BenchmarkResolve(b *testing.B) {
 			hints: []timezone.Hints{{Zone: "(GMT-08:00) Pacific Standard Time (America/Los_Angeles)"}},
 			ready: []timezone.Hints{{Zone: "America/Los_Angeles"}},
 		},
+		{
+			name:  "shown",
+			hints: []timezone.Hints{{Zone: "(UTC-05:00) Eastern Time (US & Canada)"}, {Zone: "GMT-08:00 Pacific Time (Los Angeles)"}},
+			ready: []timezone.Hints{{Zone: "America/New_York"}, {Zone: "America/Los_Angeles"}},
+		},
 		{name: "country_code", hints: []timezone.Hints{
 			{Country: "DE"}, {Country: "FR"}, {Country: "JP"}, {Country: "GB"}, {Country: "IN"}, {Country: "SE"},
 		}},
@@ -100,6 +105,11 @@ func BenchmarkResolve(b *testing.B) {
 			hints: []timezone.Hints{{Country: "Côte d’Ivoire"}, {Country: "Korea, Republic of"}, {Country: "St. Lucia"}},
 			ready: []timezone.Hints{{Country: "Côte d’Ivoire"}, {Country: "South Korea"}, {Country: "St. Lucia"}},
 		},
+		{
+			name:  "country_in_two_parts",
+			hints: []timezone.Hints{{Country: "Serbia, Republic of"}, {Country: "Guam (USA)"}},
+			ready: []timezone.Hints{{Country: "Serbia"}, {Country: "Guam"}},
+		},
 		{name: "state_code", hints: []timezone.Hints{
 			{Country: "US", State: "CA"}, {Country: "CA", State: "ON"}, {Country: "US", State: "TX"}, {Country: "AU", State: "NSW"}, {Country: "BR", State: "SP"},
 		}},
@@ -108,6 +118,11 @@ func BenchmarkResolve(b *testing.B) {
 			{Country: "United States", State: "New York"}, {Country: "Brazil", State: "Bahia"},
 		}},
 		{name: "state_folded", hints: []timezone.Hints{{Country: "Brazil", State: "São Paulo"}, {Country: "Mexico", State: "Nuevo León"}}},
+		{
+			name:  "state_with_its_country",
+			hints: []timezone.Hints{{Country: "US", State: "USCA"}, {Country: "US", State: "California, USA"}},
+			ready: []timezone.Hints{{Country: "US", State: "CA"}, {Country: "US", State: "California"}},
+		},
 		{
 			name:  "state_with_its_kind",
 			hints: []timezone.Hints{{Country: "RU", State: "Sverdlovsk Oblast"}, {Country: "CN", State: "Guangdong Province"}},

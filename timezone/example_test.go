@@ -8,12 +8,16 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// The time-zone attribute comes first, in any case and in three spellings.
+// The time-zone attribute comes first, in any case: a name, perhaps beside a
+// label, or what Windows, Rails, Google and Workday show.
 func ExampleResolve() {
 	for _, zone := range []string{
 		" america/new_york ",
 		"Pacific Standard Time",
 		"(GMT+01:00) Central European Standard Time (Europe/Paris)",
+		"Europe/London (GMT)",
+		"(UTC-05:00) Eastern Time (US & Canada)",
+		"GMT-07:00 Mountain Standard Time (Phoenix)",
 	} {
 		r := timezone.Resolve(timezone.Hints{Zone: zone, Country: "JP"})
 		fmt.Println(r.Zone, r.Basis)
@@ -22,6 +26,9 @@ func ExampleResolve() {
 	// America/New_York zone
 	// America/Los_Angeles zone
 	// Europe/Paris zone
+	// Europe/London zone
+	// America/New_York zone
+	// America/Phoenix zone
 }
 
 // A country with one zone decides before the state does.

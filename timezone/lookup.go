@@ -82,3 +82,6 @@ func (c country) states() key.Space { return key.Space(countries[4*int(c)+1]) }
 
 // zone returns the zone with which the country answers by itself, or 0.
 func (c country) zone() uint16 { return word16(countries, 4*int(c)+2) }
+
+// isTerritoryOf reports whether the country is a territory of the other one.
+func (c country) isTerritoryOf(other country) bool { return sovereigns[c] == byte(other)+1 }

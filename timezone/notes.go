@@ -14,7 +14,7 @@ const (
 	// NoteOffsetUnsupported: the time-zone attribute is an offset such as
 	// -05:00 (R75).
 	NoteOffsetUnsupported Note = "tz.offset_unsupported"
-	// NoteUnknownName: the time-zone attribute is no TZ database name.
+	// NoteUnknownName: the time-zone attribute names no zone, or more than one.
 	NoteUnknownName Note = "tz.unknown_name"
 	// NoteAbbreviation: the time-zone attribute was taken, but EST, MST and
 	// HST are names of fixed offsets, without daylight saving time.

@@ -9,12 +9,7 @@ func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
 // (R75): "-05:00", "+0530", "UTC+2", "GMT -8", "(UTC-05:00)", "05:30". The sign
 // may be missing only before minutes.
 func isOffset(s string) bool {
-	if s[0] == '(' && s[len(s)-1] == ')' {
-		s = s[1 : len(s)-1]
-	}
-	if len(s) >= 3 && (strings.EqualFold(s[:3], "UTC") || strings.EqualFold(s[:3], "GMT")) {
-		s = s[3:]
-	}
+	s = cutReference(s)
 	s, signed := cutSign(strings.TrimSpace(s))
 	hours := 0
 	for hours < len(s) && isDigit(s[hours]) {
@@ -28,6 +23,17 @@ func isOffset(s string) bool {
 	default: // minutes, perhaps seconds
 		return isClock(rest)
 	}
+}
+
+// cutReference cuts the parentheses and the UTC or GMT off an offset.
+func cutReference(s string) string {
+	if len(s) >= 2 && s[0] == '(' && s[len(s)-1] == ')' {
+		s = s[1 : len(s)-1]
+	}
+	if len(s) >= 3 && (strings.EqualFold(s[:3], "UTC") || strings.EqualFold(s[:3], "GMT")) {
+		s = s[3:]
+	}
+	return s
 }
 
 // cutSign cuts a sign off: plus, hyphen, minus, plus-minus.
@@ -55,4 +61,51 @@ func isClock(s string) bool {
 		s = s[digits:]
 	}
 	return s == "" && 0 < groups && groups <= 2
+}
+
+// A direction is the side of Greenwich that an offset beside a label lies on.
+type direction uint8
+
+const (
+	none direction = iota // there is no offset
+	east                  // or at Greenwich
+	west
+)
+
+// cutOffset cuts the offset off the start of a label, or off its end:
+// "(GMT-08:00) Pacific Time", "GMT Ireland Time", "Pacific Time (UTC-8)".
+func cutOffset(s string) (text string, offset direction) {
+	text = s
+	for first := true; text != ""; first = false { // "GMT +01:00 Paris" has two words
+		end := strings.IndexByte(text, ' ')
+		if text[0] == '(' {
+			end = strings.IndexByte(text, ')') + 1
+		}
+		if end <= 0 {
+			break
+		}
+		word := text[:end]
+		if reference := first && cutReference(word) == ""; !reference && !isOffset(word) {
+			break
+		}
+		text, offset = strings.TrimSpace(text[end:]), max(offset, directionOf(word))
+	}
+	if offset != none {
+		return text, offset
+	}
+	start := strings.LastIndexByte(text, ' ') + 1
+	if strings.HasSuffix(text, ")") {
+		start = strings.LastIndexByte(text, '(')
+	}
+	if start > 0 && isOffset(text[start:]) {
+		return strings.TrimSpace(text[:start]), directionOf(text[start:])
+	}
+	return text, none
+}
+
+func directionOf(offset string) direction {
+	if strings.ContainsAny(offset, "-\u2212\u2013") {
+		return west
+	}
+	return east
 }

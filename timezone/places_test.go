@@ -298,3 +298,77 @@ func TestMajorityOfPeople(t *testing.T) {
 		}
 	}
 }
+
+// R78: the states of Salesforce's picklists, by code and by name, are those of
+// ISO 3166-2.
+func TestSalesforceStates(t *testing.T) {
+	states := table(t, filepath.Join("testdata", "salesforce-states.tsv"))
+	assert.Len(t, states, 172)
+	for _, f := range states {
+		country, code, name := f[0], f[1], f[2]
+		want := timezone.Resolve(timezone.Hints{State: country + "-" + f[3]})
+		require.Equal(t, timezone.BasisState, want.Basis, f)
+		for _, state := range []string{code, name, country + code, country + " " + code, name + " (" + code + ")", name + ", " + country} {
+			assert.Equal(t, want, timezone.Resolve(timezone.Hints{Country: country, State: state}), "%s %s", country, state)
+		}
+	}
+	for state, want := range map[string]string{"PW": "Pacific/Palau", "Marshall Islands": "Pacific/Majuro", "MH": "Pacific/Majuro"} {
+		assert.Equal(t, want, timezone.Resolve(timezone.Hints{Country: "US", State: state}).Zone, state)
+	}
+	// Micronesia has two zones; the armed forces are anywhere.
+	for _, state := range []string{"FM", "Federated Micronesia", "AA", "AE", "AP", "Armed Forces Europe"} {
+		check(t, timezone.Hints{Country: "US", State: state}, byDefault(noState, many))
+	}
+}
+
+// R78: names in other alphabets' romanisations, as ISO 3166-2 had them before
+// 2010 (ISO/R 9:1968), as libraries write them (ISO 9:1995), and as maps do.
+func TestRomanisedNames(t *testing.T) {
+	for state, want := range map[string]string{
+		"RU Adygeja, Respublika": "Europe/Moscow", "RU Respublika Adygeja": "Europe/Moscow",
+		"RU Altajskij kraj": "Asia/Barnaul", "RU Altaj, Respublika": "Asia/Barnaul",
+		"RU Arhangel'skaja oblast'": "Europe/Moscow", "RU Astrahanskaja oblast'": "Europe/Astrakhan",
+		"RU Burjatija, Respublika": "Asia/Irkutsk", "RU Čukotskij avtonomnyj okrug": "Asia/Anadyr",
+		"RU Čeljabinskaja oblast'": "Asia/Yekaterinburg", "RU Čel\u00e2binska\u00e2 oblast\u02b9": "Asia/Yekaterinburg",
+		"RU Cheljabinskaja oblast'": "Asia/Yekaterinburg", "RU Čuvašskaja Respublika": "Europe/Moscow",
+		"RU Evrejskaja avtonomnaja oblast'": "Asia/Vladivostok", "RU Evrejska\u00e2 avtonomna\u00e2 oblast\u02b9": "Asia/Vladivostok",
+		"RU Habarovskij kraj": "Asia/Vladivostok", "RU Khabarovskij kraj": "Asia/Vladivostok", "RU Khabarovsky Krai": "Asia/Vladivostok",
+		"RU Hakasija, Respublika": "Asia/Krasnoyarsk", "RU Hanty-Mansijskij avtonomnyj okrug": "Asia/Yekaterinburg",
+		"RU Hanty-Mansijskij avtonomnyj okrug - Jugra": "Asia/Yekaterinburg", "RU Jamalo-Neneckij avtonomnyj okrug": "Asia/Yekaterinburg",
+		"RU Jaroslavskaja oblast'": "Europe/Moscow", "RU \u00c2roslavska\u00e2 oblast\u02b9": "Europe/Moscow", "RU Kamčatskij kraj": "Asia/Kamchatka",
+		"RU Kemerovskaja oblast' - Kuzbass": "Asia/Novokuznetsk", "RU Marij Èl, Respublika": "Europe/Moscow",
+		"RU Primorskij kraj": "Asia/Vladivostok", "RU Saha, Respublika": "Asia/Yakutsk", "RU Respublika Saha (Jakutija)": "Asia/Yakutsk",
+		"RU Severnaja Osetija-Alanija, Respublika": "Europe/Moscow", "RU Sverdlovskaia oblast": "Asia/Yekaterinburg",
+		"RU Tyva, Respublika [Tuva]": "Asia/Krasnoyarsk", "RU Udmurtskaja Respublika": "Europe/Samara",
+		"RU Ul'janovskaja oblast'": "Europe/Ulyanovsk", "RU Ulʹ\u00e2novska\u00e2 oblastʹ": "Europe/Ulyanovsk", "RU Zabajkal'skij kraj": "Asia/Chita",
+		"MN Bajan-Ölgij": "Asia/Hovd", "MN Ba\u00e2n-\u00d4lgij": "Asia/Hovd", "MN Bayan-Ölgiy aymag": "Asia/Hovd", "MN Bayan-Ulgii": "Asia/Hovd",
+		"MN Hovd aimag": "Asia/Hovd", "MN Khovd Province": "Asia/Hovd", "MN Uvs": "Asia/Hovd",
+		"MN Arhangaj": "Asia/Ulaanbaatar", "MN Arkhangai": "Asia/Ulaanbaatar", "MN Dzavhan": "Asia/Ulaanbaatar", "MN Zavkhan": "Asia/Ulaanbaatar",
+		"MN H\u00f4vsg\u00f4l": "Asia/Ulaanbaatar", "MN Hövsgöl": "Asia/Ulaanbaatar", "MN Khuvsgul": "Asia/Ulaanbaatar",
+		"MN H\u00e8ntij": "Asia/Ulaanbaatar", "MN Ömnögovĭ": "Asia/Ulaanbaatar", "MN Umnugovi": "Asia/Ulaanbaatar", "MN South Gobi": "Asia/Ulaanbaatar",
+		"MN Övörhangaj": "Asia/Ulaanbaatar", "MN Uvurkhangai": "Asia/Ulaanbaatar", "MN S\u00e8l\u00e8ng\u00e8": "Asia/Ulaanbaatar", "MN Govisumber": "Asia/Ulaanbaatar",
+	} {
+		r := timezone.Resolve(timezone.Hints{Country: state[:2], State: state[3:]})
+		assert.Equal(t, want, r.Zone, state)
+		assert.Equal(t, timezone.BasisState, r.Basis, state)
+	}
+}
+
+// R78: the provinces of Congo (Kinshasa), in French and English, with those of
+// before 2015 as far as their successors have one zone.
+func TestCongoleseProvinces(t *testing.T) {
+	for state, want := range map[string]string{
+		"Bas-Congo": "Africa/Kinshasa", "Kongo-Central": "Africa/Kinshasa", "Kongo Central": "Africa/Kinshasa", "Lower Congo": "Africa/Kinshasa",
+		"Province de l'Équateur": "Africa/Kinshasa", "Equateur": "Africa/Kinshasa", "Maï-Ndombe": "Africa/Kinshasa", "Nord-Ubangi": "Africa/Kinshasa",
+		"South Ubangi": "Africa/Kinshasa", "Bandundu": "Africa/Kinshasa", "Ville de Kinshasa": "Africa/Kinshasa", "CD-KN": "Africa/Kinshasa",
+		"Haut-Katanga": "Africa/Lubumbashi", "Province du Haut-Katanga": "Africa/Lubumbashi", "Upper Katanga": "Africa/Lubumbashi",
+		"Katanga": "Africa/Lubumbashi", "Shaba": "Africa/Lubumbashi", "Kasaï-Oriental": "Africa/Lubumbashi", "Kasai Occidental": "Africa/Lubumbashi",
+		"East Kasai": "Africa/Lubumbashi", "Sud Kivu": "Africa/Lubumbashi", "South Kivu Province": "Africa/Lubumbashi", "Bas-Uele": "Africa/Lubumbashi",
+		"Province Orientale": "Africa/Lubumbashi", "Haut-Congo": "Africa/Lubumbashi", "Tanganyika": "Africa/Lubumbashi", "Province de l'Ituri": "Africa/Lubumbashi",
+	} {
+		for _, country := range []string{"CD", "DR Congo", "Congo-Kinshasa"} {
+			assert.Equal(t, want, timezone.Resolve(timezone.Hints{Country: country, State: state}).Zone, "%s: %s", country, state)
+		}
+	}
+	assert.Equal(t, "Africa/Brazzaville", timezone.Resolve(timezone.Hints{Country: "Congo (Brazzaville)", State: "Pool"}).Zone)
+}

@@ -34,34 +34,33 @@ func Resolve(h Hints) Result {
 }
 
 // byZone reads a time-zone attribute: a name of the TZ database, a Windows id,
-// or a Salesforce label, which ends with a name in parentheses.
+// or a text for people that stands for one.
 func byZone(s string) (zone uint16, note Notes) {
-	zone, ok := find(key.Zones, s) // the usual spelling, but for its case
+	zone, ok := findZone(s) // the usual spelling, but for its case
 	if !ok {
 		given := len(s)
 		if s = strings.TrimSpace(s); s == "" {
 			return 0, 0
 		}
 		if len(s) < given {
-			zone, ok = find(key.Zones, s)
+			zone, ok = findZone(s)
 		}
-		if !ok {
-			zone, ok = find(key.Windows, s)
-		}
-	}
-	if !ok && s[len(s)-1] == ')' {
-		token := s[strings.LastIndexByte(s, '(')+1 : len(s)-1]
-		zone, ok = find(key.Zones, strings.TrimSpace(token))
 	}
 	switch {
-	case !ok && isOffset(s):
-		return 0, noteOffsetUnsupported
 	case !ok:
-		return 0, noteUnknownName
+		return byLabel(s)
 	case zone&remark != 0:
 		return zone, noteAbbreviation
 	}
 	return zone, 0
+}
+
+// findZone finds a name of the TZ database or a Windows id.
+func findZone(s string) (zone uint16, ok bool) {
+	if zone, ok := find(key.Zones, s); ok {
+		return zone, true
+	}
+	return find(key.Windows, s)
 }
 
 // byPlace decides by the country, and by the state if the country does not.
@@ -110,8 +109,7 @@ func Country(s string) (alpha2 string, ok bool) {
 	return c.code(), true
 }
 
-// findCountry finds a country by one spelling, or by two of the same country:
-// "Eswatini (Swaziland)", "Germany (DE)".
+// findCountry finds a country by one spelling, or by a spelling in two parts.
 func findCountry(s string) (country, bool) {
 	if len(s) == 2 { // the usual form
 		return findAlpha2(s)
@@ -122,17 +120,48 @@ func findCountry(s string) (country, bool) {
 	if c, ok := findFolded(s); ok {
 		return c, true
 	}
-	s = strings.TrimSpace(s)
-	open := strings.IndexByte(s, '(')
-	if open < 0 || s[len(s)-1] != ')' {
+	return findDivided(s)
+}
+
+// findDivided finds a country by a spelling in two parts: two names of one
+// country ("Eswatini (Swaziland)", "Burma/Myanmar", "Germany (DE)"), a
+// territory and its state ("Guam (USA)", "China - Hong Kong"), or a name and
+// what goes before it ("Singapore, Republic of").
+func findDivided(s string) (country, bool) {
+	head, tail, ok := cutName(s)
+	if !ok {
 		return 0, false
 	}
-	c, ok := findFolded(s[:open])
-	other, same := findFolded(s[open+1 : len(s)-1])
-	if !ok || !same || c != other {
+	one, known := findFolded(head)
+	other, same := findFolded(tail)
+	if known && same {
+		switch {
+		case one == other || one.isTerritoryOf(other):
+			return one, true
+		case other.isTerritoryOf(one):
+			return other, true
+		}
 		return 0, false
 	}
-	return c, true
+	var buf [key.Max]byte
+	n, ok := find(key.Countries, buf[:key.Fold(&buf, tail, head)])
+	if !ok { // "Moldova, Rep."
+		n, ok = find(key.Countries, buf[:key.Fold(&buf, tail, "of", head)])
+	}
+	return country(n), ok
+}
+
+// cutName divides a name at its first parenthesis, comma or slash, or at a
+// hyphen between spaces.
+func cutName(s string) (head, tail string, ok bool) {
+	const divider = " - "
+	i := strings.IndexAny(s, "(,/")
+	if i < 0 {
+		if i = strings.Index(s, divider); i < 0 {
+			return "", "", false
+		}
+	}
+	return s[:i], strings.Trim(s[i:], "(,/-) "), true
 }
 
 // findFolded finds a country by one spelling.
@@ -151,8 +180,8 @@ func findFolded(s string) (country, bool) {
 }
 
 // byState finds a state of a country with several zones (R78): by code, by
-// name, or by the whole ISO 3166-2 code. A code that names another country is
-// unknown.
+// name, by the whole ISO 3166-2 code, or by two of these. A code that names
+// another country is unknown.
 func byState(c country, s string) (zone uint16) {
 	space := c.states()
 	if space == 0 || s == "" {
@@ -161,23 +190,51 @@ func byState(c country, s string) (zone uint16) {
 	if zone, ok := find(space, s); ok { // the usual spelling, but for its case
 		return zone
 	}
-	if prefix, part, ok := cutCode(s); ok && prefix == c {
-		zone, _ = find(space, part)
+	if zone := findState(c, s); zone != 0 {
 		return zone
+	}
+	head, tail, ok := cutName(s)
+	if !ok {
+		return 0
+	}
+	if other, ok := findFolded(tail); ok && other == c { // "California, USA"
+		return findState(c, head)
+	}
+	if other, ok := findFolded(head); ok && other == c { // "US - California"
+		return findState(c, tail)
+	}
+	one, other := findState(c, head), findState(c, tail)
+	if one&^remark != other&^remark { // "Washington (DC)"
+		return 0
+	}
+	return one | other // "California (CA)"
+}
+
+// findState finds a state by one spelling.
+func findState(c country, s string) (zone uint16) {
+	space := c.states()
+	s = strings.TrimSpace(s)
+	if zone, ok := find(space, s); ok {
+		return zone
+	}
+	if prefix, part, ok := cutCode(s, looseSeparators); ok && prefix == c {
+		if zone, ok := find(space, part); ok {
+			return zone
+		}
 	}
 	var buf [key.Max]byte
-	n := key.Fold(&buf, s)
-	if zone, ok := find(space, buf[:n]); ok {
+	name := buf[:key.Fold(&buf, s)]
+	if zone, ok := find(space, name); ok {
 		return zone
 	}
-	zone, _ = find(space, trimKind(buf[:n]))
+	zone, _ = find(space, trimKind(name))
 	return zone
 }
 
 // byWholeCode finds a state by an ISO 3166-2 code alone, which names its
 // country.
 func byWholeCode(s string) (zone uint16) {
-	c, part, ok := cutCode(s)
+	c, part, ok := cutCode(s, isoSeparators)
 	switch {
 	case !ok:
 		return 0
@@ -190,35 +247,52 @@ func byWholeCode(s string) (zone uint16) {
 	return zone
 }
 
-// cutCode divides an ISO 3166-2 code: a country, a hyphen (or an underscore),
-// and one to three letters or digits.
-func cutCode(s string) (c country, part string, ok bool) {
+// What may stand between the parts of an ISO 3166-2 code. Beside a country that
+// is known, more will do, and nothing as well: Salesforce, which allows no
+// hyphen, has "USCA" in orgs that want the codes of states to be unique.
+const (
+	isoSeparators   = "-_"
+	looseSeparators = "-_ /."
+)
+
+// cutCode divides an ISO 3166-2 code: a country, a separator, and one to three
+// letters or digits; two or three where a separator may be missing.
+func cutCode(s, separators string) (c country, part string, ok bool) {
 	s = strings.TrimSpace(s)
-	if len(s) < 4 || len(s) > 6 || s[2] != '-' && s[2] != '_' {
+	if len(s) < 4 || len(s) > 6 {
 		return 0, "", false
 	}
-	for _, b := range []byte(s[3:]) {
+	switch part = s[2:]; {
+	case strings.IndexByte(separators, part[0]) >= 0:
+		part = part[1:]
+	case separators == isoSeparators || len(part) > 3:
+		return 0, "", false
+	}
+	for _, b := range []byte(part) {
 		if !isDigit(b) && !isLetter(b) {
 			return 0, "", false
 		}
 	}
 	c, ok = findAlpha2(s[:2])
-	return c, s[3:], ok
+	return c, part, ok
 }
 
 // isKind reports whether words are one for subdivisions, which may stand after
-// a name, or before it with one of joints.
+// a name or before it. Cities and counties are none: "Virginia City" is in
+// Nevada.
 func isKind(words []byte) bool {
 	switch string(words) {
-	case "aimag", "autonomous okrug", "autonomous region", "city", "commonwealth", "county", "department", "district",
-		"distrito", "estado", "governorate", "krai", "kray", "municipality", "oblast", "okrug", "prefecture", "provincia",
-		"province", "region", "republic", "respublika", "sheng", "shi", "state", "territory":
+	case "aimag", "autonomous okrug", "autonomous region", "avtonomnaya oblast", "avtonomnaja oblast", "avtonomnaa oblast",
+		"avtonomnyy okrug", "avtonomnyj okrug", "aymag", "commonwealth", "department", "district", "distrito", "estado",
+		"governorate", "krai", "kraj", "kray", "municipality", "oblast", "okrug", "prefecture", "provincia", "province",
+		"region", "republic", "respublika", "sheng", "shi", "state", "territory":
 		return true
 	}
 	return false
 }
 
-var joints = [...]string{" of ", " de ", " del "}
+// joints may stand between such a word and the name after it.
+var joints = [...]string{" of the ", " of ", " del ", " de la ", " de ", " du ", " do ", " da ", " "}
 
 // trimKind cuts one such word, or two, off a folded name. It returns nil if
 // there is none.

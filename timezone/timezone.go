@@ -6,7 +6,7 @@ import "fmt"
 // works. Every field may be empty, may have white space around it and may be
 // in any case.
 type Hints struct {
-	Zone    string // the time-zone attribute
+	Zone    string // the time-zone attribute: a name, or a text that shows a zone
 	Country string // a name, or an ISO 3166-1 code of two or three letters
 	State   string // a name, or an ISO 3166-2 code, whole or its second part
 	Default string // the company's default: a TZ database name

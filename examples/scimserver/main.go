@@ -2,15 +2,20 @@
 // provider against: point Okta, Entra or another client at it, and see each
 // request in a line.
 //
-//	go run ./examples/scimserver -addr 127.0.0.1:8080 -token T [-db FILE]
+//	SCIM_TOKEN=T go run ./examples/scimserver -addr 127.0.0.1:8080 [-db FILE] [-schema FILE]
 //
 // It serves http://ADDR/scim/v2. Without -db everything is kept in memory and
-// gone when it stops.
+// gone when it stops. -schema declares one more extension of the user from a
+// SCIM schema document (RFC 7643 section 7), as GET /Schemas/{urn} answers it.
+// The token is taken from the environment, where other users of the machine do
+// not see it, or from -token.
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,6 +28,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/elimity-com/scim/schema"
 	_ "modernc.org/sqlite" // the driver of -db
 
 	"github.com/usher-go/usher/scim"
@@ -30,27 +36,52 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "scimserver:", err)
 		os.Exit(1)
 	}
 }
 
-const base = "/scim/v2"
+const (
+	base     = "/scim/v2"
+	tokenEnv = "SCIM_TOKEN"
+)
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	flags := flag.NewFlagSet("scimserver", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on")
-	token := flags.String("token", "", "bearer token that clients must send (required)")
+	token := flags.String("token", "", "bearer token that clients must send; better in the environment, as "+tokenEnv)
 	db := flags.String("db", "", "SQLite file to keep the directory in; empty keeps it in memory")
+	kind := flags.String("kind", "", "kind of provider that pushes (okta, entra, onelogin, rippling); empty is any other")
 	extension := flags.String("extension", scim.DefaultUserExtension, "URN of the user extension")
+	document := flags.String("schema", "", "file with a SCIM schema document that declares one more extension of the user")
+	skip := flags.Bool("skip-unknown-members", false, "leave members out that are not there, instead of refusing the change")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil // the usage has been printed
 	} else if err != nil {
 		return err
 	}
 	if *token == "" {
-		return errors.New("-token is required")
+		*token = getenv(tokenEnv)
+	}
+	if *token == "" {
+		return errors.New("no token: set " + tokenEnv + " in the environment, or -token")
+	}
+	cfg := scim.Config{
+		Authenticate: scim.BearerTokens(scim.FixedTokens(scim.Token{
+			Hash:      scim.HashToken(*token),
+			Principal: scim.Principal{Tenant: "example", Connection: "scim", Kind: *kind},
+		})),
+		UserExtension:      *extension,
+		PublicDiscovery:    true,
+		SkipUnknownMembers: *skip,
+	}
+	if *document != "" {
+		declared, err := readSchema(*document)
+		if err != nil {
+			return fmt.Errorf("-schema: %w", err)
+		}
+		cfg.UserExtensions = []schema.Schema{declared}
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -59,32 +90,39 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(listen(ctx, store, *addr, *token, *extension, out), closeStore())
+	cfg.Store = store
+	return errors.Join(listen(ctx, cfg, *addr, out), closeStore())
 }
 
-// listen serves the store at addr until ctx ends.
-func listen(ctx context.Context, store scim.Store, addr, token, extension string, out io.Writer) error {
-	handler, err := scim.NewHandler(scim.Config{
-		Store: store,
-		Authenticate: scim.BearerTokens(scim.FixedTokens(scim.Token{
-			Hash:      scim.HashToken(token),
-			Principal: scim.Principal{Tenant: "example", Connection: "scim"},
-		})),
-		UserExtension: extension,
-	})
+// readSchema reads a schema document.
+func readSchema(file string) (schema.Schema, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return schema.Schema{}, err
+	}
+	var declared schema.Schema
+	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &declared); err != nil {
+		return declared, fmt.Errorf("%s: want a schema document: %w", file, err)
+	}
+	if declared.ID == "" || len(declared.Attributes) == 0 {
+		return declared, fmt.Errorf("%s: want a schema document with an id and attributes", file)
+	}
+	return declared, nil
+}
+
+// listen serves what cfg describes at addr until ctx ends.
+func listen(ctx context.Context, cfg scim.Config, addr string, out io.Writer) error {
+	handler, err := scim.NewHandler(cfg)
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle(base+"/", http.StripPrefix(base, handler))
-
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
 	fmt.Fprint(out, guide("http://"+listener.Addr().String()+base))
 	server := &http.Server{
-		Handler:           logged(mux, out),
+		Handler:           logged(scim.Mount(base, handler, nil), out),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -34,6 +35,11 @@ func (s *sink) String() string {
 	return s.buf.String()
 }
 
+// environment has the token.
+func environment(name string) string {
+	return map[string]string{tokenEnv: "secret-token"}[name]
+}
+
 // serving runs the server and returns its address, its output, and a function
 // that stops it cleanly.
 func serving(t *testing.T, args ...string) (url string, out *sink, stop func()) {
@@ -41,7 +47,7 @@ func serving(t *testing.T, args ...string) (url string, out *sink, stop func()) 
 	out = &sink{}
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0", "-token", "secret-token"}, args...), out)
+		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), environment, out)
 	}()
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/scim/v2`)
 	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, 20*time.Second, 5*time.Millisecond)
@@ -97,13 +103,84 @@ func TestKeepsTheDirectoryInAFile(t *testing.T) {
 	assert.Contains(t, text, `"totalResults":1`)
 }
 
-func TestFlags(t *testing.T) {
-	for want, args := range map[string][]string{
-		"-token is required": nil,
-		"flag provided":      {"-no-such-flag"},
-		"missing port":       {"-token", "t", "-addr", "nowhere"},
-		"-db: ":              {"-token", "t", "-db", "/no/such/directory/x.db"},
+// A base URL with a slash at its end, or none where the server has one, is
+// answered and not redirected; what is not the server's is not found.
+func TestPaths(t *testing.T) {
+	url, _, stop := serving(t)
+	defer stop()
+	for path, want := range map[string]int{"": 200, "/": 200, "//Users": 200, "/Users/": 200, "//Users//nobody": 404, "X/Users": 404, "/../Users": 404} {
+		status, text := ask(t, "GET", url+path, "secret-token", "")
+		assert.Equal(t, want, status, "%s: %s", path, text)
+	}
+	status, _ := ask(t, "POST", url+"//Users", "secret-token", person)
+	assert.Equal(t, 201, status)
+	status, text := ask(t, "GET", url+"/ServiceProviderConfig", "", "")
+	assert.Equal(t, 200, status)
+	assert.Contains(t, text, "authenticationSchemes")
+}
+
+// -schema declares an extension, whose attributes are held to what it says of
+// them.
+func TestDeclaresAnExtension(t *testing.T) {
+	const urn = "urn:example:params:scim:schemas:extension:badge:2.0:User"
+	url, _, stop := serving(t, "-schema", "testdata/badge.json")
+	defer stop()
+	status, text := ask(t, "GET", url+"/Schemas/"+urn, "", "")
+	require.Equal(t, 200, status)
+	assert.Contains(t, text, `"mutability":"immutable"`)
+	badge := func(fields string) string {
+		return `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"badge@example.com","` + urn + `":{` + fields + `}}`
+	}
+	status, text = ask(t, "POST", url+"/Users", "secret-token", badge(`"number":"42","hiredOn":"May","issuedBy":"me","doors":[{"value":"A","floor":"3"}]`))
+	require.Equal(t, 201, status, text)
+	assert.Contains(t, text, `"number":42,"hiredOn":"May","doors":[{"value":"A","floor":3}]`)
+	assert.NotContains(t, text, "issuedBy")
+	user := url + "/Users/" + regexp.MustCompile(`"id":"([^"]+)"`).FindStringSubmatch(text)[1]
+	for _, c := range []struct {
+		method, body string
+		want         int
+		holds        string
+	}{
+		{"PUT", badge(`"number":43,"hiredOn":"May","issuedBy":"me"`), 200, `"number":43,"hiredOn":"May"}`},
+		{"PUT", badge(`"number":44`), 200, `"number":44,"hiredOn":"May"}`}, // left out, it stays
+		{"PUT", badge(`"hiredOn":"June"`), 400, `"scimType":"mutability"`},
+		{"PATCH", operation("replace", urn+":hiredOn", `"June"`), 400, `"scimType":"mutability"`},
+		{"PATCH", operation("add", urn+":hiredOn", `"May"`), 200, `"hiredOn":"May"`},
+		{"PATCH", operation("remove", urn+":hiredOn", `null`), 400, `"scimType":"mutability"`},
+		{"PATCH", operation("remove", urn, `null`), 400, `"scimType":"mutability"`},
+		{"PATCH", operation("replace", urn+":issuedBy", `"me"`), 400, `"scimType":"mutability"`},
+		{"PATCH", operation("replace", urn+":number", `"45"`), 200, `"number":45`},
+		{"PATCH", operation("replace", urn+":number", `"many"`), 400, `"scimType":"invalidValue"`},
 	} {
-		assert.ErrorContains(t, run(t.Context(), args, io.Discard), want)
+		status, text := ask(t, c.method, user, "secret-token", c.body)
+		assert.Equal(t, c.want, status, "%s %s: %s", c.method, c.body, text)
+		assert.Contains(t, text, c.holds, "%s %s", c.method, c.body)
+	}
+}
+
+func operation(op, path, value string) string {
+	return `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"` + op + `","path":"` + path + `","value":` + value + `}]}`
+}
+
+func TestFlags(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	for want, args := range map[string][]string{
+		"no token: set SCIM_TOKEN":               nil,
+		"flag provided":                          {"-no-such-flag"},
+		"missing port":                           {"-token", "t", "-addr", "nowhere"},
+		"-db: ":                                  {"-token", "t", "-db", "/no/such/directory/x.db"},
+		"-schema: open":                          {"-token", "t", "-schema", filepath.Join(dir, "none.json")},
+		"want a schema document: unexpected end": {"-token", "t", "-schema", file("cut.json", `{"id":`)},
+		"with an id and attributes":              {"-token", "t", "-schema", file("empty.json", `{"id":"urn:x"}`)},
+		"unknown attribute type":                 {"-token", "t", "-schema", file("type.json", `{"id":"urn:x","attributes":[{"name":"ab","type":"text"}]}`)},
+		"is declared twice": {"-token", "t", "-addr", "127.0.0.1:0", "-schema",
+			file("core.json", `{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[{"name":"ab","type":"string"}]}`)},
+	} {
+		assert.ErrorContains(t, run(t.Context(), args, func(string) string { return "" }, io.Discard), want)
 	}
 }

@@ -26,3 +26,13 @@ func TestEach(t *testing.T) {
 		}
 	}
 }
+
+// A panic of a worker comes out in the caller's goroutine, however many there
+// are.
+func TestEachPanicsInTheCaller(t *testing.T) {
+	for _, n := range []int{1, 100 * Size} {
+		require.PanicsWithValue(t, "broken", func() {
+			Each(n, func() func(start, end int) { return func(_, end int) { panic("broken") } })
+		})
+	}
+}

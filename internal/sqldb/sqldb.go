@@ -1,6 +1,6 @@
 // Package sqldb is what the SQL stores of this module have in common: one SQL
 // text for two databases, the settings that SQLite keeps for each connection,
-// turns for writers, and numbered migrations.
+// turns for writers, prepared statements, outages, and numbered migrations.
 package sqldb
 
 import (
@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A Dialect is the language of a database.
@@ -22,10 +23,6 @@ const (
 	PostgreSQL
 )
 
-// busyTimeout is how long a connection to SQLite waits for a writer of another
-// process, in milliseconds.
-const busyTimeout = 10_000
-
 var usablePrefix = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,31}$`)
 
 // A DB is a database that a store has tables in.
@@ -36,7 +33,12 @@ type DB struct {
 	// writer holds a token while nobody in this process writes. It is nil where
 	// the database lets several write.
 	writer chan struct{}
+	conns  connections
+	kept   sync.Map // *keptStatement by query; see Keep
 }
+
+// Dialect returns the language of the database.
+func (db *DB) Dialect() Dialect { return db.dialect }
 
 // New returns a database whose tables have names that begin with prefix. The
 // errors name the fields of a store's Config: DB, Dialect and Prefix.
@@ -58,74 +60,71 @@ func New(pool *sql.DB, dialect Dialect, prefix string) (*DB, error) {
 	if dialect == PostgreSQL {
 		db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", `TEXT COLLATE "C"`, "JSON_TYPE", "JSONB",
 			"SERIAL_KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BY_KEY", "",
-			"NOW_MS", "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
+			"NOW_MS", "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+			"JSON_LIST", "json_agg", "JSON_ROW", "json_build_array")
 		return db, nil
 	}
 	db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", "TEXT", "JSON_TYPE", "TEXT",
 		"SERIAL_KEY", "INTEGER PRIMARY KEY AUTOINCREMENT", "BY_KEY", "WITHOUT ROWID",
-		"NOW_MS", "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")
+		"NOW_MS", "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+		"JSON_LIST", "json_group_array", "JSON_ROW", "json_array")
 	db.writer = make(chan struct{}, 1)
 	db.writer <- struct{}{}
 	return db, nil
 }
 
 // SQL returns a query in the language of the database. In the query @ stands
-// for the prefix of the tables, ? for an argument, and these words for what
-// each language says in its own way: EXACT_TEXT, a text that compares byte for
-// byte; JSON_TYPE, a JSON document; SERIAL_KEY, a primary key that counts;
-// BY_KEY, at the end of a table whose rows are kept in the order of its key;
-// NOW_MS, the clock of the database, in milliseconds since 1970.
+// for the prefix of the tables, ? for the next argument and ?3 for the third,
+// and these words for what each language says in its own way: EXACT_TEXT, a
+// text that compares byte for byte; JSON_TYPE, a JSON document; SERIAL_KEY, a
+// primary key that counts; BY_KEY, at the end of a table whose rows are kept in
+// the order of its key; NOW_MS, the clock of the database, in milliseconds
+// since 1970; JSON_LIST, the function that collects values in a JSON array, and
+// JSON_ROW, the one that makes a JSON array of its arguments.
 func (db *DB) SQL(query string) string {
 	query = db.words.Replace(query)
 	if db.dialect == SQLite {
 		return query
 	}
 	var b strings.Builder
-	for n := 1; ; n++ {
+	for n := 1; ; {
 		before, after, found := strings.Cut(query, "?")
 		b.WriteString(before)
 		if !found {
 			return b.String()
 		}
-		b.WriteString("$" + strconv.Itoa(n))
+		b.WriteByte('$')
+		if after == "" || after[0] < '1' || after[0] > '9' {
+			b.WriteString(strconv.Itoa(n))
+			n++
+		}
 		query = after
 	}
 }
 
-// withConn runs work on a connection of the pool, which has the settings that
-// SQLite keeps for each. Where the context ended, the error matches the
+// withConn runs work on a connection of the pool that is set up, for which it
+// waits as long as wait says. Where the context ended, the error matches the
 // context's, whatever the driver made of it.
-func (db *DB) withConn(ctx context.Context, work func(*sql.Conn) error) (err error) {
+func (db *DB) withConn(ctx context.Context, wait Wait, work func(*sql.Conn) error) (err error) {
 	defer func() {
 		if ended := ctx.Err(); err != nil && ended != nil && !errors.Is(err, ended) {
 			err = fmt.Errorf("%w: %w", ended, err)
 		}
 	}()
-	conn, err := db.pool.Conn(ctx)
+	waiting, stop := wait.Context(ctx)
+	defer stop()
+	conn, err := db.pool.Conn(waiting)
 	if err != nil {
+		if waiting.Err() != nil {
+			err = context.Cause(waiting)
+		}
 		return err
 	}
 	defer func() { _ = conn.Close() }() // gives it back to the pool
-	if db.dialect == SQLite {
-		if err := prepareSQLite(ctx, conn); err != nil {
-			return err
-		}
+	if db.dialect != SQLite {
+		return work(conn)
 	}
-	return work(conn)
-}
-
-// prepareSQLite has a connection enforce foreign keys, and wait for other
-// processes where the program has made no choice of its own.
-func prepareSQLite(ctx context.Context, conn *sql.Conn) error {
-	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = ON"); err != nil {
-		return err
-	}
-	var timeout int
-	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&timeout); err != nil || timeout > 0 {
-		return err
-	}
-	_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout))
-	return err
+	return db.conns.with(ctx, conn, wait, work)
 }
 
 // A Tx is a transaction.
@@ -138,21 +137,29 @@ type Tx struct {
 // all. Its first statement has to be a write: a transaction of SQLite that
 // reads first would fail if another process wrote between. Writers of this
 // process take turns in SQLite, in the order in which they came, since those
-// who poll for the lock of a file overtake each other.
+// who poll for the lock of a file overtake each other. Who has not begun to
+// write after 10 seconds gets ErrBusy.
 func (db *DB) Write(ctx context.Context, work func(*Tx) error) error {
+	return db.WriteWithin(ctx, NewWait(), work)
+}
+
+// WriteWithin is Write for a writer that has waited elsewhere before.
+func (db *DB) WriteWithin(ctx context.Context, wait Wait, work func(*Tx) error) error {
 	if db.writer != nil {
+		waiting, stop := wait.Context(ctx)
+		defer stop()
 		select {
 		case <-db.writer:
 			defer func() { db.writer <- struct{}{} }()
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-waiting.Done():
+			return context.Cause(waiting)
 		}
 	}
 	options := new(sql.TxOptions)
 	if db.dialect == PostgreSQL { // what statements that wait for a row are written for
 		options.Isolation = sql.LevelReadCommitted
 	}
-	return db.transaction(ctx, options, work)
+	return db.transaction(ctx, wait, options, work)
 }
 
 // Read runs work in a transaction that sees one state of the database.
@@ -161,11 +168,11 @@ func (db *DB) Read(ctx context.Context, work func(*Tx) error) error {
 	if db.dialect == PostgreSQL { // a transaction of SQLite is never less
 		options.Isolation = sql.LevelRepeatableRead
 	}
-	return db.transaction(ctx, options, work)
+	return db.transaction(ctx, NewWait(), options, work)
 }
 
-func (db *DB) transaction(ctx context.Context, options *sql.TxOptions, work func(*Tx) error) error {
-	return db.withConn(ctx, func(conn *sql.Conn) error {
+func (db *DB) transaction(ctx context.Context, wait Wait, options *sql.TxOptions, work func(*Tx) error) error {
+	return db.withConn(ctx, wait, func(conn *sql.Conn) error {
 		tx, err := conn.BeginTx(ctx, options)
 		if err != nil {
 			return err
@@ -180,28 +187,53 @@ func (db *DB) transaction(ctx context.Context, options *sql.TxOptions, work func
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	result, err := tx.ExecContext(ctx, tx.db.SQL(query), args...)
+	text, stmt := tx.db.statement(query)
+	var result sql.Result
+	if stmt != nil {
+		result, err = tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+	} else {
+		result, err = tx.ExecContext(ctx, text, args...)
+	}
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
+func (tx *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	text, stmt := tx.db.statement(query)
+	if stmt != nil {
+		return tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+	}
+	return tx.QueryContext(ctx, text, args...)
+}
+
 // Get reads one row into targets, and reports whether there is one.
 func (tx *Tx) Get(ctx context.Context, query string, args []any, targets ...any) (bool, error) {
-	err := tx.QueryRowContext(ctx, tx.db.SQL(query), args...).Scan(targets...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+	rows, err := tx.query(ctx, query, args)
+	if err != nil {
+		return false, err
 	}
-	return err == nil, err
+	defer rows.Close()
+	if !rows.Next() {
+		return false, rows.Err()
+	}
+	if err := rows.Scan(targets...); err != nil {
+		return false, err
+	}
+	return true, rows.Close()
 }
 
 // Each reads the rows of a query: scan is called on each and reads it.
 func (tx *Tx) Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	rows, err := tx.QueryContext(ctx, tx.db.SQL(query), args...)
+	rows, err := tx.query(ctx, query, args)
 	if err != nil {
 		return err
 	}
+	return each(rows, scan)
+}
+
+func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		if err := scan(rows); err != nil {

@@ -9,9 +9,11 @@ package phone
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
 
+	"github.com/usher-go/usher/internal/extension"
 	"github.com/usher-go/usher/timezone"
 )
 
@@ -43,47 +45,71 @@ type Normalizer struct{}
 // the country does not have, two numbers in one field, words) comes back as it
 // was given, with the code Unparsed. The extension is that of the extension
 // field if it has one, else that of the number.
-func (Normalizer) Normalize(number, extension, country string) (normalized, ext string, codes []string) {
-	ext = trimExtension(extension)
+func (Normalizer) Normalize(number, ext, country string) (normalized, digits string, codes []string) {
+	digits = extension.Digits(narrow(ext))
 	if strings.TrimSpace(number) == "" {
-		return "", ext, nil
+		return "", digits, nil
 	}
-	parsed := parse(number, country)
-	if parsed == nil {
-		return number, ext, []string{Unparsed}
-	}
-	switch own := parsed.GetExtension(); {
-	case ext == "":
-		ext = own
-	case own != "" && own != ext:
+	normalized, own := parse(narrow(number), country)
+	switch {
+	case normalized == "":
+		return number, digits, []string{Unparsed}
+	case digits == "":
+		digits = own
+	case own != "" && own != digits:
 		codes = []string{ExtFieldWins}
 	}
-	return phonenumbers.Format(parsed, phonenumbers.E164), ext, codes
+	return normalized, digits, codes
 }
 
-// parse returns nil for what is no plausible number.
-func parse(number, country string) *phonenumbers.PhoneNumber {
+// parse returns an empty text for what is no plausible number.
+func parse(text, country string) (normalized, ext string) {
 	region, known := timezone.Country(country)
 	if !known {
 		region = "US"
 	}
-	parsed, err := phonenumbers.Parse(number, region)
-	if err != nil || phonenumbers.IsPossibleNumberWithReason(parsed) != phonenumbers.IS_POSSIBLE {
-		return nil
+	if rest, ext, ok := extension.CutMarked(text); ok {
+		if normalized, own := parseIn(region, rest, known); normalized != "" && own == "" {
+			return normalized, ext
+		}
 	}
-	if !known && !phonenumbers.IsValidNumber(parsed) {
-		return nil
+	normalized, ext = parseIn(region, text, known)
+	if ext != "" && !strings.HasPrefix(strings.ToLower(text), "tel:") {
+		// libphonenumber takes what follows a comma or a semicolon, or stands
+		// before a "#", for an extension. In a directory it is the end of the
+		// number, or a second number.
+		return "", ""
 	}
-	return parsed
+	return normalized, ext
 }
 
-// trimExtension cuts what people write before an extension: "ext. 143", "x143",
-// "#143".
-func trimExtension(s string) string {
-	s = strings.TrimSpace(s)
-	digits := strings.TrimLeft(strings.ToLower(s), "extnsio.:=# ")
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return s
+// parseIn reads a number as it is dialled in a region. One that is read there
+// only because the country is not known must be in use.
+func parseIn(region, text string, known bool) (normalized, ext string) {
+	parsed, err := phonenumbers.Parse(text, region)
+	switch {
+	case err != nil || phonenumbers.IsPossibleNumberWithReason(parsed) != phonenumbers.IS_POSSIBLE:
+		return "", ""
+	case !known && !phonenumbers.IsValidNumber(parsed):
+		return "", ""
 	}
-	return digits
+	return phonenumbers.Format(parsed, phonenumbers.E164), parsed.GetExtension()
+}
+
+// narrow turns the wide forms of East Asian keyboards and the digits of other
+// scripts into ASCII.
+func narrow(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case '\uff01' <= r && r <= '\uff5e':
+			return r - '\uff01' + '!'
+		case r >= 0x80 && unicode.IsDigit(r):
+			for _, digits := range unicode.Nd.R16 { // tens, from 0 to 9
+				if rune(digits.Lo) <= r && r <= rune(digits.Hi) {
+					return '0' + (r-rune(digits.Lo))%10
+				}
+			}
+		}
+		return r
+	}, s)
 }

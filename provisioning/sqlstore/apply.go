@@ -19,7 +19,7 @@ func (s *Store) Apply(ctx context.Context, tenant string, actions []provisioning
 	for batch := range batches(actions) {
 		var done []provisioning.Result
 		err := s.write(ctx, tenant, len(batch), func(w *writer) error {
-			for group := range provisioning.Groups(batch) {
+			for group := range provisioning.CommitGroups(batch) {
 				groupResults, err := w.group(ctx, group)
 				if err != nil {
 					return err
@@ -41,7 +41,7 @@ func (s *Store) Apply(ctx context.Context, tenant string, actions []provisioning
 func batches(actions []provisioning.Action) iter.Seq[[]provisioning.Action] {
 	return func(yield func([]provisioning.Action) bool) {
 		from, to := 0, 0
-		for group := range provisioning.Groups(actions) {
+		for group := range provisioning.CommitGroups(actions) {
 			if to += len(group); to-from < txActions {
 				continue
 			}

@@ -22,7 +22,7 @@ func person(i int) provisioning.Member {
 		Settings: assignment.Settings{
 			Seats: []string{"core"}, Home: "ws1", Profiles: map[string]string{"ws1": "standard"}, Capture: []string{"recording"},
 		},
-		Owners: provisioning.Owners{}.With(provisioning.FieldEmail, provisioning.Source),
+		Owners: provisioning.Owners{}.With(provisioning.FieldEmail, provisioning.OwnerSource),
 	}
 }
 
@@ -31,7 +31,7 @@ func hire(m provisioning.Member) provisioning.Action {
 	key := "create " + m.ID
 	return provisioning.Action{
 		Kind: provisioning.KindCreate, Key: key, Member: m,
-		Changes: []provisioning.Change{{Field: provisioning.FieldEmail, New: m.Email, Owner: provisioning.Source}},
+		Changes: []provisioning.Change{{Field: provisioning.FieldEmail, New: m.Email, Owner: provisioning.OwnerSource}},
 		Effects: []provisioning.Effect{{Kind: provisioning.NotifyManager, Key: key, To: m.ManagerID, About: m.ID}},
 		Reasons: []provisioning.Reason{{Code: provisioning.CodeMatchNew}},
 	}
@@ -50,7 +50,7 @@ func hires(n int) []provisioning.Action {
 func retitle(m provisioning.Member, title string) provisioning.Action {
 	a := provisioning.Action{
 		Kind: provisioning.KindUpdate, Key: "update " + m.ID + " " + string(m.Revision), Revision: m.Revision, Member: m.Clone(),
-		Changes: []provisioning.Change{{Field: provisioning.FieldTitle, Old: m.Title, New: title, Owner: provisioning.Source}},
+		Changes: []provisioning.Change{{Field: provisioning.FieldTitle, Old: m.Title, New: title, Owner: provisioning.OwnerSource}},
 		Reasons: []provisioning.Reason{{Code: provisioning.CodeSourceValue, Facts: map[string]string{"field": "title"}}},
 	}
 	a.Member.Title = title

@@ -205,7 +205,7 @@ func create(m provisioning.Member) provisioning.Action {
 	key := "create " + m.ID
 	return provisioning.Action{
 		Kind: provisioning.KindCreate, Key: key, Member: m,
-		Changes: []provisioning.Change{{Field: provisioning.FieldEmail, New: m.Email, Owner: provisioning.Source}},
+		Changes: []provisioning.Change{{Field: provisioning.FieldEmail, New: m.Email, Owner: provisioning.OwnerSource}},
 		Effects: []provisioning.Effect{{Kind: provisioning.NotifyManager, Key: key, To: "id-boss", About: m.ID}},
 		Reasons: []provisioning.Reason{{Code: provisioning.CodeMatchNew}},
 	}
@@ -226,7 +226,7 @@ func update(m provisioning.Member, edit func(m *provisioning.Member)) provisioni
 	edit(&after)
 	return provisioning.Action{
 		Kind: provisioning.KindUpdate, Key: "update " + m.ID + " " + string(m.Revision), Revision: m.Revision, Member: after,
-		Changes: []provisioning.Change{{Field: provisioning.FieldTitle, Old: m.Title, New: after.Title, Owner: provisioning.Source}},
+		Changes: []provisioning.Change{{Field: provisioning.FieldTitle, Old: m.Title, New: after.Title, Owner: provisioning.OwnerSource}},
 		Reasons: []provisioning.Reason{{Code: provisioning.CodeSourceValue, Facts: map[string]string{"field": "title"}}},
 	}
 }

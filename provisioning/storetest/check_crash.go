@@ -94,7 +94,7 @@ func (b *bench) finished(ctx context.Context, before []provisioning.Member, plan
 		return nil, err
 	}
 	finished := make([]bool, 0, len(plan))
-	for group := range provisioning.Groups(plan) {
+	for group := range provisioning.CommitGroups(plan) {
 		first := len(finished)
 		for i := range group {
 			a := &group[i]

@@ -14,10 +14,10 @@ import (
 // complete is a member with a value in every field that a plan can write.
 func complete() provisioning.Member {
 	owners := provisioning.Owners{}.
-		With(provisioning.FieldConnection, provisioning.Source).
-		With(provisioning.FieldEmail, provisioning.Source).
-		With(provisioning.FieldTimeZone, provisioning.Hand).
-		With(provisioning.FieldExtra, provisioning.Hand)
+		With(provisioning.FieldConnection, provisioning.OwnerSource).
+		With(provisioning.FieldEmail, provisioning.OwnerSource).
+		With(provisioning.FieldTimeZone, provisioning.OwnerHand).
+		With(provisioning.FieldExtra, provisioning.OwnerHand)
 	return provisioning.Member{
 		ID: "id-complete", Connection: "okta-prod", ExternalID: "00u1", Managed: true, Active: true,
 		Email: "Ana.O'Neil+x@acme.example", OtherEmails: []string{"a@acme.example", "b@acme.example"}, PrivateEmail: "ana@home.example",

@@ -19,7 +19,7 @@ type brokenCrasher struct {
 func (c *brokenCrasher) Apply(ctx context.Context, tenant string, actions []provisioning.Action, k int) (bool, error) {
 	died, err := c.memoryCrasher.Apply(ctx, tenant, actions, k)
 	if died {
-		groups := slices.Collect(provisioning.Groups(actions))
+		groups := slices.Collect(provisioning.CommitGroups(actions))
 		c.dying(c.store.(*provisioning.Memory), slices.Clone(groups[k-1]))
 	}
 	return died, err

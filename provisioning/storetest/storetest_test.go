@@ -41,7 +41,7 @@ type memoryCrasher struct{ store provisioning.Store }
 func (c *memoryCrasher) Open() (provisioning.Store, error) { return c.store, nil }
 
 func (c *memoryCrasher) Apply(ctx context.Context, tenant string, actions []provisioning.Action, k int) (bool, error) {
-	for group := range provisioning.Groups(actions) {
+	for group := range provisioning.CommitGroups(actions) {
 		if k--; k == 0 {
 			return true, nil
 		}

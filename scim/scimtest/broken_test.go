@@ -300,6 +300,13 @@ func TestEveryStoreCheckCanFail(t *testing.T) {
 		{"members", "passes over who is not there", editMembers(func(c *scim.MemberChange) {
 			c.Add = slices.DeleteFunc(slices.Clone(c.Add), func(l scim.Link) bool { return l.ID == "nobody" })
 		}), "NoMemberError"},
+		{"members", "changes the group alone", editChanges(func(all []scim.Record) []scim.Record {
+			return slices.DeleteFunc(all, func(r scim.Record) bool { return r.ID == "u3" && r.Version != r.Ordinal })
+		}), `changed are ["g1"], want ["g1" "u3"]`},
+		{"ended memberships", "forgets the members of a deleted group", editChanges(func(all []scim.Record) []scim.Record {
+			deleted := slices.ContainsFunc(all, func(r scim.Record) bool { return r.ID == "g1" && r.Deleted })
+			return slices.DeleteFunc(all, func(r scim.Record) bool { return deleted && r.ID == "u2" })
+		}), `changed are ["g1" "g2"]`},
 		{"links", "says what type it was told", editRecord(func(r *scim.Record) {
 			for i := range r.Links {
 				r.Links[i].Type = scim.TypeUser

@@ -25,6 +25,8 @@ func (b *bench) changesAreListed() error {
 	if err := errors.Join(b.have("u1", "u2", "u3", "g1"), b.all(
 		scim.Write{Op: scim.Update, Ref: userRef("u1"), At: b.at(), Doc: []byte(`{"now":1}`), Keys: userKeys("u1")},
 		b.members("g1", adding("u1", "u2")),
+		scim.Write{Op: scim.Update, Ref: userRef("u2"), At: b.at(), Doc: []byte(`{"now":1}`), Keys: userKeys("u2")},
+		scim.Write{Op: scim.Update, Ref: groupRef("g1"), At: b.at(), Doc: []byte(`{}`), Display: "Group g1"},
 		scim.Write{Op: scim.Delete, Ref: userRef("u3"), At: b.at()},
 		scim.Write{Op: scim.Update, Ref: userRef("u1"), At: b.at(), Doc: []byte(`{"now":2}`), Keys: userKeys("u1")})); err != nil {
 		return err

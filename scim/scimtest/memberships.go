@@ -11,11 +11,11 @@ import (
 func memberChecks() []check {
 	return []check{
 		{name: "members", core: true, run: (*bench).memberships,
-			rule: "a MemberChange adds, removes or replaces memberships, and one that changes no row takes no sequence number"},
+			rule: "a MemberChange adds, removes or replaces memberships; it is a change of the group and of who joins or leaves, and one that changes no row takes no sequence number"},
 		{name: "links", core: true, run: (*bench).linksAreSeen,
 			rule: "a group links to its members, with the text sent, and any other record to its groups, with their names at present"},
 		{name: "ended memberships", core: true, run: (*bench).endedMemberships,
-			rule: "deleting a record deletes its memberships on both sides and counts as a change of every group it was in"},
+			rule: "deleting a record deletes its memberships on both sides and counts as a change of every group it was in and of every member it had"},
 		{name: "many members", core: true, run: (*bench).manyMembers,
 			rule: "a group may have any number of members"},
 	}
@@ -31,38 +31,43 @@ func (b *bench) memberships() error {
 	for _, step := range []struct {
 		what    string
 		change  *scim.MemberChange
-		changes bool
+		changed []string // beside a change of texts, who joins or leaves
 		want    []string
 	}{
-		{"add one", adding("u3"), true, []string{one, two, three}},
-		{"add who is there", adding("u1", "u3"), false, []string{one, two, three}},
-		{"add who is there, without a text", silent, false, []string{one, two, three}},
-		{"add who is there, with another text", &scim.MemberChange{Add: []scim.Link{{Ref: scim.Ref{ID: "u1"}, Display: "Ana"}}}, true,
+		{"add one", adding("u3"), []string{"g1", "u3"}, []string{one, two, three}},
+		{"add who is there", adding("u1", "u3"), nil, []string{one, two, three}},
+		{"add who is there, without a text", silent, nil, []string{one, two, three}},
+		{"add who is there, with another text", &scim.MemberChange{Add: []scim.Link{{Ref: scim.Ref{ID: "u1"}, Display: "Ana"}}}, []string{"g1"},
 			[]string{"User/u1/Ana", two, three}},
-		{"change it back", adding("u1"), true, []string{one, two, three}},
-		{"remove one", &scim.MemberChange{Remove: []string{"u2"}}, true, []string{one, three}},
-		{"remove who is not there", &scim.MemberChange{Remove: []string{"u2", "nobody", "", "\x00", "\xff"}}, false, []string{one, three}},
-		{"change nothing", &scim.MemberChange{}, false, []string{one, three}},
-		{"replace by the same", &scim.MemberChange{Replace: true, Add: adding("u3", "u1").Add}, false, []string{one, three}},
-		{"replace by the same, without texts", &scim.MemberChange{Replace: true, Add: append(silent.Add, adding("u3").Add...)}, false, []string{one, three}},
-		{"replace by others", &scim.MemberChange{Replace: true, Add: adding("u2", "u3").Add}, true, []string{two, three}},
-		{"remove and add", &scim.MemberChange{Remove: []string{"u3"}, Add: adding("u1").Add}, true, []string{one, two}},
-		{"add one twice", adding("u3", "u3"), true, []string{one, two, three}},
-		{"replace by nobody", &scim.MemberChange{Replace: true}, true, nil},
-		{"replace nobody by nobody", &scim.MemberChange{Replace: true}, false, nil},
+		{"change it back", adding("u1"), []string{"g1"}, []string{one, two, three}},
+		{"remove one", &scim.MemberChange{Remove: []string{"u2"}}, []string{"g1", "u2"}, []string{one, three}},
+		{"remove who is not there", &scim.MemberChange{Remove: []string{"u2", "nobody", "", "\x00", "\xff"}}, nil, []string{one, three}},
+		{"change nothing", &scim.MemberChange{}, nil, []string{one, three}},
+		{"replace by the same", &scim.MemberChange{Replace: true, Add: adding("u3", "u1").Add}, nil, []string{one, three}},
+		{"replace by the same, without texts", &scim.MemberChange{Replace: true, Add: append(silent.Add, adding("u3").Add...)}, nil, []string{one, three}},
+		{"replace by others", &scim.MemberChange{Replace: true, Add: adding("u2", "u3").Add}, []string{"g1", "u1", "u2"}, []string{two, three}},
+		{"remove and add", &scim.MemberChange{Remove: []string{"u3"}, Add: adding("u1").Add}, []string{"g1", "u1", "u3"}, []string{one, two}},
+		{"add one twice", adding("u3", "u3"), []string{"g1", "u3"}, []string{one, two, three}},
+		{"replace by nobody", &scim.MemberChange{Replace: true}, []string{"g1", "u1", "u2", "u3"}, nil},
+		{"replace nobody by nobody", &scim.MemberChange{Replace: true}, nil, nil},
 	} {
 		before, err := b.Get(b.ctx, b.dir, group, false)
 		if err != nil {
 			return err
 		}
-		got, err := b.do(b.members("g1", step.change))
+		since, err := b.last()
+		if err != nil {
+			return err
+		}
+		w := b.members("g1", step.change)
+		got, err := b.do(w)
 		if err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
-		if !step.changes {
-			err = errors.Join(same("no change", got, before), b.unchanged(before.Version, "no change"))
-		} else if got.Version <= before.Version || !got.LastModified.After(before.LastModified) {
-			err = fmt.Errorf("version %d and time %v became %d and %v, want later ones", before.Version, before.LastModified, got.Version, got.LastModified)
+		if step.changed == nil {
+			err = errors.Join(same("no change", got, before), b.unchanged(since, "no change"))
+		} else {
+			err = b.changed(since, w, step.changed...)
 		}
 		if err = errors.Join(err, b.stored(got), b.linked(group, slices.Clone(step.want)...)); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
@@ -127,27 +132,17 @@ func (b *bench) endedMemberships() error {
 	if _, err := b.do(gone); err != nil {
 		return err
 	}
-	touched, err := b.changes(since, 100)
-	if err != nil {
-		return err
-	}
-	got := ids(touched)
-	slices.Sort(got)
-	if want := []string{"g1", "g2", "g4", "u1"}; !slices.Equal(got, want) {
-		return fmt.Errorf("after deleting a member: changed are %q, want %q", got, want)
-	}
-	for _, rec := range touched {
-		if !rec.Deleted && !rec.LastModified.Equal(gone.At) {
-			return fmt.Errorf("after deleting a member: group %q has LastModified %v, want %v", rec.ID, rec.LastModified, gone.At)
-		}
-	}
-	err = errors.Join(b.linked(groupRef("g1"), "User/u2/Display of u2"), b.linked(groupRef("g2"), "Group/g1/Display of g1"),
+	err = errors.Join(b.changed(since, gone, "g1", "g2", "g4", "u1"), b.linked(groupRef("g1"), "User/u2/Display of u2"), b.linked(groupRef("g2"), "Group/g1/Display of g1"),
 		b.linked(groupRef("g4"), "Group/g4/Display of g4"), b.finds(scim.TypeGroup, scim.KeyMember, "u1"))
 	if err != nil {
 		return err
 	}
 	end := func(id string) scim.Write { return scim.Write{Op: scim.Delete, Ref: groupRef(id), At: b.at()} }
-	if err := errors.Join(b.all(end("g1"), end("g4")), b.have("u1", "g1")); err != nil {
+	if since, err = b.last(); err != nil {
+		return err
+	}
+	gone = end("g1")
+	if err := errors.Join(b.all(gone), b.changed(since, gone, "g1", "g2", "u2"), b.all(end("g4")), b.have("u1", "g1")); err != nil {
 		return err
 	}
 	return errors.Join(b.linked(userRef("u1")), b.linked(groupRef("g1")), b.linked(groupRef("g2")), b.linked(userRef("u2"), "Group/g3/Group g3"))
@@ -184,4 +179,24 @@ func (b *bench) manyMembers() error {
 		b.all(b.members("g1", &scim.MemberChange{Replace: true, Add: adding(all[:1100]...).Add})), count("replaced by 1,100", 1100),
 		b.all(b.members("g1", adding(all...))), count("all added", many),
 		b.all(b.members("g1", &scim.MemberChange{Replace: true})), count("emptied", 0))
+}
+
+// changed checks which records a write has changed, each with a number of its
+// own and the time of the write.
+func (b *bench) changed(since int64, w scim.Write, want ...string) error {
+	records, err := b.changes(since, 100)
+	if err != nil {
+		return err
+	}
+	got := ids(records)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("%s: changed are %q, want %q", describe(w), got, want)
+	}
+	for _, rec := range records {
+		if !rec.Deleted && !rec.LastModified.Equal(w.At) {
+			return fmt.Errorf("%s: %q has LastModified %v, want %v", describe(w), rec.ID, rec.LastModified, w.At)
+		}
+	}
+	return nil
 }

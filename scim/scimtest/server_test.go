@@ -33,7 +33,7 @@ func newHandler(store scim.Store) (http.Handler, error) {
 		)),
 		Logger: slog.New(slog.DiscardHandler),
 	})
-	return http.StripPrefix(base, handler), err
+	return scim.Mount(base, handler, nil), err
 }
 
 // serve serves store for as long as the test; wrap may break the server.

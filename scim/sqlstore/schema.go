@@ -1,63 +1,142 @@
 package sqlstore
 
+import "slices"
+
 // migrations are the steps from an empty database to the tables of today. A
 // step that was released is never changed; a new one goes to the end.
 //
 // There are no foreign keys: only the store writes, in one place for each
 // table, and checking every membership would lock the group's row again.
-func migrations() [][]string {
-	return [][]string{{
-		// first is the number before the first: the time at which the directory
-		// came into being, so that numbers of an earlier database are smaller.
-		`CREATE TABLE @directories (
-			id         SERIAL_KEY,
-			tenant     EXACT_TEXT NOT NULL,
-			connection EXACT_TEXT NOT NULL,
-			first      BIGINT NOT NULL,
-			seq        BIGINT NOT NULL,
-			UNIQUE (tenant, connection)
-		)`,
-		`CREATE TABLE @records (
-			directory BIGINT NOT NULL,
-			ordinal   BIGINT NOT NULL,
-			type      EXACT_TEXT NOT NULL,
-			id        EXACT_TEXT NOT NULL,
-			version   BIGINT NOT NULL,
-			created   BIGINT NOT NULL,
-			modified  BIGINT NOT NULL,
-			display   TEXT NOT NULL,
-			doc       TEXT NOT NULL,
-			PRIMARY KEY (directory, ordinal),
-			UNIQUE (directory, id)
-		)`,
-		`CREATE INDEX @records_type ON @records (directory, type, ordinal)`,
-		`CREATE INDEX @records_version ON @records (directory, version)`,
-		`CREATE TABLE @keys (
-			directory BIGINT NOT NULL,
-			ordinal   BIGINT NOT NULL,
-			name      EXACT_TEXT NOT NULL,
-			value     EXACT_TEXT NOT NULL,
-			type      EXACT_TEXT NOT NULL,
-			is_unique BOOLEAN NOT NULL,
-			PRIMARY KEY (directory, ordinal, name, value)
-		) BY_KEY`,
-		`CREATE INDEX @keys_value ON @keys (directory, name, value, ordinal)`,
-		`CREATE UNIQUE INDEX @keys_unique ON @keys (directory, type, name, value) WHERE is_unique`,
-		`CREATE TABLE @members (
-			directory   BIGINT NOT NULL,
-			grp         BIGINT NOT NULL,
-			member      BIGINT NOT NULL,
-			member_type EXACT_TEXT NOT NULL,
-			display     TEXT NOT NULL,
-			PRIMARY KEY (directory, grp, member)
-		) BY_KEY`,
-		`CREATE INDEX @members_member ON @members (directory, member, grp)`,
-		`CREATE TABLE @deletions (
-			directory BIGINT NOT NULL,
-			version   BIGINT NOT NULL,
-			type      EXACT_TEXT NOT NULL,
-			id        EXACT_TEXT NOT NULL,
-			PRIMARY KEY (directory, version)
-		) BY_KEY`,
-	}}
+func migrations(dialect Dialect) [][]string {
+	if dialect == PostgreSQL {
+		return [][]string{tables, slices.Concat(indexes, postgresCounters, []string{postgresApply})}
+	}
+	return [][]string{tables, slices.Concat(indexes, liteCounters)}
+}
+
+var tables = []string{
+	// first is the number before the first: the time at which the directory
+	// came into being, so that numbers of an earlier database are smaller.
+	`CREATE TABLE @directories (
+		id         SERIAL_KEY,
+		tenant     EXACT_TEXT NOT NULL,
+		connection EXACT_TEXT NOT NULL,
+		first      BIGINT NOT NULL,
+		seq        BIGINT NOT NULL,
+		UNIQUE (tenant, connection)
+	)`,
+	`CREATE TABLE @records (
+		directory BIGINT NOT NULL,
+		ordinal   BIGINT NOT NULL,
+		type      EXACT_TEXT NOT NULL,
+		id        EXACT_TEXT NOT NULL,
+		version   BIGINT NOT NULL,
+		created   BIGINT NOT NULL,
+		modified  BIGINT NOT NULL,
+		display   TEXT NOT NULL,
+		doc       TEXT NOT NULL,
+		PRIMARY KEY (directory, ordinal),
+		UNIQUE (directory, id)
+	)`,
+	`CREATE INDEX @records_type ON @records (directory, type, ordinal)`,
+	`CREATE INDEX @records_version ON @records (directory, version)`,
+	`CREATE TABLE @keys (
+		directory BIGINT NOT NULL,
+		ordinal   BIGINT NOT NULL,
+		name      EXACT_TEXT NOT NULL,
+		value     EXACT_TEXT NOT NULL,
+		type      EXACT_TEXT NOT NULL,
+		is_unique BOOLEAN NOT NULL,
+		PRIMARY KEY (directory, ordinal, name, value)
+	) BY_KEY`,
+	`CREATE INDEX @keys_value ON @keys (directory, name, value, ordinal)`,
+	`CREATE UNIQUE INDEX @keys_unique ON @keys (directory, type, name, value) WHERE is_unique`,
+	`CREATE TABLE @members (
+		directory   BIGINT NOT NULL,
+		grp         BIGINT NOT NULL,
+		member      BIGINT NOT NULL,
+		member_type EXACT_TEXT NOT NULL,
+		display     TEXT NOT NULL,
+		PRIMARY KEY (directory, grp, member)
+	) BY_KEY`,
+	`CREATE INDEX @members_member ON @members (directory, member, grp)`,
+	`CREATE TABLE @deletions (
+		directory BIGINT NOT NULL,
+		version   BIGINT NOT NULL,
+		type      EXACT_TEXT NOT NULL,
+		id        EXACT_TEXT NOT NULL,
+		PRIMARY KEY (directory, version)
+	) BY_KEY`,
+}
+
+// indexes is version 2. Each index of keys and members begins with the column
+// that tells their rows apart, so that a statement has one index to go by. Those of
+// version 1 all began with the directory, and what a database went by was a
+// matter of its statistics: it read the whole directory as long as it had none.
+//
+// totals counts records by type (grp 0) and the members of each group by type.
+// Triggers keep it, so that a program of an older version that still runs
+// counts as well.
+var indexes = []string{
+	`CREATE TABLE @keys_new (
+		ordinal   BIGINT NOT NULL,
+		directory BIGINT NOT NULL,
+		name      EXACT_TEXT NOT NULL,
+		value     EXACT_TEXT NOT NULL,
+		type      EXACT_TEXT NOT NULL,
+		is_unique BOOLEAN NOT NULL,
+		PRIMARY KEY (ordinal, directory, name, value)
+	) BY_KEY`,
+	`INSERT INTO @keys_new (ordinal, directory, name, value, type, is_unique)
+		SELECT ordinal, directory, name, value, type, is_unique FROM @keys`,
+	`DROP TABLE @keys`,
+	`ALTER TABLE @keys_new RENAME TO @keys`,
+	`CREATE INDEX @keys_value ON @keys (value, name, directory, type, ordinal)`,
+	`CREATE UNIQUE INDEX @keys_unique ON @keys (value, name, directory, type) WHERE is_unique`,
+
+	`CREATE TABLE @members_new (
+		grp         BIGINT NOT NULL,
+		directory   BIGINT NOT NULL,
+		member      BIGINT NOT NULL,
+		member_type EXACT_TEXT NOT NULL,
+		display     TEXT NOT NULL,
+		PRIMARY KEY (grp, directory, member)
+	) BY_KEY`,
+	`INSERT INTO @members_new (grp, directory, member, member_type, display)
+		SELECT grp, directory, member, member_type, display FROM @members`,
+	`DROP TABLE @members`,
+	`ALTER TABLE @members_new RENAME TO @members`,
+	`CREATE INDEX @members_member ON @members (member, directory, grp)`,
+	// Few members are no users: they are found without reading the others.
+	`CREATE INDEX @members_nested ON @members (grp, directory, member_type, member) WHERE member_type <> 'User'`,
+
+	`CREATE TABLE @totals (
+		directory BIGINT NOT NULL,
+		grp       BIGINT NOT NULL,
+		type      EXACT_TEXT NOT NULL,
+		total     BIGINT NOT NULL,
+		PRIMARY KEY (directory, grp, type)
+	) BY_KEY`,
+	`INSERT INTO @totals (directory, grp, type, total) SELECT directory, 0, type, COUNT(*) FROM @records GROUP BY directory, type`,
+	`INSERT INTO @totals (directory, grp, type, total)
+		SELECT directory, grp, member_type, COUNT(*) FROM @members GROUP BY directory, grp, member_type`,
+}
+
+// liteCounters are the triggers of SQLite that keep totals.
+var liteCounters = []string{
+	`CREATE TRIGGER @records_added AFTER INSERT ON @records BEGIN
+		INSERT INTO @totals (directory, grp, type, total) VALUES (NEW.directory, 0, NEW.type, 1)
+			ON CONFLICT (directory, grp, type) DO UPDATE SET total = total + 1;
+	END`,
+	`CREATE TRIGGER @records_removed AFTER DELETE ON @records BEGIN
+		UPDATE @totals SET total = total - 1 WHERE directory = OLD.directory AND grp = 0 AND type = OLD.type;
+		DELETE FROM @totals WHERE directory = OLD.directory AND grp = OLD.ordinal;
+	END`,
+	`CREATE TRIGGER @members_added AFTER INSERT ON @members BEGIN
+		INSERT INTO @totals (directory, grp, type, total) VALUES (NEW.directory, NEW.grp, NEW.member_type, 1)
+			ON CONFLICT (directory, grp, type) DO UPDATE SET total = total + 1;
+	END`,
+	`CREATE TRIGGER @members_removed AFTER DELETE ON @members BEGIN
+		UPDATE @totals SET total = total - 1 WHERE directory = OLD.directory AND grp = OLD.grp AND type = OLD.member_type;
+	END`,
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -40,6 +41,7 @@ const defaultPrefix = "usher_scim_"
 // also by several processes. Get one from Open; it has nothing to close.
 type Store struct {
 	db    *sqldb.DB
+	texts statements
 	turns turns
 }
 
@@ -55,12 +57,32 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	db, err := sqldb.New(cfg.DB, cfg.Dialect, cfg.Prefix)
 	if err == nil {
-		err = db.Migrate(ctx, migrations())
+		err = db.Migrate(ctx, migrations(cfg.Dialect))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: open: %w", err)
 	}
-	return &Store{db: db}, nil
+	s := &Store{db: db, texts: newStatements(cfg.Dialect)}
+	if err := s.keep(ctx); err != nil {
+		return nil, fmt.Errorf("sqlstore: open: %w", err)
+	}
+	return s, nil
+}
+
+// keep prepares the statements that do not depend on a query.
+func (s *Store) keep(ctx context.Context) error {
+	kept := slices.Concat(s.texts.get[:], []string{s.texts.changes})
+	if s.db.Dialect() == PostgreSQL {
+		kept = append(kept, callApply)
+	} else {
+		kept = append(kept, liteStatements...)
+	}
+	for _, query := range kept {
+		if err := s.db.Keep(ctx, query); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fail says what failed. The refusals of the contract stay as they are.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/scim"
 )
 
@@ -22,7 +23,7 @@ type queue struct {
 }
 
 // take waits for a turn, in the order of coming. The caller calls done after.
-func (t *turns) take(ctx context.Context, dir scim.Directory) (done func(), err error) {
+func (t *turns) take(ctx context.Context, wait sqldb.Wait, dir scim.Directory) (done func(), err error) {
 	t.mu.Lock()
 	q := t.queues[dir]
 	if q == nil {
@@ -41,11 +42,13 @@ func (t *turns) take(ctx context.Context, dir scim.Directory) (done func(), err 
 			delete(t.queues, dir)
 		}
 	}
+	waiting, stop := wait.Context(ctx)
+	defer stop()
 	select {
 	case q.turn <- struct{}{}:
 		return func() { <-q.turn; leave() }, nil
-	case <-ctx.Done():
+	case <-waiting.Done():
 		leave()
-		return nil, ctx.Err()
+		return nil, context.Cause(waiting)
 	}
 }

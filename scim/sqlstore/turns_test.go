@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/scim"
 )
 
@@ -15,19 +16,19 @@ import (
 func TestTurns(t *testing.T) {
 	var queue turns
 	one, another := scim.Directory{Tenant: "one"}, scim.Directory{Tenant: "another"}
-	first, err := queue.take(t.Context(), one)
+	first, err := queue.take(t.Context(), sqldb.NewWait(), one)
 	require.NoError(t, err)
-	other, err := queue.take(t.Context(), another)
+	other, err := queue.take(t.Context(), sqldb.NewWait(), another)
 	require.NoError(t, err)
 	other()
 
 	impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err = queue.take(impatient, one)
+	_, err = queue.take(impatient, sqldb.NewWait(), one)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "one has the turn, and who waits may give up")
 
 	first()
-	second, err := queue.take(t.Context(), one)
+	second, err := queue.take(t.Context(), sqldb.NewWait(), one)
 	require.NoError(t, err)
 	second()
 	assert.Empty(t, queue.queues, "nothing is kept of who has left")

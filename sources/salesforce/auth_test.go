@@ -12,8 +12,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -283,10 +285,54 @@ func TestInstanceOnThisMachine(t *testing.T) {
 	require.ErrorContains(t, src.Check(t.Context()), "instance_url leads to this machine")
 }
 
-// A config shows no secret, however it is printed.
+// A config shows no secret, however it is printed, logged or stored, alone or
+// inside of another value.
 func TestConfigHidesItsSecrets(t *testing.T) {
-	cfg := Config{Connection: "sf", ClientSecret: "s3cret", RefreshToken: "s3cret", PrivateKey: []byte("s3cret")}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		require.NotContains(t, fmt.Sprintf(verb, cfg), "s3cret")
+	const secret = "s3cret&+/"
+	cfg := Config{
+		Connection: "sf", ClientID: "3MVG9fake", Username: "bot@acme.com", LoginURL: "https://u:" + url.QueryEscape(secret) + "@acme.example/x?t=" + url.QueryEscape(secret),
+		ClientSecret: secret, RefreshToken: secret, PrivateKey: []byte(secret), Attributes: []string{"Region__c"},
+		Transport: http.DefaultTransport, Logger: slog.Default(),
+	}
+	var log strings.Builder
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+		logger := slog.New(handler)
+		logger.Info("config", "value", cfg, "pointer", &cfg, "list", []Config{cfg})
+	}
+	stored, err := json.Marshal(map[string]any{"value": cfg, "pointer": &cfg})
+	require.NoError(t, err)
+	shown := []string{log.String(), string(stored), fmt.Sprint(errors.Join(fmt.Errorf("bad %v", cfg)))}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%T"} {
+		shown = append(shown, fmt.Sprintf(verb, cfg), fmt.Sprintf(verb, &cfg), fmt.Sprintf(verb, []Config{cfg}), fmt.Sprintf(verb, struct{ C Config }{cfg}))
+	}
+	for _, text := range shown {
+		for _, form := range []string{secret, url.QueryEscape(secret), fmt.Sprintf("%x", secret), fmt.Sprint([]byte(secret)), "s3cret"} {
+			require.NotContains(t, strings.ToLower(text), strings.ToLower(form))
+		}
+	}
+	data, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"Connection":"sf","LoginURL":"https://acme.example/x","ClientID":"3MVG9fake","Username":"bot@acme.com","Attributes":["Region__c"]}`, string(data))
+	var again Config
+	require.NoError(t, json.Unmarshal(data, &again))
+	require.Equal(t, cfg.ClientID, again.ClientID, "what is stored is read back")
+	require.NotContains(t, cfg.LogValue().String(), "bot@acme.com")
+}
+
+// A server that repeats what it was sent, in the spelling of a form, puts no
+// secret into an error.
+func TestEchoedSecrets(t *testing.T) {
+	const secret = "p+ss w/rd&=é"
+	org := newFakeOrg(t)
+	org.fault = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = fmt.Fprintf(w, `{"error":"invalid_client","error_description":"of the form %s"}`, body)
+		return true
+	}
+	err := org.source(func(cfg *Config) { cfg.ClientSecret = secret }).Check(t.Context())
+	require.ErrorContains(t, err, "invalid_client")
+	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+		require.NotContains(t, err.Error(), form)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/usher-go/usher/sources"
 )
 
 // savedAnswer is an answer with n people.
@@ -17,45 +19,61 @@ func savedAnswer(n int) string {
 			b.WriteByte(',')
 		}
 		fmt.Fprintf(&b, `{"attributes":{"type":"User","url":"/services/data/v64.0/sobjects/User/005Qy%07d000IAA"},"Id":"005Qy%07d000IAA",`+
-			`"Username":"p%d@acme.com","Email":"p%d@acme.com","FirstName":"Given","LastName":"Family","IsActive":true,"Title":"Account Executive",`+
+			`"Username":"p%d@acme.com","Email":"p%d@acme.com","FirstName":"Given","LastName":"Family","IsActive":true,"Title":"Account Executive %d",`+
 			`"Phone":"+1 555 0100","MobilePhone":null,"Extension":null,"TimeZoneSidKey":"America/Los_Angeles","LocaleSidKey":"en_US",`+
 			`"CountryCode":"US","StateCode":"CA","ManagerId":"005Qy0000000000IAA","Manager":{"attributes":{"type":"User"},"Email":"p0@acme.com"},`+
-			`"UserType":"Standard","Department":"Sales","Profile":{"attributes":{"type":"Profile"},"Name":"Standard User"},"UserRole":null}`, i, i, i, i)
+			`"UserType":"Standard","Department":"Sales %d","Profile":{"attributes":{"type":"Profile"},"Name":"Standard User"},"UserRole":null}`, i, i, i, i, i%7, i%40)
 	}
 	b.WriteString("]}")
 	return b.String()
 }
 
-// The listing of a saved answer, and beside it the floor: the same text decoded
-// by encoding/json as a whole, into nothing but maps.
-func BenchmarkUsers(b *testing.B) {
+// savedQueries are n filters as assignments have them.
+func savedQueries(n int) []string {
+	var queries []string
+	for i := range n {
+		queries = append(queries, fmt.Sprintf("IsActive = true AND (Department = 'sales %d' OR Title LIKE '%%executive %d%%') AND Profile.Name != 'Chatter Free User'", i, i))
+	}
+	return queries
+}
+
+// flatRecord is a record of savedAnswer as a struct.
+type flatRecord struct {
+	Id, Username, Email, FirstName, LastName, Title, Phone, MobilePhone, Extension string
+	IsActive                                                                       bool
+	TimeZoneSidKey, LocaleSidKey, CountryCode, StateCode, ManagerId                string
+	UserType, Department                                                           string
+	Manager                                                                        struct{ Email string }
+	Profile, UserRole                                                              struct{ Name string }
+}
+
+// Reading a saved answer: its users alone, and with the answers to 20 queries.
+// The floor beside it decodes the same text once, as a whole, into structs.
+func BenchmarkCollect(b *testing.B) {
 	const people = 10_000
 	text := savedAnswer(people)
-	b.Run("file", func(b *testing.B) {
-		src := fromFile(b, FileConfig{Path: "x", FS: fstest.MapFS{"x": {Data: []byte(text)}}})
-		b.SetBytes(int64(len(text)))
-		b.ReportAllocs()
-		for b.Loop() {
-			n := 0
-			for _, err := range src.Users(b.Context()) {
-				if err != nil {
-					b.Fatal(err)
-				}
-				n++
-			}
-			if n != people {
-				b.Fatal(n)
-			}
-		}
-	})
 	b.Run("floor", func(b *testing.B) {
 		b.SetBytes(int64(len(text)))
 		b.ReportAllocs()
 		for b.Loop() {
-			var all struct{ Records []map[string]any }
+			var all struct{ Records []flatRecord }
 			if err := json.Unmarshal([]byte(text), &all); err != nil || len(all.Records) != people {
 				b.Fatal(err)
 			}
 		}
 	})
+	for _, n := range []int{0, 20} {
+		queries := savedQueries(n)
+		b.Run(fmt.Sprintf("queries=%d", n), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				src := fromFile(b, FileConfig{Path: "x", FS: fstest.MapFS{"x": {Data: []byte(text)}}})
+				s, err := sources.Collect(b.Context(), src, sources.CollectConfig{Queries: queries})
+				if err != nil || len(s.Users) != people || len(s.Matches) != n {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

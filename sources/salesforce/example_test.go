@@ -67,7 +67,7 @@ func salesforceWithTwoUsers(address string) http.Handler {
 			fmt.Fprint(w, `{"fields": [{"name": "Id"}, {"name": "Username"}, {"name": "Email"}, {"name": "FirstName"},
 				{"name": "LastName"}, {"name": "IsActive"}, {"name": "ManagerId", "relationshipName": "Manager"},
 				{"name": "TimeZoneSidKey"}, {"name": "Region__c"}]}`)
-		case strings.Contains(query, "(Region__c = 'West')"):
+		case strings.Contains(query, "WHERE Region__c = 'West'"):
 			fmt.Fprint(w, `{"totalSize": 1, "done": true, "records": [{"Id": "005000000000001AAA"}]}`)
 		default:
 			fmt.Fprint(w, `{"totalSize": 2, "done": true, "records": [

@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
+	"github.com/usher-go/usher/internal/soql"
 )
 
 // fakeOrg is a server that behaves like an org, as far as a Source speaks to
@@ -33,7 +33,7 @@ type fakeOrg struct {
 	page int // rows of a page
 	// lacks are fields of User that this org does not have.
 	lacks   map[string]bool
-	objects map[string][]record
+	objects map[string][]row
 	// fault sees each request before the org does, numbered from 0, and
 	// reports whether it answered it.
 	fault func(n int, w http.ResponseWriter, r *http.Request) bool
@@ -45,7 +45,7 @@ type fakeOrg struct {
 	queries  []string
 	token    string
 	usage    string
-	locators map[string][]record
+	locators map[string][]row
 	totals   map[string]int
 }
 
@@ -59,8 +59,8 @@ const (
 func newFakeOrg(t testing.TB) *fakeOrg {
 	o := &fakeOrg{
 		t: t, page: 2, usage: "api-usage=150/15000",
-		objects:  map[string][]record{"User": fakeUsers(), "Group": fakeGroups(), "GroupMember": fakeMembers(), "UserRole": fakeRoles()},
-		locators: map[string][]record{}, totals: map[string]int{},
+		objects:  map[string][]row{"User": fakeUsers(), "Group": fakeGroups(), "GroupMember": fakeMembers(), "UserRole": fakeRoles()},
+		locators: map[string][]row{}, totals: map[string]int{},
 	}
 	server := httptest.NewServer(o)
 	t.Cleanup(server.Close)
@@ -158,36 +158,113 @@ func (o *fakeOrg) query(w http.ResponseWriter, q string) {
 		return
 	}
 	fields, object, where, limited := strings.Split(m[1], ", "), m[2], m[3], m[4] != ""
-	rows := []record{}
-	for _, rec := range o.objects[object] {
-		if where != "" {
-			condition, err := soql.Parse(where)
-			require.NoError(o.t, err, "a condition that is sent")
-			if field := o.unknown(condition.Fields()); field != "" {
-				sayError(w, http.StatusBadRequest, "INVALID_FIELD", "No such column '"+field+"' on entity '"+object+"'")
-				return
-			}
-			in, err := condition.Match(func(field string) any {
-				value, _ := rec.lookupFold(field)
-				return value
-			})
-			require.NoError(o.t, err)
-			if !in {
-				continue
-			}
-		}
-		if field := o.unknown(fields); field != "" && object == "User" {
-			sayError(w, http.StatusBadRequest, "INVALID_FIELD", "No such column '"+field+"' on entity '"+object+"'")
-			return
-		}
-		rows = append(rows, project(rec, object, fields))
-		if limited {
-			break
-		}
+	if nestedJoin(where) {
+		sayError(w, http.StatusBadRequest, "MALFORMED_QUERY",
+			"Semi join sub-selects are only allowed at the top level WHERE clause expressions and not in nested WHERE expressions.")
+		return
+	}
+	selected, field := o.selectFrom(object, where)
+	if field == "" && object == "User" {
+		field = o.unknown(fields)
+	}
+	if field != "" {
+		sayError(w, http.StatusBadRequest, "INVALID_FIELD", "No such column '"+field+"' on entity '"+object+"'")
+		return
+	}
+	if limited {
+		selected = selected[:min(1, len(selected))]
+	}
+	rows := []row{}
+	for _, r := range selected {
+		rows = append(rows, project(r, object, fields))
 	}
 	locator := fmt.Sprintf("01g%012d", len(o.locators))
 	o.locators[locator], o.totals[locator] = rows, len(rows)
 	o.answer(w, locator, 0)
+}
+
+// selectFrom returns the rows that a condition selects, or the first field in it
+// that the org lacks.
+func (o *fakeOrg) selectFrom(object, where string) (rows []row, unknown string) {
+	if where == "" {
+		return o.objects[object], ""
+	}
+	where = joinForm.ReplaceAllStringFunc(where, func(join string) string {
+		m := joinForm.FindStringSubmatch(join)
+		ids := []string{"'nobody'"}
+		answers, _ := o.selectFrom(m[2], m[3])
+		for _, r := range answers {
+			ids = append(ids, fmt.Sprintf("'%v'", r[m[1]]))
+		}
+		return "IN (" + strings.Join(ids, ", ") + ")"
+	})
+	condition, err := soql.Parse(where)
+	require.NoError(o.t, err, "a condition that is sent")
+	if field := o.unknown(condition.Fields()); field != "" {
+		return nil, field
+	}
+	program, err := condition.Compile()
+	require.NoError(o.t, err)
+	for _, r := range o.objects[object] {
+		values := make([]*soql.Value, len(program.Fields()))
+		for i, field := range program.Fields() {
+			v := scalar(r.lookup(field))
+			values[i] = &v
+		}
+		in, err := program.Match(values)
+		require.NoError(o.t, err)
+		if in {
+			rows = append(rows, r)
+		}
+	}
+	return rows, ""
+}
+
+var (
+	joinForm  = regexp.MustCompile(`IN \(SELECT (\w+) FROM (\w+)(?: WHERE ([^()]+))?\)`)
+	textForm  = regexp.MustCompile(`'(?:[^'\\]|\\.)*'`)
+	innerForm = regexp.MustCompile(`\([^()]*\)`)
+)
+
+// nestedJoin reports whether a semi-join stands in parentheses other than its
+// own.
+func nestedJoin(where string) bool {
+	where = textForm.ReplaceAllString(where, "''")
+	where = joinForm.ReplaceAllString(where, "IN JOIN")
+	for {
+		inner := innerForm.FindString(where)
+		if inner == "" {
+			return false
+		}
+		if strings.Contains(inner, "JOIN") {
+			return true
+		}
+		where = strings.Replace(where, inner, "", 1)
+	}
+}
+
+// A row is a record of an org, as JSON gives it. Relationships are nested.
+type row map[string]any
+
+// lookup returns the value of a field such as "Profile.Name", and nothing where
+// there is none.
+func (r row) lookup(field string) any {
+	var value any = map[string]any(r)
+	for name := range strings.SplitSeq(field, ".") {
+		inner, _ := value.(map[string]any)
+		value = inner[name]
+	}
+	return value
+}
+
+func scalar(v any) soql.Value {
+	switch v := v.(type) {
+	case string:
+		return soql.Text(v)
+	case bool:
+		return soql.Bool(v)
+	}
+	return soql.Value{}
 }
 
 // unknown returns the first field that the org lacks.
@@ -202,11 +279,11 @@ func (o *fakeOrg) unknown(fields []string) string {
 
 // project makes the record of an answer: with the fields that were asked for,
 // null where the org has no value, and where the record lives.
-func project(rec record, object string, fields []string) record {
-	out := record{"attributes": map[string]any{"type": object, "url": fmt.Sprintf("%s/sobjects/%s/%v", fakeAPI, object, rec["Id"])}}
+func project(rec row, object string, fields []string) row {
+	out := row{"attributes": map[string]any{"type": object, "url": fmt.Sprintf("%s/sobjects/%s/%v", fakeAPI, object, rec["Id"])}}
 	for _, field := range fields {
 		relationship, name, nested := strings.Cut(field, ".")
-		value, _ := rec.lookup(field)
+		value := rec.lookup(field)
 		switch {
 		case !nested:
 			out[field] = value
@@ -253,10 +330,10 @@ func sayError(w http.ResponseWriter, status int, code, message string) {
 
 // fakeUsers are six people in scope, one of each kind that the decoder has to
 // tell apart, and a process that is nobody.
-func fakeUsers() []record {
+func fakeUsers() []row {
 	profile := map[string]any{"Name": "Standard User"}
 	ada := map[string]any{"Email": "ada@acme.com"}
-	return []record{
+	return []row{
 		{"Id": "005000000000001AAA", "Username": "ada@acme.com.prod", "Email": "ada@acme.com", "FirstName": "Ada", "LastName": "Byron",
 			"IsActive": true, "UserType": "Standard", "Title": "CEO", "Phone": "+1 555 0100", "MobilePhone": "+1 555 0101", "Extension": "12",
 			"TimeZoneSidKey": "America/Los_Angeles", "LocaleSidKey": "en_US", "Country": "United States", "CountryCode": "US",
@@ -278,8 +355,8 @@ func fakeUsers() []record {
 
 // fakeGroups follow a recorded listing of Group: public groups are Regular and
 // have a name, the groups of roles have none and say which role they are for.
-func fakeGroups() []record {
-	return []record{
+func fakeGroups() []row {
+	return []row{
 		{"Id": "00G000000000001EAA", "Name": "Sales team", "DeveloperName": "Sales_team", "Type": "Regular", "RelatedId": nil},
 		{"Id": "00G000000000002EAA", "Name": "Everybody in sales", "DeveloperName": "All_sales", "Type": "Regular", "RelatedId": nil},
 		{"Id": "00G000000000003EAA", "Name": nil, "DeveloperName": "Sales", "Type": "RoleAndSubordinates", "RelatedId": "00E000000000002EAA"},
@@ -288,8 +365,8 @@ func fakeGroups() []record {
 	}
 }
 
-func fakeMembers() []record {
-	return []record{
+func fakeMembers() []row {
+	return []row{
 		{"Id": "011000000000001AAA", "GroupId": "00G000000000001EAA", "UserOrGroupId": "005000000000001AAA"},
 		{"Id": "011000000000002AAA", "GroupId": "00G000000000001EAA", "UserOrGroupId": "005000000000003AAA"},
 		{"Id": "011000000000003AAA", "GroupId": "00G000000000002EAA", "UserOrGroupId": "00G000000000001EAA"},
@@ -298,8 +375,8 @@ func fakeMembers() []record {
 }
 
 // fakeRoles are the CEO, Sales below it and Field below that.
-func fakeRoles() []record {
-	return []record{
+func fakeRoles() []row {
+	return []row{
 		{"Id": "00E000000000001EAA", "ParentRoleId": nil},
 		{"Id": "00E000000000002EAA", "ParentRoleId": "00E000000000001EAA"},
 		{"Id": "00E000000000003EAA", "ParentRoleId": "00E000000000002EAA"},

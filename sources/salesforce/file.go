@@ -1,20 +1,20 @@
 package salesforce
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
 // FileConfig configures a File. Path is required.
@@ -42,18 +42,29 @@ const (
 	maxRecord      = 16 << 20 // bytes of one record of a file
 )
 
-// A File reads the users of an org from a saved answer to a query on User:
-// what `sf data query --json` prints, the answer of the REST API, or an array
-// of such answers, one for each page. It is safe for concurrent use, and reads
-// the file anew for every listing.
+// A File reads the users of an org from a saved answer to a query on User. It is
+// safe for concurrent use, and reads the file anew for every listing; Collect
+// reads it once for the users and all queries together. The forms it reads:
 //
-// The answer proves that the listing is complete, as it does live: a last page
-// with "done": false, or another number of records than "totalSize" says, ends
-// the listing with an error. A File cannot know what the query left out: save
-// an answer to a query without a WHERE and a LIMIT.
+//   - what `sf data query --json` prints, the answer of the REST API, or an array
+//     of such answers, one for each page. The answer proves that the listing is
+//     complete, as it does live: a last page with "done": false, or another
+//     number of records than "totalSize" says, ends the listing with an error.
+//   - records alone, of which nothing proves that they are all: what `sf data
+//     export bulk` and `--result-format csv` write, an array of records, one
+//     record a line, a single one. Such a file proves no users: whoever is not
+//     in it stays as he is.
 //
-// There are no groups in such an answer. Managers are proven if every record
-// carries ManagerId or Manager.
+// Relationships may be nested or flat ("Manager.Email" as a column), booleans
+// and numbers may be texts. The text is UTF-8, or UTF-16 as Windows PowerShell
+// writes it, with or without a byte order mark; colours of a terminal and the
+// wrappers of PowerShell's ConvertTo-Json are seen through. What cannot be read
+// is an error of the listing that says what to do.
+//
+// A File cannot know what the query left out: save an answer to a query without
+// a WHERE and a LIMIT. There are no groups in such an answer. Managers are proven
+// if the records carry ManagerId, or the Id, Email or Name of Manager; if the
+// first does and another does not, that is an error at the end of the listing.
 type File struct {
 	cfg      FileConfig
 	scope    soql.Condition
@@ -62,16 +73,18 @@ type File struct {
 	explicit bool // the scope is the caller's, so its fields must be there
 }
 
-var _ sources.Matcher = (*File)(nil)
+var _ sources.BatchMatcher = (*File)(nil)
 
-// FromFile returns a File. It reads the file once, to see which fields the
-// records carry. The error names the field of cfg that is wrong; an answer that
-// is incomplete or damaged is an error of the listing, as it is live.
+// FromFile returns a File. It reads the file up to its first record, to see what
+// a listing will prove. The error names the field of cfg that is wrong; an answer
+// that is incomplete or damaged is an error of the listing, as it is live.
 func FromFile(cfg FileConfig) (*File, error) {
 	explicit := cfg.Scope != ""
 	scope, err := parseScope(cfg.Scope)
-	if err == nil && scope.Joins() > 0 {
-		err = errors.New("field Scope: a file cannot answer a semi-join")
+	if err == nil {
+		if _, undecidable := scope.Compile(); undecidable != nil {
+			err = fmt.Errorf("field Scope: a file cannot answer it: %w", undecidable)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("salesforce: file: %w", err)
@@ -90,19 +103,15 @@ func FromFile(cfg FileConfig) (*File, error) {
 		return nil, fmt.Errorf("salesforce: file: Path: %w", err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	records, withManager := 0, 0
 	// What is wrong with the answer is reported by every listing of it.
-	_ = f.read(context.Background(), file, func(rec record) error {
-		records++
-		_, byID := rec["ManagerId"]
-		_, byRecord := rec["Manager"]
-		if byID || byRecord {
-			withManager++
+	form, _ := readSaved(file, cfg.MaxBytes, func(rec *record) error {
+		if rec.managerKnown() {
+			f.lists |= sources.FactManagers
 		}
-		return nil
+		return errStop
 	})
-	if records > 0 && withManager == records {
-		f.lists |= sources.FactManagers
+	if form == formRecords {
+		f.lists &^= sources.FactUsers
 	}
 	return f, nil
 }
@@ -121,18 +130,8 @@ func (f *File) Info() sources.Info {
 
 // Users implements sources.Source.
 func (f *File) Users(ctx context.Context) iter.Seq2[sources.User, error] {
-	return func(yield func(sources.User, error) bool) {
-		err := f.each(ctx, func(rec record) error {
-			u, err := f.decoder.user(rec)
-			if err == nil && !yield(u, nil) {
-				err = errStop
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, errStop) {
-			yield(sources.User{}, rest.Wrap(kind, "read users from file", err))
-		}
-	}
+	users, _ := f.UsersAndMatches(ctx, nil)
+	return users
 }
 
 // Groups implements sources.Source: there are none.
@@ -140,191 +139,211 @@ func (f *File) Groups(context.Context) iter.Seq2[sources.Group, error] {
 	return func(func(sources.Group, error) bool) {}
 }
 
+const opMatch = "match in file"
+
 // Match implements sources.Matcher. A file cannot run SOQL, so the filter is
-// evaluated here, over the fields that the records carry: comparisons, LIKE,
-// IN, INCLUDES and EXCLUDES, joined by AND, OR and NOT. Texts compare without
-// regard to case; their order is that of their characters, not of a locale. A
-// field that the records lack, a semi-join and a period such as LAST_N_DAYS
-// yield an error that matches ErrUnsupported and says which.
+// evaluated here, over the fields that the records carry. Texts compare without
+// regard to case, by Unicode's simple case folding; their order is that of their
+// characters, not of a locale; date functions are about UTC. A field that the
+// records lack, and what only the org can decide (a semi-join, a period such as
+// LAST_N_DAYS, a fiscal year, convertTimezone, toLabel, DISTANCE, an amount in a
+// currency), yield an error that matches ErrUnsupported and says which.
 func (f *File) Match(ctx context.Context, filter string) iter.Seq2[string, error] {
-	const op = "match in file"
 	return func(yield func(string, error) bool) {
-		condition, err := soql.Parse(filter)
-		if err != nil {
-			yield("", badFilter(op, err))
+		q := newQuery(filter)
+		err := q.err
+		if err == nil {
+			err = f.each(ctx, func(rec *record, id string) error {
+				selected, err := q.selects(rec)
+				if err == nil && selected && !yield(id, nil) {
+					err = errStop
+				}
+				return err
+			})
+		}
+		if err != nil && !errors.Is(err, errStop) {
+			yield("", rest.Wrap(kind, opMatch, err))
+		}
+	}
+}
+
+// UsersAndMatches implements sources.BatchMatcher.
+func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+	var (
+		mu      sync.Mutex
+		answers map[string]*query // of the last listing that was read to its end, or to its error
+	)
+	users := func(yield func(sources.User, error) bool) {
+		queries := make(map[string]*query, len(filters))
+		for _, filter := range filters {
+			queries[filter] = newQuery(filter)
+		}
+		err := f.each(ctx, func(rec *record, id string) error {
+			for _, q := range queries {
+				q.ask(rec, id)
+			}
+			if !yield(f.decoder.user(rec, id), nil) {
+				return errStop
+			}
+			return nil
+		})
+		if errors.Is(err, errStop) {
 			return
 		}
-		err = f.each(ctx, func(rec record) error {
-			ok, err := evaluate(condition, rec)
-			if err != nil || !ok {
-				return err
+		if err != nil {
+			for _, q := range queries {
+				q.err = cmp.Or(q.err, err)
 			}
-			id, err := rec.id()
-			if err == nil && !yield(id, nil) {
-				err = errStop
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, errStop) {
-			yield("", rest.Wrap(kind, op, err))
+		}
+		mu.Lock()
+		answers = queries
+		mu.Unlock()
+		if err != nil {
+			yield(sources.User{}, rest.Wrap(kind, "read users from file", err))
 		}
 	}
-}
-
-// evaluate reports whether a record fulfils a condition.
-func evaluate(condition soql.Condition, rec record) (bool, error) {
-	var missing []string
-	for _, field := range condition.Fields() {
-		if _, ok := rec.lookupFold(field); !ok {
-			missing = append(missing, field)
+	match := func(filter string) iter.Seq2[string, error] {
+		mu.Lock()
+		q := answers[filter]
+		mu.Unlock()
+		if q == nil {
+			return f.Match(ctx, filter)
+		}
+		return func(yield func(string, error) bool) {
+			if q.err != nil {
+				yield("", rest.Wrap(kind, opMatch, q.err))
+				return
+			}
+			for _, id := range q.ids {
+				if err := ctx.Err(); err != nil {
+					yield("", rest.Wrap(kind, opMatch, err))
+					return
+				}
+				if !yield(id, nil) {
+					return
+				}
+			}
 		}
 	}
-	if len(missing) > 0 {
-		return false, unsupported("the records do not carry " + strings.Join(missing, ", "))
-	}
-	ok, err := condition.Match(func(field string) any {
-		value, _ := rec.lookupFold(field)
-		return value
-	})
-	if err != nil {
-		return false, unsupported(err.Error())
-	}
-	return ok, nil
+	return users, match
 }
 
-func unsupported(why string) error {
-	return &rest.Error{Reason: sources.ErrUnsupported, Detail: "a file cannot answer this filter: " + why}
-}
-
-// each hands over the records in scope.
-func (f *File) each(ctx context.Context, do func(record) error) error {
+// each hands over the records in scope, with their IDs. It ends without an error only if the
+// file proves what Info says that a listing proves.
+func (f *File) each(ctx context.Context, do func(rec *record, id string) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	file, err := f.open()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	return f.read(ctx, file, func(rec record) error {
-		if _, ok := rec.lookup("UserType"); ok || f.explicit {
-			in, err := evaluate(f.scope, rec)
+	scope := newCompiled(f.scope)
+	without := 0
+	form, err := readSaved(file, f.cfg.MaxBytes, func(rec *record) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		id, err := rec.userID()
+		if err != nil {
+			return err
+		}
+		if f.lists.Has(sources.FactManagers) && !rec.managerKnown() {
+			without++
+		}
+		if f.explicit || rec.value("UserType") != nil {
+			in, err := scope.selects(rec)
 			if err != nil || !in {
 				return err
 			}
 		}
-		return do(rec)
+		return do(rec, id)
 	})
+	switch {
+	case err != nil:
+		return err
+	case form == formRecords && f.lists.Has(sources.FactUsers):
+		return rest.Malformed("the file was an answer when it was opened, and is none any more")
+	case without > 0:
+		return rest.Malformed("%d records carry no manager, not even null, as the first does: save the same fields of all", without)
+	}
+	return nil
 }
 
-// read reads a file to its end and hands over its records. It ends without an
-// error only if the pages prove that the listing is complete.
-func (f *File) read(ctx context.Context, file fs.File, do func(record) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	limited := &limitedReader{r: file, ofFile: f.cfg.MaxBytes + 1, ofRecord: maxRecord}
-	dec := json.NewDecoder(limited)
-	dec.UseNumber()
-	var listing tally
-	each := func(rec record) error {
-		limited.ofRecord = maxRecord
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return do(rec)
-	}
-	err := readPages(dec, &listing, each)
-	if err == nil {
-		if _, extra := dec.Token(); !errors.Is(extra, io.EOF) {
-			err = rest.Malformed("something follows the answer in the file")
-		}
-	}
+// A query is a filter that is asked about the records of one reading.
+type query struct {
+	program *soql.Program
+	err     error // why there is no answer
+	ids     []string
+
+	paths  []*fieldPath  // of the program's fields
+	values []*soql.Value // of the last record
+}
+
+func newQuery(filter string) *query {
+	condition, err := soql.Parse(filter)
 	if err != nil {
-		return readError(err)
+		return &query{err: badFilter(opMatch, err)}
 	}
-	return listing.end()
+	return newCompiled(condition)
 }
 
-// readPages reads a file of any of the three forms.
-func readPages(dec *json.Decoder, listing *tally, each func(record) error) error {
-	token, err := dec.Token()
+func newCompiled(condition soql.Condition) *query {
+	program, err := condition.Compile()
 	if err != nil {
-		return err
+		return &query{err: unsupported(err.Error())}
 	}
-	switch token {
-	case json.Delim('{'):
-		return readObject(dec, listing, each)
-	case json.Delim('['):
-		for dec.More() {
-			if err := expect(dec, '{'); err != nil {
-				return err
-			}
-			page, err := readAnswer(dec, each)
-			if err == nil {
-				err = listing.add(page)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		_, err := dec.Token() // the closing bracket
-		return err
+	q := &query{program: program, values: make([]*soql.Value, len(program.Fields()))}
+	for _, field := range program.Fields() {
+		q.paths = append(q.paths, newFieldPath(field))
 	}
-	return rest.Malformed("want an answer of Salesforce, an object or an array of objects")
+	return q
 }
 
-// readObject reads an answer that stands alone, as the REST API gives it or
-// inside of what the command line prints: {"status": 0, "result": {...}}, or
-// {"status": 1, "name": ..., "message": ...} for a query that failed. The
-// opening brace has been read.
-func readObject(dec *json.Decoder, listing *tally, each func(record) error) error {
-	var page answer
-	var failed struct {
-		status        json.Number
-		name, message string
+// ask notes the ID of a record that the query selects. After an error there is
+// no answer, whatever the other records say.
+func (q *query) ask(rec *record, id string) {
+	if q.err != nil {
+		return
 	}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		switch key {
-		case "status":
-			err = dec.Decode(&failed.status)
-		case "name":
-			err = dec.Decode(&failed.name)
-		case "message":
-			err = dec.Decode(&failed.message)
-		case "result":
-			if err = expect(dec, '{'); err == nil {
-				page, err = readAnswer(dec, each)
-			}
-		default:
-			err = page.read(dec, key, each)
-		}
-		if err != nil {
-			return err
-		}
+	selected, err := q.selects(rec)
+	if q.err = err; selected {
+		q.ids = append(q.ids, id)
 	}
-	if _, err := dec.Token(); err != nil { // the closing brace
-		return err
-	}
-	if failed.status != "" && failed.status != "0" {
-		return rest.Malformed("the file holds a failed query: status %.20s, %.80s: %.200s", failed.status, failed.name, failed.message)
-	}
-	return listing.add(page)
 }
 
-// limitedReader reads up to so many bytes of a file, and of each record.
-type limitedReader struct {
-	r                io.Reader
-	ofFile, ofRecord int64 // bytes that may still be read
+// selects reports whether the query selects a record.
+func (q *query) selects(rec *record) (bool, error) {
+	if q.err != nil {
+		return false, q.err
+	}
+	missing := false
+	for i, path := range q.paths {
+		q.values[i] = path.value(rec)
+		missing = missing || q.values[i] == nil
+	}
+	if missing {
+		return false, q.notCarried()
+	}
+	selected, err := q.program.Match(q.values)
+	if err != nil {
+		return false, unsupported(err.Error())
+	}
+	return selected, nil
 }
 
-func (l *limitedReader) Read(p []byte) (int, error) {
-	if l.ofFile <= 0 || l.ofRecord <= 0 {
-		return 0, &rest.Error{Reason: sources.ErrTooLarge, Detail: "the file, or one record of it"}
+// notCarried names the fields that the last record lacks.
+func (q *query) notCarried() error {
+	var names []string
+	for i, v := range q.values {
+		if v == nil {
+			names = append(names, q.program.Fields()[i])
+		}
 	}
-	n, err := l.r.Read(p[:min(int64(len(p)), l.ofFile, l.ofRecord)])
-	l.ofFile -= int64(n)
-	l.ofRecord -= int64(n)
-	return n, err
+	return unsupported("the records do not carry " + strings.Join(names, ", "))
+}
+
+func unsupported(why string) error {
+	return &rest.Error{Reason: sources.ErrUnsupported, Detail: "a file cannot answer this filter: " + why}
 }

@@ -28,7 +28,7 @@ func savedUsers() []sources.User {
 			GivenName: "Nora", FamilyName: "Quist", Title: "Chief Revenue Officer", Phone: "+46 8 555 010 00", PhoneExtension: "100",
 			TimeZone: "Europe/Stockholm", Locale: "sv_SE", Country: "Sweden",
 			Attributes: map[string]sources.Values{
-				"UserType": values("Standard"), "Department": values("Management"), "Profile.Name": values("System Administrator"),
+				"UserType": values("Standard"), "Department": values("Management"), "department": values("Management"), "Country": values("Sweden"), "Profile.Name": values("System Administrator"),
 				"LastLoginDate": values("2026-04-28T13:10:51.000+0000"), "Seniority__c": values("12"), "Remote__c": values("true"), "Skills__c": values("Go;SQL"),
 			},
 		},
@@ -38,7 +38,7 @@ func savedUsers() []sources.User {
 			TimeZone: "America/Chicago", Locale: "en_US", Country: "United States", State: "Illinois",
 			Manager: sources.Manager{ID: "005Qy0000000001IAA", Email: "nora@acme.com"},
 			Attributes: map[string]sources.Values{
-				"UserType": values("Standard"), "Department": values("Sales"), "Profile.Name": values("Standard User"), "UserRole.Name": values("Sales Rep"),
+				"UserType": values("Standard"), "Department": values("Sales"), "department": values("Sales"), "Country": values("United States"), "State": values("Illinois"), "Profile.Name": values("Standard User"), "UserRole.Name": values("Sales Rep"),
 				"LastLoginDate": values("2026-04-02T08:00:00.000+0000"), "Seniority__c": values("3.5"), "Remote__c": values("false"),
 			},
 		},
@@ -47,7 +47,7 @@ func savedUsers() []sources.User {
 			FamilyName: "Dobbs", TimeZone: "GMT", Locale: "de",
 			Manager: sources.Manager{ID: "005Qy0000000002IAA", Email: "tom@acme.com"},
 			Attributes: map[string]sources.Values{
-				"UserType": values("Standard"), "Department": values("Sales"), "Profile.Name": values("Standard User"),
+				"UserType": values("Standard"), "Department": values("Sales"), "department": values("Sales"), "Profile.Name": values("Standard User"),
 				"Remote__c": values("false"), "Skills__c": values("SQL"),
 			},
 		},
@@ -102,11 +102,16 @@ func TestFileInfo(t *testing.T) {
 		fromFile(t, FileConfig{Path: "testdata/sf.json", Connection: "sf-prod"}).Info())
 
 	for text, want := range map[string]sources.Facts{
-		`{"totalSize":1,"done":true,"records":[{"Id":"1","ManagerId":null}]}`:           managers,
-		`{"totalSize":1,"done":true,"records":[{"Id":"1","Manager":null}]}`:             managers,
-		`{"totalSize":1,"done":true,"records":[{"Id":"1"}]}`:                            sources.FactUsers,
-		`{"totalSize":2,"done":true,"records":[{"Id":"1","ManagerId":"2"},{"Id":"2"}]}`: sources.FactUsers,
-		`{"totalSize":0,"done":true,"records":[]}`:                                      sources.FactUsers,
+		`{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA","ManagerId":null}]}`:                            managers,
+		`{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA","Manager":null}]}`:                              managers,
+		`{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA"}]}`:                                             sources.FactUsers,
+		`{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA","Manager":{"Name":"Bo Ek"}}]}`:                  managers,
+		`{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA","Manager":{"Title":"CEO"}}]}`:                   sources.FactUsers,
+		`{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA","Manager.Email":""}]}`:                          managers,
+		`{"totalSize":2,"done":true,"records":[{"Id":"005Qy0000000001IAA","ManagerId":"2"},{"Id":"005Qy0000000002IAA"}]}`: managers,
+		`[{"Id":"005Qy0000000001IAA","ManagerId":null}]`:                                                                  sources.FactManagers,
+		"Id,Email\n005Qy0000000001IAA,a@acme.com\n":                                                                       0,
+		`{"totalSize":0,"done":true,"records":[]}`:                                                                        sources.FactUsers,
 	} {
 		assert.Equal(t, want, fromText(t, text).Info().Lists, text)
 	}
@@ -114,7 +119,7 @@ func TestFileInfo(t *testing.T) {
 
 // S12: a file proves what an answer proves.
 func TestIncompleteFiles(t *testing.T) {
-	one := `"records":[{"Id":"1"}]`
+	one := `"records":[{"Id":"005Qy0000000001IAA"}]`
 	for text, want := range map[string]string{
 		`{"totalSize":1,"done":false,` + one + `}`:                       "done: false",
 		`{"totalSize":2,"done":true,` + one + `}`:                        "1 records of 2",
@@ -122,17 +127,17 @@ func TestIncompleteFiles(t *testing.T) {
 		`{"done":true,` + one + `}`:                                      "without totalSize and done",
 		`{"status":0,"result":{"totalSize":1,"done":false,` + one + `}}`: "done: false",
 		`{"status":1,"name":"INVALID_FIELD","message":"No such column"}`: "status 1, INVALID_FIELD: No such column",
-		`{"status":0}`:                               "without totalSize and done",
-		`{"status":0,"result":[]}`:                   "want { in the answer",
+		`{"status":0}`:                               "want an answer of Salesforce (totalSize, done, records) or a record",
+		`{"status":0,"result":[]}`:                   "neither an answer nor a record",
 		`[{"totalSize":2,"done":false,` + one + `}]`: "done: false",
 		`[{"totalSize":2,"done":true,` + one + `},{"totalSize":2,"done":true,` + one + `}]`:  "a page after the last one",
 		`[{"totalSize":2,"done":false,` + one + `},{"totalSize":3,"done":true,` + one + `}]`: "changed from 2 to 3",
-		`[]`:     "done: false",
-		`[7]`:    "want { in the answer",
+		`[]`:     "neither an answer nor a record",
+		`[7]`:    "want an answer of Salesforce, an object or an array of objects, not 7",
 		``:       "ends in the middle",
-		`"text"`: "want an answer of Salesforce",
-		`<html>`: "invalid character",
-		`{"totalSize":1,"done":true,"records":[{"Id":"1"`:                                    "ends in the middle",
+		`"text"`: "neither JSON nor CSV with a column Id",
+		`<html>`: "neither JSON nor CSV with a column Id",
+		`{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA"`:                   "ends in the middle",
 		`{"totalSize":1,"done":true,` + one:                                                  "ends in the middle",
 		`{"totalSize":1,"done":true,` + one + `}{}`:                                          "something follows",
 		`{"totalSize":1,"done":true,"records":[{"Email":"x@acme.com"}]}`:                     "a record without Id",
@@ -163,7 +168,7 @@ func TestFileScope(t *testing.T) {
 	}
 	everybody := fromFile(t, FileConfig{Path: "testdata/answer.json", Scope: "Id != null"})
 	assert.Len(t, ids(everybody), 4)
-	assert.Equal(t, []string{"1"}, ids(fromText(t, `{"totalSize":1,"done":true,"records":[{"Id":"1"}]}`)), "no UserType, no doubt")
+	assert.Equal(t, []string{"005Qy0000000001IAA"}, ids(fromText(t, `{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA"}]}`)), "no UserType, no doubt")
 
 	absent := fromFile(t, FileConfig{Path: "testdata/answer.json", Scope: "Region__c = 'West'"})
 	_, err := read(absent.Users(t.Context()))
@@ -223,7 +228,7 @@ func TestFileTooLarge(t *testing.T) {
 	_, err := read(fromFile(t, FileConfig{Path: "x", FS: &endless{}}).Users(t.Context()))
 	require.ErrorIs(t, err, sources.ErrTooLarge, "one record")
 
-	text := `{"totalSize":1,"done":true,"records":[{"Id":"1"}]}`
+	text := `{"totalSize":1,"done":true,"records":[{"Id":"005Qy0000000001IAA"}]}`
 	saved := fstest.MapFS{"x": {Data: []byte(text)}}
 	_, err = read(fromFile(t, FileConfig{Path: "x", FS: saved, MaxBytes: int64(len(text))}).Users(t.Context()))
 	require.NoError(t, err)

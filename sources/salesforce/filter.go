@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
 // defaultScope leaves out the records that are no people of the company.
@@ -23,12 +23,15 @@ func (e *FilterError) Error() string { return fmt.Sprintf("position %d: %s", e.P
 
 // ValidateFilter reports whether a text can be the filter of an assignment: a
 // SOQL condition on User, as it stands after WHERE, of at most 10,000 bytes.
-// Comparisons (=, !=, <>, <, <=, >, >=, LIKE, IN, NOT IN, INCLUDES, EXCLUDES)
-// are joined by AND, OR, NOT and parentheses; IN may ask for the users of
-// PermissionSetAssignment, PermissionSetLicenseAssign, GroupMember,
-// UserTerritory2Association, UserLogin and UserPackageLicense, twice at most.
-// The error is a *FilterError. Whether the org knows the fields is found out by
-// asking it.
+// Comparisons (=, !=, <>, <, <=, >, >=, LIKE, IN, NOT IN, INCLUDES, EXCLUDES) of
+// fields, of relationships up to five deep, of date functions, toLabel and
+// DISTANCE are joined by AND, OR, NOT and parentheses. IN and NOT IN may ask
+// another object, twice at most and only among the AND terms of the whole, as in
+// Id IN (SELECT AssigneeId FROM PermissionSetAssignment WHERE PermissionSet.Name
+// = 'Gong'). The error is a *FilterError.
+//
+// Whether the org knows the fields and objects, and lets the integration user
+// see them, is found out by asking it.
 //
 // Use it where an admin types the filter, and when a configuration is read.
 func ValidateFilter(filter string) error {

@@ -7,9 +7,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
 // Groups implements sources.Source: it yields the org's public groups (those of
@@ -69,7 +69,7 @@ type groupTree struct {
 // them.
 func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 	tree := &groupTree{byID: map[string]*group{}, inRole: map[string][]string{}, children: map[string][]string{}}
-	err := s.each(ctx, "SELECT Id, Name, DeveloperName, Type, RelatedId FROM Group", func(rec record) error {
+	err := s.each(ctx, "SELECT Id, Name, DeveloperName, Type, RelatedId FROM Group", func(rec *record) error {
 		id, err := rec.id()
 		if err != nil {
 			return err
@@ -88,7 +88,7 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 	if err := s.org.polite(); err != nil {
 		return nil, err
 	}
-	err = s.each(ctx, "SELECT Id, GroupId, UserOrGroupId FROM GroupMember", func(rec record) error {
+	err = s.each(ctx, "SELECT Id, GroupId, UserOrGroupId FROM GroupMember", func(rec *record) error {
 		in, member := soql.LongID(rec.text("GroupId")), soql.LongID(rec.text("UserOrGroupId"))
 		if in == "" || member == "" {
 			return rest.Malformed("a GroupMember without GroupId and UserOrGroupId")
@@ -110,7 +110,7 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 }
 
 func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
-	err := s.each(ctx, "SELECT Id, ParentRoleId FROM UserRole", func(rec record) error {
+	err := s.each(ctx, "SELECT Id, ParentRoleId FROM UserRole", func(rec *record) error {
 		id, err := rec.id()
 		if parent := soql.LongID(rec.text("ParentRoleId")); parent != "" {
 			tree.children[parent] = append(tree.children[parent], id)
@@ -123,7 +123,7 @@ func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 	if err != nil {
 		return err
 	}
-	return s.each(ctx, "SELECT Id, UserRoleId, UserType FROM User WHERE ("+s.scope.String()+")", func(rec record) error {
+	return s.each(ctx, "SELECT Id, UserRoleId, UserType FROM User WHERE "+s.scope.String(), func(rec *record) error {
 		id, err := rec.id()
 		if role := soql.LongID(rec.text("UserRoleId")); role != "" {
 			tree.inRole[role] = append(tree.inRole[role], id)
@@ -136,7 +136,7 @@ func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 }
 
 // each runs a query to its end.
-func (s *Source) each(ctx context.Context, query string, do func(record) error) error {
+func (s *Source) each(ctx context.Context, query string, do func(*record) error) error {
 	for rec, err := range s.org.query(ctx, query) {
 		if err == nil {
 			err = do(rec)

@@ -9,8 +9,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-func member(group, of string) record {
-	return record{"Id": "011" + group[3:15] + of[12:15], "GroupId": group, "UserOrGroupId": of}
+func member(group, of string) row {
+	return row{"Id": "011" + group[3:15] + of[12:15], "GroupId": group, "UserOrGroupId": of}
 }
 
 const (
@@ -34,7 +34,7 @@ func groupOf(t *testing.T, org *fakeOrg, id string) ([]string, error) {
 
 func TestCirclesOfGroups(t *testing.T) {
 	org := newFakeOrg(t)
-	org.objects["GroupMember"] = []record{
+	org.objects["GroupMember"] = []row{
 		member(publicA, publicB), member(publicB, publicA), member(publicB, publicB), member(publicB, "005000000000001AAA"),
 	}
 	for _, id := range []string{publicA, publicB} {
@@ -47,7 +47,7 @@ func TestCirclesOfGroups(t *testing.T) {
 
 func TestCirclesOfRoles(t *testing.T) {
 	org := newFakeOrg(t)
-	org.objects["UserRole"] = append(org.objects["UserRole"], record{"Id": "00E000000000002EAA", "ParentRoleId": "00E000000000003EAA"})
+	org.objects["UserRole"] = append(org.objects["UserRole"], row{"Id": "00E000000000002EAA", "ParentRoleId": "00E000000000003EAA"})
 	members, err := groupOf(t, org, publicB)
 	require.NoError(t, err)
 	assert.Len(t, members, 4)
@@ -61,14 +61,14 @@ func TestRoleGroups(t *testing.T) {
 	} {
 		org := newFakeOrg(t)
 		org.objects["Group"][2]["Type"] = kind
-		org.objects["GroupMember"] = []record{member(publicA, roleOnly)}
+		org.objects["GroupMember"] = []row{member(publicA, roleOnly)}
 		members, err := groupOf(t, org, publicA)
 		require.NoError(t, err)
 		assert.Equal(t, want, members, kind)
 	}
 
 	org := newFakeOrg(t)
-	org.objects["GroupMember"] = []record{member(publicA, everyone)}
+	org.objects["GroupMember"] = []row{member(publicA, everyone)}
 	members, err := groupOf(t, org, publicA)
 	require.NoError(t, err)
 	assert.Len(t, members, 5, "everybody in scope")
@@ -101,7 +101,7 @@ func TestUnknownMemberships(t *testing.T) {
 
 func TestShortIDsOfMembers(t *testing.T) {
 	org := newFakeOrg(t)
-	org.objects["GroupMember"] = []record{{"Id": "011000000000001", "GroupId": publicA[:15], "UserOrGroupId": "005000000000001"}}
+	org.objects["GroupMember"] = []row{{"Id": "011000000000001", "GroupId": publicA[:15], "UserOrGroupId": "005000000000001"}}
 	members, err := groupOf(t, org, publicA)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"005000000000001AAA"}, members)

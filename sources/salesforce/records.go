@@ -1,215 +1,224 @@
 package salesforce
 
 import (
-	"encoding/json"
-	"fmt"
 	"log/slog"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
-// A record is one row of a query's answer, as JSON gives it with numbers kept
-// as their text: nil, string, bool, json.Number, map[string]any, []any.
-// Relationships are nested ("Manager": {"Email": ...}) and null where there is
-// nobody on the other side.
-type record map[string]any
+// A place is where the value of a field goes in a user.
+type place uint8
 
-var idForm = regexp.MustCompile(`^[A-Za-z0-9]{18}$`)
+const (
+	placeAttribute place = iota // under its own name
+	placeAbout                  // what Salesforce says about the record: nowhere
+	placeType
+	placeID
+	placeUserName
+	placeActive
+	placeEmail
+	placeGivenName
+	placeFamilyName
+	placeTitle
+	placePhone
+	placeMobilePhone
+	placeExtension
+	placeZone
+	placeLocale
+	placeCountry
+	placeCountryCode
+	placeState
+	placeStateCode
+	placeManagerID
+	placeManagerEmail
+	placeManagerName
+	places // how many there are
+)
 
-// id returns the record's ID in its long form, so that IDs compare.
-func (r record) id() (string, error) {
-	id := r.text("Id")
-	if id == "" {
-		return "", rest.Malformed("a record without Id")
+// fieldPlaces are the fields that have a place of their own, by path in lower
+// case (rules R56, R73).
+var fieldPlaces = map[string]place{
+	"attributes": placeAbout, "attributes.type": placeType, "attributes.url": placeAbout,
+	"id": placeID, "username": placeUserName, "isactive": placeActive, "email": placeEmail,
+	"firstname": placeGivenName, "lastname": placeFamilyName, "title": placeTitle,
+	"phone": placePhone, "mobilephone": placeMobilePhone, "extension": placeExtension,
+	"timezonesidkey": placeZone, "localesidkey": placeLocale,
+	"country": placeCountry, "countrycode": placeCountryCode, "state": placeState, "statecode": placeStateCode,
+	"managerid": placeManagerID, "manager.id": placeManagerID, "manager.email": placeManagerEmail, "manager.name": placeManagerName,
+}
+
+// fieldNames are the fields that are read by default as Salesforce spells them,
+// by path in lower case: a file may have DEPARTMENT as the name of a column.
+var fieldNames = func() map[string]string {
+	names := map[string]string{}
+	for _, name := range slices.Concat(requiredFields, optionalFields) {
+		names[strings.ToLower(name)] = name
 	}
-	return soql.LongID(id), nil
-}
+	return names
+}()
 
-// lookup returns the value of a field such as "Profile.Name" and whether the
-// record holds it. A field of a relationship that is null is null.
-func (r record) lookup(field string) (value any, ok bool) {
-	return r.find(field, func(fields map[string]any, name string) (any, bool) {
-		value, ok := fields[name]
-		return value, ok
-	})
-}
-
-// lookupFold is lookup for a field that an admin typed: names compare without
-// regard to case, as in SOQL.
-func (r record) lookupFold(field string) (value any, ok bool) {
-	return r.find(field, func(fields map[string]any, name string) (any, bool) {
-		if value, ok := fields[name]; ok {
-			return value, true
-		}
-		for _, key := range slices.Sorted(maps.Keys(fields)) {
-			if strings.EqualFold(key, name) {
-				return fields[key], true
-			}
-		}
-		return nil, false
-	})
-}
-
-func (r record) find(field string, get func(map[string]any, string) (any, bool)) (value any, ok bool) {
-	value = map[string]any(r)
-	for name := range strings.SplitSeq(field, ".") {
-		if value == nil {
-			return nil, true
-		}
-		fields, isRecord := value.(map[string]any)
-		if !isRecord {
-			return nil, false
-		}
-		if value, ok = get(fields, name); !ok {
-			return nil, false
-		}
+// placeOf returns the place of a field by its path in lower case. What is inside
+// of a field that has a place, where it should have a value, goes nowhere.
+func placeOf(lower string) place {
+	if p, ok := fieldPlaces[lower]; ok {
+		return p
 	}
-	return value, true
+	first, _, _ := strings.Cut(lower, ".")
+	if _, ok := fieldPlaces[first]; ok {
+		return placeAbout
+	}
+	return placeAttribute
 }
 
-// text returns the text of a field that has a text, and nothing for any other.
-func (r record) text(field string) string {
-	text, _ := r[field].(string)
-	return text
+// commonNames are the fields whose values are given under the names that all
+// sources share, beside their own (rule S35). Salesforce has no cost center; the
+// custom fields are called so in most orgs that have one.
+var commonNames = map[string]string{
+	"department": sources.AttributeDepartment, "division": sources.AttributeDivision,
+	"employeenumber": sources.AttributeEmployeeNumber, "companyname": sources.AttributeOrganization,
+	"cost_center__c": sources.AttributeCostCenter, "costcenter__c": sources.AttributeCostCenter,
+}
+
+// alsoAttributes are the places whose values are attributes as well: a user has
+// one value for country and code, and one for state and code.
+var alsoAttributes = [places]bool{
+	placeAttribute: true, placeManagerName: true,
+	placeCountry: true, placeCountryCode: true, placeState: true, placeStateCode: true,
 }
 
 // decoder makes users of records. It is the only place that knows how, for the
 // live listing and the saved answer alike.
 type decoder struct{ log *slog.Logger }
 
-// user decodes one record. What is not given as it should be (an object where a
-// text belongs, "yes" where a boolean does) is left out and named in the log
-// with the user's ID; the rest of the record counts. An empty field is never an
-// order to clear a value (rule S11) and an unknown status decides nothing, so
-// that a broken field surfaces in a plan as a missing one: a person who lacks a
-// required value is skipped or kept as is, with that reason.
-func (d decoder) user(rec record) (sources.User, error) {
-	if err := rec.wantType("User"); err != nil {
-		return sources.User{}, err
-	}
-	id, err := rec.id()
-	if err != nil {
-		return sources.User{}, err
-	}
-	var broken []string
-	text := func(field string) string {
-		value, ok := rec.lookup(field)
-		if !ok || value == nil {
-			return ""
-		}
-		switch value := value.(type) {
-		case string:
-			return value
-		case json.Number:
-			return value.String()
-		}
-		broken = append(broken, field)
-		return ""
-	}
-	first := func(fields ...string) string {
-		for _, field := range fields {
-			if value := text(field); value != "" {
-				return value
+// user decodes the record of the user with the given ID. What is not given as it
+// should be (an object where a text belongs, "yes" where a boolean does) is left
+// out and named in the log with the user's ID; the rest of the record counts. An
+// empty field is never an order to clear a value (rule S11) and an unknown status
+// decides nothing, so that a broken field surfaces in a plan as a missing one: a
+// person who lacks a required value is skipped or kept as is, with that reason.
+func (d decoder) user(rec *record, id string) sources.User {
+	var (
+		text   [places]string
+		active sources.Status
+		broken []string
+	)
+	for _, c := range rec.given {
+		v := rec.values[c.at]
+		switch c.place {
+		case placeAttribute, placeAbout:
+			continue
+		case placeActive:
+			if isActive, ok := v.Bool(); ok {
+				active = sources.StatusInactive
+				if isActive {
+					active = sources.StatusActive
+				}
+				continue
+			}
+		default:
+			if value, ok := v.Text(); ok {
+				if text[c.place] == "" { // ManagerId and Manager.Id are one
+					text[c.place] = value
+				}
+				continue
 			}
 		}
-		return ""
+		if !v.IsNull() {
+			broken = append(broken, c.path)
+		}
 	}
 	u := sources.User{
 		ID:             id,
-		UserName:       text("Username"),
-		Email:          text("Email"), // also a sandbox's "x=acme.com@example.com.invalid"
-		GivenName:      text("FirstName"),
-		FamilyName:     text("LastName"),
-		Title:          text("Title"),
-		Phone:          text("Phone"),
-		MobilePhone:    text("MobilePhone"),
-		PhoneExtension: text("Extension"),
-		TimeZone:       unlabel(text("TimeZoneSidKey"), zoneKey),
-		Locale:         unlabel(text("LocaleSidKey"), localeKey),
-		Country:        first("CountryCode", "Country"),
-		State:          first("StateCode", "State"),
-		Manager:        sources.Manager{ID: soql.LongID(text("ManagerId")), Email: text("Manager.Email")},
+		UserName:       text[placeUserName],
+		Status:         active,
+		Email:          text[placeEmail], // also a sandbox's "x=acme.com@example.com.invalid" (S8)
+		GivenName:      text[placeGivenName],
+		FamilyName:     text[placeFamilyName],
+		Title:          text[placeTitle],
+		Phone:          text[placePhone],
+		MobilePhone:    text[placeMobilePhone],
+		PhoneExtension: text[placeExtension],
+		TimeZone:       unlabel(text[placeZone], zoneKey),
+		Locale:         unlabel(text[placeLocale], localeKey),
+		Country:        country(text[placeCountryCode], text[placeCountry]),
+		State:          state(text[placeStateCode], text[placeState]),
+		Manager:        sources.Manager{ID: soql.LongID(text[placeManagerID]), Email: text[placeManagerEmail]},
+		Attributes:     attributesOf(rec),
 	}
-	switch active := rec["IsActive"].(type) {
-	case bool:
-		u.Status = sources.StatusInactive
-		if active {
-			u.Status = sources.StatusActive
-		}
-	case nil:
-	default:
-		broken = append(broken, "IsActive")
+	if u.Manager == (sources.Manager{}) {
+		u.Manager.Name = text[placeManagerName]
 	}
-	u.Attributes = rec.attributes()
 	if len(broken) > 0 {
 		d.log.Warn("fields of a user could not be read", "id", u.ID, "fields", broken)
 	}
-	return u, nil
+	return u
 }
 
-// wantType refuses a record that says it is of another object than the one that
-// was asked for: the answer to another query.
-func (r record) wantType(object string) error {
-	about, _ := r["attributes"].(map[string]any)
-	if name, ok := about["type"].(string); ok && name != object {
-		return rest.Malformed("a record of %.40q, want %s", name, object)
-	}
-	return nil
-}
-
-// notAttributes are the fields that have a place of their own in a user.
-var notAttributes = map[string]bool{
-	"Id": true, "Username": true, "Email": true, "FirstName": true, "LastName": true, "Title": true,
-	"Phone": true, "MobilePhone": true, "Extension": true, "IsActive": true,
-	"TimeZoneSidKey": true, "LocaleSidKey": true,
-	"Country": true, "CountryCode": true, "State": true, "StateCode": true,
-	"ManagerId": true, "Manager.Email": true,
-}
-
-// attributes returns the other fields of a record under their own names, those
-// of relationships with a dot ("Profile.Name"). Each is one text: numbers and
-// booleans as in JSON, the choices of a multi-select picklist as "A;B". Empty
-// ones are left out.
-func (r record) attributes() map[string]sources.Values {
-	var attributes map[string]sources.Values
-	var collect func(prefix string, fields map[string]any, depth int)
-	collect = func(prefix string, fields map[string]any, depth int) {
-		for key, value := range fields {
-			name := prefix + key
-			if key == "attributes" || notAttributes[name] {
-				continue
-			}
-			var text string
-			switch value := value.(type) {
-			case string:
-				text = value
-			case json.Number:
-				text = value.String()
-			case bool:
-				text = fmt.Sprint(value)
-			case map[string]any:
-				if depth > 0 {
-					collect(name+".", value, depth-1)
-				}
-			}
-			if text == "" {
-				continue
-			}
-			if attributes == nil {
-				attributes = map[string]sources.Values{}
-			}
-			attributes[name] = sources.Values{text}
+// attributesOf returns the fields of a record under their own names, those of
+// relationships with a dot ("Profile.Name"), and some under the names of package
+// sources as well. Each is one text: numbers and booleans as in JSON, the
+// choices of a multi-select picklist as "A;B". Empty ones are left out.
+func attributesOf(rec *record) map[string]sources.Values {
+	n := 0
+	for _, c := range rec.given {
+		if !alsoAttributes[c.place] || rec.values[c.at].String() == "" {
+			continue
+		}
+		if n++; c.common != "" {
+			n++
 		}
 	}
-	const maxRelationships = 5 // SOQL's own bound
-	collect("", r, maxRelationships)
+	if n == 0 {
+		return nil
+	}
+	attributes := make(map[string]sources.Values, n)
+	texts := make([]string, 0, n) // the values of all of them
+	add := func(name, text string) {
+		at := len(texts)
+		texts = append(texts, text)
+		attributes[name] = texts[at : at+1 : at+1]
+	}
+	for _, c := range rec.given {
+		text := rec.values[c.at].String()
+		if !alsoAttributes[c.place] || text == "" {
+			continue
+		}
+		add(c.path, text)
+		if c.common != "" {
+			add(c.common, text)
+		}
+	}
 	return attributes
+}
+
+// userID returns the ID of a record of User. An answer to another query is told
+// by the type that its records name, or by the IDs, which begin with the key of
+// their object.
+func (r *record) userID() (string, error) {
+	if of := r.text("attributes.type"); of != "" && of != "User" {
+		return "", rest.Malformed("a record of %.40q, want User", of)
+	}
+	id, err := r.id()
+	if err == nil && !isUser(id) {
+		err = rest.Malformed("a record with the Id %s, which is no user's", id)
+	}
+	return id, err
+}
+
+// managerKnown reports whether the record says who the manager is, or that there
+// is none.
+func (r *record) managerKnown() bool {
+	for _, path := range [...]string{"ManagerId", "Manager.Id", "Manager.Email", "Manager.Name"} {
+		if r.value(path) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 var (

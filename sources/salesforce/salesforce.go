@@ -10,16 +10,23 @@
 //
 // Id, Username, IsActive (the status), FirstName, LastName, Email, Title,
 // Phone, MobilePhone, Extension, TimeZoneSidKey, LocaleSidKey (rules R56, R73),
-// Country and State (their codes where the org has them), ManagerId and
-// Manager.Email, and as attributes UserType, Department, Division, CompanyName,
-// EmployeeNumber, Profile.Name, UserRole.Name, UserRole.DeveloperName and those
-// of [Config.Attributes]. Fields that the org lacks are not asked for.
+// Country and State, ManagerId and Manager.Email, and as attributes UserType,
+// Department, Division, CompanyName, EmployeeNumber, Cost_Center__c or
+// CostCenter__c, Profile.Name, UserRole.Name, UserRole.DeveloperName and those of
+// [Config.Attributes]. Fields that the org lacks are not asked for. Department,
+// division, company, employee number and cost center are also given under the
+// names that all sources share (sources.AttributeDepartment and so on, rule S35).
+//
+// User.Country is the code if it is one of ISO 3166-1, else the name; User.State
+// is the name if there is one, since an org's codes of states are its own.
+// Country, CountryCode, State and StateCode are attributes, too.
 //
 // # What the integration user needs
 //
 // A connected app with the scope "api", and a user with read access to User,
-// Group, GroupMember and UserRole. That user is also the last line of defence
-// behind assignment filters: it should see nothing else. Where the org keeps
+// Group, GroupMember, UserRole and the objects that assignment filters ask, such
+// as PermissionSetAssignment. That user is also the last line of defence behind
+// assignment filters: it should see nothing else. Where the org keeps
 // users private from one another, it needs the permission View All Users:
 // Salesforce lists only the visible ones, as a complete answer, and whoever is
 // hidden would be taken to be gone.
@@ -32,21 +39,24 @@ package salesforce
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
-	"github.com/usher-go/usher/sources/salesforce/internal/soql"
 )
 
-const kind = "salesforce"
+const kind = sources.KindSalesforce
 
 // Config configures a Source. ClientID and the fields of one way to log in are
 // required; everything else has a default.
@@ -110,12 +120,44 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// String names the connection and nothing else: a config that is printed or
-// logged shows no secret.
+// String names the connection and nothing else.
 func (c Config) String() string { return "salesforce " + c.Connection }
 
-// GoString is String.
-func (c Config) GoString() string { return c.String() }
+// Format implements fmt.Formatter: whatever the verb, a config is printed as its
+// String, so that it shows no secret.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// LogValue implements slog.LogValuer: what tells one connection from another.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("connection", c.Connection), slog.String("login_url", bare(c.LoginURL)),
+		slog.String("api_version", c.APIVersion))
+}
+
+// MarshalJSON implements json.Marshaler: the settings under the names of their
+// fields, without ClientSecret, RefreshToken, PrivateKey and what JSON has no
+// form for. What is read back from it cannot log in.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Connection, LoginURL, ClientID, Username, Audience, APIVersion, Scope string   `json:",omitempty"`
+		Attributes                                                            []string `json:",omitempty"`
+		NoGroups                                                              bool     `json:",omitempty"`
+		MaxAPIUsage                                                           int      `json:",omitempty"`
+		MaxPageBytes                                                          int64    `json:",omitempty"`
+		Attempts                                                              int      `json:",omitempty"`
+	}{
+		c.Connection, bare(c.LoginURL), c.ClientID, c.Username, bare(c.Audience), c.APIVersion, c.Scope,
+		c.Attributes, c.NoGroups, c.MaxAPIUsage, c.MaxPageBytes, c.Attempts,
+	})
+}
+
+// bare returns an address without what it may hold besides: a password, a query.
+func bare(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
 
 // A Source reads one Salesforce org. It is safe for concurrent use.
 type Source struct {
@@ -210,27 +252,31 @@ func (s *Source) Info() sources.Info {
 // so that one it lacks does not fail the listing; it must have, and show to the
 // integration user, those without which a person cannot be judged.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
-	return s.users(ctx, "list users", "("+s.scope.String()+")")
+	return s.users(ctx, "list users", s.scope)
 }
 
-// User implements sources.OneReader. A user outside of Config.Scope is not
-// found.
-func (s *Source) User(ctx context.Context, id string) (sources.User, error) {
-	const op = "read user"
-	long := soql.LongID(id)
-	if !idForm.MatchString(long) {
+// One implements sources.OneReader. A user outside of Config.Scope is not
+// found. Groups and answers to queries are left to the listings of
+// sources.ReadOne: an org's groups hold roles and territories, which no single
+// request resolves.
+func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
+	const op = "read one"
+	if !idForm.MatchString(id) {
 		// No record has such an ID, and Salesforce answers with a malformed
 		// query rather than with nothing.
-		return sources.User{}, &sources.Error{Kind: kind, Op: op, Reason: sources.ErrNotFound, Err: errors.New("not a Salesforce ID")}
+		return sources.One{Proven: sources.FactUsers}, nil
 	}
-	for u, err := range s.users(ctx, op, "Id = '"+long+"' AND ("+s.scope.String()+")") {
-		return u, err
+	for u, err := range s.users(ctx, op, soql.All(soql.Equal("Id", soql.LongID(id)), s.scope)) {
+		if err != nil {
+			return sources.One{}, err
+		}
+		return sources.One{Found: true, User: u, Proven: sources.FactUsers | sources.FactManagers}, nil
 	}
-	return sources.User{}, &sources.Error{Kind: kind, Op: op, Reason: sources.ErrNotFound}
+	return sources.One{Proven: sources.FactUsers}, nil
 }
 
 // users lists the users that a condition selects.
-func (s *Source) users(ctx context.Context, op, where string) iter.Seq2[sources.User, error] {
+func (s *Source) users(ctx context.Context, op string, where soql.Condition) iter.Seq2[sources.User, error] {
 	return func(yield func(sources.User, error) bool) {
 		fields, missing, err := s.fields(ctx)
 		if err == nil {
@@ -243,17 +289,17 @@ func (s *Source) users(ctx context.Context, op, where string) iter.Seq2[sources.
 		if len(missing) > 0 {
 			s.decoder.log.WarnContext(ctx, "the org lacks attributes that are configured", "fields", missing)
 		}
-		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where
+		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where.String()
 		for rec, err := range s.org.query(ctx, query) {
-			var u sources.User
+			var id string
 			if err == nil {
-				u, err = s.decoder.user(rec)
+				id, err = rec.userID()
 			}
 			if err != nil {
 				yield(sources.User{}, rest.Wrap(kind, op, err))
 				return
 			}
-			if !yield(u, nil) {
+			if !yield(s.decoder.user(rec, id), nil) {
 				return
 			}
 		}
@@ -262,7 +308,8 @@ func (s *Source) users(ctx context.Context, op, where string) iter.Seq2[sources.
 
 // Match implements sources.Matcher. The filter is a SOQL condition, such as
 // "Department = 'Sales'" (rule R98); see ValidateFilter for what it may hold.
-// Users outside of Config.Scope are never selected.
+// Users outside of Config.Scope are never selected: filter and scope are the AND
+// terms of one condition, in which Salesforce takes semi-joins of both.
 func (s *Source) Match(ctx context.Context, filter string) iter.Seq2[string, error] {
 	const op = "match"
 	return func(yield func(string, error) bool) {
@@ -274,11 +321,11 @@ func (s *Source) Match(ctx context.Context, filter string) iter.Seq2[string, err
 			yield("", badFilter(op, err))
 			return
 		}
-		query := "SELECT Id FROM User WHERE (" + condition.String() + ") AND (" + s.scope.String() + ")"
+		query := "SELECT Id FROM User WHERE " + soql.All(condition, s.scope).String()
 		for rec, err := range s.org.query(ctx, query) {
 			var id string
 			if err == nil {
-				id, err = rec.id()
+				id, err = rec.userID()
 			}
 			if err != nil {
 				yield("", rest.Wrap(kind, op, err))
@@ -306,7 +353,7 @@ func (s *Source) Check(ctx context.Context) error {
 			Err: fmt.Errorf("the org has no such fields, or hides them: %s", strings.Join(missing, ", ")),
 		}
 	}
-	queries := []string{"SELECT Id FROM User WHERE (" + s.scope.String() + ") LIMIT 1"}
+	queries := []string{"SELECT Id FROM User WHERE " + s.scope.String() + " LIMIT 1"}
 	if !s.noGroups {
 		queries = append(queries, "SELECT Id FROM Group LIMIT 1", "SELECT Id FROM GroupMember LIMIT 1", "SELECT Id FROM UserRole LIMIT 1")
 	}
@@ -330,6 +377,7 @@ var optionalFields = []string{
 	"Country", "CountryCode", "State", "StateCode", "Manager.Email",
 	"UserType", "Department", "Division", "CompanyName", "EmployeeNumber",
 	"Profile.Name", "UserRole.Name", "UserRole.DeveloperName",
+	"Cost_Center__c", "CostCenter__c",
 }
 
 // fields asks the org which fields users have, and returns those to select and

@@ -32,22 +32,23 @@ func listedUsers() []sources.User {
 		{
 			ID: "005000000000001AAA", UserName: "ada@acme.com.prod", Status: sources.StatusActive, Email: "ada@acme.com",
 			GivenName: "Ada", FamilyName: "Byron", Title: "CEO", Phone: "+1 555 0100", MobilePhone: "+1 555 0101", PhoneExtension: "12",
-			TimeZone: "America/Los_Angeles", Locale: "en_US", Country: "US", State: "CA",
+			TimeZone: "America/Los_Angeles", Locale: "en_US", Country: "US", State: "California",
 			Attributes: common(map[string]sources.Values{
-				"UserRole.Name": values("CEO"), "UserRole.DeveloperName": values("CEO"), "Department": values("Board"), "Region__c": values("West"),
+				"UserRole.Name": values("CEO"), "UserRole.DeveloperName": values("CEO"), "Department": values("Board"), "department": values("Board"), "Region__c": values("West"),
+				"Country": values("United States"), "CountryCode": values("US"), "State": values("California"), "StateCode": values("CA"),
 			}),
 		},
 		{
 			ID: "005000000000002AAA", UserName: "bo@acme.com", Status: sources.StatusActive, Email: "bo@acme.com",
 			GivenName: "Bo", FamilyName: "O'Neil", Manager: sources.Manager{ID: "005000000000001AAA", Email: "ada@acme.com"},
 			Attributes: common(map[string]sources.Values{
-				"UserRole.Name": values("Sales"), "UserRole.DeveloperName": values("Sales"), "Department": values("Sales"),
+				"UserRole.Name": values("Sales"), "UserRole.DeveloperName": values("Sales"), "Department": values("Sales"), "department": values("Sales"),
 			}),
 		},
 		{ // Inactive and without a first name: listed all the same (R38, R39).
 			ID: "005000000000003AAA", UserName: "cy@acme.com", Status: sources.StatusInactive, Email: "cy@acme.com",
 			FamilyName: "Lind", Manager: sources.Manager{ID: "005000000000002AAA", Email: "bo@acme.com"},
-			Attributes: common(map[string]sources.Values{"Department": values("Sales")}),
+			Attributes: common(map[string]sources.Values{"Department": values("Sales"), "department": values("Sales")}),
 		},
 		{ // Of a foreign domain, in a sandbox's spelling (R40, R41).
 			ID: "005000000000004AAA", UserName: "di@other.example", Status: sources.StatusActive, Email: "di=other.example@example.com.invalid",
@@ -163,7 +164,7 @@ func TestAsksOnlyForFieldsTheOrgHas(t *testing.T) {
 	require.Len(t, org.queries, 1)
 	assert.Equal(t, "SELECT Id, Username, Email, FirstName, LastName, IsActive, ManagerId, Title, Phone, MobilePhone, Extension,"+
 		" TimeZoneSidKey, LocaleSidKey, Country, State, Manager.Email, UserType, Department, Profile.Name"+
-		" FROM User WHERE (UserType = 'Standard')", org.queries[0])
+		" FROM User WHERE UserType = 'Standard'", org.queries[0])
 	assert.Contains(t, log.String(), "Region__c")
 	assert.NotContains(t, log.String(), "ada")
 
@@ -193,10 +194,75 @@ func TestScope(t *testing.T) {
 	ids, err := read(src.Match(t.Context(), "Id != null"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"005000000000001AAA", "005000000000006AAA"}, ids)
-	assert.Equal(t, "SELECT Id FROM User WHERE (Id != NULL) AND (UserType = 'CloudIntegrationUser' OR Title = 'CEO')", org.queries[1])
+	assert.Equal(t, "SELECT Id FROM User WHERE Id != NULL AND (UserType = 'CloudIntegrationUser' OR Title = 'CEO')", org.queries[1])
 
-	_, err = src.User(t.Context(), "005000000000005AAA")
-	require.ErrorIs(t, err, sources.ErrNotFound, "outside of the scope")
+	one, err := src.One(t.Context(), "005000000000005AAA")
+	require.NoError(t, err)
+	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one, "outside of the scope")
+}
+
+// joinedOrg is an org with permission sets, logins and a lookup to follow.
+func joinedOrg(t testing.TB) *fakeOrg {
+	org := newFakeOrg(t)
+	org.objects["PermissionSetAssignment"] = []row{
+		{"AssigneeId": "005000000000001AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
+		{"AssigneeId": "005000000000002AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
+		{"AssigneeId": "005000000000006AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
+		{"AssigneeId": "005000000000004AAA", "PermissionSet": map[string]any{"Name": "Other"}},
+	}
+	org.objects["UserLogin"] = []row{{"UserId": "005000000000002AAA", "IsFrozen": true}, {"UserId": "005000000000001AAA", "IsFrozen": false}}
+	return org
+}
+
+// R98: a semi-join is sent where alone Salesforce takes one, at the top level of
+// the WHERE, however the filter nests it and whatever the scope adds.
+func TestSemiJoins(t *testing.T) {
+	const (
+		gong   = "Id IN (SELECT AssigneeId FROM PermissionSetAssignment WHERE PermissionSet.Name = 'Gong')"
+		thawed = "Id NOT IN (SELECT UserId FROM UserLogin WHERE IsFrozen = true)"
+		role   = "UserRoleId IN (SELECT Id FROM UserRole WHERE ParentRoleId = '00E000000000001EAA')"
+	)
+	org := joinedOrg(t)
+	for filter, want := range map[string][]string{
+		gong:                            {"005000000000001AAA", "005000000000002AAA"},
+		"(" + gong + ")":                {"005000000000001AAA", "005000000000002AAA"},
+		"IsActive = true AND " + thawed: {"005000000000001AAA", "005000000000004AAA", "005000000000005AAA"},
+		gong + " AND " + thawed:         {"005000000000001AAA"},
+		"(Department = 'Board' AND (" + gong + " AND (" + thawed + ")))": {"005000000000001AAA"},
+		"(Department = 'Sales' OR Department = 'Board') AND " + gong:     {"005000000000001AAA", "005000000000002AAA"},
+		"NOT (Department = 'Sales') AND (" + gong + ")":                  {"005000000000001AAA"},
+		role: {"005000000000002AAA"},
+		"Department = 'x(SELECT' OR Department = 'Board'": {"005000000000001AAA"},
+	} {
+		ids, err := read(org.source(nil).Match(t.Context(), filter))
+		require.NoError(t, err, filter)
+		assert.Equal(t, want, ids, filter)
+	}
+
+	// A scope with a semi-join, beside everything that is asked.
+	src := org.source(func(cfg *Config) { cfg.Scope = "(UserType = 'Standard' OR Title = 'CEO') AND (" + thawed + ")" })
+	ids, err := read(src.Match(t.Context(), "(Department = 'Board' OR Department = 'Sales') AND "+gong))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"005000000000001AAA"}, ids)
+	users, err := read(src.Users(t.Context()))
+	require.NoError(t, err)
+	assert.Len(t, users, 4)
+	one, err := src.One(t.Context(), "005000000000001AAA")
+	require.NoError(t, err)
+	assert.Equal(t, "Ada", one.User.GivenName)
+	one, err = src.One(t.Context(), "005000000000002AAA")
+	require.NoError(t, err)
+	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one, "frozen, so outside of the scope")
+	groups, err := read(src.Groups(t.Context()))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"005000000000001AAA", "005000000000003AAA", "005000000000004AAA"}, groups[1].Members)
+	require.NoError(t, src.Check(t.Context()))
+	_, err = read(src.Match(t.Context(), gong+" AND "+role))
+	require.ErrorContains(t, err, "with those of Config.Scope, more than two semi-joins")
+
+	_, err = read(org.source(nil).Match(t.Context(), "Department = 'Board' OR "+gong))
+	require.ErrorIs(t, err, sources.ErrBadQuery)
+	require.ErrorContains(t, err, "SOQL takes no semi-join beside OR; give each side an assignment of its own")
 }
 
 func TestMatchErrors(t *testing.T) {
@@ -218,17 +284,19 @@ func TestMatchErrors(t *testing.T) {
 	require.ErrorContains(t, err, "with those of Config.Scope")
 }
 
-func TestReadUser(t *testing.T) {
+func TestReadOne(t *testing.T) {
 	org := newFakeOrg(t)
 	src := org.source(nil)
-	u, err := src.User(t.Context(), "005000000000002") // the short form of the ID
+	one, err := src.One(t.Context(), "005000000000002") // the short form of the ID
 	require.NoError(t, err)
-	assert.Equal(t, "005000000000002AAA", u.ID)
+	assert.Equal(t, "005000000000002AAA", one.User.ID)
+	assert.Equal(t, sources.FactUsers|sources.FactManagers, one.Proven)
 
 	asked := org.requests
 	for _, id := range []string{"", "nobody", "' OR Id != '", "005000000000002AA'"} {
-		_, err = src.User(t.Context(), id)
-		require.ErrorIs(t, err, sources.ErrNotFound)
+		one, err = src.One(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, sources.One{Proven: sources.FactUsers}, one)
 	}
 	assert.Equal(t, asked, org.requests, "no record has such an ID")
 }
@@ -237,7 +305,7 @@ func TestInfo(t *testing.T) {
 	src := newFakeOrg(t).source(func(cfg *Config) { cfg.Connection = "sf-prod" })
 	assert.Equal(t, sources.Info{
 		Kind: "salesforce", Connection: "sf-prod",
-		Lists: sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers,
+		Lists: sources.FactAll,
 	}, src.Info())
 	assert.Equal(t, "salesforce", newFakeOrg(t).source(nil).Info().Connection)
 }

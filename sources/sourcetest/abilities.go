@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/usher-go/usher/sources"
@@ -18,9 +19,12 @@ func abilityChecks() []check {
 		{name: "bad query", ability: can[sources.Matcher], run: run.badQuery,
 			shown: func(h Harness) bool { return h.BadQuery != "" },
 			rule:  "a query that is refused yields an error that matches ErrBadQuery"},
-		{name: "read user", ability: can[sources.OneReader], run: run.readUser,
+		{name: "batch match", ability: can[sources.BatchMatcher], run: run.batchMatch,
+			shown: func(h Harness) bool { return len(h.Matches) > 0 && h.BadQuery != "" },
+			rule:  "users and answers to queries that are listed together are those that are listed one by one"},
+		{name: "read one", ability: can[sources.OneReader], run: run.readOne,
 			shown: func(h Harness) bool { return h.MissingID != "" },
-			rule:  "one user is read as it is listed, and a missing one gives an error that matches ErrNotFound"},
+			rule:  "one user is read as the listings have it: the user, the groups and the queries, and nothing else is claimed to be proven; that there is no such user is an answer"},
 		{name: "check", ability: can[sources.Checker], run: run.check,
 			shown: func(Harness) bool { return true },
 			rule:  "Check finds nothing wrong with a connection that works"},
@@ -62,19 +66,117 @@ func (r run) badQuery() error {
 	return r.judge(got.err, sources.ErrBadQuery)
 }
 
-func (r run) readUser() error {
-	src := r.New(r.tb)
-	for _, want := range r.Users {
-		got, err := sources.ReadUser(r.tb.Context(), src, want.ID)
-		if err != nil {
-			return fmt.Errorf("reading %q: want no error, got: %w", want.ID, err)
+func (r run) batchMatch() error {
+	ctx := r.tb.Context()
+	batch, _ := sources.As[sources.BatchMatcher](r.New(r.tb))
+	users, match := batch.UsersAndMatches(ctx, append(sortedKeys(r.Matches), r.BadQuery))
+	answers := func(when string) error {
+		for _, query := range sortedKeys(r.Matches) {
+			ids, err := list(match(query)).good(when + ": the answer to " + query)
+			if err != nil {
+				return err
+			}
+			slices.Sort(ids)
+			if want := slices.Sorted(slices.Values(r.Matches[query])); !slices.Equal(slices.Compact(ids), want) {
+				return fmt.Errorf("%s: the answer to %s: got %q, want %q", when, query, ids, want)
+			}
 		}
-		if err := sameUsers([]sources.User{got}, []sources.User{want}); err != nil {
+		got := list(match(r.BadQuery))
+		if got.breach != nil {
+			return got.breach
+		}
+		return r.judge(got.err, sources.ErrBadQuery)
+	}
+	if err := answers("before the listing"); err != nil {
+		return err
+	}
+	if err := errors.Join(breakAfter(users, 1), answers("after a listing that was broken off")); err != nil {
+		return err
+	}
+	for range 2 {
+		listed, err := list(users).good("UsersAndMatches")
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(sameUsers(listed, r.Users), answers("after the listing")); err != nil {
 			return err
 		}
 	}
-	_, err := sources.ReadUser(r.tb.Context(), src, r.MissingID)
-	return r.judge(err, sources.ErrNotFound)
+	return nil
+}
+
+// readOne reads every user directly, which may leave things out but may claim
+// nothing wrong, and completed by listings.
+func (r run) readOne() error {
+	ctx, src := r.tb.Context(), r.New(r.tb)
+	reader, _ := sources.As[sources.OneReader](src)
+	queries := sortedKeys(r.Matches)
+	for _, want := range r.Users {
+		direct, err := reader.One(ctx, want.ID, queries...)
+		if err != nil {
+			return fmt.Errorf("reading %q: want no error, got: %w", want.ID, err)
+		}
+		if err := r.judgeOne(direct, want); err != nil {
+			return fmt.Errorf("reading %q directly: %w", want.ID, err)
+		}
+		whole, err := sources.ReadOne(ctx, src, want.ID, queries...)
+		if err != nil {
+			return fmt.Errorf("reading %q with ReadOne: want no error, got: %w", want.ID, err)
+		}
+		if err := r.judgeOne(whole, want); err != nil {
+			return fmt.Errorf("reading %q with ReadOne: %w", want.ID, err)
+		}
+		if missing := src.Info().Lists &^ sources.FactGroups &^ whole.Proven; missing != 0 || len(whole.Matches) != len(queries) {
+			return fmt.Errorf("reading %q with ReadOne: %s not proven and %d of %d queries answered, though listings prove and answer them",
+				want.ID, missing, len(whole.Matches), len(queries))
+		}
+	}
+	got, err := sources.ReadOne(ctx, src, r.MissingID, queries...)
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading a user that is missing: want an answer and no error, got: %w", err)
+	case got.Found || !reflect.ValueOf(got.User).IsZero() || got.Groups != nil || got.Matches != nil:
+		return fmt.Errorf("reading a user that is missing: want Found false and nothing else, got %+v", got)
+	case got.Proven&^sources.FactUsers != 0:
+		return fmt.Errorf("reading a user that is missing: it claims to prove %s, want users at most", got.Proven)
+	case got.Proven != src.Info().Lists&sources.FactUsers:
+		return fmt.Errorf("reading a user that is missing: it proves %s, want what a listing proves of users", got.Proven)
+	}
+	return nil
+}
+
+// judgeOne reports what in got contradicts the listings.
+func (r run) judgeOne(got sources.One, want sources.User) error {
+	if !got.Found {
+		return errors.New("Found is false")
+	}
+	if err := sameUsers([]sources.User{got.User}, []sources.User{want}); err != nil {
+		return err
+	}
+	var in []sources.Group
+	for _, g := range r.Groups {
+		if slices.Contains(g.Members, want.ID) {
+			in = append(in, sources.Group{ID: g.ID, Name: g.Name})
+		}
+	}
+	if !got.Proven.Has(sources.FactMemberships) { // then it may have left some out
+		in = slices.DeleteFunc(in, func(g sources.Group) bool {
+			return !slices.ContainsFunc(got.Groups, func(have sources.Group) bool { return have.ID == g.ID })
+		})
+	}
+	if err := sameGroups(got.Groups, in); err != nil {
+		return err
+	}
+	if got.Proven.Has(sources.FactGroups) {
+		return errors.New("it claims to prove groups, which one user cannot")
+	}
+	for query, selected := range got.Matches {
+		ids, asked := r.Matches[query]
+		if !asked || selected != slices.Contains(ids, want.ID) {
+			return fmt.Errorf("Matches[%q] is %t, want %t", query, selected, !selected)
+		}
+	}
+	return nil
 }
 
 func (r run) check() error {

@@ -59,10 +59,10 @@ type entry struct {
 }
 
 var (
-	_ sources.DeltaSource = (*Directory)(nil)
-	_ sources.Matcher     = (*Directory)(nil)
-	_ sources.OneReader   = (*Directory)(nil)
-	_ sources.Checker     = (*Directory)(nil)
+	_ sources.DeltaSource  = (*Directory)(nil)
+	_ sources.BatchMatcher = (*Directory)(nil)
+	_ sources.OneReader    = (*Directory)(nil)
+	_ sources.Checker      = (*Directory)(nil)
 )
 
 // NewDirectory returns a directory that holds copies of what cfg says. Of two
@@ -82,7 +82,7 @@ func NewDirectory(cfg DirectoryConfig) *Directory {
 		d.info.Connection = "test"
 	}
 	if d.info.Lists == 0 {
-		d.info.Lists = everything
+		d.info.Lists = sources.FactAll
 	}
 	if d.pageSize < 1 {
 		d.pageSize = 2
@@ -94,8 +94,6 @@ func NewDirectory(cfg DirectoryConfig) *Directory {
 	}
 	return d
 }
-
-const everything = sources.FactUsers | sources.FactGroups | sources.FactMemberships | sources.FactManagers
 
 // PutUsers adds users, or replaces those of the same ID.
 func (d *Directory) PutUsers(users ...sources.User) {
@@ -202,18 +200,42 @@ func (d *Directory) Match(ctx context.Context, query string) iter.Seq2[string, e
 	})
 }
 
-// User implements sources.OneReader.
-func (d *Directory) User(ctx context.Context, id string) (sources.User, error) {
+// UsersAndMatches implements sources.BatchMatcher. An answer is a listing of its
+// own all the same, as queries cost nothing here.
+func (d *Directory) UsersAndMatches(ctx context.Context, _ []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+	return d.Users(ctx), func(query string) iter.Seq2[string, error] { return d.Match(ctx, query) }
+}
+
+// One implements sources.OneReader. A query that is not one of the directory's
+// is left unanswered.
+func (d *Directory) One(ctx context.Context, id string, queries ...string) (sources.One, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.request(ctx, "read user"); err != nil {
-		return sources.User{}, err
+	if err := d.request(ctx, "read one"); err != nil {
+		return sources.One{}, err
 	}
 	u, ok := d.users[id]
 	if !ok {
-		return sources.User{}, &sources.Error{Kind: d.info.Kind, Op: "read user", Reason: sources.ErrNotFound}
+		return sources.One{Proven: d.info.Lists & sources.FactUsers}, nil
 	}
-	return u.Clone(), nil
+	one := sources.One{
+		Found: true, User: u.Clone(),
+		Proven: d.info.Lists & (sources.FactUsers | sources.FactMemberships | sources.FactManagers),
+	}
+	for _, groupID := range sortedKeys(d.groups) {
+		if g := d.groups[groupID]; slices.Contains(g.Members, id) {
+			one.Groups = append(one.Groups, sources.Group{ID: g.ID, Name: g.Name})
+		}
+	}
+	for _, query := range queries {
+		if ids, known := d.matches[query]; known {
+			if one.Matches == nil {
+				one.Matches = map[string]bool{}
+			}
+			one.Matches[query] = slices.Contains(ids, id)
+		}
+	}
+	return one, nil
 }
 
 // Check implements sources.Checker.

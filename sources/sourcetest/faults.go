@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/usher-go/usher/sources"
@@ -68,8 +69,12 @@ func (r run) operations(src sources.Source) []operation {
 		}
 	}
 	if can[sources.OneReader](src) {
-		all = append(all, operation{"User", func(ctx context.Context, src sources.Source) outcome {
-			_, err := sources.ReadUser(ctx, src, r.Users[0].ID)
+		all = append(all, operation{"One", func(ctx context.Context, src sources.Source) outcome {
+			reader, _ := sources.As[sources.OneReader](src)
+			one, err := reader.One(ctx, r.Users[0].ID)
+			if err != nil && !reflect.ValueOf(one).IsZero() {
+				return outcome{false, err, fmt.Errorf("a One that is not zero stands beside the error: %w", err)}
+			}
 			return outcome{err == nil, err, nil}
 		}})
 	}

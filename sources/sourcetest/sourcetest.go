@@ -43,7 +43,8 @@ type Harness struct {
 	Requests func() int
 
 	// Matches holds for some queries the IDs of the users they select, and
-	// BadQuery is one that is refused. For a sources.Matcher.
+	// BadQuery is one that is refused. For a sources.Matcher, and for a
+	// sources.BatchMatcher.
 	Matches  map[string][]string
 	BadQuery string
 
@@ -97,8 +98,8 @@ const (
 //   - core: info, users, groups, restart, break, cancel, owned values,
 //     concurrent
 //   - for what the harness can show: requests, and each Fault
-//   - for abilities of the source: match, bad query, read user, check, delta,
-//     expired cursor
+//   - for abilities of the source: match, bad query, batch match, read one,
+//     check, delta, expired cursor
 func Test(t *testing.T, h Harness) {
 	for _, problem := range h.problems(t) {
 		t.Error(problem)

@@ -105,7 +105,8 @@ type twisted struct {
 	users   func(context.Context) iter.Seq2[sources.User, error]
 	groups  func(context.Context) iter.Seq2[sources.Group, error]
 	match   func(context.Context, string) iter.Seq2[string, error]
-	user    func(context.Context, string) (sources.User, error)
+	batch   func(context.Context, []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error])
+	one     func(context.Context, string, ...string) (sources.One, error)
 	check   func(context.Context) error
 	changes func(context.Context, sources.Cursor) iter.Seq2[sources.Change, error]
 }
@@ -120,16 +121,34 @@ func (s *twisted) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 func (s *twisted) Match(ctx context.Context, query string) iter.Seq2[string, error] {
 	return s.match(ctx, query)
 }
-func (s *twisted) User(ctx context.Context, id string) (sources.User, error) { return s.user(ctx, id) }
-func (s *twisted) Check(ctx context.Context) error                           { return s.check(ctx) }
+func (s *twisted) UsersAndMatches(ctx context.Context, queries []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+	return s.batch(ctx, queries)
+}
+func (s *twisted) One(ctx context.Context, id string, queries ...string) (sources.One, error) {
+	return s.one(ctx, id, queries...)
+}
+func (s *twisted) Check(ctx context.Context) error { return s.check(ctx) }
 func (s *twisted) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
 	return s.changes(ctx, after)
+}
+
+// alter changes what One answers about a user who is there.
+func alter(change func(*sources.One)) func(*twisted) {
+	return func(s *twisted) {
+		s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
+			one, err := s.Directory.One(ctx, id, queries...)
+			if one.Found {
+				change(&one)
+			}
+			return one, err
+		}
+	}
 }
 
 // twist returns the harness of directories after they were twisted.
 func twist(change func(*twisted)) Harness {
 	return harness(func(d *Directory) sources.Source {
-		s := &twisted{d, d.Info, d.Users, d.Groups, d.Match, d.User, d.Check, d.Changes}
+		s := &twisted{d, d.Info, d.Users, d.Groups, d.Match, d.UsersAndMatches, d.One, d.Check, d.Changes}
 		change(s)
 		return s
 	})
@@ -244,13 +263,76 @@ func TestChecksCanFail(t *testing.T) {
 		{"bad query", `want an error that matches "query refused", got none`, func(s *twisted) {
 			s.match = func(ctx context.Context, q string) iter.Seq2[string, error] { return silent(s.Directory.Match(ctx, q)) }
 		}},
-		{"read user", `user "1" is listed as`, func(s *twisted) {
-			s.user = func(ctx context.Context, id string) (sources.User, error) { return sources.User{ID: id}, nil }
+		{"batch match", `user "3" is not listed`, func(s *twisted) {
+			s.batch = func(ctx context.Context, q []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+				users, match := s.Directory.UsersAndMatches(ctx, q)
+				return first(2, users), match
+			}
 		}},
-		{"read user", `want an error that matches "not found", got none`, func(s *twisted) {
-			s.user = func(ctx context.Context, id string) (sources.User, error) {
-				u, _ := s.Directory.User(ctx, id)
-				return u, nil
+		{"batch match", `after the listing: the answer to all: got []`, func(s *twisted) {
+			s.batch = func(ctx context.Context, q []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+				users, match := s.Directory.UsersAndMatches(ctx, q)
+				ended := false
+				listing := func(yield func(sources.User, error) bool) {
+					for u, err := range users {
+						if !yield(u, err) {
+							return
+						}
+					}
+					ended = true
+				}
+				return listing, func(query string) iter.Seq2[string, error] {
+					if ended && query == "all" {
+						return first(0, match(query))
+					}
+					return match(query)
+				}
+			}
+		}},
+		{"batch match", `want an error that matches "query refused", got none`, func(s *twisted) {
+			s.batch = func(ctx context.Context, q []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
+				users, match := s.Directory.UsersAndMatches(ctx, q)
+				return users, func(query string) iter.Seq2[string, error] { return silent(match(query)) }
+			}
+		}},
+		{"read one", `user "1" is listed as`, alter(func(o *sources.One) { o.User = sources.User{ID: o.User.ID} })},
+		{"read one", "Found is false", alter(func(o *sources.One) { o.Found = false })},
+		{"read one", `group "g1" is not listed`, alter(func(o *sources.One) { o.Groups = nil })},
+		{"read one", `group "g9" is listed and not in the directory`, alter(func(o *sources.One) { o.Groups = append(o.Groups, sources.Group{ID: "g9"}) })},
+		{"read one", `group "g1" is listed as`, alter(func(o *sources.One) { o.Groups[0].Members = []string{"1"} })},
+		{"read one", "it claims to prove groups", alter(func(o *sources.One) { o.Proven |= sources.FactGroups })},
+		{"read one", `Matches["all"] is false, want true`, alter(func(o *sources.One) { o.Matches["all"] = false })},
+		{"read one", "managers not proven", alter(func(o *sources.One) { o.Proven &^= sources.FactManagers })},
+		{"read one", "a user that is missing: want an answer and no error", func(s *twisted) {
+			s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
+				one, err := s.Directory.One(ctx, id, queries...)
+				if err == nil && !one.Found {
+					err = &sources.Error{Kind: "test", Reason: sources.ErrNotFound}
+				}
+				return one, err
+			}
+		}},
+		{"read one", "a user that is missing: want Found false", func(s *twisted) {
+			s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
+				one, err := s.Directory.One(ctx, id, queries...)
+				one.User.ID = id
+				return one, err
+			}
+		}},
+		{"read one", "a user that is missing: it claims to prove", func(s *twisted) {
+			s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
+				one, err := s.Directory.One(ctx, id, queries...)
+				one.Proven |= sources.FactMemberships
+				return one, err
+			}
+		}},
+		{"read one", "a user that is missing: it proves nothing", func(s *twisted) {
+			s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
+				one, err := s.Directory.One(ctx, id, queries...)
+				if !one.Found {
+					one.Proven = 0
+				}
+				return one, err
 			}
 		}},
 		{"check", "want no error", func(s *twisted) {
@@ -314,11 +396,29 @@ func TestFaultChecksCanFail(t *testing.T) {
 				}
 			}), "Changes, with the fault from request 0 on: it claims to be complete")
 			fails(t, fault.name, twist(func(s *twisted) {
-				s.user = func(ctx context.Context, id string) (sources.User, error) {
-					_, err := s.Directory.User(ctx, id)
-					return sources.User{}, failure(err, sources.ErrNotFound)
+				s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
+					one, err := s.Directory.One(ctx, id, queries...)
+					return one, failure(err, sources.ErrNotFound)
 				}
-			}), "User, with the fault from request 0 on: want an error that matches")
+			}), "One, with the fault from request 0 on: want an error that matches")
+			fails(t, fault.name, twist(func(s *twisted) {
+				s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
+					one, err := s.Directory.One(ctx, id, queries...)
+					if err != nil {
+						one = sources.One{Found: true}
+					}
+					return one, err
+				}
+			}), "a One that is not zero stands beside the error")
+			fails(t, fault.name, twist(func(s *twisted) {
+				s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
+					one, err := s.Directory.One(ctx, id, queries...)
+					if err != nil {
+						return sources.One{Proven: sources.FactUsers}, nil // not there, it says
+					}
+					return one, nil
+				}
+			}), "One, with the fault from request 0 on: it claims to be complete")
 			fails(t, fault.name, twist(func(s *twisted) {
 				s.check = func(ctx context.Context) error {
 					if s.Directory.Check(ctx) == nil {

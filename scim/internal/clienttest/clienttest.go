@@ -130,11 +130,13 @@ func (s step) run(target Target, saved map[string]string) error {
 			req.Header.Del(h[0])
 		}
 	}
-	client := target.Client
-	if client == nil {
-		client = http.DefaultClient
+	client := http.DefaultClient
+	if target.Client != nil {
+		client = target.Client
 	}
-	resp, err := client.Do(req)
+	direct := *client // as providers' clients do, least of all with a body and a token
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := direct.Do(req)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"sync"
 	"time"
 
@@ -80,12 +81,33 @@ type Config struct {
 	// message, and the reason, where it says more than the status does. Nil,
 	// and empty results, leave it at an excerpt of the body and the status.
 	Explain func(status int, body []byte) (detail string, reason error)
-	// Secrets are removed from every excerpt and error, besides whatever has
-	// the form of a token.
+	// Secrets are removed from every excerpt and error, however an answer
+	// spells them, besides whatever has the form of a token.
 	Secrets []string
 	// Logger gets a line at debug level for each repeated request. Defaults to
 	// discarding.
 	Logger *slog.Logger
+}
+
+// Format implements fmt.Formatter: whatever the verb, a Config is printed without
+// the secrets that it, its Auth or its Base may hold.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "rest.Config") }
+
+// LogValue implements slog.LogValuer: the limits.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int64("max_body", c.MaxBody), slog.Int("attempts", c.Attempts),
+		slog.Duration("timeout", c.Timeout), slog.Duration("max_wait", c.MaxWait))
+}
+
+// MarshalJSON implements json.Marshaler: the limits, under the names of their
+// fields.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		UserAgent        string        `json:",omitempty"`
+		MaxBody          int64         `json:",omitempty"`
+		Attempts         int           `json:",omitempty"`
+		Timeout, MaxWait time.Duration `json:",omitempty"`
+	}{c.UserAgent, c.MaxBody, c.Attempts, c.Timeout, c.MaxWait})
 }
 
 const (
@@ -99,7 +121,8 @@ const (
 // A Transport sends requests as its Config says. It is safe for concurrent
 // use. A pause that a provider imposes holds for all its requests.
 type Transport struct {
-	cfg Config
+	cfg     Config
+	secrets []*regexp.Regexp // of cfg
 
 	mu        sync.Mutex
 	notBefore time.Time
@@ -128,7 +151,7 @@ func New(cfg Config) *Transport {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Transport{cfg: cfg}
+	return &Transport{cfg: cfg, secrets: secretsOf(cfg.Secrets)}
 }
 
 // Get sends a GET request and returns its answer, as RoundTrip does.

@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 )
 
 // maxExcerpt is how many characters of an answer an error shows at most.
@@ -32,11 +34,12 @@ var secretForms = []struct {
 // form of a token. It scrubs before it cuts, so that no half of a secret stays.
 func (t *Transport) excerpt(req *http.Request, text []byte) string {
 	s := strings.ToValidUTF8(string(text[:min(len(text), maxErrorBody)]), "�")
-	for _, secret := range t.cfg.Secrets {
-		s = removeSecret(s, secret)
+	for _, secret := range t.secrets {
+		s = secret.ReplaceAllString(s, removed)
 	}
-	_, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
-	s = removeSecret(s, credentials)
+	if _, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " "); len(credentials) >= minSecret {
+		s = echoes(credentials).ReplaceAllString(s, removed)
+	}
 	for _, secret := range secretForms {
 		s = secret.form.ReplaceAllString(s, secret.keep)
 	}
@@ -49,9 +52,60 @@ func (t *Transport) excerpt(req *http.Request, text []byte) string {
 	return s
 }
 
-func removeSecret(s, secret string) string {
-	if len(secret) < 4 {
-		return s // nothing, or too short to be told from ordinary text
+const (
+	removed   = "[removed]"
+	minSecret = 4 // bytes; what is shorter cannot be told from ordinary text
+)
+
+// secretsOf returns what finds the echoes of secrets.
+func secretsOf(secrets []string) []*regexp.Regexp {
+	var all []*regexp.Regexp
+	for _, secret := range secrets {
+		if len(secret) >= minSecret {
+			all = append(all, echoes(secret))
+		}
 	}
-	return strings.ReplaceAll(s, secret, "[removed]")
+	return all
 }
+
+// echoes returns an expression for a secret in every spelling in which an answer
+// may repeat it: each character as it is, percent-encoded (RFC 3986, section 2.1,
+// once or several times over; as +, if it is a space), as an escape of JSON (RFC
+// 8259, section 7), or as a character reference of HTML.
+func echoes(secret string) *regexp.Regexp {
+	var b strings.Builder
+	for _, r := range secret {
+		b.WriteString("(?:(?i:") // longer spellings first: they may begin with a shorter one
+		for i := range []byte(string(r)) {
+			fmt.Fprintf(&b, "%%(?:25)*%02x", string(r)[i])
+		}
+		b.WriteByte('|')
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\\u%04x`, unit)
+		}
+		fmt.Fprintf(&b, "|&#(?:0*%d|x0*%x);", r, r)
+		if r == ' ' {
+			b.WriteString(`|\+|%(?:25)*2b`)
+		}
+		if letter, ok := jsonEscapes[r]; ok {
+			b.WriteString(`|\\` + regexp.QuoteMeta(letter))
+		}
+		if name, ok := references[r]; ok {
+			b.WriteString("|&" + name + ";")
+		}
+		b.WriteString(")|" + regexp.QuoteMeta(string(r)) + ")")
+	}
+	if form, err := regexp.Compile(b.String()); err == nil {
+		return form
+	}
+	return regexp.MustCompile(regexp.QuoteMeta(secret)) // one of megabytes
+}
+
+// jsonEscapes are what follows the backslash in the short escapes of JSON.
+var jsonEscapes = map[rune]string{
+	'"': `"`, '\\': `\`, '/': "/", '\b': "b", '\f': "f", '\n': "n", '\r': "r", '\t': "t",
+}
+
+// references are the character references that HTML has names for and that are
+// written as a matter of course.
+var references = map[rune]string{'&': "amp", '<': "lt", '>': "gt", '"': "quot", '\'': "apos"}

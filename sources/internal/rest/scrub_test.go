@@ -1,17 +1,22 @@
 package rest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/usher-go/usher/sources"
 )
@@ -119,4 +124,68 @@ func TestNextLink(t *testing.T) {
 		_, err := NextLink(from, link)
 		require.Error(t, err, link)
 	}
+}
+
+// A server repeats what it was sent, and not always as it was sent.
+func TestEchoesInEverySpelling(t *testing.T) {
+	const given = `p+ä/"q& 's\=1`
+	header := http.Header{"Authorization": {"Bearer tok/en+€!"}}
+	for name, text := range map[string]string{
+		"as it is":               given,
+		"form":                   url.QueryEscape(given),
+		"path":                   url.PathEscape(given),
+		"lower case hex":         strings.ToLower(url.QueryEscape(given)),
+		"every byte":             percentEncoded(given),
+		"twice":                  url.QueryEscape(url.QueryEscape(given)),
+		"JSON":                   `p+ä\/\"q\u0026 's\\=1`,
+		"JSON, ASCII only":       `p\u002b\u00E4/\u0022q\u0026 \u0027s\u005c=1`,
+		"HTML":                   html.EscapeString(given),
+		"HTML, hexadecimal":      `p&#x2B;&#xe4;/&quot;q&amp; &apos;s&#092;=1`,
+		"the token as it is":     "tok/en+€!",
+		"the token, in a form":   url.QueryEscape("tok/en+€!"),
+		"the token, in JSON":     `tok\/en+\u20ac!`,
+		"the token, as entities": "tok&#47;en&#43;&#x20AC;!",
+	} {
+		tr := New(Config{Secrets: []string{given, "abc"}})
+		got := tr.excerpt(&http.Request{Header: header}, []byte("before "+text+" behind abc"))
+		assert.Equal(t, "before [removed] behind abc", got, name)
+	}
+}
+
+func percentEncoded(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		fmt.Fprintf(&b, "%%%02X", text[i])
+	}
+	return b.String()
+}
+
+// Whatever the secret, its usual spellings are found.
+func TestAnySecretIsRemoved(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		secret := rapid.StringN(4, 60, -1).Draw(t, "secret")
+		quoted, err := json.Marshal(secret)
+		require.NoError(t, err)
+		for _, text := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret), string(quoted[1 : len(quoted)-1])} {
+			assert.Equal(t, removed, echoes(secret).ReplaceAllString(text, removed), "%q", text)
+		}
+	})
+}
+
+// A config that is printed, logged or stored shows no secret.
+func TestConfigShowsNoSecret(t *testing.T) {
+	cfg := Config{Auth: &keyAuth{}, Secrets: []string{"s3cr3t-value"}, MaxBody: 5, Timeout: time.Second}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", cfg)
+	data, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	for _, text := range []string{
+		fmt.Sprintf("%v %+v %#v %s %d %x %q", cfg, cfg, cfg, cfg, cfg, cfg, cfg),
+		fmt.Sprintf("%+v", struct{ Inner Config }{cfg}), log.String(), string(data),
+	} {
+		assert.NotContains(t, text, "s3cr3t")
+		assert.NotContains(t, text, "733363723374") // in hexadecimal
+	}
+	assert.JSONEq(t, `{"MaxBody":5,"Timeout":1000000000}`, string(data))
+	assert.Contains(t, log.String(), "config.max_body=5")
 }

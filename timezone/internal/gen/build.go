@@ -24,7 +24,7 @@ const (
 	classNone           // nothing decides
 )
 
-const bucketBits = 12
+const bucketBits = 13
 
 type tables struct {
 	text     strings.Builder // every name and key; entries are spans of it
@@ -35,6 +35,7 @@ type tables struct {
 	codes    []string       // alpha-2, by country number
 	alpha2   [26 * 26]uint8 // by the two letters: country number + 1, or 0
 	country  []uint32       // class and state space, zone
+	of       []uint8        // by country number: number of the sovereign + 1, or 0
 	language []string       // by language number
 	scripts  []string
 
@@ -92,7 +93,7 @@ func (t *tables) add(space key.Space, shown string, value uint16) error {
 
 func (t *tables) addZones(w *world) error {
 	for _, z := range w.zones {
-		value := t.number[cmp.Or(w.current[z], z)]
+		value := t.number[w.now(z)]
 		if slices.Contains(abbreviations, z) {
 			value |= remark
 		}
@@ -105,18 +106,29 @@ func (t *tables) addZones(w *world) error {
 			return err
 		}
 	}
+	for _, space := range slices.Sorted(maps.Keys(w.labels)) {
+		for _, label := range slices.Sorted(maps.Keys(w.labels[space])) {
+			if zone := w.labels[space][label]; zone != "" {
+				if err := t.add(space, label, t.number[zone]); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	return nil
 }
 
 func (t *tables) addCountries(w *world) error {
 	space := key.States
-	for i, code := range slices.Sorted(maps.Keys(w.countries)) {
+	codes := slices.Sorted(maps.Keys(w.countries))
+	for i, code := range codes {
 		if i == 255 {
 			return errors.New("more countries than alpha2 can number")
 		}
 		c := w.countries[code]
 		t.codes = append(t.codes, code)
 		t.weekend = append(t.weekend, w.weekend(code))
+		t.of = append(t.of, uint8(slices.Index(codes, c.of)+1))
 		if err := t.addAlpha2(strings.ToLower(code), i); err != nil {
 			return err
 		}

@@ -9,10 +9,10 @@ import (
 	"github.com/usher-go/usher/timezone/internal/key"
 )
 
-// readByHand applies data/byhand.txt. Its lines are in an order in which each
-// needs only those before it.
-func (w *world) readByHand() error {
-	b, err := data.ReadFile("data/byhand.txt")
+// readByHand applies a file of lines written by hand. They are in an order in
+// which each needs only those before it.
+func (w *world) readByHand(file string) error {
+	b, err := data.ReadFile("data/" + file)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (w *world) readByHand() error {
 			}
 		}
 		if err := w.correct(word, subject, values); err != nil {
-			errs = append(errs, fmt.Errorf("byhand.txt:%d: %w", n, err))
+			errs = append(errs, fmt.Errorf("%s:%d: %w", file, n, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -45,12 +45,21 @@ func (w *world) correct(word, subject string, values []string) error {
 		return addNames(&w.country(subject).names, values)
 	case "part":
 		return addNames(&w.state(subject).names, values)
+	case "cyrillic":
+		return w.addCyrillic(subject, values)
 	case "former":
 		return addNames(&w.country(values[0]).names, []string{subject})
 	case "same", "only":
 		w.country(subject).answer = values[0]
 	case "none":
 		w.country(subject)
+	case "territories":
+		for _, code := range strings.Fields(values[0]) {
+			if w.countries[code] == nil || w.countries[subject] == nil {
+				return fmt.Errorf("%s or %s is no country", code, subject)
+			}
+			w.countries[code].of = subject
+		}
 	case "zone":
 		return w.placeStates(subject, strings.Fields(values[0]))
 	case "nowhere":
@@ -62,6 +71,12 @@ func (w *world) correct(word, subject string, values []string) error {
 			return fmt.Errorf("CLDR has %s", subject)
 		}
 		w.windows[subject] = values[0]
+	case "label":
+		return w.addLabels(key.Labels, subject, values)
+	case "west":
+		return w.addLabels(key.West, subject, values)
+	case "ambiguous":
+		return w.labels.add(key.Cities, subject, "")
 	case "retired":
 		if slices.Equal(w.retired[subject], values) {
 			return fmt.Errorf("CLDR has the same alias %s", subject)

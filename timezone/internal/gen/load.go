@@ -13,6 +13,7 @@ type world struct {
 	zones     []string            // every TZ database name, sorted
 	current   map[string]string   // a name that is replaced, and by which
 	windows   map[string]string   // Windows id to zone
+	labels    labels              // what lists show, by space
 	countries map[string]*country // by alpha-2 code
 	languages map[string]string   // ISO 639 code, current or retired, to the current one
 	scripts   []string            // ISO 15924 codes, sorted
@@ -28,6 +29,7 @@ type country struct {
 	answer  string   // the zone if the country decides, or its primary zone
 	primary bool     // answer is a primary zone: the state decides before it
 	states  map[string]*state
+	of      string // the country whose territory it is, or ""
 
 	otherStates string // the zone of the states that no line names
 }
@@ -58,6 +60,7 @@ func load() (*world, error) {
 	w := &world{
 		current:   map[string]string{},
 		windows:   map[string]string{},
+		labels:    labels{},
 		countries: map[string]*country{},
 		languages: map[string]string{},
 		likely:    map[string]string{},
@@ -89,10 +92,12 @@ func load() (*world, error) {
 			s.read(fields)
 		}
 	}
-	if err := w.readByHand(); err != nil {
-		return nil, err
+	for _, file := range []string{"byhand.txt", "cyrillic.txt"} {
+		if err := w.readByHand(file); err != nil {
+			return nil, err
+		}
 	}
-	for _, settle := range []func() error{w.settleLinks, w.settleStates, w.settleCountries} {
+	for _, settle := range []func() error{w.settleLinks, w.settleStates, w.settleCountries, w.settleLabels} {
 		if err := settle(); err != nil {
 			return nil, err
 		}
@@ -181,16 +186,25 @@ func (w *world) weekend(region string) uint8 {
 	return cmp.Or(w.weekends[region], w.weekends["001"])
 }
 
-// settleLinks decides which names are replaced (S26): those whose successor in
-// CLDR is a zone of a country, unless zone.tab itself uses the name. CLDR's
-// sets never cross a border, which the TZ database's links do.
-func (w *world) settleLinks() error {
+// now returns the current name of the same place.
+func (w *world) now(name string) string { return cmp.Or(w.current[name], name) }
+
+// homes returns the country of every zone of zone.tab.
+func (w *world) homes() map[string]string {
 	home := map[string]string{}
 	for _, c := range w.countries {
 		for _, z := range c.zones {
 			home[z] = c.code
 		}
 	}
+	return home
+}
+
+// settleLinks decides which names are replaced (S26): those whose successor in
+// CLDR is a zone of a country, unless zone.tab itself uses the name. CLDR's
+// sets never cross a border, which the TZ database's links do.
+func (w *world) settleLinks() error {
+	home := w.homes()
 	rows, err := table("cldr-zone-aliases.tsv")
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ const (
 	constant(&b, "countryCodes", "Two letters a country.", []byte(strings.Join(t.codes, "")))
 	constant(&b, "alpha2", "A byte for every two letters: the number of the country plus 1, or 0.", t.alpha2[:])
 	constant(&b, "countries", "Four bytes a country: class, space of its states, zone (16).", t.packedCountries())
+	constant(&b, "sovereigns", "A byte a country: the number of the country whose territory it is plus 1, or 0.", t.of)
 	constant(&b, "countryWeekends", "A set of days a country.", t.weekend)
 	var languages strings.Builder
 	for _, l := range t.language {

@@ -1,30 +1,50 @@
 package key
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Fold writes the key of a name to buf and returns its length, or 0 if s has
-// none: if it is empty, too long, or holds letters that are not Latin.
+// Fold writes the key of a name to buf and returns its length, or 0 if the name
+// has none: if it is empty, too long, or holds letters that are not Latin. The
+// name may be in parts, which are divided as words are.
 //
 // Folding drops case, diacritics, dots and apostrophes; every run of other
-// punctuation and white space is one space; "&" is "and", "St." is "Saint",
-// and a "the" at either end is dropped.
-func Fold(buf *[Max]byte, s string) int {
+// punctuation and white space is one space; "&" is "and"; "St.", "Rep.", "Dem."
+// and "Is." are whole words; and a "the" at either end is dropped.
+func Fold(buf *[Max]byte, parts ...string) int {
 	f := folder{buf: buf}
-	for i := 0; i < len(s) && !f.bad; {
-		if c := s[i]; c < utf8.RuneSelf {
-			i++
-			f.ascii(c)
-			continue
+	for _, s := range parts {
+		for i := 0; i < len(s) && !f.bad; {
+			if c := s[i]; c < utf8.RuneSelf {
+				i++
+				f.ascii(c)
+				continue
+			}
+			r, size := utf8.DecodeRuneInString(s[i:])
+			i += size
+			f.wide(r)
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		i += size
-		f.wide(r)
+		f.endWord()
 	}
-	f.endWord()
 	return f.finish()
+}
+
+// seasons are the words that may stand before "time" in the name of a zone.
+var seasons = [...]string{" standard", " daylight", " summer"}
+
+// FoldLabel writes the key of a zone's name as lists show it. It is that of
+// Fold without the season: "Eastern Standard Time" and "Eastern Daylight Time"
+// are "Eastern Time".
+func FoldLabel(buf *[Max]byte, s string) int {
+	n := Fold(buf, s)
+	for _, season := range seasons {
+		if i := bytes.Index(buf[:n], []byte(season+" time")); i > 0 {
+			n = i + copy(buf[i:n], buf[i+len(season):n])
+		}
+	}
+	return n
 }
 
 // A folder holds words divided by single spaces, and the word being written.
@@ -43,7 +63,7 @@ func (f *folder) ascii(c byte) {
 		f.put(c | 0x20)
 	case c == '\'' || c == '`':
 	case c == '.':
-		if f.isSaint() { // "St.Lucia"
+		if f.expansion() != "" { // "St.Lucia"
 			f.endWord()
 		}
 	case c == '&':
@@ -71,7 +91,8 @@ func (f *folder) wide(r rune) {
 	case 0xC0 <= r && r < 0x180:
 		f.letters(latin[2*(r-0xC0)], latin[2*(r-0xC0)+1])
 	case 0x300 <= r && r < 0x370: // combining marks of decomposed letters
-	case r == 0x2018 || r == 0x2019 || r == 0x2BB || r == 0x2BC || r == 0xB4 || r == 0x2032: // apostrophes
+	case r == 0x2018 || r == 0x2019 || r == 0xB4 || r == 0x2032 || r == 0x2033: // apostrophes and primes
+	case 0x2B9 <= r && r < 0x2C0: // the same as letters: signs of ISO 9 and of Arabic
 	case r == 0x200B || r == 0xFEFF || r == 0xAD: // invisible
 	case 0x1EA0 <= r && r < 0x1EFA:
 		f.put(vietnamese(r))
@@ -130,16 +151,29 @@ func (f *folder) putAll(s string) {
 	}
 }
 
-func (f *folder) isSaint() bool { return string(f.buf[f.word:f.n]) == "st" }
+// expansion returns what the current word abbreviates, or "".
+func (f *folder) expansion() string {
+	switch string(f.buf[f.word:f.n]) {
+	case "st":
+		return "saint"
+	case "rep":
+		return "republic"
+	case "dem":
+		return "democratic"
+	case "is":
+		return "islands"
+	}
+	return ""
+}
 
 // endWord ends the current word, if there is one, with a space.
 func (f *folder) endWord() {
 	if f.n == f.word {
 		return
 	}
-	if f.isSaint() {
+	if whole := f.expansion(); whole != "" {
 		f.n = f.word
-		f.putAll("saint")
+		f.putAll(whole)
 	}
 	f.put(' ')
 	f.word = f.n

@@ -15,6 +15,9 @@ type Space uint8
 const (
 	Zones Space = iota
 	Windows
+	Labels // what lists show to people; these three are keys of FoldLabel
+	West   // the same, behind an offset west of Greenwich only
+	Cities // the same, behind any offset only
 	Countries
 	Languages
 	States

@@ -34,6 +34,11 @@ func TestFold(t *testing.T) {
 		"St.Lucia":                     "saint lucia",
 		"st lucia st":                  "saint lucia saint",
 		"Stavropol":                    "stavropol",
+		"Dem. Rep. of the Congo":       "democratic republic of the congo",
+		"Korea,Rep.of":                 "korea republic of",
+		"Solomon Is.":                  "solomon islands",
+		"Isdem repst":                  "isdem repst",
+		"oblast\u02b9 Ob\u02baekt":     "oblast obekt",
 		"The Gambia":                   "gambia",
 		"Gambia, The":                  "gambia",
 		"the":                          "the",
@@ -53,6 +58,28 @@ func TestFold(t *testing.T) {
 		strings.Repeat("a&", 100):      "",
 	} {
 		assert.Equal(t, want, folded(s), "%q", s)
+	}
+}
+
+// A name in parts is one name.
+func TestFoldParts(t *testing.T) {
+	var buf [Max]byte
+	for want, parts := range map[string][]string{
+		"republic of korea": {"Rep. of ", "Korea"}, "saint lucia": {"St", "Lucia"}, "congo": {"The", "Congo", "", "the"}, "": {"", "&"}, "a": {"a", "", " "},
+	} {
+		assert.Equal(t, want, string(buf[:Fold(&buf, parts...)]), parts)
+	}
+	assert.Zero(t, Fold(&buf, "Rep. of", "Корея"))
+}
+
+func TestFoldLabel(t *testing.T) {
+	var buf [Max]byte
+	for s, want := range map[string]string{
+		"Eastern Standard Time": "eastern time", "EASTERN DAYLIGHT TIME (US & Canada)": "eastern time us and canada", "British Summer-Time": "british time",
+		"Eastern Time": "eastern time", "Standard Time": "standard time", "Summer": "summer", "Substandard Time": "substandard time",
+		"": "",
+	} {
+		assert.Equal(t, want, string(buf[:FoldLabel(&buf, s)]), s)
 	}
 }
 

@@ -37,6 +37,7 @@ func main() {
 	x.zones()
 	x.regions()
 	x.windows()
+	x.labels()
 	x.locales()
 	x.subdivisions()
 	x.people()
@@ -194,6 +195,74 @@ func (x extractor) windows() {
 		}
 	}
 	x.write("cldr-windows-zones.tsv", rows)
+}
+
+// labelsSince is the oldest year whose names of zones are still in use: lists
+// that programs copied once live on.
+const labelsSince = "2010"
+
+// labels takes, for every zone, its exemplar city and the English names of its
+// metazones: the current one and those it left since labelsSince. The name is
+// the generic one, else the standard one. A zone without a named metazone has
+// one row.
+func (x extractor) labels() {
+	const names = "cldr-dates-full/main/en/timeZoneNames.json"
+	var metazones map[string]struct {
+		Long map[string]string `json:"long"`
+	}
+	x.json(&metazones, names, "main", "en", "dates", "timeZoneNames", "metazone")
+	var shown any
+	x.json(&shown, names, "main", "en", "dates", "timeZoneNames", "zone")
+	var used any
+	x.json(&used, "cldr-core/supplemental/metaZones.json", "supplemental", "metaZones", "metazoneInfo", "timezone")
+
+	var rows []string
+	var visit func(zone string, node any)
+	visit = func(zone string, node any) {
+		if children, ok := node.(map[string]any); ok {
+			for name, child := range children {
+				visit(strings.TrimPrefix(zone+"/"+name, "/"), child)
+			}
+			return
+		}
+		city := strings.ReplaceAll(zone[strings.LastIndexByte(zone, '/')+1:], "_", " ")
+		if exemplar, ok := at(shown, zone+"/exemplarCity").(string); ok {
+			city = exemplar
+		}
+		named := false
+		for _, use := range node.([]any) {
+			id, _ := at(use, "usesMetazone/_mzone").(string)
+			until, ended := at(use, "usesMetazone/_to").(string)
+			long := metazones[id].Long
+			name := long["generic"]
+			if name == "" {
+				name = long["standard"]
+			}
+			if name == "" || ended && until < labelsSince {
+				continue
+			}
+			state := "current"
+			if ended {
+				state = "former"
+			}
+			rows = append(rows, row(zone, city, state, name))
+			named = true
+		}
+		if !named {
+			rows = append(rows, row(zone, city, "", ""))
+		}
+	}
+	visit("", used)
+	x.write("cldr-zone-labels.tsv", rows)
+}
+
+// at returns the value found by walking the keys of a path down, or nil.
+func at(node any, path string) any {
+	for key := range strings.SplitSeq(path, "/") {
+		children, _ := node.(map[string]any)
+		node = children[key]
+	}
+	return node
 }
 
 // undetermined is the code of no language.

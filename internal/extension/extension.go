@@ -1,0 +1,160 @@
+// Package extension reads the extensions of telephone numbers (R64, R65). It
+// knows the words and signs before an extension, and no numbering plan: digits
+// without such a mark belong to the number.
+package extension
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A mark announces an extension. Case is of no matter.
+type mark struct {
+	text string
+	most int // digits that may follow
+}
+
+const (
+	mostAfterWord = 10
+	// A local number has seven digits, and "#" may also stand before a second
+	// number.
+	mostAfterSign = 6
+)
+
+// marks are tried in this order, so a mark stands before one that it ends with.
+var marks = [...]mark{
+	// R64, its neighbours and RFC 3966.
+	{"extension", mostAfterWord}, {"exten", mostAfterWord}, {"extn", mostAfterWord}, {"ext", mostAfterWord},
+	{"ext no", mostAfterWord}, {"ext. no", mostAfterWord}, {"extension no", mostAfterWord}, {"extension number", mostAfterWord},
+	{"xtn", mostAfterWord}, {"ex", mostAfterWord}, {"x", mostAfterWord}, {"\u00d7", mostAfterSign}, {"#", mostAfterSign}, {"~", mostAfterSign},
+	{",,", mostAfterSign}, // the pause that telephones store
+	// Spanish, Portuguese, French, Italian.
+	{"extensi\u00f3n", mostAfterWord}, {"extens\u00e3o", mostAfterWord}, {"anexo", mostAfterWord}, {"ramal", mostAfterWord}, {"poste", mostAfterWord},
+	{"interno", mostAfterWord}, {"interne", mostAfterWord}, {"int", mostAfterSign},
+	// German, Dutch, Swedish.
+	{"durchwahl", mostAfterWord}, {"dw", mostAfterSign}, {"nebenstelle", mostAfterWord}, {"apparat", mostAfterWord}, {"app", mostAfterSign},
+	{"toestel", mostAfterWord}, {"anknytning", mostAfterWord}, {"ankn", mostAfterWord},
+	// Polish, Czech, Turkish, Russian, Ukrainian.
+	{"wewn\u0119trzny", mostAfterWord}, {"wewn", mostAfterWord}, {"wew", mostAfterWord}, {"klapka", mostAfterWord}, {"linka", mostAfterWord},
+	{"dahili", mostAfterWord}, {"\u0434\u043e\u0431\u0430\u0432\u043e\u0447\u043d\u044b\u0439", mostAfterWord}, {"\u0434\u043e\u0431", mostAfterWord},
+	{"\u0432\u043d\u0443\u0442\u0440", mostAfterWord}, {"\u0432\u043d", mostAfterSign}, {"\u0434\u043e\u0434", mostAfterWord},
+	// Chinese, Japanese, Korean.
+	{"\u5206\u673a", mostAfterWord}, {"\u5206\u6a5f", mostAfterWord}, {"\u8f6c", mostAfterWord}, {"\u8f49", mostAfterWord},
+	{"\u5185\u7dda", mostAfterWord}, {"\u5185\u7ebf", mostAfterWord}, {"\ub0b4\uc120", mostAfterWord},
+}
+
+// Cut divides a telephone number into itself and the digits of the extension at
+// its end: "(212) 575-1994 ext. 3437", "212-575-1994 (x 12)", "+12125751994;ext=12".
+// What has no extension, or is no number before it, comes back whole.
+func Cut(s string) (number, extension string) {
+	number, extension, ok := CutMarked(s)
+	if !ok || !isNumber(number) {
+		return s, ""
+	}
+	return number, extension
+}
+
+// CutMarked divides a text at the mark before the digits at its end, whatever
+// is before the mark.
+func CutMarked(s string) (rest, extension string, ok bool) {
+	rest, extension, ok = cutMarked(s)
+	return strings.TrimRightFunc(rest, isDivider), extension, ok
+}
+
+// isDivider reports whether a rune may divide a number and the mark.
+func isDivider(r rune) bool {
+	return unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || strings.ContainsRune(",;:/|.", r)
+}
+
+// Digits returns the digits of an extension that stands alone: "143", "ext.
+// 143", "#143". Any other text comes back without the white space around it.
+func Digits(s string) string {
+	if rest, extension, ok := CutMarked(s); ok && rest == "" {
+		return extension
+	}
+	return strings.TrimSpace(s)
+}
+
+// cutMarked cuts a mark and the digits after it off the end. Either the digits
+// or both may be in brackets.
+func cutMarked(s string) (rest, extension string, ok bool) {
+	rest, whole := cutClosing(strings.TrimRight(s, " \t."))
+	rest, extension = cutDigits(strings.TrimSuffix(rest, "#")) // "#" ends what is dialled: ",,12#"
+	if extension == "" {
+		return s, "", false
+	}
+	if whole != 0 {
+		if text, found := strings.CutSuffix(rest, string(whole)); found { // "ext. (12)"
+			rest, whole = text, 0
+		}
+	}
+	rest = strings.TrimRight(rest, " \t\u00a0")
+	// "#" is a mark of its own, but also stands behind a word: "ext # 12".
+	word := strings.TrimRight(rest, " \t\u00a0.:=#-")
+	for _, text := range [...]string{word, strings.TrimRight(rest, " \t\u00a0.:=-")} {
+		if rest, ok := cutMark(text, len(extension)); ok {
+			if whole != 0 { // "(ext. 12)"
+				if rest, ok = strings.CutSuffix(strings.TrimRight(rest, " \t\u00a0"), string(whole)); !ok {
+					return s, "", false
+				}
+			}
+			return rest, extension, true
+		}
+	}
+	return s, "", false
+}
+
+// cutClosing cuts a closing bracket off the end and returns the one that opens
+// it, or 0.
+func cutClosing(s string) (rest string, opening rune) {
+	switch {
+	case strings.HasSuffix(s, ")"):
+		return strings.TrimRight(s[:len(s)-1], " \t"), '('
+	case strings.HasSuffix(s, "]"):
+		return strings.TrimRight(s[:len(s)-1], " \t"), '['
+	}
+	return s, 0
+}
+
+func cutDigits(s string) (rest, digits string) {
+	start := len(s)
+	for start > 0 && '0' <= s[start-1] && s[start-1] <= '9' {
+		start--
+	}
+	return s[:start], s[start:]
+}
+
+// cutMark cuts a mark that so many digits may follow off the end. A word is one
+// if no other letter stands before it.
+func cutMark(s string, digits int) (rest string, ok bool) {
+	for _, m := range marks {
+		n := len(s) - len(m.text)
+		if n < 0 || digits > m.most || !strings.EqualFold(s[n:], m.text) {
+			continue
+		}
+		before, _ := utf8.DecodeLastRuneInString(s[:n])
+		first, _ := utf8.DecodeRuneInString(m.text)
+		if n == 0 || !unicode.IsLetter(first) || !unicode.IsLetter(before) {
+			return s[:n], true
+		}
+	}
+	return s, false
+}
+
+// isNumber reports whether s is one telephone number as people write it, with
+// or without a word such as "Tel:" before it.
+func isNumber(s string) bool {
+	const minDigits, maxDigits = 7, 18 // E.164 has 15; prefixes of calls abroad have up to 3
+	s = strings.TrimLeftFunc(s, func(r rune) bool { return !unicode.IsDigit(r) && r != '+' && r != '(' })
+	digits := 0
+	for _, r := range s {
+		switch {
+		case unicode.IsDigit(r):
+			digits++
+		case !unicode.IsSpace(r) && !unicode.Is(unicode.Pd, r) && !strings.ContainsRune("+()./\u2212", r):
+			return false
+		}
+	}
+	return minDigits <= digits && digits <= maxDigits && !strings.HasSuffix(s, "(")
+}

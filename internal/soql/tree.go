@@ -1,0 +1,218 @@
+package soql
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Condition is a parsed and accepted condition. The zero value is none;
+// Parse makes one.
+type Condition struct {
+	root  node
+	joins int // how many semi-joins it holds
+}
+
+// String returns the condition as SOQL, as it may stand behind WHERE: without
+// parentheses around the whole, and with every semi-join that is one of its AND
+// terms outside of parentheses, where alone Salesforce takes one. It is written
+// from the tree, not copied from the text that was parsed.
+func (c Condition) String() string {
+	var b strings.Builder
+	c.root.write(&b)
+	return b.String()
+}
+
+// Fields returns the fields that the condition compares, each once, in the
+// order in which they are met. Those of semi-joins are not among them, since
+// they belong to other objects.
+func (c Condition) Fields() []string {
+	var fields []string
+	walk(c.root, func(n node) {
+		if n, ok := n.(*compare); ok {
+			for _, field := range n.left.fields {
+				if !slices.Contains(fields, field) {
+					fields = append(fields, field)
+				}
+			}
+		}
+	})
+	return fields
+}
+
+// Joins returns how many semi-joins the condition holds. A query may have
+// MaxJoins of them.
+func (c Condition) Joins() int { return c.joins }
+
+// All returns the condition that all of the given ones hold, of which there is
+// at least one. Its semi-joins are those of all of them.
+func All(conditions ...Condition) Condition {
+	var terms []node
+	joins := 0
+	for _, c := range conditions {
+		terms = append(terms, c.root)
+		joins += c.joins
+	}
+	return Condition{join("AND", terms), joins}
+}
+
+// Equal returns the condition that a field has the given text.
+func Equal(field, text string) Condition {
+	var canonical strings.Builder
+	for _, r := range text {
+		canonical.WriteString(escape(r))
+	}
+	return Condition{root: &compare{left: fieldOperand(field), op: "=", values: []literal{{literalString, canonical.String()}}}}
+}
+
+type node interface {
+	write(b *strings.Builder)
+}
+
+// logical is two or more terms joined by AND, or by OR. None of them is logical
+// by the same operator.
+type logical struct {
+	op    string
+	terms []node
+}
+
+// join joins terms, of which there is at least one.
+func join(op string, terms []node) node {
+	var flat []node
+	for _, term := range terms {
+		if inner, ok := term.(*logical); ok && inner.op == op {
+			flat = append(flat, inner.terms...)
+		} else {
+			flat = append(flat, term)
+		}
+	}
+	if len(flat) == 1 {
+		return flat[0]
+	}
+	return &logical{op, flat}
+}
+
+func (n *logical) write(b *strings.Builder) {
+	for i, term := range n.terms {
+		if i > 0 {
+			b.WriteString(" " + n.op + " ")
+		}
+		writeNested(b, term)
+	}
+}
+
+type not struct{ term node }
+
+func (n *not) write(b *strings.Builder) {
+	b.WriteString("NOT ")
+	writeNested(b, n.term)
+}
+
+// operand is what stands on the left of a comparison: a field, or a function of
+// fields.
+type operand struct {
+	text     string   // as it is written
+	fields   []string // those it reads
+	function string   // in capitals; empty for a field
+	zoned    bool     // the function is one of convertTimezone(field)
+}
+
+func fieldOperand(field string) operand { return operand{text: field, fields: []string{field}} }
+
+// compare is an operand, an operator and one value; or several values, if the
+// operator is IN, NOT IN, INCLUDES or EXCLUDES.
+type compare struct {
+	left   operand
+	op     string
+	values []literal
+}
+
+func (n *compare) write(b *strings.Builder) {
+	b.WriteString(n.left.text + " " + n.op + " ")
+	if !listOps[n.op] {
+		n.values[0].write(b)
+		return
+	}
+	b.WriteByte('(')
+	for i, v := range n.values {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		v.write(b)
+	}
+	b.WriteByte(')')
+}
+
+// semiJoin is a field that is, or is not, among the answers of a query on
+// another object. A nil where asks for all of them.
+type semiJoin struct {
+	field, op, column, object string
+	alias                     string // of the object, in where
+	where                     node
+}
+
+func (n *semiJoin) write(b *strings.Builder) {
+	b.WriteString(n.field + " " + n.op + " (SELECT " + n.column + " FROM " + n.object)
+	if n.alias != "" {
+		b.WriteString(" " + n.alias)
+	}
+	if n.where != nil {
+		b.WriteString(" WHERE ")
+		n.where.write(b)
+	}
+	b.WriteByte(')')
+}
+
+// writeNested writes a node inside another one, in parentheses unless it is a
+// plain comparison.
+func writeNested(b *strings.Builder, n node) {
+	switch n.(type) {
+	case *logical, *not:
+		b.WriteByte('(')
+		n.write(b)
+		b.WriteByte(')')
+	default:
+		n.write(b)
+	}
+}
+
+// walk visits the nodes that speak about the user: not those of a semi-join's
+// own condition.
+func walk(n node, visit func(node)) {
+	visit(n)
+	switch n := n.(type) {
+	case *logical:
+		for _, term := range n.terms {
+			walk(term, visit)
+		}
+	case *not:
+		walk(n.term, visit)
+	}
+}
+
+type literalKind uint8
+
+const (
+	literalString literalKind = iota
+	literalNumber
+	literalDate
+	literalDateTime
+	literalTime
+	literalCurrency // USD5000
+	literalPeriod   // TODAY, LAST_N_DAYS:90
+	literalBool
+	literalNull
+)
+
+// literal is a value as it is written; a string without its quotes.
+type literal struct {
+	kind literalKind
+	text string
+}
+
+func (v literal) write(b *strings.Builder) {
+	if v.kind != literalString {
+		b.WriteString(v.text)
+		return
+	}
+	b.WriteString("'" + v.text + "'")
+}

@@ -1,0 +1,110 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+)
+
+// patience is how long a writer waits altogether: for the writers before it in
+// this process, for a connection, and for a lock of the database.
+const patience = 10 * time.Second
+
+// ErrBusy is the end of a wait: others were at work for too long.
+var ErrBusy = errors.New("the database is busy")
+
+// A Wait bounds the waiting of one writer, over all that it waits for. What it
+// does once it has its turn is not bounded by it. As an argument of a statement
+// it is the number of milliseconds that are left, and at least 1.
+type Wait struct{ end time.Time }
+
+// NewWait returns a wait that begins now.
+func NewWait() Wait { return Wait{time.Now().Add(patience)} }
+
+// Context returns a context for what is waited for. Its cause is ErrBusy when
+// the wait is over.
+func (w Wait) Context(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadlineCause(ctx, w.end, ErrBusy)
+}
+
+// Value implements driver.Valuer. It is called when the statement has got its
+// connection.
+func (w Wait) Value() (driver.Value, error) { return w.left().Milliseconds(), nil }
+
+func (w Wait) left() time.Duration { return max(time.Until(w.end), time.Millisecond) }
+
+// maxConnections is how many connections are remembered as set up.
+const maxConnections = 1000
+
+// connections are the connections to SQLite that are set up, each with its busy
+// timeout, by the driver's value. The zero value is ready to use.
+type connections struct {
+	mu       sync.Mutex
+	timeouts map[any]time.Duration
+}
+
+// with sets a connection up for work: it enforces foreign keys, and waits for
+// other processes where the program has made no choice of its own, but never
+// longer than wait says.
+func (c *connections) with(ctx context.Context, conn *sql.Conn, wait Wait, work func(*sql.Conn) error) error {
+	timeout, err := c.setUp(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if left := wait.left(); left < timeout-timeout/10 {
+		if err := setTimeout(ctx, conn, left); err != nil {
+			return err
+		}
+		defer func() { _ = setTimeout(context.WithoutCancel(ctx), conn, timeout) }() // one that fails is broken
+	}
+	return work(conn)
+}
+
+func (c *connections) setUp(ctx context.Context, conn *sql.Conn) (time.Duration, error) {
+	var key any
+	_ = conn.Raw(func(of any) error {
+		if reflect.TypeOf(of).Comparable() {
+			key = of
+		}
+		return nil
+	})
+	c.mu.Lock()
+	timeout, done := c.timeouts[key]
+	c.mu.Unlock()
+	if done {
+		return timeout, nil
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = ON"); err != nil {
+		return 0, err
+	}
+	var chosen int64
+	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&chosen); err != nil {
+		return 0, err
+	}
+	timeout = time.Duration(chosen) * time.Millisecond
+	if timeout <= 0 {
+		timeout = patience
+		if err := setTimeout(ctx, conn, timeout); err != nil {
+			return 0, err
+		}
+	}
+	if key != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.timeouts == nil || len(c.timeouts) >= maxConnections {
+			c.timeouts = make(map[any]time.Duration) // forgets those that are closed
+		}
+		c.timeouts[key] = timeout
+	}
+	return timeout, nil
+}
+
+func setTimeout(ctx context.Context, conn *sql.Conn, timeout time.Duration) error {
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", timeout.Milliseconds()))
+	return err
+}

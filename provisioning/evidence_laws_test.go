@@ -1,0 +1,141 @@
+package provisioning_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// L8: with fewer proofs, answers, groups and memberships, but the same users,
+// nobody gets more: no access, seat, profile, capture or manager that the full
+// snapshot would not give. What waits for an approval counts as given.
+func TestLawLessEvidenceGivesNothing(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		full := gains(in.Members, r.Resolve(in))
+		less := cloneInput(in)
+		forget(t, less.Snapshot)
+		plan := r.Resolve(less)
+		for gain := range gains(in.Members, plan) {
+			who, _, _ := strings.Cut(gain, " ")
+			require.True(t, full[gain], "%s is given with less evidence only (%s):\n%sin full:\n%s", gain, less.Snapshot.Proven, plan.Explain(who), r.Resolve(in).Explain(who))
+		}
+	})
+}
+
+// forget takes away some of what a snapshot says and proves, but no users. What
+// a proof covers is taken only together with the proof.
+func forget(t *rapid.T, s *sources.Snapshot) {
+	forgotten := sources.Facts(rapid.IntRange(0, 15).Draw(t, "forgotten"))
+	s.Proven &^= forgotten
+	some := func(label string) bool { return rapid.IntRange(0, 3).Draw(t, label) == 0 }
+	for _, query := range slices.Sorted(maps.Keys(s.Matches)) {
+		if some("query") {
+			delete(s.Matches, query)
+		}
+	}
+	if forgotten&sources.FactGroups != 0 {
+		s.Groups = slices.DeleteFunc(s.Groups, func(sources.Group) bool { return some("group") })
+	}
+	if forgotten&sources.FactMemberships != 0 {
+		for i := range s.Groups {
+			s.Groups[i].Members = slices.DeleteFunc(s.Groups[i].Members, func(string) bool { return some("membership") })
+		}
+	}
+}
+
+// gains returns what a plan gives beyond what a person has: access, seats,
+// profiles, capture, a manager.
+func gains(team []provisioning.Member, plan *provisioning.Plan) map[string]bool {
+	before := byID(team)
+	given := make(map[string]bool)
+	for _, a := range allActions(plan) {
+		was, is := before[a.Member.ID], a.Member
+		who := is.ExternalID + " "
+		if is.Active && !was.Active {
+			given[who+"access"] = true
+		}
+		if !is.Active {
+			continue
+		}
+		for _, seat := range is.Seats {
+			if !was.Active || !slices.Contains(was.Seats, seat) {
+				given[who+"seat "+seat] = true
+			}
+		}
+		for _, kind := range is.Capture {
+			if !slices.Contains(was.Capture, kind) {
+				given[who+"capture "+kind] = true
+			}
+		}
+		for workspace, profile := range is.Profiles {
+			if was.Profiles[workspace] != profile {
+				given[who+"profile "+profile] = true
+			}
+		}
+		if is.ManagerID != "" && is.ManagerID != was.ManagerID {
+			given[who+"manager "+is.ManagerID] = true
+		}
+	}
+	return given
+}
+
+// L9: whatever subset of a plan's commit groups a store accepts, and whatever
+// subset of its classes is approved, no pool is exceeded, no circle of managers
+// closed and no address held twice.
+func TestLawPartialAppliesKeepTheInvariants(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		store, team := storeWith(t, in.Members)
+		in.Members = team
+		plan := r.Resolve(in)
+		var approvals []provisioning.Approval
+		for _, approval := range approveAll(plan) {
+			if rapid.Bool().Draw(t, "approve") {
+				approvals = append(approvals, approval)
+			}
+		}
+		refusing := &refusingStore{Memory: store, refuse: func() bool { return rapid.IntRange(0, 2).Draw(t, "refuse") == 0 }}
+		if rapid.Bool().Draw(t, "accepts all") {
+			refusing.refuse = func() bool { return false }
+		}
+		_, err := provisioning.Apply(context.Background(), refusing, "t", plan, approvals...)
+		require.NoError(t, err)
+		after := teamOf(t, store)
+		requireUnique(t, after)
+		requireNoNewCircle(t, team, after, plan)
+		requirePools(t, r.Config(), team, after)
+		requireProtected(t, team, after)
+	})
+}
+
+// A refusingStore refuses some commit groups as stale, as if somebody had
+// changed their members meanwhile.
+type refusingStore struct {
+	*provisioning.Memory
+	refuse func() bool
+}
+
+func (s *refusingStore) Apply(ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+	var results []provisioning.Result
+	for group := range provisioning.CommitGroups(actions) {
+		if s.refuse() {
+			for _, a := range group {
+				results = append(results, provisioning.Result{Key: a.Key, Kind: a.Kind, MemberID: a.Member.ID, Err: provisioning.ErrStale})
+			}
+			continue
+		}
+		done, err := s.Memory.Apply(ctx, tenant, group)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, done...)
+	}
+	return results, nil
+}

@@ -1,0 +1,449 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/internal/name"
+	"github.com/usher-go/usher/internal/text"
+	"github.com/usher-go/usher/sources"
+)
+
+// A Lookup is where Gather reads the part of the world that a decision needs.
+type Lookup struct {
+	Tenant string
+	// Team finds members, Directory users.
+	Team      Finder
+	Directory sources.UserFinder
+	// Window becomes Facts.Window.
+	Window map[Class]int
+}
+
+// gatherLimit is how many users, and how many members, a part may have.
+const gatherLimit = 2000
+
+// Gather collects what a decision about some people needs, who are named by
+// their external IDs: themselves, whoever their change concerns as well, and
+// the context that these decisions look at. The people whom it concerns are
+// those who have or want the same addresses, those who name them as their
+// manager if they come, leave, or go by another address or name, and those
+// whose own place in the chart waits for theirs. Resolve decides about the
+// result as it would about everybody, if the rest of the team is in step with
+// its directory (L6).
+//
+// The error matches ErrNeedsWholeRun if the part would be too large, or if the
+// config has options that need everybody: domains.convert, keep_active, and
+// pools that are full while somebody gives a seat back.
+func (r *Resolver) Gather(ctx context.Context, from Lookup, about ...string) (Input, error) {
+	if r.cfg.Domains.Convert || r.cfg.KeepActive != (KeepActive{}) {
+		return Input{}, fmt.Errorf("provisioning: gather: %w", ErrNeedsWholeRun)
+	}
+	g := gatherer{
+		Resolver: r, ctx: ctx, from: from, about: make(map[string]bool), bearing: make(map[string]bool),
+		users: make(map[string]*sources.One), members: make(map[string]*Member), linked: make(map[string]*Member),
+		askedUsers: make(map[sources.UserKey]bool), askedMembers: make(map[MemberKey]bool),
+		proven: sources.FactUsers | sources.FactMemberships | sources.FactManagers,
+	}
+	for _, id := range about {
+		g.about[id] = true
+	}
+	in, err := g.gather()
+	if err != nil {
+		return Input{}, fmt.Errorf("provisioning: gather: %w", err)
+	}
+	return in, nil
+}
+
+type gatherer struct {
+	*Resolver
+	ctx  context.Context
+	from Lookup
+
+	about   map[string]bool // external IDs
+	bearing map[string]bool // of them, those who come, leave, or go by another name or address
+	users   map[string]*sources.One
+	members map[string]*Member // by ID
+	linked  map[string]*Member // by external ID
+	proven  sources.Facts
+
+	askedUsers   map[sources.UserKey]bool
+	askedMembers map[MemberKey]bool
+	wantUsers    []sources.UserKey
+	wantMembers  []MemberKey
+	wantOne      []MemberKey // of whose bearers one is enough
+}
+
+// gather looks up what the people concern, until that is nothing new.
+func (g *gatherer) gather() (Input, error) {
+	for {
+		for again := true; again; {
+			known := len(g.about)
+			for _, id := range slices.Sorted(maps.Keys(g.about)) {
+				g.expand(id)
+			}
+			g.climb()
+			var err error
+			if again, err = g.ask(); err != nil {
+				return Input{}, err
+			}
+			again = again || len(g.about) > known
+		}
+		if len(g.users) == 0 { // whether the directory is empty decides (S13)
+			return Input{}, ErrNeedsWholeRun
+		}
+		in, err := g.input()
+		if err != nil {
+			return Input{}, err
+		}
+		settled, err := g.judge(in)
+		if err != nil || settled {
+			return in, err
+		}
+	}
+}
+
+func (g *gatherer) wantUser(by sources.UserKeyKind, value string) {
+	if key := sources.NewUserKey(by, value); key.Value != "" && !g.askedUsers[key] {
+		g.askedUsers[key] = true
+		g.wantUsers = append(g.wantUsers, key)
+	}
+}
+
+func (g *gatherer) wantMember(key MemberKey) {
+	if key.Value != "" && !g.askedMembers[key] {
+		g.askedMembers[key] = true
+		if key.By == MemberByRecordedBy {
+			g.wantOne = append(g.wantOne, key)
+		} else {
+			g.wantMembers = append(g.wantMembers, key)
+		}
+	}
+}
+
+func (g *gatherer) externalID(id string) MemberKey {
+	return MemberKey{MemberByExternalID, g.cfg.Connection, id}
+}
+
+// ask looks up the keys that were not asked for yet, and reports whether there
+// were any.
+func (g *gatherer) ask() (bool, error) {
+	users, members, single := g.wantUsers, g.wantMembers, g.wantOne
+	g.wantUsers, g.wantMembers, g.wantOne = nil, nil, nil
+	if len(users) > 0 {
+		found, proven, err := g.from.Directory.FindUsers(g.ctx, users, g.Queries(), gatherLimit)
+		if err != nil {
+			return false, err
+		}
+		g.proven &= proven | ^sources.FactUsers
+		for i := range found {
+			one := &found[i]
+			if known := g.users[one.User.ID]; known != nil && !sameUser(known.User, one.User) { // listed twice, or changing
+				return false, ErrNeedsWholeRun
+			}
+			g.proven &= one.Proven | ^(sources.FactMemberships | sources.FactManagers)
+			g.users[one.User.ID] = one
+		}
+	}
+	if len(members) > 0 {
+		found, err := g.from.Team.FindMembers(g.ctx, g.from.Tenant, members, gatherLimit)
+		if err != nil {
+			return false, err
+		}
+		g.add(found)
+	}
+	for _, key := range single {
+		found, err := g.from.Team.FindMembers(g.ctx, g.from.Tenant, []MemberKey{key}, 1)
+		if err != nil {
+			return false, err
+		}
+		g.add(found)
+	}
+	if len(g.users) >= gatherLimit || len(g.members) >= gatherLimit {
+		return false, ErrNeedsWholeRun
+	}
+	return len(users)+len(members)+len(single) > 0, nil
+}
+
+func (g *gatherer) add(members []Member) {
+	for i := range members {
+		m := &members[i]
+		if g.members[m.ID] = m; g.isLinked(m) {
+			g.linked[m.ExternalID] = m
+		}
+	}
+}
+
+// expand wants what a decision about one person looks at, and adds the people
+// whom it concerns.
+func (g *gatherer) expand(id string) {
+	g.wantUser(sources.UserByID, id)
+	g.wantMember(g.externalID(id))
+	one, m := g.users[id], g.linked[id]
+	if one == nil && m == nil {
+		return
+	}
+	var u sources.User
+	if one != nil {
+		u = one.User
+	}
+	if m == nil {
+		g.wantFreeID(id)
+	}
+	emails := []string{u.Email}
+	if m != nil {
+		emails = append(emails, m.Email)
+	}
+	for _, email := range emails {
+		g.wantMember(emailMemberKey(email))
+		g.wantUser(sources.UserByEmail, email)
+		g.concernAddress(email)
+	}
+	if m == nil || one == nil || !m.Active || u.Status != sources.StatusActive || !address.Same(u.Email, m.Email) || !sameName(m, &u) {
+		g.bearing[id] = true
+	}
+	g.concernReports(id, &u, m)
+	g.wantManager(&u, m == nil)
+}
+
+// wantFreeID wants to know whether the ID that a new member would get is free.
+func (g *gatherer) wantFreeID(externalID string) {
+	for attempt := 0; ; attempt++ {
+		id := newMemberID(g.cfg.Connection, externalID, attempt)
+		g.wantMember(MemberKey{By: MemberByID, Value: id})
+		if g.members[id] == nil {
+			return
+		}
+	}
+}
+
+// concernAddress adds the people who have or want an address.
+func (g *gatherer) concernAddress(email string) {
+	for id, one := range g.users {
+		if email != "" && address.Same(one.User.Email, email) {
+			g.about[id] = true
+		}
+	}
+	for id, m := range g.linked {
+		if email != "" && address.Same(m.Email, email) {
+			g.about[id] = true
+		}
+	}
+}
+
+// concernReports adds those who name a person as their manager, by any key that
+// the person has or had: all of them if the person comes, leaves or goes by
+// another key, and otherwise those whom a circle keeps from it.
+func (g *gatherer) concernReports(id string, u *sources.User, m *Member) {
+	keys := []sources.UserKey{
+		sources.NewUserKey(sources.UserByManagerID, id), sources.NewUserKey(sources.UserByManagerEmail, u.Email),
+		sources.NewUserKey(sources.UserByManagerName, name.Full(text.Clean(u.GivenName), text.Clean(u.FamilyName))),
+	}
+	if m != nil {
+		keys = append(keys, sources.NewUserKey(sources.UserByManagerEmail, m.Email), sources.NewUserKey(sources.UserByManagerName, m.Name()))
+		g.wantMember(nameMemberKey(m.GivenName, m.FamilyName))
+	}
+	g.wantMember(nameMemberKey(u.GivenName, u.FamilyName))
+	for _, key := range keys {
+		g.wantUser(key.By, key.Value)
+	}
+	for report, one := range g.users {
+		if slices.ContainsFunc(sources.UserKeys(&one.User), func(key sources.UserKey) bool { return slices.Contains(keys, key) }) {
+			g.wantMember(g.externalID(report))
+			if g.bearing[id] || !g.isPlaced(report) {
+				g.about[report] = true
+			}
+		}
+	}
+}
+
+// wantManager wants whoever a person's manager keys could name, and for
+// somebody new one of the manager's reports whose recording is on (R129).
+func (g *gatherer) wantManager(u *sources.User, isNew bool) {
+	keys := []MemberKey{emailMemberKey(u.Manager.Email), g.externalID(text.Clean(u.Manager.ID)), nameMemberKey(u.Manager.Name)}
+	for _, key := range keys {
+		g.wantMember(key)
+	}
+	g.wantUser(sources.UserByEmail, u.Manager.Email) // a manager may go by another address in the team
+	for id, one := range g.users {
+		if u.Manager.Email != "" && address.Same(one.User.Email, u.Manager.Email) {
+			g.wantMember(g.externalID(id))
+			keys = append(keys, g.externalID(id))
+		}
+	}
+	if !isNew || !g.cfg.Managers.Notify {
+		return
+	}
+	for _, m := range g.members {
+		if slices.ContainsFunc(m.Keys(), func(key MemberKey) bool { return slices.Contains(keys, key) }) {
+			g.wantMember(MemberKey{By: MemberByRecordedBy, Value: m.ID})
+		}
+	}
+}
+
+// climb wants the managers above everybody collected, for circles. Of those
+// above the people in question, and above whom these name as their manager, it
+// adds whom the directory puts elsewhere: a circle keeps them where they are,
+// and what opens it moves them too.
+func (g *gatherer) climb() {
+	for _, m := range g.members {
+		g.wantMember(MemberKey{By: MemberByID, Value: m.ManagerID})
+	}
+	above := make(map[string]bool) // IDs of members seen
+	for _, id := range slices.Sorted(maps.Keys(g.about)) {
+		g.climbFrom(g.linked[id], above)
+		if one := g.users[id]; one != nil {
+			for _, m := range g.members {
+				if g.names(&one.User.Manager, m) {
+					g.climbFrom(m, above)
+				}
+			}
+		}
+	}
+}
+
+func (g *gatherer) climbFrom(m *Member, above map[string]bool) {
+	for ; m != nil && !above[m.ID]; m = g.members[m.ManagerID] {
+		above[m.ID] = true
+		if !g.isLinked(m) {
+			continue
+		}
+		g.wantUser(sources.UserByID, m.ExternalID)
+		if !g.isPlaced(m.ExternalID) {
+			g.about[m.ExternalID] = true
+		}
+	}
+}
+
+// isPlaced reports whether a member is under the manager whom one of the
+// directory's keys names, as far as that has been looked up.
+func (g *gatherer) isPlaced(externalID string) bool {
+	one, m := g.users[externalID], g.linked[externalID]
+	if one == nil || m == nil || one.User.Manager == (sources.Manager{}) {
+		return true
+	}
+	if m.ManagerID == "" {
+		return false
+	}
+	g.wantMember(MemberKey{By: MemberByID, Value: m.ManagerID})
+	manager := g.members[m.ManagerID]
+	return manager == nil || g.names(&one.User.Manager, manager)
+}
+
+// names reports whether one of the keys names a member as the manager.
+func (g *gatherer) names(keys *sources.Manager, m *Member) bool {
+	if g.isLinked(m) {
+		if m.ExternalID == text.Clean(keys.ID) {
+			return true
+		}
+		if one := g.users[m.ExternalID]; one != nil && keys.Email != "" && address.Same(one.User.Email, keys.Email) {
+			return true
+		}
+	}
+	return keys.Email != "" && address.Same(m.Email, keys.Email) || keys.Name != "" && name.Same(m.Name(), keys.Name)
+}
+
+// input makes the part of what was collected.
+func (g *gatherer) input() (Input, error) {
+	counts, err := g.from.Team.Count(g.ctx, g.from.Tenant, g.cfg.Connection)
+	if err != nil {
+		return Input{}, err
+	}
+	in := Input{
+		Tenant: g.from.Tenant, About: slices.Sorted(maps.Keys(g.about)),
+		Facts: &Facts{Population: counts.Population, Seats: maps.Clone(counts.Seats), Users: true, Window: g.from.Window},
+	}
+	for _, id := range slices.Sorted(maps.Keys(g.members)) {
+		m := g.members[id]
+		in.Members = append(in.Members, *m)
+		counted := m.Counted(g.cfg.Connection)
+		in.Facts.Population -= counted.Population
+		for seat, n := range counted.Seats {
+			in.Facts.Seats[seat] -= n
+		}
+	}
+	in.Snapshot = g.snapshot()
+	return in, nil
+}
+
+// snapshot makes the directory's half of the part. Of a group that an
+// assignment selects by, it lists the members that are in the part.
+func (g *gatherer) snapshot() *sources.Snapshot {
+	s := &sources.Snapshot{Format: sources.SnapshotFormat, Kind: g.cfg.Source, Connection: g.cfg.Connection, Proven: g.proven}
+	if g.proven.Has(sources.FactMemberships) {
+		s.Proven |= sources.FactGroups
+	}
+	members := make(map[string][]string)
+	for i := range g.rules.Assignments {
+		for _, group := range g.rules.Assignments[i].Match.Groups {
+			members[group] = nil
+		}
+	}
+	answers := make(map[string][]string)
+	for _, query := range g.Queries() {
+		answers[query] = []string{}
+	}
+	for _, id := range slices.Sorted(maps.Keys(g.users)) {
+		one := g.users[id]
+		s.Users = append(s.Users, one.User)
+		for _, group := range one.Groups {
+			if _, selects := members[group.ID]; selects {
+				members[group.ID] = append(members[group.ID], id)
+			}
+		}
+		for query, ids := range answers {
+			if selected, answered := one.Matches[query]; !answered {
+				delete(answers, query)
+			} else if selected {
+				answers[query] = append(ids, id)
+			}
+		}
+	}
+	for _, group := range slices.Sorted(maps.Keys(members)) {
+		s.Groups = append(s.Groups, sources.Group{ID: group, Members: members[group]})
+	}
+	s.Matches = answers
+	return s
+}
+
+// judge looks at the decision about the part: people whose access ends because
+// no assignment matches them any more concern their reports as well. It reports
+// whether nobody was added. Where a pool is full and somebody gives a seat back,
+// others may wait for it who are not in the part.
+func (g *gatherer) judge(in Input) (settled bool, err error) {
+	survey := newSurvey(g.Resolver, in)
+	survey.look()
+	standing := newStanding(survey, true)
+	settled = true
+	for i := range standing.members {
+		m := &standing.members[i]
+		if f := standing.fates[i]; (f == fateLeave || f == fateWithheld) && !g.bearing[m.ExternalID] {
+			g.bearing[m.ExternalID], settled = true, false
+		}
+	}
+	if len(g.cfg.Seats.Pools) == 0 || !settled {
+		return settled, nil
+	}
+	drafts := newDrafts(newAddresses(standing, new(holds)))
+	drafts.setSettings()
+	for _, d := range drafts.list {
+		for _, seat := range d.releasedSeats() {
+			if limit, limited := g.cfg.Seats.Pools[seat]; limited && survey.held(seat) >= limit {
+				return false, ErrNeedsWholeRun
+			}
+		}
+	}
+	return true, nil
+}
+
+// held counts the active members who hold a seat, those who are not in the
+// input included.
+func (s *survey) held(seat string) int {
+	n := s.others.Seats[seat]
+	for i := range s.members {
+		n += s.members[i].Counted("").Seats[seat]
+	}
+	return n
+}

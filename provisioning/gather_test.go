@@ -1,0 +1,155 @@
+package provisioning_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// L6: from a team in step with its directory, one pushed change decided alone
+// gives the same decision about everybody it concerns as the whole run; where
+// it cannot, it says so.
+func TestLawPartDecidesAsTheWhole(t *testing.T) {
+	parts, whole := 0, 0
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		cfg := r.Config()
+		cfg.Breakers, cfg.KeepActive, cfg.Domains.Convert = noBreakers(), provisioning.KeepActive{}, false
+		r, err := provisioning.New(cfg)
+		require.NoError(t, err)
+		in.Snapshot.Proven = sources.FactAll
+		for _, query := range r.Queries() {
+			if in.Snapshot.Matches[query] == nil {
+				in.Snapshot.Matches = map[string][]string{query: {}}
+			}
+		}
+		store, _ := storeWith(t, in.Members)
+		for range 4 { // into step
+			in.Members = teamOf(t, store)
+			applyAll(t, store, r.Resolve(in))
+		}
+		in.Members = teamOf(t, store)
+		before := r.Resolve(in)
+		if len(before.Actions) > 0 {
+			return
+		}
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "change"), 1))
+		about := changeOne(random, in.Snapshot)
+		if about == "" {
+			return
+		}
+		want := r.Resolve(in)
+		part, err := r.Gather(context.Background(), provisioning.Lookup{Tenant: "t", Team: store, Directory: sources.NewIndex(in.Snapshot)}, about)
+		if errors.Is(err, provisioning.ErrNeedsWholeRun) {
+			whole++
+			return
+		}
+		require.NoError(t, err)
+		parts++
+		got := r.Resolve(part)
+		require.Equal(t, decisions(want, nil), decisions(got, nil), "about %s, of %d people\nwhole\n%s\npart\n%s", about, len(in.Members), want, got)
+		for _, id := range got.About { // what is told of those whom it concerns is told of them by the whole
+			require.Equal(t, told(want, id), told(got, id), "about %s, of %s\nwhole\n%s\npart\n%s", about, id, want, got)
+		}
+	})
+	require.Greater(t, parts, whole, "most changes are decided as a part")
+}
+
+// decisions lists what a plan does and holds, as text without what only the
+// whole knows.
+func decisions(plan *provisioning.Plan, _ []string) []string {
+	var lines []string
+	for _, a := range allActions(plan) {
+		line := fmt.Sprintf("%s %s %s", a.Kind, a.Member.ID, a.Revision)
+		for _, c := range a.Changes {
+			line += fmt.Sprintf("; %s %v -> %v (%s)", c.Field, c.Old, c.New, c.Owner)
+		}
+		for _, e := range a.Effects {
+			line += fmt.Sprintf("; %s %s %s", e.Kind, e.To, e.About)
+		}
+		lines = append(lines, line)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// told lists the reasons for which a plan skips or mentions a person.
+func told(plan *provisioning.Plan, externalID string) []string {
+	var lines []string
+	for _, s := range plan.Skipped {
+		if s.ExternalID == externalID {
+			lines = append(lines, fmt.Sprint("skipped ", s.Reasons))
+		}
+	}
+	for _, f := range plan.Findings {
+		if f.ExternalID == externalID {
+			lines = append(lines, f.Reason.String())
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// changeOne changes one thing in a directory, as a push does, and returns whom
+// the push is about; "" if there was nothing to change.
+func changeOne(random *rand.Rand, s *sources.Snapshot) string {
+	if len(s.Users) < 2 {
+		return ""
+	}
+	i := random.IntN(len(s.Users))
+	u, other := &s.Users[i], s.Users[random.IntN(len(s.Users))]
+	if slices.IndexFunc(s.Users, func(v sources.User) bool { return v.ID == u.ID }) != i {
+		return "" // a further listing of somebody
+	}
+	id := u.ID
+	switch random.IntN(14) {
+	case 0:
+		u.Title = "Changed"
+	case 1:
+		u.Email = "changed@acme.com"
+	case 2:
+		u.Email = other.Email
+	case 3:
+		u.Status = sources.StatusInactive
+	case 4:
+		u.Status = sources.StatusActive
+	case 5:
+		s.Users = slices.DeleteFunc(s.Users, func(v sources.User) bool { return v.ID == id })
+	case 6:
+		u.GivenName, u.FamilyName = other.GivenName, other.FamilyName
+	case 7:
+		u.Manager = sources.Manager{Email: other.Email}
+	case 8:
+		u.Manager = sources.Manager{ID: other.ID}
+	case 9:
+		u.Manager = sources.Manager{Name: other.GivenName + " " + other.FamilyName}
+	case 10:
+		for g := range s.Groups {
+			s.Groups[g].Members = slices.DeleteFunc(s.Groups[g].Members, func(member string) bool { return member == id })
+		}
+	case 11:
+		if len(s.Groups) > 0 {
+			g := &s.Groups[random.IntN(len(s.Groups))]
+			g.Members = append(g.Members, id)
+		}
+	case 12:
+		u.Email = strings.ToUpper(u.Email)
+	case 13:
+		id = "brand-new"
+		v := sources.User{ID: id, Status: sources.StatusActive, Email: "brand-new@acme.com", GivenName: other.GivenName, FamilyName: other.FamilyName, Manager: u.Manager}
+		if random.IntN(3) == 0 {
+			v.Email = other.Email
+		}
+		s.Users = append(s.Users, v)
+	}
+	return id
+}

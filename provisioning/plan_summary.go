@@ -1,0 +1,266 @@
+package provisioning
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/usher-go/usher/internal/text"
+)
+
+const (
+	summaryLines   = 25  // how long a summary gets
+	summaryColumns = 100 // and how wide
+	summaryNames   = 10  // how many of a list are named
+)
+
+// Summary prints the first screen of a plan, for whoever decides whether to
+// apply it: at most 25 lines of 100 columns. What takes access away comes
+// first, person by person; then what waits, each class with the approval that
+// releases it; then who comes in and what changes, equal changes as one line
+// with their number; then findings and who is left out, by cause. Lists are cut
+// with the number of the rest. String has a line for each person, Explain the
+// sentences, the JSON everything.
+func (p *Plan) Summary() string {
+	head, _, _ := strings.Cut(p.sums(), "\n") // the breakers stand beside what they hold
+	sections := []section{
+		p.summaryOfLosses(), p.summaryOfHeld(), p.summaryOfActions(KindCreate, KindAdopt, KindRehire, KindReactivate),
+		p.summaryOfActions(KindUpdate), p.summaryOfFindings(), p.summaryOfSkipped(),
+	}
+	lines := []string{head}
+	room := summaryLines - 2 // head and legend
+	for _, s := range sections {
+		if len(s.lines) > 0 {
+			room--
+		}
+	}
+	cuts := make([]int, len(sections))
+	for i := range cuts {
+		cuts[i] = summaryNames
+	}
+	for cut := summaryNames; ; cut-- { // what takes away is cut last
+		needed := 0
+		for i := range sections {
+			needed += len(sections[i].fit(cuts[i]))
+		}
+		if needed <= room || cuts[0] == 1 {
+			break
+		}
+		for i := range cuts {
+			if i > 0 || cuts[1] == 1 {
+				cuts[i] = max(1, min(cuts[i], cut)-1)
+			}
+		}
+	}
+	for i := range sections {
+		if s := &sections[i]; len(s.lines) > 0 {
+			lines = append(append(lines, s.title), s.fit(cuts[i])...)
+		}
+	}
+	if len(lines) > 1 {
+		lines = append(lines, "+ comes in  ~ changes  - loses  ! needs somebody  . left out; every line: -all, the data: -json")
+	}
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(clip(line) + "\n")
+	}
+	return b.String()
+}
+
+// A section is one list of a summary.
+type section struct {
+	title string
+	lines []string
+	whole int // how many of the first lines are never cut
+}
+
+// fit returns at most n lines, the last of which tells of the rest.
+func (s *section) fit(n int) []string {
+	if n = max(n, s.whole+1); len(s.lines) <= n {
+		return s.lines
+	}
+	rest := s.lines[n-1:]
+	return append(slices.Clone(s.lines[:n-1]), fmt.Sprintf("  and %d more", len(rest)))
+}
+
+// clip cuts a line at the width of a summary.
+func clip(line string) string {
+	if utf8.RuneCountInString(line) <= summaryColumns {
+		return line
+	}
+	return string([]rune(line)[:summaryColumns-1]) + "…"
+}
+
+// summaryOfLosses lists whoever loses access, a seat, a profile or capture.
+func (p *Plan) summaryOfLosses() section {
+	s := section{}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		if !slices.ContainsFunc(a.Effects, func(e Effect) bool { return e.Kind == AccessEnded || e.Kind == AccessReduced }) {
+			continue
+		}
+		why := ""
+		if len(a.Reasons) > 0 && a.Kind == KindDeactivate {
+			why = ": " + codeTexts[a.Reasons[0].Code]
+		}
+		s.lines = append(s.lines, "  - "+text.Line(a.who())+"  "+a.describeLosses()+why)
+	}
+	s.title = fmt.Sprintf("loses access, seats, profiles or capture (%d):", len(s.lines))
+	return s
+}
+
+// describeLosses says what an action takes from somebody who may sign in.
+func (a *Action) describeLosses() string {
+	if a.Kind == KindDeactivate {
+		return "deactivate"
+	}
+	var parts []string
+	for i := range a.Changes {
+		switch c := &a.Changes[i]; c.Field {
+		case FieldSeats, FieldProfiles, FieldCapture:
+			if c.Old != nil && c.IsValue() {
+				parts = append(parts, c.describe())
+			}
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// summaryOfHeld lists what waits, by class, and what no approval releases.
+func (p *Plan) summaryOfHeld() section {
+	s := section{title: fmt.Sprintf("waits (%d):", len(p.Held))}
+	for i := range p.Breakers {
+		b := &p.Breakers[i]
+		var names []string
+		for k := range p.Held {
+			if h := &p.Held[k]; slices.Contains(h.Classes, b.Class) {
+				names = append(names, h.Action.who())
+			}
+		}
+		limit := b.Limit.String()
+		if b.Class == ClassIdentity {
+			limit = "always held"
+		}
+		release := fmt.Sprintf("release with -approve %s=%.12s", b.Class, b.Hash)
+		if len(p.Breakers) <= 3 {
+			s.lines = append(s.lines, fmt.Sprintf("  ! %s, %d of %d people; %s:", b.Class, b.Count, b.Population, limit), "      "+release+": "+listed(names))
+		} else {
+			s.lines = append(s.lines, fmt.Sprintf("  ! %d people: %s", b.Count, release))
+		}
+	}
+	s.whole = len(s.lines)
+	causes := make(map[string][]string)
+	for i := range p.Held {
+		if h := &p.Held[i]; len(h.Classes) == 0 {
+			cause := codeTexts[h.Reasons[0].Code]
+			causes[cause] = append(causes[cause], h.Action.who())
+		}
+	}
+	s.lines = append(s.lines, grouped("!", causes)...)
+	return s
+}
+
+// summaryOfActions lists actions of some kinds, equal ones as one line.
+func (p *Plan) summaryOfActions(kinds ...Kind) section {
+	changes := make(map[string][]string)
+	n := 0
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		if !slices.Contains(kinds, a.Kind) {
+			continue
+		}
+		n++
+		what := a.describeAlike()
+		changes[what] = append(changes[what], a.who())
+	}
+	title, sigil := "comes in", "+"
+	if slices.Contains(kinds, KindUpdate) {
+		title, sigil = "changes", "~"
+	}
+	return section{title: fmt.Sprintf("%s (%d):", title, n), lines: grouped(sigil, changes)}
+}
+
+// describeAlike is describe without what differs from person to person.
+func (a *Action) describeAlike() string {
+	if a.Kind == KindUpdate {
+		return a.describe()
+	}
+	parts := []string{a.Kind.String()}
+	if a.Member.AssignmentID != "" {
+		parts[0] += " in " + text.Line(a.Member.AssignmentID)
+	}
+	for i := range a.Changes {
+		c := &a.Changes[i]
+		if at, ok := fieldPositions[c.Field]; ok && settingFields.has(at) && c.IsValue() {
+			parts = append(parts, c.describe())
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (p *Plan) summaryOfFindings() section {
+	causes := make(map[string][]string)
+	for i := range p.Findings {
+		f := &p.Findings[i]
+		cause := cmp.Or(codeTexts[f.Reason.Code], f.Reason.Text())
+		causes[cause] = append(causes[cause], f.who())
+	}
+	return section{title: fmt.Sprintf("to look at (%d):", len(p.Findings)), lines: grouped("!", causes)}
+}
+
+func (p *Plan) summaryOfSkipped() section {
+	causes := make(map[string][]string)
+	for i := range p.Skipped {
+		s := &p.Skipped[i]
+		cause := cmp.Or(codeTexts[s.Reasons[0].Code], s.Reasons[0].Text())
+		causes[cause] = append(causes[cause], s.who())
+	}
+	return section{title: fmt.Sprintf("left out (%d):", len(p.Skipped)), lines: grouped(".", causes)}
+}
+
+// grouped returns a line for each text, with the number of people whom it is
+// about and two of them, the most frequent first.
+func grouped(sigil string, people map[string][]string) []string {
+	texts := make([]string, 0, len(people))
+	for what := range people {
+		texts = append(texts, what)
+	}
+	slices.SortFunc(texts, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(people[b]), len(people[a])), cmp.Compare(a, b))
+	})
+	lines := make([]string, len(texts))
+	for i, what := range texts {
+		names := people[what]
+		switch len(names) {
+		case 1:
+			lines[i] = fmt.Sprintf("  %s %s  %s", sigil, text.Line(names[0]), what)
+		case 2:
+			lines[i] = fmt.Sprintf("  %s 2 people: %s (%s, %s)", sigil, what, text.Line(names[0]), text.Line(names[1]))
+		default:
+			lines[i] = fmt.Sprintf("  %s %d people: %s (%s, %s, ...)", sigil, len(names), what, text.Line(names[0]), text.Line(names[1]))
+		}
+	}
+	return lines
+}
+
+// listed names the first few, and the number of the rest.
+func listed(names []string) string {
+	shown := make([]string, 0, summaryNames)
+	for _, name := range names[:min(len(names), summaryNames)] {
+		shown = append(shown, text.Line(name))
+	}
+	line := strings.Join(shown, ", ")
+	for rest := len(names) - len(shown); ; rest++ {
+		tail := ""
+		if rest > 0 {
+			tail = fmt.Sprintf(" and %d more", rest)
+		}
+		if utf8.RuneCountInString(line+tail) <= summaryColumns/3 || len(shown) == 1 {
+			return line + tail
+		}
+		shown = shown[:len(shown)-1]
+		line = strings.Join(shown, ", ")
+	}
+}

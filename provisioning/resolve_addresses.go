@@ -1,0 +1,267 @@
+package provisioning
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/sources"
+)
+
+// addresses is the third stage: who gets which address, and which member a
+// newcomer thereby becomes. Only those who want an address they do not have
+// make a claim; everybody else keeps what they have.
+type addresses struct {
+	*standing
+	holds   *holds
+	claims  []claim
+	claimOf map[int32]*claim // by person
+}
+
+// A claim is one person's wish for an address: a newcomer's, or that of a
+// member whose address changed in the source.
+type claim struct {
+	person    int32
+	address   string
+	converted bool
+	// denied says why the claim fails; empty: it is granted.
+	denied Code
+	// holder is the member who keeps the address or gives it up, or none.
+	holder int32
+	// from is the member who holds the address and gives it up in this plan,
+	// or none. The two must commit together (S2).
+	from int32
+	// joins is the member whom a newcomer becomes, by kind KindAdopt or
+	// KindRehire; none for KindCreate.
+	joins int32
+	kind  Kind
+	// waits is true for the claim of somebody about whom nothing is done for
+	// now: it is granted to nobody, and keeps others from taking the address.
+	waits bool
+}
+
+// codeWaits denies the claim of somebody about whom nothing is done for now.
+// It is never told.
+const codeWaits Code = "email.waits"
+
+func newAddresses(st *standing, h *holds) *addresses {
+	as := &addresses{standing: st, holds: h, claimOf: make(map[int32]*claim)}
+	for i := range as.members {
+		m, person := &as.members[i], int32(i)
+		if as.unchanged[i] || as.fates[i] != fateFollow && as.fates[i] != fateReactivate && !as.isOpenPerson(person) {
+			continue
+		}
+		if u := &as.users[as.userOf[i]]; u.Email != m.Email {
+			if wished, converted, ok := as.wish(m, u); ok {
+				as.claim(claim{
+					person: person, address: wished, converted: converted,
+					waits: h.frozen[person] || m.Protected || as.isOpenPerson(person),
+				})
+			}
+		}
+	}
+	for i, n := range as.newcomers {
+		person := int32(len(as.members) + i)
+		as.claim(claim{
+			person: person, address: n.address, converted: n.converted, kind: KindCreate,
+			waits: h.frozen[person] || n.open,
+		})
+	}
+	for i := range as.claims {
+		as.claimOf[as.claims[i].person] = &as.claims[i]
+	}
+	as.decide()
+	return as
+}
+
+func (as *addresses) claim(c claim) {
+	c.holder, c.from, c.joins = none, none, none
+	as.claims = append(as.claims, c)
+}
+
+// wish returns the address that a linked member should get, if it is another
+// than it has. Who is in stays in: the domain gate decides the form of a new
+// address only (S7, S8), and an address that was converted once is not taken
+// back as long as it would convert to the same.
+func (as *addresses) wish(m *Member, u *sources.User) (wished string, converted, ok bool) {
+	own, domain, valid := address.Parse(u.Email)
+	if !valid || address.Same(own, m.Email) {
+		return "", false, false
+	}
+	if as.r.domains[domain] {
+		return own, false, true
+	}
+	turned := as.r.convert(own, domain)
+	if as.r.traits.domainOptions && address.Same(turned, m.Email) {
+		return "", false, false
+	}
+	if as.r.cfg.Domains.Convert {
+		return turned, true, true
+	}
+	return own, false, true
+}
+
+// decide settles all claims together, so that their order does not matter:
+// first those that meet one another, then those that meet a holder; then
+// denials are passed on to whoever waited for the denied to move.
+func (as *addresses) decide() {
+	wanted := make(map[string][]*claim, len(as.claims))
+	for i := range as.claims {
+		c := &as.claims[i]
+		key := address.Key(c.address)
+		wanted[key] = append(wanted[key], c)
+	}
+	holders := as.holders(wanted)
+	for key, claims := range wanted {
+		as.settleRivals(claims, holders[key])
+	}
+	waiting := make(map[*claim][]*claim)
+	var denied []*claim
+	for key, claims := range wanted {
+		for _, c := range claims {
+			if c.waits {
+				c.denied = cmp.Or(c.denied, codeWaits)
+			}
+			as.settleHolders(c, holders[key])
+			switch {
+			case c.denied != "":
+				denied = append(denied, c)
+			case c.from != none:
+				mover := as.claimOf[c.from]
+				waiting[mover] = append(waiting[mover], c)
+			}
+		}
+	}
+	for len(denied) > 0 {
+		c := denied[len(denied)-1]
+		denied = denied[:len(denied)-1]
+		for _, waiter := range waiting[c] {
+			if waiter.denied == "" {
+				waiter.denied = CodeEmailTaken
+				if waiter.converted {
+					waiter.denied = CodeEmailCollision
+				}
+				denied = append(denied, waiter)
+			}
+		}
+	}
+}
+
+// holders returns, for each wanted address, the members that have it now.
+func (as *addresses) holders(wanted map[string][]*claim) map[string][]int32 {
+	holders := make(map[string][]int32)
+	if len(wanted) == 0 {
+		return holders
+	}
+	var buffer []byte
+	for i := range as.members {
+		if as.members[i].Email == "" {
+			continue
+		}
+		buffer = address.AppendKey(buffer[:0], as.members[i].Email)
+		if claims, ok := wanted[string(buffer)]; ok {
+			key := address.Key(claims[0].address)
+			holders[key] = append(holders[key], int32(i))
+		}
+	}
+	return holders
+}
+
+// isMember reports whether a claim is that of a member.
+func (as *addresses) isMember(c *claim) bool { return int(c.person) < len(as.members) }
+
+// settleRivals decides between several claims to one address (S5, S8).
+func (as *addresses) settleRivals(claims []*claim, holders []int32) {
+	var converted, movers, newcomers int
+	for _, c := range claims {
+		switch {
+		case c.converted:
+			converted++
+		case as.isMember(c):
+			movers++
+		default:
+			newcomers++
+		}
+	}
+	for _, c := range claims {
+		switch isMover := as.isMember(c); {
+		case c.converted && (len(claims) > 1 || as.keptByLinked(holders)):
+			c.denied = CodeEmailCollision
+		case c.converted && !isMover && as.handMade(holders):
+			c.denied = CodeAdoptConverted
+		case c.converted:
+		case isMover && movers > 1:
+			c.denied = CodeEmailDuplicate
+		case isMover:
+		case converted > 0:
+			c.denied = CodeEmailCollision
+		case movers > 0:
+			c.denied = CodeEmailTaken
+		case newcomers > 1:
+			c.denied = CodeEmailDuplicate
+		}
+	}
+}
+
+// keptByLinked reports whether a linked member holds the address and does not
+// ask for another.
+func (as *addresses) keptByLinked(holders []int32) bool {
+	return slices.ContainsFunc(holders, func(h int32) bool { return as.members[h].Managed && as.claimOf[h] == nil })
+}
+
+// handMade reports whether a hand-made member holds the address.
+func (as *addresses) handMade(holders []int32) bool {
+	return slices.ContainsFunc(holders, func(h int32) bool { return !as.members[h].Managed })
+}
+
+// settleHolders decides between a claim and the members that have the address
+// (S2 to S4).
+func (as *addresses) settleHolders(c *claim, holders []int32) {
+	if c.denied != "" || len(holders) == 0 {
+		return
+	}
+	holder := holders[0]
+	c.holder = holder
+	if len(holders) > 1 {
+		c.denied = CodeEmailTaken
+		return
+	}
+	if as.claimOf[holder] != nil {
+		c.from = holder
+		return
+	}
+	if as.isMember(c) {
+		c.denied = CodeEmailTaken
+		return
+	}
+	switch h := &as.members[holder]; {
+	case !h.Managed:
+		c.kind, c.joins = KindAdopt, holder
+	case !as.r.isLinked(h) || !as.isFormer(holder):
+		c.denied = CodeEmailTaken
+	case !as.proves(sources.FactUsers) && as.userOf[holder] == none:
+		c.denied = CodeAbsenceIncomplete
+	case h.Active && as.fates[holder] != fateLeave:
+		c.denied = CodeEmailTaken
+	case !h.Active && h.Owners.at(atActive) == OwnerHand:
+		c.denied = CodeRemovedByHand // whoever was removed by hand stays out, under any identity
+	default:
+		c.kind, c.joins = KindRehire, holder
+	}
+}
+
+// isFormer reports whether the directory user of a linked member is gone, or
+// listed as inactive: a closed account that the provider keeps (S4).
+func (as *addresses) isFormer(member int32) bool {
+	user := as.byID.find(as.members[member].ExternalID)
+	return user == none || as.userOf[member] == user && !as.inconsistent[user] && as.users[user].Status == sources.StatusInactive
+}
+
+// facts name the address and whom it concerns.
+func (as *addresses) claimFacts(c *claim) []string {
+	facts := []string{"address", c.address}
+	if c.holder != none {
+		facts = append(facts, "holder", cmp.Or(as.members[c.holder].Name(), as.members[c.holder].ID))
+	}
+	return facts
+}

@@ -1,0 +1,267 @@
+package provisioning
+
+import (
+	"slices"
+
+	"github.com/usher-go/usher/internal/address"
+)
+
+// holds are what earlier passes of a run found to wait for an approval. The
+// zero holds are those of the first pass.
+type holds struct {
+	frozen  map[int32]bool     // persons about whom nothing is done for now
+	claimed map[int32]bool     // leavers whose record somebody of another name may get
+	seats   map[int32][]string // by frozen person: the seats they are to have
+	tripped classes
+	counts  [classCount]int // frozen persons, by class
+	held    []heldAction
+}
+
+// A heldAction is what a frozen person waits with, and the classes of all
+// actions that commit together with it.
+type heldAction struct {
+	action  Action
+	draft   *draft
+	classes classes
+}
+
+// classes is a set of breaker classes.
+type classes uint16
+
+func (s classes) has(c Class) bool { return s&(1<<c) != 0 }
+
+func (s classes) list() []Class {
+	var list []Class
+	for c := Class(1); c < classCount; c++ {
+		if s.has(c) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// classes returns the classes into which a draft falls (S14). Protected members
+// are in none: what a plan could take from them is not in a draft at all (S16).
+func (d *draft) classes() classes {
+	var s classes
+	if d.kind == KindCreate {
+		return 1 << ClassCreate
+	}
+	if d.recycled {
+		s |= 1 << ClassIdentity
+	}
+	before := d.before.Settings.Clone()
+	before.Normalize()
+	loses, gains := before.Loses(&d.after.Settings), d.after.Loses(&before)
+	switch {
+	case d.before.Protected:
+		return s
+	case d.kind == KindAdopt:
+		s |= 1 << ClassAdopt
+		if d.before.Active && loses {
+			s |= 1 << ClassDowngrade
+		}
+		return s
+	case !d.before.Active:
+		return s | 1<<ClassReactivate
+	case d.kind == KindDeactivate:
+		return s | 1<<ClassDeactivate
+	}
+	if loses {
+		s |= 1 << ClassDowngrade
+	}
+	if gains {
+		s |= 1 << ClassGrant
+	}
+	if !address.Same(d.before.Email, d.after.Email) {
+		s |= 1 << ClassRewriteIdentity
+	}
+	if d.before.ManagerID != d.after.ManagerID {
+		s |= 1 << ClassReparent
+	}
+	return s
+}
+
+// trip freezes people of classes that are past their limits, and whoever
+// commits with them. It reports whether that is anybody more than before: then
+// the others have to be decided again around them. Whoever gives something back
+// that another gets is frozen before the others, so that nobody waits with a
+// seat or a manager that only the approval of another class would set free.
+func (c *chart) trip() bool {
+	h := c.holds
+	counts := h.counts
+	for class, n := range c.others.Window {
+		counts[class] += n
+	}
+	drafted := make([]classes, len(c.list))
+	for i, d := range c.list {
+		drafted[i] = d.classes()
+		for _, class := range drafted[i].list() {
+			counts[class]++
+		}
+	}
+	limits, minPopulation := c.r.cfg.Breakers.limits()
+	for class := Class(1); class < classCount; class++ {
+		if class == ClassDeactivate && counts[class] > 0 && c.deserted || limits[class].trips(counts[class], c.population, minPopulation) {
+			h.tripped |= 1 << class
+		}
+	}
+	groups := c.groups()
+	stop := func(is func(i int, d *draft) bool) bool {
+		var stopped []*draft
+		for i, d := range c.list {
+			if drafted[i]&h.tripped != 0 && is(i, d) {
+				stopped = append(stopped, c.freeze(groups.of(d.person))...)
+			}
+		}
+		c.hold(stopped, groups)
+		return len(stopped) > 0
+	}
+	if stop(func(_ int, d *draft) bool { return c.givesSeatBack(d) }) {
+		return true
+	}
+	for class := Class(1); class < classCount; class++ {
+		if stop(func(i int, _ *draft) bool { return h.tripped.has(class) && drafted[i].has(class) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// givesSeatBack reports whether a draft gives back a seat of a limited pool.
+func (c *chart) givesSeatBack(d *draft) bool {
+	return slices.ContainsFunc(d.releasedSeats(), func(seat string) bool {
+		_, limited := c.r.cfg.Seats.Pools[seat]
+		return limited
+	})
+}
+
+// freeze stops the drafts of some persons that are not stopped already, and
+// returns them.
+func (c *chart) freeze(persons []int32) []*draft {
+	h := c.holds
+	if h.frozen == nil {
+		h.frozen, h.claimed, h.seats = make(map[int32]bool), make(map[int32]bool), make(map[int32][]string)
+	}
+	var stopped []*draft
+	for _, person := range persons {
+		at := c.draftOf[person]
+		if at == none {
+			continue
+		}
+		d := c.list[at]
+		frozen := d.person
+		if d.joins() {
+			frozen = d.claim.person
+			if leaves := d.recycled && c.fates[d.person] == fateLeave; leaves {
+				h.claimed[d.person] = true
+			} else if d.before != nil {
+				h.frozen[d.person] = true
+			}
+		}
+		if h.frozen[frozen] {
+			continue
+		}
+		h.frozen[frozen] = true
+		h.seats[frozen] = d.after.Seats
+		if h.frozen[d.person] {
+			h.seats[d.person] = d.after.Seats
+		}
+		for _, class := range d.classes().list() {
+			h.counts[class]++
+		}
+		stopped = append(stopped, d)
+	}
+	return stopped
+}
+
+// hold notes with what the stopped people wait.
+func (c *chart) hold(stopped []*draft, groups groups) {
+	held := make([]heldAction, len(stopped))
+	actions := make([]*Action, len(stopped))
+	for i, d := range stopped {
+		held[i] = heldAction{action: c.action(d), draft: d}
+		for _, person := range groups.of(d.person) {
+			if at := c.draftOf[person]; at != none {
+				held[i].classes |= c.list[at].classes()
+			}
+		}
+		actions[i] = &held[i].action
+	}
+	groups.mark(c, actions)
+	c.holds.held = append(c.holds.held, held...)
+}
+
+// waits returns the actions that wait for an approval, each with its classes.
+func (c *chart) waits() []Held {
+	h := c.holds
+	h.shareClasses()
+	var held []Held
+	for _, w := range h.held {
+		one := Held{Action: w.action, Classes: (w.classes & h.tripped).list()}
+		for _, class := range one.Classes {
+			if class == ClassIdentity && w.draft.recycled {
+				one.Reasons = append(one.Reasons, because(CodeMatchRecycled, "former", w.draft.before.Name()))
+			}
+			one.Reasons = append(one.Reasons, c.reasonOf(class))
+		}
+		held = append(held, one)
+	}
+	return held
+}
+
+// shareClasses lets whoever is to come under a newcomer who waits, or to get a
+// seat that somebody who waits gives back, need the same approvals, and whoever
+// commits with them.
+func (h *holds) shareClasses() {
+	created, together, releases := make(map[string]classes), make(map[string]classes), make(map[int32]classes)
+	for again := true; again; {
+		again = false
+		grow := func(needed, known classes) classes {
+			again = again || needed != known
+			return needed
+		}
+		for i := range h.held {
+			w := &h.held[i]
+			needed := w.classes | created[w.action.Member.ManagerID]
+			if w.action.With != "" {
+				needed |= together[w.action.With]
+			}
+			for _, person := range w.draft.needs {
+				needed |= releases[person]
+			}
+			w.classes = grow(needed, w.classes)
+			releases[w.draft.person] = needed
+			if w.action.Kind == KindCreate {
+				created[w.action.Member.ID] = grow(needed, created[w.action.Member.ID])
+			}
+			if w.action.With != "" {
+				together[w.action.With] = grow(needed, together[w.action.With])
+			}
+		}
+	}
+}
+
+// breakers returns the classes that tripped, each with the hash of what it
+// holds.
+func (c *chart) breakers(plan *Plan) []Breaker {
+	var trips []Breaker
+	limits, _ := c.r.cfg.Breakers.limits()
+	for _, class := range c.holds.tripped.list() {
+		trips = append(trips, Breaker{
+			Class: class, Count: c.holds.counts[class], Population: c.population, Limit: limits[class],
+			Reason: c.reasonOf(class), Hash: plan.classHash(class),
+		})
+	}
+	return trips
+}
+
+// reasonOf says why a class waits: too many people, or nobody in the snapshot
+// (S13).
+func (c *chart) reasonOf(class Class) Reason {
+	code := Code(codeBreakerPrefix + class.String())
+	if class == ClassDeactivate && c.deserted {
+		return because(code, "snapshot", "has nobody in it")
+	}
+	return because(code)
+}

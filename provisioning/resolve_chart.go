@@ -1,0 +1,410 @@
+package provisioning
+
+import (
+	"slices"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/hierarchy"
+	"github.com/usher-go/usher/internal/blocks"
+	"github.com/usher-go/usher/internal/set"
+	"github.com/usher-go/usher/internal/text"
+	"github.com/usher-go/usher/sources"
+)
+
+// A chart is the sixth stage: everybody's manager, decided over the whole team
+// as it is to be, so that a manager who comes in with the same plan is found
+// (S23), and the managers who are told about a newcomer.
+type chart struct {
+	*drafts
+	people  []hierarchy.Person
+	persons []int32 // the person behind each of people
+	// together are sets of persons whose new edges are free of circles only if
+	// all of them are set, or none (S24).
+	together [][]int32
+}
+
+func newChart(ds *drafts) *chart {
+	c := &chart{drafts: ds}
+	if ds.r.cfg.Hierarchy.Ignore {
+		c.tellIgnored()
+		return c
+	}
+	c.listPeople()
+	if !slices.ContainsFunc(c.people, func(p hierarchy.Person) bool { return p.Follow }) {
+		return c
+	}
+	c.avoidCircles()
+	built := c.build()
+	for i := range c.people {
+		if c.people[i].Follow {
+			c.place(built, i)
+		}
+	}
+	c.keepTogether(built)
+	if ds.r.cfg.Managers.Notify {
+		c.notifyManagers(built)
+	}
+	return c
+}
+
+// build builds the chart. A newcomer under a manual assignment follows the
+// directory this once (R94). One whose edge would close a circle stays without
+// a manager from then on, so that the others are placed as they will be on the
+// next run, which does not ask about the newcomer again (L2).
+func (c *chart) build() *hierarchy.Chart {
+	for {
+		built, again := hierarchy.Build(c.people), false
+		for i := range c.people {
+			if c.people[i].Follow && built.Finding(i) == hierarchy.Cycle && !c.followsOn(c.persons[i]) {
+				c.stay(i)
+				again = true
+			}
+		}
+		if !again {
+			return built
+		}
+	}
+}
+
+// avoidCircles leaves those where they are whose new edge would close a circle
+// with an edge that waits for an approval, so that it does not matter whether
+// that is given, or with one that missing evidence could give (S44).
+func (c *chart) avoidCircles() {
+	if possible := c.possible(); possible != nil {
+		built := hierarchy.Build(possible)
+		for i := range c.people {
+			if c.people[i].Follow && built.Finding(i) == hierarchy.Cycle {
+				c.stay(i)
+			}
+		}
+	}
+	if c.lacksEvidence() {
+		for c.avoidUncertain(hierarchy.Build(c.people)) {
+		}
+	}
+}
+
+// possible returns the people with the edges that wait for an approval in
+// place, or nil if none waits.
+func (c *chart) possible() []hierarchy.Person {
+	if len(c.holds.held) == 0 {
+		return nil
+	}
+	heldManager := make(map[string]string, len(c.holds.held))
+	for i := range c.holds.held {
+		m := &c.holds.held[i].action.Member
+		heldManager[m.ID] = m.ManagerID
+	}
+	possible := slices.Clone(c.people)
+	for i := range possible {
+		p := &possible[i]
+		p.Open = false
+		if manager, held := heldManager[p.Key]; held {
+			p.Current, p.Follow, p.Active = manager, false, true
+		}
+	}
+	return possible
+}
+
+// avoidUncertain leaves those where they are who would come below somebody
+// whose own manager the evidence leaves open: with all of it, that might close
+// a circle. It reports whether there is anybody.
+func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
+	const unknown, safe, unsafe = 0, 1, 2
+	states := make([]uint8, len(c.people))
+	for i := range c.people {
+		if c.isUncertain(built, i) {
+			states[i] = unsafe
+		}
+	}
+	leads := func(i int) uint8 { // whether the chain from i up meets somebody uncertain
+		var path []int
+		state := uint8(safe)
+		for at := i; at != hierarchy.None; at = built.Manager(at) {
+			if states[at] != unknown {
+				state = states[at]
+				break
+			}
+			states[at] = safe // a cycle of current edges ends here
+			path = append(path, at)
+		}
+		for _, at := range path {
+			states[at] = state
+		}
+		return state
+	}
+	again := false
+	for i := range c.people {
+		if c.people[i].Follow && built.Changed(i) && leads(built.Manager(i)) == unsafe {
+			c.people[i].Follow = false
+			d := c.draft(c.persons[i])
+			c.problem(d, because(CodeEvidence, "missing", "whether the manager comes below this person"))
+			again = true
+		}
+	}
+	return again
+}
+
+// isUncertain reports whether more evidence could change a person's manager.
+func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
+	p, person := &c.people[i], c.persons[i]
+	if p.Follow {
+		switch built.Finding(i) {
+		case hierarchy.ManagerOpen, hierarchy.AmbiguousEmail, hierarchy.AmbiguousID, hierarchy.AmbiguousName, hierarchy.Cycle:
+			return true
+		}
+		return false
+	}
+	if p.Manager == nil || *p.Manager == (hierarchy.Keys{}) {
+		return false
+	}
+	at := c.draftOf[person]
+	return at == none && (c.isOpenPerson(person) || c.newcomer(person) != nil) || at != none && c.list[at].user != nil && c.follows(person, c.list[at].kind, c.list[at].position)
+}
+
+// stay leaves a person's edge as it is, and says why.
+func (c *chart) stay(i int) {
+	c.people[i].Follow = false
+	d := c.draft(c.persons[i])
+	c.problem(d, because(Code(hierarchy.Cycle.String()), c.managerFacts(d.user)...))
+	if d.after.ManagerID == "" {
+		d.because(because(CodeManualNeeded))
+	}
+}
+
+// followsOn reports whether the edge of a person who follows the directory now
+// will do so on the next run.
+func (c *chart) followsOn(person int32) bool {
+	at := c.draftOf[person]
+	return at == none || c.follows(person, KindUpdate, c.list[at].position)
+}
+
+// managerFacts returns the key that decides who the manager is (S22).
+func (c *chart) managerFacts(u *sources.User) []string {
+	m := &u.Manager
+	email, id := text.Clean(m.Email) != "", text.Clean(m.ID) != ""
+	switch {
+	case email && (c.r.traits.managerByEmail || !id):
+		return []string{"email", m.Email}
+	case id:
+		return []string{"id", m.ID}
+	}
+	return []string{"name", m.Name}
+}
+
+// listPeople lists the team as it is to be, each with the keys by which others
+// may name them, and the newcomers who may yet come in.
+func (c *chart) listPeople() {
+	c.people = make([]hierarchy.Person, len(c.members), len(c.members)+len(c.newcomers))
+	c.persons = make([]int32, len(c.members), len(c.members)+len(c.newcomers))
+	blocks.Each(len(c.members), func() func(start, end int) {
+		return func(start, end int) {
+			for i := start; i < end; i++ {
+				c.people[i], c.persons[i] = c.person(int32(i), &c.members[i]), int32(i)
+			}
+		}
+	})
+	add := func(person int32, m *Member, open bool) {
+		p := c.person(person, m)
+		p.Open = p.Open || open
+		c.people, c.persons = append(c.people, p), append(c.persons, person)
+	}
+	for _, d := range c.list {
+		if d.kind == KindCreate {
+			add(d.person, nil, false)
+		}
+	}
+	if !c.undecided() {
+		return
+	}
+	for i := range c.newcomers {
+		person := int32(len(c.members) + i)
+		if c.claimOf[person].denied != "" { // by what is missing, or by what waits
+			n := &c.newcomers[i]
+			u := &c.users[n.user]
+			add(person, &Member{
+				ID: newMemberID(c.r.cfg.Connection, u.ID, 0), Connection: c.r.cfg.Connection, ExternalID: u.ID, Managed: true, Active: true,
+				Email: n.address, GivenName: text.Clean(u.GivenName), FamilyName: text.Clean(u.FamilyName),
+			}, true)
+		}
+	}
+}
+
+// undecided reports whether missing evidence or an approval could yet bring
+// somebody in, or change somebody.
+func (c *chart) undecided() bool {
+	return c.lacksEvidence() || len(c.holds.held) > 0
+}
+
+// lacksEvidence reports whether more evidence could bring somebody in, or out.
+func (c *chart) lacksEvidence() bool { return c.governance.open != nil || !c.proves(sources.FactUsers) }
+
+// person returns how the chart sees a person, who is m if there is no draft.
+func (c *chart) person(person int32, m *Member) hierarchy.Person {
+	user := c.userOfPerson(person)
+	position, kind, follows := unmatched, KindUpdate, false
+	if at := c.draftOf[person]; at != none {
+		d := c.list[at]
+		m, user, position, kind, follows = &d.after, d.user, d.position, d.kind, d.user != nil
+	} else if c.newcomer(person) == nil && c.unchanged[person] {
+		position, follows = c.governing[c.userOf[person]], true
+	}
+	p := hierarchy.Person{
+		Key: m.ID, Current: m.ManagerID, Email: m.Email, Active: m.Active,
+		GivenName: m.GivenName, FamilyName: m.FamilyName, IDFirst: !c.r.traits.managerByEmail,
+		Open: c.mayLeave(person),
+	}
+	if !m.Active && (c.holds.frozen[person] || c.isOpenPerson(person)) { // who may come back is a namesake already
+		p.Active, p.Open = true, true
+	}
+	if c.r.isLinked(m) {
+		p.ID = m.ExternalID
+	}
+	if user == nil || c.newcomer(person) == nil && c.userOf[person] != none && c.inconsistent[c.userOf[person]] { // of whom only the ID is certain (S5)
+		return p
+	}
+	if user.Email != m.Email {
+		p.Alias = user.Email
+	}
+	p.Manager = (*hierarchy.Keys)(&user.Manager)
+	p.Follow = follows && c.follows(person, kind, position)
+	return p
+}
+
+// mayLeave reports whether what the evidence lacks could remove a member from
+// the team (S44).
+func (c *chart) mayLeave(person int32) bool {
+	if c.newcomer(person) != nil || c.unchanged[person] {
+		return false
+	}
+	return c.isOpenPerson(person) || c.fates[person] == fateWithheld && !c.members[person].Protected
+}
+
+// follows says whose edge follows the directory: everybody's under automatic
+// mode, and a newcomer's under either (R90 to R94).
+func (c *chart) follows(person int32, kind Kind, position int32) bool {
+	if c.holds.frozen[person] {
+		return false
+	}
+	a := c.r.rules.At(position)
+	return a != nil && (kind == KindCreate || a.Mode == assignment.Automatic)
+}
+
+// place sets one person's manager as the chart came out.
+func (c *chart) place(built *hierarchy.Chart, i int) {
+	person, finding := c.persons[i], built.Finding(i)
+	unnamed := finding == hierarchy.NoManagerKey
+	if !built.Changed(i) && (finding == hierarchy.NoFinding || unnamed && c.unnamedIsOld(person)) {
+		return
+	}
+	d := c.draft(person)
+	if built.Changed(i) {
+		manager := c.people[built.Manager(i)]
+		d.overwrite(FieldManager, d.after.ManagerID != "")
+		d.after.ManagerID = manager.Key
+		d.because(because(CodeManagerSet, "manager", nameOf(&manager), "former", c.nameOfMember(d.before)))
+	}
+	switch {
+	case finding == hierarchy.NoFinding:
+		return
+	case unnamed && !c.proves(sources.FactManagers):
+		c.problem(d, because(CodeManagerUnproven))
+	case unnamed && d.after.Owners.at(atManager) == OwnerSource:
+		d.after.Owners = d.after.Owners.with(atManager, OwnerNobody)
+		c.problem(d, because(CodeEmptyNotValue, "fields", FieldManager.String()))
+	case finding == hierarchy.ManagerOpen:
+		c.problem(d, because(CodeEvidence, "missing", "whether the manager comes in or stays"))
+	case finding == hierarchy.KeysDiffer:
+		m := &d.user.Manager
+		c.problem(d, because(Code(finding.String()), "email", m.Email, "id", m.ID, "name", m.Name))
+	default:
+		c.problem(d, because(Code(finding.String()), c.managerFacts(d.user)...))
+	}
+	if d.after.ManagerID == "" {
+		d.because(because(CodeManualNeeded))
+	}
+}
+
+func nameOf(p *hierarchy.Person) string {
+	m := Member{GivenName: p.GivenName, FamilyName: p.FamilyName}
+	return m.Name()
+}
+
+// nameOfMember returns the name of the manager whom a member has now.
+func (c *chart) nameOfMember(m *Member) string {
+	if m == nil || m.ManagerID == "" {
+		return ""
+	}
+	if at := c.member(m.ManagerID); at != none {
+		return c.members[at].Name()
+	}
+	return m.ManagerID
+}
+
+// unnamedIsOld reports whether a person for whom the source names no manager
+// is in already and never had one from it: told once, at the beginning.
+func (c *chart) unnamedIsOld(person int32) bool {
+	if at := c.draftOf[person]; at != none && c.list[at].joins() {
+		return false
+	}
+	return int(person) < len(c.members) && c.members[person].Owners.at(atManager) != OwnerSource
+}
+
+// tellIgnored says of each newcomer that nobody placed them (R88).
+func (c *chart) tellIgnored() {
+	for _, d := range c.list {
+		if d.joins() && d.after.ManagerID == "" {
+			d.because(because(CodeIgnored))
+			d.because(because(CodeManualNeeded))
+		}
+	}
+}
+
+// keepTogether finds the sets of persons whose edges must be set together:
+// among those of this plan, and with those that wait for an approval in place.
+func (c *chart) keepTogether(built *hierarchy.Chart) {
+	for _, group := range built.Together() {
+		c.together = append(c.together, c.personsOf(group))
+	}
+	if len(c.holds.held) == 0 {
+		return
+	}
+	if possible := c.possible(); possible != nil {
+		for _, group := range hierarchy.Build(possible).Together() {
+			c.together = append(c.together, c.personsOf(group))
+		}
+	}
+}
+
+func (c *chart) personsOf(group []int) []int32 {
+	persons := make([]int32, len(group))
+	for k, i := range group {
+		persons[k] = c.persons[i]
+	}
+	return persons
+}
+
+// notifyManagers adds the mail to the direct manager of each newcomer, if the
+// manager has at least one active report with recording on before this plan
+// (R128, R129, S27).
+func (c *chart) notifyManagers(built *hierarchy.Chart) {
+	if !slices.ContainsFunc(c.list, func(d *draft) bool { return d.kind == KindCreate }) {
+		return
+	}
+	recorded := make(map[string]bool)
+	for i := range c.members {
+		if m := &c.members[i]; m.Active && m.ManagerID != "" && set.Has(set.Of(m.Capture), assignment.Recording) {
+			recorded[m.ManagerID] = true
+		}
+	}
+	for i := range c.people {
+		at := c.draftOf[c.persons[i]]
+		if at == none || c.list[at].kind != KindCreate {
+			continue
+		}
+		if manager := built.Manager(i); manager != hierarchy.None && recorded[c.people[manager].Key] {
+			d := c.list[at]
+			d.effects = append(d.effects, Effect{Kind: NotifyManager, To: c.people[manager].Key, About: d.after.ID})
+		}
+	}
+}

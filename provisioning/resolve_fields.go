@@ -1,0 +1,387 @@
+package provisioning
+
+import (
+	"strings"
+
+	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/internal/set"
+	"github.com/usher-go/usher/internal/text"
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/timezone"
+)
+
+// A reader says what a user's values are in the form in which members carry
+// them. It remembers what is dear to compute, so each goroutine has its own.
+type reader struct {
+	*Resolver
+	spellings map[string]string // of locales
+	phones    phones            // of the user last asked about
+}
+
+type phones struct {
+	of, ofMobile              *sources.User
+	country                   string
+	number, extension, mobile string
+	codes, mobileCodes        []string
+}
+
+func newReader(r *Resolver) *reader { return &reader{Resolver: r, spellings: make(map[string]string)} }
+
+// wishedFields are the fields of the table that have a wish, in its order.
+var wishedFields = func() (at []fieldAt) {
+	for f := range fieldCount {
+		if fieldTable[f].wish != nil {
+			at = append(at, f)
+		}
+	}
+	return at
+}()
+
+// setFields brings a draft's fields up to what the source says: a value always
+// wins over what was there (R12, R37), an empty one never does (S11).
+func (ds *drafts) setFields(d *draft) {
+	ds.setEmail(d)
+	for f := range fieldCount {
+		switch spec := &fieldTable[f]; {
+		case spec.wish != nil:
+			value, report := spec.wish(ds.reader, d.user, &d.after)
+			if report {
+				spec.report(ds.reader, d, func(r Reason) { ds.problem(d, r) })
+			}
+			ds.setText(d, spec, value)
+		case spec.list != nil:
+			ds.setList(d, spec, spec.list(ds.reader, d.user, &d.after))
+		}
+	}
+	ds.explainZone(d)
+	if d.joins() {
+		ds.setDefaults(d)
+	}
+	ds.setAttributes(d)
+	if len(d.emptied) > 0 {
+		ds.problem(d, because(CodeEmptyNotValue, "fields", strings.Join(d.emptied, ", ")))
+	}
+	if d.after.Owners.source&sourceFields != 0 { // owners are tracked
+		for _, f := range d.given {
+			d.after.Owners = d.after.Owners.With(f, OwnerSource)
+		}
+	}
+}
+
+// setText gives a field the text that the source says.
+func (ds *drafts) setText(d *draft, spec *fieldSpec, value string) {
+	have := spec.value.text(&d.after)
+	switch {
+	case value == "":
+		ds.leftEmpty(d, spec)
+	case value == *have || spec.sameText(value, *have):
+		d.given = append(d.given, spec.name)
+	default:
+		d.overwrite(spec.name, *have != "")
+		*have = value
+	}
+}
+
+// setList is setText for a set.
+func (ds *drafts) setList(d *draft, spec *fieldSpec, values []string) {
+	var wished Member
+	spec.value.set(&wished, values)
+	switch {
+	case len(values) == 0:
+		ds.leftEmpty(d, spec)
+	case spec.value.equal(&wished, &d.after):
+		d.given = append(d.given, spec.name)
+	default:
+		d.overwrite(spec.name, spec.value.get(&d.after) != nil)
+		spec.value.set(&d.after, values)
+	}
+}
+
+// setAttributes carries the mapped attributes over (S35). One that is mapped no
+// longer is kept, and is nobody's.
+func (ds *drafts) setAttributes(d *draft) {
+	for _, name := range ds.r.attributes {
+		spec, value := Attribute(name).spec(), ds.reader.wishAttribute(d.user, name)
+		switch {
+		case value == "":
+			ds.leftEmpty(d, spec)
+		case value == d.after.Attributes[name]:
+			d.given = append(d.given, spec.name)
+		default:
+			d.overwrite(spec.name, d.after.Attributes[name] != "")
+			d.after.setAttribute(name, value)
+		}
+	}
+	for name, owner := range d.after.Owners.attributeOwners() {
+		if owner == OwnerSource && !set.Has(ds.r.attributes, name) {
+			d.after.Owners = d.after.Owners.With(Attribute(name), OwnerNobody)
+			d.because(because(CodeUnmapped, "field", Attribute(name).String()))
+		}
+	}
+}
+
+// leftEmpty notes that the source leaves a field empty: the value stays, and if
+// it was the source's, that is told once, and a hand may now set it once (C6).
+func (ds *drafts) leftEmpty(d *draft, spec *fieldSpec) {
+	owned, untracked := d.after.Owners.Of(spec.name) == OwnerSource, d.before != nil && d.before.Owners == Owners{}
+	if !owned && !(spec.required && untracked) {
+		return
+	}
+	d.after.Owners = d.after.Owners.With(spec.name, OwnerNobody)
+	if spec.required {
+		ds.problem(d, because(CodeRequiredMissing, "field", spec.name.String()))
+	} else {
+		d.emptied = append(d.emptied, spec.name.String())
+	}
+}
+
+// overwrite makes the source the owner of a field that gets its value, and
+// tells if the value it had was a hand's.
+func (d *draft) overwrite(f Field, present bool) {
+	if present && d.after.Owners.Of(f) == OwnerHand {
+		d.because(because(CodeOverwrites, "field", f.String()))
+	}
+	d.after.Owners = d.after.Owners.With(f, OwnerSource)
+}
+
+// setEmail takes over the address that was claimed, if it could be had.
+func (ds *drafts) setEmail(d *draft) {
+	own, domain, ok := address.Parse(d.user.Email)
+	if !ok {
+		ds.leftEmpty(d, &fieldTable[atEmail])
+		return
+	}
+	switch c := d.claim; {
+	case c == nil:
+		d.given = append(d.given, FieldEmail)
+		if !ds.r.domains[domain] && !ds.r.cfg.Domains.Convert && !address.Same(own, d.after.Email) {
+			ds.problem(d, because(CodeAddressKept, "address", d.after.Email, "source", own))
+		}
+	case c.denied == codeWaits: // it is told beside the action that waits
+	case c.denied != "":
+		ds.problem(d, because(c.denied, ds.claimFacts(c)...))
+	default:
+		if c.converted {
+			d.because(because(CodeDomainConverted, "from", own, "to", c.address))
+		}
+		if !address.Same(d.after.Email, c.address) {
+			d.after.Email = c.address
+		}
+		d.after.Owners = d.after.Owners.with(atEmail, OwnerSource)
+	}
+	if !ds.r.knownDomain(d.after.Email) {
+		ds.problem(d, because(CodeGrandfathered, "address", d.after.Email))
+	}
+}
+
+// setDefaults fills in the company's time zone and locale for somebody who
+// comes in without (R76, R69). Later they do not compete with what is there.
+func (ds *drafts) setDefaults(d *draft) {
+	if d.after.TimeZone == "" {
+		if zone := ds.reader.zone(d.user); zone.Zone != "" {
+			d.after.TimeZone = zone.Zone
+			d.because(because("tz.from_default", "timezone", zone.Zone))
+		}
+	}
+	if d.after.Locale == "" {
+		d.after.Locale = ds.r.cfg.Locale.Locale
+	}
+}
+
+// wishText is the wish of a field that takes the source's text as it is. The
+// function returns that text and the member's.
+func wishText(texts func(*sources.User, *Member) (source, member string)) func(*reader, *sources.User, *Member) (string, bool) {
+	return func(_ *reader, u *sources.User, m *Member) (string, bool) {
+		value, have := texts(u, m)
+		if value == have && hasCleanEnds(value) { // mostly, nothing changes
+			return value, false
+		}
+		return text.Clean(value), false
+	}
+}
+
+// hasCleanEnds reports whether there is certainly no white space around value.
+func hasCleanEnds(value string) bool {
+	return value == "" || value[0] > ' ' && value[0] < 0x80 && value[len(value)-1] > ' ' && value[len(value)-1] < 0x80
+}
+
+func wishPrivateEmail(_ *reader, u *sources.User, _ *Member) (string, bool) {
+	if u.PrivateEmail == "" {
+		return "", false
+	}
+	return text.Clean(address.Clean(u.PrivateEmail)), false
+}
+
+// wishOtherEmails returns the further work addresses (R66): a set, without the
+// primary one.
+func wishOtherEmails(_ *reader, u *sources.User, m *Member) []string {
+	var emails []string
+	for _, value := range u.OtherEmails {
+		if email := text.Clean(address.Clean(value)); email != "" && !address.Same(email, m.Email) {
+			emails = append(emails, email)
+		}
+	}
+	return set.Of(emails)
+}
+
+// wishAttribute returns the value of a mapped attribute: several are joined.
+func (r *Resolver) wishAttribute(u *sources.User, name string) string {
+	values := u.Attributes[r.cfg.Attributes[name]]
+	if len(values) == 1 {
+		return text.Clean(values[0])
+	}
+	return text.Clean(strings.Join(values, ", "))
+}
+
+// number normalizes the work number and its extension, once for the two fields
+// that they fill (R64, R65).
+func (r *reader) number(u *sources.User, m *Member) *phones {
+	if p := &r.phones; p.of != u || p.country != phoneCountry(u, m) {
+		p.of, p.country = u, phoneCountry(u, m)
+		p.number, p.extension, p.codes = r.normalize(text.Clean(u.Phone), text.Clean(u.PhoneExtension), p.country)
+	}
+	return &r.phones
+}
+
+// phoneCountry is the country in which a person's numbers are read.
+func phoneCountry(u *sources.User, m *Member) string {
+	if country := text.Clean(u.Country); country != "" {
+		return country
+	}
+	return m.Country
+}
+
+func wishPhone(r *reader, u *sources.User, m *Member) (string, bool) {
+	if u.Phone == "" {
+		return "", false
+	}
+	p := r.number(u, m)
+	return p.number, len(p.codes) > 0
+}
+
+func wishPhoneExtension(r *reader, u *sources.User, m *Member) (string, bool) {
+	if u.Phone == "" && u.PhoneExtension == "" {
+		return "", false
+	}
+	return r.number(u, m).extension, false
+}
+
+// wishMobilePhone keeps a number with an extension as it is, rather than cut
+// it: there is no field for the extension.
+func wishMobilePhone(r *reader, u *sources.User, m *Member) (string, bool) {
+	if u.MobilePhone == "" {
+		return "", false
+	}
+	p := &r.phones
+	if p.ofMobile != u {
+		p.ofMobile = u
+		number, extension := text.Clean(u.MobilePhone), ""
+		if p.mobile, extension, p.mobileCodes = r.normalize(number, "", phoneCountry(u, m)); extension != "" {
+			p.mobile, p.mobileCodes = number, []string{string(CodePhoneUnparsed)}
+		}
+	}
+	return p.mobile, len(p.mobileCodes) > 0
+}
+
+func reportPhone(r *reader, _ *draft, tell func(Reason)) { tellPhone(FieldPhone, r.phones.codes, tell) }
+
+func reportMobilePhone(r *reader, _ *draft, tell func(Reason)) {
+	tellPhone(FieldMobilePhone, r.phones.mobileCodes, tell)
+}
+
+func tellPhone(f Field, codes []string, tell func(Reason)) {
+	for _, code := range codes {
+		tell(because(Code(code), "field", f.String()))
+	}
+}
+
+// normalize brings a phone number into the form in which members carry it.
+func (r *Resolver) normalize(number, extension, country string) (string, string, []string) {
+	switch {
+	case number == "":
+		return "", extension, nil
+	case r.cfg.Phones != nil:
+		return r.cfg.Phones.Normalize(number, extension, country)
+	}
+	return splitExtension(number, extension, country)
+}
+
+// wishTimeZone returns the zone by the order of R76, but for the company's
+// default, which is no wish of the source's.
+func wishTimeZone(r *reader, u *sources.User, _ *Member) (string, bool) {
+	zone := r.zone(u)
+	report := false
+	for note := range zone.Notes.All() {
+		report = report || !informative(note)
+	}
+	if zone.Basis == timezone.BasisDefault {
+		return "", report
+	}
+	return zone.Zone, report
+}
+
+// reportTimeZone tells why a better key was of no use (S26).
+func reportTimeZone(r *reader, d *draft, tell func(Reason)) {
+	for note := range r.zone(d.user).Notes.All() {
+		if !informative(note) {
+			tell(zoneReason(note, d.user))
+		}
+	}
+}
+
+func (r *Resolver) zone(u *sources.User) timezone.Result {
+	return timezone.Resolve(timezone.Hints{Zone: u.TimeZone, Country: u.Country, State: u.State, Default: r.cfg.Locale.TimeZone})
+}
+
+func zoneReason(note timezone.Note, u *sources.User) Reason {
+	return because(Code(note), "timezone", u.TimeZone, "country", u.Country, "state", u.State)
+}
+
+// informative reports whether a note only says how sure an answer is, which is
+// told with the change and not on every run.
+func informative(note timezone.Note) bool {
+	return note == timezone.NoteCountryPrimary || note == timezone.NoteStateMajority || note == timezone.NoteAbbreviation
+}
+
+// explainZone gives the reasons for a new time zone.
+func (ds *drafts) explainZone(d *draft) {
+	zone := ds.reader.zone(d.user)
+	if zone.Zone == "" || d.after.TimeZone != zone.Zone || d.before != nil && d.before.TimeZone == zone.Zone || zone.Basis == timezone.BasisDefault {
+		return
+	}
+	for note := range zone.Notes.All() {
+		if informative(note) {
+			d.because(zoneReason(note, d.user))
+		}
+	}
+	d.because(because(Code("tz.from_"+zone.Basis.String()), "timezone", zone.Zone))
+}
+
+// wishLocale returns the locale in its one spelling.
+func wishLocale(r *reader, u *sources.User, m *Member) (string, bool) {
+	if u.Locale == DefaultLocale && m.Locale == DefaultLocale { // nearly everybody
+		return DefaultLocale, false
+	}
+	value := r.spelling(u.Locale)
+	return value, value == "" && text.Clean(u.Locale) != ""
+}
+
+func reportLocale(_ *reader, d *draft, tell func(Reason)) {
+	tell(because(CodeLocaleUnknown, "locale", d.user.Locale))
+}
+
+// spelling returns the one spelling of a locale, or "" if it is none.
+func (r *reader) spelling(locale string) string {
+	if locale == "" {
+		return ""
+	}
+	if spelling, known := r.spellings[locale]; known {
+		return spelling
+	}
+	spelling := ""
+	if parsed, ok := timezone.ParseLocale(locale); ok {
+		spelling = parsed.String()
+	}
+	r.spellings[strings.Clone(locale)] = spelling
+	return spelling
+}

@@ -1,0 +1,202 @@
+package provisioning
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/blocks"
+	"github.com/usher-go/usher/sources"
+)
+
+// unmatched is the position of nobody's assignment.
+const unmatched int32 = assignment.Unmatched
+
+// A governance says which assignment governs each user: the uppermost that
+// matches, else the default, else none (S17); and of whom the snapshot lacks
+// what decides it (S44).
+type governance struct {
+	governing []int32 // by user: position in the rules, or unmatched
+	// open holds, by user, 1 + the position of the uppermost assignment that
+	// could govern and needs what is missing; 0 if the answer is certain. Nil:
+	// nothing is missing.
+	open []int32
+	// missing is, by position, what the assignment needs and the snapshot
+	// lacks, in words; "" for nothing.
+	missing []string
+	// unknownGroups are group IDs that no group of a proven list has; such an
+	// assignment matches nobody by them (S21).
+	unknownGroups []string
+}
+
+// isOpen reports whether the evidence about a user is incomplete (S44).
+func (g *governance) isOpen(user int32) bool { return g.open != nil && g.open[user] != 0 }
+
+// govern runs in time linear in users, memberships and query answers, and once
+// more in users for each assignment that lacks evidence.
+func govern(rules *assignment.Rules, snapshot *sources.Snapshot, byID *idTable) governance {
+	g := governor{
+		rules: rules, snapshot: snapshot, byID: byID,
+		groups: make(map[string][]string, len(snapshot.Groups)),
+		rest:   unmatched,
+	}
+	if rules.Default != nil {
+		g.rest = int32(len(rules.Assignments))
+	}
+	g.governing = make([]int32, len(snapshot.Users))
+	for i := range g.governing {
+		g.governing[i] = g.rest
+	}
+	for i := range snapshot.Groups {
+		group := &snapshot.Groups[i]
+		if listed, twice := g.groups[group.ID]; twice { // a group listed twice has the members of both (L1)
+			g.groups[group.ID] = slices.Concat(listed, group.Members)
+		} else {
+			g.groups[group.ID] = group.Members
+		}
+	}
+	g.missing = make([]string, len(rules.Assignments)+1)
+	for i := range rules.Assignments {
+		match := &rules.Assignments[i].Match
+		if g.missing[i] = g.lacks(match); g.missing[i] == "" {
+			g.assign(int32(i), match)
+		} else {
+			g.assignAsFarAsKnown(int32(i), match)
+		}
+	}
+	return g.governance
+}
+
+type governor struct {
+	governance
+	rules    *assignment.Rules
+	snapshot *sources.Snapshot
+	byID     *idTable
+	groups   map[string][]string // members by group ID
+	rest     int32               // the position of whom no assignment matches
+	inGroup  []int32             // scratch: 1 + the assignment in one of whose groups the user is
+	selected []int32             // scratch: 1 + the assignment whose query selects the user
+}
+
+// lacks says what of an assignment's selectors the snapshot does not answer: a
+// listed group without all its members, an unlisted group that may exist, a
+// query that was not answered to its end.
+func (g *governor) lacks(m *assignment.Match) string {
+	var missing []string
+	for _, group := range m.Groups {
+		_, listed := g.groups[group]
+		switch {
+		case listed && !g.snapshot.Proven.Has(sources.FactMemberships), !listed && !g.snapshot.Proven.Has(sources.FactGroups):
+			missing = append(missing, "members of group "+group)
+		case !listed && !slices.Contains(g.unknownGroups, group):
+			g.unknownGroups = append(g.unknownGroups, group)
+		}
+	}
+	if _, answered := g.snapshot.Matches[m.Query]; m.Query != "" && !answered {
+		missing = append(missing, "answer to "+m.Query)
+	}
+	return strings.Join(missing, ", ")
+}
+
+// assign gives the assignment at a position everybody whom it matches and who
+// has none above it. Everything that the match needs is known.
+func (g *governor) assign(at int32, m *assignment.Match) {
+	take := func(user int32) {
+		if g.undecided(user) && m.HasAttributes(&g.snapshot.Users[user]) {
+			g.governing[user] = at
+		}
+	}
+	answer := g.snapshot.Matches[m.Query]
+	switch {
+	case m.IsZero():
+	case len(m.Groups) > 0:
+		if m.Query != "" {
+			selected := mark(g, &g.selected, at, answer)
+			everyone := take
+			take = func(user int32) {
+				if selected(user) {
+					everyone(user)
+				}
+			}
+		}
+		for _, group := range m.Groups {
+			g.each(g.groups[group], take)
+		}
+	case m.Query != "":
+		g.each(answer, take)
+	default:
+		for user := range g.governing {
+			take(int32(user))
+		}
+	}
+}
+
+// assignAsFarAsKnown is assign where something is missing: whoever is not
+// certainly out of the match, nor certainly in it, is open.
+func (g *governor) assignAsFarAsKnown(at int32, m *assignment.Match) {
+	if g.open == nil {
+		g.open = make([]int32, len(g.governing))
+	}
+	inGroup := mark(g, &g.inGroup, at, nil)
+	for _, group := range m.Groups {
+		inGroup = mark(g, &g.inGroup, at, g.groups[group])
+	}
+	answer, answered := g.snapshot.Matches[m.Query]
+	selected := mark(g, &g.selected, at, answer)
+	groupsKnown := true
+	for _, group := range m.Groups {
+		_, listed := g.groups[group]
+		groupsKnown = groupsKnown && (listed && g.snapshot.Proven.Has(sources.FactMemberships) || !listed && g.snapshot.Proven.Has(sources.FactGroups))
+	}
+	for i := range g.governing {
+		user := int32(i)
+		if !g.undecided(user) || !m.HasAttributes(&g.snapshot.Users[user]) {
+			continue
+		}
+		in := len(m.Groups) == 0 || inGroup(user)
+		by := m.Query == "" || answered && selected(user)
+		switch {
+		case in && by:
+			g.governing[user] = at
+		case (in || !groupsKnown) && (by || m.Query != "" && !answered):
+			g.open[user] = at + 1
+		}
+	}
+}
+
+// undecided reports whether no assignment above has the user, or might have.
+func (g *governor) undecided(user int32) bool {
+	return g.governing[user] == g.rest && !g.isOpen(user)
+}
+
+// each calls do with the position of each of the IDs that is a user's.
+func (g *governor) each(ids []string, do func(user int32)) {
+	var positions [blocks.Size]int32
+	for some := range slices.Chunk(ids, len(positions)) {
+		g.byID.findAll(len(some), func(k int) string { return some[k] }, positions[:])
+		for _, user := range positions[:len(some)] {
+			if user != none {
+				do(user)
+			}
+		}
+	}
+}
+
+// mark notes in scratch space that the users with the IDs belong to the
+// assignment, and returns the test for it.
+func mark(g *governor, scratch *[]int32, at int32, ids []string) func(user int32) bool {
+	if *scratch == nil {
+		*scratch = make([]int32, len(g.governing))
+	}
+	marks := *scratch
+	g.each(ids, func(user int32) { marks[user] = at + 1 })
+	return func(user int32) bool { return marks[user] == at+1 }
+}
+
+// evidenceOf says what is missing to decide about an open user (S44).
+func (s *survey) evidenceOf(user int32) Reason {
+	at := s.open[user] - 1
+	a := s.r.rules.At(at)
+	return because(CodeEvidence, "assignment", cmp.Or(a.Name, a.ID), "missing", s.missing[at])
+}

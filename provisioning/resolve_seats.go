@@ -1,0 +1,276 @@
+package provisioning
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/set"
+)
+
+// setSettings is the fifth stage: who gets which seats of limited pools, and
+// with them everybody's assignment and settings.
+func (ds *drafts) setSettings() {
+	refused := ds.grantSeats()
+	for _, d := range ds.list {
+		ds.settle(d, refused[d.person])
+	}
+	for i := range ds.withheld {
+		if d := ds.withheld[i].draft; d.joins() || d.recycled {
+			ds.settle(d, nil)
+		}
+	}
+}
+
+// applies reports whether a person's settings are to be what the assignment
+// says: always for somebody new (R114, G3), and under automatic mode for
+// everybody (R116, R120).
+func applies(kind Kind, a *assignment.Assignment) bool {
+	return kind == KindCreate || a.Mode == assignment.Automatic
+}
+
+// A pool counts the seats of one limited kind.
+type pool struct {
+	left     int     // seats that can still be granted, those given back in this plan included
+	free     int     // those of them that nobody has
+	releases []int32 // persons who give one back, in the order of their IDs
+}
+
+// A seatWish is what one person wants of the limited pools and does not have.
+type seatWish struct {
+	draft      *draft
+	externalID string
+	seats      []string
+}
+
+// grantSeats decides who gets the seats of limited pools (S20): whoever has a
+// seat and still should keeps it, leavers' seats are free again, and the rest
+// goes in the order of the assignments and then of the external IDs. While the
+// evidence about anybody is incomplete, nothing is granted (S44). It returns,
+// by person, the reasons and names of the seats that are refused.
+func (ds *drafts) grantSeats() map[int32][]refusedSeat {
+	limits := ds.r.cfg.Seats.Pools
+	if len(limits) == 0 {
+		return nil
+	}
+	pools := make(map[string]*pool, len(limits))
+	for seat, limit := range limits {
+		taken := ds.others.Seats[seat]
+		pools[seat] = &pool{left: limit - taken, free: limit - taken}
+	}
+	take := func(seats []string, now bool) {
+		for _, seat := range seats {
+			if p := pools[seat]; p != nil {
+				p.left--
+				if now {
+					p.free--
+				}
+			}
+		}
+	}
+	var wishes []seatWish
+	for i := range ds.members {
+		person, m := int32(i), &ds.members[i]
+		var have []string
+		if m.Active {
+			have = set.Of(m.Seats)
+		}
+		keep := have
+		if ds.holds.frozen[person] { // what is held may be granted any time
+			keep = set.Of(slices.Concat(have, ds.holds.seats[person]))
+			for _, seat := range set.Without(keep, have) {
+				if p := pools[seat]; p != nil {
+					p.free--
+				}
+			}
+		}
+		if at := ds.draftOf[person]; at != none {
+			d := ds.list[at]
+			want := ds.wantedSeats(d)
+			switch {
+			case ds.holds.claimed[person]: // whether the seats come free depends on an approval
+				want = have
+			case !d.after.Active:
+				want = nil
+			}
+			keep = set.Without(have, set.Without(have, want))
+			for _, seat := range set.Without(have, want) {
+				if p := pools[seat]; p != nil {
+					p.releases = append(p.releases, person)
+				}
+			}
+			if more := set.Without(want, have); len(more) > 0 {
+				wishes = append(wishes, seatWish{d, d.user.ID, more})
+			}
+		}
+		take(keep, false)
+		for _, seat := range have {
+			if p := pools[seat]; p != nil {
+				p.free--
+			}
+		}
+	}
+	for i := range ds.newcomers {
+		take(ds.holds.seats[int32(len(ds.members)+i)], true)
+	}
+	for _, d := range ds.list {
+		if d.kind == KindCreate {
+			wishes = append(wishes, seatWish{d, d.user.ID, ds.wantedSeats(d)})
+		}
+	}
+	for _, p := range pools {
+		slices.SortFunc(p.releases, func(a, b int32) int { return cmp.Compare(ds.members[a].ID, ds.members[b].ID) })
+	}
+	slices.SortFunc(wishes, func(a, b seatWish) int {
+		return cmp.Or(cmp.Compare(a.draft.position, b.draft.position), cmp.Compare(a.externalID, b.externalID))
+	})
+	somebodyOpen := slices.ContainsFunc(ds.governance.open, func(at int32) bool { return at != 0 })
+	refused := make(map[int32][]refusedSeat)
+	for _, w := range wishes {
+		for _, seat := range w.seats {
+			p := pools[seat]
+			switch {
+			case p == nil:
+			case somebodyOpen:
+				refused[w.draft.person] = append(refused[w.draft.person], refusedSeat{seat, because(CodeEvidence, "seat", seat, "missing", "who else has a claim to the seat")})
+			case p.left <= 0:
+				refused[w.draft.person] = append(refused[w.draft.person], refusedSeat{seat, because(CodeSeatExhausted, "seat", seat)})
+			default:
+				if p.left--; p.free > 0 {
+					p.free--
+				} else {
+					w.draft.needs = append(w.draft.needs, p.releases[0])
+					p.releases = p.releases[1:]
+				}
+			}
+		}
+	}
+	return refused
+}
+
+// A refusedSeat is a seat that a person does not get, and why.
+type refusedSeat struct {
+	seat   string
+	reason Reason
+}
+
+// wantedSeats returns the seats that a draft's person is to have, if the pools
+// have them.
+func (ds *drafts) wantedSeats(d *draft) []string {
+	a := ds.r.rules.At(d.position)
+	if a != nil && applies(d.kind, a) && !protectedFrom(d.before, &a.Settings) {
+		return a.Seats
+	}
+	return d.after.Seats
+}
+
+// settle sets a draft's assignment and settings.
+func (ds *drafts) settle(d *draft, refused []refusedSeat) {
+	a := ds.r.rules.At(d.position)
+	if a == nil { // a leaver
+		return
+	}
+	moved := d.after.AssignmentID != a.ID
+	if moved || d.joins() || d.kind == KindReactivate {
+		code := CodeAssignmentMatch
+		if int(d.position) == len(ds.r.rules.Assignments) {
+			code = CodeAssignmentElse
+		}
+		d.because(because(code, "assignment", cmp.Or(a.Name, a.ID)))
+	}
+	former := ds.r.rules.At(ds.r.rules.Position(d.after.AssignmentID))
+	d.after.AssignmentID = a.ID
+	if !applies(d.kind, a) {
+		ds.keepSettings(d, a, moved, refused)
+		return
+	}
+	want := a.Settings.Clone()
+	ds.dropRefused(d, &want, refused)
+	if protectedFrom(d.before, &a.Settings) {
+		ds.withholdSettings(d, want)
+		return
+	}
+	if d.after.Settings.Equal(&want) {
+		return
+	}
+	for _, seat := range ds.r.cfg.Seats.Missing(&want) {
+		if !slices.ContainsFunc(refused, func(r refusedSeat) bool { return r.seat == seat }) {
+			ds.problem(d, because(Code(codeSeatMissing+seat)))
+		}
+	}
+	if d.before != nil {
+		ds.explainSettings(d, &want, former)
+	}
+	d.setSettings(want, a.Mode)
+}
+
+// dropRefused takes out of settings the seats that the person does not get.
+func (ds *drafts) dropRefused(d *draft, settings *assignment.Settings, refused []refusedSeat) {
+	for _, r := range refused {
+		ds.problem(d, r.reason)
+		settings.Seats = slices.DeleteFunc(settings.Seats, func(s string) bool { return s == r.seat })
+	}
+}
+
+// protectedFrom reports whether an active member keeps all settings because
+// the host protects it and the assignment would take some away (S16).
+func protectedFrom(m *Member, want *assignment.Settings) bool {
+	if m == nil || !m.Active || !m.Protected {
+		return false
+	}
+	settings := m.Settings.Clone()
+	settings.Normalize()
+	return settings.Loses(want)
+}
+
+// setSettings gives a draft its settings, and says whose they are: under
+// automatic mode the source's, under manual mode anybody's to edit.
+func (d *draft) setSettings(want assignment.Settings, mode assignment.Mode) {
+	d.after.Settings = want
+	owner := OwnerNobody
+	if mode == assignment.Automatic {
+		owner = OwnerSource
+	}
+	for f := range settingFields.all() {
+		d.after.Owners = d.after.Owners.with(f, owner)
+	}
+}
+
+// explainSettings gives the reasons for which a member's settings change, and
+// names each hand edit that is lost (S18).
+func (ds *drafts) explainSettings(d *draft, want *assignment.Settings, former *assignment.Assignment) {
+	owners := d.before.Owners
+	if owners != (Owners{}) && owners.source&settingFields == 0 || former != nil && former.Mode == assignment.Manual {
+		d.because(because(CodeSwitched))
+	} else {
+		d.because(because(CodeFollows))
+	}
+	target := Member{Settings: *want}
+	for f := range settingFields.all() {
+		if spec := &fieldTable[f]; owners.at(f) == OwnerHand && !spec.value.equal(&d.after, &target) {
+			d.because(because(CodeOverwrites, "field", spec.name.String()))
+		}
+	}
+}
+
+// keepSettings leaves settings as they are under a manual assignment. Capture
+// is the exception: it was turned off with the access, and stays off (S19).
+func (ds *drafts) keepSettings(d *draft, a *assignment.Assignment, moved bool, refused []refusedSeat) {
+	if moved || d.kind == KindAdopt {
+		d.because(because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
+	}
+	ds.dropRefused(d, &d.after.Settings, refused)
+	if !d.before.Active {
+		d.after.Capture = nil
+		ds.problem(d, because(CodeCaptureLeftOff))
+	}
+}
+
+// withholdSettings keeps a protected member's settings and shows, as held,
+// what would have become of them (S16).
+func (ds *drafts) withholdSettings(d *draft, want assignment.Settings) {
+	wish := &draft{person: d.person, kind: KindUpdate, before: d.before, after: d.before.Clone(), user: d.user, position: d.position}
+	wish.setSettings(want, assignment.Automatic)
+	wish.because(because(CodeFollows))
+	ds.withhold(wish, because(CodeProtected))
+}

@@ -1,0 +1,156 @@
+package provisioning
+
+import (
+	"strings"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/internal/blocks"
+	"github.com/usher-go/usher/internal/set"
+	"github.com/usher-go/usher/sources"
+)
+
+// markUnchanged finds the members that the plan will not mention. Nearly
+// everybody is one of them, and in a large company the time goes into waiting
+// for memory, since users stand in another order than members. So members are
+// looked at in blocks, which are fetched before they are compared, and by all
+// processors.
+func (st *standing) markUnchanged() {
+	blocks.Each(len(st.members), func() func(start, end int) {
+		r := newReader(st.r)
+		return func(start, end int) {
+			st.fetch(start, end)
+			for i := start; i < end; i++ {
+				st.unchanged[i] = st.isUnchanged(r, int32(i))
+			}
+		}
+	})
+}
+
+// fetch reads a little of each user of a block of members, and of the texts
+// that are about to be compared. Asked for one after the other, without
+// anything in between that depends on the answer, they come many at a time.
+func (st *standing) fetch(start, end int) (sum int) {
+	for _, user := range st.userOf[start:end] {
+		if user != none {
+			u := &st.users[user]
+			sum += len(u.Email) + len(u.Title) + len(u.TimeZone) + len(u.Manager.Email)
+		}
+	}
+	for i := range st.members[start:end] {
+		m := &st.members[start+i]
+		sum += len(m.Profiles[""])
+		if len(m.Seats) > 0 && len(m.Capture) > 0 {
+			sum += len(m.Seats[0]) + len(m.Capture[0])
+		}
+	}
+	for _, user := range st.userOf[start:end] {
+		if user != none {
+			u := &st.users[user]
+			sum += first(u.Email) + first(u.GivenName) + first(u.FamilyName) + first(u.Title) + first(u.Phone) + first(u.Manager.Email)
+		}
+	}
+	return sum
+}
+
+func first(value string) int {
+	if value == "" {
+		return 0
+	}
+	return int(value[0])
+}
+
+// isUnchanged reports whether a member is active in the source and in the team,
+// is governed, and has everything as it should be, with nothing to report. It
+// allocates nothing and may say no in doubt.
+func (st *standing) isUnchanged(r *reader, member int32) bool {
+	user := st.userOf[member]
+	if user == none || st.inconsistent[user] || st.isOpen(user) {
+		return false
+	}
+	m, u, position := &st.members[member], &st.users[user], st.governing[user]
+	return m.Active && u.Status == sources.StatusActive && st.concerns(m.ExternalID) &&
+		u.Email == m.Email && st.r.knownDomain(m.Email) &&
+		st.r.settled(m, position) && r.sameFields(u, m)
+}
+
+// sameFields reports whether the fields that follow the source stay as they
+// are, values and owners, with nothing to report.
+func (r *reader) sameFields(u *sources.User, m *Member) bool {
+	given := fields(atEmail)
+	for _, at := range wishedFields {
+		spec := &fieldTable[at]
+		value, report := spec.wish(r, u, m)
+		switch {
+		case report || value == "" && spec.required:
+			return false
+		case value == "":
+			continue
+		case value != *spec.value.text(m) && !spec.sameText(value, *spec.value.text(m)):
+			return false
+		}
+		given |= 1 << at
+	}
+	if len(u.OtherEmails) > 0 {
+		if !sameOtherEmails(u.OtherEmails, m) {
+			return false
+		}
+		given |= 1 << atOtherEmails
+	}
+	if owned := m.Owners.source & sourceFields; owned != 0 && owned != given { // without owners, they are not tracked
+		return false
+	}
+	if m.Owners.source.has(atManager) && u.Manager == (sources.Manager{}) {
+		return false
+	}
+	return len(r.cfg.Attributes) == 0 && m.Owners.attributes == "" || r.sameAttributes(u, m)
+}
+
+// sameOtherEmails reports whether the texts, as they are, are the member's
+// further addresses.
+func sameOtherEmails(texts []string, m *Member) bool {
+	if len(texts) != len(m.OtherEmails) {
+		return false
+	}
+	for i, value := range texts {
+		if value != m.OtherEmails[i] || address.Clean(value) != value || address.Same(value, m.Email) || i > 0 && texts[i-1] >= value {
+			return false
+		}
+	}
+	return true
+}
+
+// sameAttributes reports whether the mapped attributes stay as they are.
+func (r *reader) sameAttributes(u *sources.User, m *Member) bool {
+	tracked := m.Owners.source&sourceFields != 0
+	for _, name := range r.attributes {
+		value, owner := r.wishAttribute(u, name), m.Owners.Of(Attribute(name))
+		if value == "" && owner == OwnerSource || value != "" && (value != m.Attributes[name] || tracked && owner != OwnerSource) {
+			return false
+		}
+	}
+	for name, owner := range m.Owners.attributeOwners() {
+		if owner == OwnerSource && !set.Has(r.attributes, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// knownDomain reports whether the address is of a domain whose people may come
+// in; if not, its member is in by grandfather's right (S7).
+func (r *Resolver) knownDomain(email string) bool {
+	domain := email[strings.LastIndexByte(email, '@')+1:]
+	if r.domains[domain] {
+		return true
+	}
+	domain, ok := address.Domain(domain) // the host may spell it in another way
+	return ok && r.domains[domain]
+}
+
+// settled reports whether a member's assignment and settings are what they
+// should be. Who has all that the assignment gives was refused no seat.
+func (r *Resolver) settled(m *Member, position int32) bool {
+	a := r.rules.At(position)
+	return a != nil && m.AssignmentID == a.ID && (a.Mode == assignment.Manual || m.Settings.Equal(&a.Settings))
+}

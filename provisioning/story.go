@@ -1,0 +1,322 @@
+package provisioning
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/internal/name"
+	"github.com/usher-go/usher/internal/text"
+	"github.com/usher-go/usher/sources"
+)
+
+// A Story is what a plan decides about one person, and why.
+type Story struct {
+	ExternalID string `json:"external_id,omitempty"`
+	MemberID   string `json:"member_id,omitempty"`
+	Email      string `json:"email,omitempty"`
+	Name       string `json:"name,omitempty"`
+	// Outcome is "done" for an action of the plan, "held", "skipped",
+	// "unchanged", or "noted" for somebody of whom there is only a finding.
+	Outcome StoryOutcome `json:"outcome"`
+	// Does says in a line what is done, or would be.
+	Does string `json:"does,omitempty"`
+	// Action is what is done or held; nil for the other outcomes.
+	Action *Action `json:"action,omitempty"`
+	// Steps are the reasons in the order of the decision.
+	Steps []Step `json:"steps,omitempty"`
+}
+
+// A Step is one reason in a story, with the stage of the decision to which it
+// belongs.
+type Step struct {
+	Stage  Stage  `json:"stage"`
+	Reason Reason `json:"reason"`
+}
+
+// A Stage is a part of the decision about one person.
+type Stage string
+
+// The stages in the order of the decision.
+const (
+	StageEvidence    Stage = "evidence"    // what the directory says and proves
+	StageMatch       Stage = "match"       // who of the team this is
+	StageEligibility Stage = "eligibility" // whether they may come in
+	StageAssignment  Stage = "assignment"  // which assignment governs
+	StageFields      Stage = "fields"      // what follows the source
+	StageSeats       Stage = "seats"       // seats and settings
+	StageManager     Stage = "manager"     // the place in the chart
+	StageAccess      Stage = "access"      // whether access begins, ends, or waits
+)
+
+var stages = [...]Stage{
+	StageEvidence, StageMatch, StageEligibility, StageAssignment, StageFields, StageSeats, StageManager, StageAccess,
+}
+
+// stageOf returns the stage of a code, by its family.
+func stageOf(code Code) Stage {
+	family, _, _ := strings.Cut(string(code), ".")
+	switch family {
+	case "evidence", "snapshot", "groups", "absence":
+		return StageEvidence
+	case "match", "adopt", "email":
+		return StageMatch
+	case "ineligible", "domain", "scope":
+		return StageEligibility
+	case "assignment", "mode":
+		return StageAssignment
+	case "seat", "settings", "capture", "overwrites":
+		return StageSeats
+	case "hierarchy":
+		return StageManager
+	case "breaker", "protected", "keep_active", "active", "approval":
+		return StageAccess
+	case "source":
+		switch code {
+		case CodeSourceActive, CodeSourceInactive, CodeSourceStaged, CodeSourceStatus:
+			return StageEvidence
+		}
+	}
+	return StageFields
+}
+
+// Story returns what the plan says about a person, who is named by the ID in
+// the directory or in the team, or by any address or name that the person has,
+// had, or is to get. There are several if several people have the name, and
+// none if nobody is known by it. A plan that was read from JSON does not know
+// those whom it leaves alone.
+func (p *Plan) Story(who string) []Story {
+	who = text.Clean(who)
+	if who == "" {
+		return nil
+	}
+	var stories []Story
+	for i := range p.Actions {
+		if a := &p.Actions[i]; a.isAbout(who) {
+			stories = append(stories, a.story(StoryDone, nil))
+		}
+	}
+	for i := range p.Held {
+		if h := &p.Held[i]; h.Action.isAbout(who) {
+			stories = append(stories, h.Action.story(StoryHeld, h.Reasons))
+		}
+	}
+	for i := range p.Skipped {
+		s := &p.Skipped[i]
+		if isAny(who, []string{s.ExternalID}, []string{s.Email}, []string{s.Name}) {
+			story := Story{ExternalID: s.ExternalID, Email: s.Email, Name: s.Name, Outcome: StorySkipped}
+			story.add(s.Reasons)
+			stories = append(stories, story)
+		}
+	}
+	if p.world != nil {
+		stories = append(stories, p.world.unmentioned(who, stories)...)
+	}
+	for i := range p.Findings {
+		f := &p.Findings[i]
+		if !isAny(who, []string{f.ExternalID, f.MemberID}, []string{f.Email}, []string{f.Name}) {
+			continue
+		}
+		at := slices.IndexFunc(stories, func(s Story) bool {
+			return s.ExternalID != "" && s.ExternalID == f.ExternalID || s.MemberID != "" && s.MemberID == f.MemberID
+		})
+		if at < 0 {
+			at = len(stories)
+			stories = append(stories, Story{ExternalID: f.ExternalID, MemberID: f.MemberID, Email: f.Email, Name: f.Name, Outcome: StoryNoted})
+		}
+		stories[at].add([]Reason{f.Reason})
+	}
+	for i := range stories {
+		stories[i].sort()
+	}
+	return stories
+}
+
+// isAny reports whether who is one of the IDs, addresses or names.
+func isAny(who string, ids, emails, names []string) bool {
+	return slices.ContainsFunc(ids, func(id string) bool { return id != "" && id == who }) ||
+		slices.ContainsFunc(emails, func(email string) bool { return email != "" && address.Same(email, who) }) ||
+		slices.ContainsFunc(names, func(full string) bool { return full != "" && name.Same(full, who) })
+}
+
+// isAbout reports whether who names the action's member, as it is, was or is to
+// be.
+func (a *Action) isAbout(who string) bool {
+	was := a.Member.Clone()
+	ids := []string{a.Member.ExternalID, a.Member.ID}
+	emails := slices.Concat([]string{a.Member.Email, a.Member.PrivateEmail}, a.Member.OtherEmails)
+	for i := range a.Changes {
+		if spec := a.Changes[i].Field.spec(); spec != nil {
+			spec.value.set(&was, a.Changes[i].Old)
+		}
+	}
+	ids = append(ids, was.ExternalID)
+	emails = append(emails, was.Email, was.PrivateEmail)
+	emails = append(emails, was.OtherEmails...)
+	for _, r := range a.Reasons {
+		emails = append(emails, r.Facts["from"], r.Facts["source"]) // the directory's address of a converted one
+	}
+	return isAny(who, ids, emails, []string{a.Member.Name(), was.Name()})
+}
+
+func (a *Action) story(outcome StoryOutcome, held []Reason) Story {
+	s := Story{
+		ExternalID: a.Member.ExternalID, MemberID: a.Member.ID, Email: a.Member.Email, Name: a.Member.Name(),
+		Outcome: outcome, Does: a.describe(), Action: a,
+	}
+	s.add(a.Reasons)
+	s.add(held)
+	return s
+}
+
+// add adds reasons, none twice.
+func (s *Story) add(reasons []Reason) {
+	for _, r := range reasons {
+		if !slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Reason.Code == r.Code && sameFacts(step.Reason, r) }) {
+			s.Steps = append(s.Steps, Step{stageOf(r.Code), r})
+		}
+	}
+}
+
+// sameFacts reports whether two reasons of one code say the same: one of them
+// may know more.
+func sameFacts(a, b Reason) bool {
+	for fact, value := range a.Facts {
+		if other, ok := b.Facts[fact]; ok && other != value {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Story) sort() {
+	slices.SortStableFunc(s.Steps, func(a, b Step) int {
+		return slices.Index(stages[:], a.Stage) - slices.Index(stages[:], b.Stage)
+	})
+}
+
+// Explain prints the stories of a person: what is done, held, skipped or left
+// alone, every value that changes, and the sentence behind each reason.
+func (p *Plan) Explain(who string) string {
+	stories := p.Story(who)
+	if len(stories) == 0 {
+		if p.world == nil {
+			return fmt.Sprintf("%s: the plan does not mention anybody of that name, address or id\n", text.Line(who))
+		}
+		return fmt.Sprintf("%s: nobody of that name, address or id is known, in the directory or in the team\n", text.Line(who))
+	}
+	var b strings.Builder
+	for i := range stories {
+		stories[i].explain(&b)
+	}
+	return b.String()
+}
+
+func (s *Story) explain(b *strings.Builder) {
+	who := text.Line(cmp.Or(s.Email, s.Name, s.ExternalID, s.MemberID))
+	switch s.Outcome {
+	case StoryDone:
+		fmt.Fprintf(b, "%s %s: %s\n", s.Action.Kind.sigil(), who, s.Does)
+	case StoryHeld:
+		fmt.Fprintf(b, "! %s: held: %s\n", who, s.Does)
+	case StorySkipped:
+		fmt.Fprintf(b, ". %s: skipped\n", who)
+	case StoryNoted:
+		fmt.Fprintf(b, "! %s: to be looked at\n", who)
+	default:
+		fmt.Fprintf(b, "= %s: %s\n", who, cmp.Or(s.Does, "unchanged"))
+	}
+	for _, step := range s.Steps {
+		fmt.Fprintf(b, "    %s  [%s]\n", step.Reason.Text(), step.Reason.Code.line())
+	}
+	if s.Action == nil {
+		return
+	}
+	for i := range s.Action.Changes {
+		if c := &s.Action.Changes[i]; c.IsValue() {
+			fmt.Fprintf(b, "    %s: %s -> %s\n", c.Field, showValue(c.Old), showValue(c.New))
+		}
+	}
+	for _, e := range s.Action.Effects {
+		fmt.Fprintf(b, "    then: %s\n", text.Line(strings.TrimSpace(string(e.Kind)+" "+e.To)))
+	}
+}
+
+// StoryOutcome is how a plan treats a person.
+type StoryOutcome string
+
+// The outcomes of a story.
+const (
+	StoryDone      StoryOutcome = "done"
+	StoryHeld      StoryOutcome = "held"
+	StorySkipped   StoryOutcome = "skipped"
+	StoryUnchanged StoryOutcome = "unchanged"
+	StoryNoted     StoryOutcome = "noted"
+)
+
+// unmentioned tells of the people whom who names and the plan leaves alone, why
+// they are where they are. Those whose story is told already are left out.
+func (c *chart) unmentioned(who string, told []Story) []Story {
+	var stories []Story
+	for i := range c.members {
+		m := &c.members[i]
+		var emails []string
+		user := c.userOf[i]
+		if user != none {
+			emails = append(c.users[user].OtherEmails[:len(c.users[user].OtherEmails):len(c.users[user].OtherEmails)], c.users[user].Email)
+		}
+		if !isAny(who, []string{m.ExternalID, m.ID}, slices.Concat(emails, m.OtherEmails, []string{m.Email, m.PrivateEmail}), []string{m.Name()}) ||
+			slices.ContainsFunc(told, func(s Story) bool {
+				return s.MemberID == m.ID || s.Action == nil && s.ExternalID != "" && s.ExternalID == m.ExternalID
+			}) {
+			continue
+		}
+		s := Story{ExternalID: m.ExternalID, MemberID: m.ID, Email: m.Email, Name: m.Name(), Outcome: StoryUnchanged}
+		s.Does, s.Steps = c.whyUnchanged(int32(i), m)
+		stories = append(stories, s)
+	}
+	return stories
+}
+
+// whyUnchanged says why a member is where it is.
+func (c *chart) whyUnchanged(person int32, m *Member) (does string, steps []Step) {
+	user := c.userOf[person]
+	state := "active"
+	if !m.Active {
+		state = "deactivated"
+	}
+	switch {
+	case !m.Managed:
+		return "unchanged: made by hand, and of nobody in the directory", nil
+	case !c.r.isLinked(m):
+		return "unchanged: of another connection, " + text.Line(m.Connection), nil
+	case user == none:
+		return "unchanged: " + state + ", and not in the directory", nil
+	}
+	s := Story{}
+	if c.users[user].Status == sources.StatusActive {
+		s.add([]Reason{because(CodeSourceActive)})
+	}
+	if a := c.r.rules.At(c.governing[user]); a != nil && !c.isOpen(user) {
+		code := CodeAssignmentMatch
+		if int(c.governing[user]) == len(c.r.rules.Assignments) {
+			code = CodeAssignmentElse
+		}
+		s.add([]Reason{because(code, "assignment", cmp.Or(a.Name, a.ID))})
+	}
+	does = "unchanged: " + state
+	if m.AssignmentID != "" {
+		does += " in " + text.Line(m.AssignmentID)
+	}
+	for at := range settingFields.all() {
+		if spec := &fieldTable[at]; spec.value.get(m) != nil {
+			does += ", " + spec.name.String() + " " + showValue(spec.value.get(m))
+		}
+	}
+	if manager := c.nameOfMember(m); manager != "" {
+		does += ", under " + text.Line(manager)
+	}
+	return does, s.Steps
+}

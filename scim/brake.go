@@ -1,0 +1,176 @@
+package scim
+
+import (
+	"hash/maphash"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// A brake slows down who guesses credentials. Of each remote address it counts
+// the wrong ones, each run of the same one once: a client whose token was
+// revoked repeats that and is no guesser. Past guessBurst of them the address
+// is let try one a second. Credentials that were right before are let through
+// all the same, since an address may be a proxy that many clients share.
+//
+// Its memory is bounded: when it is full, it forgets some address or some
+// credential. Credentials are kept as hashes under a key of the process.
+type brake struct {
+	now  func() time.Time
+	seed maphash.Seed
+
+	mu      sync.RWMutex
+	remotes map[string]guesses
+	good    map[uint64]struct{}
+}
+
+// guesses are what is counted of one address.
+type guesses struct {
+	left float64 // wrong credentials it may still try
+	at   time.Time
+	last uint64 // the last wrong one
+}
+
+const (
+	guessBurst = 50
+	guessRate  = 1 // a second
+	maxRemotes = 10_000
+	maxGood    = 10_000
+)
+
+func newBrake(now func() time.Time) *brake {
+	return &brake{now: now, seed: maphash.MakeSeed(), remotes: map[string]guesses{}, good: map[uint64]struct{}{}}
+}
+
+// credential names what a request shows, or is 0 if that is nothing.
+func (b *brake) credential(parts ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(b.seed)
+	empty := true
+	for _, part := range parts {
+		empty = empty && part == ""
+		_, _ = h.WriteString(part) // never fails
+		_ = h.WriteByte(0)
+	}
+	if empty {
+		return 0
+	}
+	return h.Sum64() | 1
+}
+
+// wait returns how long the request's address has to wait before it may try
+// the credential.
+func (b *brake) wait(r *http.Request, credential uint64) time.Duration {
+	if credential == 0 {
+		return 0
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if len(b.remotes) == 0 {
+		return 0
+	}
+	if _, ok := b.good[credential]; ok {
+		return 0
+	}
+	g, ok := b.remotes[remote(r)]
+	if !ok || g.last == credential {
+		return 0
+	}
+	if left := b.refilled(g).left; left < 1 {
+		return time.Duration((1 - left) / guessRate * float64(time.Second))
+	}
+	return 0
+}
+
+// refilled is what an address may try at present.
+func (b *brake) refilled(g guesses) guesses {
+	now := b.now()
+	g.left = min(guessBurst, g.left+now.Sub(g.at).Seconds()*guessRate)
+	g.at = now
+	return g
+}
+
+// wrong notes that the credential was nobody's.
+func (b *brake) wrong(r *http.Request, credential uint64) {
+	if credential == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.good, credential)
+	at := remote(r)
+	g, ok := b.remotes[at]
+	if !ok {
+		if len(b.remotes) >= maxRemotes {
+			b.forget()
+		}
+		g = guesses{left: guessBurst, at: b.now()}
+	}
+	if g.last == credential {
+		return
+	}
+	g = b.refilled(g)
+	g.left, g.last = g.left-1, credential
+	b.remotes[at] = g
+}
+
+// forget makes room: of some addresses it drops those that may try their fill
+// again, or else one.
+func (b *brake) forget() {
+	const looks = 20
+	looked := 0
+	for at, g := range b.remotes {
+		looked++
+		idle := b.refilled(g).left >= guessBurst
+		if idle || looked == looks && len(b.remotes) >= maxRemotes {
+			delete(b.remotes, at)
+		}
+		if looked == looks {
+			return
+		}
+	}
+}
+
+// right notes that the credential was somebody's.
+func (b *brake) right(credential uint64) {
+	if credential == 0 {
+		return
+	}
+	b.mu.RLock()
+	_, known := b.good[credential]
+	b.mu.RUnlock()
+	if known {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.good) >= maxGood {
+		for old := range b.good {
+			delete(b.good, old)
+			break
+		}
+	}
+	b.good[credential] = struct{}{}
+}
+
+// remote is the address that a request came from, without its port, of IPv6
+// the network, and the text as it is if it is no address. A host behind a
+// proxy sets Request.RemoteAddr to the client's.
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	at, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	if at = at.Unmap(); at.Is6() {
+		if network, err := at.WithZone("").Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return at.String()
+}

@@ -1,0 +1,29 @@
+package scim
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Mount serves handler, which NewHandler made, below prefix ("/scim/v2") and
+// every other path with rest; a nil rest answers 404. It never redirects, as
+// http.ServeMux does with <prefix>//Users and with the prefix itself: clients
+// of providers do not follow redirects, and an administrator may well enter a
+// base URL that ends with a slash.
+func Mount(prefix string, handler, rest http.Handler) http.Handler {
+	prefix = "/" + strings.Trim(prefix, "/")
+	if prefix == "/" {
+		prefix = ""
+	}
+	if rest == nil {
+		rest = http.NotFoundHandler()
+	}
+	mounted := http.StripPrefix(prefix, handler)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if below, ok := strings.CutPrefix(r.URL.Path, prefix); ok && (below == "" || below[0] == '/') {
+			mounted.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,112 @@
+package scim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// foldedNames draws names of which several fold to one: with the Kelvin sign,
+// the long s and the final sigma.
+var foldedNames = rapid.StringOfN(rapid.SampledFrom([]rune("kKKsSſσςΣaé")), 1, 3, -1)
+
+// RFC 7643 section 2.1: names are compared without regard to case. The
+// decoder, the object, the sets and the skipping reader agree on what is one
+// name, however many there are and whatever stands between.
+func TestNamesHaveOneFolding(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		names := rapid.SliceOfN(foldedNames, 0, 6).Draw(t, "names")
+		padding := rapid.IntRange(0, 30).Draw(t, "padding")
+		at := rapid.IntRange(0, len(names)).Draw(t, "at")
+
+		var fields []string
+		distinct := map[string]bool{}
+		for i, name := range names {
+			if i == at {
+				for j := range padding {
+					fields = append(fields, fmt.Sprintf(`"p%d":null`, j))
+				}
+			}
+			fields = append(fields, fmt.Sprintf("%q:%d", name, i))
+			distinct[fold(name)] = true
+		}
+		text := "{" + strings.Join(fields, ",") + "}"
+
+		o, err := parseObject(text)
+		assert.Equal(t, len(distinct) == len(names), err == nil, "%s: %v", text, err)
+		assert.Equal(t, err, checkObject(text))
+		if err != nil {
+			return
+		}
+		for i, name := range names {
+			for _, spelt := range []string{name, fold(name), strings.ToUpper(name)} {
+				if fold(spelt) == fold(name) {
+					assert.Equal(t, number(fmt.Sprint(i)), o.get(spelt), "%s in %s", spelt, text)
+				}
+			}
+		}
+		assert.Nil(t, o.get("absent"))
+
+		// An object that changes knows its names at every size.
+		model := map[string]any{}
+		for _, f := range o.fields {
+			model[fold(f.name)] = f.value
+		}
+		for range rapid.IntRange(0, 40).Draw(t, "steps") {
+			name := foldedNames.Draw(t, "name")
+			if rapid.Bool().Draw(t, "drop") {
+				_, have := model[fold(name)]
+				assert.Equal(t, have, o.drop(name))
+				delete(model, fold(name))
+			} else {
+				o.set(name, name)
+				model[fold(name)] = name
+			}
+		}
+		require.Len(t, o.fields, len(model))
+		for name, value := range model {
+			assert.Equal(t, value, o.get(name))
+		}
+	})
+}
+
+func TestSameNameAgreesWithFold(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		letters := rapid.StringOfN(rapid.SampledFrom([]rune("kKKsSſσς@`[{aé")), 0, 3, -1)
+		a, b := letters.Draw(t, "a"), letters.Draw(t, "b")
+		assert.Equal(t, fold(a) == fold(b), sameName(a, b), "%q %q", a, b)
+		rest, ok := cutName(a, b)
+		assert.Equal(t, strings.HasPrefix(fold(a), fold(b)), ok, "%q %q", a, b)
+		if ok {
+			assert.True(t, strings.HasSuffix(a, rest))
+			assert.Equal(t, fold(a), fold(b)+fold(rest))
+		}
+	})
+}
+
+// A declared name is the declared attribute in every spelling that folds to
+// it, so that none can stand beside it.
+func TestDeclaredNamesFold(t *testing.T) {
+	user, _ := testTypes(t)
+	for spelt, want := range map[string]string{
+		"uſerName": "userName", "USERNAME": "userName", "emailſ.value": "emails.value", "name.familyName": "name.familyName",
+		"nicKName": "nickName", "urn:ietf:params:ſcim:schemas:core:2.0:User:userName": "userName",
+		"urn:ietf:params:scim:schemas:extenſion:enterprise:2.0:User:manager": enterpriseURN + ":manager",
+	} {
+		path, ok := user.resolve(spelt)
+		require.True(t, ok, spelt)
+		assert.Equal(t, want, path.String())
+		assert.NotNil(t, path.leaf(), spelt)
+	}
+	doc, err := normalized(t, user, `,"uſerName":"a","emailſ":"a@b","urn:ietf:params:scim:schemas:extenſion:enterprise:2.0:User":{"coſtCenter":{"a":1}}`)
+	if err == nil {
+		t.Fatalf("an object for a text was taken: %s", doc)
+	}
+	doc, err = normalized(t, user, `,"uſerName":"a","emailſ":"a@b","urn:ietf:params:scim:schemas:extenſion:enterprise:2.0:User":{"coſtCenter":"c"}`)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"userName":"a","emails":[{"value":"a@b"}],"`+enterpriseURN+`":{"costCenter":"c"}}`, doc)
+}

@@ -1,0 +1,246 @@
+package scim
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// A value of a JSON text is nil, bool, string, number, []any or *object.
+type number string
+
+type object struct {
+	fields []field
+	// places is where each folded name is, for the first indexed fields. It is
+	// made when an object has grown too long to be looked through, and made
+	// anew after a field was taken out.
+	places  map[string]int
+	indexed int
+}
+
+type field struct {
+	name  string
+	value any
+}
+
+// fewFields is how many names are compared one by one.
+const fewFields = 16
+
+// at returns the place of name in o, by any letter case, or -1.
+func (o *object) at(name string) int {
+	if len(o.fields) <= fewFields {
+		for i := range o.fields {
+			if sameName(o.fields[i].name, name) {
+				return i
+			}
+		}
+		return -1
+	}
+	if o.indexed > len(o.fields) {
+		o.places = nil
+	}
+	if o.places == nil {
+		o.places, o.indexed = make(map[string]int, 2*len(o.fields)), 0
+	}
+	for ; o.indexed < len(o.fields); o.indexed++ {
+		o.places[fold(o.fields[o.indexed].name)] = o.indexed
+	}
+	if i, ok := o.places[fold(name)]; ok {
+		return i
+	}
+	return -1
+}
+
+// get returns the value of name in any letter case, or nil.
+func (o *object) get(name string) any {
+	if i := o.at(name); i >= 0 {
+		return o.fields[i].value
+	}
+	return nil
+}
+
+// text returns the string under name, or "".
+func (o *object) text(name string) string {
+	s, _ := o.get(name).(string)
+	return s
+}
+
+// set replaces or appends.
+func (o *object) set(name string, v any) {
+	if i := o.at(name); i >= 0 {
+		o.fields[i].value = v
+		return
+	}
+	o.fields = append(o.fields, field{name, v})
+}
+
+// drop removes name and reports whether it was there.
+func (o *object) drop(name string) bool {
+	i := o.at(name)
+	if i < 0 {
+		return false
+	}
+	o.fields = append(o.fields[:i], o.fields[i+1:]...)
+	o.places = nil
+	return true
+}
+
+// cloneValue copies arrays and objects; the rest is immutable.
+func cloneValue(v any) any {
+	switch v := v.(type) {
+	case *object:
+		out := &object{fields: make([]field, len(v.fields))}
+		for i, f := range v.fields {
+			out.fields[i] = field{f.name, cloneValue(f.value)}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = cloneValue(e)
+		}
+		return out
+	}
+	return v
+}
+
+// weight is the work of copying a value or of comparing it with another.
+func weight(v any) int {
+	n := 1
+	switch v := v.(type) {
+	case *object:
+		for _, f := range v.fields {
+			n += 1 + weight(f.value)
+		}
+	case []any:
+		for _, e := range v {
+			n += weight(e)
+		}
+	case string:
+		n += len(v) / scannedPerUnit
+	}
+	return n
+}
+
+// appendCanonical appends a text that is the same for equal values only.
+func appendCanonical(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case *object:
+		fields := make([]field, 0, len(v.fields))
+		for _, f := range v.fields {
+			fields = append(fields, field{fold(f.name), f.value})
+		}
+		slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+		dst = append(dst, '{')
+		for _, f := range fields {
+			dst = append(appendString(dst, f.name), ':')
+			dst = append(appendCanonical(dst, f.value), ',')
+		}
+		return append(dst, '}')
+	case []any:
+		dst = append(dst, '[')
+		for _, e := range v {
+			dst = append(appendCanonical(dst, e), ',')
+		}
+		return append(dst, ']')
+	case number:
+		return append(dst, canonicalNumber(string(v))...)
+	}
+	return appendJSON(dst, v)
+}
+
+// equalValues compares two values; names of objects in any case and order.
+func equalValues(a, b any) bool {
+	switch a := a.(type) {
+	case *object:
+		b, ok := b.(*object)
+		if !ok || len(a.fields) != len(b.fields) {
+			return false
+		}
+		for _, f := range a.fields {
+			i := b.at(f.name)
+			if i < 0 || !equalValues(f.value, b.fields[i].value) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if !equalValues(a[i], b[i]) {
+				return false
+			}
+		}
+		return true
+	case number:
+		b, ok := b.(number)
+		return ok && compareNumbers(string(a), string(b)) == 0
+	}
+	switch b.(type) {
+	case *object, []any:
+		return false
+	}
+	return a == b
+}
+
+// A nameSet holds names, by what they fold to.
+type nameSet struct {
+	firsts uint64 // a bit for what each name begins with
+	few    [fewFields]string
+	many   map[string]struct{} // all of them, folded, once they are more
+	count  int
+}
+
+// first is the bit for what a name begins with; it is the same for names that
+// fold to one.
+func first(name string) uint64 {
+	if name == "" {
+		return 1
+	}
+	r := rune(name[0])
+	if r >= utf8.RuneSelf {
+		r, _ = utf8.DecodeRuneInString(name)
+	}
+	return 1 << (foldRune(r) & 63)
+}
+
+// add reports whether the name is new.
+func (s *nameSet) add(name string) bool {
+	if s.has(name) {
+		return false
+	}
+	s.firsts |= first(name)
+	s.count++
+	if s.count <= fewFields {
+		s.few[s.count-1] = name
+		return true
+	}
+	if s.many == nil {
+		s.many = make(map[string]struct{}, 4*fewFields)
+		for _, have := range s.few {
+			s.many[fold(have)] = struct{}{}
+		}
+	}
+	s.many[fold(name)] = struct{}{}
+	return true
+}
+
+// has reports whether the set holds the name.
+func (s *nameSet) has(name string) bool {
+	if s.firsts&first(name) == 0 {
+		return false
+	}
+	if s.many != nil {
+		_, ok := s.many[fold(name)]
+		return ok
+	}
+	for _, have := range s.few[:s.count] {
+		if sameName(have, name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,59 @@
+package scim
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+)
+
+// replays remembers the IDs of the assertions that were accepted (RFC 7523
+// section 3), each until its assertion has expired. Only assertions whose
+// signature is good come here, and of each client a bounded number.
+type replays struct {
+	mu      sync.Mutex
+	clients map[[2]string]map[[sha256.Size]byte]time.Time // by issuer and subject
+	swept   time.Time
+}
+
+// maxReplays is how many assertions of one client may be valid at a time.
+const maxReplays = 1000
+
+// use notes an ID that is used until the assertion has expired, or refuses it.
+func (r *replays) use(client [2]string, id string, now, until time.Time) error {
+	key := sha256.Sum256([]byte(id)) // so that long ones take no more room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep(now)
+	used := r.clients[client]
+	if end, ok := used[key]; ok && end.After(now) {
+		return fmt.Errorf("%w: the assertion was used before", errBadClient)
+	}
+	if len(used) >= maxReplays {
+		return fmt.Errorf("%w: the client has too many assertions at a time", ErrUnavailable)
+	}
+	if used == nil {
+		if r.clients == nil {
+			r.clients = map[[2]string]map[[sha256.Size]byte]time.Time{}
+		}
+		used = map[[sha256.Size]byte]time.Time{}
+		r.clients[client] = used
+	}
+	used[key] = until
+	return nil
+}
+
+// sweep forgets what has expired, once a minute.
+func (r *replays) sweep(now time.Time) {
+	if now.Sub(r.swept) < time.Minute {
+		return
+	}
+	r.swept = now
+	for client, used := range r.clients {
+		maps.DeleteFunc(used, func(_ [sha256.Size]byte, end time.Time) bool { return !end.After(now) })
+		if len(used) == 0 {
+			delete(r.clients, client)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// nesting resolves groups in groups for one listing, or one page of changes. It
+// reads each group that is in another once.
+type nesting struct {
+	s     *DirectorySource
+	links map[string][]Link // of groups that are in others, by ID
+}
+
+// expand returns a group with everybody who is in it, each once: its own
+// members first. Circles end where they close.
+func (n *nesting) expand(ctx context.Context, rec Record) (sources.Group, error) {
+	g := sources.Group{ID: rec.ID, Name: rec.Display}
+	var pending []string // groups to be read
+	for _, link := range rec.Links {
+		switch link.Type {
+		case TypeUser:
+			g.Members = append(g.Members, link.ID)
+		case TypeGroup:
+			pending = append(pending, link.ID)
+		}
+	}
+	if len(pending) == 0 {
+		return g, nil
+	}
+	visited := map[string]bool{rec.ID: true}
+	for _, id := range g.Members {
+		visited[id] = true
+	}
+	for ; len(pending) > 0; pending = pending[1:] {
+		if visited[pending[0]] {
+			continue
+		}
+		visited[pending[0]] = true
+		links, err := n.read(ctx, pending[0])
+		if err != nil {
+			return g, err
+		}
+		for _, link := range links {
+			switch {
+			case visited[link.ID]:
+			case link.Type == TypeUser:
+				visited[link.ID] = true
+				g.Members = append(g.Members, link.ID)
+			case link.Type == TypeGroup:
+				pending = append(pending, link.ID)
+			}
+		}
+	}
+	return g, nil
+}
+
+// read returns the links of a group, or none if it is gone: its deletion is a
+// change of the group it was in.
+func (n *nesting) read(ctx context.Context, id string) ([]Link, error) {
+	if links, ok := n.links[id]; ok {
+		return links, nil
+	}
+	rec, err := n.s.store.Get(ctx, n.s.dir, Ref{TypeGroup, id}, true)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	if n.links == nil {
+		n.links = map[string][]Link{}
+	}
+	n.links[id] = rec.Links
+	return rec.Links, nil
+}
+
+// above returns the groups that a record is in, directly or through others,
+// without their links.
+func (s *DirectorySource) above(ctx context.Context, id string) ([]Record, error) {
+	var found []Record
+	visited := map[string]bool{}
+	for pending := []string{id}; len(pending) > 0; pending = pending[1:] {
+		q := Query{Type: TypeGroup, Where: []Key{{Name: KeyMember, Value: pending[0]}}, Limit: sourceUsersPage}
+		for rec, err := range s.records(ctx, q) {
+			if err != nil {
+				return nil, err
+			}
+			if !visited[rec.ID] {
+				visited[rec.ID] = true
+				found, pending = append(found, rec), append(pending, rec.ID)
+			}
+		}
+	}
+	return found, nil
+}
+
+// changes yields what the change of one record is to a directory: nothing for
+// a record that is neither a user nor a group. If all is set, every record has
+// changed, so that none is told of on account of another.
+func (n *nesting) changes(ctx context.Context, rec Record, all bool) iter.Seq2[sources.Change, error] {
+	return func(yield func(sources.Change, error) bool) {
+		switch {
+		case rec.Type == TypeUser && rec.Deleted:
+			yield(sources.Change{UserRemoved: rec.ID}, nil)
+		case rec.Type == TypeUser:
+			u := n.s.user(rec)
+			yield(sources.Change{User: &u}, nil)
+		case rec.Type == TypeGroup && rec.Deleted:
+			yield(sources.Change{GroupRemoved: rec.ID}, nil)
+		case rec.Type == TypeGroup:
+			n.groupChanges(ctx, rec, all, yield)
+		}
+	}
+}
+
+func (n *nesting) groupChanges(ctx context.Context, rec Record, all bool, yield func(sources.Change, error) bool) {
+	g, err := n.expand(ctx, rec)
+	if !yield(sources.Change{Group: &g}, err) || err != nil || all {
+		return
+	}
+	above, err := n.s.above(ctx, rec.ID)
+	nested := len(above) > 0
+	for _, link := range rec.Links {
+		nested = nested || link.Type == TypeGroup
+	}
+	for _, parent := range above {
+		if err != nil {
+			break
+		}
+		if parent.ID == rec.ID { // it is in a circle
+			continue
+		}
+		if parent.Links, err = n.read(ctx, parent.ID); err != nil {
+			break
+		}
+		var whole sources.Group
+		if whole, err = n.expand(ctx, parent); err == nil && !yield(sources.Change{Group: &whole}, nil) {
+			return
+		}
+	}
+	if err == nil && nested {
+		for _, id := range g.Members {
+			var one sources.One
+			if one, err = n.s.find(ctx, id); err != nil {
+				break
+			}
+			if one.Found && !yield(sources.Change{User: &one.User}, nil) {
+				return
+			}
+		}
+	}
+	if err != nil {
+		yield(sources.Change{}, err)
+	}
+}

@@ -1,0 +1,219 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"strconv"
+
+	"github.com/usher-go/usher/internal/sqldb"
+	"github.com/usher-go/usher/scim"
+)
+
+// List implements scim.Store. It is one statement, and another one for a total
+// that the page does not tell.
+func (s *Store) List(ctx context.Context, dir scim.Directory, q scim.Query) (scim.Page, error) {
+	sel, possible := selectionOf(dir, q)
+	if !possible {
+		return scim.Page{}, ctx.Err()
+	}
+	page, err := s.page(ctx, sel, q)
+	if err == nil && q.Count {
+		page.Total = len(page.Records)
+		if q.After != 0 || q.Offset != 0 || len(page.Records) >= q.Limit { // the page does not hold everything
+			page.Total, err = s.total(ctx, sel)
+		}
+	}
+	if err != nil {
+		return scim.Page{}, fail("list", err)
+	}
+	return page, nil
+}
+
+// page reads the ordinals of a page from an index alone, then the records.
+func (s *Store) page(ctx context.Context, sel selection, q scim.Query) (scim.Page, error) {
+	var page scim.Page
+	if q.Limit <= 0 {
+		return page, nil
+	}
+	kind := noLinks
+	if q.Links {
+		kind = linksOf(q.Type)
+	}
+	after, limit, offset := sel.arg(q.After), sel.arg(q.Limit), sel.arg(q.Offset)
+	query := `WITH p AS MATERIALIZED (SELECT x.directory, x.` + sel.ordinal + ` AS ordinal` + sel.from + sel.after(after) +
+		` LIMIT (SELECT CAST(` + limit + ` AS BIGINT)) OFFSET ` + offset + `) SELECT ` + columns + s.texts.links[kind] + ` FROM p` +
+		joinRecord(s.db.Dialect(), "p", "p.ordinal", "r") + ` ORDER BY r.ordinal`
+	err := s.query(ctx, sel, query, func(rows *sql.Rows) error {
+		rec, err := scanLinked(rows, kind)
+		page.Records = append(page.Records, rec)
+		return err
+	})
+	return page, err
+}
+
+func (s *Store) total(ctx context.Context, sel selection) (total int, err error) {
+	query := sel.total
+	if query == "" {
+		query = `SELECT COUNT(*)` + sel.from + sel.ofType
+	}
+	err = s.query(ctx, sel, query, func(rows *sql.Rows) error { return rows.Scan(&total) })
+	return total, err
+}
+
+// query runs a statement, which is kept if it is one of those that have no
+// more than one key.
+func (s *Store) query(ctx context.Context, sel selection, query string, scan func(*sql.Rows) error) error {
+	if sel.plain {
+		if err := s.db.Keep(ctx, query); err != nil {
+			return err
+		}
+	}
+	return s.db.Query(ctx, sqldb.NewWait(), query, sel.args, scan)
+}
+
+// A selection is the part of a query that says which records are meant, as the
+// rows x of a table of which an index gives them in the order of their ordinals.
+type selection struct {
+	from    string // from FROM on
+	ofType  string // the condition on the type; it begins with AND
+	ordinal string // the column with the ordinal
+	// typed is the column with the type, where the index has it before the
+	// ordinal and no other condition rules out other indexes.
+	typed string
+	total string // the statement that reads the total, where it is kept
+	plain bool   // there is at most one key
+	args  []any  // ?1 is the tenant, ?2 the connection
+	typ   string // the argument of the type
+}
+
+// arg adds an argument and returns its place.
+func (s *selection) arg(value any) string {
+	s.args = append(s.args, value)
+	return "?" + strconv.Itoa(len(s.args))
+}
+
+// after is the condition and the order of rows after an ordinal.
+func (s *selection) after(ordinal string) string {
+	if s.typed == "" {
+		return s.ofType + ` AND x.` + s.ordinal + ` > ` + ordinal + ` ORDER BY x.` + s.ordinal
+	}
+	of := `x.` + s.typed + `, x.` + s.ordinal
+	return ` AND (` + of + `) > (` + s.typ + `, ` + ordinal + `) AND x.` + s.typed + ` <= ` + s.typ + ` ORDER BY ` + of
+}
+
+// selectionOf finds the index to go by: that of the key which few records have.
+// It reports false if no record can be meant.
+func selectionOf(dir scim.Directory, q scim.Query) (selection, bool) {
+	s := selection{args: []any{dir.Tenant, dir.Connection}, plain: len(q.Where) <= 1}
+	if !isText(q.Type) || slices.ContainsFunc(q.Where, func(k scim.Key) bool { return !isText(k.Name) || !isText(k.Value) }) {
+		return s, false
+	}
+	where := slices.Clone(q.Where)
+	slices.SortStableFunc(where, func(a, b scim.Key) int { return cmp.Compare(rank(a), rank(b)) })
+	possible := true
+	if len(where) == 0 {
+		s.all(q.Type)
+	} else {
+		possible = s.by(where[0], q.Type)
+	}
+	if len(where) > 1 {
+		s.total = ""
+		for _, key := range where[1:] {
+			s.and(key)
+		}
+	}
+	return s, possible
+}
+
+// rank orders keys by how many records one value may have.
+func rank(key scim.Key) int {
+	order := [...]string{scim.KeyID, scim.KeyUserName, scim.KeyExternalID, scim.KeyEmail, scim.KeyMember}
+	if at := slices.Index(order[:], key.Name); at >= 0 {
+		return at
+	}
+	if key.Name == scim.KeyGroup {
+		return len(order) + 1
+	}
+	return len(order)
+}
+
+// all selects all records of the type, or of all types.
+func (s *selection) all(typ string) {
+	s.from, s.ordinal = ` FROM @records x WHERE x.directory = `+theDirectory, "ordinal"
+	s.restrict("type", typ)
+	if typ != "" {
+		s.typed = "type"
+	}
+	s.total = s.counted("0")
+}
+
+// restrict selects those of a type, which is in a column; "" is all types.
+func (s *selection) restrict(column, typ string) {
+	if typ != "" {
+		s.typ = s.arg(typ)
+		s.ofType = ` AND x.` + column + ` = ` + s.typ
+	}
+}
+
+// by selects the records that have a key. It reports false if no record of the
+// type can have it.
+func (s *selection) by(key scim.Key, typ string) bool {
+	value := s.arg(key.Value)
+	switch key.Name {
+	case scim.KeyID:
+		s.from, s.ordinal = ` FROM (SELECT directory, ordinal, type FROM @records WHERE directory = `+theDirectory+` AND id = `+value+
+			` LIMIT 1) x WHERE TRUE`, "ordinal"
+		s.restrict("type", typ)
+	case scim.KeyMember:
+		s.from, s.ordinal = ` FROM @members x WHERE x.member = `+ordinalOf(value)+` AND x.directory = `+theDirectory, "grp"
+		return typ == "" || typ == scim.TypeGroup
+	case scim.KeyGroup:
+		s.from, s.ordinal = ` FROM @members x WHERE x.grp = `+ordinalOf(value)+` AND x.directory = `+theDirectory, "member"
+		s.restrict("member_type", typ)
+		s.total = s.counted(ordinalOf(value))
+		if typ != "" && typ != scim.TypeUser { // the index of those who are no users
+			s.from += ` AND x.member_type <> 'User'`
+			s.typed = "member_type"
+		}
+	default:
+		s.from, s.ordinal = ` FROM @keys x WHERE x.value = `+value+` AND x.name = `+s.arg(key.Name)+` AND x.directory = `+theDirectory, "ordinal"
+		s.restrict("type", typ)
+	}
+	return true
+}
+
+// and asks for another key of each row that is selected. Columns that begin
+// another index are compared as expressions, so that the index of the row's
+// ordinal is the one that is gone by.
+func (s *selection) and(key scim.Key) {
+	value, of := s.arg(key.Value), `x.`+s.ordinal
+	var from string
+	switch key.Name {
+	case scim.KeyID:
+		from = `@records y WHERE y.ordinal = ` + of + ` AND y.id || '' = ` + value
+	case scim.KeyMember:
+		from = `@members y WHERE y.grp = ` + of + ` AND y.member = ` + ordinalOf(value)
+	case scim.KeyGroup:
+		from = `@members y WHERE y.member = ` + of + ` AND y.grp = ` + ordinalOf(value)
+	default:
+		from = `@keys y WHERE y.ordinal = ` + of + ` AND y.name = ` + s.arg(key.Name) + ` AND y.value || '' = ` + value
+	}
+	s.from += ` AND (SELECT 1 FROM ` + from + ` AND y.directory = x.directory LIMIT 1) = 1`
+}
+
+// ordinalOf is the ordinal of the record with an id.
+func ordinalOf(id string) string {
+	return `(SELECT o.ordinal FROM @records o WHERE o.directory = ` + theDirectory + ` AND o.id = ` + id + `)`
+}
+
+// counted is the statement that reads a total that triggers keep: of a group's
+// members, or of all records where the group is 0.
+func (s *selection) counted(group string) string {
+	query := `SELECT CAST(COALESCE(SUM(t.total), 0) AS BIGINT) FROM @totals t WHERE t.directory = ` + theDirectory + ` AND t.grp = ` + group
+	if s.typ != "" {
+		query += ` AND t.type = ` + s.typ
+	}
+	return query
+}

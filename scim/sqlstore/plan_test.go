@@ -1,0 +1,336 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/internal/pgtest"
+	"github.com/usher-go/usher/scim"
+	"github.com/usher-go/usher/scim/sqlstore"
+)
+
+// planUsers is how many users the directory has that plans are asked about.
+const planUsers = 20_000
+
+// fillTables writes two directories of users u1 and so on into tables that have
+// no statistics. All share an address and are in the group "all", every tenth
+// is also in "some", and u51 in "small"; "all" is in "outer" and has "some" as a
+// member.
+func fillTables(tb testing.TB, db *sql.DB, users int) {
+	tb.Helper()
+	series := `WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < ` + fmt.Sprint(users) + `)`
+	for _, statement := range []string{
+		`INSERT INTO usher_scim_directories (tenant, connection, first, seq) VALUES ('acme', 'okta', 1000000, 2000000), ('acme', 'other', 1000000, 2000000)
+			ON CONFLICT (tenant, connection) DO UPDATE SET first = excluded.first, seq = excluded.seq`,
+		series + ` INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
+			SELECT d.id, 1000000 + s.i, 'User', 'u' || s.i, 1000000 + s.i, 0, 0, '', '{"userName":"u' || s.i || '","active":true}' FROM s, usher_scim_directories d`,
+		`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
+			SELECT d.id, g.ordinal, 'Group', g.id, g.ordinal, 0, 0, g.id, '{"displayName":"' || g.id || '"}' FROM usher_scim_directories d,
+			(SELECT 1500001 AS ordinal, 'all' AS id UNION ALL SELECT 1500002, 'some' UNION ALL SELECT 1500003, 'outer' UNION ALL SELECT 1500004, 'small') g`,
+		`INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
+			SELECT r.ordinal, r.directory, k.name, CASE k.name WHEN 'emails.value' THEN 'shared@example.com' ELSE k.prefix || r.id END, 'User', k.name = 'userName'
+			FROM usher_scim_records r, (SELECT 'userName' AS name, '' AS prefix UNION ALL SELECT 'externalId', 'ext-' UNION ALL SELECT 'emails.value', '') k
+			WHERE r.type = 'User'`,
+		`INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
+			SELECT ordinal, directory, 'emails.value', id || '@example.com', 'User', FALSE FROM usher_scim_records WHERE type = 'User'`,
+		`INSERT INTO usher_scim_members (grp, directory, member, member_type, display)
+			SELECT 1500001, directory, ordinal, type, '' FROM usher_scim_records WHERE type = 'User' OR id = 'some'`,
+		`INSERT INTO usher_scim_members (grp, directory, member, member_type, display)
+			SELECT 1500002, directory, ordinal, type, '' FROM usher_scim_records WHERE type = 'User' AND ordinal % 10 = 0`,
+		`INSERT INTO usher_scim_members (grp, directory, member, member_type, display)
+			SELECT 1500003, directory, ordinal, type, '' FROM usher_scim_records WHERE id = 'all'`,
+		`INSERT INTO usher_scim_members (grp, directory, member, member_type, display)
+			SELECT 1500004, directory, ordinal, type, '' FROM usher_scim_records WHERE id = 'u51'`,
+	} {
+		_, err := db.Exec(statement)
+		require.NoError(tb, err, statement)
+	}
+}
+
+// A planned operation is one that may touch at most so many rows of a table,
+// however many there are.
+type planned struct {
+	name string
+	rows float64
+	run  func(ctx context.Context, s *sqlstore.Store) error
+}
+
+func listing(name string, rows float64, q scim.Query, want int) planned {
+	return planned{name, rows, func(ctx context.Context, s *sqlstore.Store) error {
+		page, err := s.List(ctx, benchDir, q)
+		if err == nil && len(page.Records) != want {
+			err = fmt.Errorf("%d records, want %d", len(page.Records), want)
+		}
+		return err
+	}}
+}
+
+func writing(name string, rows float64, w scim.Write) planned {
+	return planned{name, rows, func(ctx context.Context, s *sqlstore.Store) error {
+		w.At = time.Unix(1_800_000_000, 0)
+		_, err := s.Apply(ctx, benchDir, w)
+		return err
+	}}
+}
+
+func where(keys ...string) []scim.Key {
+	var out []scim.Key
+	for i := 0; i < len(keys); i += 2 {
+		out = append(out, scim.Key{Name: keys[i], Value: keys[i+1]})
+	}
+	return out
+}
+
+// links returns links to the users from and up to, with what they are to say.
+func userLinks(from, to int, display string) (links []scim.Link, ids []string) {
+	for i := from; i < to; i++ {
+		id := fmt.Sprint("u", i)
+		ids = append(ids, id)
+		links = append(links, scim.Link{Ref: scim.Ref{ID: id}, Display: display})
+	}
+	return links, ids
+}
+
+// plannedOperations are all that the store does, in an order that can be
+// repeated.
+func plannedOperations() []planned {
+	user, group := scim.Ref{Type: scim.TypeUser, ID: "new"}, func(id string) scim.Ref { return scim.Ref{Type: scim.TypeGroup, ID: id} }
+	keys := []scim.Key{{Name: scim.KeyUserName, Value: "new", Unique: true}, {Name: scim.KeyEmail, Value: "new@example.com"}, {Name: scim.KeyExternalID, Value: "new"}}
+	few, fewIDs := userLinks(20, 25, "few")
+	half, _ := userLinks(1, 2001, "")
+	get := func(ref scim.Ref) func(context.Context, *sqlstore.Store) error {
+		return func(ctx context.Context, s *sqlstore.Store) error {
+			_, err := s.Get(ctx, benchDir, ref, true)
+			return err
+		}
+	}
+	return []planned{
+		{"get a user", 10, get(scim.Ref{Type: scim.TypeUser, ID: "u500"})},
+		{"get a group", 10, get(group("outer"))},
+		listing("by id", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyID, "u500"), Limit: 100, Links: true, Count: true}, 1),
+		listing("by userName", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyUserName, "u500"), Limit: 100, Links: true, Count: true}, 1),
+		listing("by externalId", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyExternalID, "ext-u500"), Limit: 100, Links: true, Count: true}, 1),
+		listing("by email", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyEmail, "u500@example.com"), Limit: 100, Links: true, Count: true}, 1),
+		listing("by userName, of any type", 10, scim.Query{Where: where(scim.KeyUserName, "u500"), Limit: 100, Links: true, Count: true}, 1),
+		listing("by a userName of nobody", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyUserName, "nobody"), Limit: 100, Count: true}, 0),
+		listing("by a shared email", 150, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyEmail, "shared@example.com"), After: 1015000, Limit: 100}, 100),
+		listing("groups of a member", 10, scim.Query{Type: scim.TypeGroup, Where: where(scim.KeyMember, "u500"), Limit: 100, Count: true}, 2),
+		listing("members of a group", 150, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyGroup, "all"), After: 1015000, Limit: 100, Count: true}, 100),
+		listing("groups in a group", 10, scim.Query{Type: scim.TypeGroup, Where: where(scim.KeyGroup, "all"), Limit: 100, Count: true}, 1),
+		listing("all in a group", 150, scim.Query{Where: where(scim.KeyGroup, "all"), Limit: 100, Count: true}, 100),
+		listing("by userName and group", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyGroup, "all", scim.KeyUserName, "u500"), Limit: 100, Count: true}, 1),
+		listing("by userName and a shared email", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyEmail, "shared@example.com", scim.KeyUserName, "u500"), Limit: 100, Count: true}, 1),
+		listing("by id and group", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyGroup, "all", scim.KeyID, "u500"), Limit: 100, Count: true}, 1),
+		listing("by userName and id", 10, scim.Query{Type: scim.TypeUser, Where: where(scim.KeyUserName, "u500", scim.KeyID, "u500"), Limit: 100, Count: true}, 1),
+		listing("groups of two members", 10, scim.Query{Type: scim.TypeGroup, Where: where(scim.KeyMember, "u500", scim.KeyMember, "u501"), Limit: 100, Count: true}, 1),
+		listing("a page of users", 150, scim.Query{Type: scim.TypeUser, After: 1015000, Limit: 100, Links: true, Count: true}, 100),
+		listing("groups", 10, scim.Query{Type: scim.TypeGroup, Limit: 100, Count: true}, 4),
+		listing("a page of everything", 150, scim.Query{After: 1015000, Limit: 100, Count: true}, 100),
+		listing("only how many", 10, scim.Query{Type: scim.TypeUser, Count: true}, 0),
+		{"changes", 150, func(ctx context.Context, s *sqlstore.Store) error {
+			_, err := s.Changes(ctx, benchDir, 1015000, 100)
+			return err
+		}},
+		writing("create a user", 10, scim.Write{Op: scim.Create, Ref: user, Doc: []byte(`{}`), Keys: keys}),
+		writing("change a user", 10, scim.Write{Op: scim.Update, Ref: user, Doc: []byte(`{"a":1}`), Keys: keys[:2]}),
+		writing("add a member", 10, scim.Write{Op: scim.Update, Ref: group("all"), Members: &scim.MemberChange{Add: []scim.Link{{Ref: user}}}}),
+		writing("add few members", 30, scim.Write{Op: scim.Update, Ref: group("all"), Members: &scim.MemberChange{Add: few}}),
+		writing("remove a member", 10, scim.Write{Op: scim.Update, Ref: group("all"), Members: &scim.MemberChange{Remove: []string{"new"}}}),
+		writing("remove few members", 30, scim.Write{Op: scim.Update, Ref: group("all"), Members: &scim.MemberChange{Remove: fewIDs}}),
+		writing("add few members again", 30, scim.Write{Op: scim.Update, Ref: group("all"), Members: &scim.MemberChange{Add: few}}),
+		writing("create a group", 30, scim.Write{Op: scim.Create, Ref: group("g"), Doc: []byte(`{}`), Display: "g", Members: &scim.MemberChange{Add: few}}),
+		writing("replace its members", 2100, scim.Write{Op: scim.Update, Ref: group("g"), Doc: []byte(`{"b":1}`), Members: &scim.MemberChange{Replace: true, Add: half}}),
+		writing("replace its members again", 2100, scim.Write{Op: scim.Update, Ref: group("g"), Members: &scim.MemberChange{Replace: true, Add: half[:1000]}}),
+		writing("put it into another", 10, scim.Write{Op: scim.Update, Ref: group("outer"), Members: &scim.MemberChange{Add: []scim.Link{{Ref: scim.Ref{ID: "g"}}}}}),
+		writing("delete it", 1100, scim.Write{Op: scim.Delete, Ref: group("g")}),
+		writing("delete a user", 10, scim.Write{Op: scim.Delete, Ref: user}),
+	}
+}
+
+// A planLog collects the plans of the statements that a connection ran.
+type planLog struct {
+	mu    sync.Mutex
+	plans []string
+}
+
+func (l *planLog) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	plans := l.plans
+	l.plans = nil
+	return plans
+}
+
+// explained opens a schema with one connection that tells the plan of every
+// statement it ran, those inside functions included, with the rows it read.
+func explained(t *testing.T, dsn string, settings ...string) (*sql.DB, *planLog) {
+	log := &planLog{}
+	config, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	config.OnNotice = func(_ *pgconn.PgConn, notice *pgconn.Notice) {
+		if _, plan, ok := strings.Cut(notice.Message, "plan:"); ok {
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			log.plans = append(log.plans, plan)
+		}
+	}
+	db := stdlib.OpenDB(*config)
+	t.Cleanup(func() { _ = db.Close() })
+	db.SetMaxOpenConns(1)
+	for _, setting := range append([]string{
+		"LOAD 'auto_explain'", "SET auto_explain.log_min_duration = 0", "SET auto_explain.log_nested_statements = on",
+		"SET auto_explain.log_analyze = on", "SET auto_explain.log_timing = off", "SET auto_explain.log_format = json", "SET client_min_messages = log",
+	}, settings...) {
+		if _, err := db.Exec(setting); err != nil {
+			t.Skipf("the plans cannot be seen on this server: %v", err)
+		}
+	}
+	return db, log
+}
+
+// A planNode is a node of a plan of PostgreSQL.
+type planNode struct {
+	Type     string     `json:"Node Type"`
+	Relation string     `json:"Relation Name"`
+	Index    string     `json:"Index Name"`
+	Rows     float64    `json:"Actual Rows"`
+	Loops    float64    `json:"Actual Loops"`
+	Filtered float64    `json:"Rows Removed by Filter"`
+	Rechecks float64    `json:"Rows Removed by Index Recheck"`
+	Plans    []planNode `json:"Plans"`
+}
+
+// check returns what is wrong with the plan.
+func (n planNode) check(most float64) (wrong []string) {
+	if n.Relation != "" || n.Index != "" {
+		read := (n.Rows + n.Filtered + n.Rechecks) * n.Loops
+		if read > most {
+			wrong = append(wrong, fmt.Sprintf("%s on %s%s reads %.0f rows", n.Type, n.Relation, n.Index, read))
+		}
+		if n.Type == "Seq Scan" && n.Relation != "usher_scim_schema" {
+			wrong = append(wrong, "Seq Scan on "+n.Relation)
+		}
+	}
+	for _, inner := range n.Plans {
+		wrong = append(wrong, inner.check(most)...)
+	}
+	return wrong
+}
+
+// Every statement of the store goes by an index on PostgreSQL and reads what it
+// needs, also where the database has no statistics, plans for any argument, and
+// made its plans when the tables were empty.
+func TestPlansPostgreSQL(t *testing.T) {
+	server := pgtest.Start(t)
+	for name, c := range map[string]struct {
+		settings []string
+		early    bool // the statements were planned when the tables were empty
+	}{
+		"fresh":                  {},
+		"fresh, generic plans":   {settings: []string{"SET plan_cache_mode = force_generic_plan"}},
+		"planned while empty":    {settings: []string{"SET plan_cache_mode = force_generic_plan"}, early: true},
+		"early, plans as chosen": {early: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := schemaPlace(t, server)
+			p.store(t)
+			plain := p.open(t)
+			for _, table := range []string{"directories", "records", "keys", "members", "deletions", "totals"} {
+				_, err := plain.Exec("ALTER TABLE usher_scim_" + table + " SET (autovacuum_enabled = off)")
+				require.NoError(t, err)
+			}
+			db, log := explained(t, p.dsn, c.settings...)
+			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: p.dialect})
+			require.NoError(t, err)
+			if c.early {
+				for range 7 { // after five times a plan may become a generic one
+					for _, op := range plannedOperations() {
+						_ = op.run(t.Context(), store) // nobody is there
+					}
+				}
+			}
+			fillTables(t, plain, planUsers)
+			for _, op := range plannedOperations() {
+				log.take()
+				require.NoError(t, op.run(t.Context(), store), op.name)
+				plans := log.take()
+				require.NotEmpty(t, plans, op.name)
+				for _, text := range plans {
+					var plan struct {
+						Query string `json:"Query Text"`
+						Plan  planNode
+					}
+					require.NoError(t, json.Unmarshal([]byte(text), &plan), text)
+					for _, wrong := range plan.Plan.check(op.rows) {
+						t.Errorf("%s: %s\n%s\n%s", op.name, wrong, plan.Query, text)
+					}
+				}
+			}
+		})
+	}
+}
+
+// selective are the conditions of which a search has to have one: few rows meet
+// it, or they come in the order of the index and LIMIT ends them.
+var selective = regexp.MustCompile(`\b(id|ordinal|value|grp|member|tenant|rowid)=\?|\((type|member_type),(ordinal|member)\)>|\b(version|ordinal)>\?`)
+
+// Every statement of the store goes by an index on SQLite, where the database
+// has no statistics.
+func TestPlansSQLite(t *testing.T) {
+	p := filePlace(t)
+	p.store(t)
+	plain := p.open(t)
+	fillTables(t, plain, planUsers)
+	traced := &trace{}
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: traced.open(t, p)})
+	require.NoError(t, err)
+	for _, op := range plannedOperations() {
+		traced.take()
+		require.NoError(t, op.run(t.Context(), store), op.name)
+		statements := traced.take()
+		require.NotEmpty(t, statements, op.name)
+		for _, s := range statements {
+			plan := litePlan(t, plain, s)
+			for _, step := range plan {
+				words := strings.Fields(step)
+				switch {
+				case words[0] == "SEARCH":
+					assert.Regexp(t, selective, step, "%s: %s\n%s", op.name, s.text, strings.Join(plan, "\n"))
+				case words[0] == "SCAN" && !strings.Contains(step, "VIRTUAL TABLE") && words[1] != "CONSTANT":
+					made := slices.Contains(plan, "MATERIALIZE "+words[1]) || slices.Contains(plan, "CO-ROUTINE "+words[1])
+					assert.True(t, made, "%s: %s\n%s\n%s", op.name, step, s.text, strings.Join(plan, "\n"))
+				}
+			}
+		}
+	}
+}
+
+// litePlan returns the steps of a statement, such as
+// "SEARCH r USING INDEX usher_scim_records_type (directory=? AND type=?)".
+func litePlan(t *testing.T, db *sql.DB, s traceLine) (steps []string) {
+	rows, err := db.Query("EXPLAIN QUERY PLAN "+s.text, s.args...)
+	require.NoError(t, err, s.text)
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		require.NoError(t, rows.Scan(&id, &parent, &unused, &step))
+		steps = append(steps, step)
+	}
+	require.NoError(t, rows.Err())
+	return steps
+}

@@ -1,0 +1,241 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/usher-go/usher/internal/sqldb"
+	"github.com/usher-go/usher/scim"
+)
+
+// On PostgreSQL a write is one call of a function of the database: one round
+// trip, which is a transaction of its own. The function begins by locking the
+// directory's row, and each of its statements sees what was committed before
+// it, so that it decides about the latest state whatever the caller has read.
+//
+// Its plans do not depend on statistics, which a young database has none of:
+// lists go to the tables row by row, through LATERAL queries that LIMIT keeps
+// from being joined in another way, and whole tables are not read.
+
+// planned are the settings of a function whose statements use indexes only.
+const planned = `LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off`
+
+// postgresCounters are the triggers of PostgreSQL that keep @totals.
+var postgresCounters = []string{
+	`CREATE FUNCTION @count_records() RETURNS TRIGGER ` + planned + ` AS $$
+	BEGIN
+		INSERT INTO @totals (directory, grp, type, total)
+			SELECT c.directory, 0, c.type, CASE TG_OP WHEN 'INSERT' THEN COUNT(*) ELSE -COUNT(*) END FROM changed c GROUP BY c.directory, c.type
+			ON CONFLICT (directory, grp, type) DO UPDATE SET total = @totals.total + excluded.total;
+		IF TG_OP = 'DELETE' THEN
+			DELETE FROM @totals t USING changed c WHERE t.directory = c.directory AND t.grp = c.ordinal;
+		END IF;
+		RETURN NULL;
+	END $$`,
+	`CREATE FUNCTION @count_members() RETURNS TRIGGER ` + planned + ` AS $$
+	BEGIN
+		INSERT INTO @totals (directory, grp, type, total)
+			SELECT c.directory, c.grp, c.member_type, CASE TG_OP WHEN 'INSERT' THEN COUNT(*) ELSE -COUNT(*) END FROM changed c
+				GROUP BY c.directory, c.grp, c.member_type
+			ON CONFLICT (directory, grp, type) DO UPDATE SET total = @totals.total + excluded.total;
+		RETURN NULL;
+	END $$`,
+	`CREATE TRIGGER @records_added AFTER INSERT ON @records REFERENCING NEW TABLE AS changed
+		FOR EACH STATEMENT EXECUTE FUNCTION @count_records()`,
+	`CREATE TRIGGER @records_removed AFTER DELETE ON @records REFERENCING OLD TABLE AS changed
+		FOR EACH STATEMENT EXECUTE FUNCTION @count_records()`,
+	`CREATE TRIGGER @members_added AFTER INSERT ON @members REFERENCING NEW TABLE AS changed
+		FOR EACH STATEMENT EXECUTE FUNCTION @count_members()`,
+	`CREATE TRIGGER @members_removed AFTER DELETE ON @members REFERENCING OLD TABLE AS changed
+		FOR EACH STATEMENT EXECUTE FUNCTION @count_members()`,
+}
+
+// postgresApply makes the function. Its parameters are those of callApply. It
+// checks everything before it writes anything, so that a refusal is an outcome
+// and no error of the database. The record it answers is the one stored, but
+// for the document that the caller has sent.
+const postgresApply = `CREATE FUNCTION @apply(
+	p_patience INTEGER, p_tenant TEXT, p_connection TEXT, p_op INTEGER, p_type TEXT, p_id TEXT, p_at BIGINT, p_if_version BIGINT,
+	p_doc TEXT, p_display TEXT, p_keys TEXT, p_change BOOLEAN, p_replace BOOLEAN, p_remove TEXT, p_add TEXT,
+	OUT o_outcome TEXT, OUT o_missing TEXT, OUT o_version BIGINT, OUT o_ordinal BIGINT, OUT o_created BIGINT, OUT o_modified BIGINT,
+	OUT o_display TEXT, OUT o_doc TEXT
+) ` + planned + ` AS $$
+DECLARE
+	dir      BIGINT;
+	last     BIGINT; -- the last sequence number given
+	rec      @records%ROWTYPE;
+	ordinals BIGINT[]; -- of the members to add, with types and displays
+	types    TEXT[];
+	displays TEXT[];
+	parent   BIGINT; -- a group that a deleted record was in
+	changed  BOOLEAN := p_doc IS NOT NULL;
+BEGIN
+	PERFORM set_config('lock_timeout', p_patience::TEXT, TRUE);
+	SELECT d.id, d.seq INTO dir, last FROM @directories d WHERE d.tenant = p_tenant AND d.connection = p_connection FOR NO KEY UPDATE;
+	IF dir IS NULL AND p_op = 1 THEN
+		INSERT INTO @directories (tenant, connection, first, seq) SELECT p_tenant, p_connection, n.micros, n.micros
+			FROM (SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS micros) n ON CONFLICT DO NOTHING;
+		SELECT d.id, d.seq INTO dir, last FROM @directories d WHERE d.tenant = p_tenant AND d.connection = p_connection FOR NO KEY UPDATE;
+	END IF;
+	SELECT r.* INTO rec FROM @records r WHERE r.directory = dir AND r.id = p_id;
+	IF p_op = 1 THEN
+		IF FOUND THEN
+			o_outcome := 'duplicate';
+			RETURN;
+		END IF;
+		rec.ordinal := last + 1;
+		rec.created := p_at;
+	ELSIF NOT FOUND OR rec.type <> p_type THEN
+		o_outcome := 'absent';
+		RETURN;
+	ELSIF p_if_version <> 0 AND p_if_version <> rec.version THEN
+		o_outcome := 'conflict';
+		RETURN;
+	END IF;
+
+	IF p_op = 3 THEN
+		last := last + 1;
+		INSERT INTO @deletions (directory, version, type, id) VALUES (dir, last, p_type, p_id);
+		FOR parent IN SELECT m.grp FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir AND m.grp <> rec.ordinal ORDER BY m.grp LOOP
+			last := last + 1;
+			UPDATE @records r SET version = last, modified = p_at WHERE r.directory = dir AND r.ordinal = parent;
+		END LOOP;
+		DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir;
+		DELETE FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir;
+		DELETE FROM @keys k WHERE k.ordinal = rec.ordinal AND k.directory = dir;
+		DELETE FROM @records r WHERE r.directory = dir AND r.ordinal = rec.ordinal;
+		UPDATE @directories d SET seq = last WHERE d.tenant = p_tenant AND d.connection = p_connection;
+	ELSE
+		IF p_doc IS NOT NULL THEN
+			PERFORM 1 FROM json_to_recordset(p_keys::JSON) AS k(name TEXT, value TEXT, is_unique BOOLEAN)
+				CROSS JOIN LATERAL (SELECT 1 FROM @keys o WHERE o.value = k.value AND o.name = k.name AND o.directory = dir
+					AND o.type = p_type AND o.is_unique AND o.ordinal <> rec.ordinal LIMIT 1) taken
+				WHERE k.is_unique;
+			IF FOUND THEN
+				o_outcome := 'duplicate';
+				RETURN;
+			END IF;
+		END IF;
+		IF p_change THEN
+			SELECT array_agg(a.ordinal), array_agg(a.type), array_agg(a.display), (array_agg(a.id) FILTER (WHERE a.ordinal IS NULL))[1]
+				INTO ordinals, types, displays, o_missing
+				FROM (SELECT w.id, w.display, CASE WHEN w.id = p_id THEN rec.ordinal ELSE o.ordinal END AS ordinal,
+						CASE WHEN w.id = p_id THEN p_type ELSE o.type END AS type
+					FROM json_to_recordset(p_add::JSON) AS w(id TEXT, display TEXT)
+					LEFT JOIN LATERAL (SELECT r.ordinal, r.type FROM @records r WHERE r.directory = dir AND r.id = w.id LIMIT 1) o ON TRUE) a;
+			IF o_missing IS NOT NULL THEN
+				o_outcome := 'no member';
+				RETURN;
+			END IF;
+		END IF;
+
+		IF p_op = 1 THEN
+			INSERT INTO @records (directory, ordinal, type, id, version, created, modified, display, doc)
+				VALUES (dir, rec.ordinal, p_type, p_id, last + 1, p_at, p_at, p_display, p_doc);
+		ELSIF p_doc IS NOT NULL THEN
+			DELETE FROM @keys k WHERE k.ordinal = rec.ordinal AND k.directory = dir AND (k.name, k.value, k.is_unique) NOT IN
+				(SELECT n.name, n.value, n.is_unique FROM json_to_recordset(p_keys::JSON) AS n(name TEXT, value TEXT, is_unique BOOLEAN));
+		END IF;
+		IF p_doc IS NOT NULL THEN
+			INSERT INTO @keys (ordinal, directory, name, value, type, is_unique) SELECT rec.ordinal, dir, k.name, k.value, p_type, k.is_unique
+				FROM json_to_recordset(p_keys::JSON) AS k(name TEXT, value TEXT, is_unique BOOLEAN)
+				ON CONFLICT (ordinal, directory, name, value) DO NOTHING;
+		END IF;
+		IF p_change AND p_replace THEN
+			DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir AND m.member NOT IN (SELECT unnest(ordinals));
+			changed := changed OR FOUND;
+		END IF;
+		IF p_change AND p_remove <> '[]' THEN
+			DELETE FROM @members m WHERE m.ctid = ANY (ARRAY(
+				SELECT x.ctid FROM json_array_elements_text(p_remove::JSON) AS w(id)
+					CROSS JOIN LATERAL (SELECT r.ordinal FROM @records r WHERE r.directory = dir AND r.id = w.id LIMIT 1) o
+					CROSS JOIN LATERAL (SELECT y.ctid FROM @members y WHERE y.grp = rec.ordinal AND y.directory = dir AND y.member = o.ordinal LIMIT 1) x));
+			changed := changed OR FOUND;
+		END IF;
+		IF ordinals IS NOT NULL THEN
+			INSERT INTO @members (grp, directory, member, member_type, display)
+				SELECT rec.ordinal, dir, a.ordinal, a.type, a.display FROM unnest(ordinals, types, displays) AS a(ordinal, type, display)
+				ON CONFLICT (grp, directory, member) DO UPDATE SET display = excluded.display
+					WHERE excluded.display <> '' AND excluded.display <> @members.display;
+			changed := changed OR FOUND;
+		END IF;
+
+		IF changed THEN
+			rec.version := last + 1;
+			rec.modified := p_at;
+			IF p_op = 2 AND p_doc IS NULL THEN
+				UPDATE @records r SET version = rec.version, modified = p_at WHERE r.directory = dir AND r.ordinal = rec.ordinal;
+			ELSIF p_op = 2 THEN
+				UPDATE @records r SET version = rec.version, modified = p_at, display = p_display, doc = p_doc
+					WHERE r.directory = dir AND r.ordinal = rec.ordinal;
+			END IF;
+			UPDATE @directories d SET seq = rec.version WHERE d.tenant = p_tenant AND d.connection = p_connection;
+		END IF;
+	END IF;
+	o_outcome := 'done';
+	o_version := rec.version;
+	o_ordinal := rec.ordinal;
+	o_created := rec.created;
+	o_modified := rec.modified;
+	IF p_doc IS NULL THEN
+		o_display := rec.display;
+		o_doc := rec.doc;
+	END IF;
+END $$`
+
+// callApply calls the function.
+const callApply = `SELECT o_outcome, COALESCE(o_missing, ''), COALESCE(o_version, 0), COALESCE(o_ordinal, 0),
+	COALESCE(o_created, 0), COALESCE(o_modified, 0), COALESCE(o_display, ''), o_doc
+	FROM @apply(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+func (s *Store) applyPostgres(ctx context.Context, wait sqldb.Wait, dir scim.Directory, w write) (scim.Record, error) {
+	var doc, display any // NULL where the write has none
+	if w.Doc != nil {
+		doc, display = string(w.Doc), w.Display
+	}
+	type key struct {
+		Name   string `json:"name"`
+		Value  string `json:"value"`
+		Unique bool   `json:"is_unique"`
+	}
+	keys := make([]key, 0, len(w.keys))
+	for _, k := range w.keys {
+		keys = append(keys, key(k))
+	}
+	args := []any{
+		wait, dir.Tenant, dir.Connection, int64(w.Op), w.Ref.Type, w.Ref.ID, fromTime(w.At), w.IfVersion, doc, display, list(keys),
+		w.Members != nil, w.Members != nil && w.Members.Replace, w.remove, w.add,
+	}
+	var outcome, missing string
+	rec := scim.Record{Ref: w.Ref}
+	read := func(rows *sql.Rows) error {
+		var created, modified int64
+		err := rows.Scan(&outcome, &missing, &rec.Version, &rec.Ordinal, &created, &modified, &rec.Display, &rec.Doc)
+		rec.Created, rec.LastModified = toTime(created), toTime(modified)
+		return err
+	}
+	err := s.db.Query(ctx, wait, callApply, args, read)
+	if sqldb.Serialization(err) { // the program has made another isolation the default
+		err = s.db.WriteWithin(ctx, wait, func(tx *sqldb.Tx) error { return tx.Each(ctx, callApply, args, read) })
+	}
+	if err != nil {
+		return scim.Record{}, err
+	}
+	if w.Doc != nil {
+		rec.Doc, rec.Display = w.Doc, w.Display
+	}
+	switch outcome {
+	case "done":
+		return rec, nil
+	case "absent":
+		return scim.Record{}, scim.ErrNotFound
+	case "conflict":
+		return scim.Record{}, scim.ErrConflict
+	case "duplicate":
+		return scim.Record{}, scim.ErrDuplicate
+	case "no member":
+		return scim.Record{}, &scim.NoMemberError{ID: missing}
+	}
+	return scim.Record{}, fmt.Errorf("the function answers %q", outcome)
+}

@@ -1,0 +1,362 @@
+package scim
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+)
+
+// hidden says that the value is accepted and neither stored nor served:
+// passwords.
+func (a *attribute) hidden() bool {
+	return a != nil && (a.returned == "never" || a.mutability == "writeOnly")
+}
+
+// coerce checks v against the declaration and returns it in its declared
+// type: booleans and numbers out of strings, a single value as a list where a
+// list is declared, a plain string as the value of a complex attribute. It
+// returns nil for what leaves the attribute unassigned: null, the empty
+// string, an empty list. A nil attribute is not declared and takes anything.
+func (a *attribute) coerce(v any, path string) (any, error) {
+	if v == nil {
+		return nil, nil
+	}
+	if a == nil {
+		return dropNulls(v), nil
+	}
+	list, isList := v.([]any)
+	if !a.multi {
+		if isList && len(list) == 0 {
+			return nil, nil
+		}
+		if isList && len(list) == 1 { // Entra sends the manager as a list
+			v = list[0]
+		}
+		return a.coerceOne(v, path)
+	}
+	if !isList {
+		list = []any{v}
+	}
+	out := make([]any, 0, len(list))
+	for _, e := range unpacked(list) {
+		one, err := a.coerceOne(e, path)
+		if err != nil {
+			return nil, err
+		}
+		if a.lacksValue(one) {
+			if sent, ok := e.(*object); !ok || sent.at("value") < 0 {
+				return nil, a.valueMissing(path)
+			}
+			continue // its value was cleared
+		}
+		if one != nil && !onlyLabels(one) {
+			out = append(out, one)
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	onePrimary(out, -1)
+	return out, nil
+}
+
+// lacksValue says that an element of a list whose value is what it grants, a
+// role or an entitlement, has none.
+func (a *attribute) lacksValue(element any) bool {
+	o, ok := element.(*object)
+	return a != nil && a.needsValue && ok && o.get("value") == nil
+}
+
+func (a *attribute) valueMissing(path string) error {
+	return badValue("%s.value: want the value; without it the element grants nothing", path)
+}
+
+// unpacked returns the elements of a list, those that are a JSON array in a
+// text each by itself. Texts with more than maxFields elements stay texts.
+func unpacked(list []any) []any {
+	var out []any // made with the first array
+	left := maxFields
+	for i, e := range list {
+		s, _ := e.(string)
+		var inner []any
+		isArray := false
+		if left > 0 {
+			inner, isArray = wrapped(s).([]any)
+			left -= len(inner)
+			isArray = isArray && left >= 0
+		}
+		if isArray && out == nil {
+			out = slices.Clone(list[:i])
+		}
+		switch {
+		case isArray:
+			out = append(out, inner...)
+		case out != nil:
+			out = append(out, e)
+		}
+	}
+	if out == nil {
+		return list
+	}
+	return out
+}
+
+// maxWrapped bounds the bytes of JSON that a text of a resource is taken for: a
+// list of many roles has some 10 KiB. What is longer is a text.
+const maxWrapped = 64 << 10
+
+// wrapped is the value that a text holds as JSON, or nil.
+func wrapped(s string) any {
+	if len(s) > maxWrapped {
+		return nil
+	}
+	v, _ := embedded(s)
+	return v
+}
+
+// embedded reads JSON inside a string.
+func embedded(s string) (any, bool) {
+	s = strings.TrimSpace(s)
+	if s == "" || s[0] != '{' && s[0] != '[' {
+		return nil, false
+	}
+	v, err := parseJSON(s)
+	return v, err == nil
+}
+
+// standIns are the names under which a complex value that lacks "value" has
+// what comes next to it.
+var standIns = [...]string{"displayName", "display", "id"}
+
+// unwrapped reads a complex value that a text holds as JSON, as Entra sends
+// app roles: {"id":"06b0","value":"Admin","displayName":"Admin"}. The result has
+// a "value".
+func unwrapped(s string) (*object, bool) {
+	o, ok := wrapped(s).(*object)
+	if !ok {
+		return nil, false
+	}
+	if isPlain(o.get("value")) {
+		return o, true
+	}
+	for _, name := range standIns {
+		if v := o.get(name); isPlain(v) {
+			o.set("value", v)
+			return o, true
+		}
+	}
+	return nil, false
+}
+
+// isPlain says that v is a value which is neither complex nor a list nor empty.
+func isPlain(v any) bool {
+	switch v.(type) {
+	case *object, []any:
+		return false
+	}
+	return !isEmpty(v)
+}
+
+// unwrap returns a complex value with the JSON that one of its texts holds in
+// the place of that text; other sub-attributes that were sent stay.
+func unwrap(o *object) *object {
+	for _, name := range [...]string{"value", "displayName", "display", "id"} {
+		inner, ok := unwrapped(o.text(name))
+		if !ok {
+			continue
+		}
+		out := &object{fields: slices.Clone(o.fields)}
+		out.drop(name)
+		for _, f := range inner.fields {
+			out.set(f.name, f.value)
+		}
+		return out
+	}
+	return o
+}
+
+// onlyLabels says that an element of a list says what it is but not what its
+// value is, such as an address whose value was cleared.
+func onlyLabels(v any) bool {
+	o, ok := v.(*object)
+	if !ok {
+		return false
+	}
+	for _, f := range o.fields {
+		if f.name != "type" && f.name != "primary" {
+			return false
+		}
+	}
+	return true
+}
+
+// onePrimary leaves the primary mark on one element: on keep, or on the first
+// that has it where keep is negative (RFC 7643 section 2.4).
+func onePrimary(list []any, keep int) {
+	for i, e := range list {
+		o, ok := e.(*object)
+		if !ok {
+			continue
+		}
+		if primary, _ := o.get("primary").(bool); !primary {
+			continue
+		}
+		if keep < 0 {
+			keep = i
+		}
+		if i != keep {
+			o.set("primary", false)
+		}
+	}
+}
+
+func (a *attribute) coerceOne(v any, path string) (any, error) {
+	if v == nil || v == "" {
+		return nil, nil
+	}
+	s, isString := v.(string)
+	switch a.kind {
+	case "complex":
+		return a.coerceComplex(v, path)
+	case "boolean":
+		if b, ok := v.(bool); ok {
+			return b, nil
+		}
+		switch {
+		case isString && strings.EqualFold(s, "true"):
+			return true, nil
+		case isString && strings.EqualFold(s, "false"):
+			return false, nil
+		}
+		return nil, badValue("%s: want a boolean", path)
+	case "integer", "decimal":
+		n, ok := v.(number)
+		if isString {
+			parsed, err := parseJSON(s)
+			if n, ok = parsed.(number); err != nil {
+				ok = false
+			}
+		}
+		if !ok || a.kind == "integer" && strings.ContainsAny(string(n), ".eE") {
+			return nil, badValue("%s: want a number of type %s", path, a.kind)
+		}
+		return n, nil
+	}
+	switch n := v.(type) {
+	case number, bool: // HR tools send numbers for texts
+		// What has to be unique is taken as a text only: 17 and 17.0 are one
+		// number and two names.
+		s, isString = textOf(n), !a.unique
+	case *object: // an element of a list of plain values may come as its "value"
+		if inner := n.get("value"); a.multi && isPlain(inner) {
+			return a.coerceOne(inner, path)
+		}
+	}
+	if !isString {
+		return nil, badValue("%s: want a string", path)
+	}
+	switch a.kind {
+	case "dateTime":
+		if _, ok := parseTime(s); !ok {
+			return nil, badValue("%s: want a time such as 2008-01-23T04:56:22Z", path)
+		}
+	case "binary":
+		encoding := base64.RawStdEncoding
+		if strings.ContainsAny(s, "-_") {
+			encoding = base64.RawURLEncoding
+		}
+		if _, err := encoding.DecodeString(strings.TrimRight(s, "=")); err != nil {
+			return nil, badValue("%s: want binary data in base64", path)
+		}
+	}
+	return s, nil
+}
+
+func (a *attribute) coerceComplex(v any, path string) (any, error) {
+	in, ok := v.(*object)
+	valued := a.sub("value") != nil
+	if s, isString := v.(string); isString {
+		if in, ok = unwrapped(s); !ok || !valued {
+			in, ok = wrapped(s).(*object)
+		}
+	}
+	if ok && valued {
+		in = unwrap(in)
+	}
+	if !ok {
+		// A plain value stands for the sub-attribute "value": the manager or
+		// a member as a string.
+		sub := a.sub("value")
+		if _, isList := v.([]any); sub == nil || isList {
+			return nil, badValue("%s: want an object", path)
+		}
+		value, err := sub.coerce(v, path+".value")
+		if err != nil || value == nil {
+			return nil, err
+		}
+		return &object{fields: []field{{"value", value}}}, nil
+	}
+	out := &object{fields: make([]field, 0, len(in.fields))}
+	for _, f := range in.fields {
+		sub := a.sub(f.name)
+		name := f.name
+		if sub != nil {
+			name = sub.name
+		}
+		if sub.readOnly() {
+			continue
+		}
+		value, err := sub.coerce(f.value, path+"."+name)
+		if err != nil {
+			return nil, err
+		}
+		if value != nil && !sub.hidden() {
+			out.set(name, value)
+		}
+	}
+	a.nameBy(out, in)
+	if len(out.fields) == 0 {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// nameBy keeps the sub-attribute that names a value for people where nothing
+// else names it, although it is readOnly (RFC 7643 section 4.3): Okta sends the
+// manager with displayName alone.
+func (a *attribute) nameBy(out, sent *object) {
+	switch {
+	case a.label == "":
+	case out.get("value") != nil || out.get("$ref") != nil:
+		out.drop(a.label)
+	case sent.at(a.label) >= 0:
+		if name := textOf(sent.get(a.label)); !blank(name) {
+			out.set(a.label, name)
+		} else {
+			out.drop(a.label)
+		}
+	}
+}
+
+// dropNulls removes the nulls in an undeclared value.
+func dropNulls(v any) any {
+	switch v := v.(type) {
+	case *object:
+		out := &object{fields: make([]field, 0, len(v.fields))}
+		for _, f := range v.fields {
+			if f.value != nil {
+				out.fields = append(out.fields, field{f.name, dropNulls(f.value)})
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, e := range v {
+			if e != nil {
+				out = append(out, dropNulls(e))
+			}
+		}
+		return out
+	}
+	return v
+}

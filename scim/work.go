@@ -1,0 +1,177 @@
+package scim
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"sync"
+
+	scimerrors "github.com/elimity-com/scim/errors"
+)
+
+// Work is counted in units of about 100 nanoseconds: one value or name that is
+// read, copied or looked at, or so many bytes of a text that is passed over,
+// folded to be compared, or (of a request) read.
+const (
+	scannedPerUnit = 64
+	foldedPerUnit  = 8
+	parsedPerUnit  = 16
+
+	// freeWork is what a request may do at once, about 2 ms. For more it takes
+	// its turn at the gate, so that short requests do not wait for long ones.
+	freeWork = 20_000
+	// workStep is how many units lie between two looks at the context.
+	workStep = 1_000
+	// maxWaiting is how many requests of one tenant may wait at the gate.
+	maxWaiting = 100
+)
+
+// A work counts what one request does, a bulk request with all its operations,
+// and ends it when that is too much or its client has gone. It is used by one
+// goroutine. The first refusal stays, and nothing is committed after it. A nil
+// work counts nothing.
+type work struct {
+	ctx    context.Context
+	gate   *gate
+	tenant string
+	left   int    // units until the request is refused
+	done   int    // units counted so far
+	look   int    // value of done at which the context is looked at next
+	leave  func() // leaves the gate; nil outside of it
+	err    error
+	query  bool // the request is a query: RFC 7644 has an error of its own
+}
+
+// spend counts n units and returns an error once the request has used up what
+// it may do.
+func (w *work) spend(n int) error {
+	if w == nil {
+		return nil
+	}
+	if w.err == nil && n > w.left {
+		w.err = w.refusal()
+	}
+	if w.err != nil {
+		return w.err
+	}
+	w.left -= n
+	return w.note(n)
+}
+
+// note counts n units of work that something else bounds: the size of the body
+// or of the answer.
+func (w *work) note(n int) error {
+	if w == nil || w.err != nil {
+		return w.failed()
+	}
+	if w.done += n; w.done < w.look {
+		return nil
+	}
+	w.look = w.done + workStep
+	if w.ctx.Err() != nil {
+		w.err = errClientGone
+	} else if w.done > freeWork && w.leave == nil && w.gate != nil {
+		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
+	} else {
+		runtime.Gosched() // whoever has little to do goes first
+	}
+	return w.err
+}
+
+// failed returns the error that ended the work, or nil.
+func (w *work) failed() error {
+	if w == nil {
+		return nil
+	}
+	return w.err
+}
+
+// affords reports whether n more units may be spent.
+func (w *work) affords(n int) bool { return w == nil || w.err == nil && n <= w.left }
+
+// pause leaves the gate until the next unit is counted, while the request
+// waits for something else than a processor.
+func (w *work) pause() {
+	if w != nil && w.leave != nil {
+		w.leave()
+		w.leave = nil
+	}
+}
+
+func (w *work) refusal() error {
+	if w.query {
+		return fail(http.StatusBadRequest, scimerrors.ScimTypeTooMany, "the query is too much work; use a shorter filter, or one that compares id, userName, externalId, displayName or emails.value with eq")
+	}
+	return tooLarge("the operations are too much work; send fewer values at once")
+}
+
+var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was cancelled")
+
+// A gate lets as many requests do long work at a time as leave half of the
+// processors free, and one of each tenant, so that nobody's requests keep
+// another tenant's out.
+type gate struct {
+	slots chan struct{}
+	mu    sync.Mutex
+	turns map[string]*turn
+}
+
+// A turn is a tenant's place at the gate.
+type turn struct {
+	slot  chan struct{}
+	users int // requests in it or waiting for it
+}
+
+func newGate(slots int) *gate {
+	return &gate{slots: make(chan struct{}, slots), turns: map[string]*turn{}}
+}
+
+// enter waits for the tenant's turn and for a slot. The returned function
+// gives both back.
+func (g *gate) enter(ctx context.Context, tenant string) (leave func(), err error) {
+	g.mu.Lock()
+	t, ok := g.turns[tenant]
+	if !ok {
+		t = &turn{slot: make(chan struct{}, 1)}
+		g.turns[tenant] = t
+	}
+	full := t.users > maxWaiting
+	if !full {
+		t.users++
+	}
+	g.mu.Unlock()
+	if full {
+		return nil, fail(http.StatusServiceUnavailable, "", "too many long requests at once; try again")
+	}
+	gone := func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if t.users--; t.users == 0 {
+			delete(g.turns, tenant)
+		}
+	}
+	if !take(ctx, t.slot) {
+		gone()
+		return nil, errClientGone
+	}
+	if !take(ctx, g.slots) {
+		<-t.slot
+		gone()
+		return nil, errClientGone
+	}
+	return func() {
+		<-g.slots
+		<-t.slot
+		gone()
+	}, nil
+}
+
+// take puts a token into the channel, unless the context ends first.
+func take(ctx context.Context, slot chan struct{}) bool {
+	select {
+	case slot <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
