@@ -23,6 +23,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -164,13 +165,24 @@ func (t *Transport) Get(ctx context.Context, url string) (*http.Response, error)
 	return t.RoundTrip(req)
 }
 
-// Decode reads the body of an answer as one JSON value into v.
+// A held body is one that is in memory as a whole.
+type held struct {
+	bytes.Reader
+	whole []byte
+}
+
+func hold(body []byte) *held { return &held{*bytes.NewReader(body), body} }
+
+func (*held) Close() error { return nil }
+
+// Decode reads the body of an answer of a Transport, of which nothing has been
+// read, as one JSON value into v.
 func Decode(resp *http.Response, v any) error {
-	body, err := io.ReadAll(resp.Body)
-	if err == nil {
-		err = json.Unmarshal(body, v)
+	body, ok := resp.Body.(*held)
+	if !ok {
+		return errors.New("rest: Decode takes the answers of a Transport")
 	}
-	if err != nil {
+	if err := json.Unmarshal(body.whole, v); err != nil {
 		return &Error{
 			Method: resp.Request.Method, Path: resp.Request.URL.Path, Status: resp.StatusCode,
 			Reason: sources.ErrMalformed, Detail: err.Error(), Err: err,
@@ -253,7 +265,7 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 	if err := wantJSON(resp, body); err != nil {
 		return nil, t.failure(req, resp.StatusCode, sources.ErrMalformed, err)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = hold(body)
 	resp.ContentLength = int64(len(body))
 	resp.Request = req
 	return resp, nil
