@@ -25,6 +25,7 @@ var mayImport = map[string]string{
 	"sources/internal/rest":   "sources",
 	"sources/onelogin":        "sources sources/internal/rest",
 	"sources/rippling":        "sources sources/internal/rest",
+	"sources/scimclient":      "sources sources/internal/rest scim",
 	"sources/salesforce":      "sources sources/internal/rest internal/soql",
 
 	"hierarchy":                     "internal/address internal/blocks internal/name",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/usher-go/usher/sources"
@@ -123,19 +124,27 @@ const countedTries = 3
 // or may not be among those listed. A row whose Created is not known, and every
 // row where the provider states no clock, counts as one that existed.
 //
+// A page that brings nothing but rows that came before ends the reading short:
+// the provider pays no heed to positions, or shifted that much.
+//
 // A listing that falls short is read again, three times in all, and what was
 // handed out already is not handed out twice. Every page states its Total.
 func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx context.Context, at string) (Page[Row[T]], error), emit func(T) bool) error {
 	var got, want int
+	var stuck bool
 	listed := make(map[string]int) // by ID: the last try in which it was seen
 	for try := 1; try <= countedTries; try++ {
 		pages, stopped := 0, false
 		var began time.Time
-		got = 0
+		got, stuck = 0, false
 		counted := func(ctx context.Context, at string) (Page[Row[T]], error) {
 			page, err := fetch(ctx, at)
 			if pages++; pages == 1 {
 				want, began = page.Total, page.At
+			}
+			came := func(row Row[T]) bool { return listed[row.ID] == try }
+			if stuck = len(page.Rows) > 0 && !slices.ContainsFunc(page.Rows, func(row Row[T]) bool { return !came(row) }); stuck {
+				page.Next = ""
 			}
 			return page, err
 		}
@@ -148,12 +157,16 @@ func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx cont
 			stopped = last == 0 && !emit(row.Value)
 			return !stopped
 		})
-		if err != nil || stopped || got == want {
+		if err != nil || stopped || got == want && !stuck {
 			return err
 		}
 	}
+	why := "it changes while it is read"
+	if stuck {
+		why = "a page held only what came before, so the page that is asked for seems to be of no matter"
+	}
 	return &Error{
 		Reason: sources.ErrUnavailable,
-		Detail: fmt.Sprintf("the listing does not hold together: %d of %d came, read %d times; it changes while it is read", got, want, countedTries),
+		Detail: fmt.Sprintf("the listing does not hold together: %d of %d came, read %d times; %s", got, want, countedTries, why),
 	}
 }

@@ -175,6 +175,18 @@ func TestFollowCounted(t *testing.T) {
 	require.ErrorIs(t, err, sources.ErrUnavailable)
 	require.ErrorContains(t, err, "4 of 5 came, read 3 times")
 
+	// Pages that repeat themselves end, whatever their names, even where the
+	// count is met.
+	for _, total := range []int{2, 5} {
+		n := 0
+		err = FollowCounted(t.Context(), "", func(context.Context, string) (Page[Row[string]], error) {
+			n++
+			return Page[Row[string]]{Rows: []Row[string]{{ID: "1"}, {ID: "2"}}, Total: total, Next: strconv.Itoa(n)}, nil
+		}, func(string) bool { return true })
+		require.ErrorContains(t, err, "a page held only what came before")
+		assert.Equal(t, 6, n)
+	}
+
 	// It is given up where the caller breaks off.
 	l = newShifting(5, 2)
 	n := 0

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/usher-go/usher/sources"
@@ -138,6 +139,12 @@ func (s *sessions) revoke() {
 	defer s.mu.Unlock()
 	clear(s.until)
 }
+
+// revocable is what becomes invalid for good.
+type revocable struct{ revoked atomic.Bool }
+
+func (r *revocable) revoke()  { r.revoked.Store(true) }
+func (r *revocable) is() bool { return r.revoked.Load() }
 
 // An allowance is a rate limit of so many requests in a window of time.
 type allowance struct {

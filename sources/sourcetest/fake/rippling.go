@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/usher-go/usher/sources"
@@ -43,11 +42,11 @@ type Rippling struct {
 	// to "2024-08-01".
 	Version string
 
-	revoked atomic.Bool
+	revoked revocable
 }
 
 // RevokeTokens makes the token invalid for good.
-func (f *Rippling) RevokeTokens() { f.revoked.Store(true) }
+func (f *Rippling) RevokeTokens() { f.revoked.revoke() }
 
 // ServeHTTP implements http.Handler.
 func (f *Rippling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +62,7 @@ func (f *Rippling) answer(w http.ResponseWriter, r *http.Request, _ time.Time) {
 		version = "2024-08-01"
 	}
 	w.Header().Set("Rippling-Api-Version", version)
-	if token, ok := bearer(r); !ok || token != f.Token || token == "" || f.revoked.Load() {
+	if token, ok := bearer(r); !ok || token != f.Token || token == "" || f.revoked.is() {
 		ripplingRefuses(w, http.StatusUnauthorized, "Invalid token")
 		return
 	}
