@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -137,11 +138,7 @@ func (a *api) sized(ctx context.Context, path, query string, size *int) (answer,
 }
 
 // first reads the first page of a list and checks its resources.
-func (a *api) first(ctx context.Context, path string, check func(json.RawMessage) error) error {
-	paging, err := a.choose(ctx)
-	if err != nil {
-		return err
-	}
+func (a *api) first(ctx context.Context, path string, paging Paging, check func(json.RawMessage) error) error {
 	size := a.size
 	p, err := a.sized(ctx, path, firstQuery[paging], &size)
 	for _, resource := range p.resources {
@@ -185,6 +182,9 @@ type list[T any] struct {
 
 	total int // what the first page said
 	came  int // resources so far
+	pages int // pages that held some
+	first string
+	last  []string // the IDs of the latest of these pages; first is the first of the first
 }
 
 // rows makes rows of a page's resources.
@@ -227,7 +227,7 @@ func (l *list[T]) byCursor(ctx context.Context, at string) (page rest.Page[rest.
 // byIndex reads the page at a position.
 func (l *list[T]) byIndex(ctx context.Context, at string) (page rest.Page[rest.Row[T]], err error) {
 	if at == firstQuery[PageIndex] {
-		l.came = 0
+		l.came, l.pages = 0, 0
 	}
 	p, err := l.sized(ctx, l.path, at, &l.size)
 	if failure := (*rest.Error)(nil); l.came > 0 && l.came >= l.total && errors.As(err, &failure) &&
@@ -240,17 +240,56 @@ func (l *list[T]) byIndex(ctx context.Context, at string) (page rest.Page[rest.R
 	if p.total < 0 {
 		return page, rest.Malformed("a list without totalResults")
 	}
-	if page.Rows, err = l.rows(p); err != nil {
-		return page, err
-	}
 	if at == firstQuery[PageIndex] {
 		l.total = p.total
 	}
-	page.Total, page.At = p.total, rest.Date(p.head)
-	if len(page.Rows) > 0 {
-		page.Next = "startIndex=" + strconv.Itoa(l.came+1)
+	beyond := l.pages > 0 && l.came >= l.total
+	if page.Rows, err = l.rows(p); err != nil {
+		return page, err
 	}
+	page.Total, page.At = p.total, rest.Date(p.head)
+	if beyond && l.repeats(page.Rows) {
+		l.came -= len(page.Rows)
+		if end, err := l.honours(ctx); end || err != nil {
+			page.Rows = nil
+			return page, err
+		}
+	}
+	if len(page.Rows) == 0 {
+		return page, nil
+	}
+	if l.pages++; l.pages == 1 {
+		l.first = page.Rows[0].ID
+	}
+	l.last = l.last[:0]
+	for _, row := range page.Rows {
+		l.last = append(l.last, row.ID)
+	}
+	page.Next = "startIndex=" + strconv.Itoa(l.came+1)
 	return page, nil
+}
+
+// repeats reports whether a page begins as the first page did, or within the
+// latest one.
+func (l *list[T]) repeats(rows []rest.Row[T]) bool {
+	return len(rows) > 0 && (rows[0].ID == l.first || slices.Contains(l.last, rows[0].ID))
+}
+
+// honours reports whether the server pays heed to startIndex. It is asked where
+// the page behind the end repeats what came: some servers begin anew there, which
+// does no harm, and others answer so whatever is asked for, and may have more
+// than they gave. If a second page brought something, the server pays heed; else
+// it is asked for its last resource alone.
+func (l *list[T]) honours(ctx context.Context) (bool, error) {
+	if l.pages > 1 || l.came == 1 {
+		return true, nil
+	}
+	p, err := l.page(ctx, l.path, "startIndex="+strconv.Itoa(l.came)+"&count=1")
+	if err != nil || len(p.resources) != 1 {
+		return false, err
+	}
+	row, err := l.make(p.resources[0])
+	return row.ID == l.last[len(l.last)-1], err
 }
 
 // all reads the only page.

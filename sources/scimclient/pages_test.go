@@ -128,6 +128,14 @@ func TestServersThatLie(t *testing.T) {
 			start = min(start, 71)
 			return fmt.Sprintf(`{"totalResults": 200, "Resources": %s}`, l.rows(start, start+50))
 		}, "held only what came before"},
+		// scimmy 1.3.5 does so.
+		"the page behind the last begins anew":        {120, "", "", anew(50), ""},
+		"the page behind the only one begins anew":    {7, "", "", anew(50), ""},
+		"the page behind the only person is the same": {1, "", "", anew(50), ""},
+		"the page behind the last is the last": {120, "", "", func(l *lying, start, count int, _ url.Values) string {
+			start = min(start, 71)
+			return fmt.Sprintf(`{"totalResults": 120, "Resources": %s}`, l.rows(start, start+50))
+		}, ""},
 		"no totalResults": {3, "", "", func(l *lying, start, count int, _ url.Values) string {
 			return `{"Resources": ` + l.rows(start, start+count) + `}`
 		}, "without totalResults"},
@@ -182,6 +190,16 @@ func TestServersThatLie(t *testing.T) {
 			assert.Equal(t, c.n, count)
 			assert.True(t, strings.HasPrefix(server.requests[len(server.requests)-1], "/scim/v2/Users?"))
 		})
+	}
+}
+
+// anew pages by position, and begins anew behind the end.
+func anew(cap int) func(l *lying, start, count int, _ url.Values) string {
+	return func(l *lying, start, count int, _ url.Values) string {
+		if start > l.n {
+			start = 1
+		}
+		return fmt.Sprintf(`{"totalResults": %d, "Resources": %s}`, l.n, l.rows(start, start+min(count, cap)))
 	}
 }
 

@@ -16,12 +16,12 @@
 // page lies: totalResults that counts the page, an itemsPerPage that repeats
 // what was asked for, a startIndex that is not looked at. So none of them is
 // trusted alone. The next page begins behind the resources that came; the end is
-// a page without any; a page that brings nothing new says that the server pages
-// in circles; and then as many different resources must have come as totalResults
-// said when the listing began. What falls short, because somebody was removed in
-// the middle or because the server errs, is read again, three times in all, and
-// then is an error. A server that answers with everything at once, whatever is
-// asked for, is read with [PageAll].
+// a page without any, or one that begins anew, if the server was seen to pay heed
+// to startIndex; and then as many different resources must have come as
+// totalResults said when the listing began. What falls short, because somebody
+// was removed in the middle or because the server errs, is read again, three
+// times in all, and then is an error. A server that answers with everything at
+// once, whatever is asked for, is read with [PageAll].
 //
 // # Members
 //
@@ -278,9 +278,12 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 // Check implements sources.Checker: it asks what the server can do and reads the
 // first page of users and, if groups are read, of groups.
 func (s *Source) Check(ctx context.Context) error {
-	err := s.api.first(ctx, "Users", s.records.check)
+	paging, err := s.api.choose(ctx)
+	if err == nil {
+		err = s.api.first(ctx, "Users", paging, s.records.check)
+	}
 	if err == nil && s.info.Lists.Has(sources.FactGroups) {
-		err = s.api.first(ctx, "Groups", checkGroup)
+		err = s.api.first(ctx, "Groups", paging, checkGroup)
 	}
 	if err != nil {
 		return rest.Wrap(s.info.Kind, "check", err)
