@@ -58,7 +58,7 @@ func New(pool *sql.DB, dialect Dialect, prefix string) (*DB, error) {
 	if dialect == PostgreSQL {
 		db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", `TEXT COLLATE "C"`, "JSON_TYPE", "JSONB", "BYTES_TYPE", "BYTEA",
 			"SERIAL_KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BY_KEY", "",
-			"BY_INDEX", "set_config('enable_seqscan', 'off', true)", "FOR_UPDATE", "FOR UPDATE",
+			"BY_INDEX", "set_config('enable_seqscan', 'off', true) || set_config('enable_bitmapscan', 'off', true)", "FOR_UPDATE", "FOR UPDATE",
 			"NOW_MS", "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
 		return db, nil
 	}

@@ -1,10 +1,12 @@
 package sqlstore_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,30 +110,37 @@ func BenchmarkMembers(b *testing.B) {
 	})
 }
 
-// timings are the least times that things took.
-type timings map[string]time.Duration
+// timings are how long things took, one time for each round.
+type timings map[string][]time.Duration
 
 func (t timings) measure(name string, work func()) {
 	runtime.GC()
 	began := time.Now()
 	work()
-	if took, known := t[name], time.Since(began); took == 0 || known < took {
-		t[name] = known
-	}
+	t[name] = append(t[name], time.Since(began))
 }
 
 // report gives the time of the store for one of n things, and how many times it
-// is that of the best floor.
+// is that of the best floor: medians over the rounds, since the machine may be
+// busy with other things in some of them.
 func (t timings) report(b *testing.B, what string, n int) {
-	best := time.Duration(0)
-	for name, took := range t {
-		b.Logf("%s, %s: %.1f µs", what, name, float64(took.Microseconds())/float64(n))
-		if name != "store" && (best == 0 || took < best) {
-			best = took
+	best := ""
+	for name, rounds := range t {
+		b.Logf("%s, %s: %.1f µs", what, name, float64(median(rounds).Microseconds())/float64(n))
+		if name != "store" && (best == "" || median(rounds) < median(t[best])) {
+			best = name
 		}
 	}
-	b.ReportMetric(float64(t["store"].Microseconds())/float64(n), "µs/"+what)
-	b.ReportMetric(float64(t["store"])/float64(best), "x-floor/"+what)
+	ratios := make([]float64, len(t["store"]))
+	for i, took := range t["store"] {
+		ratios[i] = float64(took) / float64(t[best][i])
+	}
+	b.ReportMetric(float64(median(t["store"]).Microseconds())/float64(n), "µs/"+what)
+	b.ReportMetric(median(ratios), "x-floor/"+what)
+}
+
+func median[T cmp.Ordered](values []T) T {
+	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
 func membersOf(b *testing.B, store provisioning.Store) []provisioning.Member {

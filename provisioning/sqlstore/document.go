@@ -161,9 +161,11 @@ func (p *documentParser) value(c *cursor) (any, bool) {
 // A cursor is what is left to read of a document without escapes.
 type cursor struct{ left []byte }
 
-// atEnd reports whether nothing is left.
+// atEnd reports whether nothing is left but white space.
 func (c *cursor) atEnd() bool {
-	c.left = bytes.TrimLeft(c.left, " \t\r\n")
+	for len(c.left) > 0 && c.left[0] <= ' ' {
+		c.left = c.left[1:]
+	}
 	return len(c.left) == 0
 }
 

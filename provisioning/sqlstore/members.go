@@ -78,7 +78,7 @@ func (s *Store) Members(ctx context.Context, tenant string) iter.Seq2[provisioni
 }
 
 func (s *Store) members(ctx context.Context, tenant string, each func(provisioning.Member) bool) error {
-	return s.db.Read(ctx, func(tx *sqldb.Tx) error {
+	return s.read(ctx, func(tx *sqldb.Tx) error {
 		rows, err := tx.QueryContext(ctx, s.db.SQL(selectMembers), tenant)
 		if err != nil {
 			return err

@@ -30,7 +30,7 @@ func (s *Store) SavePlan(ctx context.Context, tenant string, p *provisioning.Pla
 // the database is an error.
 func (s *Store) Plan(ctx context.Context, tenant, hash string) (*provisioning.Plan, error) {
 	var plan []byte
-	err := s.db.Read(ctx, func(tx *sqldb.Tx) error {
+	err := s.read(ctx, func(tx *sqldb.Tx) error {
 		const query = `SELECT plan FROM @plans WHERE tenant = ? AND hash = ?`
 		found, err := tx.Get(ctx, query, []any{tenant, hash}, &plan)
 		if err == nil && !found {

@@ -77,16 +77,16 @@ type state struct {
 	emailHolder, identityHolder *string
 }
 
-// states are the columns of a state. They are looked up one by one, by unique
-// indexes: joined, the tables could be read whole. A key counts as long as its
+// states are the columns of a state, for the row j. They are looked up one by
+// one: joined, the tables could be read whole. A key counts as long as its
 // member is there, also where the host deleted the member on a connection that
 // does not enforce foreign keys.
 const states = `
 	COALESCE((SELECT m.revision FROM @members m WHERE m.tenant = j.tenant AND m.id = j.id FOR_UPDATE), 0) AS current,
 	(SELECT (SELECT m.id FROM @members m WHERE m.tenant = k.tenant AND m.id = k.member_id)
 		FROM @keys k WHERE k.tenant = j.tenant AND k.action_key = j.action_key) AS done,
-	(SELECT m.id FROM @members m WHERE m.email_key = j.email_key AND m.tenant = j.tenant AND m.id <> j.id) AS email_holder,
-	(SELECT m.id FROM @members m WHERE m.external_id = j.external_id AND m.connection = j.connection AND m.tenant = j.tenant
+	(SELECT m.id FROM @members m WHERE m.email_key = j.email_key AND m.tenant || '' = j.tenant AND m.id <> j.id) AS email_holder,
+	(SELECT m.id FROM @members m WHERE m.external_id = j.external_id AND m.connection = j.connection AND m.tenant || '' = j.tenant
 		AND m.managed AND m.external_id <> '' AND j.managed AND m.id <> j.id) AS identity_holder`
 
 // targets are where the columns of states are read to.

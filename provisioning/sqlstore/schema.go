@@ -90,19 +90,20 @@ var migrations = [][]string{
 		)`,
 	},
 	{
-		// No index but the primary key begins with tenant. PostgreSQL plans the
-		// check of a foreign key once for a connection, while it knows nothing of
-		// the values, and then takes any index that begins with a column of the
-		// key: with the tenant first, it would read the whole tenant each time.
+		// An index that is not for the primary key begins with what tells rows apart
+		// and ends with the tenant, as an expression: so it is of no use for a look-up
+		// by anything else. Without statistics PostgreSQL takes any index that has some
+		// of the columns, also for the checks of foreign keys, and if that is the
+		// tenant alone, it reads the whole tenant each time.
 		`DROP INDEX @members_email`,
 		`DROP INDEX @members_identity`,
 		`DROP INDEX @keys_member`,
 		`DROP INDEX @effects_key`,
-		`CREATE UNIQUE INDEX @members_email ON @members (email_key, tenant)`,
-		`CREATE UNIQUE INDEX @members_identity ON @members (external_id, connection, tenant)
+		`CREATE UNIQUE INDEX @members_email ON @members (email_key, (tenant || ''))`,
+		`CREATE UNIQUE INDEX @members_identity ON @members (external_id, connection, (tenant || ''))
 			WHERE managed AND external_id <> ''`,
-		`CREATE INDEX @keys_member ON @keys (member_id, tenant)`,
-		`CREATE INDEX @effects_key ON @effects (action_key, tenant)`,
+		`CREATE INDEX @keys_member ON @keys (member_id, (tenant || ''))`,
+		`CREATE INDEX @effects_key ON @effects (action_key, (tenant || ''))`,
 		// Of these tables pages are read in the order of (tenant, seq). One index
 		// is for that, so that PostgreSQL does not sort what it finds by another.
 		// SQLite has seq as the row's own number, at no cost.

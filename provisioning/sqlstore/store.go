@@ -96,6 +96,26 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (changed in
 	return changed, err
 }
 
+// read runs work in a transaction that sees one state of the database and goes
+// by indexes.
+func (s *Store) read(ctx context.Context, work func(tx *sqldb.Tx) error) error {
+	return s.db.Read(ctx, s.byIndex(ctx, work))
+}
+
+// byIndex returns work for a transaction that goes by indexes, whatever size
+// PostgreSQL thinks a table has.
+func (s *Store) byIndex(ctx context.Context, work func(tx *sqldb.Tx) error) func(tx *sqldb.Tx) error {
+	if s.dialect != PostgreSQL {
+		return work
+	}
+	return func(tx *sqldb.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT BY_INDEX`); err != nil {
+			return err
+		}
+		return work(tx)
+	}
+}
+
 // A writer is a transaction that has a tenant for itself.
 type writer struct {
 	s        *Store
