@@ -10,9 +10,8 @@ import (
 )
 
 // A documentParser reads the JSON documents of members. It keeps one copy of the
-// texts that it meets again and again. It reads by hand what this package
-// writes, that is lists, and objects of texts, numbers and booleans, and leaves
-// anything else to encoding/json.
+// texts that it meets again and again. It reads lists and flat objects by hand
+// if they are plain, and leaves anything else to encoding/json.
 type documentParser struct {
 	texts  map[string]string
 	owners map[string]provisioning.Owners
@@ -94,11 +93,22 @@ func (p *documentParser) parseOwners(document []byte, owners *provisioning.Owner
 	return nil
 }
 
-// list reads a list of texts. It reports false if the document is anything else
-// or has an escape in it.
+// plain reports whether a document has nothing in it that a text would have to
+// be decoded or checked for: it is ASCII without escapes and control characters.
+func plain(document []byte) bool {
+	for _, c := range document {
+		if c == '\\' || c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// list reads a list of texts. It reports false if the document is not plain or
+// anything else.
 func (p *documentParser) list(document []byte) ([]string, bool) {
 	c := cursor{document}
-	if bytes.IndexByte(document, '\\') >= 0 || !c.skip('[') {
+	if !plain(document) || !c.skip('[') {
 		return nil, false
 	}
 	list := make([]string, 0, bytes.Count(document, []byte{'"'})/2)
@@ -116,10 +126,10 @@ func (p *documentParser) list(document []byte) ([]string, bool) {
 }
 
 // object reads an object, whose values one of the methods below reads. It
-// reports false if the document is anything else or has an escape in it.
+// reports false if the document is not plain or anything else.
 func object[T any](p *documentParser, document []byte, value func(*documentParser, *cursor) (T, bool)) (map[string]T, bool) {
 	c := cursor{document}
-	if bytes.IndexByte(document, '\\') >= 0 || !c.skip('{') {
+	if !plain(document) || !c.skip('{') {
 		return nil, false
 	}
 	object := make(map[string]T)
@@ -149,21 +159,24 @@ func (p *documentParser) value(c *cursor) (any, bool) {
 	if text, ok := c.text(); ok {
 		return p.onceBytes(text), true
 	}
-	switch word := string(c.word()); word {
+	switch word := c.word(); string(word) {
 	case "true", "false":
-		return word == "true", true
+		return word[0] == 't', true
 	default:
-		number, err := strconv.ParseFloat(word, 64)
-		return number, err == nil && (word[0] == '-' || word[0] >= '0' && word[0] <= '9')
+		if !json.Valid(word) { // strconv knows numbers that JSON does not
+			return nil, false
+		}
+		number, err := strconv.ParseFloat(string(word), 64)
+		return number, err == nil
 	}
 }
 
-// A cursor is what is left to read of a document without escapes.
+// A cursor is what is left to read of a plain document.
 type cursor struct{ left []byte }
 
-// atEnd reports whether nothing is left but white space.
+// atEnd reports whether nothing is left but spaces.
 func (c *cursor) atEnd() bool {
-	for len(c.left) > 0 && c.left[0] <= ' ' {
+	for len(c.left) > 0 && c.left[0] == ' ' {
 		c.left = c.left[1:]
 	}
 	return len(c.left) == 0
@@ -192,9 +205,9 @@ func (c *cursor) text() ([]byte, bool) {
 	return text, true
 }
 
-// word reads what there is before the next sign or white space.
+// word reads what there is before the next sign or space.
 func (c *cursor) word() []byte {
-	end := bytes.IndexAny(c.left, ",]} \t\r\n")
+	end := bytes.IndexAny(c.left, ",} ")
 	if end < 0 {
 		end = len(c.left)
 	}

@@ -128,12 +128,16 @@ func (g *group) judge(states []state, others map[string]bool) {
 		g.refuse(err)
 		return
 	}
+	pends := make(map[string]bool)
+	for _, r := range g.pending {
+		pends[r.member.ID] = true
+	}
 	for i, r := range g.pending {
 		for _, holder := range []*string{states[i].emailHolder, states[i].identityHolder} {
 			if holder == nil {
 				continue
 			}
-			if !others[*holder] && !g.pends(*holder) {
+			if !others[*holder] && !pends[*holder] {
 				g.refuse(r.refusal(takenBy(*holder)))
 				g.holders = nil
 				return
@@ -177,16 +181,6 @@ func (g *group) twinRefusal() error {
 		return r.refusal(provisioning.ErrConflict)
 	}
 	return nil
-}
-
-// pends reports whether an action of the group about the member is pending.
-func (g *group) pends(memberID string) bool {
-	for _, r := range g.pending {
-		if r.member.ID == memberID {
-			return true
-		}
-	}
-	return false
 }
 
 // refusal says of an error which action it is about.
