@@ -51,10 +51,11 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 // meant takes the name of a database off a statement, and reports whether the
 // statement is for this one.
 func (db *DB) meant(statement string) (string, bool) {
-	for name, dialect := range map[string]Dialect{"SQLITE:": SQLite, "POSTGRESQL:": PostgreSQL} {
-		if rest, found := strings.CutPrefix(statement, name); found {
-			return rest, dialect == db.dialect
-		}
+	if rest, found := strings.CutPrefix(statement, "SQLITE:"); found {
+		return rest, db.dialect == SQLite
+	}
+	if rest, found := strings.CutPrefix(statement, "POSTGRESQL:"); found {
+		return rest, db.dialect == PostgreSQL
 	}
 	return statement, true
 }

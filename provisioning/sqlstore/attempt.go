@@ -34,8 +34,8 @@ type rowsStatement struct {
 }
 
 // maxArgs is about how many arguments a statement has. The driver of SQLite
-// takes a time for them that grows with their square, and one for each
-// statement; around this number their sum is least.
+// takes a time for each statement, and one for its arguments that grows with the
+// square of their number; around this number the sum is least.
 const maxArgs = 64
 
 // manyRows returns the statement that has rows of values between its two ends.

@@ -86,6 +86,38 @@ func BenchmarkApply(b *testing.B) {
 	})
 }
 
+// BenchmarkApplyOne changes one member of a team of 100,000, and beside it of one
+// of 100.
+func BenchmarkApplyOne(b *testing.B) {
+	benchDatabases(b, func(b *testing.B, d benchDatabase) {
+		const few, many, times = 100, 100_000, 200
+		took := make(map[int][]time.Duration)
+		stores := make(map[int]*sqlstore.Store)
+		for _, people := range []int{few, many} {
+			store, db := d.store(b)
+			fill(b, db, 1, 0, people)
+			stores[people] = store
+		}
+		serial := 0
+		for b.Loop() {
+			for range times {
+				for people, store := range stores {
+					serial++
+					m, err := store.Put(b.Context(), "t0", person(many+serial))
+					require.NoError(b, err)
+					began := time.Now()
+					results, err := store.Apply(b.Context(), "t0", []provisioning.Action{retitle(m, "Senior")})
+					took[people] = append(took[people], time.Since(began))
+					require.NoError(b, err)
+					require.NoError(b, results[0].Err)
+				}
+			}
+		}
+		b.ReportMetric(float64(median(took[many]).Microseconds()), "µs/change")
+		b.ReportMetric(float64(median(took[many]))/float64(median(took[few])), "x-of-100")
+	})
+}
+
 // BenchmarkMembers reads a team. The floor scans the same columns, and looks at
 // none.
 func BenchmarkMembers(b *testing.B) {

@@ -9,78 +9,87 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// actionColumns are what a set has of each action beside the fields of its
-// member, and the types of the arrays in which they travel.
-var actionColumns = []struct{ name, array string }{
-	{"action_key", "TEXT[]"}, {"id", "TEXT[]"}, {"expected", "BIGINT[]"}, {"revision", "BIGINT[]"}, {"email_key", "TEXT[]"},
-	{"kind", "TEXT[]"}, {"changes", "TEXT[]"}, {"reasons", "TEXT[]"},
+// A setColumn is what a set has of each row: a name, the type of the array in
+// which the values travel, and the value.
+type setColumn struct {
+	name, array string
+	value       func(w *writer, r *row) any
+}
+
+// setColumns are those beside the fields of the member.
+var setColumns = []setColumn{
+	{"action_key", "TEXT[]", func(_ *writer, r *row) any { return r.action.Key }},
+	{"id", "TEXT[]", func(_ *writer, r *row) any { return r.member.ID }},
+	{"expected", "BIGINT[]", func(_ *writer, r *row) any { return r.expected }},
+	{"revision", "BIGINT[]", func(w *writer, r *row) any { return w.before + r.turn }},
+	{"email_key", "TEXT[]", func(_ *writer, r *row) any { return r.emailKey }},
+	{"kind", "TEXT[]", func(_ *writer, r *row) any { return r.action.Kind.String() }},
+	{"changes", "TEXT[]", func(_ *writer, r *row) any { return r.changes }},
+	{"reasons", "TEXT[]", func(_ *writer, r *row) any { return r.reasons }},
 }
 
 // applySet is the statement that finds the states of a set of actions, and
 // writes them if all are clean: then it returns no rows, and otherwise their
 // states in order. It is for PostgreSQL, in which one statement may do all
-// that; the values travel as an array for each column, so that its text is the
+// that. The values travel as an array for each column, so that the text is the
 // same for one action and for hundreds.
 var applySet = func() string {
-	names, arrays := make([]string, 0, 40), make([]string, 0, 40)
-	for _, c := range actionColumns {
-		names, arrays = append(names, c.name), append(arrays, "CAST(? AS "+c.array+")")
+	var names, arrays []string
+	add := func(name, array string) {
+		names, arrays = append(names, name), append(arrays, "CAST(? AS "+array+")")
+	}
+	for _, c := range setColumns {
+		add(c.name, c.array)
 	}
 	fields := make([]string, len(columns))
 	for i, c := range columns {
-		array, field := "TEXT[]", c.name
+		fields[i] = c.name
 		switch c.field(new(provisioning.Member)).(type) {
 		case *string:
+			add(c.name, "TEXT[]")
 		case *bool:
-			array = "BOOLEAN[]"
+			add(c.name, "BOOLEAN[]")
 		default:
-			field = "CAST(" + c.name + " AS JSON_TYPE)"
+			add(c.name, "TEXT[]")
+			fields[i] = "CAST(" + c.name + " AS JSON_TYPE)"
 		}
-		names, arrays, fields[i] = append(names, c.name), append(arrays, "CAST(? AS "+array+")"), field
 	}
-	const clean = `FROM c WHERE (SELECT clean FROM verdict) ORDER BY n`
+	const ifClean = `FROM found WHERE (SELECT clean FROM verdict) ORDER BY n`
 	return `WITH j AS (SELECT CAST(? AS TEXT) AS tenant, CAST(? AS TEXT) AS committed_at, CAST(? AS TEXT) AS actor, a.*
 			FROM unnest(` + strings.Join(arrays, ", ") + `) WITH ORDINALITY AS a(` + strings.Join(names, ", ") + `, n)),
-		c AS MATERIALIZED (SELECT j.*, ` + states + ` FROM j),
-		verdict AS (SELECT CAST(? AS BOOLEAN) AND NOT EXISTS (SELECT 1 FROM c WHERE done IS NOT NULL OR current <> expected
+		found AS MATERIALIZED (SELECT j.*, ` + states + ` FROM j),
+		verdict AS (SELECT CAST(? AS BOOLEAN) AND NOT EXISTS (SELECT 1 FROM found WHERE done IS NOT NULL OR current <> expected
 			OR email_holder IS NOT NULL OR identity_holder IS NOT NULL) AS clean),
-		members AS (` + insertMember + `SELECT ` + strings.Join(fields, ", ") + `, email_key, revision, tenant, id ` + clean + orUpdateMember + `),
-		keys AS (` + insertKey + `SELECT tenant, action_key, id ` + clean + orUpdateKey + `),
+		members AS (` + insertMember + `SELECT ` + strings.Join(fields, ", ") + `, email_key, revision, tenant, id ` + ifClean + orUpdateMember + `),
+		keys AS (` + insertKey + `SELECT tenant, action_key, id ` + ifClean + orUpdateKey + `),
 		effects AS (` + insertEffect + `SELECT CAST(? AS TEXT), kind, action_key, to_id, about_id
-			FROM unnest(CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[])) WITH ORDINALITY AS e(kind, action_key, to_id, about_id, n)
+			FROM unnest(CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]))
+				WITH ORDINALITY AS e(kind, action_key, to_id, about_id, n)
 			WHERE (SELECT clean FROM verdict) ORDER BY n),
 		audit AS (` + insertAudit + `SELECT tenant, committed_at, action_key, kind, id, email, actor,
-			CAST(changes AS JSON_TYPE), CAST(reasons AS JSON_TYPE) ` + clean + `)
-		SELECT current, done, email_holder, identity_holder FROM c WHERE NOT (SELECT clean FROM verdict) ORDER BY n`
+			CAST(changes AS JSON_TYPE), CAST(reasons AS JSON_TYPE) ` + ifClean + `)
+		SELECT current, done, email_holder, identity_holder FROM found WHERE NOT (SELECT clean FROM verdict) ORDER BY n`
 }()
 
 // attemptSet is attempt in one statement.
 func (w *writer) attemptSet(ctx context.Context, rows []*row, write bool) ([]state, error) {
-	actions, fields, effects := make([]array, len(actionColumns)), make([]array, len(columns)), make([]array, 4)
+	arrays, effects := make([]array, len(setColumns)+len(columns)), make([]array, 4)
 	for _, r := range rows {
-		a := r.action
-		for i, value := range []any{a.Key, a.Member.ID, r.expected, w.before + r.turn, r.emailKey, a.Kind.String(), r.changes, r.reasons} {
-			actions[i].add(value)
+		for i, c := range setColumns {
+			arrays[i].add(c.value(w, r))
 		}
 		for i, value := range r.values {
-			fields[i].add(value)
+			arrays[len(setColumns)+i].add(value)
 		}
-		for _, e := range a.Effects {
+		for _, e := range r.action.Effects {
 			for i, value := range []string{string(e.Kind), e.Key, e.To, e.About} {
 				effects[i].add(value)
 			}
 		}
 	}
 	args := []any{w.tenant, w.at.Format(timeLayout), provisioning.ActorFrom(ctx)}
-	for _, arrays := range [][]array{actions, fields} {
-		for i := range arrays {
-			args = append(args, arrays[i].literal())
-		}
-	}
-	args = append(args, write, w.tenant)
-	for i := range effects {
-		args = append(args, effects[i].literal())
-	}
+	args = append(appendLiterals(args, arrays), write, w.tenant)
+	args = appendLiterals(args, effects)
 	var found []state
 	err := w.tx.Each(ctx, applySet, args, func(rows *sql.Rows) error {
 		found = append(found, state{})
@@ -122,6 +131,14 @@ func (a *array) add(value any) {
 		a.text.WriteString(v)
 		a.text.WriteByte('"')
 	}
+}
+
+// appendLiterals appends the texts of arrays.
+func appendLiterals(args []any, arrays []array) []any {
+	for i := range arrays {
+		args = append(args, arrays[i].literal())
+	}
+	return args
 }
 
 // literal returns the array's text.
