@@ -3,10 +3,12 @@ package sqlstore_test
 import (
 	"database/sql"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
@@ -54,53 +56,105 @@ func TestRefusedByTheDatabase(t *testing.T) {
 	assert.Len(t, plain(t, store, tenant), 3*len(team), "with an effect and a record of each")
 }
 
-// SQL of the host's own that takes no turn is met in the middle: what it writes
-// counts once it is committed.
+// L7: killed at any write while it looks for what the database refuses, a batch
+// ends as if it had not been.
+func TestKilledAfterARefusal(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	actions := hires(5)
+	actions[3].Member.Title = "a\x00b"
+	for k := 1; ; k++ {
+		dsn := server.Schema(t)
+		db, fault := openFaulty(stdlib.GetDefaultDriver(), dsn, math.MaxInt, func() {})
+		store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})
+		require.NoError(t, err)
+		fault.dieAt(k)
+		results, err := store.Apply(t.Context(), tenant, actions)
+		require.NoError(t, db.Close())
+		died := fault.dead()
+		require.Equal(t, died, err != nil, "write %d: %v", k, err)
+
+		db, _ = openFaulty(stdlib.GetDefaultDriver(), dsn, math.MaxInt, func() {})
+		store, err = sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})
+		require.NoError(t, err)
+		again, err := store.Apply(t.Context(), tenant, actions)
+		require.NoError(t, err)
+		for i, r := range again {
+			require.Equal(t, i == 3, r.Err != nil, "write %d: %v", k, r.Err)
+			require.True(t, i >= len(results) || r.Repeated || r.Err != nil, "write %d: what had a result was not done", k)
+		}
+		require.Len(t, plain(t, store, tenant), 3*4)
+		require.NoError(t, db.Close())
+		if !died {
+			require.Greater(t, k, 8, "the batch was not taken apart")
+			return
+		}
+	}
+}
+
+// SQL of the host's own that takes no turn is met in the middle. What it writes
+// counts once it is committed, and is not written over.
 func TestHostWritesMeanwhile(t *testing.T) {
 	t.Parallel()
-	store, db := openPostgreSQL(t)
-	apply(t, store, hires(3)...)
-	team := teamOf(t, store)
+	t.Run("the members", func(t *testing.T) {
+		t.Parallel()
+		store, db := openPostgreSQL(t)
+		apply(t, store, hires(3)...)
+		team := teamOf(t, store)
+		var actions []provisioning.Action
+		for i := range 3 {
+			actions = append(actions, retitle(team[person(i).ID], "Senior"))
+		}
+		results := applyMeanwhile(t, store, db, actions,
+			`UPDATE usher_members SET title = 'by hand', revision = 1000 WHERE id = 'm000000'`,
+			`DELETE FROM usher_members WHERE id = 'm000001'`)
+		assert.ErrorIs(t, results[0].Err, provisioning.ErrStale)
+		assert.ErrorIs(t, results[1].Err, provisioning.ErrStale)
+		assert.NoError(t, results[2].Err)
+		team = teamOf(t, store)
+		assert.Equal(t, "by hand", team[person(0).ID].Title)
+		assert.NotContains(t, team, person(1).ID)
+		assert.Equal(t, "Senior", team[person(2).ID].Title)
+	})
+	t.Run("others", func(t *testing.T) {
+		t.Parallel()
+		store, db := openPostgreSQL(t)
+		apply(t, store, hires(1)...)
+		actions := hires(201)[1:]
+		actions[100].Member.Email = "new@acme.example"
+		results := applyMeanwhile(t, store, db, actions, `INSERT INTO usher_members SELECT (jsonb_populate_record(m,
+			'{"id": "other", "email": "new@acme.example", "email_key": "new@acme.example", "external_id": "other"}')).* FROM usher_members m`)
+		for i, r := range results {
+			if i == 100 {
+				assert.ErrorIs(t, r.Err, provisioning.ErrConflict)
+			} else {
+				assert.NoError(t, r.Err)
+			}
+		}
+		assert.Len(t, teamOf(t, store), 201)
+	})
+}
+
+// applyMeanwhile applies actions while a transaction of the host has run its
+// statements, and has not committed yet.
+func applyMeanwhile(t *testing.T, store *sqlstore.Store, db *sql.DB, actions []provisioning.Action, statements ...string) []provisioning.Result {
+	t.Helper()
 	host, err := db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	defer host.Rollback()
-	for _, statement := range []string{
-		`UPDATE usher_members SET title = 'by hand', revision = 1000 WHERE id = 'm000000'`,
-		`DELETE FROM usher_members WHERE id = 'm000001'`,
-		`INSERT INTO usher_members SELECT (jsonb_populate_record(m, '{"id": "other", "email": "new@acme.example", "email_key": "new@acme.example", "external_id": "other"}')).*
-			FROM usher_members m WHERE id = 'm000002'`,
-	} {
+	for _, statement := range statements {
 		_, err := host.ExecContext(t.Context(), statement)
 		require.NoError(t, err)
 	}
-	actions := hires(203)[3:]
-	actions[100].Member.Email = "new@acme.example"
-	for i := range 3 {
-		actions = append(actions, retitle(team[person(i).ID], "Senior"))
-	}
 	var committed atomic.Bool
-	go func() {
-		time.Sleep(200 * time.Millisecond)
+	time.AfterFunc(200*time.Millisecond, func() {
 		committed.Store(true)
 		assert.NoError(t, host.Commit())
-	}()
+	})
 	results, err := store.Apply(t.Context(), tenant, actions)
 	require.NoError(t, err)
 	assert.True(t, committed.Load(), "nobody waited")
-	for i, r := range results {
-		switch i {
-		case 100:
-			assert.ErrorIs(t, r.Err, provisioning.ErrConflict)
-		case 200, 201:
-			assert.ErrorIs(t, r.Err, provisioning.ErrStale)
-		default:
-			assert.NoError(t, r.Err)
-		}
-	}
-	after := teamOf(t, store)
-	assert.Equal(t, "by hand", after[person(0).ID].Title)
-	assert.NotContains(t, after, person(1).ID)
-	assert.Equal(t, "Senior", after[person(2).ID].Title)
+	return results
 }
 
 // Actions that commit together share a transaction, however many they are.

@@ -29,6 +29,13 @@ func openFaulty(inner driver.Driver, dsn string, k int, kill func()) (*sql.DB, *
 	return openWatched(inner, dsn, f.allow), f
 }
 
+// dieAt lets the k-th write from now on be the one that does not happen.
+func (f *fault) dieAt(k int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = k - 1
+}
+
 func (f *fault) dead() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
