@@ -14,7 +14,11 @@ import (
 // of statements; a step that was released is never changed, and a new one goes
 // to the end. A statement that begins with "SQLITE:" or "POSTGRESQL:" is for
 // that database alone. The table @schema holds how many steps were done.
-func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
+//
+// After the steps, in the same transaction, refill fills what they added with
+// what follows from the rows that were there. It finds the tables as the last
+// step leaves them. nil does nothing.
+func (db *DB) Migrate(ctx context.Context, steps [][]string, refill func(ctx context.Context, tx *Tx) error) error {
 	if err := db.settle(ctx); err != nil {
 		return err
 	}
@@ -37,6 +41,11 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 				if _, err := tx.Exec(ctx, statement); err != nil {
 					return fmt.Errorf("bring the tables to version %d: %w", version+i+1, err)
 				}
+			}
+		}
+		if refill != nil && version < len(steps) {
+			if err := refill(ctx, tx); err != nil {
+				return fmt.Errorf("fill the tables of version %d: %w", len(steps), err)
 			}
 		}
 		_, err := tx.Exec(ctx, `UPDATE @schema SET version = ?`, len(steps))

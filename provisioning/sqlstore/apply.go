@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/usher-go/usher/provisioning"
@@ -17,7 +18,7 @@ func (s *Store) Apply(ctx context.Context, tenant string, actions []provisioning
 	results := make([]provisioning.Result, 0, len(actions))
 	for batch := range batches(actions) {
 		groups := newGroups(batch)
-		if err := s.applyGroups(ctx, tenant, len(batch), groups); err != nil {
+		if err := s.applyGroups(ctx, tenant, about(batch), groups); err != nil {
 			return results, fmt.Errorf("sqlstore: apply: %w", err)
 		}
 		for _, g := range groups {
@@ -47,18 +48,31 @@ func batches(actions []provisioning.Action) iter.Seq[[]provisioning.Action] {
 	}
 }
 
-// applyGroups does n actions in one transaction. Where the database refuses a
+// about returns what a transaction that does the actions is about.
+func about(actions []provisioning.Action) topic {
+	t := topic{revisions: len(actions)}
+	for i := range actions {
+		t.members = append(t.members, actions[i].Member.ID)
+		t.keys = append(append(t.keys, actions[i].Key), actions[i].Needs...)
+	}
+	slices.Sort(t.members)
+	slices.Sort(t.keys)
+	t.members, t.keys = slices.Compact(t.members), slices.Compact(t.keys)
+	return t
+}
+
+// applyGroups does actions in one transaction. Where the database refuses a
 // statement, which undoes the transaction, it does them in another one, piece by
 // piece, so that the refusal is the result of the group that it is about.
-func (s *Store) applyGroups(ctx context.Context, tenant string, n int, groups []*group) error {
+func (s *Store) applyGroups(ctx context.Context, tenant string, about topic, groups []*group) error {
 	refused := false
-	err := s.write(ctx, tenant, n, func(w *writer) error {
+	err := s.write(ctx, tenant, about, func(w *writer) error {
 		err := w.apply(ctx, groups)
 		refused = err != nil
 		return err
 	})
 	if refused && ctx.Err() == nil {
-		err = s.write(ctx, tenant, n, func(w *writer) error { return w.applyApart(ctx, groups) })
+		err = s.write(ctx, tenant, about, func(w *writer) error { return w.applyApart(ctx, groups) })
 	}
 	return err
 }
@@ -70,8 +84,10 @@ func (w *writer) applyApart(ctx context.Context, groups []*group) error {
 	if err := w.exec(ctx, `SAVEPOINT usher_groups`); err != nil {
 		return err
 	}
+	members, done := maps.Clone(w.members), maps.Clone(w.done)
 	failure := w.apply(ctx, groups)
 	if failure != nil {
+		w.members, w.done = members, done
 		if err := w.exec(ctx, `ROLLBACK TO SAVEPOINT usher_groups`); err != nil {
 			return fmt.Errorf("undo after %q: %w", failure.Error(), err)
 		}
@@ -126,27 +142,35 @@ func apart(groups []*group) int {
 // those that can, in pieces between the others, which it does one by one.
 func (w *writer) applyRun(ctx context.Context, groups []*group) error {
 	var rows []*row
-	members := make(map[string]bool)
+	members, kept := make(map[string]bool), make(map[string]bool)
+	write := !groups[0].twins
 	for _, g := range groups {
 		g.reset()
 		rows = append(rows, g.pending...)
+		for _, r := range g.pending {
+			write = write && w.objection(g, r, kept) == nil
+		}
+		g.keep(kept)
 	}
 	if len(groups) > 1 {
 		for _, r := range rows {
 			members[r.member.ID] = true
 		}
 	}
-	states, err := w.attempt(ctx, rows, !groups[0].twins)
+	states, err := w.attempt(ctx, rows, write)
 	if states == nil {
 		return err
 	}
 	var clean []*group
+	clear(kept)
 	for _, g := range groups {
 		n := len(g.pending)
 		mine := states[:n]
 		states = states[n:]
-		if g.judge(mine, members); len(g.holders) == 0 {
+		g.judge(mine, members, func(r *row) error { return w.objection(g, r, kept) })
+		if len(g.holders) == 0 {
 			clean = append(clean, g)
+			g.keep(kept)
 			continue
 		}
 		if err := w.writeAll(ctx, clean); err != nil {
@@ -163,6 +187,28 @@ func (w *writer) applyRun(ctx context.Context, groups []*group) error {
 		}
 	}
 	return w.writeAll(ctx, clean)
+}
+
+// objection returns why a row must not be written though its member has the
+// expected revision: its action does not show what it writes, or needs what is
+// neither done, nor done in its group, nor kept for being done before it.
+func (w *writer) objection(g *group, r *row, kept map[string]bool) error {
+	before := w.members[r.member.ID]
+	if before == nil {
+		before = new(provisioning.Member)
+	}
+	if before.Revision != r.action.Revision { // by the host's own SQL, since the transaction began
+		return r.refusal(provisioning.ErrStale)
+	}
+	if err := r.action.Check(before); err != nil {
+		return err
+	}
+	for _, key := range r.action.Needs {
+		if !w.done[key] && !kept[key] && !g.has(key) {
+			return r.refusal(provisioning.ErrNeeds)
+		}
+	}
+	return nil
 }
 
 // exchange does a group whose members want what others of them have: those give

@@ -36,7 +36,7 @@ func TestRefusedByTheDatabase(t *testing.T) {
 	actions := hires(1200)
 	bad := map[int]bool{0: true, 499: true, 500: true, 731: true, 732: true, 1199: true}
 	for i := range bad {
-		actions[i].Member.Title = "a\x00b" // no text of PostgreSQL has a NUL
+		amend(&actions[i], func(m *provisioning.Member) { m.Title = "a\x00b" }) // no text of PostgreSQL has a NUL
 	}
 	actions[731].With, actions[732].With, actions[733].With = "three", "three", "three"
 	bad[733] = true
@@ -62,7 +62,7 @@ func TestKilledAfterARefusal(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	actions := hires(5)
-	actions[3].Member.Title = "a\x00b"
+	amend(&actions[3], func(m *provisioning.Member) { m.Title = "a\x00b" })
 	for k := 1; ; k++ {
 		dsn := server.Schema(t)
 		db, fault := openFaulty(stdlib.GetDefaultDriver(), dsn, math.MaxInt, func() {})
@@ -121,7 +121,7 @@ func TestHostWritesMeanwhile(t *testing.T) {
 		store, db := openPostgreSQL(t)
 		apply(t, store, hires(1)...)
 		actions := hires(201)[1:]
-		actions[100].Member.Email = "new@acme.example"
+		amend(&actions[100], func(m *provisioning.Member) { m.Email = "new@acme.example" })
 		results := applyMeanwhile(t, store, db, actions, `INSERT INTO usher_members SELECT (jsonb_populate_record(m,
 			'{"id": "other", "email": "new@acme.example", "email_key": "new@acme.example", "external_id": "other"}')).* FROM usher_members m`)
 		for i, r := range results {
@@ -183,7 +183,7 @@ func TestLargeGroup(t *testing.T) {
 	rotated := make([]provisioning.Action, len(actions))
 	for i := range rotated { // everybody gets the address of the next one
 		rotated[i] = retitle(team[person(i).ID], "Senior")
-		rotated[i].Member.Email = person((i + 1) % len(rotated)).Email
+		amend(&rotated[i], func(m *provisioning.Member) { m.Email = person((i + 1) % len(rotated)).Email })
 		rotated[i].With = "all"
 	}
 	apply(t, store, rotated...)
@@ -199,7 +199,7 @@ func TestRevisionsAreGivenOnce(t *testing.T) {
 	for name, store := range map[string]*sqlstore.Store{"SQLite": lite, "PostgreSQL": postgres} {
 		actions := hires(60)
 		for i := 0; i < 60; i += 3 {
-			actions[i+1].Member.Email = actions[i].Member.Email // a conflict, in the middle
+			amend(&actions[i+1], func(m *provisioning.Member) { m.Email = actions[i].Member.Email }) // a conflict, in the middle
 		}
 		seen := make(map[provisioning.Revision]string)
 		for round := range 3 {

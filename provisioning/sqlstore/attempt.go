@@ -11,7 +11,6 @@ import (
 
 // The parts that these statements share with applySet.
 const (
-	orUpdateKey  = ` ON CONFLICT (tenant, action_key) DO UPDATE SET member_id = excluded.member_id`
 	insertKey    = `INSERT INTO @keys (tenant, action_key, member_id) `
 	insertEffect = `INSERT INTO @effects (tenant, kind, action_key, to_id, about_id) `
 	insertAudit  = `INSERT INTO @audit (tenant, committed_at, action_key, kind, member_id, email, actor, changes, reasons) `
@@ -20,10 +19,11 @@ const (
 var (
 	lookUp = manyRows(`WITH j(n, tenant, id, action_key, email_key, connection, external_id, managed) AS (VALUES `,
 		[]string{"INTEGER", "TEXT", "TEXT", "TEXT", "TEXT", "TEXT", "TEXT", "BOOLEAN"}, `) SELECT n, `+states+` FROM j`)
-	writeMembers = manyRows(insertMember+`VALUES `, make([]string, len(columns)+4), orUpdateMember)
-	writeKeys    = manyRows(insertKey+`VALUES `, make([]string, 3), orUpdateKey)
+	writeMembers = manyRows(insertMember+`VALUES `, make([]string, len(columns)+len(keyColumns)+3), orUpdateMember)
+	writeKeys    = manyRows(insertKey+`VALUES `, make([]string, 3), "")
 	writeEffects = manyRows(insertEffect+`VALUES `, make([]string, 5), "")
 	writeAudit   = manyRows(insertAudit+`VALUES `, make([]string, 9), "")
+	writeCounts  = manyRows(insertCount+`VALUES `, make([]string, 4), orAddCount)
 )
 
 // A rowsStatement is about rows of values, in a text for one row and in one for
@@ -36,7 +36,7 @@ type rowsStatement struct {
 // maxArgs is about how many arguments a statement has. The driver of SQLite
 // takes a time for each statement, and one for its arguments that grows with the
 // square of their number; around this number the sum is least.
-const maxArgs = 64
+const maxArgs = 70
 
 // manyRows returns the statement that has rows of values between its two ends.
 // A value is cast to its type, unless that is "".
@@ -76,10 +76,19 @@ func (w *writer) several(ctx context.Context, s rowsStatement, n int, values fun
 // attempt writes all the rows, if write is true and every one of them is clean;
 // otherwise it writes none and returns their states. No two rows may have the
 // same key, member, address or identity.
-func (w *writer) attempt(ctx context.Context, rows []*row, write bool) ([]state, error) {
+func (w *writer) attempt(ctx context.Context, rows []*row, write bool) (found []state, err error) {
 	if w.s.dialect == PostgreSQL {
-		return w.attemptSet(ctx, rows, write)
+		found, err = w.attemptSet(ctx, rows, write)
+	} else {
+		found, err = w.attemptRows(ctx, rows, write)
 	}
+	if err == nil && found == nil {
+		w.note(rows)
+	}
+	return found, err
+}
+
+func (w *writer) attemptRows(ctx context.Context, rows []*row, write bool) ([]state, error) {
 	found, err := w.look(ctx, rows)
 	if err != nil {
 		return nil, err
@@ -102,7 +111,7 @@ func (w *writer) look(ctx context.Context, rows []*row) ([]state, error) {
 		if a := rows[i].action; a != nil {
 			key = a.Key
 		}
-		return append(args, i, w.tenant, m.ID, key, rows[i].emailKey, m.Connection, m.ExternalID, m.Managed)
+		return append(args, i, w.tenant, m.ID, key, rows[i].keys[emailColumn], m.Connection, m.ExternalID, m.Managed)
 	}, func(rows *sql.Rows) error {
 		var i int
 		var s state
@@ -119,13 +128,24 @@ func (w *writer) look(ctx context.Context, rows []*row) ([]state, error) {
 // turns.
 func (w *writer) writeMembers(ctx context.Context, rows []*row) error {
 	return w.several(ctx, writeMembers, len(rows), func(i int, args []any) []any {
-		return append(append(args, rows[i].values...), rows[i].emailKey, w.before+rows[i].turn, w.tenant, rows[i].member.ID)
+		args = append(append(args, rows[i].values...), rows[i].keys...)
+		return append(args, w.before+rows[i].turn, w.tenant, rows[i].member.ID)
+	}, nil)
+}
+
+// writeCounts adds to the counters.
+func (w *writer) writeCounts(ctx context.Context, tallies []tally) error {
+	return w.several(ctx, writeCounts, len(tallies), func(i int, args []any) []any {
+		return append(args, w.tenant, tallies[i].kind, tallies[i].name, tallies[i].n)
 	}, nil)
 }
 
 // writeRows writes the members of rows, and what belongs to their actions.
 func (w *writer) writeRows(ctx context.Context, rows []*row) error {
 	if err := w.writeMembers(ctx, rows); err != nil {
+		return err
+	}
+	if err := w.writeCounts(ctx, w.tallies(rows)); err != nil {
 		return err
 	}
 	if err := w.several(ctx, writeKeys, len(rows), func(i int, args []any) []any {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/usher-go/usher/provisioning"
@@ -22,7 +23,7 @@ type column struct {
 
 // columns are the fields that a plan writes. This package names a field here
 // and nowhere else (S34). Not among them are id, which never changes, revision,
-// which the store gives, and protected, which is the host's.
+// which the store gives, and protected and subject, which are the host's.
 var columns = []column{
 	{"connection", true, func(m *provisioning.Member) any { return &m.Connection }},
 	{"external_id", false, func(m *provisioning.Member) any { return &m.ExternalID }},
@@ -48,6 +49,7 @@ var columns = []column{
 	{"profiles", false, func(m *provisioning.Member) any { return &m.Profiles }},
 	{"capture", false, func(m *provisioning.Member) any { return &m.Capture }},
 	{"extra", false, func(m *provisioning.Member) any { return &m.Extra }},
+	{"attributes", false, func(m *provisioning.Member) any { return &m.Attributes }},
 	{"owners", false, func(m *provisioning.Member) any { return &m.Owners }},
 }
 
@@ -57,18 +59,56 @@ var columnNames = func() []string {
 	for i, c := range columns {
 		names[i] = c.name
 	}
+	return slices.Clip(names)
+}()
+
+// A keyColumn holds what members are found by, beside the columns that hold it
+// anyway: the key of a kind that a member has, or NULL.
+type keyColumn struct {
+	name string
+	by   provisioning.MemberKeyKind
+}
+
+var keyColumns = []keyColumn{
+	emailColumn: {"email_key", provisioning.MemberByEmail},
+	{"name_key", provisioning.MemberByName},
+	{"recorded_by", provisioning.MemberByRecordedBy},
+}
+
+// emailColumn is where keyColumns has the key that is unique.
+const emailColumn = 0
+
+// keyNames are the names of keyColumns, in their order.
+var keyNames = func() []string {
+	names := make([]string, len(keyColumns))
+	for i, c := range keyColumns {
+		names[i] = c.name
+	}
 	return names
 }()
 
-// insertMember begins the insertion of members, whose values follow in the
-// order of memberValues.
-var insertMember = `INSERT INTO @members (` + strings.Join(columnNames, ", ") + `, email_key, revision, tenant, id) `
+// keyValues returns what the keyColumns hold of m.
+func keyValues(m *provisioning.Member) []any {
+	values := make([]any, len(keyColumns))
+	for _, key := range m.Keys() {
+		for i, c := range keyColumns {
+			if key.By == c.by {
+				values[i] = key.Value
+			}
+		}
+	}
+	return values
+}
+
+// insertMember begins the insertion of members. What follows are the values of
+// fieldValues and keyValues, the revision, the tenant and the ID.
+var insertMember = `INSERT INTO @members (` + strings.Join(append(columnNames, keyNames...), ", ") + `, revision, tenant, id) `
 
 // orUpdateMember ends it: a member that exists gets the new values.
 var orUpdateMember = func() string {
 	var b strings.Builder
-	b.WriteString(` ON CONFLICT (tenant, id) DO UPDATE SET email_key = excluded.email_key, revision = excluded.revision`)
-	for _, name := range columnNames {
+	b.WriteString(` ON CONFLICT (tenant, id) DO UPDATE SET revision = excluded.revision`)
+	for _, name := range append(columnNames, keyNames...) {
 		b.WriteString(", " + name + " = excluded." + name)
 	}
 	return b.String()
@@ -96,24 +136,4 @@ func fieldValues(m *provisioning.Member) ([]any, error) {
 		}
 	}
 	return values, nil
-}
-
-// emailKey returns the form of an address by which addresses are unique; nil
-// for no address, which is not unique.
-func emailKey(address string) any {
-	if address == "" {
-		return nil
-	}
-	return foldASCII(address)
-}
-
-// foldASCII brings an address into the form by which addresses are unique: only
-// ASCII letters have a lower case (S7).
-func foldASCII(address string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
-	}, address)
 }

@@ -88,11 +88,11 @@ func TestRoundTrips(t *testing.T) {
 
 	mixed := many[3000:4000]
 	for i := 100; i < 1000; i += 250 {
-		mixed[i].Member.Email = mixed[i-1].Member.Email                                 // taken by the one before it
-		mixed[i+1].Kind, mixed[i+1].Revision = provisioning.KindUpdate, "7"             // of nobody
-		mixed[i+2].Member.Title = "a\x00b"                                              // which PostgreSQL cannot store
-		mixed[i+3].Member.Email = strings.ToUpper(many[10].Member.Email)                // taken since long
-		mixed[i+4].With, mixed[i+5].With = fmt.Sprint("pair", i), fmt.Sprint("pair", i) // which can be done
+		amend(&mixed[i], func(m *provisioning.Member) { m.Email = mixed[i-1].Member.Email })                  // taken by the one before it
+		mixed[i+1].Kind, mixed[i+1].Revision = provisioning.KindUpdate, "7"                                   // of nobody
+		amend(&mixed[i+2], func(m *provisioning.Member) { m.Title = "a\x00b" })                               // which PostgreSQL cannot store
+		amend(&mixed[i+3], func(m *provisioning.Member) { m.Email = strings.ToUpper(many[10].Member.Email) }) // taken since long
+		mixed[i+4].With, mixed[i+5].With = fmt.Sprint("pair", i), fmt.Sprint("pair", i)                       // which can be done
 	}
 	assert.LessOrEqual(t, turns(mixed, 4*4), 0.4*1000, "many of which some are refused")
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/usher-go/usher/provisioning"
 )
@@ -72,7 +73,7 @@ func newGroup(actions []provisioning.Action) *group {
 // claims appends what the row claims.
 func (r *row) claims(claims []claim) []claim {
 	claims = append(claims, claim{claimKey, "", r.action.Key}, claim{claimMember, "", r.member.ID})
-	if key, ok := r.emailKey.(string); ok {
+	if key, ok := r.keys[emailColumn].(string); ok {
 		claims = append(claims, claim{claimAddress, "", key})
 	}
 	if ref := r.member.Ref(); r.member.Managed && ref.ID != "" {
@@ -104,6 +105,18 @@ func (g *group) reset() {
 	}
 }
 
+// keep adds the keys of what is pending.
+func (g *group) keep(keys map[string]bool) {
+	for _, r := range g.pending {
+		keys[r.action.Key] = true
+	}
+}
+
+// has reports whether an action of the group has a key.
+func (g *group) has(key string) bool {
+	return slices.ContainsFunc(g.rows, func(r row) bool { return r.action.Key == key })
+}
+
 // refuse makes an error the result of the group.
 func (g *group) refuse(err error) {
 	for _, r := range g.pending {
@@ -112,15 +125,20 @@ func (g *group) refuse(err error) {
 	g.pending = nil
 }
 
-// judge decides about the group from the states of what is pending of it. What
-// was done before, or cannot be done, is pending no longer, and has its result.
+// judge decides about the group from the states of what is pending of it, and
+// what objection says of a row. What was done before, or cannot be done, is
+// pending no longer, and has its result.
 // If the group wants what a pending member of it has, or one of the others, then
 // these are its holders, and it cannot be written yet.
-func (g *group) judge(states []state, others map[string]bool) {
+func (g *group) judge(states []state, others map[string]bool, objection func(r *row) error) {
 	states = g.dropRepeated(states)
 	for i, r := range g.pending {
-		if states[i].revision != r.expected {
-			g.refuse(r.refusal(provisioning.ErrStale))
+		err := r.refusal(provisioning.ErrStale)
+		if states[i].revision == r.expected {
+			err = objection(r)
+		}
+		if err != nil {
+			g.refuse(err)
 			return
 		}
 	}

@@ -15,8 +15,8 @@ import (
 //
 // A member whose Revision is "" must not exist yet; any other must still have
 // that revision, so that of two edits of one state the second is refused. The
-// error matches provisioning.ErrStale or provisioning.ErrConflict then. The
-// audit log is about plans and does not show the write.
+// error matches provisioning.ErrStale or provisioning.ErrConflict then. Protected
+// and Subject are written here and nowhere else. The audit log is about plans and does not show the write.
 func (s *Store) Put(ctx context.Context, tenant string, m provisioning.Member) (provisioning.Member, error) {
 	m = m.Clone()
 	m.Normalize()
@@ -26,7 +26,8 @@ func (s *Store) Put(ctx context.Context, tenant string, m provisioning.Member) (
 		err = errors.New("its ID is empty")
 	}
 	if err == nil {
-		err = s.write(ctx, tenant, 1, func(w *writer) error { return w.putByHand(ctx, &r) })
+		about := topic{revisions: 1, members: []string{m.ID}}
+		err = s.write(ctx, tenant, about, func(w *writer) error { return w.putByHand(ctx, &r) })
 	}
 	if err != nil {
 		return provisioning.Member{}, fmt.Errorf("sqlstore: put member %s: %w", m.ID, err)
@@ -50,17 +51,31 @@ func (w *writer) putByHand(ctx context.Context, r *row) error {
 	if err := w.writeMembers(ctx, []*row{r}); err != nil {
 		return err
 	}
+	if err := w.writeCounts(ctx, w.tallies([]*row{r})); err != nil {
+		return err
+	}
 	r.member.Revision = revisionOf(w.before + r.turn)
-	return w.exec(ctx, `UPDATE @members SET protected = ? WHERE tenant = ? AND id = ?`, r.member.Protected, w.tenant, r.member.ID)
+	const query = `UPDATE @members SET protected = ?, subject = ? WHERE tenant = ? AND id = ?`
+	return w.exec(ctx, query, r.member.Protected, r.member.Subject, w.tenant, r.member.ID)
 }
 
-// Delete removes a member for good, with the keys of what was done to it, so
-// that the person can be created again. Audit records stay, with the address
-// in them: to forget a person altogether, the host deletes those as well.
-// Deleting a member who is not there is no error.
+// Delete removes a member for good. The keys of what was done to it stay, so
+// that no plan from before makes the person again; a newer one can (S45). Audit
+// records stay as well, with the address in them: to forget a person
+// altogether, the host deletes those. Deleting a member who is not there is no
+// error.
 func (s *Store) Delete(ctx context.Context, tenant, memberID string) error {
-	err := s.write(ctx, tenant, 0, func(w *writer) error {
-		return w.exec(ctx, `DELETE FROM @members WHERE tenant = ? AND id = ?`, tenant, memberID)
+	err := s.write(ctx, tenant, topic{members: []string{memberID}}, func(w *writer) error {
+		before := w.members[memberID]
+		if before == nil {
+			return nil
+		}
+		if err := w.exec(ctx, `DELETE FROM @members WHERE tenant = ? AND id = ?`, tenant, memberID); err != nil {
+			return err
+		}
+		sum := make(sums)
+		sum.add(before, -1)
+		return w.writeCounts(ctx, sum.tallies())
 	})
 	if err != nil {
 		return fmt.Errorf("sqlstore: delete member %s: %w", memberID, err)

@@ -11,11 +11,16 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// selectMembers reads a tenant's members, as memberReader scans them.
-var selectMembers = `SELECT ` + strings.Join(columnNames, ", ") + `, revision, id, protected
-	FROM @members WHERE tenant = ? ORDER BY id`
+// memberFields returns the columns that a memberReader scans, each with the
+// name of the table before it.
+func memberFields(of string) string {
+	return of + strings.Join(append(columnNames, "revision", "id", "protected", "subject"), ", "+of)
+}
 
-// A memberReader reads rows of selectMembers, one after the other.
+// selectMembers reads a tenant's members.
+var selectMembers = `SELECT ` + memberFields("m.") + ` FROM @members m WHERE m.tenant = ? ORDER BY m.id`
+
+// A memberReader reads members out of rows, one after the other.
 type memberReader struct {
 	m         provisioning.Member // what is being read
 	revision  int64
@@ -35,13 +40,14 @@ func newMemberReader() *memberReader {
 			r.targets = append(r.targets, &r.documents[i])
 		}
 	}
-	r.targets = append(r.targets, &r.revision, &r.m.ID, &r.m.Protected)
+	r.targets = append(r.targets, &r.revision, &r.m.ID, &r.m.Protected, &r.m.Subject)
 	return r
 }
 
 // read reads the current row. The member shares no memory with those before it.
-func (r *memberReader) read(rows *sql.Rows) (provisioning.Member, error) {
-	if err := rows.Scan(r.targets...); err != nil {
+// The columns before those of the member are read to other targets.
+func (r *memberReader) read(rows *sql.Rows, others ...any) (provisioning.Member, error) {
+	if err := rows.Scan(append(others, r.targets...)...); err != nil {
 		return provisioning.Member{}, err
 	}
 	r.m.Revision = revisionOf(r.revision)

@@ -98,7 +98,8 @@ func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, 
 
 	// What was done stays done, what another has stays theirs, and work goes on.
 	again, rival, next := hire(ana), hire(person(1)), retitle(bob, "VP")
-	again.Key, rival.Member.Email = records[0].Key, "BOB@acme.example"
+	again.Key = records[0].Key
+	amend(&rival, func(m *provisioning.Member) { m.Email = "BOB@acme.example" })
 	results, err := store.Apply(t.Context(), tenant, []provisioning.Action{again, rival, next})
 	require.NoError(t, err)
 	assert.True(t, results[0].Repeated)

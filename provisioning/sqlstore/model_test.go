@@ -78,6 +78,8 @@ type draft struct {
 	identity int
 	managed  bool
 	stale    bool
+	hides    bool // something that it changes
+	needs    []string
 	key      string
 	with     string
 }
@@ -96,6 +98,10 @@ func drawGroup(r *rapid.T, step int) []draft {
 		if rapid.IntRange(0, 9).Draw(r, "repeat") == 0 && step > 0 {
 			key = fmt.Sprint("action ", step-1, i)
 		}
+		var needs []string
+		if rapid.IntRange(0, 2).Draw(r, "needy") == 0 {
+			needs = append(needs, fmt.Sprint("action ", rapid.IntRange(0, step+1).Draw(r, "needed step"), rapid.IntRange(0, 1).Draw(r, "needed")))
+		}
 		drafts = append(drafts, draft{
 			member:   member,
 			kind:     rapid.SampledFrom([]provisioning.Kind{provisioning.KindCreate, provisioning.KindUpdate, provisioning.KindUpdate}).Draw(r, "kind"),
@@ -103,6 +109,8 @@ func drawGroup(r *rapid.T, step int) []draft {
 			identity: rapid.IntRange(0, 5).Draw(r, "identity"),
 			managed:  rapid.Bool().Draw(r, "managed"),
 			stale:    rapid.IntRange(0, 9).Draw(r, "stale") == 0,
+			hides:    rapid.IntRange(0, 9).Draw(r, "hides") == 0,
+			needs:    needs,
 			key:      key,
 			with:     with,
 		})
@@ -113,10 +121,10 @@ func drawGroup(r *rapid.T, step int) []draft {
 // planFor makes the actions of drafts for the state that a store is in.
 func planFor(t *testing.T, store provisioning.Store, tenant string, drafts []draft) []provisioning.Action {
 	t.Helper()
-	revisions := make(map[string]provisioning.Revision)
+	team := make(map[string]provisioning.Member)
 	for m, err := range store.Members(t.Context(), tenant) {
 		require.NoError(t, err)
-		revisions[m.ID] = m.Revision
+		team[m.ID] = m
 	}
 	var actions []provisioning.Action
 	for _, d := range drafts {
@@ -128,8 +136,13 @@ func planFor(t *testing.T, store provisioning.Store, tenant string, drafts []dra
 		a := hire(m)
 		a.Kind, a.Key, a.With = d.kind, d.key, d.with
 		if a.Kind != provisioning.KindCreate {
-			a.Revision = revisions[m.ID]
+			before := team[m.ID]
+			a.Revision, a.Changes = before.Revision, provisioning.Difference(&before, &a.Member)
 		}
+		if d.hides {
+			a.Changes = a.Changes[:len(a.Changes)/2]
+		}
+		a.Needs = d.needs
 		if d.stale {
 			a.Revision = "outdated"
 		}
@@ -140,7 +153,8 @@ func planFor(t *testing.T, store provisioning.Store, tenant string, drafts []dra
 
 // outcome is a result without the words of its error.
 func outcome(r provisioning.Result) string {
-	return fmt.Sprint(r.Key, r.Kind, r.MemberID, r.Repeated, errors.Is(r.Err, provisioning.ErrStale), errors.Is(r.Err, provisioning.ErrConflict))
+	return fmt.Sprint(r.Key, r.Kind, r.MemberID, r.Repeated, errors.Is(r.Err, provisioning.ErrStale), errors.Is(r.Err, provisioning.ErrConflict),
+		errors.Is(r.Err, provisioning.ErrNotShown), errors.Is(r.Err, provisioning.ErrNeeds))
 }
 
 // plain reads what is of a tenant, without revisions and times.

@@ -104,7 +104,9 @@ func plannedOperations() []planned {
 		{"change two together", 20, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
 			actions := stored(ctx, t, s, 2)
 			actions[0].With, actions[1].With = "swap", "swap"
-			actions[0].Member.Email, actions[1].Member.Email = actions[1].Member.Email, actions[0].Member.Email
+			first, second := actions[0].Member.Email, actions[1].Member.Email
+			amend(&actions[0], func(m *provisioning.Member) { m.Email = second })
+			amend(&actions[1], func(m *provisioning.Member) { m.Email = first })
 			return applying(func() []provisioning.Action { return actions }, nil)(ctx, t, s)
 		}},
 		{"refuse what is stale", 5, applying(func() []provisioning.Action {

@@ -13,12 +13,21 @@ import (
 
 // SavePlan implements provisioning.PlanStore. The plan is kept as its canonical
 // JSON, compressed while it is written, so that its text is never in memory as
-// a whole here.
+// a whole here. Which plan was saved later is told by the revisions of the
+// tenant: saving one takes one.
 func (s *Store) SavePlan(ctx context.Context, tenant string, p *provisioning.Plan) error {
 	plan, err := compress(p.WriteJSON)
 	if err == nil {
-		const query = `INSERT INTO @plans (tenant, hash, saved_at, plan) VALUES (?, ?, ?, ?) ON CONFLICT (tenant, hash) DO NOTHING`
-		_, err = s.exec(ctx, query, tenant, p.Hash, s.now().UTC().Format(timeLayout), plan)
+		connection := p.Connection
+		if p.About != nil {
+			connection = ""
+		}
+		const query = `INSERT INTO @plans (tenant, hash, saved_at, plan, connection, saved) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (tenant, hash) DO UPDATE SET saved_at = excluded.saved_at, plan = excluded.plan,
+				connection = excluded.connection, saved = excluded.saved`
+		err = s.write(ctx, tenant, topic{revisions: 1}, func(w *writer) error {
+			return w.exec(ctx, query, tenant, p.Hash, w.at.Format(timeLayout), plan, connection, w.before+1)
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("sqlstore: save plan %.12s: %w", p.Hash, err)
@@ -44,7 +53,29 @@ func (s *Store) Plan(ctx context.Context, tenant, hash string) (*provisioning.Pl
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: plan %.12s: %w", hash, err)
 	}
-	return provisioning.ReadPlan(plan)
+	p, err := provisioning.ReadPlan(plan)
+	if err == nil && p.Hash != hash {
+		err = fmt.Errorf("sqlstore: plan %.12s: %w", hash, provisioning.ErrPlanChanged)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Superseded implements provisioning.PlanStore.
+func (s *Store) Superseded(ctx context.Context, tenant, hash string) (superseded bool, err error) {
+	err = s.read(ctx, func(tx *sqldb.Tx) error {
+		const query = `SELECT EXISTS (SELECT 1 FROM @plans o
+				WHERE o.connection = p.connection AND o.tenant || '' = p.tenant AND o.saved > p.saved)
+			FROM @plans p WHERE p.tenant = ? AND p.hash = ? AND p.connection <> ''`
+		_, err := tx.Get(ctx, query, []any{tenant, hash}, &superseded)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("sqlstore: superseded %.12s: %w", hash, err)
+	}
+	return superseded, nil
 }
 
 // compress returns what write writes, compressed.

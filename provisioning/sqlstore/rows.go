@@ -19,7 +19,7 @@ type row struct {
 	// expected is the revision that the member must have: 0 if it must not
 	// exist, impossible if no member can be as the writer saw it.
 	expected int64
-	emailKey any
+	keys     []any // of keyColumns
 	values   []any // of columns
 	// changes and reasons are the action's, as JSON.
 	changes, reasons string
@@ -52,7 +52,7 @@ func (r *row) fill(a *provisioning.Action) error {
 // fillMember makes r the row that writes m over the state that has a revision,
 // or that creates it.
 func (r *row) fillMember(m *provisioning.Member, from provisioning.Revision, create bool) (err error) {
-	r.member, r.emailKey, r.expected = m, emailKey(m.Email), impossible
+	r.member, r.keys, r.expected = m, keyValues(m), impossible
 	n, failed := strconv.ParseInt(string(from), 10, 64)
 	switch {
 	case create && from == "":
@@ -78,13 +78,10 @@ type state struct {
 }
 
 // states are the columns of a state, for the row j. They are looked up one by
-// one: joined, the tables could be read whole. A key counts as long as its
-// member is there, also where the host deleted the member on a connection that
-// does not enforce foreign keys.
+// one: joined, the tables could be read whole.
 const states = `
 	COALESCE((SELECT m.revision FROM @members m WHERE m.tenant = j.tenant AND m.id = j.id FOR_UPDATE), 0) AS current,
-	(SELECT (SELECT m.id FROM @members m WHERE m.tenant = k.tenant AND m.id = k.member_id)
-		FROM @keys k WHERE k.tenant = j.tenant AND k.action_key = j.action_key) AS done,
+	(SELECT k.member_id FROM @keys k WHERE k.tenant = j.tenant AND k.action_key = j.action_key) AS done,
 	(SELECT m.id FROM @members m WHERE m.email_key = j.email_key AND m.tenant || '' = j.tenant AND m.id <> j.id) AS email_holder,
 	(SELECT m.id FROM @members m WHERE m.external_id = j.external_id AND m.connection = j.connection AND m.tenant || '' = j.tenant
 		AND m.managed AND m.external_id <> '' AND j.managed AND m.id <> j.id) AS identity_holder`

@@ -118,6 +118,56 @@ var migrations = [][]string{
 		`POSTGRESQL:UPDATE @plans SET plan = convert_to(plan_text, 'UTF8')`,
 		`ALTER TABLE @plans DROP COLUMN plan_text`,
 	},
+	{
+		// Keys of done actions outlive their members.
+		`DROP INDEX @keys_member`,
+		`POSTGRESQL:ALTER TABLE @keys DROP CONSTRAINT @keys_tenant_member_id_fkey`,
+		`SQLITE:ALTER TABLE @keys RENAME TO @keys_before`,
+		`SQLITE:CREATE TABLE @keys (
+			tenant     TEXT NOT NULL,
+			action_key TEXT NOT NULL,
+			member_id  TEXT NOT NULL,
+			PRIMARY KEY (tenant, action_key)
+		)`,
+		`SQLITE:INSERT INTO @keys SELECT tenant, action_key, member_id FROM @keys_before`,
+		`SQLITE:DROP TABLE @keys_before`,
+		// What members are found by; fillKeys fills it.
+		`ALTER TABLE @members ADD COLUMN attributes JSON_TYPE`,
+		`ALTER TABLE @members ADD COLUMN subject TEXT NOT NULL DEFAULT ''`,
+		`ALTER TABLE @members ADD COLUMN name_key TEXT`,
+		`ALTER TABLE @members ADD COLUMN recorded_by TEXT`,
+		`CREATE INDEX @members_name ON @members (name_key, (tenant || ''))`,
+		`CREATE INDEX @members_manager ON @members (manager_id, (tenant || ''))`,
+		`CREATE INDEX @members_recorded ON @members (recorded_by, (tenant || ''))`,
+		`CREATE TABLE @counts (
+			tenant TEXT NOT NULL,
+			kind   TEXT NOT NULL,
+			name   TEXT NOT NULL,
+			n      BIGINT NOT NULL,
+			PRIMARY KEY (tenant, kind, name)
+		) BY_KEY`,
+		`ALTER TABLE @plans ADD COLUMN connection TEXT NOT NULL DEFAULT ''`,
+		`ALTER TABLE @plans ADD COLUMN saved BIGINT NOT NULL DEFAULT 0`,
+		`CREATE INDEX @plans_newest ON @plans (connection, (tenant || ''), saved)`,
+		// The function draws revisions, which makes other writers wait, and then
+		// returns them in a row, with the keys of those given that are done; the
+		// rows after it are the members, which stay as they are until the end of
+		// the transaction. Each of its statements sees what was committed before
+		// it began.
+		`POSTGRESQL:CREATE FUNCTION @turn(of_tenant TEXT, revisions BIGINT, member_ids TEXT[], action_keys TEXT[],
+			OUT drawn BIGINT, OUT done JSON, OUT member @members) RETURNS SETOF RECORD LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM BY_INDEX;
+			INSERT INTO @tenants AS t (tenant, revision) VALUES (of_tenant, revisions)
+				ON CONFLICT (tenant) DO UPDATE SET revision = t.revision + excluded.revision RETURNING t.revision INTO drawn;
+			done := (SELECT json_agg(k.action_key) FROM @keys k WHERE k.tenant = of_tenant AND k.action_key = ANY (action_keys));
+			RETURN NEXT;
+			done := NULL;
+			FOR member IN SELECT m.* FROM @members m WHERE m.tenant = of_tenant AND m.id = ANY (member_ids) FOR UPDATE LOOP
+				RETURN NEXT;
+			END LOOP;
+		END $$`,
+	},
 }
 
 // timeLayout is the form of times in the tables: UTC, of one length, so that

@@ -22,7 +22,6 @@ var setColumns = []setColumn{
 	{"id", "TEXT[]", func(_ *writer, r *row) any { return r.member.ID }},
 	{"expected", "BIGINT[]", func(_ *writer, r *row) any { return r.expected }},
 	{"revision", "BIGINT[]", func(w *writer, r *row) any { return w.before + r.turn }},
-	{"email_key", "TEXT[]", func(_ *writer, r *row) any { return r.emailKey }},
 	{"kind", "TEXT[]", func(_ *writer, r *row) any { return r.action.Kind.String() }},
 	{"changes", "TEXT[]", func(_ *writer, r *row) any { return r.changes }},
 	{"reasons", "TEXT[]", func(_ *writer, r *row) any { return r.reasons }},
@@ -41,7 +40,7 @@ var applySet = func() string {
 	for _, c := range setColumns {
 		add(c.name, c.array)
 	}
-	fields := make([]string, len(columns))
+	fields := make([]string, len(columns), len(columns)+len(keyColumns))
 	for i, c := range columns {
 		fields[i] = c.name
 		switch c.field(new(provisioning.Member)).(type) {
@@ -54,14 +53,21 @@ var applySet = func() string {
 			fields[i] = "CAST(" + c.name + " AS JSON_TYPE)"
 		}
 	}
+	for _, name := range keyNames {
+		add(name, "TEXT[]")
+		fields = append(fields, name)
+	}
 	const ifClean = `FROM found WHERE (SELECT clean FROM verdict) ORDER BY n`
 	return `WITH j AS (SELECT CAST(? AS TEXT) AS tenant, CAST(? AS TEXT) AS committed_at, CAST(? AS TEXT) AS actor, a.*
 			FROM unnest(` + strings.Join(arrays, ", ") + `) WITH ORDINALITY AS a(` + strings.Join(names, ", ") + `, n)),
 		found AS MATERIALIZED (SELECT j.*, ` + states + ` FROM j),
 		verdict AS (SELECT CAST(? AS BOOLEAN) AND NOT EXISTS (SELECT 1 FROM found WHERE done IS NOT NULL OR current <> expected
 			OR email_holder IS NOT NULL OR identity_holder IS NOT NULL) AS clean),
-		members AS (` + insertMember + `SELECT ` + strings.Join(fields, ", ") + `, email_key, revision, tenant, id ` + ifClean + orUpdateMember + `),
-		keys AS (` + insertKey + `SELECT tenant, action_key, id ` + ifClean + orUpdateKey + `),
+		members AS (` + insertMember + `SELECT ` + strings.Join(fields, ", ") + `, revision, tenant, id ` + ifClean + orUpdateMember + `),
+		keys AS (` + insertKey + `SELECT tenant, action_key, id ` + ifClean + `),
+		counts AS (` + insertCount + `SELECT CAST(? AS TEXT), kind, name, n
+			FROM unnest(CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS BIGINT[])) AS c(kind, name, n)
+			WHERE (SELECT clean FROM verdict)` + orAddCount + `),
 		effects AS (` + insertEffect + `SELECT CAST(? AS TEXT), kind, action_key, to_id, about_id
 			FROM unnest(CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]))
 				WITH ORDINALITY AS e(kind, action_key, to_id, about_id, n)
@@ -73,7 +79,7 @@ var applySet = func() string {
 
 // attemptSet is attempt in one statement.
 func (w *writer) attemptSet(ctx context.Context, rows []*row, write bool) ([]state, error) {
-	arrays, effects := make([]array, len(setColumns)+len(columns)), make([]array, 4)
+	arrays, counts, effects := make([]array, len(setColumns)+len(columns)+len(keyColumns)), make([]array, 3), make([]array, 4)
 	for _, r := range rows {
 		for i, c := range setColumns {
 			arrays[i].add(c.value(w, r))
@@ -81,14 +87,23 @@ func (w *writer) attemptSet(ctx context.Context, rows []*row, write bool) ([]sta
 		for i, value := range r.values {
 			arrays[len(setColumns)+i].add(value)
 		}
+		for i, value := range r.keys {
+			arrays[len(setColumns)+len(columns)+i].add(value)
+		}
 		for _, e := range r.action.Effects {
 			for i, value := range []string{string(e.Kind), e.Key, e.To, e.About} {
 				effects[i].add(value)
 			}
 		}
 	}
+	for _, t := range w.tallies(rows) {
+		for i, value := range []any{t.kind, t.name, t.n} {
+			counts[i].add(value)
+		}
+	}
 	args := []any{w.tenant, w.at.Format(timeLayout), provisioning.ActorFrom(ctx)}
 	args = append(appendLiterals(args, arrays), write, w.tenant)
+	args = append(appendLiterals(args, counts), w.tenant)
 	args = appendLiterals(args, effects)
 	var found []state
 	err := w.tx.Each(ctx, applySet, args, func(rows *sql.Rows) error {
@@ -139,6 +154,15 @@ func appendLiterals(args []any, arrays []array) []any {
 		args = append(args, arrays[i].literal())
 	}
 	return args
+}
+
+// literal returns the text of an array of texts.
+func literal(texts []string) string {
+	var a array
+	for _, text := range texts {
+		a.add(text)
+	}
+	return a.literal()
 }
 
 // literal returns the array's text.

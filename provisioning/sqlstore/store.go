@@ -48,6 +48,7 @@ type Store struct {
 
 var (
 	_ provisioning.Store     = (*Store)(nil)
+	_ provisioning.Finder    = (*Store)(nil)
 	_ provisioning.Locker    = (*Store)(nil)
 	_ provisioning.Outbox    = (*Store)(nil)
 	_ provisioning.PlanStore = (*Store)(nil)
@@ -79,7 +80,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		err = errors.Join(err, fmt.Errorf("Config.Lease is %v; want at least %v", cfg.Lease, minLease))
 	}
 	if err == nil {
-		err = db.Migrate(ctx, migrations)
+		err = db.Migrate(ctx, migrations, refill)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: open: %w", err)
@@ -114,77 +115,4 @@ func (s *Store) byIndex(ctx context.Context, work func(tx *sqldb.Tx) error) func
 		}
 		return work(tx)
 	}
-}
-
-// A writer is a transaction that has a tenant for itself.
-type writer struct {
-	s        *Store
-	tx       *sqldb.Tx
-	tenant   string
-	at       time.Time
-	before   int64 // the last revision given before
-	prepared map[string]*sql.Stmt
-}
-
-// write runs work in a transaction that may give n revisions. It begins by
-// taking them from the tenant's row, on which every other writer waits.
-func (s *Store) write(ctx context.Context, tenant string, n int, work func(w *writer) error) error {
-	const draw = `INSERT INTO @tenants (tenant, revision) VALUES (?, ?)
-		ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision, BY_INDEX`
-	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		w := &writer{s: s, tx: tx, tenant: tenant, at: s.now().UTC(), prepared: make(map[string]*sql.Stmt)}
-		var setting string
-		if _, err := tx.Get(ctx, draw, []any{tenant, n}, &w.before, &setting); err != nil {
-			return err
-		}
-		w.before -= int64(n)
-		return work(w)
-	})
-}
-
-// run runs a statement; scan, unless it is nil, reads each row of the answer.
-//
-// What SQLite is asked many times is prepared, and not cut short in the middle
-// of a statement, for which the driver would need a goroutine for each: between
-// them, the context counts. For PostgreSQL, preparing would cost a round trip.
-func (w *writer) run(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	if w.s.dialect == PostgreSQL {
-		if scan != nil {
-			return w.tx.Each(ctx, query, args, scan)
-		}
-		_, err := w.tx.Exec(ctx, query, args...)
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	ctx = context.WithoutCancel(ctx)
-	stmt := w.prepared[query]
-	if stmt == nil {
-		var err error
-		if stmt, err = w.tx.PrepareContext(ctx, w.s.db.SQL(query)); err != nil {
-			return err
-		}
-		w.prepared[query] = stmt
-	}
-	if scan == nil {
-		_, err := stmt.ExecContext(ctx, args...)
-		return err
-	}
-	rows, err := stmt.QueryContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// exec runs a statement that changes rows.
-func (w *writer) exec(ctx context.Context, query string, args ...any) error {
-	return w.run(ctx, query, args, nil)
 }

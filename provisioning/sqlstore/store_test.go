@@ -120,7 +120,7 @@ func TestActionThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, fileDSN(t))
 	actions := hires(4)
-	actions[1].Member.Extra = map[string]any{"share": math.NaN()} // JSON has no such number
+	amend(&actions[1], func(m *provisioning.Member) { m.Extra = map[string]any{"share": math.NaN()} }) // JSON has no such number
 	actions[2].Kind, actions[2].With = 99, "unknown kind"
 	actions[3].With = "unknown kind"
 	actions = append(actions, hire(person(4)))
