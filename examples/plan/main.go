@@ -15,7 +15,7 @@
 //	loses access, seats, profiles or capture (1):
 //	  - finn.oakes@acme.example  deactivate: Not in the source any more; its listing was complete.
 //	waits (1):
-//	  ! dev.patel@acme.example  The application protects this member from losing access.
+//	  ! dev.patel@acme.example  The application protects this member, so this is not done.
 //	comes in (2):
 //	  + cleo.marsh@acme.example  adopt in support
 //	  + bo.chen@acme.example  create in sales, seats core, home revenue, profiles [revenue:seller], cap…
@@ -122,7 +122,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	case *explain != "":
 		_, err = io.WriteString(stdout, plan.Explain(*explain))
 	case *all:
-		_, err = io.WriteString(stdout, plan.String())
+		err = plan.WriteText(stdout)
 	default:
 		_, err = io.WriteString(stdout, plan.Summary())
 	}

@@ -16,7 +16,9 @@ func showPlan(w io.Writer, opt options, plan *provisioning.Plan) error {
 	case opt.json:
 		return plan.WriteJSON(w)
 	case opt.all:
-		fmt.Fprint(w, plan)
+		if err := plan.WriteText(w); err != nil {
+			return err
+		}
 		for _, breaker := range plan.Breakers {
 			fmt.Fprintf(w, "\n%d people wait for an approval; if it is meant: -approve %s=%.*s\n",
 				breaker.Count, breaker.Class, minHash, breaker.Hash)

@@ -52,14 +52,7 @@ func openTeam(ctx context.Context, opt options) (*teamStore, error) {
 
 // team reads the whole team.
 func (s *teamStore) team(ctx context.Context) ([]provisioning.Member, error) {
-	var team []provisioning.Member
-	for m, err := range s.Members(ctx, tenant) {
-		if err != nil {
-			return nil, err
-		}
-		team = append(team, m)
-	}
-	return team, nil
+	return provisioning.Team(ctx, s, tenant)
 }
 
 // prepare puts the made-up company's people into its team, as far as they are
