@@ -19,10 +19,14 @@ var mayImport = map[string]string{
 	"internal/extension":  "",
 	"internal/strictjson": "",
 
-	"sources":               "internal/address internal/name internal/strictjson",
-	"sources/sourcetest":    "sources",
-	"sources/internal/rest": "sources",
-	"sources/salesforce":    "sources sources/internal/rest internal/soql",
+	"sources":                 "internal/address internal/name internal/strictjson",
+	"sources/sourcetest":      "sources sources/sourcetest/fake",
+	"sources/sourcetest/fake": "sources",
+	"sources/internal/rest":   "sources",
+	"sources/onelogin":        "sources sources/internal/rest",
+	"sources/rippling":        "sources sources/internal/rest",
+	"sources/scimclient":      "sources sources/internal/rest scim",
+	"sources/salesforce":      "sources sources/internal/rest internal/soql",
 
 	"hierarchy":                     "internal/address internal/blocks internal/name",
 	"timezone":                      "timezone/internal/key",

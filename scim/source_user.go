@@ -22,8 +22,12 @@ func (s *DirectorySource) user(rec Record) sources.User {
 		slog.Error("scim: a user is read as unknown", "error", err)
 		return sources.User{ID: rec.ID}
 	}
+	return s.fromDoc(rec.ID, doc)
+}
+
+func (s *DirectorySource) fromDoc(id string, doc *object) sources.User {
 	u := sources.User{
-		ID:       rec.ID,
+		ID:       id,
 		UserName: doc.text("userName"),
 		Title:    doc.text("title"),
 		TimeZone: doc.text("timezone"),

@@ -5,14 +5,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
 // Migrate makes the tables, or brings them up to date, in one transaction. Who
 // comes second waits for the first and finds nothing to do. Each step is a list
 // of statements; a step that was released is never changed, and a new one goes
-// to the end. The table @schema holds how many of them were done.
-func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
+// to the end. A statement that begins with "SQLITE:" or "POSTGRESQL:" is for
+// that database alone. The table @schema holds how many steps were done.
+//
+// After the steps, in the same transaction, refill fills what they added with
+// what follows from the rows that were there. It finds the tables as the last
+// step leaves them. nil does nothing.
+func (db *DB) Migrate(ctx context.Context, steps [][]string, refill func(ctx context.Context, tx *Tx) error) error {
 	if err := db.settle(ctx); err != nil {
 		return err
 	}
@@ -28,9 +34,18 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 		}
 		for i, statements := range steps[version:] {
 			for _, statement := range statements {
+				statement, meant := db.meant(statement)
+				if !meant {
+					continue
+				}
 				if _, err := tx.Exec(ctx, statement); err != nil {
 					return fmt.Errorf("bring the tables to version %d: %w", version+i+1, err)
 				}
+			}
+		}
+		if refill != nil && version < len(steps) {
+			if err := refill(ctx, tx); err != nil {
+				return fmt.Errorf("fill the tables of version %d: %w", len(steps), err)
 			}
 		}
 		_, err := tx.Exec(ctx, `UPDATE @schema SET version = ?`, len(steps))
@@ -40,6 +55,18 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 		return err
 	}
 	return db.checkShared(ctx)
+}
+
+// meant takes the name of a database off a statement, and reports whether the
+// statement is for this one.
+func (db *DB) meant(statement string) (string, bool) {
+	if rest, found := strings.CutPrefix(statement, "SQLITE:"); found {
+		return rest, db.dialect == SQLite
+	}
+	if rest, found := strings.CutPrefix(statement, "POSTGRESQL:"); found {
+		return rest, db.dialect == PostgreSQL
+	}
+	return statement, true
 }
 
 // settle makes what a migration needs to begin: the table with the version,

@@ -63,14 +63,14 @@ func TestMigrate(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *DB) {
 		ctx := t.Context()
 		one := []string{`CREATE TABLE @t (a BIGINT)`, `INSERT INTO @t VALUES (1)`}
-		require.NoError(t, db.Migrate(ctx, [][]string{one}))
-		require.NoError(t, db.Migrate(ctx, [][]string{one}), "done before")
+		require.NoError(t, db.Migrate(ctx, [][]string{one}, nil))
+		require.NoError(t, db.Migrate(ctx, [][]string{one}, nil), "done before")
 		bad := [][]string{one, {`INSERT INTO @t VALUES (2)`, `CREATE TABLE @u (a BIGINT)`}, {`INSERT INTO @nowhere VALUES (1)`}}
-		require.ErrorContains(t, db.Migrate(ctx, bad), "bring the tables to version 3")
+		require.ErrorContains(t, db.Migrate(ctx, bad, nil), "bring the tables to version 3")
 		assert.Equal(t, 1, count(t, db), "all steps or none")
-		require.NoError(t, db.Migrate(ctx, bad[:2]))
+		require.NoError(t, db.Migrate(ctx, bad[:2], nil))
 		assert.Equal(t, 2, count(t, db))
-		assert.ErrorContains(t, db.Migrate(ctx, [][]string{one}), "version 2, and this program knows them up to 1")
+		assert.ErrorContains(t, db.Migrate(ctx, [][]string{one}, nil), "version 2, and this program knows them up to 1")
 	})
 }
 
@@ -86,7 +86,7 @@ func count(t *testing.T, db *DB) (n int) {
 func TestTransactions(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *DB) {
 		ctx := t.Context()
-		require.NoError(t, db.Migrate(ctx, [][]string{{`CREATE TABLE @t (a BIGINT)`}}))
+		require.NoError(t, db.Migrate(ctx, [][]string{{`CREATE TABLE @t (a BIGINT)`}}, nil))
 		insert := func(tx *Tx) error {
 			changed, err := tx.Exec(ctx, `INSERT INTO @t VALUES (?)`, 1)
 			assert.EqualValues(t, 1, changed)
@@ -238,4 +238,20 @@ func TestOutage(t *testing.T) {
 	}
 	assert.True(t, Serialization(fmt.Errorf("apply: %w", coded("40001"))))
 	assert.False(t, Serialization(coded("40P01")))
+}
+
+// A statement for one database is not run in the other.
+func TestMigrateOneDatabase(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *DB) {
+		ctx := t.Context()
+		require.NoError(t, db.Migrate(ctx, [][]string{{
+			`CREATE TABLE @t (a TEXT)`, `SQLITE:INSERT INTO @t VALUES (sqlite_version())`, `POSTGRESQL:INSERT INTO @t VALUES (version())`,
+		}}, nil))
+		require.NoError(t, db.Read(ctx, func(tx *Tx) error {
+			var rows int
+			_, err := tx.Get(ctx, `SELECT COUNT(*) FROM @t`, nil, &rows)
+			assert.Equal(t, 1, rows)
+			return err
+		}))
+	})
 }

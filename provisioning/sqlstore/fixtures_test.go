@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,7 +32,7 @@ func hire(m provisioning.Member) provisioning.Action {
 	key := "create " + m.ID
 	return provisioning.Action{
 		Kind: provisioning.KindCreate, Key: key, Member: m,
-		Changes: []provisioning.Change{{Field: provisioning.FieldEmail, New: m.Email, Owner: provisioning.OwnerSource}},
+		Changes: provisioning.Difference(new(provisioning.Member), &m),
 		Effects: []provisioning.Effect{{Kind: provisioning.NotifyManager, Key: key, To: m.ManagerID, About: m.ID}},
 		Reasons: []provisioning.Reason{{Code: provisioning.CodeMatchNew}},
 	}
@@ -50,11 +51,25 @@ func hires(n int) []provisioning.Action {
 func retitle(m provisioning.Member, title string) provisioning.Action {
 	a := provisioning.Action{
 		Kind: provisioning.KindUpdate, Key: "update " + m.ID + " " + string(m.Revision), Revision: m.Revision, Member: m.Clone(),
-		Changes: []provisioning.Change{{Field: provisioning.FieldTitle, Old: m.Title, New: title, Owner: provisioning.OwnerSource}},
 		Reasons: []provisioning.Reason{{Code: provisioning.CodeSourceValue, Facts: map[string]string{"field": "title"}}},
 	}
 	a.Member.Title = title
+	a.Changes = provisioning.Difference(&m, &a.Member)
 	return a
+}
+
+// amend changes what an action writes and shows.
+func amend(a *provisioning.Action, edit func(m *provisioning.Member)) {
+	before := a.Member.Clone()
+	edit(&a.Member)
+	for _, c := range provisioning.Difference(&before, &a.Member) {
+		i := slices.IndexFunc(a.Changes, func(shown provisioning.Change) bool { return shown.Field == c.Field })
+		if i < 0 {
+			a.Changes = append(a.Changes, c)
+		} else {
+			a.Changes[i].New = c.New
+		}
+	}
 }
 
 // teamOf reads the members of the tenant by ID.

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,40 +15,67 @@ import (
 //
 // A member whose Revision is "" must not exist yet; any other must still have
 // that revision, so that of two edits of one state the second is refused. The
-// error matches provisioning.ErrStale or provisioning.ErrConflict then. The
-// audit log is about plans and does not show the write.
+// error matches provisioning.ErrStale or provisioning.ErrConflict then. Protected
+// and Subject are written here and nowhere else. The audit log is about plans and does not show the write.
 func (s *Store) Put(ctx context.Context, tenant string, m provisioning.Member) (provisioning.Member, error) {
 	m = m.Clone()
 	m.Normalize()
-	err := s.write(ctx, tenant, 1, func(w *writer) error {
-		if m.ID == "" {
-			return errors.New("its ID is empty")
-		}
-		from, err := w.check(ctx, m.ID, m.Revision, m.Revision == "")
-		if err != nil {
-			return err
-		}
-		if err := w.put(ctx, &m, from); err != nil {
-			return err
-		}
-		m.Revision = revisionOf(w.revision)
-		_, err = w.exec(ctx, `UPDATE @members SET protected = ? WHERE tenant = ? AND id = ?`, m.Protected, tenant, m.ID)
-		return err
-	})
+	r := row{turn: 1}
+	err := r.fillMember(&m, m.Revision, m.Revision == "")
+	if m.ID == "" {
+		err = errors.New("its ID is empty")
+	}
+	if err == nil {
+		about := topic{revisions: 1, members: []string{m.ID}}
+		err = s.write(ctx, tenant, about, func(w *writer) error { return w.putByHand(ctx, &r) })
+	}
 	if err != nil {
 		return provisioning.Member{}, fmt.Errorf("sqlstore: put member %s: %w", m.ID, err)
 	}
 	return m, nil
 }
 
-// Delete removes a member for good, with the keys of what was done to it, so
-// that the person can be created again. Audit records stay, with the address
-// in them: to forget a person altogether, the host deletes those as well.
-// Deleting a member who is not there is no error.
-func (s *Store) Delete(ctx context.Context, tenant, memberID string) error {
-	err := s.write(ctx, tenant, 0, func(w *writer) error {
-		_, err := w.exec(ctx, `DELETE FROM @members WHERE tenant = ? AND id = ?`, tenant, memberID)
+// putByHand writes the host's row, if the tables hold what it expects.
+func (w *writer) putByHand(ctx context.Context, r *row) error {
+	states, err := w.look(ctx, []*row{r})
+	if err != nil {
 		return err
+	}
+	found := &states[0]
+	if found.revision != r.expected {
+		return provisioning.ErrStale
+	}
+	if holder := cmp.Or(found.emailHolder, found.identityHolder); holder != nil {
+		return takenBy(*holder)
+	}
+	if err := w.writeMembers(ctx, []*row{r}); err != nil {
+		return err
+	}
+	if err := w.writeCounts(ctx, w.tallies([]*row{r})); err != nil {
+		return err
+	}
+	r.member.Revision = revisionOf(w.before + r.turn)
+	const query = `UPDATE @members SET protected = ?, subject = ? WHERE tenant = ? AND id = ?`
+	return w.exec(ctx, query, r.member.Protected, r.member.Subject, w.tenant, r.member.ID)
+}
+
+// Delete removes a member for good. The keys of what was done to it stay, so
+// that no plan from before makes the person again; a newer one can (S45). Audit
+// records stay as well, with the address in them: to forget a person
+// altogether, the host deletes those. Deleting a member who is not there is no
+// error.
+func (s *Store) Delete(ctx context.Context, tenant, memberID string) error {
+	err := s.write(ctx, tenant, topic{members: []string{memberID}}, func(w *writer) error {
+		before := w.members[memberID]
+		if before == nil {
+			return nil
+		}
+		if err := w.exec(ctx, `DELETE FROM @members WHERE tenant = ? AND id = ?`, tenant, memberID); err != nil {
+			return err
+		}
+		sum := make(sums)
+		sum.add(before, -1)
+		return w.writeCounts(ctx, sum.tallies())
 	})
 	if err != nil {
 		return fmt.Errorf("sqlstore: delete member %s: %w", memberID, err)

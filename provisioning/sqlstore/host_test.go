@@ -54,22 +54,6 @@ func TestDelete(t *testing.T) {
 	assert.Len(t, teamOf(t, store), 1)
 }
 
-// A host that deletes with SQL of its own, on a connection that does not
-// enforce foreign keys, leaves keys behind. They do not count.
-func TestDeletedBySQL(t *testing.T) {
-	t.Parallel()
-	dsn := fileDSN(t)
-	store := openStore(t, dsn)
-	apply(t, store, hire(person(1)))
-	_, err := openDB(t, dsn).ExecContext(t.Context(), `DELETE FROM usher_members`)
-	require.NoError(t, err)
-	results, err := store.Apply(t.Context(), tenant, hires(2)[1:])
-	require.NoError(t, err)
-	require.NoError(t, results[0].Err)
-	assert.False(t, results[0].Repeated)
-	assert.Len(t, teamOf(t, store), 1)
-}
-
 // Nothing that the store sets on a connection overrules the program.
 func TestBusyTimeoutOfTheProgram(t *testing.T) {
 	t.Parallel()

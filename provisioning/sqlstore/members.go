@@ -2,7 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
+	"database/sql"
 	"fmt"
 	"iter"
 	"strings"
@@ -11,101 +11,60 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// memberColumns are the columns that a write of a member sets, in the order of
-// memberValues. Not among them are tenant and id, which never change, revision,
-// which the store gives, and protected, which is the host's.
-var memberColumns = []string{
-	"connection", "external_id", "managed", "active", "email", "email_key", "other_emails", "private_email",
-	"given_name", "family_name", "title", "phone", "mobile_phone", "phone_extension",
-	"timezone", "country", "state", "locale", "manager_id", "assignment_id",
-	"seats", "home", "profiles", "capture", "extra", "owners",
+// memberFields returns the columns that a memberReader scans, each with the
+// name of the table before it.
+func memberFields(of string) string {
+	return of + strings.Join(append(columnNames, "revision", "id", "protected", "subject"), ", "+of)
 }
 
-var (
-	insertMember = `INSERT INTO @members (` + strings.Join(memberColumns, ", ") + `, revision, tenant, id)
-		VALUES (` + strings.Repeat("?, ", len(memberColumns)) + `?, ?, ?) ON CONFLICT DO NOTHING`
-	updateMember = `UPDATE @members SET ` + strings.Join(memberColumns, " = ?, ") + ` = ?, revision = ?
-		WHERE tenant = ? AND id = ? AND revision = ?`
-	selectMembers = `SELECT ` + strings.Join(memberColumns, ", ") + `, revision, id, protected
-		FROM @members WHERE tenant = ? ORDER BY id`
-)
+// selectMembers reads a tenant's members.
+var selectMembers = `SELECT ` + memberFields("m.") + ` FROM @members m WHERE m.tenant = ? ORDER BY m.id`
 
-// memberValues returns what the columns of m hold.
-func memberValues(m *provisioning.Member) ([]any, error) {
-	var failed error
-	document := func(empty bool, value any) any {
-		if empty {
-			return nil
-		}
-		text, err := json.Marshal(value)
-		if err != nil {
-			failed = err
-		}
-		return string(text)
-	}
-	var emailKey any
-	if m.Email != "" {
-		emailKey = foldASCII(m.Email)
-	}
-	values := []any{
-		m.Connection, m.ExternalID, m.Managed, m.Active, m.Email, emailKey,
-		document(len(m.OtherEmails) == 0, m.OtherEmails), m.PrivateEmail,
-		m.GivenName, m.FamilyName, m.Title, m.Phone, m.MobilePhone, m.PhoneExtension,
-		m.TimeZone, m.Country, m.State, m.Locale, m.ManagerID, m.AssignmentID,
-		document(len(m.Seats) == 0, m.Seats), m.Home,
-		document(len(m.Profiles) == 0, m.Profiles),
-		document(len(m.Capture) == 0, m.Capture),
-		document(len(m.Extra) == 0, m.Extra),
-		document(m.Owners == provisioning.Owners{}, m.Owners),
-	}
-	return values, failed
+// A memberReader reads members out of rows, one after the other.
+type memberReader struct {
+	m         provisioning.Member // what is being read
+	revision  int64
+	documents []sql.RawBytes
+	targets   []any
+	parser    documentParser
 }
 
-// scanMember reads a row of selectMembers.
-func scanMember(scan func(targets ...any) error) (provisioning.Member, error) {
-	var (
-		m                                                   provisioning.Member
-		emailKey, other, seats, profiles, capture, extra, o []byte
-		revision                                            int64
-	)
-	err := scan(
-		&m.Connection, &m.ExternalID, &m.Managed, &m.Active, &m.Email, &emailKey, &other, &m.PrivateEmail,
-		&m.GivenName, &m.FamilyName, &m.Title, &m.Phone, &m.MobilePhone, &m.PhoneExtension,
-		&m.TimeZone, &m.Country, &m.State, &m.Locale, &m.ManagerID, &m.AssignmentID,
-		&seats, &m.Home, &profiles, &capture, &extra, &o,
-		&revision, &m.ID, &m.Protected,
-	)
-	if err != nil {
-		return m, err
-	}
-	m.Revision = revisionOf(revision)
-	for _, document := range []struct {
-		column string
-		text   []byte
-		target any
-	}{
-		{"other_emails", other, &m.OtherEmails}, {"seats", seats, &m.Seats}, {"profiles", profiles, &m.Profiles},
-		{"capture", capture, &m.Capture}, {"extra", extra, &m.Extra}, {"owners", o, &m.Owners},
-	} {
-		if document.text == nil {
-			continue
-		}
-		if err := json.Unmarshal(document.text, document.target); err != nil {
-			return m, fmt.Errorf("member %s: column %s: %w", m.ID, document.column, err)
+func newMemberReader() *memberReader {
+	r := &memberReader{documents: make([]sql.RawBytes, len(columns))}
+	for i, c := range columns {
+		field := c.field(&r.m)
+		switch field.(type) {
+		case *string, *bool:
+			r.targets = append(r.targets, field)
+		default:
+			r.targets = append(r.targets, &r.documents[i])
 		}
 	}
-	return m, nil
+	r.targets = append(r.targets, &r.revision, &r.m.ID, &r.m.Protected, &r.m.Subject)
+	return r
 }
 
-// foldASCII brings an address into the form by which addresses are unique: only
-// ASCII letters have a lower case (S7).
-func foldASCII(address string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
+// read reads the current row. The member shares no memory with those before it.
+// The columns before those of the member are read to other targets.
+func (r *memberReader) read(rows *sql.Rows, others ...any) (provisioning.Member, error) {
+	if err := rows.Scan(append(others, r.targets...)...); err != nil {
+		return provisioning.Member{}, err
+	}
+	r.m.Revision = revisionOf(r.revision)
+	for i, c := range columns {
+		switch field := c.field(&r.m).(type) {
+		case *bool:
+		case *string:
+			if c.few {
+				*field = r.parser.once(*field)
+			}
+		default:
+			if err := r.parser.parse(r.documents[i], field); err != nil {
+				return provisioning.Member{}, fmt.Errorf("member %s: column %s: %w", r.m.ID, c.name, err)
+			}
 		}
-		return r
-	}, address)
+	}
+	return r.m, nil
 }
 
 // Members implements provisioning.Store. The members are yielded in the order
@@ -125,14 +84,15 @@ func (s *Store) Members(ctx context.Context, tenant string) iter.Seq2[provisioni
 }
 
 func (s *Store) members(ctx context.Context, tenant string, each func(provisioning.Member) bool) error {
-	return s.db.Read(ctx, func(tx *sqldb.Tx) error {
+	return s.read(ctx, func(tx *sqldb.Tx) error {
 		rows, err := tx.QueryContext(ctx, s.db.SQL(selectMembers), tenant)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
+		reader := newMemberReader()
 		for rows.Next() {
-			m, err := scanMember(rows.Scan)
+			m, err := reader.read(rows)
 			if err != nil {
 				return err
 			}

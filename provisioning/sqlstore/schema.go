@@ -89,6 +89,85 @@ var migrations = [][]string{
 			expires_ms BIGINT NOT NULL
 		)`,
 	},
+	{
+		// An index that is not for the primary key begins with what tells rows apart
+		// and ends with the tenant, as an expression: so it is of no use for a look-up
+		// by anything else. Without statistics PostgreSQL takes any index that has some
+		// of the columns, also for the checks of foreign keys, and if that is the
+		// tenant alone, it reads the whole tenant each time.
+		`DROP INDEX @members_email`,
+		`DROP INDEX @members_identity`,
+		`DROP INDEX @keys_member`,
+		`DROP INDEX @effects_key`,
+		`CREATE UNIQUE INDEX @members_email ON @members (email_key, (tenant || ''))`,
+		`CREATE UNIQUE INDEX @members_identity ON @members (external_id, connection, (tenant || ''))
+			WHERE managed AND external_id <> ''`,
+		`CREATE INDEX @keys_member ON @keys (member_id, (tenant || ''))`,
+		`CREATE INDEX @effects_key ON @effects (action_key, (tenant || ''))`,
+		// Of these tables pages are read in the order of (tenant, seq). One index
+		// is for that, so that PostgreSQL does not sort what it finds by another.
+		// SQLite has seq as the row's own number, at no cost.
+		`POSTGRESQL:DROP INDEX @effects_tenant`,
+		`POSTGRESQL:ALTER TABLE @effects DROP CONSTRAINT @effects_pkey, ADD PRIMARY KEY (tenant, seq)`,
+		`POSTGRESQL:DROP INDEX @audit_tenant`,
+		`POSTGRESQL:ALTER TABLE @audit DROP CONSTRAINT @audit_pkey, ADD PRIMARY KEY (tenant, seq)`,
+		// A plan is kept compressed. One that was saved as text stays so.
+		`ALTER TABLE @plans RENAME COLUMN plan TO plan_text`,
+		`ALTER TABLE @plans ADD COLUMN plan BYTES_TYPE NOT NULL DEFAULT ''`,
+		`SQLITE:UPDATE @plans SET plan = CAST(plan_text AS BLOB)`,
+		`POSTGRESQL:UPDATE @plans SET plan = convert_to(plan_text, 'UTF8')`,
+		`ALTER TABLE @plans DROP COLUMN plan_text`,
+	},
+	{
+		// Keys of done actions outlive their members.
+		`DROP INDEX @keys_member`,
+		`POSTGRESQL:ALTER TABLE @keys DROP CONSTRAINT @keys_tenant_member_id_fkey`,
+		`SQLITE:ALTER TABLE @keys RENAME TO @keys_before`,
+		`SQLITE:CREATE TABLE @keys (
+			tenant     TEXT NOT NULL,
+			action_key TEXT NOT NULL,
+			member_id  TEXT NOT NULL,
+			PRIMARY KEY (tenant, action_key)
+		)`,
+		`SQLITE:INSERT INTO @keys SELECT tenant, action_key, member_id FROM @keys_before`,
+		`SQLITE:DROP TABLE @keys_before`,
+		// What members are found by; fillKeys fills it.
+		`ALTER TABLE @members ADD COLUMN attributes JSON_TYPE`,
+		`ALTER TABLE @members ADD COLUMN subject TEXT NOT NULL DEFAULT ''`,
+		`ALTER TABLE @members ADD COLUMN name_key TEXT`,
+		`ALTER TABLE @members ADD COLUMN recorded_by TEXT`,
+		`CREATE INDEX @members_name ON @members (name_key, (tenant || ''))`,
+		`CREATE INDEX @members_manager ON @members (manager_id, (tenant || ''))`,
+		`CREATE INDEX @members_recorded ON @members (recorded_by, (tenant || ''))`,
+		`CREATE TABLE @counts (
+			tenant TEXT NOT NULL,
+			kind   TEXT NOT NULL,
+			name   TEXT NOT NULL,
+			n      BIGINT NOT NULL,
+			PRIMARY KEY (tenant, kind, name)
+		) BY_KEY`,
+		`ALTER TABLE @plans ADD COLUMN connection TEXT NOT NULL DEFAULT ''`,
+		`ALTER TABLE @plans ADD COLUMN saved BIGINT NOT NULL DEFAULT 0`,
+		`CREATE INDEX @plans_newest ON @plans (connection, (tenant || ''), saved)`,
+		// The function draws revisions, which makes other writers wait, and then
+		// returns them in a row, with the keys of those given that are done; the
+		// rows after it are the members, which stay as they are until the end of
+		// the transaction. Each of its statements sees what was committed before
+		// it began.
+		`POSTGRESQL:CREATE FUNCTION @turn(of_tenant TEXT, revisions BIGINT, member_ids TEXT[], action_keys TEXT[],
+			OUT drawn BIGINT, OUT done JSON, OUT member @members) RETURNS SETOF RECORD LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM BY_INDEX;
+			INSERT INTO @tenants AS t (tenant, revision) VALUES (of_tenant, revisions)
+				ON CONFLICT (tenant) DO UPDATE SET revision = t.revision + excluded.revision RETURNING t.revision INTO drawn;
+			done := (SELECT json_agg(k.action_key) FROM @keys k WHERE k.tenant = of_tenant AND k.action_key = ANY (action_keys));
+			RETURN NEXT;
+			done := NULL;
+			FOR member IN SELECT m.* FROM @members m WHERE m.tenant = of_tenant AND m.id = ANY (member_ids) FOR UPDATE LOOP
+				RETURN NEXT;
+			END LOOP;
+		END $$`,
+	},
 }
 
 // timeLayout is the form of times in the tables: UTC, of one length, so that

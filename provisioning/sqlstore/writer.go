@@ -1,0 +1,186 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"github.com/usher-go/usher/internal/sqldb"
+	"github.com/usher-go/usher/provisioning"
+)
+
+// A writer is a transaction that has a tenant for itself.
+type writer struct {
+	s        *Store
+	tx       *sqldb.Tx
+	tenant   string
+	at       time.Time
+	before   int64 // the last revision given before
+	prepared map[string]*sql.Stmt
+	// members are those of the topic that exist, as they are now, and done are
+	// the keys of it that are done.
+	members map[string]*provisioning.Member
+	done    map[string]bool
+}
+
+// A topic is what a transaction is about.
+type topic struct {
+	revisions     int      // how many it may give
+	members, keys []string // IDs, and keys of actions, each once
+}
+
+// write runs work in a transaction. It begins by taking revisions from the
+// tenant's row, on which every other writer waits, and then reads what the
+// transaction is about.
+func (s *Store) write(ctx context.Context, tenant string, about topic, work func(w *writer) error) error {
+	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
+		w := &writer{
+			s: s, tx: tx, tenant: tenant, at: s.now().UTC(), prepared: make(map[string]*sql.Stmt),
+			members: make(map[string]*provisioning.Member), done: make(map[string]bool),
+		}
+		begin := w.begin
+		if s.dialect == PostgreSQL {
+			begin = w.beginCall
+		}
+		if err := begin(ctx, about); err != nil {
+			return err
+		}
+		w.before -= int64(about.revisions)
+		return work(w)
+	})
+}
+
+var (
+	readMembers = manyRows(`WITH j(tenant, id) AS (VALUES `, make([]string, 2),
+		`) SELECT `+memberFields("m.")+` FROM j CROSS JOIN @members m ON m.tenant = j.tenant AND m.id = j.id`)
+	readKeys = manyRows(`WITH j(tenant, action_key) AS (VALUES `, make([]string, 2),
+		`) SELECT k.action_key FROM j CROSS JOIN @keys k ON k.tenant = j.tenant AND k.action_key = j.action_key`)
+)
+
+func (w *writer) begin(ctx context.Context, about topic) error {
+	const draw = `INSERT INTO @tenants (tenant, revision) VALUES (?, ?)
+		ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision`
+	if _, err := w.tx.Get(ctx, draw, []any{w.tenant, about.revisions}, &w.before); err != nil {
+		return err
+	}
+	reader := newMemberReader()
+	if err := w.several(ctx, readMembers, len(about.members), func(i int, args []any) []any {
+		return append(args, w.tenant, about.members[i])
+	}, func(rows *sql.Rows) error {
+		m, err := reader.read(rows)
+		w.members[m.ID] = &m
+		return err
+	}); err != nil {
+		return err
+	}
+	return w.several(ctx, readKeys, len(about.keys), func(i int, args []any) []any {
+		return append(args, w.tenant, about.keys[i])
+	}, func(rows *sql.Rows) error {
+		var key string
+		err := rows.Scan(&key)
+		w.done[key] = true
+		return err
+	})
+}
+
+var callTurn = `SELECT t.drawn, t.done, ` + memberFields("(t.member).") + `
+	FROM @turn(CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS TEXT[]), CAST(? AS TEXT[])) AS t`
+
+// beginCall is begin in one statement of PostgreSQL.
+func (w *writer) beginCall(ctx context.Context, about topic) error {
+	reader := newMemberReader()
+	args := []any{w.tenant, about.revisions, literal(about.members), literal(about.keys)}
+	first := true
+	return w.tx.Each(ctx, callTurn, args, func(rows *sql.Rows) error {
+		if !first {
+			var drawn, done sql.RawBytes
+			m, err := reader.read(rows, &drawn, &done)
+			w.members[m.ID] = &m
+			return err
+		}
+		first = false
+		var done []byte
+		targets := []any{&w.before, &done}
+		for range reader.targets {
+			targets = append(targets, new(sql.RawBytes))
+		}
+		if err := rows.Scan(targets...); err != nil || done == nil {
+			return err
+		}
+		var keys []string
+		err := json.Unmarshal(done, &keys)
+		for _, key := range keys {
+			w.done[key] = true
+		}
+		return err
+	})
+}
+
+// after returns the member of a row as it is once the row is written.
+func (w *writer) after(r *row) provisioning.Member {
+	m := *r.member
+	m.Revision = revisionOf(w.before + r.turn)
+	if r.action != nil { // Protected and Subject are the host's
+		m.Protected, m.Subject = false, ""
+		if before := w.members[m.ID]; before != nil {
+			m.Protected, m.Subject = before.Protected, before.Subject
+		}
+	}
+	return m
+}
+
+// note takes down what was written.
+func (w *writer) note(rows []*row) {
+	for _, r := range rows {
+		m := w.after(r)
+		w.members[m.ID], w.done[r.action.Key] = &m, true
+	}
+}
+
+// run runs a statement; scan, unless it is nil, reads each row of the answer.
+//
+// What SQLite is asked many times is prepared, and not cut short in the middle
+// of a statement, for which the driver would need a goroutine for each: between
+// them, the context counts. For PostgreSQL, preparing would cost a round trip.
+func (w *writer) run(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	if w.s.dialect == PostgreSQL {
+		if scan != nil {
+			return w.tx.Each(ctx, query, args, scan)
+		}
+		_, err := w.tx.Exec(ctx, query, args...)
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	stmt := w.prepared[query]
+	if stmt == nil {
+		var err error
+		if stmt, err = w.tx.PrepareContext(ctx, w.s.db.SQL(query)); err != nil {
+			return err
+		}
+		w.prepared[query] = stmt
+	}
+	if scan == nil {
+		_, err := stmt.ExecContext(ctx, args...)
+		return err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// exec runs a statement that changes rows.
+func (w *writer) exec(ctx context.Context, query string, args ...any) error {
+	return w.run(ctx, query, args, nil)
+}
