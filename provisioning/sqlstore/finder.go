@@ -7,40 +7,44 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/provisioning"
 )
 
-// findBy are the conditions on a member m whose key of a kind is in a list.
-// Arguments that follow the list are the connection, if the key has one, and
-// the tenant.
-var findBy = map[provisioning.MemberKeyKind][2]string{
-	provisioning.MemberByID: {`m.id IN (`, `) AND m.tenant = ?`},
-	provisioning.MemberByExternalID: {`m.external_id IN (`,
-		`) AND m.connection = ? AND m.tenant || '' = ? AND m.managed AND m.external_id <> ''`},
-	provisioning.MemberByEmail:      {`m.email_key IN (`, `) AND m.tenant || '' = ?`},
-	provisioning.MemberByName:       {`m.name_key IN (`, `) AND m.tenant || '' = ?`},
-	provisioning.MemberByManager:    {`m.manager_id IN (`, `) AND m.tenant || '' = ?`},
-	provisioning.MemberByRecordedBy: {`m.recorded_by IN (`, `) AND m.tenant || '' = ?`},
+// findBy are the conditions on a member m that has the key j.value of a kind.
+// Their arguments are the connection, if the key has one, and the tenant.
+var findBy = map[provisioning.MemberKeyKind]string{
+	provisioning.MemberByID: `m.id = j.value AND m.tenant = ?`,
+	provisioning.MemberByExternalID: `m.external_id = j.value AND m.connection = ? AND m.tenant || '' = ?
+		AND m.managed AND m.external_id <> ''`,
+	provisioning.MemberByEmail:      `m.email_key = j.value AND m.tenant || '' = ?`,
+	provisioning.MemberByName:       `m.name_key = j.value AND m.tenant || '' = ?`,
+	provisioning.MemberByManager:    `m.manager_id = j.value AND m.tenant || '' = ?`,
+	provisioning.MemberByRecordedBy: `m.recorded_by = j.value AND m.tenant || '' = ?`,
 }
 
-// findSizes are how many values a statement looks for. The last one is repeated
-// where there are fewer, so that the statements are few.
+// findSizes are how many values a statement of SQLite looks for. Where there
+// are fewer, the others are NULL, so that there are few statements to prepare.
+// A statement of PostgreSQL looks for any number.
 var findSizes = []int{1, 8, 64}
 
-// A findStatement looks for values of one kind of key.
-type findStatement struct {
+// A finder looks for values of one kind of key.
+type finder struct {
 	by   provisioning.MemberKeyKind
-	size int
+	size int // one of findSizes; 0 for any number
 }
 
-var findQueries = func() map[findStatement]string {
-	queries := make(map[findStatement]string)
+// finders are the statements. They go to the table value by value.
+var finders = func() map[finder]string {
+	queries := make(map[finder]string)
 	for by, condition := range findBy {
+		queries[finder{by, 0}] = `SELECT ` + memberFields("m.") + ` FROM unnest(CAST(? AS TEXT[])) AS j(value)
+			CROSS JOIN LATERAL (SELECT m.* FROM @members m WHERE ` + condition + ` OFFSET 0) m LIMIT ?`
 		for _, size := range findSizes {
-			queries[findStatement{by, size}] = `SELECT ` + memberFields("m.") + ` FROM @members m WHERE ` +
-				condition[0] + sqldb.Marks("?", size) + condition[1] + ` LIMIT ?`
+			queries[finder{by, size}] = `WITH j(value) AS (VALUES ` + sqldb.Marks("(?)", size) + `)
+				SELECT ` + memberFields("m.") + ` FROM j CROSS JOIN @members m WHERE ` + condition + ` LIMIT ?`
 		}
 	}
 	return queries
@@ -74,76 +78,73 @@ func (s *Store) FindMembers(ctx context.Context, tenant string, keys []provision
 	if limit < 0 {
 		limit = math.MaxInt
 	}
-	var found []provisioning.Member
-	sets := keySets(keys)
-	if err := s.keepFinders(ctx, sets); err != nil {
-		return nil, fmt.Errorf("sqlstore: find members: %w", err)
-	}
-	err := s.read(ctx, func(tx *sqldb.Tx) error {
-		seen := make(map[string]bool)
-		reader := newMemberReader()
-		for set, values := range sets {
-			for len(values) > 0 && len(found) < limit {
-				query, args := set.next(&values, tenant, limit)
-				if err := tx.Each(ctx, query, args, func(rows *sql.Rows) error {
-					m, err := reader.read(rows)
-					if err == nil && !seen[m.ID] {
-						seen[m.ID] = true
-						found = append(found, m)
-					}
-					return err
-				}); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
+	found, err := s.findMembers(ctx, s.searches(tenant, keySets(keys), limit), limit)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: find members: %w", err)
 	}
 	return found, nil
 }
 
-// findSize returns how many values the statement for n values looks for.
-func findSize(n int) int {
-	for _, size := range findSizes {
-		if n <= size {
-			return size
+func (s *Store) findMembers(ctx context.Context, searches []search, limit int) (found []provisioning.Member, err error) {
+	for _, one := range searches {
+		if err := s.db.Keep(ctx, one.query); err != nil {
+			return nil, err
 		}
 	}
-	return findSizes[len(findSizes)-1]
-}
-
-// next returns the statement and the arguments that look for the next values,
-// and takes these off.
-func (set keySet) next(values *[]string, tenant string, limit int) (string, []any) {
-	size := findSize(len(*values))
-	args := make([]any, 0, size+3)
-	for i := range size {
-		args = append(args, (*values)[min(i, len(*values)-1)])
-	}
-	*values = (*values)[min(size, len(*values)):]
-	if set.by == provisioning.MemberByExternalID {
-		args = append(args, set.connection)
-	}
-	return findQueries[findStatement{set.by, size}], append(args, tenant, limit)
-}
-
-// keepFinders has the statements prepared that look for sets of keys.
-func (s *Store) keepFinders(ctx context.Context, sets map[keySet][]string) error {
-	for set, values := range sets {
-		sizes := []int{findSize(len(values))}
-		if largest := findSizes[len(findSizes)-1]; len(values) > largest {
-			sizes = append(sizes, findSize(len(values)%largest))
-		}
-		for _, size := range sizes {
-			if err := s.db.Keep(ctx, findQueries[findStatement{set.by, size}]); err != nil {
+	err = s.read(ctx, func(tx *sqldb.Tx) error {
+		seen := make(map[string]bool)
+		reader := newMemberReader()
+		for _, one := range searches {
+			if len(found) >= limit {
+				return nil
+			}
+			if err := tx.Each(ctx, one.query, one.args, func(rows *sql.Rows) error {
+				m, err := reader.read(rows)
+				if err == nil && !seen[m.ID] {
+					seen[m.ID] = true
+					found = append(found, m)
+				}
+				return err
+			}); err != nil {
 				return err
 			}
 		}
+		return nil
+	})
+	return found, err
+}
+
+// A search is a statement that finds members, with its arguments.
+type search struct {
+	query string
+	args  []any
+}
+
+// searches returns those for sets of keys.
+func (s *Store) searches(tenant string, sets map[keySet][]string, limit int) []search {
+	var all []search
+	for set, values := range sets {
+		for len(values) > 0 {
+			find, n := finder{by: set.by}, len(values)
+			var args []any
+			if s.dialect == PostgreSQL {
+				args = append(args, literal(values))
+			} else {
+				find.size = findSizes[min(sort.SearchInts(findSizes, n), len(findSizes)-1)]
+				n = min(n, find.size)
+				args = make([]any, find.size)
+				for i, value := range values[:n] {
+					args[i] = value
+				}
+			}
+			values = values[n:]
+			if set.by == provisioning.MemberByExternalID {
+				args = append(args, set.connection)
+			}
+			all = append(all, search{finders[find], append(args, tenant, limit)})
+		}
 	}
-	return nil
+	return all
 }
 
 // The kinds of counters: the population of a connection, and who holds a seat.

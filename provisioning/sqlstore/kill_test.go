@@ -3,6 +3,8 @@ package sqlstore_test
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,7 +69,13 @@ func runChild(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = provisioning.Apply(ctx, store, work.Tenant, &provisioning.Plan{Actions: work.Actions})
+	plan := &provisioning.Plan{Format: provisioning.PlanFormat, Tenant: work.Tenant, Actions: work.Actions}
+	content := sha256.New()
+	if err := plan.WriteJSON(content); err != nil {
+		return err
+	}
+	plan.Hash = hex.EncodeToString(content.Sum(nil))
+	_, err = provisioning.Apply(ctx, store, work.Tenant, plan)
 	return err
 }
 

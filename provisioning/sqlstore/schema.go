@@ -153,17 +153,20 @@ var migrations = [][]string{
 		// returns them in a row, with the keys of those given that are done; the
 		// rows after it are the members, which stay as they are until the end of
 		// the transaction. Each of its statements sees what was committed before
-		// it began.
+		// it began. Lists go to the tables row by row: OFFSET keeps the queries
+		// from being joined in another way.
 		`POSTGRESQL:CREATE FUNCTION @turn(of_tenant TEXT, revisions BIGINT, member_ids TEXT[], action_keys TEXT[],
 			OUT drawn BIGINT, OUT done JSON, OUT member @members) RETURNS SETOF RECORD LANGUAGE plpgsql AS $$
 		BEGIN
 			PERFORM BY_INDEX;
 			INSERT INTO @tenants AS t (tenant, revision) VALUES (of_tenant, revisions)
 				ON CONFLICT (tenant) DO UPDATE SET revision = t.revision + excluded.revision RETURNING t.revision INTO drawn;
-			done := (SELECT json_agg(k.action_key) FROM @keys k WHERE k.tenant = of_tenant AND k.action_key = ANY (action_keys));
+			done := (SELECT json_agg(k.action_key) FROM unnest(action_keys) AS j(action_key) CROSS JOIN LATERAL
+				(SELECT k.action_key FROM @keys k WHERE k.tenant = of_tenant AND k.action_key = j.action_key OFFSET 0) k);
 			RETURN NEXT;
 			done := NULL;
-			FOR member IN SELECT m.* FROM @members m WHERE m.tenant = of_tenant AND m.id = ANY (member_ids) FOR UPDATE LOOP
+			FOR member IN SELECT m.* FROM unnest(member_ids) AS j(id) CROSS JOIN LATERAL
+				(SELECT m.* FROM @members m WHERE m.tenant = of_tenant AND m.id = j.id OFFSET 0 FOR UPDATE) m LOOP
 				RETURN NEXT;
 			END LOOP;
 		END $$`,
