@@ -101,25 +101,31 @@ func TestUnwantedBodiesKeepTheConnection(t *testing.T) {
 	}
 }
 
-// A slowStore answers a listing late.
+// A slowStore is late with every page of a listing but the first.
 type slowStore struct {
 	scim.Store
-	wait time.Duration
-	err  error
+	pages int
+	err   error
 }
 
 func (s *slowStore) List(ctx context.Context, dir scim.Directory, q scim.Query) (scim.Page, error) {
-	time.Sleep(s.wait)
+	if s.pages++; s.pages > 1 {
+		time.Sleep(1500 * time.Millisecond)
+	}
 	s.err = ctx.Err()
 	return s.Store.List(ctx, dir, q)
 }
 
-// The deadline for a body nobody wants does not end the request itself.
-func TestUnwantedBodyDoesNotEndASlowRequest(t *testing.T) {
-	store := &slowStore{Store: &scim.Memory{}, wait: 1500 * time.Millisecond}
+// The deadline for a body nobody wants does not end an answer that takes
+// longer.
+func TestUnwantedBodyDoesNotEndASlowAnswer(t *testing.T) {
+	store := &slowStore{Store: &scim.Memory{}}
+	bigGroups(t, store, 6, 2_000)
 	server := mount(t, scim.Config{Store: store})
-	a := send(t, server, testToken, "GET", "/Users", "{}")
+	a := send(t, server, testToken, "GET", "/Groups", "{}")
 	assert.Equal(t, 200, a.status)
+	assert.Len(t, a.resources(), 6)
+	assert.Equal(t, 2, store.pages)
 	assert.NoError(t, store.err)
 }
 
