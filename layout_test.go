@@ -67,7 +67,7 @@ var mayUse = map[string][]string{
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/peerbench":   {"github.com/jackc/pgx/v5/stdlib", "modernc.org/sqlite"},
-	"internal/pgtest":           {"github.com/jackc/pgx/v5/stdlib"},
+	"internal/pgtest":           {"github.com/jackc/pgx/v5"},
 }
 
 // pure are the packages that decide. They link no HTTP, and of other modules
