@@ -57,7 +57,7 @@ var mayUse = map[string][]string{
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
-	"internal/pgtest":           {"github.com/jackc/pgx/v5/stdlib"},
+	"internal/pgtest":           {"github.com/jackc/pgx/v5"},
 }
 
 // pure are the packages that decide. They link no HTTP, and of other modules

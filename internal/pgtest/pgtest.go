@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,9 +35,18 @@ const startTimeout = time.Minute
 // A Server is a running PostgreSQL.
 type Server struct{ url *url.URL }
 
-// Start returns a server for the rest of the test. Where none is named and none
-// can be started the test is skipped and says why; with CI=true it fails, so
-// that a build does not pass because it could not look.
+// shared is the throw-away server of the tests that run at present.
+var shared struct {
+	mu    sync.Mutex
+	users int // tests
+	url   *url.URL
+	stop  func()
+}
+
+// Start returns a server for the rest of the test, which it may share with other
+// tests. Where none is named and none can be started the test is skipped and
+// says why; with CI=true it fails, so that a build does not pass because it could
+// not look.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	if named := os.Getenv(Env); named != "" {
@@ -54,11 +64,22 @@ func Start(tb testing.TB) *Server {
 		}
 		tb.Skipf(help, err, Env)
 	}
-	u, err := start(tb, bin)
-	if err != nil {
-		tb.Fatalf("starting a PostgreSQL for the test: %v", err)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.users == 0 {
+		if shared.url, shared.stop, err = start(bin); err != nil {
+			tb.Fatalf("starting a PostgreSQL for the test: %v", err)
+		}
 	}
-	return &Server{url: u}
+	shared.users++
+	tb.Cleanup(func() {
+		shared.mu.Lock()
+		defer shared.mu.Unlock()
+		if shared.users--; shared.users == 0 {
+			shared.stop()
+		}
+	})
+	return &Server{url: shared.url}
 }
 
 // Schema returns the URL of an empty schema, which is dropped after the test.
@@ -130,28 +151,32 @@ func complete(dir string) bool {
 	return true
 }
 
-// start makes a cluster in a directory of the test and runs it until the test
-// ends.
-func start(tb testing.TB, bin string) (*url.URL, error) {
-	// Not in tb.TempDir, into which another user cannot go.
+// start makes a cluster and runs it until stop is called.
+func start(bin string) (_ *url.URL, _ func(), err error) {
+	// Not in a directory of the test, into which another user cannot go.
 	data, err := os.MkdirTemp("", "usher-pgtest-")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	tb.Cleanup(func() { _ = os.RemoveAll(data) })
+	stop := func() { _ = os.RemoveAll(data) }
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
 	as, err := unprivileged(data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	initdb := exec.Command(filepath.Join(bin, "initdb"),
 		"-D", data, "-U", "usher", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	initdb.Dir, initdb.SysProcAttr = data, as
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		return nil, nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 	port, err := freePort()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// The cluster dies with the test, so it need not survive a loss of power.
 	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port,
@@ -159,33 +184,31 @@ func start(tb testing.TB, bin string) (*url.URL, error) {
 	server.Dir, server.SysProcAttr = data, as
 	log, err := os.Create(filepath.Join(data, "server.log"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = log.Close() }() // the server has its own handle
 	server.Stdout, server.Stderr = log, log
 	if err := server.Start(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()
-	tb.Cleanup(func() {
+	stop = func() {
 		_ = server.Process.Signal(os.Interrupt) // fast shutdown: open sessions are closed
 		select {
-		case state := <-ended:
-			if state != nil {
-				tb.Logf("the PostgreSQL of the test ended with: %v", state)
-			}
+		case <-ended:
 		case <-time.After(startTimeout):
 			_ = server.Process.Kill()
 		}
-	})
+		_ = os.RemoveAll(data)
+	}
 	u := &url.URL{Scheme: "postgres", User: url.User("usher"), Host: net.JoinHostPort("127.0.0.1", port), Path: "/postgres",
 		RawQuery: "sslmode=disable"}
 	if err := await(u, ended); err != nil {
 		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("%w\n%s", err, text)
+		return nil, nil, fmt.Errorf("%w\n%s", err, text)
 	}
-	return u, nil
+	return u, stop, nil
 }
 
 func freePort() (string, error) {
