@@ -5,13 +5,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
 // Migrate makes the tables, or brings them up to date, in one transaction. Who
 // comes second waits for the first and finds nothing to do. Each step is a list
 // of statements; a step that was released is never changed, and a new one goes
-// to the end. The table @schema holds how many of them were done.
+// to the end. A statement that begins with "SQLITE:" or "POSTGRESQL:" is for
+// that database alone. The table @schema holds how many steps were done.
 func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 	if err := db.settle(ctx); err != nil {
 		return err
@@ -28,6 +30,10 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 		}
 		for i, statements := range steps[version:] {
 			for _, statement := range statements {
+				statement, meant := db.meant(statement)
+				if !meant {
+					continue
+				}
 				if _, err := tx.Exec(ctx, statement); err != nil {
 					return fmt.Errorf("bring the tables to version %d: %w", version+i+1, err)
 				}
@@ -40,6 +46,18 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string) error {
 		return err
 	}
 	return db.checkShared(ctx)
+}
+
+// meant takes the name of a database off a statement, and reports whether the
+// statement is for this one.
+func (db *DB) meant(statement string) (string, bool) {
+	if rest, found := strings.CutPrefix(statement, "SQLITE:"); found {
+		return rest, db.dialect == SQLite
+	}
+	if rest, found := strings.CutPrefix(statement, "POSTGRESQL:"); found {
+		return rest, db.dialect == PostgreSQL
+	}
+	return statement, true
 }
 
 // settle makes what a migration needs to begin: the table with the version,

@@ -56,13 +56,15 @@ func New(pool *sql.DB, dialect Dialect, prefix string) (*DB, error) {
 	}
 	db := &DB{pool: pool, dialect: dialect}
 	if dialect == PostgreSQL {
-		db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", `TEXT COLLATE "C"`, "JSON_TYPE", "JSONB",
+		db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", `TEXT COLLATE "C"`, "JSON_TYPE", "JSONB", "BYTES_TYPE", "BYTEA",
 			"SERIAL_KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BY_KEY", "",
+			"BY_INDEX", "set_config('enable_seqscan', 'off', true) || set_config('enable_bitmapscan', 'off', true)", "FOR_UPDATE", "FOR UPDATE",
 			"NOW_MS", "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
 		return db, nil
 	}
-	db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", "TEXT", "JSON_TYPE", "TEXT",
+	db.words = strings.NewReplacer("@", prefix, "EXACT_TEXT", "TEXT", "JSON_TYPE", "TEXT", "BYTES_TYPE", "BLOB",
 		"SERIAL_KEY", "INTEGER PRIMARY KEY AUTOINCREMENT", "BY_KEY", "WITHOUT ROWID",
+		"BY_INDEX", "''", "FOR_UPDATE", "",
 		"NOW_MS", "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")
 	db.writer = make(chan struct{}, 1)
 	db.writer <- struct{}{}
@@ -72,9 +74,12 @@ func New(pool *sql.DB, dialect Dialect, prefix string) (*DB, error) {
 // SQL returns a query in the language of the database. In the query @ stands
 // for the prefix of the tables, ? for an argument, and these words for what
 // each language says in its own way: EXACT_TEXT, a text that compares byte for
-// byte; JSON_TYPE, a JSON document; SERIAL_KEY, a primary key that counts;
+// byte; JSON_TYPE, a JSON document; BYTES_TYPE, bytes; SERIAL_KEY, a primary key that counts;
 // BY_KEY, at the end of a table whose rows are kept in the order of its key;
-// NOW_MS, the clock of the database, in milliseconds since 1970.
+// BY_INDEX, a value that has the rest of a transaction planned with indexes, even
+// where PostgreSQL thinks that a table is as small as when it was last analyzed;
+// FOR_UPDATE, at the end of a SELECT whose row is to stay as it is; NOW_MS, the
+// clock of the database, in milliseconds since 1970.
 func (db *DB) SQL(query string) string {
 	query = db.words.Replace(query)
 	if db.dialect == SQLite {

@@ -116,3 +116,19 @@ func TestWriterGivesUp(t *testing.T) {
 		return nil
 	}))
 }
+
+// A statement for one database is not run in the other.
+func TestMigrateOneDatabase(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *DB) {
+		ctx := t.Context()
+		require.NoError(t, db.Migrate(ctx, [][]string{{
+			`CREATE TABLE @t (a TEXT)`, `SQLITE:INSERT INTO @t VALUES (sqlite_version())`, `POSTGRESQL:INSERT INTO @t VALUES (version())`,
+		}}))
+		require.NoError(t, db.Read(ctx, func(tx *Tx) error {
+			var rows int
+			_, err := tx.Get(ctx, `SELECT COUNT(*) FROM @t`, nil, &rows)
+			assert.Equal(t, 1, rows)
+			return err
+		}))
+	})
+}
