@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,40 @@ func TestEveryCheckCanFail(t *testing.T) {
 			slices.Reverse(results)
 			return results, err
 		}}, "want it"},
+
+		{"Sets", "does first what it can", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+			order := make([]int, len(actions))
+			for i := range order {
+				order[i] = i
+			}
+			slices.SortStableFunc(order, func(i, j int) int { return -cmp.Compare(actions[i].Kind, actions[j].Kind) })
+			sorted, results := make([]provisioning.Action, len(actions)), make([]provisioning.Result, len(actions))
+			for to, from := range order {
+				sorted[to] = actions[from]
+			}
+			answers, err := s.Memory.Apply(ctx, tenant, sorted)
+			for to, from := range order {
+				results[from] = answers[to]
+			}
+			return results, err
+		}}, "want it"},
+		{"Sets", "refuses all for one", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+			if len(actions) > 100 {
+				for i := range actions {
+					actions[i].With = "all"
+				}
+			}
+			return s.Memory.Apply(ctx, tenant, actions)
+		}}, "want it done"},
+		{"Sets", "forgets who waited", &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
+			results, err := s.Memory.Apply(ctx, tenant, actions)
+			for i := range results {
+				if results[i].Err == nil && i > 100 && actions[i].With != "" {
+					s.Delete(tenant, actions[i].Member.ID)
+				}
+			}
+			return results, err
+		}}, "among many actions: the team has"},
 
 		{"Revisions", "makes them of the content", &broken{
 			members: func(s *broken, ctx context.Context, tenant string) iter.Seq2[provisioning.Member, error] {

@@ -37,6 +37,65 @@ func checkOrder(ctx context.Context, b *bench) error {
 	return nil
 }
 
+// checkSets: a store that takes many actions at a time does what one does that
+// takes them one by one, also where some in the middle depend on others before
+// them, or are refused.
+func checkSets(ctx context.Context, b *bench) error {
+	members, err := b.hired(ctx, "ana", "bob", "cyd", "dan")
+	if err != nil {
+		return err
+	}
+	ana, bob, cyd, dan := members[0], members[1], members[2], members[3]
+	called := func(key string, a provisioning.Action) provisioning.Action {
+		a.Key = key
+		return a
+	}
+	at := func(address string, m provisioning.Member) provisioning.Member {
+		m.Email = address
+		return m
+	}
+	fay, gil, hal, ida := at(ana.Email, person("fay")), person("gil"), person("hal"), person("ida")
+	steps := []struct {
+		want    outcome
+		actions []provisioning.Action
+	}{
+		{conflict, []provisioning.Action{create(at(ana.Email, person("eve")))}},
+		{done, []provisioning.Action{update(ana, mailed("free"))}},
+		{done, []provisioning.Action{create(fay)}},
+		{done, []provisioning.Action{create(gil)}},
+		{repeated, []provisioning.Action{create(gil)}},
+		{done, []provisioning.Action{create(hal)}},
+		{stale, []provisioning.Action{called("another hal", create(hal))}},
+		{done, []provisioning.Action{update(bob, titled("VP"))}},
+		{stale, []provisioning.Action{called("another bob", update(bob, titled("CEO")))}},
+		{done, together("swap", update(cyd, mailed("dan")), update(dan, mailed("cyd")))},
+		{conflict, together("refused", create(ida), create(at("free@acme.example", person("jan"))))},
+		{done, []provisioning.Action{create(ida)}},
+	}
+	var actions []provisioning.Action
+	var want []outcome
+	after := []provisioning.Member{fay, gil, hal, ida, at("free@acme.example", ana), bob, at(dan.Email, cyd), at(cyd.Email, dan)}
+	after[5].Title = "VP"
+	for i, step := range steps {
+		actions = append(actions, step.actions...)
+		for range step.actions {
+			want = append(want, step.want)
+		}
+		for n := range 40 { // which have nothing to do with the others
+			filler := person(fmt.Sprintf("p%02d-%02d", i, n))
+			actions, want, after = append(actions, create(filler)), append(want, done), append(after, filler)
+		}
+	}
+	if err := b.apply(ctx, tenant, actions, want...); err != nil {
+		return fmt.Errorf("among many actions each is done or refused as if they came one by one: %w", err)
+	}
+	if err := b.expect(ctx, tenant, after...); err != nil {
+		return fmt.Errorf("among many actions: %w", err)
+	}
+	// An effect of everybody's creation; a record of that, and of the change of four.
+	return b.left(ctx, len(after), len(after)+4, "what was refused among many actions leaves nothing")
+}
+
 // checkRevisions: every write gives a revision that the member never had.
 func checkRevisions(ctx context.Context, b *bench) error {
 	if _, err := b.hired(ctx, "ana"); err != nil {

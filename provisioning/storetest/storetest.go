@@ -77,6 +77,7 @@ func checks() []check {
 		{name: "Members", core: true, run: checkMembers},
 		{name: "Tenants", core: true, run: checkTenants},
 		{name: "Order", core: true, run: checkOrder},
+		{name: "Sets", core: true, run: checkSets},
 		{name: "Revisions", core: true, run: checkRevisions},
 		{name: "Repeated", core: true, run: checkRepeated},
 		{name: "Stale", core: true, run: checkStale},
