@@ -2,36 +2,27 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
-	"strconv"
+	"slices"
 
 	"github.com/usher-go/usher/provisioning"
 )
 
 // txActions is about how many actions share a transaction.
-const txActions = 100
+const txActions = 500
 
 // Apply implements provisioning.Store.
 func (s *Store) Apply(ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 	results := make([]provisioning.Result, 0, len(actions))
 	for batch := range batches(actions) {
-		var done []provisioning.Result
-		err := s.write(ctx, tenant, len(batch), func(w *writer) error {
-			for group := range provisioning.Groups(batch) {
-				groupResults, err := w.group(ctx, group)
-				if err != nil {
-					return err
-				}
-				done = append(done, groupResults...)
-			}
-			return nil
-		})
-		if err != nil {
+		groups := newGroups(batch)
+		if err := s.applyGroups(ctx, tenant, len(batch), groups); err != nil {
 			return results, fmt.Errorf("sqlstore: apply: %w", err)
 		}
-		results = append(results, done...)
+		for _, g := range groups {
+			results = append(results, g.results...)
+		}
 	}
 	return results, nil
 }
@@ -56,183 +47,149 @@ func batches(actions []provisioning.Action) iter.Seq[[]provisioning.Action] {
 	}
 }
 
-// group does the actions of one group, all or none. A failure that a rollback
-// to the savepoint mends is the group's own, and stands in its results; any
-// other is the returned error.
-func (w *writer) group(ctx context.Context, group []provisioning.Action) ([]provisioning.Result, error) {
-	results := make([]provisioning.Result, len(group))
-	var pending []*provisioning.Action
-	for i := range group {
-		a := &group[i]
-		repeated, err := w.isDone(ctx, a.Key)
-		if err != nil {
-			return nil, err
-		}
-		results[i] = provisioning.Result{Key: a.Key, Kind: a.Kind, MemberID: a.Member.ID, Repeated: repeated}
-		if !repeated {
-			pending = append(pending, a)
-		}
+// applyGroups does n actions in one transaction. Where the database refuses a
+// statement, which undoes the transaction, it does them in another one, piece by
+// piece, so that the refusal is the result of the group that it is about.
+func (s *Store) applyGroups(ctx context.Context, tenant string, n int, groups []*group) error {
+	refused := false
+	err := s.write(ctx, tenant, n, func(w *writer) error {
+		err := w.apply(ctx, groups)
+		refused = err != nil
+		return err
+	})
+	if refused && ctx.Err() == nil {
+		err = s.write(ctx, tenant, n, func(w *writer) error { return w.applyApart(ctx, groups) })
 	}
-	if len(pending) == 0 {
-		return results, nil
-	}
-	if _, err := w.exec(ctx, `SAVEPOINT usher_group`); err != nil {
-		return nil, err
-	}
-	if failure := w.doAll(ctx, pending); failure != nil {
-		if _, err := w.exec(ctx, `ROLLBACK TO SAVEPOINT usher_group`); err != nil {
-			return nil, fmt.Errorf("undo after %q: %w", failure.Error(), err)
-		}
-		for i := range results {
-			if !results[i].Repeated {
-				results[i].Err = failure
-			}
-		}
-	}
-	_, err := w.exec(ctx, `RELEASE SAVEPOINT usher_group`)
-	return results, err
+	return err
 }
 
-// isDone reports whether an action was done under the key. A key counts as
-// long as its member is there, also where the host deleted the member on a
-// connection that does not enforce foreign keys.
-func (w *writer) isDone(ctx context.Context, key string) (bool, error) {
-	const query = `SELECT k.member_id FROM @keys k JOIN @members m ON m.tenant = k.tenant AND m.id = k.member_id
-		WHERE k.tenant = ? AND k.action_key = ?`
-	var id string
-	return w.get(ctx, query, []any{w.tenant, key}, &id)
+// applyApart does the groups in a savepoint, and where that fails, one half of
+// them after the other. The failure of one group is its own if going back to
+// the savepoint mends it.
+func (w *writer) applyApart(ctx context.Context, groups []*group) error {
+	if err := w.exec(ctx, `SAVEPOINT usher_groups`); err != nil {
+		return err
+	}
+	failure := w.apply(ctx, groups)
+	if failure != nil {
+		if err := w.exec(ctx, `ROLLBACK TO SAVEPOINT usher_groups`); err != nil {
+			return fmt.Errorf("undo after %q: %w", failure.Error(), err)
+		}
+	}
+	if err := w.exec(ctx, `RELEASE SAVEPOINT usher_groups`); err != nil || failure == nil {
+		return err
+	}
+	if len(groups) == 1 {
+		groups[0].refuse(failure)
+		return nil
+	}
+	half := len(groups) / 2
+	if err := w.applyApart(ctx, groups[:half]); err != nil {
+		return err
+	}
+	return w.applyApart(ctx, groups[half:])
 }
 
-// doAll does actions that commit together. What they give up is taken from all
-// of them before anything is given to one, so that addresses and identities
-// can change hands in any direction under unique indexes.
-func (w *writer) doAll(ctx context.Context, actions []*provisioning.Action) error {
-	from := make([]int64, len(actions))
-	for i, a := range actions {
-		var err error
-		if from[i], err = w.check(ctx, a.Member.ID, a.Revision, a.Kind == provisioning.KindCreate); err != nil {
-			return fmt.Errorf("%s %s: %w", a.Kind, a.Member.ID, err)
+// apply does the groups in their order, those that have nothing to do with each
+// other at a time.
+func (w *writer) apply(ctx context.Context, groups []*group) error {
+	for len(groups) > 0 {
+		n := apart(groups)
+		if err := w.applyRun(ctx, groups[:n]); err != nil {
+			return err
 		}
-	}
-	if len(actions) > 1 {
-		for _, a := range actions {
-			const release = `UPDATE @members SET email_key = NULL, managed = FALSE WHERE tenant = ? AND id = ?`
-			if _, err := w.exec(ctx, release, w.tenant, a.Member.ID); err != nil {
-				return fmt.Errorf("%s %s: %w", a.Kind, a.Member.ID, err)
-			}
-		}
-	}
-	for i, a := range actions {
-		if err := w.do(ctx, a, from[i]); err != nil {
-			return fmt.Errorf("%s %s: %w", a.Kind, a.Member.ID, err)
-		}
+		groups = groups[n:]
 	}
 	return nil
 }
 
-// check tells whether a member is in the state that is to be written over: the
-// given revision, or not there. It returns the revision as a number, 0 for a
-// member that is not there.
-func (w *writer) check(ctx context.Context, id string, revision provisioning.Revision, create bool) (int64, error) {
-	var current int64
-	exists, err := w.get(ctx, `SELECT revision FROM @members WHERE tenant = ? AND id = ?`, []any{w.tenant, id}, &current)
-	if err != nil {
-		return 0, err
+// apart returns how many groups, from the first on, and at least one, name no
+// key, member, address and identity twice among them. Then none of them decides
+// about another, but by what it gives up.
+func apart(groups []*group) int {
+	named := make(map[claim]bool, 4*len(groups))
+	for n, g := range groups {
+		if n > 0 && (g.twins || slices.ContainsFunc(g.claims, func(c claim) bool { return named[c] })) {
+			return n
+		}
+		if g.twins {
+			return 1
+		}
+		for _, c := range g.claims {
+			named[c] = true
+		}
 	}
-	if exists == create || revision != revisionOf(current) {
-		return 0, provisioning.ErrStale
-	}
-	return current, nil
+	return len(groups)
 }
 
-// revisionOf is the form in which others see a revision.
-func revisionOf(n int64) provisioning.Revision {
-	if n == 0 {
-		return ""
+// applyRun does groups that are apart: all at once if that can be, otherwise
+// those that can, in pieces between the others, which it does one by one.
+func (w *writer) applyRun(ctx context.Context, groups []*group) error {
+	var rows []*row
+	members := make(map[string]bool)
+	for _, g := range groups {
+		g.reset()
+		rows = append(rows, g.pending...)
 	}
-	return provisioning.Revision(strconv.FormatInt(n, 10))
-}
-
-// do writes one action, over the given state of its member, with everything
-// that belongs to it.
-func (w *writer) do(ctx context.Context, a *provisioning.Action, from int64) error {
-	if err := w.put(ctx, &a.Member, from); err != nil {
+	if len(groups) > 1 {
+		for _, r := range rows {
+			members[r.member.ID] = true
+		}
+	}
+	states, err := w.attempt(ctx, rows, !groups[0].twins)
+	if states == nil {
 		return err
 	}
-	const key = `INSERT INTO @keys (tenant, action_key, member_id) VALUES (?, ?, ?)
-		ON CONFLICT (tenant, action_key) DO UPDATE SET member_id = excluded.member_id`
-	if _, err := w.exec(ctx, key, w.tenant, a.Key, a.Member.ID); err != nil {
-		return err
-	}
-	for _, e := range a.Effects {
-		const effect = `INSERT INTO @effects (tenant, kind, action_key, to_id, about_id) VALUES (?, ?, ?, ?, ?)`
-		if _, err := w.exec(ctx, effect, w.tenant, string(e.Kind), e.Key, e.To, e.About); err != nil {
+	var clean []*group
+	for _, g := range groups {
+		n := len(g.pending)
+		mine := states[:n]
+		states = states[n:]
+		if g.judge(mine, members); len(g.holders) == 0 {
+			clean = append(clean, g)
+			continue
+		}
+		if err := w.writeAll(ctx, clean); err != nil {
+			return err
+		}
+		clean = nil
+		if len(groups) > 1 { // somebody before it may have given up what it wants
+			err = w.applyRun(ctx, []*group{g})
+		} else {
+			err = w.exchange(ctx, g)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return w.record(ctx, a)
+	return w.writeAll(ctx, clean)
 }
 
-// put writes a member over the state that check found it in, under the next
-// revision of the transaction.
-func (w *writer) put(ctx context.Context, m *provisioning.Member, from int64) error {
-	if err := w.checkUnique(ctx, m); err != nil {
-		return err
+// exchange does a group whose members want what others of them have: those give
+// it up first, so that addresses and identities can change hands in any
+// direction under unique indexes.
+func (w *writer) exchange(ctx context.Context, g *group) error {
+	for _, id := range g.holders {
+		const release = `UPDATE @members SET email_key = NULL, managed = FALSE WHERE tenant = ? AND id = ?`
+		if err := w.exec(ctx, release, w.tenant, id); err != nil {
+			return err
+		}
 	}
-	values, err := memberValues(m)
-	if err != nil {
-		return err
-	}
-	w.revision++
-	values = append(values, w.revision, w.tenant, m.ID)
-	query := insertMember
-	if from > 0 {
-		query, values = updateMember, append(values, from)
-	}
-	changed, err := w.exec(ctx, query, values...)
-	if err == nil && changed == 0 { // the host's own SQL came between
-		err = provisioning.ErrStale
-	}
-	return err
+	return w.writeAll(ctx, []*group{g})
 }
 
-// checkUnique tells whether another member has the address or the identity.
-func (w *writer) checkUnique(ctx context.Context, m *provisioning.Member) error {
-	const query = `SELECT id FROM @members WHERE tenant = ? AND email_key = ? AND id <> ?
-		UNION ALL SELECT id FROM @members
-			WHERE tenant = ? AND managed AND connection = ? AND external_id <> '' AND external_id = ? AND id <> ?
-		LIMIT 1`
-	externalID := m.ExternalID
-	if !m.Managed {
-		externalID = ""
+// writeAll writes what is pending of groups, of which nothing is in the way.
+func (w *writer) writeAll(ctx context.Context, groups []*group) error {
+	var rows []*row
+	for _, g := range groups {
+		rows = append(rows, g.pending...)
 	}
-	args := []any{w.tenant, foldASCII(m.Email), m.ID, w.tenant, m.Connection, externalID, m.ID}
-	var other string
-	taken, err := w.get(ctx, query, args, &other)
-	if taken {
-		return fmt.Errorf("member %s has it: %w", other, provisioning.ErrConflict)
+	if len(rows) == 0 {
+		return nil
 	}
-	return err
-}
-
-// record writes the action into the audit log. A kind that cannot be read again
-// is refused.
-func (w *writer) record(ctx context.Context, a *provisioning.Action) error {
-	kind := a.Kind.String()
-	if err := new(provisioning.Kind).UnmarshalText([]byte(kind)); err != nil {
-		return err
+	states, err := w.attempt(ctx, rows, true)
+	if states != nil { // by the host's own SQL, which took no turn
+		err = fmt.Errorf("written to meanwhile: %w", provisioning.ErrStale)
 	}
-	changes, err := json.Marshal(a.Changes)
-	if err != nil {
-		return err
-	}
-	reasons, err := json.Marshal(a.Reasons)
-	if err != nil {
-		return err
-	}
-	const query = `INSERT INTO @audit (tenant, committed_at, action_key, kind, member_id, email, actor, changes, reasons)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	_, err = w.exec(ctx, query, w.tenant, w.at.Format(timeLayout), a.Key, kind, a.Member.ID, a.Member.Email,
-		provisioning.ActorFrom(ctx), string(changes), string(reasons))
 	return err
 }

@@ -32,8 +32,8 @@
 //   - usher_effects: the effects that are still to be delivered.
 //   - usher_audit: who did what, when and why. Rows that are too old to keep
 //     may be deleted by the host; nothing depends on them.
-//   - usher_plans: plans by their hash, of which the same is true once they
-//     are applied or rejected.
+//   - usher_plans: plans by their hash, as JSON compressed with gzip. The same
+//     is true of them once they are applied or rejected.
 //   - usher_tenants: a row for each tenant, with the last revision given. Its
 //     row lock is what makes writers of one tenant take turns.
 //   - usher_locks: who has a tenant locked, and until when.
@@ -46,9 +46,21 @@
 //
 // # Transactions
 //
-// Actions that are to commit together do so in one savepoint, and every other
-// action in one of its own, so that a refused one undoes nothing else. Up to a
-// hundred of them share a transaction, since the disk is what costs time: a
-// process that is killed loses at most those, whole, and applying the plan
-// again does them.
+// Up to 500 actions share a transaction, since round trips and the disk are what
+// costs time: a process that is killed loses at most those, whole, and applying
+// the plan again does them. Of actions that commit together none is in another
+// transaction, however many they are.
+//
+// In a transaction actions are looked up and written as a set, and where
+// something is in the way of a group, it alone is refused, or done by itself at
+// its place in the order. Where the database refuses a statement, such as one
+// with a NUL in a text of PostgreSQL, the transaction begins anew with savepoints
+// around ever smaller parts, until the refusal is that of one group.
+//
+// # Look-ups
+//
+// Every statement is a look-up by an index, whose cost does not grow with the
+// team, also in a PostgreSQL that has no statistics or old ones: transactions on
+// the tables that grow turn scans of whole tables off for themselves
+// (enable_seqscan, enable_bitmapscan).
 package sqlstore

@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -9,14 +8,12 @@ import (
 	"sync"
 )
 
-// A faultyDriver opens databases of which the k-th write, from 1, does not
-// happen, and nothing after it: kill is called first, and if it returns, every
-// connection is as dead as if its process were. A write is a statement that is
-// no SELECT and no PRAGMA, or a COMMIT.
-type faultyDriver struct {
-	inner driver.Driver
-	dsn   string
-	kill  func()
+// A fault lets the k-th write to a database not happen, nor anything after it:
+// kill is called first, and if it returns, every connection is as dead as if
+// its process were. A write is a statement that neither only reads nor sets
+// something for its connection, or a COMMIT.
+type fault struct {
+	kill func()
 
 	mu     sync.Mutex
 	before int // writes that are still to happen; counts down to -1, which is dead
@@ -26,37 +23,32 @@ type faultyDriver struct {
 // which database/sql would leave statements open, and with them the file.
 var errDead = errors.New("the process is dead")
 
-// openFaulty opens a database that dies at the k-th write.
-func openFaulty(inner driver.Driver, dsn string, k int, kill func()) (*sql.DB, *faultyDriver) {
-	f := &faultyDriver{inner: inner, dsn: dsn, kill: kill, before: k - 1}
-	return sql.OpenDB(f), f
+// openFaulty opens a database that dies at the k-th write, from 1.
+func openFaulty(inner driver.Driver, dsn string, k int, kill func()) (*sql.DB, *fault) {
+	f := &fault{kill: kill, before: k - 1}
+	return openWatched(inner, dsn, f.allow), f
 }
 
-func (f *faultyDriver) Connect(context.Context) (driver.Conn, error) {
-	if f.dead() {
-		return nil, errDead
-	}
-	conn, err := f.inner.Open(f.dsn)
-	if err != nil {
-		return nil, err
-	}
-	return &faultyConn{conn.(fullConn), f}, nil
+// dieAt lets the k-th write from now on be the one that does not happen.
+func (f *fault) dieAt(k int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = k - 1
 }
 
-func (f *faultyDriver) Driver() driver.Driver { return f.inner }
-
-func (f *faultyDriver) dead() bool {
+func (f *fault) dead() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.before < 0
 }
 
-// allow counts a call and says whether it may reach the database.
-func (f *faultyDriver) allow(query string) error {
+// allow counts a call and says whether it may reach the database. A dead one
+// finds out by itself, when the connection is closed, that nothing is to be
+// committed.
+func (f *fault) allow(c call) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	word, _, _ := strings.Cut(strings.TrimSpace(query), " ")
-	if word != "SELECT" && word != "PRAGMA" && f.before >= 0 {
+	if writes(c) && f.before >= 0 {
 		if f.before--; f.before < 0 {
 			f.kill()
 		}
@@ -67,90 +59,13 @@ func (f *faultyDriver) allow(query string) error {
 	return nil
 }
 
-// fullConn is what a driver's connections can do and these tests pass on.
-type fullConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.QueryerContext
-}
-
-type faultyConn struct {
-	fullConn
-	f *faultyDriver
-}
-
-func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if c.f.dead() {
-		return nil, errDead
+func writes(c call) bool {
+	word, rest, _ := strings.Cut(strings.TrimSpace(c.query), " ")
+	switch word {
+	case "CONNECT", "BEGIN", "ROLLBACK", "SELECT", "PRAGMA":
+		return word == "ROLLBACK" && strings.HasPrefix(rest, "TO")
+	case "WITH":
+		return strings.Contains(rest, "INSERT")
 	}
-	tx, err := c.fullConn.BeginTx(ctx, opts)
-	return &faultyTx{tx, c.f}, err
-}
-
-func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	if c.f.dead() {
-		return nil, errDead
-	}
-	stmt, err := c.fullConn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return &faultyStmt{stmt, query, c.f}, nil
-}
-
-func (c *faultyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.f.allow(query); err != nil {
-		return nil, err
-	}
-	return c.fullConn.ExecContext(ctx, query, args)
-}
-
-func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.f.allow(query); err != nil {
-		return nil, err
-	}
-	return c.fullConn.QueryContext(ctx, query, args)
-}
-
-type faultyTx struct {
-	driver.Tx
-	f *faultyDriver
-}
-
-func (t *faultyTx) Commit() error {
-	if err := t.f.allow("COMMIT"); err != nil {
-		return err
-	}
-	return t.Tx.Commit()
-}
-
-// Rollback does not reach a database whose process is dead: the database finds
-// out by itself, when the connection is closed.
-func (t *faultyTx) Rollback() error {
-	if t.f.dead() {
-		return errDead
-	}
-	return t.Tx.Rollback()
-}
-
-type faultyStmt struct {
-	driver.Stmt
-	query string
-	f     *faultyDriver
-}
-
-func (s *faultyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	if err := s.f.allow(s.query); err != nil {
-		return nil, err
-	}
-	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
-}
-
-func (s *faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	if err := s.f.allow(s.query); err != nil {
-		return nil, err
-	}
-	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+	return !c.prepares
 }

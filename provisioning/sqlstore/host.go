@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,25 +20,38 @@ import (
 func (s *Store) Put(ctx context.Context, tenant string, m provisioning.Member) (provisioning.Member, error) {
 	m = m.Clone()
 	m.Normalize()
-	err := s.write(ctx, tenant, 1, func(w *writer) error {
-		if m.ID == "" {
-			return errors.New("its ID is empty")
-		}
-		from, err := w.check(ctx, m.ID, m.Revision, m.Revision == "")
-		if err != nil {
-			return err
-		}
-		if err := w.put(ctx, &m, from); err != nil {
-			return err
-		}
-		m.Revision = revisionOf(w.revision)
-		_, err = w.exec(ctx, `UPDATE @members SET protected = ? WHERE tenant = ? AND id = ?`, m.Protected, tenant, m.ID)
-		return err
-	})
+	r := row{turn: 1}
+	err := r.fillMember(&m, m.Revision, m.Revision == "")
+	if m.ID == "" {
+		err = errors.New("its ID is empty")
+	}
+	if err == nil {
+		err = s.write(ctx, tenant, 1, func(w *writer) error { return w.putByHand(ctx, &r) })
+	}
 	if err != nil {
 		return provisioning.Member{}, fmt.Errorf("sqlstore: put member %s: %w", m.ID, err)
 	}
 	return m, nil
+}
+
+// putByHand writes the host's row, if the tables hold what it expects.
+func (w *writer) putByHand(ctx context.Context, r *row) error {
+	states, err := w.look(ctx, []*row{r})
+	if err != nil {
+		return err
+	}
+	found := &states[0]
+	if found.revision != r.expected {
+		return provisioning.ErrStale
+	}
+	if holder := cmp.Or(found.emailHolder, found.identityHolder); holder != nil {
+		return takenBy(*holder)
+	}
+	if err := w.writeMembers(ctx, []*row{r}); err != nil {
+		return err
+	}
+	r.member.Revision = revisionOf(w.before + r.turn)
+	return w.exec(ctx, `UPDATE @members SET protected = ? WHERE tenant = ? AND id = ?`, r.member.Protected, w.tenant, r.member.ID)
 }
 
 // Delete removes a member for good, with the keys of what was done to it, so
@@ -46,8 +60,7 @@ func (s *Store) Put(ctx context.Context, tenant string, m provisioning.Member) (
 // Deleting a member who is not there is no error.
 func (s *Store) Delete(ctx context.Context, tenant, memberID string) error {
 	err := s.write(ctx, tenant, 0, func(w *writer) error {
-		_, err := w.exec(ctx, `DELETE FROM @members WHERE tenant = ? AND id = ?`, tenant, memberID)
-		return err
+		return w.exec(ctx, `DELETE FROM @members WHERE tenant = ? AND id = ?`, tenant, memberID)
 	})
 	if err != nil {
 		return fmt.Errorf("sqlstore: delete member %s: %w", memberID, err)

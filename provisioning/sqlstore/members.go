@@ -2,7 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
+	"database/sql"
 	"fmt"
 	"iter"
 	"strings"
@@ -11,101 +11,64 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// memberColumns are the columns that a write of a member sets, in the order of
-// memberValues. Not among them are tenant and id, which never change, revision,
-// which the store gives, and protected, which is the host's.
-var memberColumns = []string{
-	"connection", "external_id", "managed", "active", "email", "email_key", "other_emails", "private_email",
-	"given_name", "family_name", "title", "phone", "mobile_phone", "phone_extension",
-	"timezone", "country", "state", "locale", "manager_id", "assignment_id",
-	"seats", "home", "profiles", "capture", "extra", "owners",
+// selectMembers reads a tenant's members, as memberReader scans them.
+var selectMembers = `SELECT ` + strings.Join(columnNames, ", ") + `, revision, id, protected
+	FROM @members WHERE tenant = ? ORDER BY id`
+
+// A memberReader reads rows of selectMembers, one after the other.
+type memberReader struct {
+	m         provisioning.Member // what is being read
+	revision  int64
+	targets   []any     // where the columns are read to
+	few       []*string // fields of m of which a team has few different values
+	documents []document
+	parser    documentParser
 }
 
-var (
-	insertMember = `INSERT INTO @members (` + strings.Join(memberColumns, ", ") + `, revision, tenant, id)
-		VALUES (` + strings.Repeat("?, ", len(memberColumns)) + `?, ?, ?) ON CONFLICT DO NOTHING`
-	updateMember = `UPDATE @members SET ` + strings.Join(memberColumns, " = ?, ") + ` = ?, revision = ?
-		WHERE tenant = ? AND id = ? AND revision = ?`
-	selectMembers = `SELECT ` + strings.Join(memberColumns, ", ") + `, revision, id, protected
-		FROM @members WHERE tenant = ? ORDER BY id`
-)
-
-// memberValues returns what the columns of m hold.
-func memberValues(m *provisioning.Member) ([]any, error) {
-	var failed error
-	document := func(empty bool, value any) any {
-		if empty {
-			return nil
-		}
-		text, err := json.Marshal(value)
-		if err != nil {
-			failed = err
-		}
-		return string(text)
-	}
-	var emailKey any
-	if m.Email != "" {
-		emailKey = foldASCII(m.Email)
-	}
-	values := []any{
-		m.Connection, m.ExternalID, m.Managed, m.Active, m.Email, emailKey,
-		document(len(m.OtherEmails) == 0, m.OtherEmails), m.PrivateEmail,
-		m.GivenName, m.FamilyName, m.Title, m.Phone, m.MobilePhone, m.PhoneExtension,
-		m.TimeZone, m.Country, m.State, m.Locale, m.ManagerID, m.AssignmentID,
-		document(len(m.Seats) == 0, m.Seats), m.Home,
-		document(len(m.Profiles) == 0, m.Profiles),
-		document(len(m.Capture) == 0, m.Capture),
-		document(len(m.Extra) == 0, m.Extra),
-		document(m.Owners == provisioning.Owners{}, m.Owners),
-	}
-	return values, failed
+// A document is a JSON document on its way into a field of a member.
+type document struct {
+	column string
+	text   sql.RawBytes
+	field  any // a pointer
 }
 
-// scanMember reads a row of selectMembers.
-func scanMember(scan func(targets ...any) error) (provisioning.Member, error) {
-	var (
-		m                                                   provisioning.Member
-		emailKey, other, seats, profiles, capture, extra, o []byte
-		revision                                            int64
-	)
-	err := scan(
-		&m.Connection, &m.ExternalID, &m.Managed, &m.Active, &m.Email, &emailKey, &other, &m.PrivateEmail,
-		&m.GivenName, &m.FamilyName, &m.Title, &m.Phone, &m.MobilePhone, &m.PhoneExtension,
-		&m.TimeZone, &m.Country, &m.State, &m.Locale, &m.ManagerID, &m.AssignmentID,
-		&seats, &m.Home, &profiles, &capture, &extra, &o,
-		&revision, &m.ID, &m.Protected,
-	)
-	if err != nil {
-		return m, err
-	}
-	m.Revision = revisionOf(revision)
-	for _, document := range []struct {
-		column string
-		text   []byte
-		target any
-	}{
-		{"other_emails", other, &m.OtherEmails}, {"seats", seats, &m.Seats}, {"profiles", profiles, &m.Profiles},
-		{"capture", capture, &m.Capture}, {"extra", extra, &m.Extra}, {"owners", o, &m.Owners},
-	} {
-		if document.text == nil {
-			continue
+func newMemberReader() *memberReader {
+	r := &memberReader{documents: make([]document, 0, len(columns))}
+	for _, c := range columns {
+		target := c.field(&r.m)
+		switch field := target.(type) {
+		case *bool:
+		case *string:
+			if c.few {
+				r.few = append(r.few, field)
+			}
+		default:
+			r.documents = append(r.documents, document{column: c.name, field: field})
+			target = &r.documents[len(r.documents)-1].text
 		}
-		if err := json.Unmarshal(document.text, document.target); err != nil {
-			return m, fmt.Errorf("member %s: column %s: %w", m.ID, document.column, err)
-		}
+		r.targets = append(r.targets, target)
 	}
-	return m, nil
+	r.targets = append(r.targets, &r.revision, &r.m.ID, &r.m.Protected)
+	return r
 }
 
-// foldASCII brings an address into the form by which addresses are unique: only
-// ASCII letters have a lower case (S7).
-func foldASCII(address string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
+// read reads the current row. The member shares no memory with those before it,
+// but for texts.
+func (r *memberReader) read(rows *sql.Rows) (provisioning.Member, error) {
+	if err := rows.Scan(r.targets...); err != nil {
+		return provisioning.Member{}, err
+	}
+	r.m.Revision = revisionOf(r.revision)
+	for _, text := range r.few {
+		*text = r.parser.once(*text)
+	}
+	for i := range r.documents {
+		d := &r.documents[i]
+		if err := r.parser.parse(d.text, d.field); err != nil {
+			return provisioning.Member{}, fmt.Errorf("member %s: column %s: %w", r.m.ID, d.column, err)
 		}
-		return r
-	}, address)
+	}
+	return r.m, nil
 }
 
 // Members implements provisioning.Store. The members are yielded in the order
@@ -125,14 +88,15 @@ func (s *Store) Members(ctx context.Context, tenant string) iter.Seq2[provisioni
 }
 
 func (s *Store) members(ctx context.Context, tenant string, each func(provisioning.Member) bool) error {
-	return s.db.Read(ctx, func(tx *sqldb.Tx) error {
+	return s.read(ctx, func(tx *sqldb.Tx) error {
 		rows, err := tx.QueryContext(ctx, s.db.SQL(selectMembers), tenant)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
+		reader := newMemberReader()
 		for rows.Next() {
-			m, err := scanMember(rows.Scan)
+			m, err := reader.read(rows)
 			if err != nil {
 				return err
 			}

@@ -1,31 +1,57 @@
 package sqlstore_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-// Whatever is applied, the store ends as the reference does: the same outcome
-// of every action, and the same team but for the revisions.
+// Whatever is applied, in whatever pieces, a store ends as the reference does:
+// the same outcome of every action, and the same team but for the revisions, the
+// same effects and the same records.
 func TestSameAsMemory(t *testing.T) {
 	t.Parallel()
-	databases := 0
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		testSameAsMemory(t, openStore(t, fileDSN(t)))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, db.Close()) })
+		store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})
+		require.NoError(t, err)
+		testSameAsMemory(t, store)
+	})
+}
+
+func testSameAsMemory(t *testing.T, store *sqlstore.Store) {
+	tenants := 0
 	rapid.Check(t, func(r *rapid.T) {
-		databases++
-		store := openStore(t, fmt.Sprintf("file:model%d?mode=memory&cache=shared", databases))
+		tenants++
+		tenant := fmt.Sprint("tenant ", tenants)
 		memory := new(provisioning.Memory)
-		stores := [2]provisioning.Store{store, memory}
-		for step := range rapid.IntRange(1, 8).Draw(r, "steps") {
-			drafts := drawGroup(r, step)
+		stores := [2]modelStore{store, memory}
+		step := 0
+		for range rapid.IntRange(1, 4).Draw(r, "calls") {
+			var drafts []draft
+			for range rapid.IntRange(1, 6).Draw(r, "groups") {
+				drafts = append(drafts, drawGroup(r, step)...)
+				step++
+			}
 			var outcomes [2][]string
 			for i, one := range stores {
-				results, err := one.Apply(t.Context(), tenant, planFor(t, one, drafts))
+				results, err := one.Apply(t.Context(), tenant, planFor(t, one, tenant, drafts))
 				require.NoError(r, err)
 				for _, result := range results {
 					outcomes[i] = append(outcomes[i], outcome(result))
@@ -33,8 +59,15 @@ func TestSameAsMemory(t *testing.T) {
 			}
 			require.Equal(r, outcomes[1], outcomes[0])
 		}
-		require.Equal(r, plain(t, memory), plain(t, store))
+		require.Equal(r, plain(t, memory, tenant), plain(t, store, tenant))
 	})
+}
+
+// modelStore is what both stores can do.
+type modelStore interface {
+	provisioning.Store
+	provisioning.Outbox
+	provisioning.AuditLog
 }
 
 // A draft is an action before it is known which revision a store gave.
@@ -78,7 +111,7 @@ func drawGroup(r *rapid.T, step int) []draft {
 }
 
 // planFor makes the actions of drafts for the state that a store is in.
-func planFor(t *testing.T, store provisioning.Store, drafts []draft) []provisioning.Action {
+func planFor(t *testing.T, store provisioning.Store, tenant string, drafts []draft) []provisioning.Action {
 	t.Helper()
 	revisions := make(map[string]provisioning.Revision)
 	for m, err := range store.Members(t.Context(), tenant) {
@@ -110,14 +143,21 @@ func outcome(r provisioning.Result) string {
 	return fmt.Sprint(r.Key, r.Kind, r.MemberID, r.Repeated, errors.Is(r.Err, provisioning.ErrStale), errors.Is(r.Err, provisioning.ErrConflict))
 }
 
-// plain reads a team without its revisions.
-func plain(t *testing.T, store provisioning.Store) []provisioning.Member {
+// plain reads what is of a tenant, without revisions and times.
+func plain(t *testing.T, store modelStore, tenant string) (all []any) {
 	t.Helper()
-	var team []provisioning.Member
 	for m, err := range store.Members(t.Context(), tenant) {
 		require.NoError(t, err)
 		m.Revision = ""
-		team = append(team, m)
+		all = append(all, m)
 	}
-	return team
+	for e, err := range store.Effects(t.Context(), tenant) {
+		require.NoError(t, err)
+		all = append(all, e)
+	}
+	for r, err := range store.Audit(t.Context(), tenant) {
+		require.NoError(t, err)
+		all = append(all, []string{r.Key, r.Kind.String(), r.MemberID, r.Email})
+	}
+	return all
 }

@@ -26,8 +26,12 @@ func (s *Store) Effects(ctx context.Context, tenant string) iter.Seq2[provisioni
 
 // Delivered implements provisioning.Outbox. It removes the effect.
 func (s *Store) Delivered(ctx context.Context, tenant string, e provisioning.Effect) error {
-	const query = `DELETE FROM @effects WHERE tenant = ? AND action_key = ? AND kind = ? AND to_id = ? AND about_id = ?`
-	if _, err := s.exec(ctx, query, tenant, e.Key, string(e.Kind), e.To, e.About); err != nil {
+	err := s.db.Write(ctx, s.byIndex(ctx, func(tx *sqldb.Tx) error {
+		const query = `DELETE FROM @effects WHERE action_key = ? AND tenant || '' = ? AND kind = ? AND to_id = ? AND about_id = ?`
+		_, err := tx.Exec(ctx, query, e.Key, tenant, string(e.Kind), e.To, e.About)
+		return err
+	}))
+	if err != nil {
 		return fmt.Errorf("sqlstore: delivered %s: %w", e.Key, err)
 	}
 	return nil
@@ -84,7 +88,7 @@ func pages[T any](ctx context.Context, s *Store, op, query, tenant string, scan 
 }
 
 func readPage[T any](ctx context.Context, s *Store, query, tenant string, after int64, scan func(*sql.Rows) (int64, T, error)) (page []T, last int64, err error) {
-	err = s.db.Read(ctx, func(tx *sqldb.Tx) error {
+	err = s.read(ctx, func(tx *sqldb.Tx) error {
 		return tx.Each(ctx, query, []any{tenant, after, pageSize}, func(rows *sql.Rows) error {
 			seq, value, err := scan(rows)
 			page, last = append(page, value), seq

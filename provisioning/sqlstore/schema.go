@@ -89,6 +89,35 @@ var migrations = [][]string{
 			expires_ms BIGINT NOT NULL
 		)`,
 	},
+	{
+		// An index that is not for the primary key begins with what tells rows apart
+		// and ends with the tenant, as an expression: so it is of no use for a look-up
+		// by anything else. Without statistics PostgreSQL takes any index that has some
+		// of the columns, also for the checks of foreign keys, and if that is the
+		// tenant alone, it reads the whole tenant each time.
+		`DROP INDEX @members_email`,
+		`DROP INDEX @members_identity`,
+		`DROP INDEX @keys_member`,
+		`DROP INDEX @effects_key`,
+		`CREATE UNIQUE INDEX @members_email ON @members (email_key, (tenant || ''))`,
+		`CREATE UNIQUE INDEX @members_identity ON @members (external_id, connection, (tenant || ''))
+			WHERE managed AND external_id <> ''`,
+		`CREATE INDEX @keys_member ON @keys (member_id, (tenant || ''))`,
+		`CREATE INDEX @effects_key ON @effects (action_key, (tenant || ''))`,
+		// Of these tables pages are read in the order of (tenant, seq). One index
+		// is for that, so that PostgreSQL does not sort what it finds by another.
+		// SQLite has seq as the row's own number, at no cost.
+		`POSTGRESQL:DROP INDEX @effects_tenant`,
+		`POSTGRESQL:ALTER TABLE @effects DROP CONSTRAINT @effects_pkey, ADD PRIMARY KEY (tenant, seq)`,
+		`POSTGRESQL:DROP INDEX @audit_tenant`,
+		`POSTGRESQL:ALTER TABLE @audit DROP CONSTRAINT @audit_pkey, ADD PRIMARY KEY (tenant, seq)`,
+		// A plan is kept compressed. One that was saved as text stays so.
+		`ALTER TABLE @plans RENAME COLUMN plan TO plan_text`,
+		`ALTER TABLE @plans ADD COLUMN plan BYTES_TYPE NOT NULL DEFAULT ''`,
+		`SQLITE:UPDATE @plans SET plan = CAST(plan_text AS BLOB)`,
+		`POSTGRESQL:UPDATE @plans SET plan = convert_to(plan_text, 'UTF8')`,
+		`ALTER TABLE @plans DROP COLUMN plan_text`,
+	},
 }
 
 // timeLayout is the form of times in the tables: UTC, of one length, so that

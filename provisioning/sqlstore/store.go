@@ -40,9 +40,10 @@ type Config struct {
 // A Store is a team in an SQL database. It is safe for concurrent use, also by
 // several processes. Get one from Open; it has nothing to close.
 type Store struct {
-	db    *sqldb.DB
-	lease time.Duration
-	now   func() time.Time
+	db      *sqldb.DB
+	dialect Dialect
+	lease   time.Duration
+	now     func() time.Time
 }
 
 var (
@@ -83,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: open: %w", err)
 	}
-	return &Store{db: db, lease: cfg.Lease, now: cfg.Now}, nil
+	return &Store{db: db, dialect: cfg.Dialect, lease: cfg.Lease, now: cfg.Now}, nil
 }
 
 // exec runs one statement by itself, which has to be a write.
@@ -95,13 +96,33 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (changed in
 	return changed, err
 }
 
+// read runs work in a transaction that sees one state of the database and goes
+// by indexes.
+func (s *Store) read(ctx context.Context, work func(tx *sqldb.Tx) error) error {
+	return s.db.Read(ctx, s.byIndex(ctx, work))
+}
+
+// byIndex returns work for a transaction that goes by indexes, whatever size
+// PostgreSQL thinks a table has.
+func (s *Store) byIndex(ctx context.Context, work func(tx *sqldb.Tx) error) func(tx *sqldb.Tx) error {
+	if s.dialect != PostgreSQL {
+		return work
+	}
+	return func(tx *sqldb.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT BY_INDEX`); err != nil {
+			return err
+		}
+		return work(tx)
+	}
+}
+
 // A writer is a transaction that has a tenant for itself.
 type writer struct {
-	db       *sqldb.DB
+	s        *Store
 	tx       *sqldb.Tx
 	tenant   string
 	at       time.Time
-	revision int64 // the last one given
+	before   int64 // the last revision given before
 	prepared map[string]*sql.Stmt
 }
 
@@ -109,52 +130,61 @@ type writer struct {
 // taking them from the tenant's row, on which every other writer waits.
 func (s *Store) write(ctx context.Context, tenant string, n int, work func(w *writer) error) error {
 	const draw = `INSERT INTO @tenants (tenant, revision) VALUES (?, ?)
-		ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision`
+		ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision, BY_INDEX`
 	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
-		w := &writer{db: s.db, tx: tx, tenant: tenant, at: s.now().UTC(), prepared: make(map[string]*sql.Stmt)}
-		if _, err := tx.Get(ctx, draw, []any{tenant, n}, &w.revision); err != nil {
+		w := &writer{s: s, tx: tx, tenant: tenant, at: s.now().UTC(), prepared: make(map[string]*sql.Stmt)}
+		var setting string
+		if _, err := tx.Get(ctx, draw, []any{tenant, n}, &w.before, &setting); err != nil {
 			return err
 		}
-		w.revision -= int64(n)
+		w.before -= int64(n)
 		return work(w)
 	})
 }
 
-// prepare returns the statement for a query; it lives as long as the
-// transaction.
-func (w *writer) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt := w.prepared[query]; stmt != nil {
-		return stmt, nil
+// run runs a statement; scan, unless it is nil, reads each row of the answer.
+//
+// What SQLite is asked many times is prepared, and not cut short in the middle
+// of a statement, for which the driver would need a goroutine for each: between
+// them, the context counts. For PostgreSQL, preparing would cost a round trip.
+func (w *writer) run(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	if w.s.dialect == PostgreSQL {
+		if scan != nil {
+			return w.tx.Each(ctx, query, args, scan)
+		}
+		_, err := w.tx.Exec(ctx, query, args...)
+		return err
 	}
-	stmt, err := w.tx.PrepareContext(ctx, w.db.SQL(query))
-	if err == nil {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	stmt := w.prepared[query]
+	if stmt == nil {
+		var err error
+		if stmt, err = w.tx.PrepareContext(ctx, w.s.db.SQL(query)); err != nil {
+			return err
+		}
 		w.prepared[query] = stmt
 	}
-	return stmt, err
+	if scan == nil {
+		_, err := stmt.ExecContext(ctx, args...)
+		return err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
-// exec runs a statement and returns how many rows it changed.
-func (w *writer) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	stmt, err := w.prepare(ctx, query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := stmt.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// get reads one row into targets, and reports whether there is one.
-func (w *writer) get(ctx context.Context, query string, args []any, targets ...any) (bool, error) {
-	stmt, err := w.prepare(ctx, query)
-	if err != nil {
-		return false, err
-	}
-	err = stmt.QueryRowContext(ctx, args...).Scan(targets...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
+// exec runs a statement that changes rows.
+func (w *writer) exec(ctx context.Context, query string, args ...any) error {
+	return w.run(ctx, query, args, nil)
 }

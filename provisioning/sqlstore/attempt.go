@@ -1,0 +1,151 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/usher-go/usher/internal/sqldb"
+	"github.com/usher-go/usher/provisioning"
+)
+
+// The parts that these statements share with applySet.
+const (
+	orUpdateKey  = ` ON CONFLICT (tenant, action_key) DO UPDATE SET member_id = excluded.member_id`
+	insertKey    = `INSERT INTO @keys (tenant, action_key, member_id) `
+	insertEffect = `INSERT INTO @effects (tenant, kind, action_key, to_id, about_id) `
+	insertAudit  = `INSERT INTO @audit (tenant, committed_at, action_key, kind, member_id, email, actor, changes, reasons) `
+)
+
+var (
+	lookUp = manyRows(`WITH j(n, tenant, id, action_key, email_key, connection, external_id, managed) AS (VALUES `,
+		[]string{"INTEGER", "TEXT", "TEXT", "TEXT", "TEXT", "TEXT", "TEXT", "BOOLEAN"}, `) SELECT n, `+states+` FROM j`)
+	writeMembers = manyRows(insertMember+`VALUES `, make([]string, len(columns)+4), orUpdateMember)
+	writeKeys    = manyRows(insertKey+`VALUES `, make([]string, 3), orUpdateKey)
+	writeEffects = manyRows(insertEffect+`VALUES `, make([]string, 5), "")
+	writeAudit   = manyRows(insertAudit+`VALUES `, make([]string, 9), "")
+)
+
+// A rowsStatement is about rows of values, in a text for one row and in one for
+// n of them.
+type rowsStatement struct {
+	one, many string
+	n         int
+}
+
+// maxArgs is about how many arguments a statement has. The driver of SQLite
+// takes a time for each statement, and one for its arguments that grows with the
+// square of their number; around this number the sum is least.
+const maxArgs = 64
+
+// manyRows returns the statement that has rows of values between its two ends.
+// A value is cast to its type, unless that is "".
+func manyRows(before string, types []string, after string) rowsStatement {
+	row := make([]string, len(types))
+	for i, name := range types {
+		if row[i] = "?"; name != "" {
+			row[i] = "CAST(? AS " + name + ")"
+		}
+	}
+	n := max(1, maxArgs/len(types))
+	values := "(" + strings.Join(row, ", ") + ")"
+	return rowsStatement{before + values + after, before + sqldb.Marks(values, n) + after, n}
+}
+
+// several runs a statement for n rows. values appends those of the i-th, and
+// scan reads a row of the answer; without it there is none.
+func (w *writer) several(ctx context.Context, s rowsStatement, n int, values func(i int, args []any) []any, scan func(*sql.Rows) error) error {
+	args := make([]any, 0, maxArgs)
+	for i := 0; i < n; {
+		query, rows := s.many, s.n
+		if n-i < rows {
+			query, rows = s.one, 1
+		}
+		args = args[:0]
+		for range rows {
+			args = values(i, args)
+			i++
+		}
+		if err := w.run(ctx, query, args, scan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempt writes all the rows, if write is true and every one of them is clean;
+// otherwise it writes none and returns their states. No two rows may have the
+// same key, member, address or identity.
+func (w *writer) attempt(ctx context.Context, rows []*row, write bool) ([]state, error) {
+	if w.s.dialect == PostgreSQL {
+		return w.attemptSet(ctx, rows, write)
+	}
+	found, err := w.look(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range rows {
+		write = write && found[i].clean(r)
+	}
+	if !write {
+		return found, nil
+	}
+	return nil, w.writeRows(ctx, rows)
+}
+
+// look finds the states of rows.
+func (w *writer) look(ctx context.Context, rows []*row) ([]state, error) {
+	found := make([]state, len(rows))
+	err := w.several(ctx, lookUp, len(rows), func(i int, args []any) []any {
+		m := rows[i].member
+		var key any
+		if a := rows[i].action; a != nil {
+			key = a.Key
+		}
+		return append(args, i, w.tenant, m.ID, key, rows[i].emailKey, m.Connection, m.ExternalID, m.Managed)
+	}, func(rows *sql.Rows) error {
+		var i int
+		var s state
+		err := rows.Scan(append([]any{&i}, s.targets()...)...)
+		if err == nil {
+			found[i] = s
+		}
+		return err
+	})
+	return found, err
+}
+
+// writeMembers writes the members of rows, under the revisions that are their
+// turns.
+func (w *writer) writeMembers(ctx context.Context, rows []*row) error {
+	return w.several(ctx, writeMembers, len(rows), func(i int, args []any) []any {
+		return append(append(args, rows[i].values...), rows[i].emailKey, w.before+rows[i].turn, w.tenant, rows[i].member.ID)
+	}, nil)
+}
+
+// writeRows writes the members of rows, and what belongs to their actions.
+func (w *writer) writeRows(ctx context.Context, rows []*row) error {
+	if err := w.writeMembers(ctx, rows); err != nil {
+		return err
+	}
+	if err := w.several(ctx, writeKeys, len(rows), func(i int, args []any) []any {
+		return append(args, w.tenant, rows[i].action.Key, rows[i].member.ID)
+	}, nil); err != nil {
+		return err
+	}
+	var effects []provisioning.Effect
+	for _, r := range rows {
+		effects = append(effects, r.action.Effects...)
+	}
+	if err := w.several(ctx, writeEffects, len(effects), func(i int, args []any) []any {
+		e := &effects[i]
+		return append(args, w.tenant, string(e.Kind), e.Key, e.To, e.About)
+	}, nil); err != nil {
+		return err
+	}
+	at, actor := w.at.Format(timeLayout), provisioning.ActorFrom(ctx)
+	return w.several(ctx, writeAudit, len(rows), func(i int, args []any) []any {
+		a := rows[i].action
+		return append(args, w.tenant, at, a.Key, a.Kind.String(), a.Member.ID, a.Member.Email, actor, rows[i].changes, rows[i].reasons)
+	}, nil)
+}

@@ -1,0 +1,130 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/internal/pgtest"
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/sqlstore"
+)
+
+// The tables of the first version are brought up to date with everything that
+// is in them, and are then the same as new ones.
+func TestTablesOfTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		testFirstVersion(t, sqlstore.SQLite, "testdata/version1_sqlite.sql", openDB(t, fileDSN(t)), openDB(t, fileDSN(t)),
+			`SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master ORDER BY name`)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		server := pgtest.Start(t)
+		open := func() *sql.DB {
+			db, err := sql.Open(pgtest.Driver, server.Schema(t))
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, db.Close()) })
+			return db
+		}
+		testFirstVersion(t, sqlstore.PostgreSQL, "testdata/version1_postgresql.sql", open(), open(),
+			`SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, is_identity, column_default)
+				FROM information_schema.columns WHERE table_schema = current_schema()
+			UNION ALL SELECT replace(indexdef, current_schema(), '') FROM pg_indexes WHERE schemaname = current_schema()
+			UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+				WHERE connamespace = current_schema()::regnamespace ORDER BY 1`)
+	})
+}
+
+func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, fresh *sql.DB, schema string) {
+	text, err := os.ReadFile(dump)
+	require.NoError(t, err)
+	_, err = old.ExecContext(t.Context(), string(text))
+	require.NoError(t, err)
+	var plan string
+	require.NoError(t, old.QueryRowContext(t.Context(), `SELECT plan FROM usher_plans`).Scan(&plan))
+
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: old, Dialect: dialect})
+	require.NoError(t, err)
+	_, err = sqlstore.Open(t.Context(), sqlstore.Config{DB: fresh, Dialect: dialect})
+	require.NoError(t, err)
+	assert.Equal(t, textsOf(t, fresh, schema), textsOf(t, old, schema))
+
+	team := teamOf(t, store)
+	require.Len(t, team, 3)
+	var ana, bob, carl provisioning.Member
+	for _, m := range team {
+		switch m.GivenName {
+		case "Ana":
+			ana = m
+		case "Bob":
+			bob = m
+		case "Carl":
+			carl = m
+		}
+	}
+	assert.Equal(t, `O'Neil "Nell"`, ana.FamilyName)
+	assert.Equal(t, []string{"a.oneil@acme.example"}, ana.OtherEmails)
+	assert.Equal(t, "Senior Seller", bob.Title)
+	assert.Equal(t, ana.ID, bob.ManagerID)
+	assert.Equal(t, []string{"core", "engage"}, bob.Seats)
+	assert.Equal(t, map[string]string{"ws1": "standard"}, bob.Profiles)
+	assert.Equal(t, []provisioning.Revision{"1", "3", "4"}, []provisioning.Revision{ana.Revision, bob.Revision, carl.Revision})
+	assert.True(t, carl.Protected)
+	assert.Equal(t, map[string]any{"limit": 2.5, "beta": true, "team": "north"}, carl.Extra)
+
+	var effects []provisioning.Effect
+	for e, err := range store.Effects(t.Context(), tenant) {
+		require.NoError(t, err)
+		effects = append(effects, e)
+	}
+	require.Len(t, effects, 1)
+	assert.Equal(t, bob.ID, effects[0].About)
+	require.NoError(t, store.Delivered(t.Context(), tenant, effects[0]))
+	var records []provisioning.Record
+	for r, err := range store.Audit(t.Context(), tenant) {
+		require.NoError(t, err)
+		records = append(records, r)
+	}
+	require.Len(t, records, 3)
+	assert.Equal(t, time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC), records[2].At)
+	assert.Equal(t, "schedule", records[2].Actor)
+
+	// What was done stays done, what another has stays theirs, and work goes on.
+	again, rival, next := hire(ana), hire(person(1)), retitle(bob, "VP")
+	again.Key, rival.Member.Email = records[0].Key, "BOB@acme.example"
+	results, err := store.Apply(t.Context(), tenant, []provisioning.Action{again, rival, next})
+	require.NoError(t, err)
+	assert.True(t, results[0].Repeated)
+	assert.ErrorIs(t, results[1].Err, provisioning.ErrConflict)
+	assert.NoError(t, results[2].Err)
+	assert.Equal(t, provisioning.Revision("7"), teamOf(t, store)[bob.ID].Revision)
+
+	var kept []byte
+	require.NoError(t, old.QueryRowContext(t.Context(), `SELECT plan AS kept FROM usher_plans`).Scan(&kept))
+	assert.Equal(t, plan, string(kept))
+	_, hash, _ := strings.Cut(plan, `"hash":"`)
+	saved, err := store.Plan(t.Context(), tenant, hash[:64])
+	require.NoError(t, err)
+	assert.Len(t, saved.Actions, 2)
+}
+
+func textsOf(t *testing.T, db *sql.DB, query string) (texts []string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		require.NoError(t, rows.Scan(&text))
+		texts = append(texts, text)
+	}
+	require.NoError(t, rows.Err())
+	return texts
+}

@@ -1,0 +1,279 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
+
+	"github.com/usher-go/usher/internal/pgtest"
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/sqlstore"
+)
+
+// filled is how many members, keys, effects, audit records and plans a tenant
+// has when the plans of statements are asked for, and how many tenants have them.
+const (
+	filled        = 2_000
+	filledTenants = 3
+)
+
+// fill writes so many of everything for tenants t0, t1, ..., from the number of
+// the first on, and leaves the database without statistics. Like those of the
+// store, the statements are for both databases.
+func fill(t testing.TB, db *sql.DB, tenants, first, n int) {
+	t.Helper()
+	series := fmt.Sprintf(`WITH RECURSIVE s(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM s WHERE i + 1 < %d),
+		t(tenant) AS (SELECT 't0' %s) `, first, first+n, strings.Repeat(` UNION ALL SELECT 't%d'`, tenants-1))
+	names := make([]any, 0, tenants)
+	for i := 1; i < tenants; i++ {
+		names = append(names, i)
+	}
+	series = fmt.Sprintf(series, names...)
+	for _, statement := range []string{
+		`INSERT INTO usher_members (tenant, id, revision, connection, external_id, managed, active, email, email_key, private_email,
+			given_name, family_name, title, phone, mobile_phone, phone_extension, timezone, country, state, locale, manager_id, assignment_id, home)
+			` + series + `SELECT tenant, 'm' || i, i + 1, 'okta', 'x' || i, TRUE, TRUE, 'p' || i || '@acme.example', 'p' || i || '@acme.example',
+			'', '', '', '', '', '', '', '', '', '', '', '', '', '' FROM s, t`,
+		`INSERT INTO usher_keys (tenant, action_key, member_id) ` + series + `SELECT tenant, 'k' || i, 'm' || i FROM s, t`,
+		`INSERT INTO usher_effects (tenant, kind, action_key, to_id, about_id) ` + series + `SELECT tenant, 'notify_manager', 'k' || i, 'm0', 'm' || i FROM s, t`,
+		`INSERT INTO usher_audit (tenant, committed_at, action_key, kind, member_id, email, actor, changes, reasons)
+			` + series + `SELECT tenant, '2026-01-01T00:00:00.000000Z', 'k' || i, 'create', 'm' || i, '', '', '[]', '[]' FROM s, t`,
+		`INSERT INTO usher_tenants (tenant, revision) ` + series + fmt.Sprintf(`SELECT DISTINCT tenant, %d FROM s, t WHERE TRUE`, 10*filled) +
+			` ON CONFLICT (tenant) DO NOTHING`,
+		`INSERT INTO usher_plans (tenant, hash, saved_at, plan) ` + series + `SELECT tenant, 'h' || i, '2026-01-01T00:00:00.000000Z', '' FROM s, t`,
+		`INSERT INTO usher_locks (tenant, owner, expires_ms) ` + series + `SELECT tenant || '/' || i, '', 0 FROM s, t`,
+	} {
+		_, err := db.ExecContext(t.Context(), statement)
+		require.NoError(t, err, statement)
+	}
+}
+
+// A planned operation may read so many rows of a table and no more, however
+// many there are.
+type planned struct {
+	name string
+	rows float64
+	run  func(ctx context.Context, t testing.TB, s *sqlstore.Store) error
+}
+
+// plannedOperations are all that a store does, but for Members, which reads
+// everybody. They can be done again and again.
+func plannedOperations() []planned {
+	const of = "t1"
+	serial := 0
+	applying := func(actions func() []provisioning.Action, want error) func(context.Context, testing.TB, *sqlstore.Store) error {
+		return func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
+			results, err := s.Apply(ctx, of, actions())
+			for _, r := range results {
+				if !errors.Is(r.Err, want) {
+					t.Errorf("%s: the result is %v, want %v", r.Key, r.Err, want)
+				}
+			}
+			return err
+		}
+	}
+	newcomer := func() provisioning.Action {
+		serial++
+		return hire(person(100*filled + serial))
+	}
+	stored := func(ctx context.Context, t testing.TB, s *sqlstore.Store, n int) (changes []provisioning.Action) {
+		for range n {
+			m, err := s.Put(ctx, of, newcomer().Member)
+			require.NoError(t, err)
+			changes = append(changes, retitle(m, "Senior"))
+		}
+		return changes
+	}
+	return []planned{
+		{"create one", 5, applying(func() []provisioning.Action { return []provisioning.Action{newcomer()} }, nil)},
+		{"create a hundred", 500, applying(func() []provisioning.Action {
+			actions := make([]provisioning.Action, 100)
+			for i := range actions {
+				actions[i] = newcomer()
+			}
+			return actions
+		}, nil)},
+		{"change two together", 20, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
+			actions := stored(ctx, t, s, 2)
+			actions[0].With, actions[1].With = "swap", "swap"
+			actions[0].Member.Email, actions[1].Member.Email = actions[1].Member.Email, actions[0].Member.Email
+			return applying(func() []provisioning.Action { return actions }, nil)(ctx, t, s)
+		}},
+		{"refuse what is stale", 5, applying(func() []provisioning.Action {
+			a := newcomer()
+			a.Kind, a.Revision = provisioning.KindUpdate, "7"
+			return []provisioning.Action{a}
+		}, provisioning.ErrStale)},
+		{"edit and delete by hand", 20, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
+			actions := stored(ctx, t, s, 1)
+			return s.Delete(ctx, of, actions[0].Member.ID)
+		}},
+		{"page of effects", 300, func(ctx context.Context, _ testing.TB, s *sqlstore.Store) error {
+			for e, err := range s.Effects(ctx, of) {
+				if err != nil {
+					return err
+				}
+				return s.Delivered(ctx, of, e)
+			}
+			return nil
+		}},
+		{"page of the audit log", 300, func(ctx context.Context, _ testing.TB, s *sqlstore.Store) error {
+			for _, err := range s.Audit(ctx, of) {
+				return err
+			}
+			return nil
+		}},
+		{"save and read a plan", 5, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
+			if err := s.SavePlan(ctx, of, &provisioning.Plan{Format: provisioning.PlanFormat, Hash: "0123"}); err != nil {
+				return err
+			}
+			_, err := s.Plan(ctx, of, "0123")
+			assert.ErrorContains(t, err, "changed", "it is not the plan's hash")
+			return nil
+		}},
+		{"lock", 5, func(ctx context.Context, _ testing.TB, s *sqlstore.Store) error {
+			unlock, err := s.Lock(ctx, of)
+			if err == nil {
+				unlock()
+			}
+			return err
+		}},
+	}
+}
+
+// Every statement goes by an index on PostgreSQL, and reads what it needs, where
+// the database has no statistics, plans for any argument, and made its plans
+// while the tables were empty. The checks of foreign keys, which the database
+// plans by itself, do so as well. With statistics of a time when there were few
+// rows, the same goes for the tables that grow with the team.
+func TestPlansOfPostgreSQL(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	generic := []string{"SET plan_cache_mode = force_generic_plan"}
+	for name, c := range map[string]struct {
+		settings []string
+		early    bool // the statements ran before the tables were filled
+		analyze  int  // how many of everything there were when statistics were made; -1 for none at all
+	}{
+		"plans as chosen":                       {},
+		"generic plans":                         {settings: generic},
+		"generic plans from the empty tables":   {settings: generic, early: true},
+		"chosen plans from the empty tables":    {early: true},
+		"generic plans with empty statistics":   {settings: generic, early: true, analyze: -1},
+		"generic plans from the small tables":   {settings: generic, early: true, analyze: 60},
+		"generic plans with small statistics":   {settings: generic, analyze: 60},
+		"chosen plans with outdated statistics": {analyze: 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := server.Schema(t)
+			plain, err := sql.Open(pgtest.Driver, url)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = plain.Close() })
+			_, err = sqlstore.Open(t.Context(), sqlstore.Config{DB: plain, Dialect: sqlstore.PostgreSQL})
+			require.NoError(t, err)
+			tables := []string{"members", "keys", "effects", "audit", "plans", "tenants", "locks"}
+			for _, table := range tables {
+				_, err := plain.ExecContext(t.Context(), "ALTER TABLE usher_"+table+" SET (autovacuum_enabled = off)")
+				require.NoError(t, err)
+			}
+			if c.analyze != 0 {
+				if c.analyze > 0 {
+					fill(t, plain, 2, 0, c.analyze)
+				}
+				for _, table := range tables {
+					_, err := plain.ExecContext(t.Context(), "ANALYZE usher_"+table)
+					require.NoError(t, err)
+				}
+			}
+			db, plans := pgtest.Explained(t, url, c.settings...)
+			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})
+			require.NoError(t, err)
+			operations := plannedOperations()
+			if c.early {
+				for range 7 { // from the sixth time on, a plan may be the generic one
+					for _, op := range operations {
+						require.NoError(t, op.run(t.Context(), t, store), op.name)
+					}
+				}
+			}
+			fill(t, plain, filledTenants, 1000, filled)
+			for _, op := range operations {
+				plans.Take(t)
+				require.NoError(t, op.run(t.Context(), t, store), op.name)
+				scans, statements := plans.Take(t)
+				require.NotZero(t, statements, op.name)
+				for _, scan := range scans {
+					small := strings.HasPrefix(scan.Of, "usher_locks") || strings.HasPrefix(scan.Of, "usher_plans")
+					if strings.HasPrefix(scan.Of, "usher_") && !(small && c.analyze != 0) && scan.Of != "usher_schema" {
+						assert.NotEqual(t, "Seq Scan", scan.Node, "%s: %v", op.name, scan)
+						assert.LessOrEqual(t, scan.Rows, op.rows, "%s: %v", op.name, scan)
+						assert.LessOrEqual(t, scan.Sorted, op.rows, "%s: %v", op.name, scan)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Every statement goes by an index on SQLite, and by more of it than the tenant.
+func TestPlansOfSQLite(t *testing.T) {
+	t.Parallel()
+	dsn := fileDSN(t)
+	plain := openDB(t, dsn)
+	openStore(t, dsn)
+	fill(t, plain, filledTenants, 0, filled)
+	var mu sync.Mutex
+	seen := make(map[string]int) // arguments by query
+	db := openWatched(new(sqlite.Driver), dsn, func(c call) error {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[c.query] = max(seen[c.query], len(c.args))
+		return nil
+	})
+	defer db.Close()
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
+	require.NoError(t, err)
+	clear(seen)
+	for _, op := range plannedOperations() {
+		require.NoError(t, op.run(t.Context(), t, store), op.name)
+	}
+	// What the database does by itself when a member is deleted.
+	seen[`DELETE FROM usher_keys WHERE tenant = ? AND member_id = ?`] = 2
+	for query, args := range seen {
+		switch word, _, _ := strings.Cut(query, " "); word {
+		case "CONNECT", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA":
+			continue
+		}
+		for _, step := range explainSQLite(t, plain, query, args) {
+			assert.NotContains(t, step, "TEMP B-TREE", query)
+			assert.NotRegexp(t, `^SCAN (m|k|usher_)`, step, query)
+			assert.NotRegexp(t, `^SEARCH (m|k|usher_(members|keys|effects|audit|plans)) .*\(tenant=\?\)`, step, query)
+		}
+	}
+	steps := explainSQLite(t, plain, `SELECT id FROM usher_members WHERE tenant = ? ORDER BY id`, 1)
+	assert.NotContains(t, strings.Join(steps, "\n"), "TEMP B-TREE")
+}
+
+func explainSQLite(t *testing.T, db *sql.DB, query string, args int) (steps []string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, args)...)
+	require.NoError(t, err, query)
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+		steps = append(steps, detail)
+	}
+	require.NoError(t, rows.Err())
+	return steps
+}
