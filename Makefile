@@ -11,9 +11,9 @@ lint: ## vet, formatting and the linters of .golangci.yml
 	.ci/lint
 
 bench: ## measure; the budgets are ratios within one run
-	go test -run '^$$' -bench . -benchmem ./hierarchy ./timezone ./provisioning ./scim
+	go test -run '^$$' -bench . -benchmem ./hierarchy ./timezone ./provisioning ./scim ./scim/sqlstore
 
-bench-peers: ## measure the SCIM handler beside other servers, with node also beside scimmy
+bench-peers: ## measure the SCIM handler over its stores beside other servers, with node also beside scimmy
 	.ci/bench-peers
 
 fuzz: ## give each fuzz test FUZZTIME (30s)

@@ -19,10 +19,14 @@ var mayImport = map[string]string{
 	"internal/extension":  "",
 	"internal/strictjson": "",
 
-	"sources":               "internal/address internal/name internal/strictjson",
-	"sources/sourcetest":    "sources",
-	"sources/internal/rest": "sources",
-	"sources/salesforce":    "sources sources/internal/rest internal/soql",
+	"sources":                 "internal/address internal/name internal/strictjson",
+	"sources/sourcetest":      "sources sources/sourcetest/fake",
+	"sources/sourcetest/fake": "sources",
+	"sources/internal/rest":   "sources",
+	"sources/onelogin":        "sources sources/internal/rest",
+	"sources/rippling":        "sources sources/internal/rest",
+	"sources/scimclient":      "sources sources/internal/rest scim",
+	"sources/salesforce":      "sources sources/internal/rest internal/soql",
 
 	"hierarchy":                     "internal/address internal/blocks internal/name",
 	"timezone":                      "timezone/internal/key",
@@ -40,7 +44,7 @@ var mayImport = map[string]string{
 	"scim/elimity":              "scim sources",
 	"scim/internal/elimitytest": "scim",
 	"scim/internal/clienttest":  "",
-	"scim/internal/peerbench":   "scim scim/internal/elimitytest",
+	"scim/internal/peerbench":   "scim scim/internal/elimitytest scim/sqlstore",
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
@@ -62,6 +66,7 @@ var mayUse = map[string][]string{
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
+	"scim/internal/peerbench":   {"github.com/jackc/pgx/v5/stdlib", "modernc.org/sqlite"},
 	"internal/pgtest":           {"github.com/jackc/pgx/v5"},
 }
 

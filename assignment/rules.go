@@ -8,7 +8,7 @@ type Rules struct {
 	Default *Assignment
 }
 
-// Unmatched is the position of nobody's assignment.
+// Unmatched is the position that stands for no assignment.
 const Unmatched = -1
 
 // At returns the assignment at a position. The position after the last is the

@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/internal/set"
 )
 
-// Recording is the capture kind of which the rules themselves speak: managers
-// are mailed about a new report only if they have a recorded team (R129).
+// Recording is the capture kind that the rules name: managers are mailed about a
+// new report only if they have a recorded team (R129).
 const Recording = "recording"
 
 // Settings are what an assignment gives and a member has. The kinds are open:
@@ -56,9 +56,9 @@ func (s *Settings) Equal(t *Settings) bool {
 		sameMap(s.Profiles, t.Profiles) && sameExtra(s.Extra, t.Extra)
 }
 
-// sameMap is maps.Equal, but for the iteration of two empty maps, and that it
-// walks the second: of all people who are compared with one assignment, that
-// map is the same.
+// sameMap is maps.Equal without the cost of iterating over two empty maps. It
+// iterates over the second map, which is the assignment's and therefore the same
+// one in a long run of calls.
 func sameMap[V comparable](a, b map[string]V) bool {
 	return len(a) == len(b) && (len(a) == 0 || maps.Equal(b, a))
 }

@@ -111,6 +111,9 @@ func (g *generator) config(t *rapid.T) {
 	c.Managers.Notify = g.often(80)
 	c.Locale.TimeZone = "Europe/Paris"
 	if g.often(50) {
+		c.Attributes = map[string]string{"team": "department", "floor": "floor"}
+	}
+	if g.often(50) {
 		c.Seats.Requires = map[string][]string{"capture.recording": {"core"}, "profile": {"plus"}}
 	}
 	if rapid.Bool().Draw(t, "pools") {
@@ -203,6 +206,11 @@ func (g *generator) memberOf(u sources.User, i int) provisioning.Member {
 			provisioning.FieldTimeZone, provisioning.FieldManager, provisioning.FieldPhone, provisioning.FieldSeats, provisioning.FieldCapture} {
 			m.Owners = m.Owners.With(f, one(g, provisioning.OwnerSource, provisioning.OwnerHand, provisioning.OwnerNobody))
 		}
+	}
+	if g.often(30) {
+		m.Attributes = map[string]string{"team": one(g, "D1", "D2"), "old": "kept"}
+		m.Owners = m.Owners.With(provisioning.Attribute("team"), one(g, provisioning.OwnerSource, provisioning.OwnerHand, provisioning.OwnerNobody))
+		m.Owners = m.Owners.With(provisioning.Attribute("old"), one(g, provisioning.OwnerSource, provisioning.OwnerNobody))
 	}
 	m.Protected = g.often(4)
 	return m

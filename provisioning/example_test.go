@@ -40,7 +40,7 @@ func ExampleResolver_Resolve() {
 		{ID: "m3", Connection: "okta", ExternalID: "3", Managed: true, Active: true, Email: "carl@acme.com", GivenName: "Carl", FamilyName: "Meyer"},
 	}
 
-	plan := resolver.Resolve(provisioning.Input{Snapshot: directory, Members: team})
+	plan := resolver.Resolve(provisioning.Input{Tenant: "acme", Snapshot: directory, Members: team})
 	fmt.Print(plan)
 	// Output:
 	// plan for okta: 1 create, 1 update, 1 deactivate, 1 skipped, 1 to look at

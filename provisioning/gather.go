@@ -25,14 +25,14 @@ type Lookup struct {
 // gatherLimit is how many users, and how many members, a part may have.
 const gatherLimit = 2000
 
-// Gather collects what a decision about some people needs, who are named by
-// their external IDs: themselves, whoever their change concerns as well, and
-// the context that these decisions look at. The people whom it concerns are
-// those who have or want the same addresses, those who name them as their
-// manager if they come, leave, or go by another address or name, and those
-// whose own place in the chart waits for theirs. Resolve decides about the
-// result as it would about everybody, if the rest of the team is in step with
-// its directory (L6).
+// Gather collects what a decision about some people needs. They are named by
+// their external IDs. The result is also about the people whom their change
+// concerns, which it adds to Input.About: those who have or want the same
+// addresses; those who name them as their manager, if they come, leave, or go by
+// another address or name; and those who could not be placed in the chart until
+// they are. Everybody else in the result is context. If the rest of the team is
+// in step with its directory, Resolve decides about the result as it would about
+// everybody (L6).
 //
 // The error matches ErrNeedsWholeRun if the part would be too large, or if the
 // config has options that need everybody: domains.convert, keep_active, and

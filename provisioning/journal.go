@@ -28,7 +28,7 @@ func (j *journal) skip(u *sources.User, reasons ...Reason) {
 	})
 }
 
-// skipUnnamed is skip for somebody of whom nothing but the ID is certain.
+// skipUnnamed is skip for a user of whom only the ID is certain.
 func (j *journal) skipUnnamed(u *sources.User, reasons ...Reason) {
 	j.skip(&sources.User{ID: u.ID}, reasons...)
 }

@@ -61,7 +61,8 @@ func TestResolveChangesNoInput(t *testing.T) {
 // L2: after a full apply there is nothing to do. A plan that waited for an
 // approval was decided around those who waited, so that its approval can make
 // room for others: the run after it may place these, and the one after that
-// does nothing.
+// does nothing. Neither does it where evidence was missing: who is placed makes
+// it certain for others that no circle closes.
 func TestLawApplyConverges(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		store, team := storeWith(t, in.Members)
@@ -70,7 +71,7 @@ func TestLawApplyConverges(t *testing.T) {
 		applyAll(t, store, plan)
 		in.Members = teamOf(t, store)
 		again := r.Resolve(in)
-		if len(plan.Breakers) > 0 {
+		if len(plan.Breakers) > 0 || in.Snapshot.Proven != sources.FactAll {
 			applyAll(t, store, again)
 			in.Members = teamOf(t, store)
 			again = r.Resolve(in)

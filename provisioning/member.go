@@ -30,8 +30,9 @@ type Member struct {
 	Managed bool `json:"managed"`
 	// Active is true if the member may sign in (R17).
 	Active bool `json:"active"`
-	// Protected is set by the host for members that no plan may deactivate or
-	// downgrade, such as the last admin (S16).
+	// Protected is set by the host for members, such as the last admin, whom no
+	// plan may deactivate, downgrade, adopt, give another address or bind to
+	// another identity (S16).
 	Protected bool `json:"protected,omitempty"`
 
 	Email        string   `json:"email"`

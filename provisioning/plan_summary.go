@@ -25,41 +25,25 @@ const (
 // sentences, the JSON everything.
 func (p *Plan) Summary() string {
 	head, _, _ := strings.Cut(p.sums(), "\n") // the breakers stand beside what they hold
+	lines := []string{head}
+	if what, sums, _ := strings.Cut(head, ": "); utf8.RuneCountInString(head) > summaryColumns {
+		lines = []string{what + ":"}
+		for at := 0; len(sums)+2 > summaryColumns; sums = sums[at+2:] { // counts and words, in ASCII
+			at = strings.LastIndex(sums[:summaryColumns-2], ", ")
+			lines = append(lines, "  "+sums[:at+1])
+		}
+		lines = append(lines, "  "+sums)
+	}
 	sections := []section{
 		p.summaryOfLosses(), p.summaryOfHeld(), p.summaryOfActions(KindCreate, KindAdopt, KindRehire, KindReactivate),
 		p.summaryOfActions(KindUpdate), p.summaryOfFindings(), p.summaryOfSkipped(),
 	}
-	lines := []string{head}
-	room := summaryLines - 2 // head and legend
-	for _, s := range sections {
-		if len(s.lines) > 0 {
-			room--
-		}
-	}
-	cuts := make([]int, len(sections))
-	for i := range cuts {
-		cuts[i] = summaryNames
-	}
-	for cut := summaryNames; ; cut-- { // what takes away is cut last
-		needed := 0
-		for i := range sections {
-			needed += len(sections[i].fit(cuts[i]))
-		}
-		if needed <= room || cuts[0] == 1 {
-			break
-		}
-		for i := range cuts {
-			if i > 0 || cuts[1] == 1 {
-				cuts[i] = max(1, min(cuts[i], cut)-1)
-			}
-		}
-	}
+	sections = slices.DeleteFunc(sections, func(s section) bool { return len(s.lines) == 0 })
+	cuts := cutSections(sections, summaryLines-len(lines)-1) // and the legend
 	for i := range sections {
-		if s := &sections[i]; len(s.lines) > 0 {
-			lines = append(append(lines, s.title), s.fit(cuts[i])...)
-		}
+		lines = append(append(lines, sections[i].title), sections[i].fit(cuts[i])...)
 	}
-	if len(lines) > 1 {
+	if len(sections) > 0 {
 		lines = append(lines, "+ comes in  ~ changes  - loses  ! needs somebody  . left out; every line: -all, the data: -json")
 	}
 	var b strings.Builder
@@ -72,17 +56,60 @@ func (p *Plan) Summary() string {
 // A section is one list of a summary.
 type section struct {
 	title string
-	lines []string
+	lines []summaryLine
 	whole int // how many of the first lines are never cut
 }
 
-// fit returns at most n lines, the last of which tells of the rest.
-func (s *section) fit(n int) []string {
-	if n = max(n, s.whole+1); len(s.lines) <= n {
-		return s.lines
+// A summaryLine is about some people.
+type summaryLine struct {
+	text   string
+	people int
+}
+
+// cutSections says how many lines each section has, of a number of lines for
+// all of them with their titles. What may not be cut comes first, then what the
+// first section has, which takes access away, and the others in turn.
+func cutSections(sections []section, room int) []int {
+	cuts := make([]int, len(sections))
+	for i := range sections {
+		cuts[i] = min(len(sections[i].lines), sections[i].whole+1)
+		room -= 1 + cuts[i]
 	}
-	rest := s.lines[n-1:]
-	return append(slices.Clone(s.lines[:n-1]), fmt.Sprintf("  and %d more", len(rest)))
+	grow := func(i, most int) {
+		for most = min(most, len(sections[i].lines)); cuts[i] < most && room > 0; room-- {
+			cuts[i]++
+		}
+	}
+	for i := range sections {
+		grow(i, sections[i].whole+2)
+	}
+	for most := range summaryNames + 1 {
+		if len(sections) > 0 {
+			grow(0, summaryNames)
+		}
+		for i := range sections {
+			grow(i, most)
+		}
+	}
+	return cuts
+}
+
+// fit returns at most n lines, the last of which tells of how many people the
+// rest are.
+func (s *section) fit(n int) []string {
+	texts := make([]string, 0, n)
+	rest := 0
+	for i, line := range s.lines {
+		if len(s.lines) <= n || i < n-1 {
+			texts = append(texts, line.text)
+		} else {
+			rest += line.people
+		}
+	}
+	if rest > 0 {
+		texts = append(texts, fmt.Sprintf("  and %d more", rest))
+	}
+	return texts
 }
 
 // clip cuts a line at the width of a summary.
@@ -105,7 +132,7 @@ func (p *Plan) summaryOfLosses() section {
 		if len(a.Reasons) > 0 && a.Kind == KindDeactivate {
 			why = ": " + codeTexts[a.Reasons[0].Code]
 		}
-		s.lines = append(s.lines, "  - "+text.Line(a.who())+"  "+a.describeLosses()+why)
+		s.lines = append(s.lines, summaryLine{"  - " + text.Line(a.who()) + "  " + a.describeLosses() + why, 1})
 	}
 	s.title = fmt.Sprintf("loses access, seats, profiles or capture (%d):", len(s.lines))
 	return s
@@ -121,7 +148,7 @@ func (a *Action) describeLosses() string {
 		switch c := &a.Changes[i]; c.Field {
 		case FieldSeats, FieldProfiles, FieldCapture:
 			if c.Old != nil && c.IsValue() {
-				parts = append(parts, c.describe())
+				parts = append(parts, c.describe(false))
 			}
 		}
 	}
@@ -145,9 +172,10 @@ func (p *Plan) summaryOfHeld() section {
 		}
 		release := fmt.Sprintf("release with -approve %s=%.12s", b.Class, b.Hash)
 		if len(p.Breakers) <= 3 {
-			s.lines = append(s.lines, fmt.Sprintf("  ! %s, %d of %d people; %s:", b.Class, b.Count, b.Population, limit), "      "+release+": "+listed(names))
+			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %s, %d of %d people; %s:", b.Class, b.Count, b.Population, limit), b.Count},
+				summaryLine{text: "      " + release + ": " + listed(names)})
 		} else {
-			s.lines = append(s.lines, fmt.Sprintf("  ! %d people: %s", b.Count, release))
+			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %d people: %s", b.Count, release), b.Count})
 		}
 	}
 	s.whole = len(s.lines)
@@ -191,10 +219,9 @@ func (a *Action) describeAlike() string {
 	if a.Member.AssignmentID != "" {
 		parts[0] += " in " + text.Line(a.Member.AssignmentID)
 	}
-	for i := range a.Changes {
-		c := &a.Changes[i]
-		if at, ok := fieldPositions[c.Field]; ok && settingFields.has(at) && c.IsValue() {
-			parts = append(parts, c.describe())
+	for c := range a.changesWithKept() {
+		if at, ok := fieldPositions[c.Field]; ok && settingFields.has(at) {
+			parts = append(parts, c.describe(a.returns()))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -222,7 +249,7 @@ func (p *Plan) summaryOfSkipped() section {
 
 // grouped returns a line for each text, with the number of people whom it is
 // about and two of them, the most frequent first.
-func grouped(sigil string, people map[string][]string) []string {
+func grouped(sigil string, people map[string][]string) []summaryLine {
 	texts := make([]string, 0, len(people))
 	for what := range people {
 		texts = append(texts, what)
@@ -230,16 +257,17 @@ func grouped(sigil string, people map[string][]string) []string {
 	slices.SortFunc(texts, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(people[b]), len(people[a])), cmp.Compare(a, b))
 	})
-	lines := make([]string, len(texts))
+	lines := make([]summaryLine, len(texts))
 	for i, what := range texts {
 		names := people[what]
+		lines[i].people = len(names)
 		switch len(names) {
 		case 1:
-			lines[i] = fmt.Sprintf("  %s %s  %s", sigil, text.Line(names[0]), what)
+			lines[i].text = fmt.Sprintf("  %s %s  %s", sigil, text.Line(names[0]), what)
 		case 2:
-			lines[i] = fmt.Sprintf("  %s 2 people: %s (%s, %s)", sigil, what, text.Line(names[0]), text.Line(names[1]))
+			lines[i].text = fmt.Sprintf("  %s 2 people: %s (%s, %s)", sigil, what, text.Line(names[0]), text.Line(names[1]))
 		default:
-			lines[i] = fmt.Sprintf("  %s %d people: %s (%s, %s, ...)", sigil, len(names), what, text.Line(names[0]), text.Line(names[1]))
+			lines[i].text = fmt.Sprintf("  %s %d people: %s (%s, %s, ...)", sigil, len(names), what, text.Line(names[0]), text.Line(names[1]))
 		}
 	}
 	return lines

@@ -1,8 +1,11 @@
 package provisioning
 
 import (
+	"bufio"
 	"cmp"
 	"fmt"
+	"io"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -17,24 +20,53 @@ import (
 // reason codes stand behind #, without those of the ordinary case; all of them
 // are in Explain and in the JSON.
 func (p *Plan) String() string {
-	t := table{}
-	for i := range p.Actions {
-		a := &p.Actions[i]
-		t.row(a.Kind.sigil(), a.who(), a.describe(), codes(a.Reasons))
+	var b strings.Builder
+	_ = p.WriteText(&b) // a Builder does not fail
+	return b.String()
+}
+
+// WriteText writes what String returns, and holds one line of it at a time.
+func (p *Plan) WriteText(w io.Writer) error {
+	out := bufio.NewWriterSize(w, 32<<10)
+	out.WriteString(p.sums())
+	width := p.columns()
+	for row := range p.rows() {
+		width.write(out, &row)
 	}
-	for i := range p.Held {
-		h := &p.Held[i]
-		t.row("!", h.Action.who(), "held: "+h.Action.describe(), codes(slices.Concat(h.Reasons, h.Action.Reasons)))
+	return out.Flush()
+}
+
+// A row is one person's line: sigil, who, what, and the codes why.
+type row [4]string
+
+// rows yields the lines behind the sums.
+func (p *Plan) rows() iter.Seq[row] {
+	return func(yield func(row) bool) {
+		for i := range p.Actions {
+			a := &p.Actions[i]
+			if !yield(row{a.Kind.sigil(), text.Line(a.who()), a.describe(), codes(a.Reasons)}) {
+				return
+			}
+		}
+		for i := range p.Held {
+			h := &p.Held[i]
+			if !yield(row{"!", text.Line(h.Action.who()), "held: " + h.Action.describe(), codes(slices.Concat(h.Reasons, h.Action.Reasons))}) {
+				return
+			}
+		}
+		for i := range p.Findings {
+			f := &p.Findings[i]
+			if !yield(row{"!", text.Line(f.who()), f.Reason.Text(), f.Reason.Code.line()}) {
+				return
+			}
+		}
+		for i := range p.Skipped {
+			s := &p.Skipped[i]
+			if !yield(row{".", text.Line(s.who()), "skipped", codes(s.Reasons)}) {
+				return
+			}
+		}
 	}
-	for i := range p.Findings {
-		f := &p.Findings[i]
-		t.row("!", f.who(), f.Reason.Text(), f.Reason.Code.line())
-	}
-	for i := range p.Skipped {
-		s := &p.Skipped[i]
-		t.row(".", s.who(), "skipped", codes(s.Reasons))
-	}
-	return p.sums() + t.String()
 }
 
 // sums is the head of the text: what the plan is for, and how much of what.
@@ -146,19 +178,19 @@ func (a *Action) describe() string {
 }
 
 // describeChanges says what changes, field by field. What the kind of the
-// action says already is left out.
+// action says already is left out. Settings that a member had without access
+// count as granted when the member gets access.
 func (a *Action) describeChanges() []string {
 	var parts []string
-	for i := range a.Changes {
-		c := &a.Changes[i]
+	returns := a.returns()
+	for c := range a.changesWithKept() {
 		at, inTable := fieldPositions[c.Field]
 		switch {
-		case !c.IsValue():
 		case a.Kind == KindCreate && inTable && !createFields.has(at), a.Kind != KindUpdate && inTable && impliedFields.has(at):
 		case c.Field == FieldManager:
 			parts = append(parts, a.describeManager(c))
 		default:
-			parts = append(parts, c.describe())
+			parts = append(parts, c.describe(returns))
 		}
 	}
 	if len(parts) == 0 && a.Kind == KindUpdate {
@@ -169,6 +201,52 @@ func (a *Action) describeChanges() []string {
 	return parts
 }
 
+// returns reports whether a member who had no access gets it.
+func (a *Action) returns() bool {
+	return a.Kind != KindCreate && slices.ContainsFunc(a.Changes, func(c Change) bool { return c.Field == FieldActive && c.New == true })
+}
+
+// changesWithKept yields the changes of values in the order of the fields; for
+// a member who returns, the settings that it had and keeps as well.
+func (a *Action) changesWithKept() iter.Seq[*Change] {
+	return func(yield func(*Change) bool) {
+		kept := fieldSet(0)
+		if a.returns() {
+			kept = settingFields
+		}
+		next := func(before fieldAt) bool { // the kept settings that stand before a field
+			for at := range kept.all() {
+				if at >= before {
+					break
+				}
+				kept &^= fields(at)
+				value := fieldTable[at].value.get(&a.Member)
+				if value != nil && !yield(&Change{Field: fieldTable[at].name, Old: value, New: value}) {
+					return false
+				}
+			}
+			return true
+		}
+		for i := range a.Changes {
+			c := &a.Changes[i]
+			if !c.IsValue() {
+				continue
+			}
+			at, inTable := fieldPositions[c.Field]
+			if !inTable {
+				at = fieldCount
+			}
+			if !next(at) {
+				return
+			}
+			if kept &^= fields(at); !yield(c) {
+				return
+			}
+		}
+		next(fieldCount)
+	}
+}
+
 var (
 	// createFields are shown by name of somebody who is created.
 	createFields = settingFields | fields(atManager)
@@ -176,14 +254,20 @@ var (
 	impliedFields = fields(atConnection, atExternalID, atManaged, atActive, atAssignment)
 )
 
-// describe says what changes in one field: of sets what is added and taken.
-func (c *Change) describe() string {
+// describe says what changes in one field: of sets what is added and taken, and
+// with kept also what stays.
+func (c *Change) describe(kept bool) string {
 	name := strings.TrimPrefix(c.Field.String(), attributePrefix)
 	switch old, now := setOf(c.Old), setOf(c.New); {
-	case c.Old == nil && c.New != nil:
+	case c.Old == nil && c.New != nil, kept && !c.IsValue():
 		return name + " " + showValue(c.New)
 	case old != nil || now != nil:
 		var parts []string
+		if kept {
+			for _, one := range set.Without(now, set.Without(now, old)) {
+				parts = append(parts, text.Line(one))
+			}
+		}
 		for _, added := range set.Without(now, old) {
 			parts = append(parts, "+"+text.Line(added))
 		}
@@ -248,31 +332,35 @@ func (r Reason) ordinary() bool {
 	return strings.HasPrefix(string(r.Code), "tz.from_")
 }
 
-// A table aligns the columns of a plan.
-type table struct{ rows [][4]string }
+// columns are the widths of a plan's columns. Who is skipped has a second
+// column apart: it always says the same.
+type columns struct{ who, what, skipped int }
 
-func (t *table) row(sigil, who, what, why string) {
-	t.rows = append(t.rows, [4]string{sigil, text.Line(who), what, why})
+// columns measures the rows. A cell past its column's bound pushes the rest to
+// the right rather than every row.
+func (p *Plan) columns() (c columns) {
+	const whoBound, whatBound = 34, 72
+	for row := range p.rows() {
+		c.who = max(c.who, min(utf8.RuneCountInString(row[1]), whoBound))
+		what := c.second(&row)
+		*what = max(*what, min(utf8.RuneCountInString(row[2]), whatBound))
+	}
+	return c
 }
 
-// String prints the rows. A cell past its column's bound pushes the rest to
-// the right rather than every row of the table.
-func (t *table) String() string {
-	const whoBound, whatBound = 34, 72
-	who, what := 0, make(map[bool]int) // who is skipped has a second column apart: it always says the same
-	for _, row := range t.rows {
-		who = max(who, min(utf8.RuneCountInString(row[1]), whoBound))
-		what[row[0] == "."] = max(what[row[0] == "."], min(utf8.RuneCountInString(row[2]), whatBound))
+func (c *columns) second(row *row) *int {
+	if row[0] == "." {
+		return &c.skipped
 	}
-	var b strings.Builder
-	for _, row := range t.rows {
-		b.WriteString(row[0] + " " + row[1] + pad(row[1], who) + "  " + row[2])
-		if row[3] != "" {
-			b.WriteString(pad(row[2], what[row[0] == "."]) + "  # " + row[3])
-		}
-		b.WriteString("\n")
+	return &c.what
+}
+
+func (c *columns) write(out *bufio.Writer, row *row) {
+	out.WriteString(row[0] + " " + row[1] + pad(row[1], c.who) + "  " + row[2])
+	if row[3] != "" {
+		out.WriteString(pad(row[2], *c.second(row)) + "  # " + row[3])
 	}
-	return b.String()
+	out.WriteString("\n")
 }
 
 func pad(cell string, width int) string {

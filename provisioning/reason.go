@@ -219,7 +219,7 @@ var codeTexts = map[Code]string{
 	CodeEvidence:                         "The snapshot lacks what decides this, so nothing is given and nothing taken.",
 	CodeUnknownGroup:                     "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                       "Should leave, and stays active because of an option that is not recommended.",
-	CodeProtected:                        "The application protects this member from losing access.",
+	CodeProtected:                        "The application protects this member, so this is not done.",
 	CodeRemovedByHand:                    "Active in the source, and deactivated by hand in the application.",
 	CodePlanChanged:                      "The approval is for another plan.",
 	CodeSeatExhausted:                    "No seat is left in the pool.",

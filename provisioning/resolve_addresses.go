@@ -217,11 +217,14 @@ func (as *addresses) handMade(holders []int32) bool {
 // settleHolders decides between a claim and the members that have the address
 // (S2 to S4).
 func (as *addresses) settleHolders(c *claim, holders []int32) {
-	if c.denied != "" || len(holders) == 0 {
+	if len(holders) == 0 || c.denied != "" && c.denied != codeWaits {
 		return
 	}
 	holder := holders[0]
 	c.holder = holder
+	if c.denied != "" {
+		return
+	}
 	if len(holders) > 1 {
 		c.denied = CodeEmailTaken
 		return

@@ -109,8 +109,10 @@ func (c *chart) trip() bool {
 	groups := c.groups()
 	stop := func(is func(i int, d *draft) bool) bool {
 		var stopped []*draft
+		done := make(map[int32]bool) // groups, by representative
 		for i, d := range c.list {
-			if drafted[i]&h.tripped != 0 && is(i, d) {
+			if group := groups.root(d.person); drafted[i]&h.tripped != 0 && !done[group] && is(i, d) {
+				done[group] = true
 				stopped = append(stopped, c.freeze(groups.of(d.person))...)
 			}
 		}
@@ -179,13 +181,17 @@ func (c *chart) freeze(persons []int32) []*draft {
 func (c *chart) hold(stopped []*draft, groups groups) {
 	held := make([]heldAction, len(stopped))
 	actions := make([]*Action, len(stopped))
+	shared := make(map[int32]classes) // by representative of the group
 	for i, d := range stopped {
-		held[i] = heldAction{action: c.action(d), draft: d}
-		for _, person := range groups.of(d.person) {
-			if at := c.draftOf[person]; at != none {
-				held[i].classes |= c.list[at].classes()
+		group := groups.root(d.person)
+		if _, known := shared[group]; !known {
+			for _, person := range groups.of(d.person) {
+				if at := c.draftOf[person]; at != none {
+					shared[group] |= c.list[at].classes()
+				}
 			}
 		}
+		held[i] = heldAction{action: c.action(d), draft: d, classes: shared[group]}
 		actions[i] = &held[i].action
 	}
 	groups.mark(c, actions)

@@ -21,6 +21,9 @@ type chart struct {
 	// together are sets of persons whose new edges are free of circles only if
 	// all of them are set, or none (S24).
 	together [][]int32
+	// uncertain are members whose record a newcomer may get once the evidence is
+	// complete, and with it another manager.
+	uncertain map[int32]bool
 }
 
 func newChart(ds *drafts) *chart {
@@ -66,9 +69,9 @@ func (c *chart) build() *hierarchy.Chart {
 	}
 }
 
-// avoidCircles leaves those where they are whose new edge would close a circle
-// with an edge that waits for an approval, so that it does not matter whether
-// that is given, or with one that missing evidence could give (S44).
+// avoidCircles keeps the old edge where the new one would close a circle with an
+// edge that waits for an approval, so that the circle cannot come to be if it is
+// given, or with an edge that missing evidence could give (S44).
 func (c *chart) avoidCircles() {
 	if possible := c.possible(); possible != nil {
 		built := hierarchy.Build(possible)
@@ -79,6 +82,7 @@ func (c *chart) avoidCircles() {
 		}
 	}
 	if c.lacksEvidence() {
+		c.uncertain = c.mayBecome()
 		for c.avoidUncertain(hierarchy.Build(c.people)) {
 		}
 	}
@@ -106,9 +110,9 @@ func (c *chart) possible() []hierarchy.Person {
 	return possible
 }
 
-// avoidUncertain leaves those where they are who would come below somebody
-// whose own manager the evidence leaves open: with all of it, that might close
-// a circle. It reports whether there is anybody.
+// avoidUncertain keeps the old edge of people who would come below somebody whose
+// manager is uncertain: with all the evidence, the two edges might close a
+// circle. It reports whether it kept any.
 func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
 	const unknown, safe, unsafe = 0, 1, 2
 	states := make([]uint8, len(c.people))
@@ -145,9 +149,25 @@ func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
 	return again
 }
 
+// mayBecome returns the members whose record a newcomer may get once the evidence
+// is complete, where the source names a manager for the newcomer.
+func (c *chart) mayBecome() map[int32]bool {
+	members := make(map[int32]bool)
+	for i := range c.claims {
+		claim := &c.claims[i]
+		if n := c.newcomer(claim.person); n != nil && claim.holder != none && c.users[n.user].Manager != (sources.Manager{}) {
+			members[claim.holder] = claim.denied == codeWaits || claim.denied == CodeAbsenceIncomplete || members[claim.holder]
+		}
+	}
+	return members
+}
+
 // isUncertain reports whether more evidence could change a person's manager.
 func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
 	p, person := &c.people[i], c.persons[i]
+	if c.uncertain[person] {
+		return true
+	}
 	if p.Follow {
 		switch built.Finding(i) {
 		case hierarchy.ManagerOpen, hierarchy.AmbiguousEmail, hierarchy.AmbiguousID, hierarchy.AmbiguousName, hierarchy.Cycle:

@@ -7,8 +7,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// drafts is the fourth stage and what the later ones work on: an action in the
-// making for everybody for whom something may change.
+// drafts is the fourth stage: a draft of an action for each person who may
+// change. The later stages fill the drafts in.
 type drafts struct {
 	*addresses
 	reader   *reader
@@ -19,9 +19,8 @@ type drafts struct {
 	journal
 }
 
-// A draft is an action in the making: the member as it is and as it is to be.
-// What changes is the difference, taken at the end; a draft without one comes
-// to nothing.
+// A draft is the member as it is and as it is to be. The last stage turns their
+// difference into an action; a draft without a difference becomes none.
 type draft struct {
 	person   int32
 	kind     Kind
@@ -33,6 +32,8 @@ type draft struct {
 	// recycled: another name than the member's, so that it may be another
 	// person (S4).
 	recycled bool
+	// withheld: the draft is only shown, and no approval releases it.
+	withheld bool
 	reasons  []Reason
 	emptied  []string // fields that the source used to fill and leaves empty now
 	given    []Field  // fields that have the value already which the source gives
@@ -197,6 +198,7 @@ func (ds *drafts) keep(d *draft) {
 // withhold shows what would have been done, without a class: no approval
 // releases it.
 func (ds *drafts) withhold(d *draft, reasons ...Reason) {
+	d.withheld = true
 	ds.withheld = append(ds.withheld, heldDraft{d, reasons})
 }
 
@@ -221,8 +223,8 @@ func (ds *drafts) afterwards(person int32) *Member {
 }
 
 // nameNewMembers gives the members to be created their IDs, which follow from
-// connection and external ID. One that a member has already (somebody whose
-// identity was bound anew since) is passed over for the next.
+// connection and external ID. An ID that a member has already (one created for
+// this external ID and bound to another since) is skipped for the next.
 func (ds *drafts) nameNewMembers() {
 	unnamed := make(map[string]*draft)
 	for _, d := range ds.list {

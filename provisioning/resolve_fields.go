@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// A reader says what a user's values are in the form in which members carry
-// them. It remembers what is dear to compute, so each goroutine has its own.
+// A reader brings a user's values into the form in which members carry them. It
+// caches what is expensive to compute, so each goroutine has its own.
 type reader struct {
 	*Resolver
 	spellings map[string]string // of locales

@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// unmatched is the position of nobody's assignment.
+// unmatched is the position that stands for no assignment.
 const unmatched int32 = assignment.Unmatched
 
 // A governance says which assignment governs each user: the uppermost that

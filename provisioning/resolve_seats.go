@@ -6,6 +6,7 @@ import (
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/internal/set"
+	"github.com/usher-go/usher/sources"
 )
 
 // setSettings is the fifth stage: who gets which seats of limited pools, and
@@ -124,7 +125,7 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 	slices.SortFunc(wishes, func(a, b seatWish) int {
 		return cmp.Or(cmp.Compare(a.draft.position, b.draft.position), cmp.Compare(a.externalID, b.externalID))
 	})
-	somebodyOpen := slices.ContainsFunc(ds.governance.open, func(at int32) bool { return at != 0 })
+	somebodyOpen := !ds.proves(sources.FactUsers) || slices.ContainsFunc(ds.governance.open, func(at int32) bool { return at != 0 })
 	refused := make(map[int32][]refusedSeat)
 	for _, w := range wishes {
 		for _, seat := range w.seats {
@@ -186,7 +187,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	}
 	want := a.Settings.Clone()
 	ds.dropRefused(d, &want, refused)
-	if protectedFrom(d.before, &a.Settings) {
+	if !d.withheld && protectedFrom(d.before, &a.Settings) {
 		ds.withholdSettings(d, want)
 		return
 	}

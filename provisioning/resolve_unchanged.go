@@ -10,11 +10,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// markUnchanged finds the members that the plan will not mention. Nearly
-// everybody is one of them, and in a large company the time goes into waiting
-// for memory, since users stand in another order than members. So members are
-// looked at in blocks, which are fetched before they are compared, and by all
-// processors.
+// markUnchanged finds the members that the plan will not mention, which are
+// nearly all. In a large company the time goes into waiting for memory, since
+// users stand in another order than members. Members are therefore compared in
+// blocks, each fetched before it is compared, and on all processors.
 func (st *standing) markUnchanged() {
 	blocks.Each(len(st.members), func() func(start, end int) {
 		r := newReader(st.r)
@@ -28,8 +27,9 @@ func (st *standing) markUnchanged() {
 }
 
 // fetch reads a little of each user of a block of members, and of the texts
-// that are about to be compared. Asked for one after the other, without
-// anything in between that depends on the answer, they come many at a time.
+// that are about to be compared. The reads do not depend on one another, so the
+// processor has many of them in flight at once. The result is of no use: it
+// keeps the compiler from leaving the reads out.
 func (st *standing) fetch(start, end int) (sum int) {
 	for _, user := range st.userOf[start:end] {
 		if user != none {
@@ -138,7 +138,7 @@ func (r *reader) sameAttributes(u *sources.User, m *Member) bool {
 }
 
 // knownDomain reports whether the address is of a domain whose people may come
-// in; if not, its member is in by grandfather's right (S7).
+// in. A member of another domain stays in (S7).
 func (r *Resolver) knownDomain(email string) bool {
 	domain := email[strings.LastIndexByte(email, '@')+1:]
 	if r.domains[domain] {

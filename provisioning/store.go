@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// A Store is the host's team. Two methods are all that Apply needs; what else
-// a store can do it says by implementing Locker, Outbox, PlanStore or
-// AuditLog. Implementations are safe for concurrent use, also by several
-// processes where the host runs several. Memory is the one to read before
-// writing another; storetest is the one to run against it.
+// A Store is the host's team. Two methods are all that Apply needs; a store that
+// can do more implements Locker, Outbox, PlanStore, AuditLog or Finder.
+// Implementations are safe for concurrent use, also by several processes. Read
+// Memory before writing another, and run storetest against it.
 //
 // A tenant is the host's customer. Nothing of one tenant is ever visible to,
 // or changed for, another.

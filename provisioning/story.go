@@ -112,7 +112,7 @@ func (p *Plan) Story(who string) []Story {
 		}
 	}
 	if p.world != nil {
-		stories = append(stories, p.world.unmentioned(who, stories)...)
+		stories = append(stories, p.unmentioned(who)...)
 	}
 	for i := range p.Findings {
 		f := &p.Findings[i]
@@ -257,20 +257,24 @@ const (
 )
 
 // unmentioned tells of the people whom who names and the plan leaves alone, why
-// they are where they are. Those whose story is told already are left out.
-func (c *chart) unmentioned(who string, told []Story) []Story {
+// they are where they are.
+func (p *Plan) unmentioned(who string) []Story {
+	mentioned := make(map[string]bool) // member IDs and external IDs
+	for a := range p.all() {
+		mentioned[a.Member.ID] = true
+	}
+	for i := range p.Skipped {
+		mentioned[p.Skipped[i].ExternalID] = true
+	}
+	c := p.world
 	var stories []Story
 	for i := range c.members {
 		m := &c.members[i]
-		var emails []string
-		user := c.userOf[i]
-		if user != none {
-			emails = append(c.users[user].OtherEmails[:len(c.users[user].OtherEmails):len(c.users[user].OtherEmails)], c.users[user].Email)
+		emails := slices.Concat(m.OtherEmails, []string{m.Email, m.PrivateEmail})
+		if user := c.userOf[i]; user != none {
+			emails = append(append(emails, c.users[user].Email), c.users[user].OtherEmails...)
 		}
-		if !isAny(who, []string{m.ExternalID, m.ID}, slices.Concat(emails, m.OtherEmails, []string{m.Email, m.PrivateEmail}), []string{m.Name()}) ||
-			slices.ContainsFunc(told, func(s Story) bool {
-				return s.MemberID == m.ID || s.Action == nil && s.ExternalID != "" && s.ExternalID == m.ExternalID
-			}) {
+		if mentioned[m.ID] || m.ExternalID != "" && mentioned[m.ExternalID] || !isAny(who, []string{m.ExternalID, m.ID}, emails, []string{m.Name()}) {
 			continue
 		}
 		s := Story{ExternalID: m.ExternalID, MemberID: m.ID, Email: m.Email, Name: m.Name(), Outcome: StoryUnchanged}

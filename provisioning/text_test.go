@@ -1,11 +1,15 @@
 package provisioning_test
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
@@ -138,4 +142,124 @@ func TestReasonsHaveSentences(t *testing.T) {
 	}
 	other := provisioning.Reason{Code: "host.own", Facts: map[string]string{"b": "2", "a": "1"}}
 	require.Equal(t, "host.own (a: 1, b: 2)", other.Text())
+}
+
+// L10: the text of a plan and of Explain shows every value that the JSON grants
+// or takes: seats, capture, home, profiles, extra and attributes, the manager old
+// and new, and what comes alive again with the access of somebody who had none.
+func TestLawTextShowsWhatIsGrantedAndTaken(t *testing.T) {
+	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
+		plan := r.Resolve(in)
+		names := make(map[string][]string) // by member ID, those before and after
+		for _, m := range in.Members {
+			names[m.ID] = append(names[m.ID], m.Name())
+		}
+		for _, a := range plan.Actions {
+			names[a.Member.ID] = append(names[a.Member.ID], a.Member.Name())
+		}
+		for _, h := range plan.Held {
+			names[h.Action.Member.ID] = append(names[h.Action.Member.ID], h.Action.Member.Name())
+		}
+		before := byID(in.Members)
+		lines := strings.Split(plan.String(), "\n")
+		shows := func(a provisioning.Action, sigils string) {
+			was := before[a.Member.ID]
+			if a.Kind == provisioning.KindCreate {
+				was = provisioning.Member{}
+			}
+			wanted := shownValues(was, a.Member, names)
+			require.True(t, slices.ContainsFunc(lines, func(line string) bool {
+				return line != "" && strings.Contains(sigils, line[:1]) && strings.Contains(line, a.Member.Email) && missing(line, wanted) == ""
+			}), "%s of %s does not show %s in\n%s", a.Kind, a.Member.Email, wanted, strings.Join(slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.Contains(line, a.Member.Email) }), "\n"))
+			told := plan.Explain(a.Member.ID)
+			require.Empty(t, missing(told, wanted), "%s", told)
+		}
+		for _, a := range plan.Actions {
+			shows(a, "+-~")
+		}
+		for _, h := range plan.Held {
+			shows(h.Action, "!")
+		}
+	})
+}
+
+// missing returns the first of the wanted texts that shown lacks.
+func missing(shown string, wanted []string) string {
+	for _, text := range wanted {
+		if !regexp.MustCompile(text).MatchString(shown) {
+			return text
+		}
+	}
+	return ""
+}
+
+// shownValues returns patterns of what has to be shown of a change from one
+// state of a member to another, derived from the two states alone.
+func shownValues(was, now provisioning.Member, names map[string][]string) []string {
+	comesIn := now.Active && !was.Active
+	var wanted []string
+	want := func(format string, args ...any) { wanted = append(wanted, fmt.Sprintf(format, args...)) }
+	sets := func(field string, was, now []string) {
+		for _, one := range now {
+			if comesIn || !slices.Contains(was, one) {
+				want(`\b%s [^,]*\b%s\b`, field, one)
+			}
+		}
+		for _, one := range was {
+			if !slices.Contains(now, one) {
+				want(`\b%s [^,]*-%s\b`, field, one)
+			}
+		}
+	}
+	sets("seats", was.Seats, now.Seats)
+	sets("capture", was.Capture, now.Capture)
+	one := func(field, was, now string) {
+		switch {
+		case was != "" && was != now:
+			want(`\b%s %s -> %s`, field, regexp.QuoteMeta(was), regexp.QuoteMeta(cmp.Or(now, "none")))
+		case now != "" && (comesIn || was != now):
+			want(`\b%s %s`, field, regexp.QuoteMeta(now))
+		}
+	}
+	one("home", was.Home, now.Home)
+	for workspace, profile := range was.Profiles {
+		if now.Profiles[workspace] != profile {
+			want(`profiles \[[^]]*\b%s:%s\b[^]]*\] -> `, workspace, profile)
+		}
+	}
+	for workspace, profile := range now.Profiles {
+		if comesIn || was.Profiles[workspace] != profile {
+			want(`profiles .*\b%s:%s\b`, workspace, profile)
+		}
+	}
+	for name, value := range was.Extra {
+		if now.Extra[name] != value {
+			want(`extra \[[^]]*\b%s:%v\b[^]]*\] -> `, name, value)
+		}
+	}
+	for name, value := range now.Extra {
+		if comesIn || was.Extra[name] != value {
+			want(`extra .*\b%s:%v\b`, name, value)
+		}
+	}
+	for name, value := range now.Attributes {
+		if was.Attributes[name] != value {
+			one(name, was.Attributes[name], value)
+		}
+	}
+	manager := func(id string) string {
+		var any []string
+		for _, name := range names[id] {
+			any = append(any, regexp.QuoteMeta(name))
+		}
+		return "(" + strings.Join(any, "|") + ")"
+	}
+	switch {
+	case now.ManagerID == was.ManagerID:
+	case was.ManagerID == "":
+		want(`under %s`, manager(now.ManagerID))
+	default:
+		want(`manager %s -> %s`, manager(was.ManagerID), manager(now.ManagerID))
+	}
+	return wanted
 }

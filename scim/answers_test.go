@@ -39,7 +39,11 @@ func TestTagsCoverWhatIsShown(t *testing.T) {
 			send(t, server, testToken, "PATCH", "/Groups/"+g, ops(`{"op":"remove","path":"members","value":["`+a.id()+`"]}`))
 		}},
 	} {
+		before := send(t, server, testToken, "GET", path, "").header.Get("ETag")
 		step.do()
+		if step.what != "created" {
+			assert.Equal(t, 200, send(t, server, testToken, "GET", path, "", "If-None-Match", before).status, step.what)
+		}
 		now := send(t, server, testToken, "GET", path, "")
 		tag := now.header.Get("ETag")
 		assert.Equal(t, version(now), tag, step.what)

@@ -4,15 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,6 +130,10 @@ func attacks() []attack {
 		}, []int{200}, "too much work"},
 		{"1,000 patches of a long list", "PATCH",
 			patch(manyRoles, list(1000, numbered(`{"op":"add","path":"roles","value":[{"value":"n%d","primary":true}]}`))), []int{413}, "too much work"},
+		{"1,000 additions to a long list", "PATCH",
+			patch(manyRoles, list(1000, numbered(`{"op":"add","path":"roles","value":[{"value":"n%d"}]}`))), []int{413}, "too much work"},
+		{"1,000 removals from a long list", "PATCH",
+			patch(manyRoles, list(1000, numbered(`{"op":"remove","path":"roles","value":[{"value":"n%d"}]}`))), []int{413}, "too much work"},
 		{"1,000 patches of a large object", "PATCH",
 			patch(`"a":{"b":`+wide+`,"c":[`+list(50, same(wide))+`]}`, list(1000, numbered(`{"op":"add","path":"a","value":{"x%d":1}}`))), []int{413}, "too much work"},
 		{"1,000 filters over a long list", "PATCH",
@@ -146,6 +152,7 @@ func attacks() []attack {
 			}
 			return "/Users?attributes=userName,x.y&count=1000", ""
 		}, []int{200}, ""},
+		{"patches of nobody", "PATCH", fixed("/Users/nobody", ops(list(1000, numbered(`{"op":"add","path":"title","value":"%d"}`)))), []int{404}, ""},
 		{"sorting by numbers", "GET", func(tb testing.TB, h http.Handler) (string, string) {
 			for i := range 10_000 {
 				benchDo(tb, h, "POST", "/Users", user(fmt.Sprint("n", i), fmt.Sprintf(`"x":0.1%d`, i)), 201)
@@ -163,13 +170,6 @@ func members(tb testing.TB, h http.Handler, n int) []string {
 		ids[i] = path.Base(w.Header().Get("Location"))
 	}
 	return ids
-}
-
-// cpu is what the process has used of its processors so far.
-func cpu(tb testing.TB) time.Duration {
-	var used syscall.Rusage
-	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func quiet(tb testing.TB, cfg scim.Config) http.Handler {
@@ -252,6 +252,24 @@ func TestAttacksAreBounded(t *testing.T) {
 			assert.Equal(t, 200, neighbour.Code)
 			assert.Less(t, log.last(), int64(100))
 		})
+	}
+}
+
+// The default budget is enough to evaluate a filter on 100,000 users, and to
+// sort them.
+func TestWorkBudgetFitsALargeDirectory(t *testing.T) {
+	store := &scim.Memory{}
+	for i := range 100_000 {
+		put(t, store, scim.Write{Op: scim.Create, Ref: userRef(fmt.Sprint(i)), Doc: []byte(benchUser(i))})
+	}
+	h := quiet(t, scim.Config{Store: store})
+	for query, total := range map[string]int{
+		"filter=" + url.QueryEscape(`name.familyName ew "N77777"`): 1, "filter=" + url.QueryEscape(`title co "x"`): 0, "sortBy=title": 100_000,
+		"filter=" + url.QueryEscape(`title eq "Rep" and active eq true`) + "&sortBy=displayName&startIndex=500": 100_000,
+	} {
+		w := ask(h, "GET", "/Users?"+query, "")
+		require.Equal(t, 200, w.Code, "%s: %.300s", query, w.Body)
+		assert.Contains(t, w.Body.String(), fmt.Sprintf(`"totalResults":%d`, total), query)
 	}
 }
 
@@ -341,4 +359,62 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	assert.NotEqual(t, 200, w.Code)
+}
+
+// What a tenant's short requests take beside 16 attackers of another tenant,
+// as the ratio of the medians with and without them.
+func BenchmarkNeighbour(b *testing.B) {
+	for _, a := range attacks() {
+		b.Run(a.name, func(b *testing.B) {
+			h := quiet(b, scim.Config{})
+			server := httptest.NewServer(h)
+			defer server.Close()
+			path, body := a.ready(b, h)
+			const neighbour = "neighbour"
+			do := func(client *http.Client, method, path, body, token string) int {
+				req, err := http.NewRequest(method, server.URL+path, strings.NewReader(body))
+				require.NoError(b, err)
+				req.Header.Set("Authorization", "Bearer "+token)
+				resp, err := client.Do(req)
+				if err != nil {
+					return 0
+				}
+				defer resp.Body.Close()
+				_, _ = io.Copy(io.Discard, resp.Body)
+				return resp.StatusCode
+			}
+			require.Equal(b, 201, do(server.Client(), "POST", "/Users", user("n"), neighbour))
+			median := func() time.Duration {
+				took := make([]time.Duration, 300)
+				for i := range took {
+					began := time.Now()
+					status := do(server.Client(), "GET", "/Users?count=1", "", neighbour)
+					took[i] = time.Since(began)
+					require.Equal(b, 200, status)
+				}
+				slices.Sort(took)
+				return took[len(took)/2]
+			}
+			for b.Loop() {
+				alone := median()
+				var attackers sync.WaitGroup
+				ctx, stop := context.WithCancel(b.Context())
+				for range 16 {
+					attackers.Go(func() {
+						client := &http.Client{Transport: &http.Transport{}}
+						for ctx.Err() == nil {
+							do(client, a.method, path, body, testToken)
+						}
+						client.CloseIdleConnections()
+					})
+				}
+				time.Sleep(50 * time.Millisecond)
+				beside := median()
+				stop()
+				attackers.Wait()
+				b.ReportMetric(float64(beside)/float64(alone), "ratio")
+				b.ReportMetric(float64(beside.Microseconds()), "µs-beside")
+			}
+		})
+	}
 }

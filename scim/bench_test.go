@@ -3,6 +3,7 @@ package scim_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -83,6 +84,54 @@ func BenchmarkHandler(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkGet is GET of one user over loopback, beside a bare net/http handler
+// that asks for the same token, sends the same headers and has the body. The
+// budget is 0.85 of the floor's rate.
+func BenchmarkGet(b *testing.B) {
+	ours, err := scim.NewHandler(scim.Config{Store: &scim.Memory{}, Authenticate: authenticate, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(b, err)
+	var made struct{ ID string }
+	require.NoError(b, json.Unmarshal(benchDo(b, ours, "POST", "/Users", benchUser(1), 201).Body.Bytes(), &made))
+	path := "/Users/" + made.ID
+	reply := benchDo(b, ours, "GET", path, "", 200)
+	floor := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := authenticate(r); err != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		for name, values := range reply.Header() {
+			w.Header().Set(name, values[0])
+		}
+		_, _ = w.Write(reply.Body.Bytes())
+	})
+	for name, handler := range map[string]http.Handler{"usher": ours, "floor": floor} {
+		b.Run("in process/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				benchDo(b, handler, "GET", path, "", 200)
+			}
+		})
+		b.Run("loopback/"+name, func(b *testing.B) {
+			server := httptest.NewServer(handler)
+			defer server.Close()
+			r, err := http.NewRequest("GET", server.URL+path, nil)
+			require.NoError(b, err)
+			r.Header.Set("Authorization", "Bearer "+testToken)
+			for b.Loop() {
+				answer, err := server.Client().Do(r)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n, err := io.Copy(io.Discard, answer.Body)
+				if err != nil || answer.StatusCode != 200 || n == 0 {
+					b.Fatal(answer.Status, n, err)
+				}
+				_ = answer.Body.Close()
+			}
+		})
 	}
 }
 

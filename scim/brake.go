@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// A brake slows down who guesses credentials. Of each remote address it counts
-// the wrong ones, each run of the same one once: a client whose token was
-// revoked repeats that and is no guesser. Past guessBurst of them the address
-// is let try one a second. Credentials that were right before are let through
-// all the same, since an address may be a proxy that many clients share.
+// A brake limits attempts with wrong credentials: per remote address,
+// guessBurst of them at once and guessRate a second after that. The same wrong
+// credential sent again counts once, because a client whose token was revoked
+// repeats it. A credential that was accepted before is not limited, because
+// one address may be a proxy of many clients.
 //
-// Its memory is bounded: when it is full, it forgets some address or some
-// credential. Credentials are kept as hashes under a key of the process.
+// Memory is bounded: where it is full, an address or a credential is dropped.
+// Credentials are kept as hashes under a key of the process.
 type brake struct {
 	now  func() time.Time
 	seed maphash.Seed
@@ -26,9 +26,9 @@ type brake struct {
 	good    map[uint64]struct{}
 }
 
-// guesses are what is counted of one address.
+// guesses are the attempts of one address.
 type guesses struct {
-	left float64 // wrong credentials it may still try
+	left float64 // attempts left at the time at
 	at   time.Time
 	last uint64 // the last wrong one
 }
@@ -84,7 +84,7 @@ func (b *brake) wait(r *http.Request, credential uint64) time.Duration {
 	return 0
 }
 
-// refilled is what an address may try at present.
+// refilled returns the attempts of an address at present.
 func (b *brake) refilled(g guesses) guesses {
 	now := b.now()
 	g.left = min(guessBurst, g.left+now.Sub(g.at).Seconds()*guessRate)
@@ -92,7 +92,7 @@ func (b *brake) refilled(g guesses) guesses {
 	return g
 }
 
-// wrong notes that the credential was nobody's.
+// wrong notes that the credential was refused.
 func (b *brake) wrong(r *http.Request, credential uint64) {
 	if credential == 0 {
 		return
@@ -116,8 +116,8 @@ func (b *brake) wrong(r *http.Request, credential uint64) {
 	b.remotes[at] = g
 }
 
-// forget makes room: of some addresses it drops those that may try their fill
-// again, or else one.
+// forget makes room: of some addresses it drops those that have all attempts
+// left again, or else one.
 func (b *brake) forget() {
 	const looks = 20
 	looked := 0
@@ -133,7 +133,7 @@ func (b *brake) forget() {
 	}
 }
 
-// right notes that the credential was somebody's.
+// right notes that the credential was accepted.
 func (b *brake) right(credential uint64) {
 	if credential == 0 {
 		return

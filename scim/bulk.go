@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,6 +30,10 @@ type bulkRun struct {
 	ids    map[string]string  // by bulkId, the id that was given
 	errors int
 	most   int // failOnErrors; 0 is no limit
+	// applied says that an operation was; outage is one of the store, which
+	// ends the run.
+	applied bool
+	outage  error
 	// Resources of a circle were created without their references, which are
 	// set when all ids are known.
 	unfinished []unfinished
@@ -55,6 +60,9 @@ func (x *exchange) bulk() error {
 		x.limiter.charge(x.principal.Tenant, len(run.ops)-1) // the request itself was one
 	}
 	run.process()
+	if run.outage != nil && !run.applied { // the client may send it all again
+		return run.outage
+	}
 	results := []any{}
 	for _, op := range run.ops {
 		if op.result != nil {
@@ -204,7 +212,7 @@ func (b *bulkRun) process() {
 }
 
 func (b *bulkRun) stopped() bool {
-	return b.most > 0 && b.errors >= b.most || b.ctx.Err() != nil
+	return b.most > 0 && b.errors >= b.most || b.outage != nil || b.ctx.Err() != nil
 }
 
 // opening returns the place of a creation at which a circle can be opened, by
@@ -275,10 +283,10 @@ func (b *bulkRun) apply(op *bulkOp, rt *resourceType, id string, data *object) (
 		rec, err = b.create(rt, data)
 		return rec, http.StatusCreated, err
 	case http.MethodPut:
-		rec, err = b.replace(rt, id, data, c)
+		rec, err = b.replace(rt, id, data, c, false)
 		return rec, http.StatusOK, err
 	case http.MethodPatch:
-		rec, err = b.patch(rt, id, data, c)
+		rec, err = b.patch(rt, id, data, c, false)
 		return rec, http.StatusOK, err
 	}
 	return rec, http.StatusNoContent, b.remove(rt, id, c)
@@ -333,7 +341,7 @@ func (b *bulkRun) complete(u unfinished) {
 		}
 	}
 	data, _ := b.resolved(u.op.data).(*object)
-	rec, err := b.replace(u.rt, u.id, data, conditions{})
+	rec, err := b.replace(u.rt, u.id, data, conditions{}, false)
 	if err != nil {
 		b.fail(u.op, err)
 		return
@@ -342,6 +350,7 @@ func (b *bulkRun) complete(u unfinished) {
 }
 
 func (b *bulkRun) done(op *bulkOp, rt *resourceType, id string, rec Record, status int) {
+	b.applied = true
 	op.finish(op.answer(status))
 	op.result.set("location", b.location(Ref{rt.name, id}))
 	if op.method != http.MethodDelete {
@@ -351,6 +360,9 @@ func (b *bulkRun) done(op *bulkOp, rt *resourceType, id string, rec Record, stat
 
 func (b *bulkRun) fail(op *bulkOp, err error) {
 	b.errors++
+	if errors.Is(err, ErrUnavailable) {
+		b.outage = err
+	}
 	visible := b.visible(err)
 	op.failed = true
 	op.finish(op.answer(visible.Status))

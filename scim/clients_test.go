@@ -53,7 +53,9 @@ func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
 // R14, R15, R20, R21, R48, R49, R50, R54, R57, R58, R59, R60, R61, R62, R63,
 // G11, S6: what the providers' clients send, from the public facts named in
 // each file, is answered as they need it; creating, updating and deactivating
-// each stands by itself.
+// each stands by itself. Entra's conversation has its connection test (R137), an
+// initial cycle that looks each person up and creates (R26), and the cycles after
+// it, which find people again and keep their attributes in step (R19, R25).
 func TestClients(t *testing.T) {
 	files, err := filepath.Glob("scimtest/testdata/clients/*.txtar")
 	require.NoError(t, err)

@@ -46,6 +46,7 @@ func TestDamagedRecordsAreIsolated(t *testing.T) {
 				a := send(t, server, testToken, c[0], "/Users/damaged", c[1])
 				assert.Equal(t, 500, a.status, "%s: %s", c[0], a.text)
 				assert.Contains(t, log.String(), "User damaged cannot be read")
+				assert.Empty(t, a.header.Get("ETag"))
 				assert.NotContains(t, a.text, "damaged")
 			}
 			assert.Equal(t, 500, send(t, server, testToken, "GET", "/Users/damaged?attributes=userName", "").status)

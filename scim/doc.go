@@ -27,11 +27,26 @@
 //
 // # What it refuses
 //
-// Everything is bounded: URLs and filters, depth, bodies, operations, the work
-// of value filters, the time a body may take. Duplicate names, invalid UTF-8,
-// NUL characters and a second value behind the first are refused, as is any
-// value that is not of its attribute's type, a role or entitlement without its
-// value, an operation without one, and a path that is one typing mistake away
-// from a declared name. Each refusal is a SCIM error that
-// names the attribute; a failure of the store is logged and told to nobody.
+// Everything is bounded: URLs and filters, depth, bodies, operations, pages, the
+// time a body and an answer may take, and the work that one request may cause,
+// a bulk request with all its operations ([Config.MaxWork]). Requests of much
+// work take turns, one of each tenant at a time, and stop when their client
+// leaves. An address that guesses credentials is slowed down.
+//
+// Duplicate names (in any letter case, of any script), invalid UTF-8, NUL
+// characters and a second value behind the first are refused, as is any value
+// that is not of its attribute's type, a role or entitlement without its value,
+// an operation without one, a path that is one typing mistake away from a
+// declared name, and user names that people cannot see or tell apart. Each
+// refusal is a SCIM error that names the attribute; a failure of the store is
+// logged and not shown to clients.
+//
+// # What it keeps
+//
+// What is acknowledged can be read: a document is read back before it is
+// committed. A stored record that cannot be read all the same, because the
+// store was damaged, is answered with 500 and logged, and can be deleted. In
+// lists it has its id and meta and no attributes, and [AsSource] gives it as a
+// user of unknown status, so that it harms no other record and is never taken
+// to be deleted.
 package scim

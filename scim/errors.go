@@ -4,14 +4,37 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 )
 
 // ErrUnavailable is what Config.Authenticate wraps when it cannot tell at
-// present whom a request speaks for (its database is away): the client is
-// told to come again, instead of that its credentials are bad.
+// present whom a request speaks for, and a Store when it cannot work at present
+// (its database is away, busy or full). It is logged, and answered with 503 and
+// Retry-After: the client is told to come again.
 var ErrUnavailable = errors.New("temporarily unavailable")
+
+// An UnavailableError is an ErrUnavailable that says when to come again.
+type UnavailableError struct {
+	RetryAfter time.Duration // 0 leaves it to the handler
+	Err        error         // what is wrong, for the log; required
+}
+
+// Error implements error.
+func (e *UnavailableError) Error() string { return e.Err.Error() }
+
+// Unwrap lets errors.Is find ErrUnavailable and what is wrong.
+func (e *UnavailableError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
+
+// retryAfter is what a client is told that has to come again.
+func retryAfter(err error) time.Duration {
+	var unavailable *UnavailableError
+	if errors.As(err, &unavailable) && unavailable.RetryAfter > 0 {
+		return unavailable.RetryAfter
+	}
+	return time.Second
+}
 
 // An unreadableError says that a stored record is not one that this package
 // writes: the store has damaged it, or somebody else wrote it. It keeps the
@@ -78,7 +101,8 @@ func notFound(format string, args ...any) error {
 }
 
 // clientError turns any error into the one a client may see. Errors that are
-// not this package's are internal: known is then false and the detail empty.
+// not this package's are internal: known is then false, for the host to hear of
+// it, as it is of an outage.
 func clientError(err error) (out scimerrors.ScimError, known bool) {
 	var noMember *NoMemberError
 	var pointer *scimerrors.ScimError
@@ -96,7 +120,7 @@ func clientError(err error) (out scimerrors.ScimError, known bool) {
 	case errors.Is(err, ErrConflict):
 		err = fail(http.StatusPreconditionFailed, "", "the resource has changed since the version given in If-Match")
 	case errors.Is(err, ErrUnavailable):
-		err = fail(http.StatusServiceUnavailable, "", "the service is unavailable at present; try again")
+		return scimerrors.ScimError{Status: http.StatusServiceUnavailable, Detail: "the service is unavailable at present; try again"}, false
 	default:
 		return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "the server failed to answer the request"}, false
 	}

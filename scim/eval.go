@@ -41,9 +41,13 @@ func readDoc(rec Record, w *work) (*object, error) {
 }
 
 // readFields reads the named fields of a stored record's document into doc, in
-// the place of what it held, and passes over the rest.
+// the place of what it held, and passes over the rest. Where no field is named,
+// it does not look at the document.
 func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 	doc.fields, doc.places = doc.fields[:0], nil
+	if names.count == 0 {
+		return w.spend(1)
+	}
 	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
 		return err
 	}

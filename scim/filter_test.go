@@ -153,6 +153,10 @@ func TestFilterHint(t *testing.T) {
 		{user, `userName ne "a"`, nil, false},
 		{user, `userName eq "` + strings.Repeat("a", MaxKeyBytes+1) + `"`, nil, false},
 		{user, `emails[type eq "work" or value eq "a"]`, nil, false},
+		{user, `id eq "1" and id eq "1" and userName eq "a"`, []Key{{Name: KeyID, Value: "1"}, {Name: KeyUserName, Value: "a"}}, true},
+		{user, `emails eq "1" and emails eq "2" and emails eq "3" and emails eq "4" and emails eq "5"`, []Key{
+			{Name: KeyEmail, Value: "1"}, {Name: KeyEmail, Value: "2"}, {Name: KeyEmail, Value: "3"}, {Name: KeyEmail, Value: "4"},
+		}, false}, // a store is asked for few keys at once
 	} {
 		f, err := c.rt.parseFilter(c.filter)
 		require.NoError(t, err)

@@ -145,6 +145,14 @@ func compareNumbers(a, b string) int {
 // timeLayout is how times are served: UTC with milliseconds.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
+// appendTime appends a time in timeLayout. The layout that it is made of is one
+// that package time formats quickly.
+func appendTime(dst []byte, t time.Time) []byte {
+	dst = t.UTC().AppendFormat(dst, time.RFC3339)
+	ms := t.Nanosecond() / 1_000_000
+	return append(dst[:len(dst)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
+}
+
 // parseTime reads an xsd:dateTime (RFC 7643 section 2.3.5), also without the
 // zone, which then is UTC.
 func parseTime(s string) (time.Time, bool) {

@@ -40,11 +40,12 @@ type Config struct {
 	// with 503, any other error and a principal without a tenant with 401;
 	// the error's text is logged and not sent. See BearerTokens.
 	//
-	// Who shows many different wrong values of the Authorization header is
-	// answered with 429 for some of the time: per address of
-	// Request.RemoteAddr, of IPv6 per network. Behind a proxy, set that to the
-	// client's address before the handler sees the request. Values that were
-	// right before are never held up.
+	// An address that sends many different wrong values of the Authorization
+	// header (50, and one a second after that) is answered with 429 instead.
+	// The address is that of Request.RemoteAddr, of IPv6 its /64 network:
+	// behind a proxy, set RemoteAddr to the client's address before the
+	// handler sees the request. A value that was accepted before is never
+	// refused for this reason.
 	Authenticate Authenticator
 
 	// BaseURL is the absolute URL under which clients reach the handler, such
@@ -230,13 +231,14 @@ type exchange struct {
 	dir       Directory
 	base      string // absolute URL of the handler, without a slash at its end
 	work      *work
-	bodySeen  bool // the body was read, or tried to be
-	unread    int  // records that could not be read
+	bodySeen  bool     // the body was read, or tried to be
+	unread    int      // records that could not be read
+	values    []string // of the answer's header; see setHeader
 }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{handler: h, w: w, r: r, ctx: r.Context()}
+	x := &exchange{handler: h, w: w, r: r, ctx: r.Context(), values: make([]string, 0, 6)}
 	defer x.finish()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
@@ -363,8 +365,8 @@ func (x *exchange) baseURL() string {
 // segments splits the path, so that an escaped slash stays part of an id. A
 // slash more, behind a base URL that ends with one, divides nothing.
 func (x *exchange) segments() ([]string, error) {
-	var segments []string
-	for _, s := range strings.Split(x.r.URL.EscapedPath(), "/") {
+	segments := make([]string, 0, 4)
+	for s := range strings.SplitSeq(x.r.URL.EscapedPath(), "/") {
 		if s == "" {
 			continue
 		}
@@ -522,7 +524,7 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 		return nil, badSyntax("the body could not be read")
 	}
 	_ = control.SetReadDeadline(time.Time{})
-	if err := x.work.note(text.Len() / parsedPerUnit); err != nil { // takes its turn before, not after
+	if err := x.work.note(text.Len() / parsedPerUnit); err != nil { // a large body waits at the gate before it is parsed
 		return nil, err
 	}
 	o, values, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))

@@ -398,3 +398,5 @@ func TestFurtherResourceTypes(t *testing.T) {
 	assert.Equal(t, 404, send(t, server, testToken, "GET", strings.Replace(path, "Devices", "Users", 1), "").status)
 	assert.Len(t, send(t, server, testToken, "GET", "/ResourceTypes", "").resources(), 3)
 }
+
+func jsonInto(text []byte, into any) error { return json.Unmarshal(text, into) }

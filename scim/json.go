@@ -47,10 +47,7 @@ func (p *jsonParser) only() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.space(); p.at < len(p.in) {
-		return nil, badSyntax("something follows the JSON value at byte %d", p.at)
-	}
-	return v, nil
+	return v, p.end()
 }
 
 type jsonParser struct {
@@ -181,16 +178,28 @@ func scanObject(data string, visit func(p *jsonParser, name string) error) error
 	if err := p.members(func(name string) error { return visit(&p, name) }); err != nil {
 		return err
 	}
-	if p.space(); p.at < len(p.in) {
-		return badSyntax("something follows the JSON value at byte %d", p.at)
-	}
-	return nil
+	return p.end()
 }
 
 // checkObject reports why data could not be read by parseObject, without
 // reading it into memory.
 func checkObject(data string) error {
-	return scanObject(data, func(p *jsonParser, _ string) error { return p.skip(1) })
+	p := jsonParser{in: data}
+	if p.space(); p.peek() != '{' {
+		return p.bad("an object")
+	}
+	if err := p.skip(0); err != nil {
+		return err
+	}
+	return p.end()
+}
+
+// end requires that the text ends here.
+func (p *jsonParser) end() error {
+	if p.space(); p.at < len(p.in) {
+		return badSyntax("something follows the JSON value at byte %d", p.at)
+	}
+	return nil
 }
 
 // insideObject returns what stands between the braces of the object that data

@@ -18,9 +18,9 @@ import (
 
 // A keyCache keeps the keys that issuers publish. An unknown key id makes it
 // fetch anew, at most once a minute for each issuer, so that neither a
-// rotation nor a forged id does harm. Keys are fetched without a lock and not
-// on behalf of any request: those that are known serve meanwhile, and who
-// waits for others waits only as long as the own request lasts.
+// rotation nor a forged id does harm. Keys are fetched without a lock and with
+// a context that is no request's. Known keys serve meanwhile; a request that
+// needs another key waits until the fetch or its own context ends.
 type keyCache struct {
 	client *http.Client
 	now    func() time.Time

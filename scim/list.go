@@ -146,8 +146,8 @@ func (x *exchange) direct(s selection, q listing, after int64, offset int) (*res
 	return r, err
 }
 
-// A reader reads the records of a query, so many at a time that the links that
-// come with them stay few.
+// A reader reads the records of a query in batches. Where links come with the
+// records, a batch has a size that keeps the links few.
 type reader struct {
 	x     *exchange
 	query Query
@@ -156,8 +156,8 @@ type reader struct {
 	done  bool
 }
 
-// linksAtOnce is how many links the reader means to hold. Of a type whose
-// resources have few, it begins with firstBatch, of groups with few.
+// linksAtOnce is how many links a batch is meant to have. The first batch has
+// firstBatch records, or firstGroups groups.
 const (
 	linksAtOnce = 50_000
 	firstBatch  = 128
@@ -309,9 +309,9 @@ func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource
 	}
 }
 
-// isolate logs that a record cannot be read, so that the others are still
-// listed. The record itself is listed as one without attributes, because
-// nobody may take it to be deleted. Any other error is returned.
+// isolate logs that a record cannot be read and returns any other error. The
+// record is listed without attributes: one that is not listed would look
+// deleted.
 func (x *exchange) isolate(err error) error {
 	var bad *unreadableError
 	if !errors.As(err, &bad) {

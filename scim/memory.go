@@ -104,7 +104,10 @@ func (m *Memory) List(ctx context.Context, dir Directory, q Query) (Page, error)
 		}
 		return page, ctx.Err()
 	}
-	for _, rec := range candidates {
+	for i, rec := range candidates {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return Page{}, ctx.Err()
+		}
 		if !rec.hasAll(rest) {
 			continue
 		}
@@ -237,7 +240,8 @@ func (d *memoryDirectory) create(w Write) (Record, error) {
 		Ref: w.Ref, Created: w.At, LastModified: w.At, Keys: w.Keys, Doc: w.Doc, Display: w.Display,
 	}}
 	d.byID[rec.ID] = rec // before the members, so that a group may hold itself
-	if err := d.checkMembers(w.Members); err != nil {
+	members, err := d.knownMembers(w.Members)
+	if err != nil {
 		delete(d.byID, rec.ID)
 		return Record{}, err
 	}
@@ -246,7 +250,7 @@ func (d *memoryDirectory) create(w Write) (Record, error) {
 	d.ordered = append(d.ordered, rec)
 	d.byType[rec.Type] = append(d.byType[rec.Type], rec)
 	d.addKeys(rec)
-	_, moved := d.changeMembers(rec, w.Members)
+	_, moved := d.changeMembers(rec, members)
 	d.stampOthers(rec, moved, w.At)
 	return rec.Record, nil
 }
@@ -255,10 +259,11 @@ func (d *memoryDirectory) update(rec *memoryRecord, w Write) (Record, error) {
 	if w.Doc != nil && d.taken(rec.Ref, w.Keys) {
 		return Record{}, ErrDuplicate
 	}
-	if err := d.checkMembers(w.Members); err != nil {
+	members, err := d.knownMembers(w.Members)
+	if err != nil {
 		return Record{}, err
 	}
-	changed, moved := d.changeMembers(rec, w.Members)
+	changed, moved := d.changeMembers(rec, members)
 	if w.Doc != nil {
 		d.removeKeys(rec)
 		rec.Doc, rec.Keys, rec.Display = w.Doc, w.Keys, w.Display
@@ -355,16 +360,22 @@ func (d *memoryDirectory) removeKeys(rec *memoryRecord) {
 	}
 }
 
-func (d *memoryDirectory) checkMembers(c *MemberChange) error {
+// knownMembers is the change without members that are not there, or the error
+// that one is not.
+func (d *memoryDirectory) knownMembers(c *MemberChange) (*MemberChange, error) {
 	if c == nil {
-		return nil
+		return nil, nil
 	}
+	known := *c
+	known.Add = make([]Link, 0, len(c.Add))
 	for _, link := range c.Add {
-		if _, ok := d.byID[link.ID]; !ok {
-			return &NoMemberError{ID: link.ID}
+		if _, ok := d.byID[link.ID]; ok {
+			known.Add = append(known.Add, link)
+		} else if !c.SkipUnknown {
+			return nil, &NoMemberError{ID: link.ID}
 		}
 	}
-	return nil
+	return &known, nil
 }
 
 // changeMembers reports whether a membership changed, and who joined or left.

@@ -113,9 +113,6 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 		}
 	}
 	list, ok := v.([]any)
-	if len(list) > maxSchemas {
-		return nil, badValue("schemas: more than %d values", maxSchemas)
-	}
 	switch {
 	case v == nil, ok && len(list) == 0:
 		return []any{rt.core.urn}, nil

@@ -74,8 +74,8 @@ type TokenConfig struct {
 // grant (RFC 6749 section 4.4), with a client secret or with an assertion, and
 // the Authenticator of the access tokens it gives out. Mount it outside of the
 // SCIM handler. Access tokens are signed and not stored; they end with their
-// lifetime. Who tries many wrong secrets from one address is answered with
-// 429; see Config.Authenticate.
+// lifetime. An address that sends many wrong secrets is answered with 429, as
+// for Config.Authenticate.
 type TokenEndpoint struct {
 	cfg     TokenConfig
 	signer  jose.Signer
@@ -190,7 +190,7 @@ func (e *TokenEndpoint) Authenticate(r *http.Request) (Principal, error) {
 func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
-		letGo(w, r)
+		discardBody(w, r)
 		w.Header().Set("Allow", http.MethodPost)
 		writeTokenAnswer(w, http.StatusMethodNotAllowed, map[string]any{"error": "invalid_request"})
 		return

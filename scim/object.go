@@ -188,7 +188,7 @@ func equalValues(a, b any) bool {
 
 // A nameSet holds names, by what they fold to.
 type nameSet struct {
-	firsts uint64 // a bit for what each name begins with
+	firsts uint32 // a bit for what each name begins with
 	few    [fewFields]string
 	many   map[string]struct{} // all of them, folded, once they are more
 	count  int
@@ -196,23 +196,25 @@ type nameSet struct {
 
 // first is the bit for what a name begins with; it is the same for names that
 // fold to one.
-func first(name string) uint64 {
+func first(name string) uint32 {
 	if name == "" {
 		return 1
 	}
 	r := rune(name[0])
 	if r >= utf8.RuneSelf {
 		r, _ = utf8.DecodeRuneInString(name)
+		r = foldRune(r)
 	}
-	return 1 << (foldRune(r) & 63)
+	return 1 << (r & 31) // both cases of an ASCII letter end in the same five bits
 }
 
 // add reports whether the name is new.
 func (s *nameSet) add(name string) bool {
-	if s.has(name) {
+	bit := first(name)
+	if s.firsts&bit != 0 && s.find(name) {
 		return false
 	}
-	s.firsts |= first(name)
+	s.firsts |= bit
 	s.count++
 	if s.count <= fewFields {
 		s.few[s.count-1] = name
@@ -230,9 +232,10 @@ func (s *nameSet) add(name string) bool {
 
 // has reports whether the set holds the name.
 func (s *nameSet) has(name string) bool {
-	if s.firsts&first(name) == 0 {
-		return false
-	}
+	return s.firsts&first(name) != 0 && s.find(name)
+}
+
+func (s *nameSet) find(name string) bool {
 	if s.many != nil {
 		_, ok := s.many[fold(name)]
 		return ok

@@ -203,14 +203,15 @@ func (p *patcher) slip(path patchPath) string {
 	return ""
 }
 
-// nearest returns the declared name that is one typing mistake away.
-func nearest(name string, declared map[string]*attribute) string {
+// nearest returns the declared name that is one typing mistake away, the first
+// of several. Names of three letters are too near to many.
+func nearest(name string, declared map[string]*attribute) (found string) {
 	for _, def := range declared {
-		if len(def.name) > 3 && oneSlip(fold(name), fold(def.name)) {
-			return def.name
+		if len(def.name) > 3 && oneSlip(fold(name), fold(def.name)) && (found == "" || def.name < found) {
+			found = def.name
 		}
 	}
-	return ""
+	return found
 }
 
 // oneSlip says that two different names differ by one letter that is missing,

@@ -252,7 +252,9 @@ func FuzzPatch(f *testing.F) {
 		{"remove", "name.givenName", `null`}, {"replace", "", `{"name.familyName":"F","active":"False"}`},
 		{"add", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager", `"m"`}, {"replace", "x.y", `{"a":[1]}`},
 		{"add", "roles[primary eq true]", `{"value":"r"}`}, {"replace", "urn:example:custom:2.0:User", `{"badge":null}`},
-		{"remove", "emails", `[{"value":"babs@jensen.org"}]`}, {"replace", "", `{"schemas":["urn:x"],"meta":{}}`},
+		{"remove", "emails", `[{"value":"babs@jensen.org"}]`}, {"replace", "", `{"schemas":["urn:x"],"meta":{}}`}, {"replace", "", `{"x":{}}`},
+		{"replace", `secondaryEmails[value eq "a"]`, `"b"`}, {"replace", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", `{"manager":{"displayName":"A"}}`},
+		{"add", "roles", `"[{\"value\":\"r\"}]"`}, {"replace", `name[givenName eq "Barbara"].formatted`, `5`}, {"replace", "", `{"manager":{"displayName":"x","value":""}}`},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

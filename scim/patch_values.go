@@ -40,7 +40,7 @@ func (p *patcher) whole(in *object, op patchOp, path patchPath) error {
 			if err := p.merge(merged, given, path); err != nil {
 				return err
 			}
-			if len(merged.fields) == 0 {
+			if len(merged.fields) == 0 && path.def != nil { // what nobody declares is kept as it is
 				return p.assign(in, path, nil)
 			}
 			return p.assign(in, path, merged)

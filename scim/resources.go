@@ -73,12 +73,14 @@ func (x *exchange) put(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	rec, err := x.replace(rt, id, body, x.conditions())
+	rec, err := x.replace(rt, id, body, x.conditions(), p.links(rt))
 	if err != nil {
 		return err
 	}
-	if rec, err = x.withLinks(rt, rec, p); err != nil {
-		return err
+	if rt.links == "members" {
+		if rec, err = x.withLinks(rt, rec, p); err != nil {
+			return err
+		}
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
@@ -94,7 +96,7 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	rec, err := x.patch(rt, id, body, x.conditions())
+	rec, err := x.patch(rt, id, body, x.conditions(), p.links(rt))
 	if err != nil {
 		return err
 	}
@@ -103,8 +105,10 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 		x.respond(http.StatusNoContent, nil)
 		return nil
 	}
-	if rec, err = x.withLinks(rt, rec, p); err != nil {
-		return err
+	if rt.links == "members" {
+		if rec, err = x.withLinks(rt, rec, p); err != nil {
+			return err
+		}
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
@@ -118,7 +122,7 @@ func (x *exchange) delete(rt *resourceType, id string) error {
 	return nil
 }
 
-// withLinks reads the links of a record that has just been written, if they
+// withLinks reads the members of a group that has just been written, if they
 // are to be shown.
 func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Record, error) {
 	if !p.links(rt) {
@@ -214,6 +218,16 @@ func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write
 // now is the time of a change, as exact as it is served.
 func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
 
+// members is a change of members as the host wishes it.
+func (x *exchange) members(c *MemberChange) *MemberChange {
+	if c == nil || !x.cfg.SkipUnknownMembers {
+		return c
+	}
+	skipping := *c
+	skipping.SkipUnknown = true
+	return &skipping
+}
+
 // commit applies a write and tells of it. A document is first read back as
 // every later reader will read it, so that nothing is acknowledged that cannot
 // be served, filtered or changed again.
@@ -269,8 +283,8 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 		}
 	}
 	w := rt.write(Create, newID(), next.doc, x.now())
-	w.Members = next.members
-	rec, err := x.commitMembers(w, 0)
+	w.Members = x.members(next.members)
+	rec, err := x.commit(w, 0)
 	if rt.name == TypeUser && errors.Is(err, ErrDuplicate) {
 		userName := Key{Name: KeyUserName, Value: fold(next.doc.text("userName"))}
 		if restored, err := x.restore(rt, userName, next.doc); !errors.Is(err, ErrNotFound) {
@@ -278,33 +292,6 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 		}
 	}
 	return rec, err
-}
-
-// commitMembers is commit, but leaves members out that the directory does not
-// have where the host wishes so.
-func (x *exchange) commitMembers(w Write, before int64) (Record, error) {
-	rec, err := x.commit(w, before)
-	var unknown *NoMemberError
-	if !x.cfg.SkipUnknownMembers || !errors.As(err, &unknown) {
-		return rec, err
-	}
-	known := *w.Members
-	known.Add = nil
-	const unitsPerLookUp = 20
-	for _, link := range w.Members.Add {
-		if err := x.work.spend(unitsPerLookUp); err != nil {
-			return Record{}, err
-		}
-		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Where: []Key{{Name: KeyID, Value: link.ID}}, Limit: 1})
-		if err != nil {
-			return Record{}, err
-		}
-		if len(page.Records) > 0 || link.ID == w.Ref.ID {
-			known.Add = append(known.Add, link)
-		}
-	}
-	w.Members = &known
-	return x.commit(w, before)
 }
 
 // repeated refuses a group that is there already by external id and name: a
@@ -331,6 +318,7 @@ func (x *exchange) retry(c conditions, change func() (Record, error)) (Record, e
 			return rec, err
 		}
 		// Those who lose step aside for a moment that grows, each another one.
+		x.pause()
 		select {
 		case <-x.ctx.Done():
 			return Record{}, x.ctx.Err()
@@ -342,7 +330,7 @@ func (x *exchange) retry(c conditions, change func() (Record, error)) (Record, e
 
 // replace stores a resource in the place of another. An answer that leaves
 // active out does not reactivate anybody: the state stays.
-func (x *exchange) replace(rt *resourceType, id string, body *object, c conditions) (Record, error) {
+func (x *exchange) replace(rt *resourceType, id string, body *object, c conditions, links bool) (Record, error) {
 	next, err := rt.prepare(body)
 	if err != nil {
 		return Record{}, err
@@ -352,7 +340,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 	}
 	keepsActive := rt.name == TypeUser && next.doc.get("active") == nil
 	return x.retry(c, func() (Record, error) {
-		rec, old, err := x.current(rt, id, c)
+		rec, old, err := x.current(rt, id, c, links)
 		if err != nil {
 			return Record{}, err
 		}
@@ -371,9 +359,11 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 	})
 }
 
-// current reads a record to be changed and checks the preconditions.
-func (x *exchange) current(rt *resourceType, id string, c conditions) (Record, *object, error) {
-	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, false)
+// current reads a record to be changed and checks the preconditions. With links
+// it also reads the groups that a member is in, for the answer: a write that
+// changes the record does so at the version that was read with them.
+func (x *exchange) current(rt *resourceType, id string, c conditions, links bool) (Record, *object, error) {
+	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, links && rt.links != "members")
 	if err != nil {
 		return rec, nil, err
 	}
@@ -395,21 +385,25 @@ func (x *exchange) store(rt *resourceType, rec Record, doc *object, members *Mem
 			return rec, nil
 		}
 	}
-	w.Members = members
+	w.Members = x.members(members)
 	if guarded || w.Doc != nil {
 		w.IfVersion = rec.Version
 	}
-	return x.commitMembers(w, rec.Version)
+	written, err := x.commit(w, rec.Version)
+	if rt.links != "members" {
+		written.Links = rec.Links
+	}
+	return written, err
 }
 
 // patch applies a PatchOp message.
-func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions) (Record, error) {
+func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions, links bool) (Record, error) {
 	ops, err := parsePatch(body, x.cfg.MaxOperations)
 	if err != nil {
 		return Record{}, err
 	}
 	return x.retry(c, func() (Record, error) {
-		rec, doc, err := x.current(rt, id, c)
+		rec, doc, err := x.current(rt, id, c, links)
 		if err != nil {
 			return Record{}, err
 		}

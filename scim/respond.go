@@ -24,8 +24,10 @@ const (
 // may differ in their bytes. Beside the version it covers the groups that the
 // record shows, whose names can change without it (RFC 9110 section 8.8.3: the
 // tag of a representation).
-func (rec Record) tag() string {
-	tag := append(make([]byte, 0, 40), `W/"`...)
+func (rec Record) tag() string { return string(rec.appendTag(make([]byte, 0, 40))) }
+
+func (rec Record) appendTag(tag []byte) []byte {
+	tag = append(tag, `W/"`...)
 	tag = strconv.AppendInt(tag, rec.Version, 10)
 	if rec.Type != TypeGroup && len(rec.Links) > 0 {
 		sum := uint64(0) // links come in any order
@@ -38,7 +40,7 @@ func (rec Record) tag() string {
 		}
 		tag = strconv.AppendUint(append(tag, tagGroups), sum, 16)
 	}
-	return string(append(tag, '"'))
+	return append(tag, '"')
 }
 
 // tagGroups stands before what a tag says of groups.
@@ -47,7 +49,7 @@ const tagGroups = '-'
 // respond writes an answer whose body is complete.
 func (x *exchange) respond(status int, body []byte) {
 	if body != nil {
-		x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		x.setHeader("Content-Length", strconv.Itoa(len(body)))
 	}
 	x.start(status, body != nil)
 	_ = x.write(body) // the client may have gone
@@ -56,16 +58,23 @@ func (x *exchange) respond(status int, body []byte) {
 // start writes the status and the header of an answer. It is the only place
 // that does.
 func (x *exchange) start(status int, hasBody bool) {
-	header := x.w.Header()
-	header.Set("Cache-Control", "no-store")
+	x.setHeader("Cache-Control", "no-store")
 	if hasBody {
-		header.Set("Content-Type", x.mediaType())
-		header.Set("X-Content-Type-Options", "nosniff")
+		x.setHeader("Content-Type", x.mediaType())
+		x.setHeader("X-Content-Type-Options", "nosniff")
 	}
 	if !x.bodySeen {
-		letGo(x.w, x.r)
+		discardBody(x.w, x.r)
 	}
 	x.w.WriteHeader(status)
+}
+
+// setHeader sets a field of the answer's header, whose name is in canonical
+// form. The values of an answer share one piece of memory.
+func (x *exchange) setHeader(name, value string) {
+	x.values = append(x.values, value)
+	n := len(x.values)
+	x.w.Header()[name] = x.values[n-1 : n : n]
 }
 
 // write writes a part of an answer's body, giving the client the time it may
@@ -86,26 +95,25 @@ func (x *exchange) write(body []byte) error {
 	return nil
 }
 
-// An answer waits so long for so much of a body that nobody reads.
+// How long and how much discardBody reads.
 const (
 	lingering = time.Second
 	maxUnread = 256 << 10
 )
 
-// letGo reads a body that nobody wants, because net/http would, without a
-// limit in time, before it sends the answer and before it closes the
-// connection. A body that does not come to its end ends the connection.
-func letGo(w http.ResponseWriter, r *http.Request) {
+// discardBody reads a body that the handler does not use. net/http would read
+// it otherwise, without a limit in time, before it sends the answer and before
+// it closes the connection. If the body does not end within lingering and
+// maxUnread, the connection is closed after the answer.
+func discardBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 {
 		return
 	}
-	control := http.NewResponseController(w)
 	// A server that cannot set deadlines (a recorder in a test) reads anyway.
-	_ = control.SetReadDeadline(time.Now().Add(lingering))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
 	if r.Header.Get("Expect") == "" {
 		if _, err := io.CopyN(io.Discard, r.Body, maxUnread); errors.Is(err, io.EOF) {
-			_ = control.SetReadDeadline(time.Time{})
-			return
+			return // the server takes the deadline back
 		}
 	}
 	w.Header().Set("Connection", "close")
@@ -124,8 +132,8 @@ type output struct {
 // outputBlock is how much of an answer is kept before it is written.
 const outputBlock = 256 << 10
 
-// spill writes what is there if that is much, and returns an error if there is
-// no use in going on.
+// spill writes the buffer if it is full. An error means that nothing more can
+// be written.
 func (o *output) spill() error {
 	if len(o.buf) >= outputBlock && o.err == nil {
 		o.flush()
@@ -155,7 +163,7 @@ func (o *output) end(err error) error {
 		return err
 	case err == nil:
 		o.flush()
-	case o.err == nil: // not because the client has gone
+	case o.err == nil: // the client could still be written to
 		o.visible(err) // for the log
 		panic(http.ErrAbortHandler)
 	}
@@ -187,8 +195,10 @@ func (x *exchange) mediaType() string {
 func (x *exchange) refuse(err error) {
 	out := x.visible(err)
 	if out.Status == http.StatusServiceUnavailable && x.w.Header().Get("Retry-After") == "" {
-		x.w.Header().Set("Retry-After", "1")
+		x.w.Header().Set("Retry-After", wholeSeconds(retryAfter(err)))
 	}
+	x.w.Header().Del("ETag") // of a resource that is not shown after all
+	x.w.Header().Del("Location")
 	x.respond(out.Status, appendJSON(nil, errorObject(out)))
 }
 
@@ -203,7 +213,7 @@ func (x *exchange) visible(err error) scimerrors.ScimError {
 
 func (x *exchange) logFailure(err error) {
 	level := slog.LevelError
-	if x.ctx.Err() != nil { // the client left, and its request with it
+	if x.ctx.Err() != nil { // the request was cancelled
 		level = slog.LevelInfo
 	}
 	x.cfg.Logger.Log(x.ctx, level, "scim: request failed", "tenant", x.dir.Tenant,
@@ -304,10 +314,11 @@ func (o *output) links(rt *resourceType, rec Record, shown part) error {
 func (o *output) meta(rt *resourceType, rec Record, shown part) {
 	if shown.whole && shown.without == nil {
 		dst := appendText(o.buf, `,"meta":{"resourceType":`, rt.name)
-		dst = rec.Created.UTC().AppendFormat(append(dst, `,"created":"`...), timeLayout)
-		dst = rec.LastModified.UTC().AppendFormat(append(dst, `","lastModified":"`...), timeLayout)
+		dst = appendTime(append(dst, `,"created":"`...), rec.Created)
+		dst = appendTime(append(dst, `","lastModified":"`...), rec.LastModified)
 		dst = appendText(dst, `","location":`, o.location(rec.Ref))
-		dst = appendText(dst, `,"version":`, rec.tag())
+		var tag [64]byte
+		dst = appendText(dst, `,"version":`, string(rec.appendTag(tag[:0])))
 		o.buf = append(dst, '}')
 		return
 	}
@@ -330,9 +341,9 @@ func appendText(dst []byte, before, s string) []byte {
 
 // respondResource answers with one resource.
 func (x *exchange) respondResource(status int, rt *resourceType, rec Record, p *projection) error {
-	x.w.Header().Set("ETag", rec.tag())
+	x.setHeader("Etag", rec.tag())
 	if status == http.StatusCreated {
-		x.w.Header().Set("Location", x.location(rec.Ref))
+		x.setHeader("Location", x.location(rec.Ref))
 	}
 	out := output{exchange: x, status: status, buf: make([]byte, 0, len(rec.Doc)+512)}
 	return out.end(out.resource(rt, rec, p))

@@ -99,14 +99,16 @@ func TestRestoredIsInNoGroup(t *testing.T) {
 	assert.Len(t, members, 1, "the others stay")
 }
 
-// A joiningStore adds the user to a group when it is about to be restored.
+// A joiningStore adds the user to a group before the first write that join is
+// for.
 type joiningStore struct {
 	scim.Store
-	join func()
+	before string // the type of the record that is written
+	join   func()
 }
 
 func (s *joiningStore) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
-	if w.Op == scim.Update && w.Ref.Type == scim.TypeUser && s.join != nil {
+	if w.Op == scim.Update && w.Ref.Type == s.before && s.join != nil {
 		join := s.join
 		s.join = nil
 		join()
@@ -117,18 +119,21 @@ func (s *joiningStore) Apply(ctx context.Context, dir scim.Directory, w scim.Wri
 // A membership that comes between the leaving of the groups and the restoring
 // is not carried along.
 func TestRestoredIsInNoGroupThatCameBetween(t *testing.T) {
-	store := &joiningStore{Store: &scim.Memory{}}
-	server := ofKind(t, store, "okta")
-	a := create(t, server, "/Users", user("a", `"externalId":"1"`))
-	g := create(t, server, "/Groups", group("g"))
-	require.Equal(t, 200, send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(`{"op":"replace","path":"active","value":false}`)).status)
-	store.join = func() {
-		r := send(t, server, testToken, "PATCH", "/Groups/"+g.id(), ops(`{"op":"add","path":"members","value":["`+a.id()+`"]}`))
-		assert.Equal(t, 204, r.status)
+	for _, before := range []string{scim.TypeUser, scim.TypeGroup} { // the restoring, and the leaving of the group it was in
+		store := &joiningStore{Store: &scim.Memory{}, before: before}
+		server := ofKind(t, store, "okta")
+		a := create(t, server, "/Users", user("a", `"externalId":"1"`))
+		g := create(t, server, "/Groups", group("g"))
+		create(t, server, "/Groups", group("was", a.id()))
+		require.Equal(t, 200, send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(`{"op":"replace","path":"active","value":false}`)).status)
+		store.join = func() {
+			r := send(t, server, testToken, "PATCH", "/Groups/"+g.id(), ops(`{"op":"add","path":"members","value":["`+a.id()+`"]}`))
+			assert.Equal(t, 204, r.status)
+		}
+		back := send(t, server, testToken, "POST", "/Users", user("a", `"externalId":"1"`))
+		require.Equal(t, 201, back.status, back.text)
+		assert.Equal(t, a.id(), back.id())
+		assert.Nil(t, store.join)
+		assert.Empty(t, send(t, server, testToken, "GET", "/Groups/"+g.id(), "").body["members"])
 	}
-	back := send(t, server, testToken, "POST", "/Users", user("a", `"externalId":"1"`))
-	require.Equal(t, 201, back.status, back.text)
-	assert.Equal(t, a.id(), back.id())
-	assert.Nil(t, store.join)
-	assert.Empty(t, send(t, server, testToken, "GET", "/Groups/"+g.id(), "").body["members"])
 }

@@ -31,28 +31,25 @@ func (n *nesting) expand(ctx context.Context, rec Record) (sources.Group, error)
 	if len(pending) == 0 {
 		return g, nil
 	}
-	visited := map[string]bool{rec.ID: true}
-	for _, id := range g.Members {
-		visited[id] = true
+	seen := map[string]bool{rec.ID: true}
+	for _, link := range rec.Links {
+		seen[link.ID] = true
 	}
 	for ; len(pending) > 0; pending = pending[1:] {
-		if visited[pending[0]] {
-			continue
-		}
-		visited[pending[0]] = true
 		links, err := n.read(ctx, pending[0])
 		if err != nil {
 			return g, err
 		}
 		for _, link := range links {
 			switch {
-			case visited[link.ID]:
+			case seen[link.ID]:
+				continue
 			case link.Type == TypeUser:
-				visited[link.ID] = true
 				g.Members = append(g.Members, link.ID)
 			case link.Type == TypeGroup:
 				pending = append(pending, link.ID)
 			}
+			seen[link.ID] = true
 		}
 	}
 	return g, nil

@@ -49,7 +49,8 @@ func TestSourceUser(t *testing.T) {
 }
 
 // R14, R15, R20: creations, deactivations, renames, memberships and deletions
-// arrive in a delta, and the delta is the same as a full listing.
+// arrive in a delta, and the delta is the same as a full listing. Each is there
+// once the provider has its answer (R22).
 func TestSourceDelta(t *testing.T) {
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store})

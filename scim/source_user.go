@@ -13,17 +13,21 @@ import (
 // user reads a stored user as a directory's word for a person. Which attribute
 // is which follows what the providers' templates fill (rules R48, R49, R57,
 // R62, R63). A blank value is none (S11). A record that cannot be read gives a
-// user of whom nothing but the ID is known: StatusUnknown, which changes nothing
-// of a member and is a finding, so that one damaged record neither ends the
-// reading of a directory nor looks like a leaver.
+// user with its ID and StatusUnknown: a finding that changes nothing of the
+// member. One damaged record then neither ends the reading of a directory nor
+// looks like a leaver.
 func (s *DirectorySource) user(rec Record) sources.User {
 	doc, err := readDoc(rec, nil)
 	if err != nil {
 		slog.Error("scim: a user is read as unknown", "error", err)
 		return sources.User{ID: rec.ID}
 	}
+	return s.fromDoc(rec.ID, doc)
+}
+
+func (s *DirectorySource) fromDoc(id string, doc *object) sources.User {
 	u := sources.User{
-		ID:       rec.ID,
+		ID:       id,
 		UserName: doc.text("userName"),
 		Title:    doc.text("title"),
 		TimeZone: doc.text("timezone"),
@@ -158,20 +162,26 @@ func (s *DirectorySource) readExtensions(u *sources.User, doc *object) {
 	}
 }
 
-// sharedNames are the names that every source gives beside its own (S35), by
-// the enterprise attribute in lower case.
-var sharedNames = map[string]string{
-	"department":     sources.AttributeDepartment,
-	"division":       sources.AttributeDivision,
-	"costcenter":     sources.AttributeCostCenter,
-	"employeenumber": sources.AttributeEmployeeNumber,
-	"organization":   sources.AttributeOrganization,
+// sharedName is the name that every source gives beside its own (S35), or "".
+func sharedName(enterprise string) string {
+	switch fold(enterprise) {
+	case "department":
+		return sources.AttributeDepartment
+	case "division":
+		return sources.AttributeDivision
+	case "costcenter":
+		return sources.AttributeCostCenter
+	case "employeenumber":
+		return sources.AttributeEmployeeNumber
+	case "organization":
+		return sources.AttributeOrganization
+	}
+	return ""
 }
 
 func readEnterprise(u *sources.User, ext *object) {
 	for _, f := range ext.fields {
-		name := fold(f.name)
-		if name == "manager" {
+		if sameName(f.name, "manager") {
 			manager := readManager(f.value)
 			if u.Manager.Email != "" { // named by the user extension, which says more
 				manager.Email = u.Manager.Email
@@ -183,7 +193,7 @@ func readEnterprise(u *sources.User, ext *object) {
 			continue
 		}
 		setAttribute(u, f.name, f.value)
-		if shared := sharedNames[name]; shared != "" {
+		if shared := sharedName(f.name); shared != "" {
 			setAttribute(u, shared, f.value)
 		}
 	}

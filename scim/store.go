@@ -17,7 +17,8 @@ import (
 // concurrent use. Records that are passed in or returned are shared: neither
 // side changes the bytes and slices in them afterwards. An error that is none
 // of this package's is taken for a failure of the store; its text is logged
-// and never reaches a client.
+// and never reaches a client. One that matches ErrUnavailable is an outage: the
+// client is told to come again.
 type Store interface {
 	// Get returns one record, or ErrNotFound if the directory has no record
 	// of that type with that ID. With links it also fills Record.Links.
@@ -166,7 +167,7 @@ type Query struct {
 	// Type is the type of record; empty lists all types.
 	Type string
 	// Where are keys that a record must have, all of them; empty selects
-	// every record. Key.Unique has no meaning here.
+	// every record. They are at most four. Key.Unique has no meaning here.
 	Where []Key
 	// After is the Ordinal behind which the listing starts (keyset paging,
 	// for cursors and scans); Offset then skips that many records more (for
@@ -222,7 +223,8 @@ type Write struct {
 // there go first, then Remove goes, then Add comes. Adding who is a member and
 // removing who is not are no changes (except that a Display which is not empty
 // replaces another one); an ID to add that the directory does not have is a
-// *NoMemberError. Link.Type is the store's to find out.
+// *NoMemberError, or with SkipUnknown is left out. Link.Type is the store's to
+// find out.
 //
 // A write without Doc whose MemberChange changes no row takes no sequence
 // number and leaves Version and LastModified as they are. Who joins or leaves
@@ -232,7 +234,8 @@ type Write struct {
 // Deleting a record deletes its memberships on both sides and counts as a
 // change of every group it was in and of every member it had.
 type MemberChange struct {
-	Replace bool
-	Remove  []string
-	Add     []Link
+	Replace     bool
+	Remove      []string
+	Add         []Link
+	SkipUnknown bool
 }

@@ -17,11 +17,12 @@ const (
 	foldedPerUnit  = 8
 	parsedPerUnit  = 16
 
-	// freeWork is what a request may do at once, about 2 ms. For more it takes
-	// its turn at the gate, so that short requests do not wait for long ones.
-	freeWork = 20_000
+	// freeWork is what a request may do at once, about 0.2 ms. For more it
+	// takes its turn at the gate, so that short requests do not wait for long
+	// ones.
+	freeWork = 2_000
 	// workStep is how many units lie between two looks at the context.
-	workStep = 1_000
+	workStep = 500
 	// maxWaiting is how many requests of one tenant may wait at the gate.
 	maxWaiting = 100
 )
@@ -73,7 +74,7 @@ func (w *work) note(n int) error {
 	} else if w.done > freeWork && w.leave == nil && w.gate != nil {
 		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
 	} else {
-		runtime.Gosched() // whoever has little to do goes first
+		runtime.Gosched() // requests with little work run first
 	}
 	return w.err
 }
@@ -107,9 +108,8 @@ func (w *work) refusal() error {
 
 var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was cancelled")
 
-// A gate lets as many requests do long work at a time as leave half of the
-// processors free, and one of each tenant, so that nobody's requests keep
-// another tenant's out.
+// A gate bounds how many requests do long work at a time, and lets one of each
+// tenant, so that the requests of one tenant do not delay those of another.
 type gate struct {
 	slots chan struct{}
 	mu    sync.Mutex

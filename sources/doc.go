@@ -11,7 +11,7 @@
 //	if err != nil {
 //		log.Warn("directory read in part", "proven", snapshot.Proven, "err", err)
 //	}
-//	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: members})
+//	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: members})
 //
 // [Collect] drains a [Source] into a [Snapshot], which is plain data: it can be
 // stored, sent, compared, written by hand in a test. [Refresh] brings one up to

@@ -68,7 +68,9 @@ func (u User) Clone() User {
 }
 
 // A Manager names a person's manager by up to three keys. The strongest one
-// that is given decides: Email, then ID, then Name (rules R80 to R82, S22).
+// that is given decides: ID, then Email, then Name where the kind's ID is a
+// reference inside the directory, and Email before ID for Okta, OneLogin and
+// Rippling, whose ID is free text (rules R80 to R82, S22).
 // The zero value says that the directory names no manager.
 type Manager struct {
 	Email string `json:"email,omitempty"`

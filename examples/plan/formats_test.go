@@ -88,6 +88,7 @@ func jsonFields(t reflect.Type) []string {
 		field := t.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
+		case !field.IsExported():
 		case field.Anonymous && name == "":
 			names = append(names, jsonFields(field.Type)...)
 		case name != "-":
@@ -149,7 +150,7 @@ func example(t *testing.T, name string) []byte {
 	team, err := readMembers("testdata/members.json")
 	require.NoError(t, err)
 	snapshot.Users, snapshot.Groups[0].Members = snapshot.Users[:1], snapshot.Groups[0].Members[:1]
-	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team[:1]})
+	plan := resolver.Resolve(provisioning.Input{Tenant: "local", Snapshot: snapshot, Members: team[:1]})
 
 	var canonical, indented bytes.Buffer
 	require.NoError(t, plan.WriteJSON(&canonical))

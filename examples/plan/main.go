@@ -3,20 +3,27 @@
 // it goes live, a support engineer to see why somebody was left out, a test to
 // compare plans.
 //
-//	go run ./examples/plan -config C -snapshot S [-members M] [-explain WHO] [-json]
+//	go run ./examples/plan -config C -snapshot S [-members M] [-tenant T] [-all | -json | -explain WHO]
 //
 // The config is a provisioning.Config, the snapshot what sources.WriteSnapshot
 // writes, of whatever source, and the members are the team as it is, none if
-// the flag is not given. docs/formats.md describes all three. Small ones lie in
-// testdata, and come to this plan:
+// the flag is not given. docs/formats.md describes all three. Without further
+// flags the plan's first screen is printed; -all prints a line for each person,
+// -json everything. Small files lie in testdata, and come to this plan:
 //
 //	plan for okta okta-main, config 7: 1 create, 1 adopt, 1 update, 1 deactivate, 1 held, 1 skipped
-//	- finn.oakes@acme.example  deactivate                                             # scope.absent, capture.off_with_access
-//	+ bo.chen@acme.example     create in sales with core, under Ana Ruiz, Asia/Tokyo  # match.new
-//	+ cleo.marsh@acme.example  adopt in support, America/Phoenix                      # match.adopt_email, tz.state_majority, settings.manual_keeps
-//	~ ana.ruiz@acme.example    title Sales Manager -> Head of Sales                   # overwrites.manual_edit
-//	! dev.patel@acme.example   held: deactivate                                       # protected.member, source.inactive
-//	. eli@elsewhere.example    skipped  # ineligible.domain
+//	loses access, seats, profiles or capture (1):
+//	  - finn.oakes@acme.example  deactivate: Not in the source any more; its listing was complete.
+//	waits (1):
+//	  ! dev.patel@acme.example  The application protects this member, so this is not done.
+//	comes in (2):
+//	  + cleo.marsh@acme.example  adopt in support
+//	  + bo.chen@acme.example  create in sales, seats core, home revenue, profiles [revenue:seller], cap…
+//	changes (1):
+//	  ~ ana.ruiz@acme.example  title Sales Manager -> Head of Sales, team Sales -> EMEA Sales
+//	left out (1):
+//	  . eli@elsewhere.example  The address is of none of the company's domains.
+//	+ comes in  ~ changes  - loses  ! needs somebody  . left out; every line: -all, the data: -json
 //
 // The exit status is 0 if there is a plan, whatever it holds back; 1 if a file
 // cannot be read or is not what it should be; 2 for a wrong command line.
@@ -61,8 +68,10 @@ func run(args []string, stdout, stderr io.Writer) error {
 	configPath := flags.String("config", "", "the `file` with the rules (required)")
 	snapshotPath := flags.String("snapshot", "", "the `file` with the directory (required)")
 	membersPath := flags.String("members", "", "the `file` with the team as it is; none: nobody is in yet")
-	explain := flags.String("explain", "", "print the story of one person only: an `email`, ID or full name")
+	tenant := flags.String("tenant", "local", "the `name` of the tenant whose plan it is; it can be applied to no other")
+	all := flags.Bool("all", false, "print a line for each person, in place of the first screen")
 	asJSON := flags.Bool("json", false, "print the plan as canonical JSON")
+	explain := flags.String("explain", "", "print the story of one person only: an `email`, ID or full name")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -78,8 +87,8 @@ func run(args []string, stdout, stderr io.Writer) error {
 		wrong = "-config is missing"
 	case *snapshotPath == "":
 		wrong = "-snapshot is missing"
-	case *asJSON && *explain != "":
-		wrong = "-json and -explain exclude each other"
+	case *all && *asJSON, *all && *explain != "", *asJSON && *explain != "":
+		wrong = "-all, -json and -explain exclude one another"
 	}
 	if wrong != "" {
 		fmt.Fprintf(stderr, "plan: %s\n", wrong)
@@ -105,15 +114,17 @@ func run(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 
-	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team})
+	plan := resolver.Resolve(provisioning.Input{Tenant: *tenant, Snapshot: snapshot, Members: team})
 
 	switch {
 	case *asJSON:
 		return plan.WriteJSON(stdout)
 	case *explain != "":
 		_, err = io.WriteString(stdout, plan.Explain(*explain))
+	case *all:
+		err = plan.WriteText(stdout)
 	default:
-		_, err = io.WriteString(stdout, plan.String())
+		_, err = io.WriteString(stdout, plan.Summary())
 	}
 	return err
 }

@@ -28,10 +28,11 @@ func TestOutput(t *testing.T) {
 		golden string
 		args   []string
 	}{
-		{"plan.txt", files},
+		{"summary.txt", files},
+		{"plan.txt", append(files[:len(files):len(files)], "-all")},
 		{"plan.json", append(files[:len(files):len(files)], "-json")},
 		{"explain.txt", append(files[:len(files):len(files)], "-explain", "Cleo.Marsh@acme.example")},
-		{"nobody-in-yet.txt", files[:4]},
+		{"nobody-in-yet.txt", append(files[:4:4], "-all")},
 	} {
 		t.Run(test.golden, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -78,13 +79,31 @@ func TestJSONIsReadBack(t *testing.T) {
 	plan, err := provisioning.ReadPlan(stdout.Bytes())
 	require.NoError(t, err)
 	assert.NotEmpty(t, plan.Held) // S16: held, and the status is 0 all the same
+	assert.Equal(t, "local", plan.Tenant)
+}
+
+// A plan names the tenant that was given (S45).
+func TestTenant(t *testing.T) {
+	var stdout bytes.Buffer
+	require.NoError(t, run(append(files[:len(files):len(files)], "-json", "-tenant", "acme"), &stdout, &bytes.Buffer{}))
+	plan, err := provisioning.ReadPlan(stdout.Bytes())
+	require.NoError(t, err)
+	assert.Equal(t, "acme", plan.Tenant)
+}
+
+// A slip in the word for the source is told, since it would lose locks (S33).
+func TestUnknownKindIsWarnedAbout(t *testing.T) {
+	config := write(t, `{"format": 1, "source": "salesfroce", "connection": "okta-main", "domains": {"primary": "acme.example"}}`)
+	var stdout, stderr bytes.Buffer
+	require.NoError(t, run([]string{"-config", config, "-snapshot", "testdata/snapshot.json"}, &stdout, &stderr))
+	assert.Contains(t, stderr.String(), config+`: warning: source: "salesfroce" is none of `)
 }
 
 func TestWarningsGoToStderr(t *testing.T) {
 	config := write(t, `{"format": 1, "source": "okta", "connection": "okta-main", "domains": {"primary": "acme.example"},
 		"hierarchy": {"ignore": true}}`)
 	var stdout, stderr bytes.Buffer
-	require.NoError(t, run([]string{"-config", config, "-snapshot", "testdata/snapshot.json"}, &stdout, &stderr))
+	require.NoError(t, run([]string{"-config", config, "-snapshot", "testdata/snapshot.json", "-all"}, &stdout, &stderr))
 	assert.Equal(t, config+": warning: hierarchy.ignore: is meant for salesforce\n", stderr.String())
 	assert.Contains(t, stdout.String(), "hierarchy.ignored")
 }
@@ -96,7 +115,7 @@ func TestErrorsNameFileAndFinding(t *testing.T) {
 	}{
 		{
 			"config with several mistakes", "-config",
-			`{"format": 1, "source": "myspace", "domains": {"primary": "not a domain"}, "assignments": [{"mode": "manual"}]}`,
+			`{"format": 1, "source": "", "domains": {"primary": "not a domain"}, "assignments": [{"mode": "manual"}]}`,
 			[]string{"source: ", "domains.primary: ", "assignments[0].id: "},
 		},
 		{"config with unknown fields", "-config", `{"format": 1, "sauce": "okta", "breakers": {"delete": {}}}`, []string{"sauce", "breakers.delete"}},
@@ -152,7 +171,8 @@ func TestUsage(t *testing.T) {
 		{nil, "-config is missing"},
 		{files[:2], "-snapshot is missing"},
 		{append(files[:len(files):len(files)], "more"), `unexpected argument "more"`},
-		{append(files[:len(files):len(files)], "-json", "-explain", "x"), "exclude each other"},
+		{append(files[:len(files):len(files)], "-json", "-explain", "x"), "exclude one another"},
+		{append(files[:len(files):len(files)], "-all", "-json"), "exclude one another"},
 		{[]string{"-colour"}, "-colour"},
 	} {
 		var stdout, stderr bytes.Buffer

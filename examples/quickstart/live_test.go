@@ -27,7 +27,7 @@ func TestLiveOrg(t *testing.T) {
 
 	stdout, stderr, err := c.run("-config", config)
 	require.NoError(t, err)
-	assert.Regexp(t, `(?m)^\+ ada.moreau@kestrel.example +create`, stdout)
+	assert.Regexp(t, `(?m)^ *\+ ada.moreau@kestrel.example +create`, stdout)
 	assert.Contains(t, stdout, "org chart:\nAda Moreau\n")
 	assert.NotContains(t, stdout+stderr, "sesame")
 

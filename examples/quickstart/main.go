@@ -99,26 +99,26 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 
 	// 4. The plan: the difference between the two under the rules. This step
 	// reads no clock and writes nothing, so a dry run simply stops after it.
-	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team})
+	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: team})
 	if opt.explain != "" {
 		fmt.Fprint(stdout, plan.Explain(opt.explain))
 		return incomplete
 	}
-	whole := opt.all || store.first || incomplete != nil
-	if err := showPlan(stdout, opt, plan, whole); err != nil {
+	if err := showPlan(stdout, opt, plan); err != nil {
 		return err
 	}
 	if opt.json {
 		stdout = stderr // standard output holds the plan and nothing else
 	}
 	if opt.dryRun {
-		showHeld(stdout, plan)
 		return incomplete
 	}
 
 	// 5. The change. Apply does what the plan says and nothing else: an action
 	// is done once however often it is applied, and one whose member changed
-	// meanwhile is refused.
+	// meanwhile is refused. An approval is of one class and of what the plan
+	// holds of it, so the plan of a later run that holds the same is released by
+	// it as well.
 	if err := store.SavePlan(ctx, tenant, plan); err != nil {
 		return err
 	}
@@ -141,11 +141,6 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		if err := showChart(stdout, team); err != nil {
 			return err
 		}
-	}
-
-	// Whoever approves what is held approves the plan for the team as it is now.
-	if outcome.Held > 0 {
-		showHeld(stdout, resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team}))
 	}
 	return incomplete
 }

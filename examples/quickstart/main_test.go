@@ -63,6 +63,7 @@ func golden(t *testing.T, name, got string) {
 // left (L2); then just the differences.
 func TestFirstAgainEdited(t *testing.T) {
 	c := newCompany(t)
+	golden(t, "all.txt", newCompany(t).must("-all", "-dry-run"))
 	golden(t, "first.txt", c.must())
 	golden(t, "again.txt", c.must())
 
@@ -159,16 +160,16 @@ func TestDryRun(t *testing.T) {
 }
 
 // The option that gives people of other domains an address of the primary one
-// (R44) brings in who was left out, and does not let a sandbox's copy of
-// somebody meet the original (S8, A5).
+// (R44) brings in who was left out, and does not take what a sandbox made of
+// somebody's address for one (S8).
 func TestConvertDomains(t *testing.T) {
 	config, err := demo.ReadFile("demo/config.json")
 	require.NoError(t, err)
 	path := write(t, "config.json", strings.Replace(string(config), `"convert": false`, `"convert": true`, 1))
-	stdout := newCompany(t).must("-config", path, "-dry-run")
+	stdout := newCompany(t).must("-config", path, "-dry-run", "-all")
 	line := func(who string) string { return regexp.MustCompile(`(?m)^. ` + who + `.*$`).FindString(stdout) }
 	assert.Contains(t, line("theo.grant@kestrel.example"), "domain.converted")
-	assert.Contains(t, line("yuki.tanaka@kestrel.example.invalid"), "email.converted_collision")
+	assert.Contains(t, line("yuki.tanaka@kestrel.example.invalid"), "ineligible.email")
 }
 
 // What a run that died had not delivered is delivered by the next one, once
@@ -186,45 +187,70 @@ func TestOutboxIsDeliveredLater(t *testing.T) {
 	require.NoError(t, err)
 	team, err := store.team(ctx)
 	require.NoError(t, err)
-	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team})
+	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: team})
 	outcome, err := provisioning.Apply(ctx, store, tenant, plan)
 	require.NoError(t, err)
 	require.Zero(t, outcome.Refused)
 	require.NoError(t, store.Close()) // here the program dies
 
-	effects := 0
+	effects := make(map[provisioning.EffectKind]int)
 	for _, a := range plan.Actions {
-		effects += len(a.Effects)
+		for _, effect := range a.Effects {
+			effects[effect.Kind]++
+		}
 	}
-	assert.NotZero(t, effects)
-	assert.Equal(t, effects, strings.Count(c.must(), "is new in your team"))
-	assert.NotContains(t, c.must(), "is new in your team")
+	assert.NotZero(t, effects[provisioning.AccessEnded]) // S41
+	later := c.must()
+	assert.Equal(t, effects[provisioning.NotifyManager], strings.Count(later, "is new in your team"))
+	assert.Equal(t, effects[provisioning.AccessEnded], strings.Count(later, "  end sessions"))
+	assert.Equal(t, effects[provisioning.AccessReduced], strings.Count(later, "  look at sessions"))
+	assert.NotContains(t, c.must(), "what follows")
 }
 
-// More leavers than the limit allows wait until somebody approves them, of the
-// plan that was shown and no other (S14, S15).
+// More leavers than the limit allows wait until somebody approves them: what the
+// class held when it was shown, and nothing else. What else changes meanwhile
+// does not matter, and one more leaver does (S14, S15).
 func TestApproval(t *testing.T) {
 	c := newCompany(t)
 	c.must()
-	leaving := edit(t, func(users []map[string]any) []map[string]any {
+	leaving := func(further ...string) string {
+		return edit(t, func(users []map[string]any) []map[string]any {
+			for _, user := range users {
+				if user["Department"] == "Sales" {
+					user["IsActive"] = false
+				}
+			}
+			for _, who := range further {
+				find(users, who)["IsActive"] = false
+			}
+			find(users, "dana.whitfield")["Title"] = fmt.Sprint("President ", len(further))
+			return users
+		})
+	}
+	stdout := c.must("-users", leaving())
+	command := regexp.MustCompile(`-approve (deactivate=[0-9a-f]{12})`).FindStringSubmatch(stdout)
+	require.NotNil(t, command, stdout)
+	assert.Contains(t, c.must("-users", leaving(), "-all"), "-approve "+command[1])
+
+	_, _, err := c.run("-users", leaving(), "-approve", "deactivate=000000000000")
+	require.ErrorIs(t, err, provisioning.ErrPlanChanged)
+	_, _, err = c.run("-users", leaving("callum.reid"), "-approve", command[1])
+	require.ErrorIs(t, err, provisioning.ErrPlanChanged, "one more leaver")
+	_, _, err = c.run("-users", leaving(), "-approve", "downgrade"+strings.TrimPrefix(command[1], "deactivate"))
+	require.ErrorIs(t, err, provisioning.ErrPlanChanged, "another class")
+
+	another := edit(t, func(users []map[string]any) []map[string]any {
 		for _, user := range users {
 			if user["Department"] == "Sales" {
 				user["IsActive"] = false
 			}
 		}
+		find(users, "dana.whitfield")["Title"] = "Chair"
 		return users
 	})
-	stdout := c.must("-users", leaving)
-	command := regexp.MustCompile(`-approve (deactivate=[0-9a-f]{12})`).FindStringSubmatch(stdout)
-	require.NotNil(t, command, stdout)
-
-	_, _, err := c.run("-users", leaving, "-approve", "deactivate=000000000000")
-	require.ErrorIs(t, err, provisioning.ErrPlanChanged)
-	assert.Equal(t, stdout, c.must("-users", leaving), "a refused approval changes nothing")
-
-	approved := c.must("-users", leaving, "-approve", command[1])
+	approved := c.must("-users", another, "-approve", command[1])
 	assert.Regexp(t, `applied: [1-9]\d+ done, 0 done before, 0 refused, 1 held`, approved)
-	assert.NotContains(t, approved, "people wait")
+	assert.NotContains(t, c.must("-users", another), "-approve deactivate")
 }
 
 // A file that was cut proves nothing: those whom it lost stay (S12), and the
@@ -236,11 +262,11 @@ func TestCutFile(t *testing.T) {
 	require.NoError(t, err)
 	cut := write(t, "users.json", string(users[:len(users)/2]))
 
-	stdout, _, err := c.run("-users", cut)
+	stdout, _, err := c.run("-users", cut, "-all")
 	require.ErrorContains(t, err, "ends in the middle")
 	assert.NotRegexp(t, `(?m)^- `, stdout)
-	assert.Contains(t, stdout, "groups.snapshot_incomplete", "what was found is news again")
-	assert.Contains(t, stdout, "absence.snapshot_incomplete")
+	assert.Contains(t, stdout, "evidence.incomplete")         // S44
+	assert.Contains(t, stdout, "absence.snapshot_incomplete") // S12
 
 	_, _, err = c.run("-users", write(t, "login.html", "<html>please log in</html>"))
 	require.Error(t, err, "nothing could be read at all")
@@ -319,7 +345,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{[]string{"more"}, `unexpected argument "more"`},
 		{[]string{"-colour"}, "-colour"},
-		{[]string{"-json", "-explain", "x"}, "exclude each other"},
+		{[]string{"-json", "-explain", "x"}, "exclude one another"},
 		{[]string{"-approve", "deactivate"}, "at least 12 characters"},
 		{[]string{"-approve", "everything=0123456789ab"}, "everything"},
 	} {

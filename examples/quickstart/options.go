@@ -59,7 +59,7 @@ func parseOptions(args []string, env func(string) string, stderr io.Writer) (opt
 	flags.StringVar(&opt.db, "db", "usher-quickstart.db", "the SQLite `file` with the team, made if there is none; another company wants another file")
 	flags.BoolVar(&opt.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&opt.json, "json", false, "print the plan as JSON, and all else to standard error")
-	flags.BoolVar(&opt.all, "all", false, "show on every run who is left out and what was found, not on the first alone")
+	flags.BoolVar(&opt.all, "all", false, "print a line of the plan for each person, in place of its first screen")
 	flags.StringVar(&opt.explain, "explain", "", "tell one person's story in the plan, by `email`, ID or full name, and change nothing")
 	flags.Func("approve", "release a held `class=hash`, as it was shown; may be repeated", func(text string) error {
 		a, err := parseApproval(text)
@@ -78,8 +78,8 @@ func parseOptions(args []string, env func(string) string, stderr io.Writer) (opt
 		wrong = fmt.Sprintf("unexpected argument %q", flags.Arg(0))
 	case opt.live && opt.config == "":
 		wrong = "a live org is read by rules of its own: -config is missing"
-	case opt.json && opt.explain != "":
-		wrong = "-json and -explain exclude each other"
+	case opt.all && opt.json, opt.all && opt.explain != "", opt.json && opt.explain != "":
+		wrong = "-all, -json and -explain exclude one another"
 	}
 	if wrong != "" {
 		fmt.Fprintf(stderr, "quickstart: %s\n\n", wrong)
@@ -89,7 +89,7 @@ func parseOptions(args []string, env func(string) string, stderr io.Writer) (opt
 	return opt, nil
 }
 
-// minHash is how many characters of a plan's hash must be given.
+// minHash is how many characters of a class's hash must be given.
 const minHash = 12
 
 func parseApproval(text string) (approval, error) {
@@ -104,15 +104,16 @@ func parseApproval(text string) (approval, error) {
 	return a, nil
 }
 
-// approvals are what the command line approves of the plan. A hash of another
-// plan is passed on as it is, for Apply to refuse it.
+// approvals are what the command line approves of the plan. The hash of what a
+// class does not hold is passed on as it is, for Apply to refuse it.
 func (opt options) approvals(plan *provisioning.Plan) []provisioning.Approval {
 	var approvals []provisioning.Approval
 	for _, a := range opt.approve {
-		if strings.HasPrefix(plan.Hash, a.hash) {
-			a.hash = plan.Hash
+		approval := plan.Approve(a.class)
+		if !strings.HasPrefix(approval.Hash, a.hash) {
+			approval.Hash = a.hash
 		}
-		approvals = append(approvals, provisioning.Approval{Class: a.class, PlanHash: a.hash})
+		approvals = append(approvals, approval)
 	}
 	return approvals
 }

@@ -9,29 +9,24 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// showPlan prints the plan: the whole of it, or else what changes and what is
-// held, since who is left out and what was found is news on the first run only.
-func showPlan(w io.Writer, opt options, plan *provisioning.Plan, whole bool) error {
-	if opt.json {
+// showPlan prints the plan: its first screen, or every line and what releases
+// the classes that wait, or the JSON.
+func showPlan(w io.Writer, opt options, plan *provisioning.Plan) error {
+	switch {
+	case opt.json:
 		return plan.WriteJSON(w)
-	}
-	shown := *plan
-	if !whole {
-		shown.Skipped, shown.Findings = nil, nil
-	}
-	fmt.Fprint(w, &shown)
-	if !whole && len(plan.Skipped)+len(plan.Findings) > 0 {
-		fmt.Fprintf(w, "(-all shows the rest: %d skipped, %d to look at)\n", len(plan.Skipped), len(plan.Findings))
+	case opt.all:
+		if err := plan.WriteText(w); err != nil {
+			return err
+		}
+		for _, breaker := range plan.Breakers {
+			fmt.Fprintf(w, "\n%d people wait for an approval; if it is meant: -approve %s=%.*s\n",
+				breaker.Count, breaker.Class, minHash, breaker.Hash)
+		}
+	default:
+		fmt.Fprint(w, plan.Summary())
 	}
 	return nil
-}
-
-// showHeld says how the held actions can be released, class by class.
-func showHeld(w io.Writer, plan *provisioning.Plan) {
-	for _, breaker := range plan.Breakers {
-		fmt.Fprintf(w, "\n%d people wait for an approval; if it is meant: -approve %s=%.*s\n",
-			breaker.Count, breaker.Class, minHash, plan.Hash)
-	}
 }
 
 // showOutcome prints what was applied, and what was refused and why.
@@ -51,8 +46,8 @@ func showOutcome(w io.Writer, outcome provisioning.Outcome) {
 	}
 }
 
-// deliver sends what waits in the outbox, and marks each piece as delivered
-// once it is sent.
+// deliver does what waits in the outbox, and marks each piece as delivered once
+// it is done. A program of your own would send mails and end sessions here.
 func deliver(ctx context.Context, w io.Writer, outbox provisioning.Outbox, team []provisioning.Member) error {
 	var waiting []provisioning.Effect
 	for effect, err := range outbox.Effects(ctx, tenant) {
@@ -62,16 +57,22 @@ func deliver(ctx context.Context, w io.Writer, outbox provisioning.Outbox, team 
 		waiting = append(waiting, effect)
 	}
 	if len(waiting) > 0 {
-		fmt.Fprintln(w, "\nmail:")
+		fmt.Fprintln(w, "\nwhat follows:")
 	}
 	member := make(map[string]*provisioning.Member, len(team))
 	for i := range team {
 		member[team[i].ID] = &team[i]
 	}
 	for _, effect := range waiting {
-		if to, about := member[effect.To], member[effect.About]; to != nil && about != nil {
-			// A program of your own would send the mail here.
-			fmt.Fprintf(w, "  to %s: %q <%s> is new in your team\n", to.Email, about.GivenName+" "+about.FamilyName, about.Email)
+		about, to := member[effect.About], member[effect.To]
+		switch {
+		case about == nil: // deleted since
+		case effect.Kind == provisioning.AccessEnded:
+			fmt.Fprintf(w, "  end sessions, tokens and keys of %s\n", about.Email)
+		case effect.Kind == provisioning.AccessReduced:
+			fmt.Fprintf(w, "  look at sessions, tokens and keys of %s\n", about.Email)
+		case effect.Kind == provisioning.NotifyManager && to != nil:
+			fmt.Fprintf(w, "  mail to %s: %q <%s> is new in your team\n", to.Email, about.Name(), about.Email)
 		}
 		if err := outbox.Delivered(ctx, tenant, effect); err != nil {
 			return err

@@ -18,8 +18,7 @@ import (
 // A teamStore is the application's database.
 type teamStore struct {
 	*sqlstore.Store
-	io.Closer      // the database
-	first     bool // nobody was in it when it was opened
+	io.Closer // the database
 }
 
 // openTeam opens the SQLite file, and makes it if there is none. What only
@@ -42,7 +41,6 @@ func openTeam(ctx context.Context, opt options) (*teamStore, error) {
 	}
 	s := &teamStore{Store: store, Closer: db}
 	team, err := s.team(ctx)
-	s.first = len(team) == 0
 	if err == nil && opt.config == "" && !looks {
 		err = s.prepare(ctx, team)
 	}
@@ -54,14 +52,7 @@ func openTeam(ctx context.Context, opt options) (*teamStore, error) {
 
 // team reads the whole team.
 func (s *teamStore) team(ctx context.Context) ([]provisioning.Member, error) {
-	var team []provisioning.Member
-	for m, err := range s.Members(ctx, tenant) {
-		if err != nil {
-			return nil, err
-		}
-		team = append(team, m)
-	}
-	return team, nil
+	return provisioning.Team(ctx, s, tenant)
 }
 
 // prepare puts the made-up company's people into its team, as far as they are

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -11,8 +12,7 @@ import (
 	"time"
 )
 
-// patience is how long a writer waits altogether: for the writers before it in
-// this process, for a connection, and for a lock of the database.
+// patience is how long a writer waits altogether where DB.Patience is 0.
 const patience = 10 * time.Second
 
 // ErrBusy is the end of a wait: others were at work for too long.
@@ -24,7 +24,7 @@ var ErrBusy = errors.New("the database is busy")
 type Wait struct{ end time.Time }
 
 // NewWait returns a wait that begins now.
-func NewWait() Wait { return Wait{time.Now().Add(patience)} }
+func (db *DB) NewWait() Wait { return Wait{time.Now().Add(cmp.Or(db.Patience, patience))} }
 
 // Context returns a context for what is waited for. Its cause is ErrBusy when
 // the wait is over.

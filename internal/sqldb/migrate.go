@@ -73,7 +73,7 @@ func (db *DB) meant(statement string) (string, bool) {
 // whose row migrations take turns on, and in SQLite the write-ahead log, which
 // lets others read while one writes.
 func (db *DB) settle(ctx context.Context) error {
-	return db.withConn(ctx, NewWait(), func(conn *sql.Conn) error {
+	return db.withConn(ctx, db.NewWait(), func(conn *sql.Conn) error {
 		create := `CREATE TABLE IF NOT EXISTS @schema (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`
 		if db.dialect == PostgreSQL { // where two that create one table at a time would fail
 			create = `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('@schema')); ` + create + `; END $$`
@@ -120,8 +120,8 @@ func (db *DB) checkShared(ctx context.Context) error {
 	if db.dialect != SQLite || db.pool.Stats().MaxOpenConnections == 1 {
 		return nil
 	}
-	return db.withConn(ctx, NewWait(), func(*sql.Conn) error {
-		return db.withConn(ctx, NewWait(), func(other *sql.Conn) error {
+	return db.withConn(ctx, db.NewWait(), func(*sql.Conn) error {
+		return db.withConn(ctx, db.NewWait(), func(other *sql.Conn) error {
 			var tables int
 			const query = `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '@schema'`
 			if err := other.QueryRowContext(ctx, db.SQL(query)).Scan(&tables); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A Dialect is the language of a database.
@@ -27,6 +28,11 @@ var usablePrefix = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,31}$`)
 
 // A DB is a database that a store has tables in.
 type DB struct {
+	// Patience is how long a writer waits altogether: for the writers before it
+	// in this process, for a connection, and for a lock of the database. 0 is 10
+	// seconds. It is set before the database is used.
+	Patience time.Duration
+
 	pool    *sql.DB
 	dialect Dialect
 	words   *strings.Replacer
@@ -143,9 +149,9 @@ type Tx struct {
 // reads first would fail if another process wrote between. Writers of this
 // process take turns in SQLite, in the order in which they came, since those
 // who poll for the lock of a file overtake each other. Who has not begun to
-// write after 10 seconds gets ErrBusy.
+// write within Patience gets ErrBusy.
 func (db *DB) Write(ctx context.Context, work func(*Tx) error) error {
-	return db.WriteWithin(ctx, NewWait(), work)
+	return db.WriteWithin(ctx, db.NewWait(), work)
 }
 
 // WriteWithin is Write for a writer that has waited elsewhere before.
@@ -173,7 +179,7 @@ func (db *DB) Read(ctx context.Context, work func(*Tx) error) error {
 	if db.dialect == PostgreSQL { // a transaction of SQLite is never less
 		options.Isolation = sql.LevelRepeatableRead
 	}
-	return db.transaction(ctx, NewWait(), options, work)
+	return db.transaction(ctx, db.NewWait(), options, work)
 }
 
 func (db *DB) transaction(ctx context.Context, wait Wait, options *sql.TxOptions, work func(*Tx) error) error {

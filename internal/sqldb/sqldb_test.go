@@ -3,8 +3,13 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +33,9 @@ func TestSQL(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, db.SQL(query))
 	}
+	db, err := New(pool, PostgreSQL, "my_")
+	require.NoError(t, err)
+	assert.Equal(t, `SELECT json_agg(a) FROM my_t WHERE b = $2 AND c = $1 AND d = $12`, db.SQL(`SELECT JSON_LIST(a) FROM @t WHERE b = ?2 AND c = ?1 AND d = ?12`))
 	assert.Equal(t, "(?, ?), (?, ?)", Marks("(?, ?)", 2))
 	_, err = New(nil, 9, "No")
 	for _, field := range []string{"Config.DB", "Config.Dialect", "Config.Prefix"} {
@@ -102,7 +110,8 @@ func TestTransactions(t *testing.T) {
 	})
 }
 
-// Who waits for a turn to write can give up.
+// Who waits for a turn to write can give up, and does so after a time that it
+// shares with all that it waits for.
 func TestWriterGivesUp(t *testing.T) {
 	pool, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "x.db"))
 	require.NoError(t, err)
@@ -113,8 +122,122 @@ func TestWriterGivesUp(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		assert.ErrorIs(t, db.Write(ctx, func(*Tx) error { return nil }), context.DeadlineExceeded)
+		db.Patience = time.Millisecond
+		assert.ErrorIs(t, db.Write(t.Context(), func(*Tx) error { return nil }), ErrBusy)
 		return nil
 	}))
+	db.Patience = time.Minute
+	spent := Wait{time.Now()} // elsewhere
+	require.NoError(t, db.WriteWithin(t.Context(), db.NewWait(), func(*Tx) error {
+		assert.ErrorIs(t, db.WriteWithin(t.Context(), spent, func(*Tx) error { return nil }), ErrBusy)
+		return nil
+	}))
+	for left, want := range map[time.Duration]int64{time.Hour: 3_600_000, -time.Hour: 1} {
+		value, err := Wait{time.Now().Add(left)}.Value()
+		require.NoError(t, err)
+		assert.InDelta(t, want, value, 1000)
+	}
+}
+
+// A connection waits for other processes no longer than its writer has left,
+// and as long as before when it is given back.
+func TestBusyTimeout(t *testing.T) {
+	for options, want := range map[string]time.Duration{"": patience, "?_pragma=busy_timeout(2000)": 2 * time.Second} {
+		pool, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "x.db")+options)
+		require.NoError(t, err)
+		defer pool.Close()
+		pool.SetMaxOpenConns(1)
+		db, err := New(pool, SQLite, "x_")
+		require.NoError(t, err)
+		timeout := func(wait Wait) (got time.Duration) {
+			require.NoError(t, db.withConn(t.Context(), wait, func(conn *sql.Conn) error {
+				var ms int64
+				err := conn.QueryRowContext(t.Context(), "PRAGMA busy_timeout").Scan(&ms)
+				got = time.Duration(ms) * time.Millisecond
+				return err
+			}))
+			return got
+		}
+		for range 2 {
+			assert.Equal(t, want, timeout(db.NewWait()))
+			assert.InDelta(t, time.Second, timeout(Wait{time.Now().Add(time.Second)}), float64(100*time.Millisecond))
+		}
+	}
+}
+
+// A statement by itself, kept or not, on both databases.
+func TestQuery(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *DB) {
+		ctx := t.Context()
+		require.NoError(t, db.Migrate(ctx, [][]string{{`CREATE TABLE @t (a BIGINT, b EXACT_TEXT)`, `INSERT INTO @t VALUES (1, 'x'), (2, 'y')`}}, nil))
+		const query = `SELECT a, b FROM @t WHERE a >= ?2 AND b >= ?1 ORDER BY a`
+		for range 3 {
+			var got []string
+			scan := func(rows *sql.Rows) error {
+				var a int
+				var b string
+				err := rows.Scan(&a, &b)
+				got = append(got, b)
+				return err
+			}
+			require.NoError(t, db.Query(ctx, db.NewWait(), query, []any{"a", 1}, scan))
+			assert.Equal(t, []string{"x", "y"}, got)
+			require.NoError(t, db.Write(ctx, func(tx *Tx) error {
+				if _, err := tx.Exec(ctx, `INSERT INTO @t VALUES (0, 'z')`); err != nil {
+					return err
+				}
+				return tx.Each(ctx, query, []any{"y", 2}, scan)
+			}))
+			assert.Equal(t, []string{"x", "y", "y"}, got)
+			mistake := errors.New("mistake")
+			assert.ErrorIs(t, db.Query(ctx, db.NewWait(), query, []any{"a", 1}, func(*sql.Rows) error { return mistake }), mistake)
+			require.NoError(t, db.Keep(ctx, query))
+		}
+	})
+}
+
+// A coded error is what drivers of PostgreSQL return.
+type coded string
+
+func (c coded) Error() string    { return "ERROR" }
+func (c coded) SQLState() string { return string(c) }
+
+func TestOutage(t *testing.T) {
+	for _, c := range []struct {
+		err   error
+		retry time.Duration
+	}{
+		{nil, 0},
+		{errors.New("a mistake"), 0},
+		{context.Canceled, 0},
+		{fmt.Errorf("%w: %w", context.DeadlineExceeded, io.EOF), 0},
+		{ErrBusy, retryBusy},
+		{errors.New("database is locked (5) (SQLITE_BUSY)"), retryBusy},
+		{errors.New("database or disk is full (13)"), retryFull},
+		{errors.New("attempt to write a readonly database (8)"), retryFull},
+		{errors.New("disk I/O error (4874)"), retryFull},
+		{errors.New("constraint failed: UNIQUE constraint failed"), 0},
+		{errors.New("database disk image is malformed (11)"), 0},
+		{errors.New("sql: database is closed"), retryDown},
+		{fmt.Errorf("dial: %w", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), retryDown},
+		{driver.ErrBadConn, retryDown},
+		{fmt.Errorf("read: %w", io.ErrUnexpectedEOF), retryDown},
+		{coded("55P03"), retryBusy},
+		{fmt.Errorf("apply: %w", coded("40P01")), retryBusy},
+		{coded("53100"), retryFull},
+		{coded("53300"), retryDown},
+		{coded("57P01"), retryDown},
+		{coded("08006"), retryDown},
+		{coded("25006"), retryDown},
+		{coded("23505"), 0},
+		{coded("42P01"), 0},
+	} {
+		retry, ok := Outage(c.err)
+		assert.Equal(t, c.retry, retry, "%v", c.err)
+		assert.Equal(t, c.retry > 0, ok, "%v", c.err)
+	}
+	assert.True(t, Serialization(fmt.Errorf("apply: %w", coded("40001"))))
+	assert.False(t, Serialization(coded("40P01")))
 }
 
 // A statement for one database is not run in the other.

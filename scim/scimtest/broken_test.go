@@ -300,6 +300,12 @@ func TestEveryStoreCheckCanFail(t *testing.T) {
 		{"members", "passes over who is not there", editMembers(func(c *scim.MemberChange) {
 			c.Add = slices.DeleteFunc(slices.Clone(c.Add), func(l scim.Link) bool { return l.ID == "nobody" })
 		}), "NoMemberError"},
+		{"members", "always wants everybody", editMembers(func(c *scim.MemberChange) { c.SkipUnknown = false }), "leave out who is unknown"},
+		{"members", "leaves out only some", editMembers(func(c *scim.MemberChange) {
+			if c.SkipUnknown && c.Replace {
+				c.Replace = false
+			}
+		}), "Links are"},
 		{"members", "changes the group alone", editChanges(func(all []scim.Record) []scim.Record {
 			return slices.DeleteFunc(all, func(r scim.Record) bool { return r.ID == "u3" && r.Version != r.Ordinal })
 		}), `changed are ["g1"], want ["g1" "u3"]`},

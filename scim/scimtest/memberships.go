@@ -11,7 +11,7 @@ import (
 func memberChecks() []check {
 	return []check{
 		{name: "members", core: true, run: (*bench).memberships,
-			rule: "a MemberChange adds, removes or replaces memberships; it is a change of the group and of who joins or leaves, and one that changes no row takes no sequence number"},
+			rule: "a MemberChange adds, removes or replaces memberships; it is a change of the group and of who joins or leaves, and one that changes no row takes no sequence number; one that skips who is unknown does the rest"},
 		{name: "links", core: true, run: (*bench).linksAreSeen,
 			rule: "a group links to its members, with the text sent, and any other record to its groups, with their names at present"},
 		{name: "ended memberships", core: true, run: (*bench).endedMemberships,
@@ -77,6 +77,18 @@ func (b *bench) memberships() error {
 		if err := b.noMember(b.members("g1", adding("u1", id)), id); err != nil {
 			return err
 		}
+	}
+	skip := adding("u1", "nobody", "", "\x00", "\xff")
+	skip.SkipUnknown = true
+	if _, err := b.do(b.members("g1", skip)); err != nil {
+		return fmt.Errorf("leave out who is unknown: %w", err)
+	}
+	if err := b.linked(group, one); err != nil {
+		return fmt.Errorf("leave out who is unknown: %w", err)
+	}
+	skip.Add, skip.Replace = adding("nobody").Add, true
+	if _, err := b.do(b.members("g1", skip)); err != nil {
+		return fmt.Errorf("leave out all: %w", err)
 	}
 	return b.linked(group)
 }

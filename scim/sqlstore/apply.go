@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/scim"
 )
 
@@ -14,6 +13,7 @@ type write struct {
 	scim.Write
 	keys   []scim.Key
 	add    string // the members to add, as JSON: [{"id": ..., "display": ...}]
+	shows  bool   // one of them has a display
 	remove string // the IDs of those to remove, as JSON
 }
 
@@ -26,7 +26,7 @@ func (s *Store) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (sc
 	if err != nil {
 		return scim.Record{}, fail("apply", err)
 	}
-	wait := sqldb.NewWait()
+	wait := s.db.NewWait()
 	done, err := s.turns.take(ctx, wait, dir)
 	if err != nil {
 		return scim.Record{}, fail("apply", err)
@@ -93,6 +93,9 @@ func (w *write) setMembers(c scim.MemberChange) error {
 	places := make(map[string]int, len(c.Add))
 	for _, link := range c.Add {
 		if !isText(link.ID) {
+			if c.SkipUnknown {
+				continue
+			}
 			return &scim.NoMemberError{ID: link.ID}
 		}
 		at, listed := places[link.ID]
@@ -103,6 +106,7 @@ func (w *write) setMembers(c scim.MemberChange) error {
 		}
 		if link.Display != "" {
 			rows[at].Display = link.Display
+			w.shows = true
 		}
 	}
 	remove := make([]string, 0, len(c.Remove))

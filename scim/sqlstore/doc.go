@@ -9,7 +9,7 @@
 //
 // # Databases
 //
-// SQLite, from 3.35, is for one machine: several processes may share the file.
+// SQLite, from 3.38, is for one machine: several processes may share the file.
 // Open turns on write-ahead logging, which stays with the file, and the store
 // sets a busy timeout where the program set none. A database in memory is
 // another one on every connection, and needs SetMaxOpenConns(1).
@@ -31,13 +31,27 @@
 //   - usher_scim_keys: what a record can be found by, with one row for each
 //     value. A partial index holds the unique ones unique.
 //   - usher_scim_members: a row for each membership.
+//   - usher_scim_totals: how many records a directory has of each type, and a
+//     group members. Triggers keep it.
 //   - usher_scim_deletions: a row for each record that was deleted, for
 //     readers of changes. They are kept; a row takes about a hundred bytes.
 //   - usher_scim_schema: the version of these tables.
 //
 // # Transactions
 //
-// Every Apply is one transaction, and takes its sequence number first, from
-// the directory's row. So numbers become visible in their order, and nothing
-// that the write depends on changes before it commits.
+// Every Apply is one transaction, and begins with the lock of the directory's
+// row, which has the last sequence number. So numbers become visible in their
+// order, and nothing that the write depends on changes before it commits. On
+// PostgreSQL it is one call of the function usher_scim_apply, and so one round
+// trip; Open makes the function, which needs the language plpgsql.
+//
+// Every read is one statement, and List another one for a total that the page
+// does not tell. All statements go by an index whatever the database knows of
+// its tables.
+//
+// # Outages
+//
+// A database that is busy, full or away is a *scim.UnavailableError, which the
+// handler answers with 503 and Retry-After. A write waits for its turn, a
+// connection and the locks of other processes for 10 seconds in all.
 package sqlstore

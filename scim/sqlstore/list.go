@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/scim"
 )
 
@@ -70,7 +69,7 @@ func (s *Store) query(ctx context.Context, sel selection, query string, scan fun
 			return err
 		}
 	}
-	return s.db.Query(ctx, sqldb.NewWait(), query, sel.args, scan)
+	return s.db.Query(ctx, s.db.NewWait(), query, sel.args, scan)
 }
 
 // A selection is the part of a query that says which records are meant, as the

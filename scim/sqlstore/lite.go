@@ -36,24 +36,25 @@ const (
 
 	liteMissing = `SELECT json_extract(j.value, '$.id') FROM json_each(?2) j
 		WHERE NOT EXISTS (SELECT 1 FROM @records r WHERE r.directory = ?1 AND r.id = json_extract(j.value, '$.id')) LIMIT 1`
-	liteAddMembers = `INSERT INTO @members (directory, grp, member, member_type, display)
+	liteAddMembers  = liteInsertMembers + ` DO NOTHING RETURNING member`
+	liteShowMembers = liteInsertMembers + ` (grp, directory, member) DO UPDATE SET display = excluded.display
+		WHERE excluded.display NOT IN ('', display)`
+	liteInsertMembers = `INSERT INTO @members (directory, grp, member, member_type, display)
 		SELECT ?1, ?2, r.ordinal, r.type, json_extract(j.value, '$.display')
 			FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = json_extract(j.value, '$.id') WHERE TRUE
-		ON CONFLICT (grp, directory, member) DO UPDATE SET display = excluded.display
-			WHERE excluded.display <> '' AND excluded.display <> display`
+		ON CONFLICT`
 	liteKeepMembers = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1 AND member NOT IN (SELECT r.ordinal
-		FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = json_extract(j.value, '$.id'))`
+		FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = json_extract(j.value, '$.id')) RETURNING member`
 	liteRemoveMembers = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1 AND member IN (SELECT r.ordinal
-		FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = j.value)`
-	liteGroupsOf   = `SELECT grp FROM @members WHERE member = ?2 AND directory = ?1 AND grp <> ?2 ORDER BY grp`
-	liteDropGroup  = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1`
-	liteDropMember = `DELETE FROM @members WHERE member = ?2 AND directory = ?1`
+		FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = j.value) RETURNING member`
+	liteDropMembers = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1 RETURNING member`
+	liteDropGroups  = `DELETE FROM @members WHERE member = ?2 AND directory = ?1 RETURNING grp`
 )
 
 // liteStatements are prepared when the store is opened.
 var liteStatements = []string{
 	liteDraw, liteSetSeq, liteFind, liteCreate, liteUpdate, liteTouch, liteDelete, liteGone, liteKeys, liteAddKey, liteDropKey, liteDropKeys,
-	liteMissing, liteAddMembers, liteKeepMembers, liteRemoveMembers, liteGroupsOf, liteDropGroup, liteDropMember,
+	liteMissing, liteAddMembers, liteShowMembers, liteKeepMembers, liteRemoveMembers, liteDropMembers, liteDropGroups,
 }
 
 // errUnchanged rolls back a write that has nothing to write.
@@ -65,6 +66,9 @@ type liteWriter struct {
 	tx  *sqldb.Tx
 	dir int64 // id of the directory
 	seq int64 // the sequence number of this write
+	// moved are the ordinals of who joined or left, on the other side of the
+	// memberships.
+	moved []int64
 }
 
 func (s *Store) applyLite(ctx context.Context, wait sqldb.Wait, dir scim.Directory, w write) (rec scim.Record, err error) {
@@ -75,8 +79,10 @@ func (s *Store) applyLite(ctx context.Context, wait sqldb.Wait, dir scim.Directo
 		if _, err := tx.Get(ctx, liteDraw, []any{dir.Tenant, dir.Connection, first}, &t.dir, &t.seq); err != nil {
 			return err
 		}
-		rec, err = t.apply(ctx)
-		return err
+		if rec, err = t.apply(ctx); err != nil {
+			return err
+		}
+		return t.number(ctx, rec)
 	})
 	if errors.Is(err, errUnchanged) {
 		err = nil
@@ -140,11 +146,11 @@ func (t *liteWriter) update(ctx context.Context, rec scim.Record) (scim.Record, 
 		rec.Doc, rec.Display = t.Doc, t.Display
 	}
 	if t.Members != nil {
-		rows, err := t.changeMembers(ctx, rec.Ordinal)
+		shown, err := t.changeMembers(ctx, rec.Ordinal)
 		if err != nil {
 			return rec, err
 		}
-		changed = changed || rows > 0
+		changed = changed || shown || len(t.moved) > 0
 	}
 	if !changed {
 		return rec, errUnchanged
@@ -159,34 +165,47 @@ func (t *liteWriter) update(ctx context.Context, rec scim.Record) (scim.Record, 
 	return rec, err
 }
 
-// delete removes the record and its memberships on both sides. The record's
-// end has the number of this write, and each group that it was in takes one of
-// those that follow.
+// delete removes the record and its memberships on both sides.
 func (t *liteWriter) delete(ctx context.Context, rec scim.Record) error {
-	var groups []int64
-	err := t.tx.Each(ctx, liteGroupsOf, []any{t.dir, rec.Ordinal}, func(rows *sql.Rows) error {
-		groups = append(groups, 0)
-		return rows.Scan(&groups[len(groups)-1])
-	})
-	if err != nil {
-		return err
-	}
-	last := t.seq
-	for _, group := range groups {
-		last++
-		if _, err := t.tx.Exec(ctx, liteTouch, t.dir, group, last, fromTime(t.At)); err != nil {
+	for _, query := range []string{liteDropMembers, liteDropGroups} {
+		if err := t.move(ctx, query, t.dir, rec.Ordinal); err != nil {
 			return err
 		}
 	}
-	for _, query := range []string{liteDropGroup, liteDropMember, liteDropKeys, liteDelete} {
+	for _, query := range []string{liteDropKeys, liteDelete} {
 		if _, err := t.tx.Exec(ctx, query, t.dir, rec.Ordinal); err != nil {
 			return err
 		}
 	}
-	if _, err := t.tx.Exec(ctx, liteGone, t.dir, t.seq, rec.Type, rec.ID); err != nil {
-		return err
+	_, err := t.tx.Exec(ctx, liteGone, t.dir, t.seq, rec.Type, rec.ID)
+	return err
+}
+
+// move runs a statement that changes memberships, and notes whose.
+func (t *liteWriter) move(ctx context.Context, query string, args ...any) error {
+	return t.tx.Each(ctx, query, args, func(rows *sql.Rows) error {
+		t.moved = append(t.moved, 0)
+		return rows.Scan(&t.moved[len(t.moved)-1])
+	})
+}
+
+// number gives those who joined or left the numbers that follow that of the
+// write.
+func (t *liteWriter) number(ctx context.Context, rec scim.Record) error {
+	last := t.seq
+	for _, ordinal := range t.moved {
+		if ordinal == rec.Ordinal {
+			continue
+		}
+		last++
+		if _, err := t.tx.Exec(ctx, liteTouch, t.dir, ordinal, last, fromTime(t.At)); err != nil {
+			return err
+		}
 	}
-	_, err = t.tx.Exec(ctx, liteSetSeq, t.dir, last)
+	if last == t.seq {
+		return nil
+	}
+	_, err := t.tx.Exec(ctx, liteSetSeq, t.dir, last)
 	return err
 }
 
@@ -233,35 +252,32 @@ func (t *liteWriter) addKeys(ctx context.Context, rec scim.Record, keys []scim.K
 	return nil
 }
 
-// changeMembers changes the rows of a group and returns how many it changed.
-// But for Replace, its cost is that of the change, whatever the group holds.
-// Of those that stay only a text that differs is a change.
-func (t *liteWriter) changeMembers(ctx context.Context, group int64) (changed int64, err error) {
-	var missing string
-	found, err := t.tx.Get(ctx, liteMissing, []any{t.dir, t.add}, &missing)
-	if err != nil {
-		return 0, err
-	}
-	if found {
-		return 0, &scim.NoMemberError{ID: missing}
-	}
-	for _, step := range []struct {
-		wanted bool
-		query  string
-		list   string
-	}{
-		{t.Members.Replace, liteKeepMembers, t.add},
-		{t.remove != none, liteRemoveMembers, t.remove},
-		{t.add != none, liteAddMembers, t.add},
-	} {
-		if !step.wanted {
-			continue
-		}
-		rows, err := t.tx.Exec(ctx, step.query, t.dir, group, step.list)
+// changeMembers changes the rows of a group and reports whether a text changed;
+// move notes who joined or left. But for Replace, its cost is that of the
+// change, whatever the group holds.
+func (t *liteWriter) changeMembers(ctx context.Context, group int64) (shown bool, err error) {
+	if !t.Members.SkipUnknown {
+		var missing string
+		found, err := t.tx.Get(ctx, liteMissing, []any{t.dir, t.add}, &missing)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
-		changed += rows
+		if found {
+			return false, &scim.NoMemberError{ID: missing}
+		}
 	}
-	return changed, nil
+	if t.Members.Replace {
+		err = t.move(ctx, liteKeepMembers, t.dir, group, t.add)
+	}
+	if err == nil && t.remove != none {
+		err = t.move(ctx, liteRemoveMembers, t.dir, group, t.remove)
+	}
+	if err == nil && t.add != none {
+		err = t.move(ctx, liteAddMembers, t.dir, group, t.add)
+	}
+	if err != nil || !t.shows {
+		return false, err
+	}
+	rows, err := t.tx.Exec(ctx, liteShowMembers, t.dir, group, t.add)
+	return rows > 0, err
 }

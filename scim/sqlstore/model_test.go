@@ -65,7 +65,7 @@ func (m *model) write() {
 		}
 	}
 	if w.Ref.Type == scim.TypeGroup && w.Op != scim.Delete && rapid.Bool().Draw(m.t, "members") {
-		w.Members = &scim.MemberChange{Replace: rapid.Bool().Draw(m.t, "replace")}
+		w.Members = &scim.MemberChange{Replace: rapid.Bool().Draw(m.t, "replace"), SkipUnknown: rapid.Bool().Draw(m.t, "skip")}
 		for range rapid.IntRange(0, 3).Draw(m.t, "add") {
 			link := scim.Link{Ref: scim.Ref{ID: m.id()}, Display: rapid.SampledFrom([]string{"", "x", "y"}).Draw(m.t, "text")}
 			w.Members.Add = append(w.Members.Add, link)

@@ -57,7 +57,7 @@ var postgresCounters = []string{
 // for the document that the caller has sent.
 const postgresApply = `CREATE FUNCTION @apply(
 	p_patience INTEGER, p_tenant TEXT, p_connection TEXT, p_op INTEGER, p_type TEXT, p_id TEXT, p_at BIGINT, p_if_version BIGINT,
-	p_doc TEXT, p_display TEXT, p_keys TEXT, p_change BOOLEAN, p_replace BOOLEAN, p_remove TEXT, p_add TEXT,
+	p_doc TEXT, p_display TEXT, p_keys TEXT, p_change BOOLEAN, p_skip BOOLEAN, p_replace BOOLEAN, p_remove TEXT, p_add TEXT,
 	OUT o_outcome TEXT, OUT o_missing TEXT, OUT o_version BIGINT, OUT o_ordinal BIGINT, OUT o_created BIGINT, OUT o_modified BIGINT,
 	OUT o_display TEXT, OUT o_doc TEXT
 ) ` + planned + ` AS $$
@@ -68,7 +68,8 @@ DECLARE
 	ordinals BIGINT[]; -- of the members to add, with types and displays
 	types    TEXT[];
 	displays TEXT[];
-	parent   BIGINT; -- a group that a deleted record was in
+	gone     BIGINT[]; -- who left, of a statement
+	moved    BIGINT[] := '{}'; -- who joined or left, on the other side of memberships
 	changed  BOOLEAN := p_doc IS NOT NULL;
 BEGIN
 	PERFORM set_config('lock_timeout', p_patience::TEXT, TRUE);
@@ -95,17 +96,15 @@ BEGIN
 	END IF;
 
 	IF p_op = 3 THEN
-		last := last + 1;
-		INSERT INTO @deletions (directory, version, type, id) VALUES (dir, last, p_type, p_id);
-		FOR parent IN SELECT m.grp FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir AND m.grp <> rec.ordinal ORDER BY m.grp LOOP
-			last := last + 1;
-			UPDATE @records r SET version = last, modified = p_at WHERE r.directory = dir AND r.ordinal = parent;
-		END LOOP;
-		DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir;
-		DELETE FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir;
+		WITH g AS (DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir RETURNING m.member)
+			SELECT array_agg(g.member) INTO moved FROM g;
+		WITH g AS (DELETE FROM @members m WHERE m.member = rec.ordinal AND m.directory = dir RETURNING m.grp)
+			SELECT array_agg(g.grp) INTO gone FROM g;
+		moved := moved || gone;
 		DELETE FROM @keys k WHERE k.ordinal = rec.ordinal AND k.directory = dir;
 		DELETE FROM @records r WHERE r.directory = dir AND r.ordinal = rec.ordinal;
-		UPDATE @directories d SET seq = last WHERE d.tenant = p_tenant AND d.connection = p_connection;
+		last := last + 1;
+		INSERT INTO @deletions (directory, version, type, id) VALUES (dir, last, p_type, p_id);
 	ELSE
 		IF p_doc IS NOT NULL THEN
 			PERFORM 1 FROM json_to_recordset(p_keys::JSON) AS k(name TEXT, value TEXT, is_unique BOOLEAN)
@@ -118,7 +117,8 @@ BEGIN
 			END IF;
 		END IF;
 		IF p_change THEN
-			SELECT array_agg(a.ordinal), array_agg(a.type), array_agg(a.display), (array_agg(a.id) FILTER (WHERE a.ordinal IS NULL))[1]
+			SELECT array_agg(a.ordinal) FILTER (WHERE a.ordinal IS NOT NULL), array_agg(a.type) FILTER (WHERE a.ordinal IS NOT NULL),
+					array_agg(a.display) FILTER (WHERE a.ordinal IS NOT NULL), (array_agg(a.id) FILTER (WHERE a.ordinal IS NULL AND NOT p_skip))[1]
 				INTO ordinals, types, displays, o_missing
 				FROM (SELECT w.id, w.display, CASE WHEN w.id = p_id THEN rec.ordinal ELSE o.ordinal END AS ordinal,
 						CASE WHEN w.id = p_id THEN p_type ELSE o.type END AS type
@@ -143,35 +143,54 @@ BEGIN
 				ON CONFLICT (ordinal, directory, name, value) DO NOTHING;
 		END IF;
 		IF p_change AND p_replace THEN
-			DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir AND m.member NOT IN (SELECT unnest(ordinals));
-			changed := changed OR FOUND;
+			WITH g AS (DELETE FROM @members m WHERE m.grp = rec.ordinal AND m.directory = dir AND m.member NOT IN (SELECT unnest(ordinals))
+				RETURNING m.member) SELECT array_agg(g.member) INTO gone FROM g;
+			moved := moved || gone;
 		END IF;
 		IF p_change AND p_remove <> '[]' THEN
-			DELETE FROM @members m WHERE m.ctid = ANY (ARRAY(
+			WITH g AS (DELETE FROM @members m WHERE m.ctid = ANY (ARRAY(
 				SELECT x.ctid FROM json_array_elements_text(p_remove::JSON) AS w(id)
 					CROSS JOIN LATERAL (SELECT r.ordinal FROM @records r WHERE r.directory = dir AND r.id = w.id LIMIT 1) o
-					CROSS JOIN LATERAL (SELECT y.ctid FROM @members y WHERE y.grp = rec.ordinal AND y.directory = dir AND y.member = o.ordinal LIMIT 1) x));
-			changed := changed OR FOUND;
+					CROSS JOIN LATERAL (SELECT y.ctid FROM @members y WHERE y.grp = rec.ordinal AND y.directory = dir AND y.member = o.ordinal LIMIT 1) x))
+				RETURNING m.member) SELECT array_agg(g.member) INTO gone FROM g;
+			moved := moved || gone;
 		END IF;
 		IF ordinals IS NOT NULL THEN
-			INSERT INTO @members (grp, directory, member, member_type, display)
+			WITH g AS (INSERT INTO @members (grp, directory, member, member_type, display)
 				SELECT rec.ordinal, dir, a.ordinal, a.type, a.display FROM unnest(ordinals, types, displays) AS a(ordinal, type, display)
-				ON CONFLICT (grp, directory, member) DO UPDATE SET display = excluded.display
-					WHERE excluded.display <> '' AND excluded.display <> @members.display;
+				ON CONFLICT (grp, directory, member) DO NOTHING RETURNING member) SELECT array_agg(g.member) INTO gone FROM g;
+			moved := moved || gone;
+			UPDATE @members m SET display = n.display
+				FROM (SELECT x.ctid AS place, a.display FROM unnest(ordinals, displays) AS a(ordinal, display)
+					CROSS JOIN LATERAL (SELECT y.ctid FROM @members y WHERE y.grp = rec.ordinal AND y.directory = dir
+						AND y.member = a.ordinal AND y.display <> a.display LIMIT 1) x WHERE a.display <> '') n
+				WHERE m.ctid = n.place;
 			changed := changed OR FOUND;
 		END IF;
 
-		IF changed THEN
-			rec.version := last + 1;
+		IF NOT changed AND moved = '{}' THEN
+			last := NULL; -- there is nothing to write
+		ELSE
+			last := last + 1;
+			rec.version := last;
 			rec.modified := p_at;
-			IF p_op = 2 AND p_doc IS NULL THEN
-				UPDATE @records r SET version = rec.version, modified = p_at WHERE r.directory = dir AND r.ordinal = rec.ordinal;
-			ELSIF p_op = 2 THEN
-				UPDATE @records r SET version = rec.version, modified = p_at, display = p_display, doc = p_doc
-					WHERE r.directory = dir AND r.ordinal = rec.ordinal;
-			END IF;
-			UPDATE @directories d SET seq = rec.version WHERE d.tenant = p_tenant AND d.connection = p_connection;
 		END IF;
+		IF last IS NOT NULL AND p_op = 2 AND p_doc IS NULL THEN
+			UPDATE @records r SET version = last, modified = p_at WHERE r.directory = dir AND r.ordinal = rec.ordinal;
+		ELSIF last IS NOT NULL AND p_op = 2 THEN
+			UPDATE @records r SET version = last, modified = p_at, display = p_display, doc = p_doc WHERE r.directory = dir AND r.ordinal = rec.ordinal;
+		END IF;
+	END IF;
+
+	IF last IS NOT NULL THEN
+		IF moved <> '{}' THEN
+			UPDATE @records r SET version = last + n.number, modified = p_at
+				FROM (SELECT x.ctid AS place, a.number FROM unnest(moved) WITH ORDINALITY AS a(ordinal, number)
+					CROSS JOIN LATERAL (SELECT y.ctid FROM @records y WHERE y.directory = dir AND y.ordinal = a.ordinal LIMIT 1) x
+					WHERE a.ordinal <> rec.ordinal) n
+				WHERE r.ctid = n.place;
+		END IF;
+		UPDATE @directories d SET seq = last + COALESCE(cardinality(moved), 0) WHERE d.tenant = p_tenant AND d.connection = p_connection;
 	END IF;
 	o_outcome := 'done';
 	o_version := rec.version;
@@ -187,7 +206,7 @@ END $$`
 // callApply calls the function.
 const callApply = `SELECT o_outcome, COALESCE(o_missing, ''), COALESCE(o_version, 0), COALESCE(o_ordinal, 0),
 	COALESCE(o_created, 0), COALESCE(o_modified, 0), COALESCE(o_display, ''), o_doc
-	FROM @apply(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	FROM @apply(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func (s *Store) applyPostgres(ctx context.Context, wait sqldb.Wait, dir scim.Directory, w write) (scim.Record, error) {
 	var doc, display any // NULL where the write has none
@@ -203,9 +222,10 @@ func (s *Store) applyPostgres(ctx context.Context, wait sqldb.Wait, dir scim.Dir
 	for _, k := range w.keys {
 		keys = append(keys, key(k))
 	}
+	change := w.Members
 	args := []any{
 		wait, dir.Tenant, dir.Connection, int64(w.Op), w.Ref.Type, w.Ref.ID, fromTime(w.At), w.IfVersion, doc, display, list(keys),
-		w.Members != nil, w.Members != nil && w.Members.Replace, w.remove, w.add,
+		change != nil, change != nil && change.SkipUnknown, change != nil && change.Replace, w.remove, w.add,
 	}
 	var outcome, missing string
 	rec := scim.Record{Ref: w.Ref}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/sources"
 )
@@ -144,7 +143,7 @@ func (s *Store) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, links
 		kind = linksOf(ref.Type)
 	}
 	args := []any{dir.Tenant, dir.Connection, ref.ID, ref.Type}
-	err = s.db.Query(ctx, sqldb.NewWait(), s.texts.get[kind], args, func(rows *sql.Rows) (err error) {
+	err = s.db.Query(ctx, s.db.NewWait(), s.texts.get[kind], args, func(rows *sql.Rows) (err error) {
 		rec, err = scanLinked(rows, kind)
 		return err
 	})
@@ -162,7 +161,7 @@ func (s *Store) Changes(ctx context.Context, dir scim.Directory, after int64, li
 	var changes []scim.Record
 	var first, seq int64
 	args := []any{dir.Tenant, dir.Connection, after, max(limit, 0)}
-	err := s.db.Query(ctx, sqldb.NewWait(), s.texts.changes, args, func(rows *sql.Rows) error {
+	err := s.db.Query(ctx, s.db.NewWait(), s.texts.changes, args, func(rows *sql.Rows) error {
 		rec, err := scanLinked(rows, membersOfGroup)
 		switch {
 		case err != nil:

@@ -85,13 +85,19 @@ func (s *Store) keep(ctx context.Context) error {
 	return nil
 }
 
-// fail says what failed. The refusals of the contract stay as they are.
+// fail says what failed, and of an outage when to come again. The refusals of
+// the contract stay as they are.
 func fail(op string, err error) error {
 	var noMember *scim.NoMemberError
 	if errors.As(err, &noMember) || errors.Is(err, scim.ErrNotFound) || errors.Is(err, scim.ErrDuplicate) || errors.Is(err, scim.ErrConflict) {
 		return err
 	}
-	return fmt.Errorf("sqlstore: %s: %w", op, err)
+	retry, outage := sqldb.Outage(err)
+	err = fmt.Errorf("sqlstore: %s: %w", op, err)
+	if outage {
+		err = &scim.UnavailableError{RetryAfter: retry, Err: err}
+	}
+	return err
 }
 
 // isText reports whether s is a text that a database can hold. No record has

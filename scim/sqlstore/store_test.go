@@ -3,6 +3,8 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -101,8 +103,7 @@ func TestNumbersOfAnotherDatabase(t *testing.T) {
 	assert.ErrorContains(t, err, "cursor")
 }
 
-// A database that is away is an error of the store, and no client sees more of
-// it than that.
+// A database that is away is an outage, and no client sees more of it than that.
 func TestDatabaseAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		db, err := sql.Open(p.driver, p.dsn)
@@ -132,10 +133,47 @@ func TestDatabaseAway(t *testing.T) {
 		} {
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
-			assert.Equal(t, http.StatusInternalServerError, w.Code)
+			assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+			assert.Equal(t, "5", w.Header().Get("Retry-After"))
 			for _, inner := range []string{"sql", "database", "closed", "usher_scim"} {
 				assert.NotContains(t, w.Body.String(), inner)
 			}
 		}
 	})
+}
+
+// Several processes write to one directory, in a database whose program has
+// made the strictest isolation the default: nothing is lost or refused.
+func TestSerializable(t *testing.T) {
+	p := schemaPlace(t, pgtest.Start(t))
+	p.dsn += "&default_transaction_isolation=serializable"
+	setUp := p.store(t)
+	group := scim.Ref{Type: scim.TypeGroup, ID: "g"}
+	write := func(store scim.Store, w scim.Write) error {
+		w.At = time.Unix(1, 0)
+		_, err := store.Apply(t.Context(), benchDir, w)
+		return err
+	}
+	require.NoError(t, write(setUp, scim.Write{Op: scim.Create, Ref: group, Doc: []byte(`{}`)}))
+	const processes, each = 6, 10
+	errs := make([]error, processes)
+	var all sync.WaitGroup
+	for i := range processes {
+		store := p.store(t)
+		all.Go(func() {
+			for n := range each {
+				ref := scim.Ref{Type: scim.TypeUser, ID: fmt.Sprint("u", i, "-", n)}
+				errs[i] = errors.Join(errs[i], write(store, scim.Write{Op: scim.Create, Ref: ref, Doc: []byte(`{}`)}),
+					write(store, scim.Write{Op: scim.Update, Ref: group, Members: &scim.MemberChange{Add: []scim.Link{{Ref: ref}}}}))
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, errors.Join(errs...))
+	rec, err := setUp.Get(t.Context(), benchDir, group, true)
+	require.NoError(t, err)
+	assert.Len(t, rec.Links, processes*each)
+	changes, err := setUp.Changes(t.Context(), benchDir, 0, 1000)
+	require.NoError(t, err)
+	assert.Len(t, changes, processes*each+1)
 }

@@ -148,7 +148,7 @@ func (r run) readOne() error {
 // judgeOne reports what in got contradicts the listings.
 func (r run) judgeOne(got sources.One, want sources.User) error {
 	if !got.Found {
-		return errors.New("Found is false")
+		return errors.New("the field Found is false")
 	}
 	if err := sameUsers([]sources.User{got.User}, []sources.User{want}); err != nil {
 		return err
@@ -173,7 +173,7 @@ func (r run) judgeOne(got sources.One, want sources.User) error {
 	for query, selected := range got.Matches {
 		ids, asked := r.Matches[query]
 		if !asked || selected != slices.Contains(ids, want.ID) {
-			return fmt.Errorf("Matches[%q] is %t, want %t", query, selected, !selected)
+			return fmt.Errorf("its Matches[%q] is %t, want %t", query, selected, !selected)
 		}
 	}
 	return nil

@@ -146,6 +146,19 @@ func (r run) judge(err error, reasons ...error) error {
 	if err == nil {
 		return fmt.Errorf("want an error that matches %q, got none", words(reasons))
 	}
+	if err := r.judgeForm(err); err != nil {
+		return err
+	}
+	for _, reason := range reasons {
+		if errors.Is(err, reason) {
+			return nil
+		}
+	}
+	return fmt.Errorf("want an error that matches %q, got: %w", words(reasons), err)
+}
+
+// judgeForm reports what is wrong with the form of an error.
+func (r run) judgeForm(err error) error {
 	shown := fmt.Sprintf("%v %+v", err, err)
 	for _, secret := range r.Secrets {
 		if secret != "" && strings.Contains(shown, secret) {
@@ -159,12 +172,7 @@ func (r run) judge(err error, reasons ...error) error {
 	case len(err.Error()) > longestError:
 		return fmt.Errorf("the error is %d bytes long, want at most %d", len(err.Error()), longestError)
 	}
-	for _, reason := range reasons {
-		if errors.Is(err, reason) {
-			return nil
-		}
-	}
-	return fmt.Errorf("want an error that matches %q, got: %w", words(reasons), err)
+	return nil
 }
 
 func words(reasons []error) string {

@@ -1,8 +1,10 @@
 // Command peerbench measures this module's SCIM handler beside other servers
-// on the same machine at the same time: elimity-com/scim's own server, and
-// scimmy on Node. All hold the same users, in memory, with an index for the
-// user name, and are asked the same requests one after the other, round after
-// round. `make bench-peers` runs it with everything it needs.
+// on the same machine at the same time: elimity-com/scim's own server, scimmy on
+// Node, and a bare net/http handler that answers GET with bytes it has. All hold
+// the same users, with an index for the user name, and are asked the same
+// requests one after the other, round after round. The peers hold them in
+// memory; this module's handler does so in memory, on SQLite and on PostgreSQL,
+// which wait for the disk. `make bench-peers` runs it with everything it needs.
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 9, "how many rounds count, after one that does not")
+	postgres := flag.String("postgres", os.Getenv("USHER_TEST_POSTGRES"), "URL of a PostgreSQL, in which tables are left behind; without it it is left out")
 	script := flag.String("scimmy", "", "scimmy.mjs, beside the packages it needs; without it scimmy is left out")
 	timeout := flag.Duration("timeout", 20*time.Minute, "after which the program gives up")
 	flag.Parse()
@@ -27,7 +30,7 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	if err := run(ctx, os.Stdout, max(*rounds, 1), *script); err != nil {
+	if err := run(ctx, os.Stdout, max(*rounds, 1), *script, *postgres); err != nil {
 		fmt.Fprintln(os.Stderr, "peerbench:", err)
 		os.Exit(1)
 	}
@@ -39,9 +42,18 @@ var settings = []setting{
 	{name: "loopback, 8 clients", loopback: true, clients: 8, requests: 2000, limit: 2 * time.Second},
 }
 
-func run(ctx context.Context, out io.Writer, rounds int, script string) error {
+func run(ctx context.Context, out io.Writer, rounds int, script, postgres string) error {
+	dir, err := os.MkdirTemp("", "peerbench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the system's to clean, otherwise
+	peers, err := startPeers(ctx, dir, script, postgres)
+	if err != nil {
+		return err
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	if err := users(ctx, table, rounds, script); err != nil {
+	if err := users(ctx, table, rounds, peers); err != nil {
 		return err
 	}
 	fmt.Fprintln(table)
@@ -52,16 +64,7 @@ func run(ctx context.Context, out io.Writer, rounds int, script string) error {
 }
 
 // users prints what each operation on users costs, a line for each.
-func users(ctx context.Context, out io.Writer, rounds int, script string) error {
-	peers, err := startPeers(ctx, script)
-	if err != nil {
-		return err
-	}
-	for _, p := range peers {
-		if err := fill(ctx, p); err != nil {
-			return err
-		}
-	}
+func users(ctx context.Context, out io.Writer, rounds int, peers []*peer) error {
 	fmt.Fprint(out, "| ")
 	for _, p := range peers {
 		fmt.Fprintf(out, "\t| %s", p.name)
@@ -75,18 +78,17 @@ func users(ctx context.Context, out io.Writer, rounds int, script string) error 
 		for _, op := range []operation{create, get, filter, patchActive} {
 			label := op.name + ", " + s.name
 			fmt.Fprintln(os.Stderr, "measuring", label)
-			asked := peers
-			if !s.loopback {
-				asked = slices.DeleteFunc(slices.Clone(peers), func(p *peer) bool { return p.handler == nil })
-			}
+			asked := slices.DeleteFunc(slices.Clone(peers), func(p *peer) bool {
+				return !s.loopback && p.handler == nil || p.only != "" && p.only != op.name
+			})
 			times, err := interleave(rounds, len(asked), func(i int) (time.Duration, error) { return measure(ctx, asked[i], op, s) })
 			if err != nil {
 				return err
 			}
 			fmt.Fprint(out, "| ", label)
-			for i := range peers {
+			for _, p := range peers {
 				cell := "-"
-				if i < len(asked) {
+				if i := slices.Index(asked, p); i >= 0 {
 					cell = ratio(times[i], times[0])
 				}
 				fmt.Fprintf(out, "\t| %s", cell)

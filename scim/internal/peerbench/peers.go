@@ -3,20 +3,27 @@ package main
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+
 	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/scim/internal/elimitytest"
+	"github.com/usher-go/usher/scim/sqlstore"
 )
 
 const token = "a token of nobody"
@@ -24,6 +31,7 @@ const token = "a token of nobody"
 // A peer is one server and what the load has made of it.
 type peer struct {
 	name    string
+	only    string       // the one operation that it knows; empty is all
 	base    string       // the URL over loopback
 	handler http.Handler // the same server in process; nil for another process
 	client  *http.Client
@@ -70,10 +78,13 @@ func (p *peer) ask(ctx context.Context, loopback bool, r request) answer {
 // does more for each request than its peers: elimity's server asks for no
 // credential, and scimmy's compares a header.
 func newUsher(store scim.Store) (http.Handler, error) {
-	lookup := scim.FixedTokens(scim.Token{
+	return scim.NewHandler(scim.Config{Store: store, Authenticate: scim.BearerTokens(tokens()), Logger: slog.New(slog.DiscardHandler)})
+}
+
+func tokens() func(context.Context, string) (scim.Token, error) {
+	return scim.FixedTokens(scim.Token{
 		Hash: scim.HashToken(token), Principal: scim.Principal{Tenant: directory.Tenant, Connection: directory.Connection},
 	})
-	return scim.NewHandler(scim.Config{Store: store, Authenticate: scim.BearerTokens(lookup), Logger: slog.New(slog.DiscardHandler)})
 }
 
 // serve puts a handler of this process on loopback until ctx is done.
@@ -119,31 +130,106 @@ func startScimmy(ctx context.Context, script string) (*peer, error) {
 	return newPeer("scimmy", strings.TrimSpace(base), nil), nil
 }
 
-// startPeers starts this module's handler first, then its peers. Without a
-// script there is no scimmy.
-func startPeers(ctx context.Context, script string) ([]*peer, error) {
-	handler, err := newUsher(&scim.Memory{})
+// startPeers starts this module's handler over its stores, in memory first,
+// then its peers, and fills them. Without a script there is no scimmy, and
+// without a URL no store on PostgreSQL.
+func startPeers(ctx context.Context, dir, script, postgres string) (peers []*peer, err error) {
+	stores := []struct{ name, driver, dsn string }{{name: "usher"}, {"usher on SQLite", "sqlite", "file:" + filepath.Join(dir, "scim.db")}}
+	if postgres != "" {
+		stores = append(stores, struct{ name, driver, dsn string }{"usher on PostgreSQL", "pgx", postgres})
+	}
+	for _, s := range stores {
+		store, err := openStore(ctx, s.driver, s.dsn)
+		if err != nil {
+			return nil, err
+		}
+		handler, err := newUsher(store)
+		if err != nil {
+			return nil, err
+		}
+		p, err := serve(ctx, s.name, handler)
+		if err != nil {
+			return nil, err
+		}
+		peers = append(peers, p)
+	}
+	handler, err := elimitytest.NewServer()
 	if err != nil {
 		return nil, err
 	}
-	usher, err := serve(ctx, "usher", handler)
+	p, err := serve(ctx, "elimity", handler)
 	if err != nil {
 		return nil, err
 	}
-	handler, err = elimitytest.NewServer()
+	peers = append(peers, p)
+	if script != "" {
+		if p, err = startScimmy(ctx, script); err != nil {
+			return nil, err
+		}
+		peers = append(peers, p)
+	}
+	for _, p := range peers {
+		fmt.Fprintln(os.Stderr, "filling", p.name)
+		if err := fill(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	floor, err := newFloor(ctx, peers[0])
+	return slices.Insert(peers, 1, floor), err
+}
+
+// openStore opens a store that waits for its disk, as a host's would.
+func openStore(ctx context.Context, driver, dsn string) (scim.Store, error) {
+	if driver == "" {
+		return &scim.Memory{}, nil
+	}
+	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		return nil, err
 	}
-	elimity, err := serve(ctx, "elimity", handler)
-	if err != nil {
-		return nil, err
+	context.AfterFunc(ctx, func() { _ = db.Close() })
+	cfg := sqlstore.Config{DB: db, Prefix: fmt.Sprintf("peerbench_%08x_", rand.Uint32())}
+	if driver == "pgx" {
+		cfg.Dialect = sqlstore.PostgreSQL
 	}
-	if script == "" {
-		return []*peer{usher, elimity}, nil
+	return sqlstore.Open(ctx, cfg)
+}
+
+// newFloor serves the answers to GET that a peer gave, as fast as net/http lets
+// a handler that asks for the same credentials and sends the same headers.
+func newFloor(ctx context.Context, p *peer) (*peer, error) {
+	authenticate := scim.BearerTokens(tokens())
+	type reply struct {
+		header http.Header
+		body   []byte
 	}
-	scimmy, err := startScimmy(ctx, script)
-	if err != nil {
-		return nil, err
+	replies := make(map[string]reply, len(p.ids))
+	for _, id := range p.ids {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/Users/"+id, nil)
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		p.handler.ServeHTTP(w, req)
+		replies[req.URL.Path] = reply{w.Header(), w.Body.Bytes()}
 	}
-	return []*peer{usher, elimity, scimmy}, nil
+	floor, err := serve(ctx, "net/http", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := authenticate(r)
+		reply, ok := replies[r.URL.Path]
+		if err != nil || !ok {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		header := w.Header()
+		for name, values := range reply.header {
+			header.Set(name, values[0])
+		}
+		w.WriteHeader(http.StatusOK)
+		_, _ = w.Write(reply.body)
+	}))
+	if err == nil {
+		floor.only, floor.ids = get.name, p.ids
+	}
+	return floor, err
 }

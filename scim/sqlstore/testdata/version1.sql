@@ -1,4 +1,5 @@
-INSERT INTO usher_scim_schema (id, version) VALUES (1, 1);
+-- The rows that version 1 of the store wrote for two directories: users, a nested
+-- group, a group that holds itself, another type, and a user who was deleted.
 INSERT INTO usher_scim_directories (id, tenant, connection, first, seq) VALUES (1, 'acme', 'okta', 1795639336304510, 1795639336304519);
 INSERT INTO usher_scim_directories (id, tenant, connection, first, seq) VALUES (9, 'other', 'okta', 1795639336310683, 1795639336310685);
 INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc) VALUES (1, 1795639336304511, 'User', 'ana', 1795639336304511, 1790000001000000, 1790000001000000, '', '{"userName":"ana"}');

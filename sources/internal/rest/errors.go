@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,6 +89,13 @@ func Wrap(kind, op string, err error) error {
 // what the provider documents.
 func Malformed(format string, args ...any) error {
 	return &Error{Reason: sources.ErrMalformed, Detail: fmt.Sprintf(format, args...)}
+}
+
+// IsMissing reports whether err says that the provider itself answered that there
+// is no such thing: with status 404 and JSON, and not with the page of a proxy.
+func IsMissing(err error) bool {
+	failure, ok := errors.AsType[*Error](err)
+	return ok && failure.Status == http.StatusNotFound && json.Valid(failure.Body)
 }
 
 // failure makes an Error whose text is that of err without its secrets.

@@ -42,8 +42,13 @@ func NextLink(from *url.URL, link string) (*url.URL, error) {
 	if err != nil {
 		return nil, errors.New("the link to the next page is not an address")
 	}
-	if u.Scheme != from.Scheme || !strings.EqualFold(u.Host, from.Host) || u.User != nil {
+	if !sameOrigin(from, u) || u.User != nil {
 		return nil, fmt.Errorf("the link to the next page leads to another host, %.100q", u.Host)
 	}
 	return u, nil
+}
+
+// sameOrigin reports whether two addresses have one scheme, host and port.
+func sameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }

@@ -23,10 +23,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"sync"
 	"time"
@@ -52,6 +54,10 @@ type Config struct {
 	Base http.RoundTripper
 	// Auth authorizes every request. Nil leaves requests as they are.
 	Auth Auth
+	// Origin, if set, is the only scheme and host that requests are sent to,
+	// wherever a link of an answer or an SDK leads. A request to another fails
+	// before it is authorized.
+	Origin *url.URL
 	// UserAgent defaults to "usher (+https://github.com/usher-go/usher)".
 	UserAgent string
 	// MaxBody is the largest answer that is read, in bytes after
@@ -159,13 +165,24 @@ func (t *Transport) Get(ctx context.Context, url string) (*http.Response, error)
 	return t.RoundTrip(req)
 }
 
-// Decode reads the body of an answer as one JSON value into v.
+// A held body is one that is in memory as a whole.
+type held struct {
+	bytes.Reader
+	whole []byte
+}
+
+func hold(body []byte) *held { return &held{*bytes.NewReader(body), body} }
+
+func (*held) Close() error { return nil }
+
+// Decode reads the body of an answer of a Transport, of which nothing has been
+// read, as one JSON value into v.
 func Decode(resp *http.Response, v any) error {
-	body, err := io.ReadAll(resp.Body)
-	if err == nil {
-		err = json.Unmarshal(body, v)
+	body, ok := resp.Body.(*held)
+	if !ok {
+		return errors.New("rest: Decode takes the answers of a Transport")
 	}
-	if err != nil {
+	if err := json.Unmarshal(body.whole, v); err != nil {
 		return &Error{
 			Method: resp.Request.Method, Path: resp.Request.URL.Path, Status: resp.StatusCode,
 			Reason: sources.ErrMalformed, Detail: err.Error(), Err: err,
@@ -235,7 +252,8 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 	if err != nil {
 		return nil, t.unreachable(ctx, req, err)
 	}
-	defer func() { _ = resp.Body.Close() }() // whether it was read to its end is known by then
+	received := resp.Body
+	defer func() { _ = received.Close() }() // whether it was read to its end is known by then
 	t.observe(resp)
 	body, err := t.read(resp)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
@@ -247,7 +265,7 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 	if err := wantJSON(resp, body); err != nil {
 		return nil, t.failure(req, resp.StatusCode, sources.ErrMalformed, err)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = hold(body)
 	resp.ContentLength = int64(len(body))
 	resp.Request = req
 	return resp, nil
@@ -256,6 +274,12 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 // prepare copies req, renews its body for a repetition and puts on the headers
 // and the credentials.
 func (t *Transport) prepare(req *http.Request, first bool) (*http.Request, error) {
+	if t.cfg.Origin != nil && !sameOrigin(t.cfg.Origin, req.URL) {
+		return nil, &Error{
+			Method: req.Method, Path: req.URL.Path, Reason: sources.ErrMalformed,
+			Detail: fmt.Sprintf("not sent: it would go to another host, %.100q", req.URL.Host),
+		}
+	}
 	sent := req.Clone(req.Context())
 	if !first && req.GetBody != nil {
 		body, err := req.GetBody()

@@ -1,0 +1,116 @@
+package provisioning_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// S4: a former member's record that goes to somebody of another name waits in
+// the class identity, whatever the limits are, and one approval of that class
+// releases it: for a new id with the address, and for the record itself that is
+// active again.
+func TestRecycledRecordIsReleasedByItsClass(t *testing.T) {
+	for name, id := range map[string]string{"new id": "new", "same id": "old"} {
+		t.Run(name, func(t *testing.T) {
+			cfg := okta()
+			cfg.Breakers = noBreakers()
+			r := resolver(t, cfg)
+			former := memberFor(activeUser("old", "desk@acme.com"))
+			former.Active, former.Profiles = false, map[string]string{"company": "administrator"}
+			stranger := activeUser(id, "desk@acme.com")
+			stranger.GivenName, stranger.FamilyName = "Bea", "Li"
+			store, team := storeWith(t, []provisioning.Member{former})
+			in := provisioning.Input{Tenant: "t", Snapshot: allProven(stranger), Members: team}
+
+			plan := r.Resolve(in)
+			require.Empty(t, plan.Actions, "%s", plan)
+			require.Len(t, plan.Held, 1)
+			require.Equal(t, []provisioning.Class{provisioning.ClassIdentity}, plan.Held[0].Classes)
+			require.Contains(t, plan.String(), "Given old -> Bea")
+			_, err := provisioning.Apply(context.Background(), store, "t", plan)
+			require.NoError(t, err)
+			require.False(t, teamOf(t, store)[0].Active, "nothing is done without the approval")
+
+			outcome, err := provisioning.Apply(context.Background(), store, "t", plan, plan.Approve(provisioning.ClassIdentity))
+			require.NoError(t, err)
+			require.Equal(t, 1, outcome.Done)
+			m := teamOf(t, store)[0]
+			require.True(t, m.Active)
+			require.Equal(t, "Bea Li", m.Name())
+			require.Equal(t, id, m.ExternalID)
+		})
+	}
+}
+
+// S4: approved for the person who comes, the record of somebody who leaves in
+// the same run is not deactivated as well.
+func TestRecycledRecordOfALeaver(t *testing.T) {
+	former := memberFor(activeUser("old", "desk@acme.com"))
+	stranger := activeUser("new", "desk@acme.com")
+	store, team := storeWith(t, []provisioning.Member{former})
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(stranger), Members: team})
+	require.Equal(t, 1, plan.Count(provisioning.KindDeactivate), "%s", plan)
+	outcome, err := provisioning.Apply(context.Background(), store, "t", plan, plan.Approve(provisioning.ClassIdentity))
+	require.NoError(t, err)
+	require.Zero(t, outcome.Refused)
+	m := teamOf(t, store)[0]
+	require.True(t, m.Active)
+	require.Equal(t, "new", m.ExternalID)
+}
+
+// S41: whose access ends has the effect access_ended, and who loses a seat, a
+// profile or capture access_reduced. They carry the action's key, stand in the
+// plan, and wait in the outbox like a mail; a held action has none there.
+func TestAccessEffects(t *testing.T) {
+	cfg := okta()
+	r := resolver(t, cfg)
+	kept, leaver := activeUser("kept", "kept@acme.com"), memberFor(activeUser("gone", "gone@acme.com"))
+	var in provisioning.Input
+	in.Tenant, in.Snapshot = "t", allProven(kept)
+	loser := memberFor(kept)
+	loser.Seats = []string{"core"} // which the default does not give
+	outsider := memberFor(activeUser("out", "out@acme.com"))
+	outsider.Active = false // has no access that could end
+	protected := memberFor(activeUser("admin", "admin@acme.com"))
+	protected.Protected = true
+	in.Snapshot.Users = append(in.Snapshot.Users, sources.User{ID: "admin", Status: sources.StatusInactive, Email: "admin@acme.com"})
+	store, team := storeWith(t, []provisioning.Member{loser, leaver, outsider, protected})
+	in.Members = team
+	plan := r.Resolve(in)
+	_, err := provisioning.Apply(context.Background(), store, "t", plan)
+	require.NoError(t, err)
+
+	keys := make(map[string]string)
+	for _, a := range plan.Actions {
+		keys[a.Member.ID] = a.Key
+		require.Len(t, a.Effects, 1)
+	}
+	require.ElementsMatch(t, []provisioning.Effect{
+		{Kind: provisioning.AccessEnded, Key: keys[leaver.ID], About: leaver.ID},
+		{Kind: provisioning.AccessReduced, Key: keys[loser.ID], About: loser.ID},
+	}, effectsOf(t, store))
+	require.Contains(t, plan.Explain(leaver.ID), "then: access_ended")
+}
+
+// S39: what was done in the window without an approval counts towards a class's
+// limit together with what a plan would do, so that one after the other does not
+// get past it.
+func TestBreakersCountTheWindow(t *testing.T) {
+	two, zero := 2, 0
+	cfg := okta()
+	cfg.Breakers = provisioning.Breakers{Deactivate: &provisioning.Limit{Count: &two}, MinPopulation: &zero}
+	r := resolver(t, cfg)
+	gone, kept := activeUser("gone", "gone@acme.com"), activeUser("kept", "kept@acme.com")
+	for done, held := range map[int]bool{0: false, 1: false, 2: true} {
+		plan := r.Resolve(provisioning.Input{
+			Tenant: "t", Snapshot: allProven(kept), Members: []provisioning.Member{memberFor(gone), memberFor(kept)},
+			Facts: &provisioning.Facts{Users: true, Window: map[provisioning.Class]int{provisioning.ClassDeactivate: done}},
+		})
+		require.Equal(t, held, len(plan.Held) == 1, "%d done in the window:\n%s", done, plan)
+	}
+}

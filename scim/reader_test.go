@@ -1,0 +1,35 @@
+package scim
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// What other servers answer is read as tolerantly as what clients send.
+func TestUserReader(t *testing.T) {
+	reader, err := NewUserReader(SourceConfig{})
+	require.NoError(t, err)
+	for text, want := range map[string]sources.User{
+		`{"id": "1"}`: {ID: "1"},
+		`{"ID": 7, "Active": "True", "USERNAME": "ana"}`:                                           {ID: "7", Status: sources.StatusActive, UserName: "ana"},
+		`{"id": "1", "active": false, "schemas": ["urn:example:nonsense"], "meta": {"x": 1}}`:      {ID: "1", Status: sources.StatusInactive},
+		`{"id": "1", "emails": {"value": "a@x.example", "type": "work"}, "groups": [{"value":1}]}`: {ID: "1", Email: "a@x.example"},
+		`{"id": "1", "active": "perhaps", "title": "Boss"}`:                                        {ID: "1", Title: "Boss"},
+		`{"id": "1", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"manager": "2", "department": "Sales"}}`: {
+			ID: "1", Manager: sources.Manager{ID: "2"}, Attributes: map[string]sources.Values{"department": {"Sales"}}},
+	} {
+		got, err := reader.Read([]byte(text))
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+	}
+	for _, text := range []string{``, `[]`, `{}`, `{"id": ""}`, `{"id": " "}`, `{"id": {}}`, `{"id": "1"} x`} {
+		_, err := reader.Read([]byte(text))
+		require.Error(t, err, text)
+	}
+	_, err = NewUserReader(SourceConfig{UserExtension: enterpriseURN})
+	require.ErrorContains(t, err, "scim: UserExtension: ")
+}

@@ -1,0 +1,136 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/usher-go/usher/internal/pgtest"
+	"github.com/usher-go/usher/internal/sqldb"
+	"github.com/usher-go/usher/scim"
+)
+
+// openVersion1 makes the tables of version 1 with what the store of that
+// version wrote into them: testdata/version1.sql is a dump of its rows.
+func openVersion1(t *testing.T, driver, dsn string, dialect Dialect) *sql.DB {
+	pool, err := sql.Open(driver, dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, pool.Close()) })
+	db, err := sqldb.New(pool, dialect, defaultPrefix)
+	require.NoError(t, err)
+	require.NoError(t, db.Migrate(t.Context(), migrations(dialect)[:1], nil))
+	rows, err := os.ReadFile("testdata/version1.sql")
+	require.NoError(t, err)
+	for _, statement := range strings.Split(strings.TrimSpace(string(rows)), ";\n") {
+		if dialect == PostgreSQL {
+			statement = strings.Replace(statement, "connection, first, seq)", "connection, first, seq) OVERRIDING SYSTEM VALUE", 1)
+		}
+		_, err := pool.Exec(strings.TrimSuffix(statement, ";"))
+		require.NoError(t, err, statement)
+	}
+	if dialect == PostgreSQL {
+		_, err := pool.Exec("ALTER TABLE usher_scim_directories ALTER COLUMN id RESTART WITH 100")
+		require.NoError(t, err)
+	}
+	return pool
+}
+
+// A database of version 1 is brought up to date when it is opened: it holds
+// what it held, counts it, and goes on from its numbers.
+func TestVersion1(t *testing.T) {
+	test := func(t *testing.T, pool *sql.DB, dialect Dialect) {
+		ctx, acme := t.Context(), scim.Directory{Tenant: "acme", Connection: "okta"}
+		store, err := Open(ctx, Config{DB: pool, Dialect: dialect})
+		require.NoError(t, err)
+		list := func(dir scim.Directory, q scim.Query) (ids []string, total int) {
+			t.Helper()
+			q.Count = true
+			page, err := store.List(ctx, dir, q)
+			require.NoError(t, err)
+			for _, rec := range page.Records {
+				ids = append(ids, rec.ID)
+			}
+			return ids, page.Total
+		}
+		total := func(dir scim.Directory, typ string, where ...scim.Key) int {
+			t.Helper()
+			_, n := list(dir, scim.Query{Type: typ, Where: where}) // no page: the total is read
+			return n
+		}
+		inSales := scim.Key{Name: scim.KeyGroup, Value: "sales"}
+
+		ids, n := list(acme, scim.Query{Limit: 10})
+		assert.Equal(t, []string{"ana", "ben", "carl", "inner", "sales", "d1"}, ids)
+		assert.Equal(t, 6, n)
+		assert.Equal(t, []int{6, 3, 2, 1, 0}, []int{total(acme, ""), total(acme, "User"), total(acme, "Group"), total(acme, "Device"), total(acme, "Role")})
+		assert.Equal(t, []int{4, 2, 2}, []int{total(acme, "", inSales), total(acme, "User", inSales), total(acme, "Group", inSales)})
+		assert.Equal(t, []int{2, 1}, []int{total(scim.Directory{Tenant: "other", Connection: "okta"}, ""), total(scim.Directory{Tenant: "other", Connection: "okta"}, "", inSales)})
+		ids, _ = list(acme, scim.Query{Type: "User", Where: []scim.Key{{Name: scim.KeyUserName, Value: "ben"}}, Limit: 10})
+		assert.Equal(t, []string{"ben"}, ids)
+		ids, _ = list(acme, scim.Query{Type: "User", Where: []scim.Key{{Name: scim.KeyEmail, Value: "shared@example.com"}}, Limit: 10})
+		assert.Equal(t, []string{"ana", "ben", "carl"}, ids)
+		ids, _ = list(acme, scim.Query{Type: "Group", Where: []scim.Key{inSales}, Limit: 10})
+		assert.Equal(t, []string{"inner", "sales"}, ids)
+		ids, _ = list(acme, scim.Query{Type: "Group", Where: []scim.Key{{Name: scim.KeyMember, Value: "carl"}}, Limit: 10})
+		assert.Equal(t, []string{"inner"}, ids)
+		sales, err := store.Get(ctx, acme, scim.Ref{Type: "Group", ID: "sales"}, true)
+		require.NoError(t, err)
+		assert.Equal(t, int64(1795639336304519), sales.Version)
+		assert.Contains(t, sales.Links, scim.Link{Ref: scim.Ref{Type: "User", ID: "ana"}, Display: "Display of ana"})
+		assert.Len(t, sales.Links, 4)
+		changes, err := store.Changes(ctx, acme, 1795639336304517, 10)
+		require.NoError(t, err)
+		require.Len(t, changes, 2)
+		assert.True(t, changes[0].Deleted)
+		assert.Equal(t, "gone", changes[0].ID)
+
+		apply := func(w scim.Write) (scim.Record, error) {
+			w.At = time.Unix(1_800_000_000, 0)
+			return store.Apply(ctx, acme, w)
+		}
+		keys := []scim.Key{{Name: scim.KeyUserName, Value: "ben", Unique: true}}
+		_, err = apply(scim.Write{Op: scim.Create, Ref: scim.Ref{Type: "User", ID: "new"}, Doc: []byte(`{}`), Keys: keys})
+		require.ErrorIs(t, err, scim.ErrDuplicate)
+		keys[0].Value = "new"
+		rec, err := apply(scim.Write{Op: scim.Create, Ref: scim.Ref{Type: "User", ID: "new"}, Doc: []byte(`{}`), Keys: keys})
+		require.NoError(t, err)
+		assert.Equal(t, int64(1795639336304520), rec.Version)
+		_, err = apply(scim.Write{Op: scim.Delete, Ref: scim.Ref{Type: "User", ID: "ana"}})
+		require.NoError(t, err)
+		assert.Equal(t, []int{3, 1}, []int{total(acme, "User"), total(acme, "User", inSales)})
+
+		// A program of version 1 that still runs writes as it did, and is counted.
+		for _, statement := range []string{
+			`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
+				VALUES (1, 1795639336304530, 'User', 'old', 1795639336304530, 0, 0, '', '{}') ON CONFLICT (directory, id) DO NOTHING`,
+			`INSERT INTO usher_scim_keys (directory, ordinal, name, value, type, is_unique)
+				VALUES (1, 1795639336304530, 'userName', 'old', 'User', TRUE) ON CONFLICT DO NOTHING`,
+			`INSERT INTO usher_scim_members (directory, grp, member, member_type, display)
+				VALUES (1, 1795639336304516, 1795639336304530, 'User', 'x') ON CONFLICT (directory, grp, member)
+				DO UPDATE SET display = excluded.display WHERE excluded.display <> '' AND excluded.display <> usher_scim_members.display`,
+			`DELETE FROM usher_scim_members WHERE directory = 1 AND grp = 1795639336304516 AND member IN (1795639336304512)`,
+		} {
+			_, err := pool.Exec(statement)
+			require.NoError(t, err, statement)
+		}
+		assert.Equal(t, []int{4, 1}, []int{total(acme, "User"), total(acme, "User", inSales)})
+		ids, _ = list(acme, scim.Query{Type: "User", Where: []scim.Key{inSales}, Limit: 10})
+		assert.Equal(t, []string{"old"}, ids)
+
+		_, err = Open(ctx, Config{DB: pool, Dialect: dialect})
+		require.NoError(t, err, "opened again")
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		test(t, openVersion1(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "scim.db"), SQLite), SQLite)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		test(t, openVersion1(t, pgtest.Driver, pgtest.Start(t).Schema(t), PostgreSQL), PostgreSQL)
+	})
+}

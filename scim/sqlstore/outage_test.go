@@ -1,0 +1,263 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/internal/pgtest"
+	"github.com/usher-go/usher/scim"
+)
+
+// A served store answers requests of one tenant.
+type served struct {
+	t       *testing.T
+	handler http.Handler
+}
+
+func serve(t *testing.T, store *Store) served {
+	handler, err := scim.NewHandler(scim.Config{
+		Store:        store,
+		Authenticate: func(*http.Request) (scim.Principal, error) { return scim.Principal{Tenant: "acme"}, nil },
+		Logger:       slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	return served{t, handler}
+}
+
+func (s served) do(method, path, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	return w
+}
+
+func (s served) create(name string) *httptest.ResponseRecorder {
+	return s.do("POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"`+name+`"}`)
+}
+
+// unavailable checks that an answer says when to come again, and nothing of
+// the database.
+func (s served) unavailable(w *httptest.ResponseRecorder, retry string) {
+	s.t.Helper()
+	assert.Equal(s.t, http.StatusServiceUnavailable, w.Code, w.Body)
+	assert.Equal(s.t, retry, w.Header().Get("Retry-After"))
+	for _, inner := range []string{"sql", "database", "lock", "disk", "usher_scim", "SQLSTATE"} {
+		assert.NotContains(s.t, strings.ToLower(w.Body.String()), inner)
+	}
+}
+
+func openFile(t *testing.T, file, options string) (*sql.DB, *Store) {
+	db, err := sql.Open("sqlite", "file:"+file+options)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	store, err := Open(t.Context(), Config{DB: db})
+	require.NoError(t, err)
+	return db, store
+}
+
+func openSchema(t *testing.T, db *sql.DB) *Store {
+	store, err := Open(t.Context(), Config{DB: db, Dialect: PostgreSQL})
+	require.NoError(t, err)
+	return store
+}
+
+// blocked runs many writers while another one holds the lock that they need.
+// However many they are, all of them give up after the one bound.
+func blocked(t *testing.T, store *Store, release func()) {
+	const patience = time.Second
+	store.db.Patience = patience
+	s := serve(t, store)
+	start := time.Now()
+	var all sync.WaitGroup
+	answers := make([]*httptest.ResponseRecorder, 12)
+	for i := range answers {
+		all.Go(func() { answers[i] = s.create(fmt.Sprint("u", i)) })
+	}
+	all.Wait()
+	elapsed := time.Since(start)
+	for _, answer := range answers {
+		s.unavailable(answer, "1")
+	}
+	assert.GreaterOrEqual(t, elapsed, patience-patience/10)
+	assert.Less(t, elapsed, 3*patience, "the queue of %d writers has one bound", len(answers))
+	release()
+	assert.Equal(t, http.StatusCreated, s.create("after").Code)
+	assert.Equal(t, http.StatusOK, s.do("GET", "/Users", "").Code)
+}
+
+func TestBusySQLite(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "scim.db")
+	_, store := openFile(t, file, "")
+	assert.Equal(t, http.StatusCreated, serve(t, store).create("before").Code)
+	other, _ := openFile(t, file, "")
+	conn, err := other.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	blocked(t, store, func() {
+		_, err := conn.ExecContext(t.Context(), "ROLLBACK")
+		require.NoError(t, err)
+	})
+}
+
+func TestBusyPostgreSQL(t *testing.T) {
+	db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
+	require.NoError(t, err)
+	defer db.Close()
+	store := openSchema(t, db)
+	assert.Equal(t, http.StatusCreated, serve(t, store).create("before").Code)
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer tx.Rollback()
+	_, err = tx.Exec("SELECT * FROM usher_scim_directories FOR UPDATE")
+	require.NoError(t, err)
+	blocked(t, store, func() { require.NoError(t, tx.Rollback()) })
+}
+
+// A pool without a free connection is an outage as well.
+func TestNoConnection(t *testing.T) {
+	db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
+	require.NoError(t, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	store := openSchema(t, db)
+	store.db.Patience = 200 * time.Millisecond
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	s := serve(t, store)
+	s.unavailable(s.do("GET", "/Users", ""), "1")
+	s.unavailable(s.create("u"), "1")
+	require.NoError(t, conn.Close())
+	assert.Equal(t, http.StatusCreated, s.create("u").Code)
+}
+
+// A disk that is full takes no writes, and is read.
+func TestFull(t *testing.T) {
+	full := func(t *testing.T, store *Store, fill, free func()) {
+		s := serve(t, store)
+		require.Equal(t, http.StatusCreated, s.create("before").Code)
+		fill()
+		var w *httptest.ResponseRecorder
+		for i := range 1000 { // until the pages that there are do not suffice
+			if w = s.create(fmt.Sprint("u", i)); w.Code != http.StatusCreated {
+				break
+			}
+		}
+		s.unavailable(w, "30")
+		s.unavailable(s.do("POST", "/Bulk", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[
+			{"method":"POST","path":"/Users","bulkId":"1","data":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"`+strings.Repeat("b", 900)+`"}}]}`), "30")
+		assert.Equal(t, http.StatusOK, s.do("GET", "/Users", "").Code)
+		free()
+		assert.Equal(t, http.StatusCreated, s.create("after").Code)
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		db, store := openFile(t, filepath.Join(t.TempDir(), "scim.db"), "")
+		db.SetMaxOpenConns(1) // the limit is of a connection
+		pages := func(most int) {
+			_, err := db.Exec(fmt.Sprint("PRAGMA max_page_count = ", most))
+			require.NoError(t, err)
+		}
+		full(t, store, func() { pages(1) }, func() { pages(1 << 30) }) // no fewer than there are
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
+		require.NoError(t, err)
+		defer db.Close()
+		store := openSchema(t, db)
+		exec := func(statement string) {
+			_, err := db.Exec(statement)
+			require.NoError(t, err)
+		}
+		// What the server says when a table cannot be extended.
+		exec(`CREATE FUNCTION full_disk() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
+			RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$`)
+		full(t, store, func() {
+			exec(`CREATE TRIGGER full_disk BEFORE INSERT ON usher_scim_records EXECUTE FUNCTION full_disk()`)
+		}, func() { exec(`DROP TRIGGER full_disk ON usher_scim_records`) })
+	})
+}
+
+// A server that goes away is an outage, and one that came back is used again.
+func TestServerGone(t *testing.T) {
+	config, err := pgx.ParseConfig(pgtest.Start(t).Schema(t))
+	require.NoError(t, err)
+	var away atomic.Bool
+	var conns sync.Map
+	dial := config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if away.Load() {
+			listener, err := net.Listen("tcp", "127.0.0.1:0") // a port that nobody listens on
+			if err != nil {
+				return nil, err
+			}
+			addr = listener.Addr().String()
+			require.NoError(t, listener.Close())
+		}
+		conn, err := dial(ctx, network, addr)
+		if err == nil {
+			conns.Store(conn, true)
+		}
+		return conn, err
+	}
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	s := serve(t, openSchema(t, db))
+	require.Equal(t, http.StatusCreated, s.create("before").Code)
+
+	away.Store(true)
+	conns.Range(func(conn, _ any) bool { return assert.NoError(t, conn.(net.Conn).Close()) })
+	for range 3 {
+		s.unavailable(s.do("GET", "/Users", ""), "5")
+		s.unavailable(s.create("while away"), "5")
+		s.unavailable(s.do("PATCH", "/Users/x", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"add","value":{"title":"x"}}]}`), "5")
+	}
+	away.Store(false)
+	assert.Equal(t, http.StatusCreated, s.create("after").Code)
+
+	// The server ended the connections, as it does when it is restarted.
+	other, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	defer other.Close(context.Background())
+	_, err = other.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%usher_scim_%'`)
+	require.NoError(t, err)
+	for try := 1; ; try++ { // a connection may be found dead in the middle of a statement
+		w := s.create(fmt.Sprint("again", try))
+		if w.Code == http.StatusCreated {
+			break
+		}
+		s.unavailable(w, "5")
+		require.Less(t, try, 5)
+	}
+}
+
+// A handler's outage is no outage of the store, nor is a client that left.
+func TestNoOutage(t *testing.T) {
+	_, store := openFile(t, filepath.Join(t.TempDir(), "scim.db"), "")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := store.Get(ctx, scim.Directory{}, scim.Ref{Type: "User", ID: "u"}, false)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.NotErrorIs(t, err, scim.ErrUnavailable)
+	_, err = store.Apply(ctx, scim.Directory{}, scim.Write{Op: scim.Create, Ref: scim.Ref{Type: "User", ID: "u"}, Doc: []byte(`{}`)})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.NotErrorIs(t, err, scim.ErrUnavailable)
+	assert.Same(t, scim.ErrNotFound, fail("get", scim.ErrNotFound))
+	assert.NotErrorIs(t, fail("get", errors.New("a mistake of the program")), scim.ErrUnavailable)
+}

@@ -1,0 +1,140 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A work refuses once, for good, and costs nothing where there is none.
+func TestWork(t *testing.T) {
+	w := &work{ctx: t.Context(), left: 10}
+	assert.NoError(t, w.spend(10))
+	assert.True(t, w.affords(0))
+	assert.False(t, w.affords(1))
+	assert.NoError(t, w.note(1000), "what something else bounds is counted beside the budget")
+	err := w.spend(1)
+	refused, _ := clientError(err)
+	assert.Equal(t, 413, refused.Status)
+	assert.Equal(t, err, w.spend(0))
+	assert.Equal(t, err, w.failed())
+	assert.False(t, w.affords(0))
+
+	query := &work{ctx: t.Context(), query: true}
+	refused, _ = clientError(query.spend(1))
+	assert.Equal(t, 400, refused.Status)
+	assert.Equal(t, "tooMany", string(refused.ScimType))
+
+	var none *work
+	assert.NoError(t, errors.Join(none.spend(1<<40), none.note(1<<40), none.failed()))
+	assert.True(t, none.affords(1<<40))
+	none.pause()
+}
+
+// Long requests take turns: as many at a time as there are slots, one of each
+// tenant, and each tenant in its turn.
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(2)
+		var mu sync.Mutex
+		running, most := map[string]int{}, 0
+		finished := map[string][]time.Duration{}
+		began := time.Now()
+		run := func(tenant string) {
+			w := &work{ctx: t.Context(), gate: g, tenant: tenant, left: 1 << 40}
+			require.NoError(t, w.spend(freeWork))
+			assert.Nil(t, w.leave, "what is short does not wait")
+			require.NoError(t, w.spend(workStep))
+			mu.Lock()
+			running[tenant]++
+			assert.Equal(t, 1, running[tenant])
+			sum := 0
+			for _, n := range running {
+				sum += n
+			}
+			most = max(most, sum)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			running[tenant]--
+			finished[tenant] = append(finished[tenant], time.Since(began))
+			mu.Unlock()
+			w.pause()
+			w.pause()
+		}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { run("loud") })
+		}
+		synctest.Wait()
+		for _, tenant := range []string{"a", "b"} {
+			all.Go(func() { run(tenant) })
+		}
+		all.Wait()
+		assert.Equal(t, 2, most)
+		assert.LessOrEqual(t, max(finished["a"][0], finished["b"][0]), 3*time.Second, "nobody waits behind all of another's requests")
+		assert.Equal(t, 20*time.Second, finished["loud"][19].Round(time.Second))
+		assert.Empty(t, g.turns, "nothing is left of who has gone")
+		assert.Empty(t, g.slots)
+	})
+}
+
+// Who leaves gives up its place, and a tenant has a bounded number of them.
+func TestGateIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1)
+		first, err := g.enter(t.Context(), "a")
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		var waiting sync.WaitGroup
+		for range 50 {
+			waiting.Go(func() {
+				_, err := g.enter(ctx, "a")
+				assert.Equal(t, errClientGone, err)
+			})
+			waiting.Go(func() {
+				_, err := g.enter(ctx, "b")
+				assert.Equal(t, errClientGone, err)
+			})
+		}
+		synctest.Wait()
+		for range 50 {
+			waiting.Go(func() { _, _ = g.enter(ctx, "a") })
+		}
+		synctest.Wait()
+		_, err = g.enter(t.Context(), "a")
+		refused, _ := clientError(err)
+		assert.Equal(t, 503, refused.Status)
+		cancel()
+		waiting.Wait()
+		first()
+		assert.Empty(t, g.turns)
+		last, err := g.enter(t.Context(), "a")
+		require.NoError(t, err)
+		last()
+	})
+}
+
+// A filter whose work is used up looks at no further values. (Each member it
+// looks at is made for it, so that allocations count them.)
+func TestFilterGivesUp(t *testing.T) {
+	_, group := testTypes(t)
+	r := &resource{rt: group, doc: &object{}, rec: Record{Links: make([]Link, 100_000)}}
+	for _, text := range []string{
+		`members[display eq "x"]`, `members[not (display eq "x") and display eq "y"]`, `members.display eq "x"`, `not (members[display eq "x"])`,
+		`members[display eq "x"] or members[display eq "y"] or members.display co "a"`,
+	} {
+		f, err := group.parseFilter(text)
+		require.NoError(t, err)
+		w := &work{ctx: t.Context(), left: 100}
+		f.bound(w)
+		assert.Less(t, testing.AllocsPerRun(1, func() { f.matches(r) }), 2_000.0, text)
+		assert.Error(t, w.failed())
+	}
+}

@@ -1,0 +1,245 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/sources"
+)
+
+func TestListYieldsOneErrorLast(t *testing.T) {
+	cause := errors.New("cause")
+	three := func(emit func(int) bool) error {
+		for i := range 3 {
+			if !emit(i + 1) {
+				return errors.New("not to be seen")
+			}
+		}
+		return cause
+	}
+	var got []string
+	for n, err := range List("acme", "list numbers", three) {
+		got = append(got, fmt.Sprint(n, err))
+	}
+	assert.Equal(t, []string{"1 <nil>", "2 <nil>", "3 <nil>", "0 acme: list numbers: cause"}, got)
+
+	for range List("acme", "list numbers", three) {
+		break // emit says so, and the error that follows is nobody's
+	}
+	List("acme", "list numbers", func(emit func(int) bool) error {
+		assert.False(t, emit(1))
+		assert.False(t, emit(2), "said again, and the caller is not called again")
+		return nil
+	})(func(int, error) bool { return false })
+}
+
+// pagesOf serves pages by name.
+func pagesOf(pages map[string]Page[string]) func(context.Context, string) (Page[string], error) {
+	return func(_ context.Context, at string) (Page[string], error) { return pages[at], nil }
+}
+
+func follow(t *testing.T, fetch func(context.Context, string) (Page[string], error)) ([]string, error) {
+	var rows []string
+	err := Follow(t.Context(), "", fetch, func(row string) bool {
+		rows = append(rows, row)
+		return true
+	})
+	return rows, err
+}
+
+func TestFollow(t *testing.T) {
+	rows, err := follow(t, pagesOf(map[string]Page[string]{
+		"": {Rows: []string{"a", "b"}, Next: "2"}, "2": {Next: "3"}, "3": {Rows: []string{"c"}},
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "b", "c"}, rows)
+
+	for name, pages := range map[string]map[string]Page[string]{
+		"itself":    {"": {Next: "2"}, "2": {Next: "2"}},
+		"the first": {"": {Next: "2"}, "2": {Next: "3"}, "3": {Next: "2"}},
+	} {
+		_, err = follow(t, pagesOf(pages))
+		require.ErrorIs(t, err, sources.ErrMalformed, name)
+		require.ErrorContains(t, err, "read already", name)
+	}
+
+	n := 0
+	_, err = follow(t, func(context.Context, string) (Page[string], error) {
+		n++
+		return Page[string]{Next: strconv.Itoa(n)}, nil
+	})
+	require.ErrorContains(t, err, "pages in a row hold nothing")
+	assert.Equal(t, maxEmptyPages+1, n)
+
+	failed := errors.New("failed")
+	_, err = follow(t, func(context.Context, string) (Page[string], error) { return Page[string]{}, failed })
+	assert.Equal(t, failed, err)
+}
+
+// A shifting list is one that is paged by position and changes as it is read.
+type shifting struct {
+	rows    []Row[string]
+	size    int
+	now     time.Time
+	between func(l *shifting, page int) // before each page but the first of all
+	pages   int
+	noClock bool
+}
+
+func (l *shifting) fetch(_ context.Context, at string) (Page[Row[string]], error) {
+	if l.pages > 0 && l.between != nil {
+		l.between(l, l.pages)
+	}
+	l.pages++
+	first, _ := strconv.Atoi(at)
+	p := Page[Row[string]]{Total: len(l.rows), At: l.now}
+	if l.noClock {
+		p.At = time.Time{}
+	}
+	first = min(first, len(l.rows))
+	last := min(first+l.size, len(l.rows))
+	p.Rows = append(p.Rows, l.rows[first:last]...)
+	if last < len(l.rows) {
+		p.Next = strconv.Itoa(last)
+	}
+	return p, nil
+}
+
+func (l *shifting) add(id string) {
+	l.rows = append(l.rows, Row[string]{Value: id, ID: id, Created: l.now})
+}
+
+func (l *shifting) read(t require.TestingT) ([]string, error) {
+	var got []string
+	err := FollowCounted(context.Background(), "", l.fetch, func(v string) bool {
+		got = append(got, v)
+		return true
+	})
+	seen := map[string]bool{}
+	for _, v := range got {
+		require.False(t, seen[v], "%s came twice", v)
+		seen[v] = true
+	}
+	return got, err
+}
+
+func newShifting(n, size int) *shifting {
+	l := &shifting{size: size, now: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}
+	for i := range n {
+		l.add(strconv.Itoa(i))
+	}
+	l.now = l.now.Add(time.Hour)
+	return l
+}
+
+func TestFollowCounted(t *testing.T) {
+	l := newShifting(5, 2)
+	got, err := l.read(t)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"0", "1", "2", "3", "4"}, got)
+	assert.Equal(t, 3, l.pages)
+
+	l = newShifting(0, 2)
+	got, err = l.read(t)
+	require.NoError(t, err)
+	assert.Empty(t, got)
+
+	// Who comes while it is read costs nothing.
+	l = newShifting(5, 2)
+	l.between = func(l *shifting, page int) {
+		l.now = l.now.Add(time.Minute)
+		l.add("new " + strconv.Itoa(page))
+	}
+	got, err = l.read(t)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"0", "1", "2", "3", "4", "new 1"}, got[:6])
+
+	// A count that is never met ends.
+	l = newShifting(5, 2)
+	l.between = func(l *shifting, page int) {
+		if page%3 == 1 {
+			l.now = l.now.Add(time.Minute)
+			l.rows = l.rows[1:]
+			l.add("new " + strconv.Itoa(page))
+		}
+	}
+	_, err = l.read(t)
+	require.ErrorIs(t, err, sources.ErrUnavailable)
+	require.ErrorContains(t, err, "4 of 5 came, read 3 times")
+
+	// Pages that repeat themselves end, whatever their names, even where the
+	// count is met.
+	for _, total := range []int{2, 5} {
+		n := 0
+		err = FollowCounted(t.Context(), "", func(context.Context, string) (Page[Row[string]], error) {
+			n++
+			return Page[Row[string]]{Rows: []Row[string]{{ID: "1"}, {ID: "2"}}, Total: total, Next: strconv.Itoa(n)}, nil
+		}, func(string) bool { return true })
+		require.ErrorContains(t, err, "a page held only what came before")
+		assert.Equal(t, 6, n)
+	}
+
+	// It is given up where the caller breaks off.
+	l = newShifting(5, 2)
+	n := 0
+	require.NoError(t, FollowCounted(t.Context(), "", l.fetch, func(string) bool { n++; return n < 3 }))
+	assert.Equal(t, 3, n)
+	assert.Equal(t, 2, l.pages)
+
+	// Without a clock every row counts as one that existed.
+	l = newShifting(5, 2)
+	l.noClock = true
+	l.between = func(l *shifting, page int) {
+		if page == 1 {
+			l.add("new")
+		}
+	}
+	got, err = l.read(t)
+	require.NoError(t, err)
+	assert.Len(t, got, 6)
+	assert.Equal(t, 6, l.pages, "read again, since one more came than there were")
+}
+
+// S12: whatever is added and removed while it is read, whoever was there all the
+// time is listed, or there is an error.
+func TestFollowCountedNeverListsLess(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := newShifting(rapid.IntRange(0, 12).Draw(t, "rows"), rapid.IntRange(1, 4).Draw(t, "size"))
+		throughout := map[string]bool{}
+		for _, row := range l.rows {
+			throughout[row.ID] = true
+		}
+		changes := rapid.IntRange(0, 4).Draw(t, "changes")
+		l.between = func(l *shifting, page int) {
+			l.now = l.now.Add(5 * time.Second)
+			for range min(changes, rapid.IntRange(0, 2).Draw(t, "now")) {
+				changes--
+				if len(l.rows) > 0 && rapid.Bool().Draw(t, "remove") {
+					i := rapid.IntRange(0, len(l.rows)-1).Draw(t, "which")
+					delete(throughout, l.rows[i].ID)
+					l.rows = append(l.rows[:i:i], l.rows[i+1:]...)
+				} else {
+					i := rapid.IntRange(0, len(l.rows)).Draw(t, "where")
+					id := "new " + strconv.Itoa(page) + " " + strconv.Itoa(changes)
+					l.rows = append(l.rows[:i:i], append([]Row[string]{{Value: id, ID: id, Created: l.now}}, l.rows[i:]...)...)
+				}
+			}
+		}
+		got, err := l.read(t)
+		if err != nil {
+			return
+		}
+		for _, id := range got {
+			delete(throughout, id)
+		}
+		require.Empty(t, throughout, "these were there all the time")
+	})
+}

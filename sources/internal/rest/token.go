@@ -1,0 +1,114 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// A Token is what a login gives.
+type Token struct {
+	Value string
+	// Type is the scheme of the Authorization header; "" stands for "Bearer".
+	Type string
+	// Life is how long the token is good for; 0 if the provider did not say, so
+	// that it is used until it is refused.
+	Life time.Duration
+}
+
+// Tokens is an Auth that puts an access token on every request. It logs in
+// before the first request, again before the token ends, and once more where
+// the provider refuses a token before its time. However many requests need a
+// token at once, one of them logs in.
+type Tokens struct {
+	// Kind is the provider, for errors.
+	Kind string
+	// Fetch logs in.
+	Fetch func(context.Context) (Token, error)
+
+	busy    chan struct{} // holds one value while somebody logs in
+	current atomic.Pointer[issued]
+}
+
+// NewTokens returns a Tokens without a token.
+func NewTokens(kind string, fetch func(context.Context) (Token, error)) *Tokens {
+	return &Tokens{Kind: kind, Fetch: fetch, busy: make(chan struct{}, 1)}
+}
+
+type issued struct {
+	header string
+	until  time.Time // zero: until it is refused
+}
+
+// renewBefore is how long before its end a token is replaced: a request may be
+// on its way for a while, and clocks differ.
+const renewBefore = time.Minute
+
+func (t *issued) good(refused string) bool {
+	return t != nil && t.header != refused && (t.until.IsZero() || time.Now().Before(t.until))
+}
+
+// Authorize implements Auth.
+func (t *Tokens) Authorize(req *http.Request) error {
+	token, err := t.get(req.Context(), "")
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", token.header)
+	return nil
+}
+
+// Renew implements Auth.
+func (t *Tokens) Renew(refused *http.Request, _ *Error) (bool, error) {
+	_, err := t.get(refused.Context(), refused.Header.Get("Authorization"))
+	return err == nil, err
+}
+
+// get returns a token that is good and not the refused one.
+func (t *Tokens) get(ctx context.Context, refused string) (*issued, error) {
+	if token := t.current.Load(); token.good(refused) {
+		return token, nil
+	}
+	const op = "log in"
+	select {
+	case t.busy <- struct{}{}:
+		defer func() { <-t.busy }()
+	case <-ctx.Done():
+		return nil, &sources.Error{Kind: t.Kind, Op: op, Err: ctx.Err()}
+	}
+	if token := t.current.Load(); token.good(refused) {
+		return token, nil // somebody else logged in meanwhile
+	}
+	asked := time.Now()
+	fresh, err := t.Fetch(ctx)
+	if err == nil && fresh.Value == "" {
+		err = Malformed("the token answer holds no token")
+	}
+	if err != nil {
+		return nil, Wrap(t.Kind, op, err)
+	}
+	if fresh.Type == "" {
+		fresh.Type = "Bearer"
+	}
+	token := &issued{header: fresh.Type + " " + fresh.Value}
+	if fresh.Life > 0 {
+		token.until = asked.Add(fresh.Life - min(renewBefore, fresh.Life/2))
+	}
+	t.current.Store(token)
+	return token, nil
+}
+
+// Bearer is an Auth with a token that is given once and for all.
+type Bearer string
+
+// Authorize implements Auth.
+func (b Bearer) Authorize(req *http.Request) error {
+	req.Header.Set("Authorization", "Bearer "+string(b))
+	return nil
+}
+
+// Renew implements Auth: there is no other token.
+func (Bearer) Renew(*http.Request, *Error) (bool, error) { return false, nil }

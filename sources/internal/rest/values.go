@@ -1,0 +1,54 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// A Text is a scalar of a JSON answer as text: a string, or a number or boolean
+// as JSON writes it. Null is the empty text. Anything else is an error.
+type Text struct {
+	Value string
+	// Given says that the answer has the key at all, be it with null. What is
+	// not given is unknown, not empty.
+	Given bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Text) UnmarshalJSON(data []byte) error {
+	t.Given = true
+	switch data[0] {
+	case 'n':
+		t.Value = ""
+		return nil
+	case '"':
+		return json.Unmarshal(data, &t.Value)
+	case '{', '[':
+		return errors.New("want a text, a number or a boolean")
+	}
+	t.Value = string(data)
+	return nil
+}
+
+// Texts is a list of scalars of a JSON answer as texts. Null is the empty list;
+// null among the elements is an error.
+type Texts struct {
+	Values []string
+	// Given says that the answer has the key at all, be it with null.
+	Given bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Texts) UnmarshalJSON(data []byte) error {
+	var list sources.Values
+	if data[0] != '[' && data[0] != 'n' {
+		return errors.New("want a list")
+	}
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	t.Values, t.Given = list, true
+	return nil
+}

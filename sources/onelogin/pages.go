@@ -1,0 +1,107 @@
+package onelogin
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+const (
+	usersPath = "/api/2/users"
+	rolesPath = "/api/2/roles"
+)
+
+// The queries of the listings. Without fields, the list of users leaves out most
+// of a user, and the list of roles their members. limit is the most that
+// OneLogin takes.
+const (
+	userFields  = "id,username,email,firstname,lastname,title,phone,status,state,preferred_locale_code,locale_code,department,company,group_id,external_id,directory_id,samaccountname,userprincipalname,distinguished_name,member_of,manager_ad_id,custom_attributes,created_at"
+	memberQuery = "fields=id,role_ids,created_at&limit=50"
+	roleQuery   = "fields=id,name,users&limit=650"
+)
+
+func userQuery(noManagers bool) string {
+	fields := userFields
+	if !noManagers {
+		fields += ",manager_user_id"
+	}
+	return "fields=" + fields + "&limit=50"
+}
+
+// budget is how OneLogin states its rate limit.
+var budget = rest.Budget{Limit: "X-RateLimit-Limit", Remaining: "X-RateLimit-Remaining", Reset: "X-RateLimit-Reset"}
+
+// api speaks to one account's API.
+type api struct {
+	http *rest.Transport
+	base *url.URL
+}
+
+func newAPI(cfg Config, base *url.URL) *api {
+	return &api{base: base, http: rest.New(rest.Config{
+		Base: cfg.Transport, Auth: newTokens(cfg, base), Origin: base, Attempts: cfg.Attempts, MaxWait: cfg.MaxWait,
+		Limit: budget.Wait, Explain: explain, Secrets: []string{cfg.ClientSecret}, Logger: cfg.Logger,
+	})}
+}
+
+// listing reads a list to its end and hands out what make makes of each record.
+func listing[R, T any](ctx context.Context, a *api, path, query string, make func(R) (rest.Row[T], error), emit func(T) bool) error {
+	return rest.FollowCounted(ctx, "", func(ctx context.Context, cursor string) (rest.Page[rest.Row[T]], error) {
+		return page(ctx, a, path, query, cursor, make)
+	}, emit)
+}
+
+// page reads one page: the first where cursor is empty. OneLogin refuses a
+// cursor beside a limit, since the cursor holds it.
+func page[R, T any](ctx context.Context, a *api, path, query, cursor string, make func(R) (rest.Row[T], error)) (rest.Page[rest.Row[T]], error) {
+	var p rest.Page[rest.Row[T]]
+	if cursor != "" {
+		query, _, _ = strings.Cut(query, "&limit=")
+		query += "&cursor=" + url.QueryEscape(cursor)
+	}
+	resp, err := a.http.Get(ctx, a.base.JoinPath(path).String()+"?"+query)
+	if err != nil {
+		return p, err
+	}
+	var records []R
+	if err := rest.Decode(resp, &records); err != nil {
+		return p, err
+	}
+	total, err := strconv.Atoi(resp.Header.Get("Total-Count"))
+	if err != nil || total < 0 {
+		return p, rest.Malformed("the list has no header Total-Count that is a number")
+	}
+	p.Total, p.At, p.Next = total, rest.Date(resp.Header), resp.Header.Get("After-Cursor")
+	if decoded, err := url.PathUnescape(p.Next); err == nil {
+		p.Next = decoded // base64, with the = at its end escaped or not
+	}
+	for _, record := range records {
+		row, err := make(record)
+		if err != nil {
+			return p, err
+		}
+		p.Rows = append(p.Rows, row)
+	}
+	return p, nil
+}
+
+// explain reads the body of a refused request. Its message stands in one of
+// three places, by the age of the endpoint.
+func explain(_ int, body []byte) (string, error) {
+	var answer struct {
+		Message     string `json:"message"`
+		Description string `json:"description"`
+		Status      json.RawMessage
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return "", nil
+	}
+	var status struct{ Message string }
+	_ = json.Unmarshal(answer.Status, &status) // a number where the message stands elsewhere
+	return cmp.Or(answer.Message, answer.Description, status.Message), nil
+}

@@ -1,0 +1,258 @@
+// Package rippling lists the workers of a company in Rippling, and its
+// supergroups as groups, over Rippling's REST API.
+//
+// It lists people as Rippling spells them and leaves every decision to package
+// provisioning. Rippling pushes changes at once (rule R22): where minutes
+// matter, let it push by SCIM, and use this package for the first import, for
+// comparing, and where SCIM cannot be had.
+//
+// # What is read
+//
+// A worker is one engagement of a person with the company, and is listed as a
+// user under the worker's ID, which managers and groups refer to. Who comes back
+// after having left is a new worker.
+//
+//	field of a user          from the worker, and from the worker's user
+//	ID                       id
+//	UserName                 user.username
+//	Status                   status and user.active (see below)
+//	Email                    work_email, else the work address of user.emails
+//	OtherEmails              the other work addresses of user.emails
+//	PrivateEmail             personal_email, else the home address of user.emails
+//	GivenName, FamilyName    user.name.given_name, user.name.family_name
+//	Title                    title
+//	Phone, MobilePhone       user.phone_numbers of type WORK, of type MOBILE
+//	TimeZone, Locale         user.timezone, user.locale
+//	Country, State           country, and the region of the work address
+//	Manager.ID               manager_id
+//	Attributes               department, legal_entity (also as organization),
+//	                         number (also as employee_number), employment_type,
+//	                         level, teams, user_id, status, start_date, end_date,
+//	                         work_location_id, preferred_given_name,
+//	                         preferred_family_name, preferred_language, and every
+//	                         custom field as custom_fields.<name>
+//
+// Rippling has no place for phone_extension, manager.email, manager.name,
+// division and cost_center. They are read from custom fields of these names
+// (manager_email, manager_name), where there are any. [Config.Fields] names
+// others. Of the sensitive fields that Rippling has (pay, date of birth, race
+// and others) none is asked for beyond what every answer holds, and none is kept.
+//
+// A worker of status ACTIVE is active, unless the user is not; TERMINATED is
+// inactive; INIT, HIRED and ACCEPTED are staged, since these people have not
+// begun. Any other status is unknown, and decides nothing. A worker without a
+// status is as active as the user is.
+//
+// # Fields that the token may not see
+//
+// Rippling leaves a field that the token lacks the permission for out of its
+// answers and names it in redacted_fields. An empty field never clears a value
+// (rule S11), so a redacted name, address or number does no harm, and is logged.
+// A redacted manager or attribute would read as a statement, that nobody has a
+// manager or is in a department: it makes the listing an error that matches
+// ErrForbidden, until the token is given the permission, or [Config.Hidden] or
+// [Config.NoManagers] says that the field is not to be read.
+//
+// # What it costs
+//
+// Rippling gives 100 rows to a page. The members of groups can be had group by
+// group only.
+//
+//	200,000 workers, 2,000 groups    requests
+//	Users                            2,000
+//	Groups                           20, and for each group one for each 100
+//	                                 members: 8,229 with one group of everybody
+//	                                 and 300 members in each of the others
+//	Check                            2
+//
+// The limits are not documented; a refused request says how long to wait. Pages
+// of workers were seen to take 1.5 seconds each: Users takes 50 minutes then, and
+// Groups hours.
+// Set [Config.NoGroups] where assignments select by attributes alone.
+//
+// # What the token needs
+//
+// The scopes workers.read, users.read, departments.read and companies.read, and
+// supergroups.read for groups. A token that is not used for 30 days dies. An
+// application for several companies must use OAuth: give [Config.TokenSource].
+package rippling
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+const (
+	kind = sources.KindRippling
+
+	defaultURL     = "https://rest.ripplingapis.com"
+	defaultVersion = "2024-08-01"
+)
+
+// Config configures a Source. Token or TokenSource is required. A Config that is
+// printed, logged or encoded shows no secret.
+type Config struct {
+	// Connection names this company among the tenant's connections. Defaults
+	// to "rippling".
+	Connection string
+	// URL defaults to "https://rest.ripplingapis.com"; the sandbox is
+	// "https://rest.ripplingsandboxapis.com".
+	URL string
+	// Token is an API token.
+	Token string
+	// TokenSource returns the access token of an OAuth application. It is
+	// called before the first request and whenever a token was refused, by one
+	// goroutine at a time.
+	TokenSource func(context.Context) (string, error)
+	// Version is the version of the API. Defaults to "2024-08-01", for which
+	// this package is written.
+	Version string
+	// Fields names the attribute that a field of a user is read from, by the
+	// field's name in the JSON of a snapshot: {"given_name":
+	// "preferred_given_name", "cost_center": "custom_fields.Cost Center"}. The
+	// attributes of rule S35 are fields, too. Where the attribute is empty, the
+	// field is read from its usual place.
+	Fields map[string]string
+	// Hidden names fields of a worker that the token may not see and that are
+	// not to be read: "department", "legal_entity", "employment_type", "level",
+	// "teams", "number", "custom_fields".
+	Hidden []string
+	// NoManagers leaves managers out: none are listed and none are proven.
+	NoManagers bool
+	// NoGroups leaves groups out: none are listed and none are proven.
+	NoGroups bool
+	// MaxWait is the longest pause that Rippling may impose on a call; a call
+	// that would have to wait longer fails with ErrRateLimited. Defaults to 1
+	// minute.
+	MaxWait time.Duration
+	// Attempts is how often a request is sent before its failure counts: after
+	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
+	Attempts int
+	// Transport sends the requests. Defaults to http.DefaultTransport.
+	Transport http.RoundTripper
+	// Logger gets names of fields and numbers, nothing personal. Defaults to
+	// discarding.
+	Logger *slog.Logger
+}
+
+// public is what of a Config may be seen.
+func (c Config) public() string { return kind + " " + c.Connection + " at " + c.URL }
+
+// Format implements fmt.Formatter. No verb shows a secret.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
+
+// LogValue implements slog.LogValuer.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
+
+// MarshalJSON implements json.Marshaler.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+
+// A Source reads one company. It is safe for concurrent use.
+type Source struct {
+	connection string
+	api        *api
+	records    *records
+	noGroups   bool
+}
+
+var _ sources.Checker = (*Source)(nil)
+
+// New returns a Source. It makes no request; see Check for that. The error
+// names every field of cfg that is wrong.
+func New(cfg Config) (*Source, error) {
+	if cfg.Connection == "" {
+		cfg.Connection = kind
+	}
+	if cfg.URL == "" {
+		cfg.URL = defaultURL
+	}
+	if cfg.Version == "" {
+		cfg.Version = defaultVersion
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	problems := rest.CheckFields("Fields", cfg.Fields)
+	base, err := rest.BaseURL("URL", cfg.URL)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	if (cfg.Token == "") == (cfg.TokenSource == nil) {
+		problems = append(problems, errors.New("Token, TokenSource: one of them is required"))
+	}
+	if _, err := time.Parse(time.DateOnly, cfg.Version); err != nil {
+		problems = append(problems, fmt.Errorf("field Version %.20q: want a date such as %s", cfg.Version, defaultVersion))
+	}
+	problems = append(problems, checkHidden(cfg.Hidden)...)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("rippling: config: %w", errors.Join(problems...))
+	}
+	return &Source{connection: cfg.Connection, api: newAPI(cfg, base), records: newRecords(cfg), noGroups: cfg.NoGroups}, nil
+}
+
+// Info implements sources.Source.
+func (s *Source) Info() sources.Info {
+	lists := sources.FactAll
+	if s.records.noManagers {
+		lists &^= sources.FactManagers
+	}
+	if s.noGroups {
+		lists &^= sources.FactGroups | sources.FactMemberships
+	}
+	return sources.Info{Kind: kind, Connection: s.connection, Lists: lists}
+}
+
+// Users implements sources.Source: it yields every worker, also those who have
+// left.
+func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
+	return rest.List(kind, "list users", func(emit func(sources.User) bool) error {
+		make, judge := s.records.reader()
+		return listing(ctx, s.api, s.api.address("workers", s.records.workersQuery()), make, judge, emit)
+	})
+}
+
+// Groups implements sources.Source: it yields the company's supergroups with
+// the workers in them.
+func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
+	return rest.List(kind, "list groups", func(emit func(sources.Group) bool) error {
+		if s.noGroups {
+			return nil
+		}
+		var failed error
+		err := listing(ctx, s.api, s.api.address("supergroups", groupsQuery), group, nil, func(g sources.Group) bool {
+			failed = listing(ctx, s.api, s.api.address("supergroups/"+g.ID+"/members", groupsQuery), member, nil, func(id string) bool {
+				g.Members = append(g.Members, id)
+				return true
+			})
+			return failed == nil && emit(g)
+		})
+		if failed != nil {
+			return failed
+		}
+		return err
+	})
+}
+
+// Check implements sources.Checker: it reads the first page of workers and, if
+// groups are read, of supergroups.
+func (s *Source) Check(ctx context.Context) error {
+	make, judge := s.records.reader()
+	_, err := page(ctx, s.api, s.api.address("workers", s.records.workersQuery()), make, judge)
+	if err == nil && !s.noGroups {
+		_, err = page(ctx, s.api, s.api.address("supergroups", groupsQuery), group, nil)
+	}
+	if err != nil {
+		return rest.Wrap(kind, "check", err)
+	}
+	return nil
+}

@@ -1,0 +1,329 @@
+package scimclient
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+// api speaks to one SCIM server.
+type api struct {
+	http   *rest.Transport
+	base   *url.URL
+	paging Paging
+	size   int
+}
+
+func newAPI(cfg Config, base *url.URL, auth rest.Auth) *api {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &api{
+		base: base, paging: cfg.Paging, size: cfg.PageSize,
+		http: rest.New(rest.Config{
+			Base: cfg.Transport, Auth: auth, Origin: base, MaxBody: cfg.MaxPageBytes, Attempts: cfg.Attempts, MaxWait: cfg.MaxWait,
+			Explain: explain, Secrets: secrets(cfg), Logger: cfg.Logger,
+		}),
+	}
+}
+
+// get sends a request for a path below the base.
+func (a *api) get(ctx context.Context, path, query string) (*http.Response, error) {
+	address := a.base.String() + "/" + path
+	if query != "" {
+		address += "?" + query
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, rest.Malformed("the address of a page is not one")
+	}
+	req.Header.Set("Accept", "application/scim+json, application/json")
+	return a.http.RoundTrip(req)
+}
+
+// one reads one resource.
+func (a *api) one(ctx context.Context, path, id string) (json.RawMessage, error) {
+	resp, err := a.get(ctx, path+"/"+url.PathEscape(id), "")
+	if err != nil {
+		return nil, err
+	}
+	var resource json.RawMessage
+	return resource, rest.Decode(resp, &resource)
+}
+
+// choose returns how this server pages.
+func (a *api) choose(ctx context.Context) (Paging, error) {
+	if a.paging != PageAuto {
+		return a.paging, nil
+	}
+	resp, err := a.get(ctx, "ServiceProviderConfig", "")
+	var failure *rest.Error
+	switch {
+	case errors.As(err, &failure) && (failure.Status == http.StatusNotFound || failure.Status == http.StatusForbidden ||
+		failure.Status == http.StatusMethodNotAllowed || failure.Status == http.StatusNotImplemented):
+		return PageIndex, nil // it does not say
+	case err != nil:
+		return "", err
+	}
+	var config struct {
+		Pagination struct {
+			Cursor rest.Text `json:"cursor"`
+		} `json:"pagination"`
+	}
+	if err := rest.Decode(resp, &config); err != nil {
+		return "", err
+	}
+	if strings.EqualFold(config.Pagination.Cursor.Value, "true") {
+		return PageCursor, nil
+	}
+	return PageIndex, nil
+}
+
+// An answer is one page of a list.
+type answer struct {
+	total     int // -1: not said
+	resources []json.RawMessage
+	next      string // the cursor of the next page
+	head      http.Header
+}
+
+// page reads one page.
+func (a *api) page(ctx context.Context, path, query string) (answer, error) {
+	resp, err := a.get(ctx, path, query)
+	if err != nil {
+		return answer{}, err
+	}
+	var list struct {
+		Total     rest.Text         `json:"totalResults"`
+		Resources []json.RawMessage `json:"Resources"`
+		Next      rest.Text         `json:"nextCursor"`
+	}
+	if err := rest.Decode(resp, &list); err != nil {
+		return answer{}, err
+	}
+	p := answer{total: -1, resources: list.Resources, next: list.Next.Value, head: resp.Header}
+	if list.Total.Given {
+		if p.total, err = strconv.Atoi(list.Total.Value); err != nil || p.total < 0 {
+			return answer{}, rest.Malformed("totalResults %.40q: want a number", list.Total.Value)
+		}
+	}
+	if p.total < 0 && list.Resources == nil {
+		return answer{}, rest.Malformed("an answer without totalResults and Resources")
+	}
+	return p, nil
+}
+
+// sized reads one page of at most size resources, and fewer where the server's
+// answer is too large: groups may have many members. It leaves the size that
+// went well.
+func (a *api) sized(ctx context.Context, path, query string, size *int) (answer, error) {
+	for {
+		p, err := a.page(ctx, path, query+"&count="+strconv.Itoa(*size))
+		if !errors.Is(err, sources.ErrTooLarge) || *size == 1 {
+			return p, err
+		}
+		*size = max(*size/4, 1)
+	}
+}
+
+// first reads the first page of a list and checks its resources.
+func (a *api) first(ctx context.Context, path string, paging Paging, check func(json.RawMessage) error) error {
+	size := a.size
+	p, err := a.sized(ctx, path, firstQuery[paging], &size)
+	for _, resource := range p.resources {
+		if err == nil {
+			err = check(resource)
+		}
+	}
+	return err
+}
+
+// firstQuery asks for the first page.
+var firstQuery = map[Paging]string{PageIndex: "startIndex=1", PageCursor: "cursor=", PageAll: "startIndex=1"}
+
+// listing reads a list to its end and hands out what make makes of each
+// resource.
+func listing[T any](ctx context.Context, a *api, path string, make func(json.RawMessage) (rest.Row[T], error), emit func(T) bool) error {
+	paging, err := a.choose(ctx)
+	if err != nil {
+		return err
+	}
+	l := &list[T]{api: a, path: path, size: a.size, make: make}
+	switch paging {
+	case PageCursor:
+		return rest.Follow(ctx, firstQuery[paging], l.byCursor, rest.Once(emit))
+	case PageAll:
+		return rest.FollowCounted(ctx, firstQuery[paging], l.all, emit)
+	}
+	err = rest.FollowCounted(ctx, firstQuery[paging], l.byIndex, emit)
+	if failure, ok := errors.AsType[*rest.Error](err); ok && failure.Method == "" && errors.Is(err, sources.ErrUnavailable) {
+		failure.Detail += "; if the server answers with everything at once, set Config.Paging to all"
+	}
+	return err
+}
+
+// A list is one list being read.
+type list[T any] struct {
+	*api
+	path string
+	size int
+	make func(json.RawMessage) (rest.Row[T], error)
+
+	total int // what the first page said
+	came  int // resources so far
+	pages int // pages that held some
+	first string
+	last  []string // the IDs of the latest of these pages; first is the first of the first
+}
+
+// rows makes rows of a page's resources.
+func (l *list[T]) rows(p answer) ([]rest.Row[T], error) {
+	rows := make([]rest.Row[T], 0, len(p.resources))
+	for _, resource := range p.resources {
+		row, err := l.make(resource)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	l.came += len(rows)
+	return rows, nil
+}
+
+// byCursor reads the page of a cursor.
+func (l *list[T]) byCursor(ctx context.Context, at string) (page rest.Page[rest.Row[T]], err error) {
+	p, err := l.sized(ctx, l.path, at, &l.size)
+	if err == nil {
+		page.Rows, err = l.rows(p)
+	}
+	if at == firstQuery[PageCursor] {
+		l.total = p.total
+	}
+	switch total := min(l.total, p.total); { // people come and go while it is read
+	case err != nil:
+		return page, err
+	case p.next != "":
+		page.Next = "cursor=" + url.QueryEscape(p.next)
+	case total > l.came:
+		return page, &rest.Error{
+			Reason: sources.ErrUnavailable,
+			Detail: fmt.Sprintf("the list has no further page, and %d of %d came; if that stays so, set Config.Paging to index", l.came, total),
+		}
+	}
+	return page, nil
+}
+
+// byIndex reads the page at a position.
+func (l *list[T]) byIndex(ctx context.Context, at string) (page rest.Page[rest.Row[T]], err error) {
+	if at == firstQuery[PageIndex] {
+		l.came, l.pages = 0, 0
+	}
+	p, err := l.sized(ctx, l.path, at, &l.size)
+	if failure := (*rest.Error)(nil); l.came > 0 && l.came >= l.total && errors.As(err, &failure) &&
+		(failure.Status == http.StatusBadRequest || failure.Status == http.StatusNotFound) {
+		p, err = answer{total: l.total, head: http.Header{}}, nil // how some say that there is no more
+	}
+	if err != nil {
+		return page, err
+	}
+	if p.total < 0 {
+		return page, rest.Malformed("a list without totalResults")
+	}
+	if at == firstQuery[PageIndex] {
+		l.total = p.total
+	}
+	beyond := l.pages > 0 && l.came >= l.total
+	if page.Rows, err = l.rows(p); err != nil {
+		return page, err
+	}
+	page.Total, page.At = p.total, rest.Date(p.head)
+	if beyond && l.repeats(page.Rows) {
+		l.came -= len(page.Rows)
+		if end, err := l.honours(ctx); end || err != nil {
+			page.Rows = nil
+			return page, err
+		}
+	}
+	if len(page.Rows) == 0 {
+		return page, nil
+	}
+	if l.pages++; l.pages == 1 {
+		l.first = page.Rows[0].ID
+	}
+	l.last = l.last[:0]
+	for _, row := range page.Rows {
+		l.last = append(l.last, row.ID)
+	}
+	page.Next = "startIndex=" + strconv.Itoa(l.came+1)
+	return page, nil
+}
+
+// repeats reports whether a page begins as the first page did, or within the
+// latest one.
+func (l *list[T]) repeats(rows []rest.Row[T]) bool {
+	return len(rows) > 0 && (rows[0].ID == l.first || slices.Contains(l.last, rows[0].ID))
+}
+
+// honours reports whether the server pays heed to startIndex. It is asked where
+// the page behind the end repeats what came: some servers begin anew there, which
+// does no harm, and others answer so whatever is asked for, and may have more
+// than they gave. If a second page brought something, the server pays heed; else
+// it is asked for its last resource alone.
+func (l *list[T]) honours(ctx context.Context) (bool, error) {
+	if l.pages > 1 || l.came == 1 {
+		return true, nil
+	}
+	p, err := l.page(ctx, l.path, "startIndex="+strconv.Itoa(l.came)+"&count=1")
+	if err != nil || len(p.resources) != 1 {
+		return false, err
+	}
+	row, err := l.make(p.resources[0])
+	return row.ID == l.last[len(l.last)-1], err
+}
+
+// all reads the only page.
+func (l *list[T]) all(ctx context.Context, at string) (page rest.Page[rest.Row[T]], err error) {
+	p, err := l.page(ctx, l.path, at)
+	if err == nil && p.total < 0 {
+		err = rest.Malformed("a list without totalResults")
+	}
+	if err == nil {
+		page.Rows, err = l.rows(p)
+	}
+	page.Total = p.total
+	return page, err
+}
+
+// explain reads the body of a refused request (RFC 7644, section 3.12; RFC 6749,
+// section 5.2, of the token endpoint).
+func explain(_ int, body []byte) (string, error) {
+	var answer struct {
+		ScimType    string `json:"scimType"`
+		Detail      string `json:"detail"`
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	_ = json.Unmarshal(body, &answer) // where a field is of another type, the others count
+	text := cmp.Or(answer.Detail, answer.Description)
+	if code := cmp.Or(answer.ScimType, answer.Error); code != "" && text != "" {
+		text = code + ": " + text
+	}
+	switch {
+	case answer.ScimType == "expiredCursor" || answer.ScimType == "invalidCursor":
+		return text + " (the listing took too long: start it again)", sources.ErrUnavailable
+	case answer.Error == "invalid_client" || answer.Error == "unauthorized_client":
+		return text, sources.ErrUnauthorized
+	}
+	return text, nil
+}

@@ -1,0 +1,103 @@
+package scimclient
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/scim"
+	"github.com/usher-go/usher/sources"
+)
+
+func newRecords(t *testing.T, fields map[string]string) *records {
+	t.Helper()
+	reader, err := scim.NewUserReader(scim.SourceConfig{})
+	require.NoError(t, err)
+	return &records{reader, fields}
+}
+
+// R49, R57, R62, S35: every attribute of Entra's and Okta's templates in its
+// place, also where a server spells it its own way.
+func TestUser(t *testing.T) {
+	const text = `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "id": "2819c223", "externalId": "701984", "USERNAME": "bjensen@acme.com",
+		"name": {"formatted": "Ms. Barbara J Jensen", "familyName": "Jensen", "givenName": "Barbara"}, "active": "True", "title": "Guide", "locale": "en-US", "timezone": "America/Los_Angeles",
+		"emails": {"value": "bjensen@acme.com", "type": "work"}, "phoneNumbers": [{"value": "tel:+1-201-555-0123", "type": "work"}, {"value": "555 0100", "type": "mobile"}],
+		"addresses": [{"type": "work", "region": "CA", "country": "US"}], "groups": [{"value": "e9e30dba"}],
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"employeeNumber": "701984", "costCenter": "4130", "organization": "Universal Studios",
+			"division": "Theme Park", "department": "Tours", "manager": {"value": "26118915", "$ref": "../Users/26118915", "displayName": "John Smith"}},
+		"urn:ietf:params:scim:schemas:extension:Gong:2.0:User": {"managerEmail": "jsmith@acme.com", "privateEmail": "b@home.example", "secondaryEmails": ["b.jensen@acme.com"],
+			"primaryPhoneExt": "143", "stateOrProvince": "California", "country": "USA", "managerFullName": "John Smith"},
+		"meta": {"resourceType": "User", "created": "2010-01-23T04:56:22Z"}}`
+	row, err := newRecords(t, nil).user(json.RawMessage(text))
+	require.NoError(t, err)
+	assert.Equal(t, "2819c223", row.ID)
+	assert.Equal(t, time.Date(2010, 1, 23, 4, 56, 22, 0, time.UTC), row.Created)
+	assert.Equal(t, sources.User{
+		ID: "2819c223", UserName: "bjensen@acme.com", Status: sources.StatusActive, Email: "bjensen@acme.com", OtherEmails: []string{"b.jensen@acme.com"},
+		PrivateEmail: "b@home.example", GivenName: "Barbara", FamilyName: "Jensen", Title: "Guide", Phone: "tel:+1-201-555-0123", MobilePhone: "555 0100", PhoneExtension: "143",
+		TimeZone: "America/Los_Angeles", Locale: "en-US", Country: "USA", State: "California",
+		Manager: sources.Manager{ID: "26118915", Email: "jsmith@acme.com", Name: "John Smith"},
+		Attributes: map[string]sources.Values{
+			"externalId": values("701984"), "employeeNumber": values("701984"), "employee_number": values("701984"), "costCenter": values("4130"), "cost_center": values("4130"),
+			"organization": values("Universal Studios"), "division": values("Theme Park"), "department": values("Tours"),
+		},
+	}, row.Value)
+}
+
+func TestMalformedResources(t *testing.T) {
+	r := newRecords(t, nil)
+	for _, text := range []string{`{}`, `{"id": ""}`, `[]`, `"x"`, `7`} {
+		_, err := r.user(json.RawMessage(text))
+		require.ErrorIs(t, err, sources.ErrMalformed, text)
+		require.ErrorIs(t, r.check(json.RawMessage(text)), sources.ErrMalformed)
+	}
+	for _, text := range []string{
+		`{}`, `{"id": ""}`, `[]`, `"x"`, `{"id": "1", "members": "x"}`, `{"id": "1", "members": [{}]}`, `{"id": "1", "members": [{"value": ""}]}`,
+		`{"id": "1", "members": [[]]}`, `{"id": "1", "displayName": {}}`, `{"id": "1", "members": {"display": "x"}}`,
+	} {
+		_, err := readGroup(json.RawMessage(text))
+		require.ErrorIs(t, err, sources.ErrMalformed, text)
+		require.ErrorIs(t, checkGroup(json.RawMessage(text)), sources.ErrMalformed)
+	}
+}
+
+func TestCreated(t *testing.T) {
+	for _, text := range []string{`{}`, `{"meta": null}`, `{"meta": 7}`, `{"meta": {"created": 7}}`, `{"meta": {"created": "yesterday"}}`, `[]`} {
+		assert.Zero(t, created(json.RawMessage(text)), text)
+	}
+}
+
+func TestGroupMembers(t *testing.T) {
+	for text, want := range map[string]*group{
+		`{"id": "1", "displayName": "A"}`:                               {id: "1", name: "A"},
+		`{"id": 1, "members": null}`:                                    {id: "1", given: true},
+		`{"id": "1", "members": []}`:                                    {id: "1", given: true, members: []memberRef{}},
+		`{"id": "1", "members": ["2", 3]}`:                              {id: "1", given: true, members: []memberRef{{id: "2"}, {id: "3"}}},
+		`{"id": "1", "members": {"value": "2"}}`:                        {id: "1", given: true, members: []memberRef{{id: "2"}}},
+		`{"id": "1", "members": [{"value": "2", "type": "user"}]}`:      {id: "1", given: true, members: []memberRef{{id: "2"}}},
+		`{"id": "1", "members": [{"value": "2", "type": "Group"}]}`:     {id: "1", given: true, members: []memberRef{{id: "2", group: true}}},
+		`{"id": "1", "members": [{"value": "2", "$ref": "/Groups/2"}]}`: {id: "1", given: true, members: []memberRef{{id: "2", group: true}}},
+	} {
+		row, err := readGroup(json.RawMessage(text))
+		require.NoError(t, err, text)
+		assert.Equal(t, want, row.Value, text)
+	}
+}
+
+// Groups in groups, in circles, of kinds that nobody tells, and that are gone.
+func TestNestedGroups(t *testing.T) {
+	all := &groups{byID: map[string]*group{}}
+	for _, g := range []*group{
+		{id: "a", members: []memberRef{{id: "u1"}, {id: "b", group: true}, {id: "gone", group: true}}},
+		{id: "b", members: []memberRef{{id: "u2"}, {id: "u1"}, {id: "c"}}}, // c is not said to be a group
+		{id: "c", members: []memberRef{{id: "u3"}, {id: "a", group: true}, {id: "c"}}},
+	} {
+		all.order, all.byID[g.id] = append(all.order, g), g
+	}
+	assert.Equal(t, []string{"u1", "u2", "u3"}, all.users(all.byID["a"]))
+	assert.Equal(t, []string{"u2", "u1", "u3"}, all.users(all.byID["b"]))
+	assert.Equal(t, []string{"u3", "u1", "u2"}, all.users(all.byID["c"]))
+}

@@ -1,0 +1,292 @@
+// Package scimclient lists the users and groups of any SCIM 2.0 server (RFC
+// 7643, RFC 7644) as a source.
+//
+// It lists people as the server spells them and leaves every decision to package
+// provisioning. What is read of a user is what package scim reads of one that was
+// pushed, so that both ways give the same person (rule S33): the core schema, the
+// enterprise extension, the user extension, and further attributes under their
+// own names, those of extensions behind their URN.
+//
+// # What proves a listing complete
+//
+// Where the server's ServiceProviderConfig offers cursors (RFC 9865), pages are
+// asked for by cursor, and the page without a nextCursor is the last.
+//
+// Otherwise pages are positions, and servers err about all that says where a
+// page lies: totalResults that counts the page, an itemsPerPage that repeats
+// what was asked for, a startIndex that is not looked at. So none of them is
+// trusted alone. The next page begins behind the resources that came; the end is
+// a page without any, or one that begins anew, if the server was seen to pay heed
+// to startIndex; and then as many different resources must have come as
+// totalResults said when the listing began. What falls short, because somebody
+// was removed in the middle or because the server errs, is read again, three
+// times in all, and then is an error. A server that answers with everything at
+// once, whatever is asked for, is read with [PageAll].
+//
+// # Members
+//
+// A group that is listed without members is read by itself; if it has none there
+// either, it is empty. Groups in groups are resolved. AWS IAM Identity Center
+// gives no members at all: set [Config.NoMembers].
+//
+// # What it costs
+//
+//	200,000 users, 2,000 groups    requests, with 100 resources to a page
+//	ServiceProviderConfig          1 for each listing
+//	Users                          2,001
+//	Groups                         21, and one for each group that is listed
+//	                               without members
+//	Check                          3
+//
+// Limits are the server's own affair. A refused request says how long to wait.
+package scimclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/usher-go/usher/scim"
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+// A Paging is a way in which a server gives long lists.
+type Paging string
+
+// The ways. The zero value is PageAuto.
+const (
+	PageAuto   Paging = ""       // by cursor where the server offers it, else by position
+	PageIndex  Paging = "index"  // by startIndex and count
+	PageCursor Paging = "cursor" // by cursor (RFC 9865)
+	// PageAll asks once, and trusts that the answer holds everything. It is for
+	// servers that know no pages, where the number of resources is
+	// totalResults.
+	PageAll Paging = "all"
+)
+
+// Config configures a Source. URL and one way to authenticate are required: a
+// Token, a TokenSource, a UserName with Password, or a TokenURL with ClientID and
+// ClientSecret. A Config that is printed, logged or encoded shows no secret.
+type Config struct {
+	// Kind is what kind of directory this is, a word of sources.KindOf, which
+	// decides how it is treated (rule S33). Defaults to "scim".
+	Kind string
+	// Connection names this server among the tenant's connections. Defaults to
+	// the kind.
+	Connection string
+	// URL is the base of the server's SCIM API, "https://idp.example/scim/v2".
+	URL string
+
+	// Token is a bearer token that lives for good.
+	Token string
+	// TokenSource returns a bearer token. It is called before the first request
+	// and whenever a token was refused, by one goroutine at a time.
+	TokenSource func(context.Context) (string, error)
+	// UserName and Password are for HTTP Basic.
+	UserName, Password string
+	// TokenURL, ClientID, ClientSecret and Scope are for OAuth 2 client
+	// credentials. Scope may be empty.
+	TokenURL               string
+	ClientID, ClientSecret string
+	Scope                  string
+
+	// UserExtension is the URN of the extension that holds what the core and
+	// enterprise schemas have no place for: country, stateOrProvince,
+	// managerEmail, managerFullName, privateEmail, secondaryEmails,
+	// primaryPhoneExt. Empty takes any extension that has these.
+	UserExtension string
+	// Fields names the attribute that a field of a user is read from, by the
+	// field's name in the JSON of a snapshot: {"timezone": "zoneinfo",
+	// "cost_center": "urn:example:User:cc"}. The attributes of rule S35 are
+	// fields, too. Where the attribute is empty, the field is read from its
+	// usual place.
+	Fields map[string]string
+	// Paging is how the server gives long lists.
+	Paging Paging
+	// PageSize is how many resources are asked for at once. Defaults to 100.
+	PageSize int
+	// NoGroups leaves groups out: none are listed and none are proven.
+	NoGroups bool
+	// NoMembers lists groups without members, and proves no memberships.
+	NoMembers bool
+
+	// MaxPageBytes is the largest answer that is read. Defaults to 64 MiB. A
+	// page of groups that is larger is asked for with fewer groups.
+	MaxPageBytes int64
+	// MaxWait is the longest pause that the server may impose on a call; a call
+	// that would have to wait longer fails with ErrRateLimited. Defaults to 1
+	// minute.
+	MaxWait time.Duration
+	// Attempts is how often a request is sent before its failure counts: after
+	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
+	Attempts int
+	// Transport sends the requests. Defaults to http.DefaultTransport.
+	Transport http.RoundTripper
+	// Logger gets a line for each repeated request, without personal data.
+	// Defaults to discarding.
+	Logger *slog.Logger
+}
+
+// public is what of a Config may be seen.
+func (c Config) public() string { return "scim " + c.Connection + " at " + c.URL }
+
+// Format implements fmt.Formatter. No verb shows a secret.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
+
+// LogValue implements slog.LogValuer.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
+
+// MarshalJSON implements json.Marshaler.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+
+// A Source reads one SCIM server. It is safe for concurrent use.
+type Source struct {
+	info    sources.Info
+	api     *api
+	records *records
+}
+
+var _ sources.Checker = (*Source)(nil)
+
+// New returns a Source. It makes no request; see Check for that. The error
+// names every field of cfg that is wrong.
+func New(cfg Config) (*Source, error) {
+	if cfg.Kind == "" {
+		cfg.Kind = sources.KindSCIM
+	}
+	kind, _ := sources.KindOf(cfg.Kind)
+	if cfg.Connection == "" {
+		cfg.Connection = kind.Word
+	}
+	if cfg.PageSize == 0 {
+		cfg.PageSize = 100
+	}
+	problems := rest.CheckFields("Fields", cfg.Fields)
+	base, err := rest.BaseURL("URL", cfg.URL)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	if cfg.PageSize < 1 {
+		problems = append(problems, fmt.Errorf("field PageSize %d: want a number of resources", cfg.PageSize))
+	}
+	switch cfg.Paging {
+	case PageAuto, PageIndex, PageCursor, PageAll:
+	default:
+		problems = append(problems, fmt.Errorf("field Paging %.40q: want index, cursor, all or nothing", string(cfg.Paging)))
+	}
+	reader, err := scim.NewUserReader(scim.SourceConfig{Kind: kind.Word, UserExtension: cfg.UserExtension})
+	if err != nil {
+		problems = append(problems, err)
+	}
+	auth, err := newAuth(cfg, kind.Word)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("scimclient: config: %w", errors.Join(problems...))
+	}
+	lists := sources.FactAll
+	if cfg.NoMembers {
+		lists &^= sources.FactMemberships
+	}
+	if cfg.NoGroups {
+		lists &^= sources.FactGroups | sources.FactMemberships
+	}
+	return &Source{
+		info:    sources.Info{Kind: kind.Word, Connection: cfg.Connection, Lists: lists},
+		api:     newAPI(cfg, base, auth),
+		records: &records{reader, cfg.Fields},
+	}, nil
+}
+
+// Info implements sources.Source.
+func (s *Source) Info() sources.Info { return s.info }
+
+// Users implements sources.Source.
+func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
+	return rest.List(s.info.Kind, "list users", func(emit func(sources.User) bool) error {
+		return listing(ctx, s.api, "Users", s.records.user, emit)
+	})
+}
+
+// Groups implements sources.Source. Nothing is yielded before all groups have
+// been read, as any of them may be in another.
+func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
+	return rest.List(s.info.Kind, "list groups", func(emit func(sources.Group) bool) error {
+		if !s.info.Lists.Has(sources.FactGroups) {
+			return nil
+		}
+		members := s.info.Lists.Has(sources.FactMemberships)
+		all, err := s.readGroups(ctx, members)
+		if err != nil {
+			return err
+		}
+		for _, g := range all.order {
+			group := sources.Group{ID: g.id, Name: g.name}
+			if members {
+				group.Members = all.users(g)
+			}
+			if !emit(group) {
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// readGroups reads all groups, and by itself each that was listed without
+// members.
+func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) {
+	all := &groups{byID: map[string]*group{}}
+	err := listing(ctx, s.api, "Groups", readGroup, func(g *group) bool {
+		all.order, all.byID[g.id] = append(all.order, g), g
+		return true
+	})
+	if err != nil || !members {
+		return all, err
+	}
+	listed := all.order
+	all.order = nil
+	for _, g := range listed {
+		if !g.given {
+			one, err := s.api.one(ctx, "Groups", g.id)
+			if rest.IsMissing(err) {
+				delete(all.byID, g.id) // it was removed meanwhile
+				continue
+			}
+			if err != nil {
+				return all, err
+			}
+			row, err := readGroup(one)
+			if err != nil {
+				return all, err
+			}
+			g.members = row.Value.members
+		}
+		all.order = append(all.order, g)
+	}
+	return all, nil
+}
+
+// Check implements sources.Checker: it asks what the server can do and reads the
+// first page of users and, if groups are read, of groups.
+func (s *Source) Check(ctx context.Context) error {
+	paging, err := s.api.choose(ctx)
+	if err == nil {
+		err = s.api.first(ctx, "Users", paging, s.records.check)
+	}
+	if err == nil && s.info.Lists.Has(sources.FactGroups) {
+		err = s.api.first(ctx, "Groups", paging, checkGroup)
+	}
+	if err != nil {
+		return rest.Wrap(s.info.Kind, "check", err)
+	}
+	return nil
+}

@@ -1,0 +1,286 @@
+package sourcetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// chaosChecks are one check for each thing that can go wrong on the way.
+func (h HTTPHarness) chaosChecks() []chaosCheck {
+	const (
+		truth = "a listing that meets this at any request tells the truth or returns an error"
+		once  = "a request that fails for once is repeated, and the listing tells the truth"
+		same  = "this changes nothing"
+	)
+	checks := []chaosCheck{}
+	for _, c := range []struct {
+		name string
+		rule string
+		want verdict
+		ever bool // also when every request from some point on meets it
+	}{
+		{"cut body", once, mustBeTrue, true},
+		{"429", once, mustBeTrue, true},
+		{"bare 429", once, mustBeTrue, true},
+		{"500", once, mustBeTrue, true},
+		{"502", once, mustBeTrue, true},
+		{"503", once, mustBeTrue, true},
+		{"lost connection", once, mustBeTrue, true},
+		{"slow bytes", truth, mayFail, true},
+		{"empty answer", truth, mayFail, true},
+		{"no content", truth, mayFail, true},
+		{"another shape", truth, mayFail, true},
+		{"null", truth, mayFail, true},
+		{"login page", truth, mayFail, true},
+		{"redirect", truth, mayFail, true},
+		{"401", truth, mayFail, true},
+		{"repeated answer", truth, mayFail, true},
+		{"repeated link", truth, mayFail, true},
+		{"foreign link", truth, mayFail, true},
+		{"merged links", same, mustBeTrue, false},
+	} {
+		checks = append(checks, chaosCheck{c.name, c.rule, func(t *testing.T) error {
+			err := h.each(t, c.want, func(w *world, at int) { w.wire.from, w.wire.to, w.wire.harm = at, at+1, harms[c.name] })
+			if err == nil && c.ever {
+				err = h.each(t, mayFail, func(w *world, at int) { w.wire.from, w.wire.to, w.wire.harm = at, forever, harms[c.name] })
+			}
+			return err
+		}})
+	}
+	return append(checks,
+		chaosCheck{"tokens revoked", truth, func(t *testing.T) error {
+			return h.each(t, mayFail, func(w *world, at int) {
+				if provider, ok := w.provider.(interface{ RevokeTokens() }); ok {
+					w.before(at, provider.RevokeTokens)
+				}
+			})
+		}},
+		chaosCheck{"slow provider", "tokens that end in the middle of a listing are renewed", func(t *testing.T) error {
+			return h.each(t, mustBeTrue, func(w *world, _ int) {
+				w.wire.before = func(int, *http.Request) { time.Sleep(45 * time.Second) }
+			})
+		}},
+		chaosCheck{"clock ahead", same, func(t *testing.T) error { return h.skewed(t, 25*time.Hour) }},
+		chaosCheck{"clock behind", same, func(t *testing.T) error { return h.skewed(t, -25*time.Hour) }},
+		chaosCheck{"drift", "who is in the directory before and after a change in the middle of a listing is listed", h.drift},
+	)
+}
+
+// A chaosCheck runs one thing that goes wrong.
+type chaosCheck struct {
+	name string
+	rule string
+	run  func(*testing.T) error
+}
+
+// A verdict says how a listing may end.
+type verdict bool
+
+const (
+	mayFail    verdict = false
+	mustBeTrue verdict = true
+)
+
+// before makes something happen before one request.
+func (w *world) before(at int, do func()) {
+	w.wire.before = func(n int, _ *http.Request) {
+		if n == at {
+			do()
+		}
+	}
+}
+
+// A reading is one way to read the directory whole.
+type reading struct {
+	name string
+	read func(context.Context, sources.Source) (*sources.Snapshot, error)
+}
+
+// readings are all ways that src has.
+func readings(src sources.Source) []reading {
+	all := []reading{
+		{"Users", func(ctx context.Context, src sources.Source) (*sources.Snapshot, error) {
+			l := list(src.Users(ctx))
+			return &sources.Snapshot{Users: l.values, Proven: sources.FactUsers}, errors.Join(l.err, l.breach)
+		}},
+		{"Groups", func(ctx context.Context, src sources.Source) (*sources.Snapshot, error) {
+			l := list(src.Groups(ctx))
+			return &sources.Snapshot{Groups: l.values, Proven: sources.FactGroups}, errors.Join(l.err, l.breach)
+		}},
+	}
+	if can[sources.DeltaSource](src) {
+		all = append(all, reading{"Changes", func(ctx context.Context, src sources.Source) (*sources.Snapshot, error) {
+			s, _, err := sources.Refresh(ctx, src, nil, "", sources.CollectConfig{})
+			return s, err
+		}})
+	}
+	return all
+}
+
+// each reads the directory in every way, spoiled at each of the requests that
+// the reading makes when nothing is wrong.
+func (h HTTPHarness) each(t *testing.T, want verdict, spoil func(w *world, at int)) error {
+	return h.eachAt(t, time.Now, want, spoil)
+}
+
+func (h HTTPHarness) eachAt(t *testing.T, clock func() time.Time, want verdict, spoil func(w *world, at int)) error {
+	for _, r := range readings(h.New(t, address, h.world().wire)) {
+		whole := h.world()
+		if _, err := r.read(t.Context(), h.New(t, address, whole.wire)); err != nil {
+			return fmt.Errorf("%s, with nothing wrong: %w", r.name, err)
+		}
+		for at := range whole.wire.requests {
+			w := h.worldAt(clock)
+			spoil(w, at)
+			got, err := r.read(t.Context(), h.New(t, address, w.wire))
+			if err := cmp.Or(w.wire.left(), h.judge(got, err, want)); err != nil {
+				return fmt.Errorf("%s, at request %d: %w", r.name, at, err)
+			}
+		}
+	}
+	return nil
+}
+
+// judge compares what was read with the directory.
+func (h HTTPHarness) judge(got *sources.Snapshot, err error, want verdict) error {
+	if err != nil {
+		if want == mustBeTrue {
+			return fmt.Errorf("want no error, got: %w", err)
+		}
+		return run{Harness: Harness{Secrets: h.Secrets}}.judgeForm(err)
+	}
+	var wrong []error
+	if got.Proven.Has(sources.FactUsers) {
+		wrong = append(wrong, sameUsers(got.Users, h.Users))
+	}
+	if got.Proven.Has(sources.FactGroups) {
+		wrong = append(wrong, sameGroups(got.Groups, h.Groups))
+	}
+	return errors.Join(wrong...)
+}
+
+// skewed reads a provider whose clock is not ours.
+func (h HTTPHarness) skewed(t *testing.T, by time.Duration) error {
+	return h.eachAt(t, func() time.Time { return time.Now().Add(by) }, mustBeTrue, func(*world, int) {})
+}
+
+// drift changes the directory before each request of each reading.
+func (h HTTPHarness) drift(t *testing.T) error {
+	type change struct {
+		name string
+		make func(*world)
+	}
+	changes := []change{
+		{"somebody is added", func(w *world) {
+			u := h.Users[0].Clone()
+			u.ID = nextID(h.Users)
+			w.directory.PutUsers(u)
+		}},
+		{"everything at once", func(w *world) { h.change(w.directory) }},
+	}
+	for _, u := range h.Users {
+		changes = append(changes, change{"user " + u.ID + " is removed", func(w *world) { w.directory.RemoveUsers(u.ID) }})
+		changes = append(changes, change{"user " + u.ID + " is removed and somebody added", func(w *world) {
+			added := u.Clone()
+			added.ID = nextID(h.Users)
+			w.directory.PutUsers(added)
+			w.directory.RemoveUsers(u.ID)
+		}})
+	}
+	for _, g := range h.Groups {
+		changes = append(changes, change{"group " + g.ID + " is removed", func(w *world) { w.directory.RemoveGroups(g.ID) }})
+		changes = append(changes, change{"group " + g.ID + " is emptied", func(w *world) {
+			w.directory.PutGroups(sources.Group{ID: g.ID, Name: g.Name})
+		}})
+	}
+	for _, c := range changes {
+		for _, r := range readings(h.New(t, address, h.world().wire)) {
+			for at := 0; ; at++ {
+				w := h.world()
+				happened := false
+				w.before(at, func() {
+					time.Sleep(2 * time.Second) // so that the clock tells before from after
+					c.make(w)
+					happened = true
+				})
+				got, err := r.read(t.Context(), h.New(t, address, w.wire))
+				if !happened {
+					break
+				}
+				if err == nil {
+					err = between(got, h.Users, w.directory.Users(), h.Groups, w.directory.Groups())
+				} else {
+					err = run{Harness: Harness{Secrets: h.Secrets}}.judgeForm(err)
+				}
+				if err != nil {
+					return fmt.Errorf("%s, %s before request %d: %w", r.name, c.name, at, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// between reports what of a reading was neither so before nor after a change.
+func between(got *sources.Snapshot, usersBefore, usersAfter []sources.User, groupsBefore, groupsAfter []sources.Group) error {
+	var found []error
+	say := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
+	if got.Proven.Has(sources.FactUsers) {
+		userID := func(u sources.User) string { return u.ID }
+		compare(say, "user", userID, got.Users, usersBefore, usersAfter, func(got sources.User, states []sources.User) bool {
+			return slices.ContainsFunc(states, func(u sources.User) bool { return text(u) == text(got) })
+		})
+	}
+	if got.Proven.Has(sources.FactGroups) {
+		groupID := func(g sources.Group) string { return g.ID }
+		compare(say, "group", groupID, got.Groups, groupsBefore, groupsAfter, func(got sources.Group, states []sources.Group) bool {
+			for _, member := range got.Members { // nobody who never was in it
+				if !slices.ContainsFunc(states, func(g sources.Group) bool { return slices.Contains(g.Members, member) }) {
+					return false
+				}
+			}
+			for _, member := range states[0].Members { // everybody who always was
+				always := !slices.ContainsFunc(states, func(g sources.Group) bool { return !slices.Contains(g.Members, member) })
+				if always && !slices.Contains(got.Members, member) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	return errors.Join(found...)
+}
+
+// compare reports what was listed twice, or never was so, or was there all the
+// time and is not listed.
+func compare[T any](say func(string, ...any), what string, id func(T) string, got, before, after []T, may func(got T, states []T) bool) {
+	states := make(map[string][]T)
+	for _, value := range slices.Concat(before, after) {
+		states[id(value)] = append(states[id(value)], value)
+	}
+	listed := make(map[string]bool)
+	for _, value := range got {
+		switch {
+		case listed[id(value)]:
+			say("%s %q is listed twice", what, id(value))
+		case states[id(value)] == nil:
+			say("%s %q is listed and never was in the directory", what, id(value))
+		case !may(value, states[id(value)]):
+			say("%s %q is listed as it never was: %s", what, id(value), text(value))
+		}
+		listed[id(value)] = true
+	}
+	for key, states := range states {
+		if len(states) == 2 && !listed[key] {
+			say("%s %q was in the directory all the time and is not listed", what, key)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package fake
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// A Directory is a company in memory: its users and groups, when each was
+// created and changed, and what was removed. It is safe for concurrent use, also
+// while faces show it. Change it in the middle of a listing to see what the
+// provider's paging makes of that.
+type Directory struct {
+	now func() time.Time
+
+	mu      sync.RWMutex
+	users   shelf[sources.User]
+	groups  shelf[sources.Group]
+	groupOf map[string][]string // user ID: IDs of groups, sorted
+	seq     int64               // counts changes
+}
+
+// NewDirectory returns an empty directory.
+func NewDirectory() *Directory {
+	return &Directory{
+		now:     time.Now,
+		users:   newShelf[sources.User](),
+		groups:  newShelf[sources.Group](),
+		groupOf: make(map[string][]string),
+	}
+}
+
+// SetClock sets the clock that changes are dated by and that faces go by. It is
+// time.Now at first. Set it before the directory is used.
+func (d *Directory) SetClock(now func() time.Time) { d.now = now }
+
+// PutUsers adds users, or replaces those of the same ID.
+func (d *Directory) PutUsers(users ...sources.User) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, u := range users {
+		d.users.put(u.ID, u.Clone(), d.tick())
+	}
+	d.users.arrange()
+}
+
+// RemoveUsers removes users, and takes them out of all groups.
+func (d *Directory) RemoveUsers(ids ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		d.users.remove(id, d.tick())
+		for _, group := range slices.Clone(d.groupOf[id]) {
+			g := d.groups.byID[group]
+			d.putGroup(sources.Group{ID: g.value.ID, Name: g.value.Name, Members: slices.DeleteFunc(slices.Clone(g.value.Members), func(m string) bool { return m == id })})
+		}
+	}
+	d.users.arrange()
+}
+
+// PutGroups adds groups, or replaces those of the same ID, members included. The
+// members are kept in the order of their IDs, each once.
+func (d *Directory) PutGroups(groups ...sources.Group) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range groups {
+		members := slices.SortedFunc(slices.Values(g.Members), compareIDs)
+		d.putGroup(sources.Group{ID: g.ID, Name: g.Name, Members: slices.Compact(members)})
+	}
+	d.groups.arrange()
+}
+
+// RemoveGroups removes groups.
+func (d *Directory) RemoveGroups(ids ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		if g, ok := d.groups.byID[id]; ok {
+			d.leave(id, g.value.Members)
+			d.groups.remove(id, d.tick())
+		}
+	}
+	d.groups.arrange()
+}
+
+// Users returns copies of all users in the order of their IDs.
+func (d *Directory) Users() []sources.User {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	all := make([]sources.User, 0, len(d.users.order))
+	for _, item := range d.users.order {
+		all = append(all, item.value.Clone())
+	}
+	return all
+}
+
+// Groups returns copies of all groups in the order of their IDs.
+func (d *Directory) Groups() []sources.Group {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	all := make([]sources.Group, 0, len(d.groups.order))
+	for _, item := range d.groups.order {
+		g := item.value
+		g.Members = slices.Clone(g.Members)
+		all = append(all, g)
+	}
+	return all
+}
+
+func (d *Directory) putGroup(g sources.Group) {
+	if before, ok := d.groups.byID[g.ID]; ok {
+		d.leave(g.ID, before.value.Members)
+	}
+	for _, user := range g.Members {
+		in := d.groupOf[user]
+		if i, found := slices.BinarySearchFunc(in, g.ID, compareIDs); !found {
+			d.groupOf[user] = slices.Insert(in, i, g.ID)
+		}
+	}
+	d.groups.put(g.ID, g, d.tick())
+}
+
+func (d *Directory) leave(group string, members []string) {
+	for _, user := range members {
+		d.groupOf[user] = slices.DeleteFunc(d.groupOf[user], func(id string) bool { return id == group })
+		if len(d.groupOf[user]) == 0 {
+			delete(d.groupOf, user)
+		}
+	}
+}
+
+// A stamp is when something changed: as the directory counts and as its clock
+// says.
+type stamp struct {
+	seq int64
+	at  time.Time
+}
+
+func (d *Directory) tick() stamp {
+	d.seq++
+	return stamp{d.seq, d.now().UTC()}
+}
+
+// A shelf holds things by ID and in the order of their IDs.
+type shelf[T any] struct {
+	byID    map[string]*item[T]
+	order   []*item[T]
+	removed map[string]stamp // what was removed and has not come back
+	untidy  bool             // order is to be arranged
+}
+
+type item[T any] struct {
+	id               string
+	value            T
+	created, changed stamp
+	gone             bool
+}
+
+func itemID[T any](i *item[T]) string { return i.id }
+
+func newShelf[T any]() shelf[T] {
+	return shelf[T]{byID: make(map[string]*item[T]), removed: make(map[string]stamp)}
+}
+
+func (s *shelf[T]) put(id string, value T, now stamp) {
+	if known, ok := s.byID[id]; ok {
+		known.value, known.changed = value, now
+		return
+	}
+	added := &item[T]{id: id, value: value, created: now, changed: now}
+	s.byID[id] = added
+	s.untidy = s.untidy || len(s.order) > 0 && compareIDs(s.order[len(s.order)-1].id, id) > 0
+	s.order = append(s.order, added)
+	delete(s.removed, id)
+}
+
+func (s *shelf[T]) remove(id string, now stamp) {
+	if known, ok := s.byID[id]; ok {
+		known.gone, s.untidy = true, true
+		delete(s.byID, id)
+		s.removed[id] = now
+	}
+}
+
+// arrange puts the shelf in order after changes.
+func (s *shelf[T]) arrange() {
+	if !s.untidy {
+		return
+	}
+	s.order = slices.DeleteFunc(s.order, func(i *item[T]) bool { return i.gone })
+	slices.SortFunc(s.order, func(a, b *item[T]) int { return compareIDs(a.id, b.id) })
+	s.untidy = false
+}
+
+// positions returns the things at the positions from first up to first+n, as
+// far as there are any.
+func (s *shelf[T]) positions(first, n int) []*item[T] {
+	first = min(max(first, 0), len(s.order))
+	return s.order[first:min(first+n, len(s.order))]
+}
+
+// compareIDs orders numbers by their value and other IDs of one length by their
+// text.
+func compareIDs(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}

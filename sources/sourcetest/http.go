@@ -1,0 +1,247 @@
+package sourcetest
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/sourcetest/fake"
+)
+
+// An HTTPHarness is a source that speaks HTTP, a provider for it to speak to,
+// and what the provider's directory holds. All fields but the last three are
+// required.
+type HTTPHarness struct {
+	// Provider returns a handler that shows a directory as the provider does:
+	// a face of package fake, or your own. Its pages are so small that Users
+	// and Groups need several.
+	Provider func(*fake.Directory) http.Handler
+	// New returns a source that reads the provider at an address through a
+	// transport.
+	New func(t testing.TB, address string, transport http.RoundTripper) sources.Source
+
+	// Users and Groups are what the directory holds, as the source lists them.
+	Users  []sources.User
+	Groups []sources.Group
+
+	// Secrets are the texts that no error may show: tokens, keys, passwords.
+	Secrets []string
+
+	// Links are the names of the headers, and of the members of an answer, that
+	// hold the way to the next page.
+	Links []string
+
+	// MissingID, Matches, BadQuery, ExpiredCursor and Unsupported are those of
+	// Harness.
+	MissingID     string
+	Matches       map[string][]string
+	BadQuery      string
+	ExpiredCursor sources.Cursor
+	Unsupported   map[string]string
+}
+
+// address is where the provider of an HTTPHarness is said to be: on this
+// machine, so that a source that insists on https takes it.
+const address = "http://127.0.0.1:7777"
+
+// TestHTTP runs [Test] on a source that speaks HTTP, without a harness for each
+// fault, and then plays what goes wrong between two machines, at each request of
+// each listing: see the names of the subtests. The judgement is always the same.
+// A source tells the truth or returns an error, and never lists less; no answer
+// is left open; no goroutine is left behind; no error shows a secret; no host
+// but the provider's sees a request.
+func TestHTTP(t *testing.T, h HTTPHarness) {
+	inner := h.harness()
+	for _, problem := range inner.problems(t) {
+		t.Error(problem)
+	}
+	if t.Failed() {
+		return
+	}
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) {
+			if reason, ok := h.Unsupported[c.name]; ok {
+				t.Skip(reason)
+			}
+			if c.ability != nil && !c.ability(inner.New(t)) {
+				t.Skip("the source does not have the ability")
+			}
+			synctest.Test(t, func(t *testing.T) {
+				// A harness of its own, since the bubble has a clock of its own.
+				if err := c.run(run{tb: t, Harness: h.harness()}); err != nil {
+					t.Errorf("%s\nThe rule: %s", err, c.rule)
+				}
+			})
+		})
+	}
+	for _, c := range h.chaosChecks() {
+		t.Run("chaos "+c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if err := c.run(t); err != nil {
+					t.Errorf("%s\nThe rule: %s", err, c.rule)
+				}
+			})
+		})
+	}
+	t.Run("chaos network", h.network)
+}
+
+// harness returns what Test needs to know.
+func (h HTTPHarness) harness() Harness {
+	requests := new(atomic.Int64)
+	shared := h.world()
+	shared.wire.before = func(int, *http.Request) { requests.Add(1) }
+	faults := make(map[Fault]func(testing.TB, int) (sources.Source, func() bool))
+	for fault, harm := range map[Fault]harm{
+		FaultCut: harms["cut body"], FaultBlank: harms["empty answer"], FaultDrift: harms["another shape"],
+		FaultRateLimited: harms["429"], FaultUnavailable: harms["503"], FaultUnauthorized: harms["401"],
+	} {
+		faults[fault] = func(t testing.TB, at int) (sources.Source, func() bool) {
+			w := h.world()
+			w.wire.from, w.wire.to, w.wire.harm = at, forever, harm
+			return h.New(t, address, w.wire), func() bool { return w.wire.met() > 0 }
+		}
+	}
+	return Harness{
+		New:      func(t testing.TB) sources.Source { return h.New(t, address, shared.wire) },
+		Users:    h.Users,
+		Groups:   h.Groups,
+		Requests: func() int { return int(requests.Load()) },
+		Mutable: func(t testing.TB) (sources.Source, func()) {
+			w := h.world()
+			return h.New(t, address, w.wire), func() { h.change(w.directory) }
+		},
+		Faults:        faults,
+		MissingID:     h.MissingID,
+		Matches:       h.Matches,
+		BadQuery:      h.BadQuery,
+		ExpiredCursor: h.ExpiredCursor,
+		Secrets:       h.Secrets,
+		Unsupported:   h.Unsupported,
+	}
+}
+
+// A world is one directory, the provider that shows it, and the wire to it.
+type world struct {
+	directory *fake.Directory
+	provider  http.Handler
+	wire      *wire
+}
+
+// world makes a world of its own, without a network.
+func (h HTTPHarness) world() *world { return h.worldAt(time.Now) }
+
+// worldAt makes a world whose provider has a clock of its own.
+func (h HTTPHarness) worldAt(clock func() time.Time) *world {
+	w := &world{directory: fake.NewDirectory()}
+	w.directory.SetClock(clock)
+	w.directory.PutUsers(h.Users...)
+	w.directory.PutGroups(h.Groups...)
+	w.provider = h.Provider(w.directory)
+	w.wire = &wire{base: fake.Transport(w.provider), links: h.Links, from: forever}
+	return w
+}
+
+// change removes the last user, changes the first and adds one, and changes a
+// group.
+func (h HTTPHarness) change(d *fake.Directory) {
+	users, groups := d.Users(), d.Groups()
+	added := users[1]
+	added.ID = nextID(users)
+	for _, name := range []*string{&added.UserName, &added.Email} {
+		if *name != "" {
+			*name = "added@example.com"
+		}
+	}
+	added.Manager = sources.Manager{}
+	users[0].Title = "Changed"
+	d.PutUsers(users[0], added)
+	if len(groups) > 0 {
+		g := groups[0]
+		g.Members = append(g.Members, added.ID)
+		d.PutGroups(g)
+	}
+	d.RemoveUsers(users[len(users)-1].ID)
+}
+
+// nextID returns an ID of the form of the others that comes after them.
+func nextID(users []sources.User) string {
+	last := users[0].ID
+	for _, u := range users {
+		if len(u.ID) > len(last) || len(u.ID) == len(last) && u.ID > last {
+			last = u.ID
+		}
+	}
+	digits := []byte(last)
+	for i := len(digits) - 1; i >= 0; i-- {
+		switch c := digits[i]; {
+		case c >= '0' && c < '9', c >= 'a' && c < 'f', c >= 'A' && c < 'F':
+			digits[i]++
+			return string(digits)
+		case c == '9' && i > 0 && digits[i-1] < '9':
+			digits[i] = '0'
+		}
+	}
+	return "1" + last
+}
+
+// network runs the source over real connections and sees that none is left, nor
+// a goroutine. One answer is a small one that unpacks to more than any source
+// should read.
+func (h HTTPHarness) network(t *testing.T) {
+	goroutines := runtime.NumGoroutine()
+	bomb := false
+	world := h.world()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if bomb && r.Header.Get("Accept-Encoding") == "gzip" {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Encoding", "gzip")
+			packed := gzip.NewWriter(w)
+			_, _ = io.CopyN(packed, spaces{}, 1<<30) // the client gives up before
+			_ = packed.Close()
+			return
+		}
+		world.provider.ServeHTTP(w, r)
+	}))
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	src := h.New(t, server.URL, transport)
+	if err := (run{tb: t, Harness: h.harness()}).listsAll(src); err != nil {
+		t.Error(err)
+	}
+	for range src.Users(t.Context()) {
+		break
+	}
+	bomb = true
+	users := list(h.New(t, server.URL, transport).Users(t.Context()))
+	if !errors.Is(users.err, sources.ErrTooLarge) {
+		t.Errorf("an answer that unpacks to 1 GiB: want an error that matches %q, got: %v", sources.ErrTooLarge, users.err)
+	}
+
+	server.Close() // waits for connections that are in use
+	transport.CloseIdleConnections()
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines; {
+		if time.Now().After(deadline) {
+			t.Errorf("%d goroutines were started and have not ended", runtime.NumGoroutine()-goroutines)
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// spaces is white space without end.
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
