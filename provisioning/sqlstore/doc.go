@@ -25,10 +25,15 @@
 // The tables are made by Open and are the host's to read and to join:
 //
 //   - usher_members: a row for each member and a column for each field. Sets
-//     and maps (other_emails, seats, profiles, capture, extra, owners) are JSON,
-//     NULL if empty; the other columns are never NULL, but for email_key, the
-//     address in lower case by which addresses are unique.
-//   - usher_keys: the keys of done actions. They go with their member.
+//     and maps (other_emails, seats, profiles, capture, extra, attributes,
+//     owners) are JSON, NULL if empty. Three columns are what members are found
+//     by, or NULL: email_key, by which addresses are unique, name_key, and
+//     recorded_by, the manager of an active member whose recording is on. The
+//     other columns are never NULL.
+//   - usher_counts: how many people each connection has (kind "people"), and how
+//     many hold each seat ("seat"), as provisioning.Counts has it.
+//   - usher_keys: the keys of done actions. They outlive their members, so that
+//     no old plan makes somebody again whom the host deleted.
 //   - usher_effects: the effects that are still to be delivered.
 //   - usher_audit: who did what, when and why. Rows that are too old to keep
 //     may be deleted by the host; nothing depends on them.
@@ -39,10 +44,12 @@
 //   - usher_locks: who has a tenant locked, and until when.
 //   - usher_schema: the version of these tables.
 //
-// Write members through Put and Delete, which keep revisions and email_key
-// right; where the host must write with SQL of its own, it gives each row that
+// Write members through Put and Delete, which keep revisions, keys and counters
+// right. Where the host must write with SQL of its own, it gives each row that
 // it changes a revision that the tenant never had (add to usher_tenants.revision
-// first, in the same transaction).
+// first, in the same transaction), adds and deletes no rows, and leaves alone
+// what keys and counters follow from: connection, external_id, managed, active,
+// protected, email, given_name, family_name, manager_id, seats and capture.
 //
 // # Transactions
 //
@@ -50,6 +57,10 @@
 // costs time: a process that is killed loses at most those, whole, and applying
 // the plan again does them. Of actions that commit together none is in another
 // transaction, however many they are.
+//
+// A transaction begins by reading the members and the keys that it is about.
+// The members stay as they are until its end, and every action is held against
+// them before anything is written (S45).
 //
 // In a transaction actions are looked up and written as a set, and where
 // something is in the way of a group, it alone is refused, or done by itself at

@@ -14,10 +14,11 @@ import (
 // if they are plain, and leaves anything else to encoding/json.
 type documentParser struct {
 	texts  map[string]string
+	values map[string]any // texts and numbers, by what stands for them in a document
 	owners map[string]provisioning.Owners
 }
 
-// maxKept bounds how many texts, and how many owners, are kept.
+// maxKept bounds how many texts, values and owners are kept, of each.
 const maxKept = 4096
 
 // once returns the kept copy of a text.
@@ -25,7 +26,7 @@ func (p *documentParser) once(text string) string {
 	if kept, ok := p.texts[text]; ok {
 		return kept
 	}
-	return p.keep(text)
+	return keep(&p.texts, text, text)
 }
 
 // onceBytes returns the kept copy of a text that is about to be overwritten.
@@ -33,17 +34,18 @@ func (p *documentParser) onceBytes(text []byte) string {
 	if kept, ok := p.texts[string(text)]; ok {
 		return kept
 	}
-	return p.keep(string(text))
+	return p.once(string(text))
 }
 
-func (p *documentParser) keep(text string) string {
-	if p.texts == nil {
-		p.texts = make(map[string]string)
+// keep puts a value into a map that is not full, and returns it.
+func keep[T any](in *map[string]T, key string, value T) T {
+	if *in == nil {
+		*in = make(map[string]T)
 	}
-	if len(p.texts) < maxKept {
-		p.texts[text] = text
+	if len(*in) < maxKept {
+		(*in)[key] = value
 	}
-	return text
+	return value
 }
 
 // parse reads a document into the field that a pointer is to. No document is an
@@ -52,18 +54,15 @@ func (p *documentParser) parse(document []byte, field any) error {
 	read := true
 	switch field := field.(type) {
 	case *[]string:
-		*field, read = nil, document == nil
-		if !read {
+		if *field = nil; document != nil {
 			*field, read = p.list(document)
 		}
 	case *map[string]string:
-		*field, read = nil, document == nil
-		if !read {
+		if *field = nil; document != nil {
 			*field, read = object(p, document, (*documentParser).text)
 		}
 	case *map[string]any:
-		*field, read = nil, document == nil
-		if !read {
+		if *field = nil; document != nil {
 			*field, read = object(p, document, (*documentParser).value)
 		}
 	case *provisioning.Owners:
@@ -84,12 +83,7 @@ func (p *documentParser) parseOwners(document []byte, owners *provisioning.Owner
 	if err := json.Unmarshal(document, owners); err != nil {
 		return err
 	}
-	if p.owners == nil {
-		p.owners = make(map[string]provisioning.Owners)
-	}
-	if len(p.owners) < maxKept {
-		p.owners[string(document)] = *owners
-	}
+	keep(&p.owners, string(document), *owners)
 	return nil
 }
 
@@ -156,19 +150,28 @@ func (p *documentParser) text(c *cursor) (string, bool) {
 
 // value reads a text, a number or a boolean.
 func (p *documentParser) value(c *cursor) (any, bool) {
-	if text, ok := c.text(); ok {
-		return p.onceBytes(text), true
+	before := c.left
+	text, isText := c.text()
+	if !isText {
+		text = c.word()
 	}
-	switch word := c.word(); string(word) {
-	case "true", "false":
-		return word[0] == 't', true
-	default:
-		if !json.Valid(word) { // strconv knows numbers that JSON does not
-			return nil, false
-		}
-		number, err := strconv.ParseFloat(string(word), 64)
-		return number, err == nil
+	token := before[:len(before)-len(c.left)]
+	if kept, ok := p.values[string(token)]; ok {
+		return kept, true
 	}
+	switch {
+	case isText:
+		return keep(&p.values, string(token), any(string(text))), true
+	case string(text) == "true", string(text) == "false":
+		return string(text) == "true", true
+	case !json.Valid(text): // strconv knows numbers that JSON does not
+		return nil, false
+	}
+	number, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		return nil, false
+	}
+	return keep(&p.values, string(token), any(number)), true
 }
 
 // A cursor is what is left to read of a plain document.
@@ -193,15 +196,15 @@ func (c *cursor) skip(char byte) bool {
 
 // text reads a text, if there is one.
 func (c *cursor) text() ([]byte, bool) {
-	if !c.skip('"') {
+	if c.atEnd() || c.left[0] != '"' {
 		return nil, false
 	}
-	end := bytes.IndexByte(c.left, '"')
+	end := bytes.IndexByte(c.left[1:], '"')
 	if end < 0 {
 		return nil, false
 	}
-	text := c.left[:end]
-	c.left = c.left[end+1:]
+	text := c.left[1 : end+1]
+	c.left = c.left[end+2:]
 	return text, true
 }
 

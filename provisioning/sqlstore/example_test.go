@@ -30,7 +30,7 @@ func Example() {
 		{ID: "00u1", Status: sources.StatusActive, Email: "ana@acme.example", GivenName: "Ana", FamilyName: "Sol"},
 	}}
 
-	plan := resolver.Resolve(provisioning.Input{Snapshot: directory, Members: members(ctx, store)})
+	plan := resolver.Resolve(provisioning.Input{Tenant: "acme", Snapshot: directory, Members: members(ctx, store)})
 	check(store.SavePlan(ctx, "acme", plan))
 
 	shown, err := store.Plan(ctx, "acme", plan.Hash) // perhaps in another process, once it is approved
@@ -47,7 +47,7 @@ func Example() {
 	check(err)
 	_, err = store.Put(ctx, "acme", ana)
 	check(err)
-	again := resolver.Resolve(provisioning.Input{Snapshot: directory, Members: members(ctx, store)})
+	again := resolver.Resolve(provisioning.Input{Tenant: "acme", Snapshot: directory, Members: members(ctx, store)})
 	fmt.Println("nothing left to do:", again.Empty())
 	// Output:
 	// 1 done, 0 done before, 0 refused, 0 held
@@ -57,11 +57,8 @@ func Example() {
 
 // members reads the whole team.
 func members(ctx context.Context, store provisioning.Store) []provisioning.Member {
-	var team []provisioning.Member
-	for m, err := range store.Members(ctx, "acme") {
-		check(err)
-		team = append(team, m)
-	}
+	team, err := provisioning.Team(ctx, store, "acme")
+	check(err)
 	return team
 }
 

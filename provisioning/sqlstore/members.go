@@ -24,44 +24,53 @@ var selectMembers = `SELECT ` + memberFields("m.") + ` FROM @members m WHERE m.t
 type memberReader struct {
 	m         provisioning.Member // what is being read
 	revision  int64
-	documents []sql.RawBytes
-	targets   []any
+	targets   []any     // where the columns are read to
+	few       []*string // fields of m of which a team has few different values
+	documents []document
 	parser    documentParser
 }
 
+// A document is a JSON document on its way into a field of a member.
+type document struct {
+	column string
+	text   sql.RawBytes
+	field  any // a pointer
+}
+
 func newMemberReader() *memberReader {
-	r := &memberReader{documents: make([]sql.RawBytes, len(columns))}
-	for i, c := range columns {
-		field := c.field(&r.m)
-		switch field.(type) {
-		case *string, *bool:
-			r.targets = append(r.targets, field)
+	r := &memberReader{documents: make([]document, 0, len(columns))}
+	for _, c := range columns {
+		target := c.field(&r.m)
+		switch field := target.(type) {
+		case *bool:
+		case *string:
+			if c.few {
+				r.few = append(r.few, field)
+			}
 		default:
-			r.targets = append(r.targets, &r.documents[i])
+			r.documents = append(r.documents, document{column: c.name, field: field})
+			target = &r.documents[len(r.documents)-1].text
 		}
+		r.targets = append(r.targets, target)
 	}
 	r.targets = append(r.targets, &r.revision, &r.m.ID, &r.m.Protected, &r.m.Subject)
 	return r
 }
 
-// read reads the current row. The member shares no memory with those before it.
-// The columns before those of the member are read to other targets.
+// read reads the current row. The member shares no memory with those before it,
+// but for texts. The columns before those of the member are read to others.
 func (r *memberReader) read(rows *sql.Rows, others ...any) (provisioning.Member, error) {
 	if err := rows.Scan(append(others, r.targets...)...); err != nil {
 		return provisioning.Member{}, err
 	}
 	r.m.Revision = revisionOf(r.revision)
-	for i, c := range columns {
-		switch field := c.field(&r.m).(type) {
-		case *bool:
-		case *string:
-			if c.few {
-				*field = r.parser.once(*field)
-			}
-		default:
-			if err := r.parser.parse(r.documents[i], field); err != nil {
-				return provisioning.Member{}, fmt.Errorf("member %s: column %s: %w", r.m.ID, c.name, err)
-			}
+	for _, text := range r.few {
+		*text = r.parser.once(*text)
+	}
+	for i := range r.documents {
+		d := &r.documents[i]
+		if err := r.parser.parse(d.text, d.field); err != nil {
+			return provisioning.Member{}, fmt.Errorf("member %s: column %s: %w", r.m.ID, d.column, err)
 		}
 	}
 	return r.m, nil

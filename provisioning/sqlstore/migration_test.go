@@ -47,6 +47,14 @@ func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, 
 	require.NoError(t, err)
 	_, err = old.ExecContext(t.Context(), string(text))
 	require.NoError(t, err)
+	const twin = `INSERT INTO usher_members (tenant, id, revision, connection, external_id, managed, active, email, email_key, private_email,
+			given_name, family_name, title, phone, mobile_phone, phone_extension, timezone, country, state, locale, manager_id, assignment_id, home)
+		SELECT tenant, $1, 1, connection, external_id, managed, active, $2, $2, private_email, given_name, family_name, title, phone, mobile_phone,
+			phone_extension, timezone, country, state, locale, manager_id, assignment_id, home FROM usher_members WHERE tenant = 'other' AND id = 'hand-1'`
+	for id, email := range map[string]string{"kim-1": "kim@b\u00fccher.example", "kim-2": "kim@xn--bcher-kva.example"} { // two by the first version's rule
+		_, err = old.ExecContext(t.Context(), twin, id, email)
+		require.NoError(t, err)
+	}
 	var plan string
 	require.NoError(t, old.QueryRowContext(t.Context(), `SELECT plan FROM usher_plans`).Scan(&plan))
 
@@ -96,6 +104,30 @@ func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, 
 	assert.Equal(t, time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC), records[2].At)
 	assert.Equal(t, "schedule", records[2].Actor)
 
+	// Keys and counters are those of the members, and plans supersede each other.
+	require.Equal(t, sumOf(team, "okta-prod"), countsOf(t, store, "okta-prod"))
+	require.Equal(t, 2, countsOf(t, store, "okta-prod").Population)
+	for id, m := range team {
+		for _, key := range m.Keys() {
+			found, err := store.FindMembers(t.Context(), tenant, []provisioning.MemberKey{key}, 10)
+			require.NoError(t, err)
+			assert.Contains(t, found, team[id], "%v", key)
+		}
+	}
+	kim, err := store.FindMembers(t.Context(), "other", []provisioning.MemberKey{{By: provisioning.MemberByEmail, Value: "kim@xn--bcher-kva.example"}}, 10)
+	require.NoError(t, err)
+	require.Len(t, kim, 1)
+	assert.Equal(t, "kim-2", kim[0].ID, "who had the key before")
+	_, hash, _ := strings.Cut(plan, `"hash":"`)
+	superseded, err := store.Superseded(t.Context(), tenant, hash[:64])
+	require.NoError(t, err)
+	assert.False(t, superseded)
+	newer := &provisioning.Plan{Format: provisioning.PlanFormat, Tenant: tenant, Connection: "okta-prod", Hash: "newer"}
+	require.NoError(t, store.SavePlan(t.Context(), tenant, newer))
+	superseded, err = store.Superseded(t.Context(), tenant, hash[:64])
+	require.NoError(t, err)
+	assert.True(t, superseded)
+
 	// What was done stays done, what another has stays theirs, and work goes on.
 	again, rival, next := hire(ana), hire(person(1)), retitle(bob, "VP")
 	again.Key = records[0].Key
@@ -105,15 +137,35 @@ func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, 
 	assert.True(t, results[0].Repeated)
 	assert.ErrorIs(t, results[1].Err, provisioning.ErrConflict)
 	assert.NoError(t, results[2].Err)
-	assert.Equal(t, provisioning.Revision("7"), teamOf(t, store)[bob.ID].Revision)
+	assert.Equal(t, provisioning.Revision("8"), teamOf(t, store)[bob.ID].Revision)
 
 	var kept []byte
-	require.NoError(t, old.QueryRowContext(t.Context(), `SELECT plan AS kept FROM usher_plans`).Scan(&kept))
+	require.NoError(t, old.QueryRowContext(t.Context(), `SELECT plan AS kept FROM usher_plans WHERE hash <> 'newer'`).Scan(&kept))
 	assert.Equal(t, plan, string(kept))
-	_, hash, _ := strings.Cut(plan, `"hash":"`)
 	saved, err := store.Plan(t.Context(), tenant, hash[:64])
 	require.NoError(t, err)
 	assert.Len(t, saved.Actions, 2)
+}
+
+// countsOf are the counters of a connection.
+func countsOf(t testing.TB, store *sqlstore.Store, connection string) provisioning.Counts {
+	t.Helper()
+	counts, err := store.Count(t.Context(), tenant, connection)
+	require.NoError(t, err)
+	return counts
+}
+
+// sumOf is what the members of a team count.
+func sumOf(team map[string]provisioning.Member, connection string) provisioning.Counts {
+	sum := provisioning.Counts{Seats: make(map[string]int)}
+	for _, m := range team {
+		counted := m.Counted(connection)
+		sum.Population += counted.Population
+		for seat, n := range counted.Seats {
+			sum.Seats[seat] += n
+		}
+	}
+	return sum
 }
 
 func textsOf(t *testing.T, db *sql.DB, query string) (texts []string) {

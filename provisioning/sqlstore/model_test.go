@@ -60,6 +60,11 @@ func testSameAsMemory(t *testing.T, store *sqlstore.Store) {
 			require.Equal(r, outcomes[1], outcomes[0])
 		}
 		require.Equal(r, plain(t, memory, tenant), plain(t, store, tenant))
+		want, err := memory.Count(t.Context(), tenant, "okta-prod")
+		require.NoError(t, err)
+		got, err := store.Count(t.Context(), tenant, "okta-prod")
+		require.NoError(t, err)
+		require.Equal(r, want, got)
 	})
 }
 

@@ -21,8 +21,8 @@ import (
 // filled is how many members, keys, effects, audit records and plans a tenant
 // has when the plans of statements are asked for, and how many tenants have them.
 const (
-	filled        = 5_000
-	filledTenants = 4
+	filled        = 2_000
+	filledTenants = 3
 )
 
 // fill writes so many of everything for tenants t0, t1, ..., from the number of

@@ -36,9 +36,9 @@ func refill(ctx context.Context, tx *sqldb.Tx) error {
 // refillSize is how many members are read at a time.
 const refillSize = 1000
 
-// refillMembers writes the keys and the counters of a tenant. Where two members
-// have one address now that they had not before, the one that comes first keeps
-// it as its key.
+// refillMembers writes the keys and the counters of a tenant. Two members whose
+// addresses are one now, and were not before, are both kept: one of them, who
+// had the key before if one had, is found by it.
 func refillMembers(ctx context.Context, tx *sqldb.Tx, tenant string) error {
 	query := `SELECT ` + memberFields("m.") + ` FROM @members m WHERE m.tenant = ? AND m.id > ? ORDER BY m.id LIMIT ?`
 	sum := make(sums)
