@@ -169,7 +169,7 @@ func TestBusyTimeout(t *testing.T) {
 func TestQuery(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *DB) {
 		ctx := t.Context()
-		require.NoError(t, db.Migrate(ctx, [][]string{{`CREATE TABLE @t (a BIGINT, b EXACT_TEXT)`, `INSERT INTO @t VALUES (1, 'x'), (2, 'y')`}}))
+		require.NoError(t, db.Migrate(ctx, [][]string{{`CREATE TABLE @t (a BIGINT, b EXACT_TEXT)`, `INSERT INTO @t VALUES (1, 'x'), (2, 'y')`}}, nil))
 		const query = `SELECT a, b FROM @t WHERE a >= ?2 AND b >= ?1 ORDER BY a`
 		for range 3 {
 			var got []string
