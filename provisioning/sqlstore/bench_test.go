@@ -339,7 +339,7 @@ func scanMembers(b *testing.B, db *sql.DB) {
 	defer tx.Rollback()
 	rows, err := tx.QueryContext(b.Context(), `SELECT connection, external_id, managed, active, email, other_emails, private_email,
 		given_name, family_name, title, phone, mobile_phone, phone_extension, timezone, country, state, locale, manager_id,
-		assignment_id, seats, home, profiles, capture, extra, owners, revision, id, protected FROM usher_members WHERE tenant = 'acme' ORDER BY id`)
+		assignment_id, seats, home, profiles, capture, extra, attributes, owners, revision, id, protected, subject FROM usher_members WHERE tenant = 'acme' ORDER BY id`)
 	require.NoError(b, err)
 	defer rows.Close()
 	columns, err := rows.Columns()
