@@ -38,6 +38,15 @@ func TestRefusedByTheDatabase(t *testing.T) {
 	for i := range bad {
 		amend(&actions[i], func(m *provisioning.Member) { m.Title = "a\x00b" }) // no text of PostgreSQL has a NUL
 	}
+	for i, spoil := range map[int]func(a *provisioning.Action){
+		2: func(a *provisioning.Action) { a.Key = "a\x00b" },
+		3: func(a *provisioning.Action) { a.Member.ID = "a\x00b" },
+		4: func(a *provisioning.Action) { a.Needs = []string{"a\x00b"} },
+		5: func(a *provisioning.Action) { a.Key = "a\xffb" },
+	} {
+		spoil(&actions[i])
+		bad[i] = true
+	}
 	actions[731].With, actions[732].With, actions[733].With = "three", "three", "three"
 	bad[733] = true
 	actions[900].With, actions[901].With = "two", "two"
@@ -52,6 +61,11 @@ func TestRefusedByTheDatabase(t *testing.T) {
 			assert.NotErrorIs(t, r.Err, provisioning.ErrStale)
 			assert.NotErrorIs(t, r.Err, provisioning.ErrConflict)
 		}
+	}
+	for _, key := range []provisioning.MemberKey{{By: provisioning.MemberByID, Value: "a\x00b"}, {By: provisioning.MemberByEmail, Value: "a\xffb"}} {
+		found, err := store.FindMembers(t.Context(), tenant, []provisioning.MemberKey{key, {By: provisioning.MemberByID, Value: person(1).ID}}, 10)
+		require.NoError(t, err)
+		assert.Len(t, found, 1, "what no member has finds nobody")
 	}
 	assert.Len(t, plain(t, store, tenant), 3*len(team), "with an effect and a record of each")
 }

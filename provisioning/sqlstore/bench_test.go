@@ -17,6 +17,7 @@ import (
 	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
+	"github.com/usher-go/usher/sources"
 )
 
 const (
@@ -116,6 +117,44 @@ func BenchmarkApplyOne(b *testing.B) {
 		b.ReportMetric(float64(median(took[many]).Microseconds()), "µs/change")
 		b.ReportMetric(float64(median(took[many]))/float64(median(took[few])), "x-of-100")
 	})
+}
+
+// BenchmarkOne decides about one person whose title changed: what is gathered
+// by key out of the store, and what is decided about it. It is the form of
+// provisioning.BenchmarkOne for a database.
+func BenchmarkOne(b *testing.B) {
+	resolver, err := provisioning.New(provisioning.Config{Source: "okta", Connection: "okta-prod", Domains: provisioning.Domains{Primary: "acme.example"}})
+	require.NoError(b, err)
+	for _, people := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprintf("people=%d", people), func(b *testing.B) {
+			directory := &sources.Snapshot{Format: sources.SnapshotFormat, Kind: "okta", Connection: "okta-prod", Proven: sources.FactUsers | sources.FactMemberships | sources.FactManagers}
+			for i := range people {
+				u := sources.User{
+					ID: fmt.Sprintf("00u%06d", i), Status: sources.StatusActive, Email: fmt.Sprintf("person%d@acme.example", i),
+					GivenName: "Person", FamilyName: fmt.Sprint(i), Title: "Seller",
+				}
+				if i > 0 {
+					u.Manager.ID = fmt.Sprintf("00u%06d", i/10)
+				}
+				directory.Users = append(directory.Users, u)
+			}
+			store := openStore(b, fileDSN(b))
+			plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: directory})
+			outcome, err := provisioning.Apply(b.Context(), store, tenant, plan)
+			require.NoError(b, err)
+			require.Len(b, outcome.Results, people, "%.600s", plan)
+			changed := &directory.Users[people/2]
+			changed.Title = "Director"
+			from := provisioning.Lookup{Tenant: tenant, Team: store, Directory: sources.NewIndex(directory)}
+			runtime.GC()
+			b.ReportAllocs()
+			for b.Loop() {
+				part, err := resolver.Gather(b.Context(), from, changed.ID)
+				require.NoError(b, err)
+				require.Len(b, resolver.Resolve(part).Actions, 1)
+			}
+		})
+	}
 }
 
 // BenchmarkMembers reads a team. The floor scans the same columns, and looks at
@@ -300,7 +339,7 @@ func scanMembers(b *testing.B, db *sql.DB) {
 	defer tx.Rollback()
 	rows, err := tx.QueryContext(b.Context(), `SELECT connection, external_id, managed, active, email, other_emails, private_email,
 		given_name, family_name, title, phone, mobile_phone, phone_extension, timezone, country, state, locale, manager_id,
-		assignment_id, seats, home, profiles, capture, extra, owners, revision, id, protected FROM usher_members WHERE tenant = 'acme' ORDER BY id`)
+		assignment_id, seats, home, profiles, capture, extra, attributes, owners, revision, id, protected, subject FROM usher_members WHERE tenant = 'acme' ORDER BY id`)
 	require.NoError(b, err)
 	defer rows.Close()
 	columns, err := rows.Columns()

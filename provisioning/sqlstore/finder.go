@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"sort"
 
 	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/provisioning"
@@ -128,9 +127,10 @@ func (s *Store) searches(tenant string, sets map[keySet][]string, limit int) []s
 			find, n := finder{by: set.by}, len(values)
 			var args []any
 			if s.dialect == PostgreSQL {
-				args = append(args, literal(values))
+				args = append(args, literal(storable(values)))
 			} else {
-				find.size = findSizes[min(sort.SearchInts(findSizes, n), len(findSizes)-1)]
+				size, _ := slices.BinarySearch(findSizes, n)
+				find.size = findSizes[min(size, len(findSizes)-1)]
 				n = min(n, find.size)
 				args = make([]any, find.size)
 				for i, value := range values[:n] {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/provisioning"
@@ -84,13 +87,20 @@ func (w *writer) begin(ctx context.Context, about topic) error {
 	})
 }
 
+// storable returns the texts that PostgreSQL can hold: no other names anything.
+func storable(texts []string) []string {
+	return slices.DeleteFunc(slices.Clone(texts), func(text string) bool {
+		return !utf8.ValidString(text) || strings.Contains(text, "\x00")
+	})
+}
+
 var callTurn = `SELECT t.drawn, t.done, ` + memberFields("(t.member).") + `
 	FROM @turn(CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS TEXT[]), CAST(? AS TEXT[])) AS t`
 
 // beginCall is begin in one statement of PostgreSQL.
 func (w *writer) beginCall(ctx context.Context, about topic) error {
 	reader := newMemberReader()
-	args := []any{w.tenant, about.revisions, literal(about.members), literal(about.keys)}
+	args := []any{w.tenant, about.revisions, literal(storable(about.members)), literal(storable(about.keys))}
 	first := true
 	return w.tx.Each(ctx, callTurn, args, func(rows *sql.Rows) error {
 		if !first {
