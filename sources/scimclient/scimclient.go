@@ -256,7 +256,7 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 	all.order = nil
 	for _, g := range listed {
 		if !g.given {
-			one, err := s.api.one(ctx, "Groups", g.id)
+			single, err := one[groupResource](ctx, s.api, "Groups", g.id)
 			if rest.IsMissing(err) {
 				delete(all.byID, g.id) // it was removed meanwhile
 				continue
@@ -264,7 +264,7 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 			if err != nil {
 				return all, err
 			}
-			row, err := readGroup(one)
+			row, err := readGroup(single)
 			if err != nil {
 				return all, err
 			}
@@ -280,10 +280,10 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 func (s *Source) Check(ctx context.Context) error {
 	paging, err := s.api.choose(ctx)
 	if err == nil {
-		err = s.api.first(ctx, "Users", paging, s.records.check)
+		err = first(ctx, s.api, "Users", paging, s.records.user)
 	}
 	if err == nil && s.info.Lists.Has(sources.FactGroups) {
-		err = s.api.first(ctx, "Groups", paging, checkGroup)
+		err = first(ctx, s.api, "Groups", paging, readGroup)
 	}
 	if err != nil {
 		return rest.Wrap(s.info.Kind, "check", err)
