@@ -36,6 +36,7 @@
 //	Users                          2,001
 //	Groups                         21, and one for each group that is listed
 //	                               without members
+//	One                            1
 //	Check                          3
 //
 // Limits are the server's own affair. A refused request says how long to wait.
@@ -153,7 +154,10 @@ type Source struct {
 	records *records
 }
 
-var _ sources.Checker = (*Source)(nil)
+var (
+	_ sources.OneReader = (*Source)(nil)
+	_ sources.Checker   = (*Source)(nil)
+)
 
 // New returns a Source. It makes no request; see Check for that. The error
 // names every field of cfg that is wrong.
@@ -273,6 +277,19 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 		all.order = append(all.order, g)
 	}
 	return all, nil
+}
+
+// One implements sources.OneReader. SCIM has no queries; the groups that a server
+// may name in a user are not taken for all of them.
+func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
+	return rest.One(s.info.Kind, s.info.Lists, id, func() (sources.User, error) {
+		resource, err := one[json.RawMessage](ctx, s.api, "Users", id)
+		if err != nil {
+			return sources.User{}, err
+		}
+		row, err := s.records.user(resource)
+		return row.Value, err
+	})
 }
 
 // Check implements sources.Checker: it asks what the server can do and reads the

@@ -57,7 +57,7 @@ func Measure(t testing.TB, h HTTPHarness, users, groups int) Cost {
 		}
 		members += len(g.Members)
 		kept = append(kept, g)
-		m.step(len(kept)%200 == 1)
+		m.step(len(kept)%400 == 1)
 	}
 	m.end()
 	groups -= len(kept)
@@ -91,7 +91,7 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	m.mu.Lock()
 	m.cost.Requests[req.Method+" "+partID.ReplaceAllString(req.URL.Path, "/{id}")]++
 	m.requests++
-	often := m.requests%200 == 0
+	often := m.requests%400 == 0
 	m.mu.Unlock()
 	m.step(often)
 	resp, err := m.base.RoundTrip(req)
