@@ -43,6 +43,7 @@
 //	log in                        1, again every 10 hours
 //	Users                         4,000
 //	Groups                        4
+//	One                           1
 //	Check                         2
 //
 // The documented limit is 5,000 requests an hour for the account, by whichever
@@ -136,7 +137,10 @@ type Source struct {
 	records    records
 }
 
-var _ sources.Checker = (*Source)(nil)
+var (
+	_ sources.OneReader = (*Source)(nil)
+	_ sources.Checker   = (*Source)(nil)
+)
 
 // New returns a Source. It makes no request; see Check for that. The error
 // names every field of cfg that is wrong.
@@ -219,6 +223,19 @@ func (s *Source) membersByUser(ctx context.Context, roles []sources.Group, emit 
 		}
 	}
 	return nil
+}
+
+// One implements sources.OneReader. OneLogin says nothing of queries, and of roles
+// only their IDs.
+func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
+	return rest.One(kind, s.Info().Lists, id, func() (sources.User, error) {
+		rec, err := one(ctx, s.api, id)
+		if err != nil {
+			return sources.User{}, err
+		}
+		row, err := s.records.user(rec)
+		return row.Value, err
+	})
 }
 
 // Check implements sources.Checker: it logs in and reads the first page of users

@@ -92,10 +92,11 @@ func TestConformance(t *testing.T) {
 		New: func(t testing.TB, address string, transport http.RoundTripper) sources.Source {
 			return source(t, address, transport)
 		},
-		Users:   users,
-		Groups:  groups,
-		Secrets: []string{secret},
-		Links:   []string{"After-Cursor"},
+		Users:     users,
+		Groups:    groups,
+		Secrets:   []string{secret},
+		Links:     []string{"After-Cursor"},
+		MissingID: "999999999",
 	})
 }
 

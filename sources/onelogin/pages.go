@@ -90,6 +90,15 @@ func page[R, T any](ctx context.Context, a *api, path, query, cursor string, mak
 	return p, nil
 }
 
+// one reads one user, whole.
+func one(ctx context.Context, a *api, id string) (rec user, err error) {
+	resp, err := a.http.Get(ctx, a.base.JoinPath(usersPath).String()+"/"+url.PathEscape(id))
+	if err != nil {
+		return rec, err
+	}
+	return rec, rest.Decode(resp, &rec)
+}
+
 // explain reads the body of a refused request. Its message stands in one of
 // three places, by the age of the endpoint.
 func explain(_ int, body []byte) (string, error) {

@@ -134,10 +134,10 @@ func newRecords(cfg Config) *records {
 
 func (r *records) reads(field string) bool { return !slices.Contains(r.hidden, field) }
 
-// workersQuery is the query of the first page of workers.
-func (r *records) workersQuery() string {
+// workersQuery is the query of workers, behind what else there is in it.
+func (r *records) workersQuery(more string) string {
 	expand := slices.DeleteFunc(slices.Clone(expandable), func(field string) bool { return !r.reads(field) })
-	return "limit=100&expand=" + strings.Join(expand, ",")
+	return more + "expand=" + strings.Join(expand, ",")
 }
 
 // reader returns what makes users of the workers of one listing, and what judges

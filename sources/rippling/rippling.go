@@ -63,6 +63,7 @@
 //	Groups                           20, and for each group one for each 100
 //	                                 members: 8,229 with one group of everybody
 //	                                 and 300 members in each of the others
+//	One                              1
 //	Check                            2
 //
 // The limits are not documented; a refused request says how long to wait. Pages
@@ -86,6 +87,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/usher-go/usher/sources"
@@ -165,7 +167,10 @@ type Source struct {
 	noGroups   bool
 }
 
-var _ sources.Checker = (*Source)(nil)
+var (
+	_ sources.OneReader = (*Source)(nil)
+	_ sources.Checker   = (*Source)(nil)
+)
 
 // New returns a Source. It makes no request; see Check for that. The error
 // names every field of cfg that is wrong.
@@ -217,7 +222,7 @@ func (s *Source) Info() sources.Info {
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return rest.List(kind, "list users", func(emit func(sources.User) bool) error {
 		make, judge := s.records.reader()
-		return listing(ctx, s.api, s.api.address("workers", s.records.workersQuery()), make, judge, emit)
+		return listing(ctx, s.api, s.api.address("workers", s.records.workersQuery("limit=100&")), make, judge, emit)
 	})
 }
 
@@ -243,11 +248,29 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	})
 }
 
+// One implements sources.OneReader. Rippling says nothing of queries, nor of the
+// groups that a worker is in.
+func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
+	return rest.One(kind, s.Info().Lists, id, func() (sources.User, error) {
+		resp, err := s.api.get(ctx, s.api.address("workers/"+url.PathEscape(id), s.records.workersQuery("")))
+		if err != nil {
+			return sources.User{}, err
+		}
+		var rec worker
+		if err := rest.Decode(resp, &rec); err != nil {
+			return sources.User{}, err
+		}
+		make, _ := s.records.reader()
+		row, err := make(rec)
+		return row.Value, err
+	})
+}
+
 // Check implements sources.Checker: it reads the first page of workers and, if
 // groups are read, of supergroups.
 func (s *Source) Check(ctx context.Context) error {
 	make, judge := s.records.reader()
-	_, err := page(ctx, s.api, s.api.address("workers", s.records.workersQuery()), make, judge)
+	_, err := page(ctx, s.api, s.api.address("workers", s.records.workersQuery("limit=100&")), make, judge)
 	if err == nil && !s.noGroups {
 		_, err = page(ctx, s.api, s.api.address("supergroups", groupsQuery), group, nil)
 	}

@@ -87,10 +87,11 @@ func harness() sourcetest.HTTPHarness {
 		New: func(t testing.TB, address string, transport http.RoundTripper) sources.Source {
 			return source(t, address, transport)
 		},
-		Users:   users,
-		Groups:  groups,
-		Secrets: []string{token},
-		Links:   []string{"next_link"},
+		Users:     users,
+		Groups:    groups,
+		Secrets:   []string{token},
+		Links:     []string{"next_link"},
+		MissingID: "641b7affffffffffffffffff",
 	}
 }
 

@@ -53,12 +53,11 @@ func (a *api) get(ctx context.Context, path, query string) (*http.Response, erro
 }
 
 // one reads one resource.
-func (a *api) one(ctx context.Context, path, id string) (json.RawMessage, error) {
+func one[R any](ctx context.Context, a *api, path, id string) (resource R, err error) {
 	resp, err := a.get(ctx, path+"/"+url.PathEscape(id), "")
 	if err != nil {
-		return nil, err
+		return resource, err
 	}
-	var resource json.RawMessage
 	return resource, rest.Decode(resp, &resource)
 }
 
@@ -91,35 +90,35 @@ func (a *api) choose(ctx context.Context) (Paging, error) {
 }
 
 // An answer is one page of a list.
-type answer struct {
+type answer[R any] struct {
 	total     int // -1: not said
-	resources []json.RawMessage
+	resources []R
 	next      string // the cursor of the next page
 	head      http.Header
 }
 
 // page reads one page.
-func (a *api) page(ctx context.Context, path, query string) (answer, error) {
+func page[R any](ctx context.Context, a *api, path, query string) (answer[R], error) {
 	resp, err := a.get(ctx, path, query)
 	if err != nil {
-		return answer{}, err
+		return answer[R]{}, err
 	}
 	var list struct {
-		Total     rest.Text         `json:"totalResults"`
-		Resources []json.RawMessage `json:"Resources"`
-		Next      rest.Text         `json:"nextCursor"`
+		Total     rest.Text `json:"totalResults"`
+		Resources []R       `json:"Resources"`
+		Next      rest.Text `json:"nextCursor"`
 	}
 	if err := rest.Decode(resp, &list); err != nil {
-		return answer{}, err
+		return answer[R]{}, err
 	}
-	p := answer{total: -1, resources: list.Resources, next: list.Next.Value, head: resp.Header}
+	p := answer[R]{total: -1, resources: list.Resources, next: list.Next.Value, head: resp.Header}
 	if list.Total.Given {
 		if p.total, err = strconv.Atoi(list.Total.Value); err != nil || p.total < 0 {
-			return answer{}, rest.Malformed("totalResults %.40q: want a number", list.Total.Value)
+			return answer[R]{}, rest.Malformed("totalResults %.40q: want a number", list.Total.Value)
 		}
 	}
 	if p.total < 0 && list.Resources == nil {
-		return answer{}, rest.Malformed("an answer without totalResults and Resources")
+		return answer[R]{}, rest.Malformed("an answer without totalResults and Resources")
 	}
 	return p, nil
 }
@@ -127,9 +126,9 @@ func (a *api) page(ctx context.Context, path, query string) (answer, error) {
 // sized reads one page of at most size resources, and fewer where the server's
 // answer is too large: groups may have many members. It leaves the size that
 // went well.
-func (a *api) sized(ctx context.Context, path, query string, size *int) (answer, error) {
+func sized[R any](ctx context.Context, a *api, path, query string, size *int) (answer[R], error) {
 	for {
-		p, err := a.page(ctx, path, query+"&count="+strconv.Itoa(*size))
+		p, err := page[R](ctx, a, path, query+"&count="+strconv.Itoa(*size))
 		if !errors.Is(err, sources.ErrTooLarge) || *size == 1 {
 			return p, err
 		}
@@ -137,13 +136,13 @@ func (a *api) sized(ctx context.Context, path, query string, size *int) (answer,
 	}
 }
 
-// first reads the first page of a list and checks its resources.
-func (a *api) first(ctx context.Context, path string, paging Paging, check func(json.RawMessage) error) error {
+// first reads the first page of a list and what make makes of its resources.
+func first[R, T any](ctx context.Context, a *api, path string, paging Paging, make func(R) (rest.Row[T], error)) error {
 	size := a.size
-	p, err := a.sized(ctx, path, firstQuery[paging], &size)
+	p, err := sized[R](ctx, a, path, firstQuery[paging], &size)
 	for _, resource := range p.resources {
 		if err == nil {
-			err = check(resource)
+			_, err = make(resource)
 		}
 	}
 	return err
@@ -154,12 +153,12 @@ var firstQuery = map[Paging]string{PageIndex: "startIndex=1", PageCursor: "curso
 
 // listing reads a list to its end and hands out what make makes of each
 // resource.
-func listing[T any](ctx context.Context, a *api, path string, make func(json.RawMessage) (rest.Row[T], error), emit func(T) bool) error {
+func listing[R, T any](ctx context.Context, a *api, path string, make func(R) (rest.Row[T], error), emit func(T) bool) error {
 	paging, err := a.choose(ctx)
 	if err != nil {
 		return err
 	}
-	l := &list[T]{api: a, path: path, size: a.size, make: make}
+	l := &list[R, T]{api: a, path: path, size: a.size, make: make}
 	switch paging {
 	case PageCursor:
 		return rest.Follow(ctx, firstQuery[paging], l.byCursor, rest.Once(emit))
@@ -174,11 +173,11 @@ func listing[T any](ctx context.Context, a *api, path string, make func(json.Raw
 }
 
 // A list is one list being read.
-type list[T any] struct {
+type list[R, T any] struct {
 	*api
 	path string
 	size int
-	make func(json.RawMessage) (rest.Row[T], error)
+	make func(R) (rest.Row[T], error)
 
 	total int // what the first page said
 	came  int // resources so far
@@ -188,7 +187,7 @@ type list[T any] struct {
 }
 
 // rows makes rows of a page's resources.
-func (l *list[T]) rows(p answer) ([]rest.Row[T], error) {
+func (l *list[R, T]) rows(p answer[R]) ([]rest.Row[T], error) {
 	rows := make([]rest.Row[T], 0, len(p.resources))
 	for _, resource := range p.resources {
 		row, err := l.make(resource)
@@ -202,76 +201,76 @@ func (l *list[T]) rows(p answer) ([]rest.Row[T], error) {
 }
 
 // byCursor reads the page of a cursor.
-func (l *list[T]) byCursor(ctx context.Context, at string) (page rest.Page[rest.Row[T]], err error) {
-	p, err := l.sized(ctx, l.path, at, &l.size)
+func (l *list[R, T]) byCursor(ctx context.Context, at string) (out rest.Page[rest.Row[T]], err error) {
+	p, err := sized[R](ctx, l.api, l.path, at, &l.size)
 	if err == nil {
-		page.Rows, err = l.rows(p)
+		out.Rows, err = l.rows(p)
 	}
 	if at == firstQuery[PageCursor] {
 		l.total = p.total
 	}
 	switch total := min(l.total, p.total); { // people come and go while it is read
 	case err != nil:
-		return page, err
+		return out, err
 	case p.next != "":
-		page.Next = "cursor=" + url.QueryEscape(p.next)
+		out.Next = "cursor=" + url.QueryEscape(p.next)
 	case total > l.came:
-		return page, &rest.Error{
+		return out, &rest.Error{
 			Reason: sources.ErrUnavailable,
 			Detail: fmt.Sprintf("the list has no further page, and %d of %d came; if that stays so, set Config.Paging to index", l.came, total),
 		}
 	}
-	return page, nil
+	return out, nil
 }
 
 // byIndex reads the page at a position.
-func (l *list[T]) byIndex(ctx context.Context, at string) (page rest.Page[rest.Row[T]], err error) {
+func (l *list[R, T]) byIndex(ctx context.Context, at string) (out rest.Page[rest.Row[T]], err error) {
 	if at == firstQuery[PageIndex] {
 		l.came, l.pages = 0, 0
 	}
-	p, err := l.sized(ctx, l.path, at, &l.size)
+	p, err := sized[R](ctx, l.api, l.path, at, &l.size)
 	if failure := (*rest.Error)(nil); l.came > 0 && l.came >= l.total && errors.As(err, &failure) &&
 		(failure.Status == http.StatusBadRequest || failure.Status == http.StatusNotFound) {
-		p, err = answer{total: l.total, head: http.Header{}}, nil // how some say that there is no more
+		p, err = answer[R]{total: l.total, head: http.Header{}}, nil // how some say that there is no more
 	}
 	if err != nil {
-		return page, err
+		return out, err
 	}
 	if p.total < 0 {
-		return page, rest.Malformed("a list without totalResults")
+		return out, rest.Malformed("a list without totalResults")
 	}
 	if at == firstQuery[PageIndex] {
 		l.total = p.total
 	}
 	beyond := l.pages > 0 && l.came >= l.total
-	if page.Rows, err = l.rows(p); err != nil {
-		return page, err
+	if out.Rows, err = l.rows(p); err != nil {
+		return out, err
 	}
-	page.Total, page.At = p.total, rest.Date(p.head)
-	if beyond && l.repeats(page.Rows) {
-		l.came -= len(page.Rows)
+	out.Total, out.At = p.total, rest.Date(p.head)
+	if beyond && l.repeats(out.Rows) {
+		l.came -= len(out.Rows)
 		if end, err := l.honours(ctx); end || err != nil {
-			page.Rows = nil
-			return page, err
+			out.Rows = nil
+			return out, err
 		}
 	}
-	if len(page.Rows) == 0 {
-		return page, nil
+	if len(out.Rows) == 0 {
+		return out, nil
 	}
 	if l.pages++; l.pages == 1 {
-		l.first = page.Rows[0].ID
+		l.first = out.Rows[0].ID
 	}
 	l.last = l.last[:0]
-	for _, row := range page.Rows {
+	for _, row := range out.Rows {
 		l.last = append(l.last, row.ID)
 	}
-	page.Next = "startIndex=" + strconv.Itoa(l.came+1)
-	return page, nil
+	out.Next = "startIndex=" + strconv.Itoa(l.came+1)
+	return out, nil
 }
 
 // repeats reports whether a page begins as the first page did, or within the
 // latest one.
-func (l *list[T]) repeats(rows []rest.Row[T]) bool {
+func (l *list[R, T]) repeats(rows []rest.Row[T]) bool {
 	return len(rows) > 0 && (rows[0].ID == l.first || slices.Contains(l.last, rows[0].ID))
 }
 
@@ -280,11 +279,11 @@ func (l *list[T]) repeats(rows []rest.Row[T]) bool {
 // does no harm, and others answer so whatever is asked for, and may have more
 // than they gave. If a second page brought something, the server pays heed; else
 // it is asked for its last resource alone.
-func (l *list[T]) honours(ctx context.Context) (bool, error) {
+func (l *list[R, T]) honours(ctx context.Context) (bool, error) {
 	if l.pages > 1 || l.came == 1 {
 		return true, nil
 	}
-	p, err := l.page(ctx, l.path, "startIndex="+strconv.Itoa(l.came)+"&count=1")
+	p, err := page[R](ctx, l.api, l.path, "startIndex="+strconv.Itoa(l.came)+"&count=1")
 	if err != nil || len(p.resources) != 1 {
 		return false, err
 	}
@@ -293,16 +292,16 @@ func (l *list[T]) honours(ctx context.Context) (bool, error) {
 }
 
 // all reads the only page.
-func (l *list[T]) all(ctx context.Context, at string) (page rest.Page[rest.Row[T]], err error) {
-	p, err := l.page(ctx, l.path, at)
+func (l *list[R, T]) all(ctx context.Context, at string) (out rest.Page[rest.Row[T]], err error) {
+	p, err := page[R](ctx, l.api, l.path, at)
 	if err == nil && p.total < 0 {
 		err = rest.Malformed("a list without totalResults")
 	}
 	if err == nil {
-		page.Rows, err = l.rows(p)
+		out.Rows, err = l.rows(p)
 	}
-	page.Total = p.total
-	return page, err
+	out.Total = p.total
+	return out, err
 }
 
 // explain reads the body of a refused request (RFC 7644, section 3.12; RFC 6749,

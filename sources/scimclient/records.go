@@ -24,36 +24,62 @@ func (r *records) user(resource json.RawMessage) (rest.Row[sources.User], error)
 	for field, attribute := range r.fields {
 		rest.SetField(&u, field, u.Attributes[attribute])
 	}
+	// The texts of a user are parts of one; the ID alone must not hold it.
+	u.ID = strings.Clone(u.ID)
 	return rest.Row[sources.User]{Value: u, ID: u.ID, Created: created(resource)}, nil
-}
-
-// check is user for one who only wants to know whether it can be read.
-func (r *records) check(resource json.RawMessage) error {
-	_, err := r.user(resource)
-	return err
 }
 
 // created is when a resource came into being; zero if it does not say.
 func created(resource json.RawMessage) time.Time {
 	var r struct {
-		Meta struct {
-			Created json.RawMessage `json:"created"`
-		} `json:"meta"`
+		Meta meta `json:"meta"`
 	}
-	if json.Unmarshal(resource, &r) != nil {
-		return time.Time{}
-	}
-	var text string
-	_ = json.Unmarshal(r.Meta.Created, &text)
-	at, _ := time.Parse(time.RFC3339, text)
-	return at
+	_ = json.Unmarshal(resource, &r) // that it is an object is known
+	return r.Meta.created
 }
 
-// A group is a group as the server lists one.
+// meta is what a resource says of itself. What is not of its type is not known.
+type meta struct{ created time.Time }
+
+func (m *meta) UnmarshalJSON(data []byte) error {
+	var object struct {
+		Created json.RawMessage `json:"created"`
+	}
+	var text string
+	if json.Unmarshal(data, &object) == nil && json.Unmarshal(object.Created, &text) == nil {
+		m.created, _ = time.Parse(time.RFC3339, text)
+	}
+	return nil
+}
+
+// groupResource is a group as the server lists one.
+type groupResource struct {
+	ID      rest.Text  `json:"id"`
+	Name    rest.Text  `json:"displayName"`
+	Members memberRefs `json:"members"`
+	Meta    meta       `json:"meta"`
+}
+
+// A group is a group with who is in it.
 type group struct {
 	id, name string
 	given    bool // whether the server said anything of members
 	members  []memberRef
+}
+
+// memberRefs are the members of a group: a list, or one where a list belongs.
+type memberRefs struct {
+	given bool
+	list  []memberRef
+}
+
+func (m *memberRefs) UnmarshalJSON(data []byte) error {
+	m.given = true
+	if data[0] != '{' {
+		return json.Unmarshal(data, &m.list)
+	}
+	m.list = make([]memberRef, 1)
+	return json.Unmarshal(data, &m.list[0])
 }
 
 // A memberRef is a user or a group in a group.
@@ -83,26 +109,9 @@ func (m *memberRef) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func readGroup(resource json.RawMessage) (rest.Row[*group], error) {
-	var r struct {
-		ID      rest.Text       `json:"id"`
-		Name    rest.Text       `json:"displayName"`
-		Members json.RawMessage `json:"members"`
-	}
-	err := json.Unmarshal(resource, &r)
-	g := &group{id: r.ID.Value, name: r.Name.Value, given: r.Members != nil}
-	if err == nil && g.given {
-		if r.Members[0] == '{' { // one member where a list belongs
-			g.members = make([]memberRef, 1)
-			err = json.Unmarshal(r.Members, &g.members[0])
-		} else {
-			err = json.Unmarshal(r.Members, &g.members)
-		}
-	}
-	switch {
-	case err != nil:
-		return rest.Row[*group]{}, rest.Malformed("a group that cannot be read: %s", err)
-	case g.id == "":
+func readGroup(r groupResource) (rest.Row[*group], error) {
+	g := &group{id: r.ID.Value, name: r.Name.Value, given: r.Members.given, members: r.Members.list}
+	if g.id == "" {
 		return rest.Row[*group]{}, rest.Malformed("a group without id")
 	}
 	for _, m := range g.members {
@@ -110,13 +119,7 @@ func readGroup(resource json.RawMessage) (rest.Row[*group], error) {
 			return rest.Row[*group]{}, rest.Malformed("group %.80s has a member without value", g.id)
 		}
 	}
-	return rest.Row[*group]{Value: g, ID: g.id, Created: created(resource)}, nil
-}
-
-// checkGroup is readGroup for one who only wants to know whether it can be read.
-func checkGroup(resource json.RawMessage) error {
-	_, err := readGroup(resource)
-	return err
+	return rest.Row[*group]{Value: g, ID: g.id, Created: r.Meta.created}, nil
 }
 
 // groups are all groups of a server.

@@ -52,15 +52,18 @@ func TestMalformedResources(t *testing.T) {
 	for _, text := range []string{`{}`, `{"id": ""}`, `[]`, `"x"`, `7`} {
 		_, err := r.user(json.RawMessage(text))
 		require.ErrorIs(t, err, sources.ErrMalformed, text)
-		require.ErrorIs(t, r.check(json.RawMessage(text)), sources.ErrMalformed)
 	}
 	for _, text := range []string{
 		`{}`, `{"id": ""}`, `[]`, `"x"`, `{"id": "1", "members": "x"}`, `{"id": "1", "members": [{}]}`, `{"id": "1", "members": [{"value": ""}]}`,
 		`{"id": "1", "members": [[]]}`, `{"id": "1", "displayName": {}}`, `{"id": "1", "members": {"display": "x"}}`,
 	} {
-		_, err := readGroup(json.RawMessage(text))
-		require.ErrorIs(t, err, sources.ErrMalformed, text)
-		require.ErrorIs(t, checkGroup(json.RawMessage(text)), sources.ErrMalformed)
+		var r groupResource
+		err := json.Unmarshal([]byte(text), &r)
+		if err == nil {
+			_, err = readGroup(r)
+			require.ErrorIs(t, err, sources.ErrMalformed, text)
+		}
+		require.Error(t, err, text)
 	}
 }
 
@@ -81,7 +84,9 @@ func TestGroupMembers(t *testing.T) {
 		`{"id": "1", "members": [{"value": "2", "type": "Group"}]}`:     {id: "1", given: true, members: []memberRef{{id: "2", group: true}}},
 		`{"id": "1", "members": [{"value": "2", "$ref": "/Groups/2"}]}`: {id: "1", given: true, members: []memberRef{{id: "2", group: true}}},
 	} {
-		row, err := readGroup(json.RawMessage(text))
+		var r groupResource
+		require.NoError(t, json.Unmarshal([]byte(text), &r), text)
+		row, err := readGroup(r)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, row.Value, text)
 	}

@@ -36,6 +36,7 @@
 //	Users                          2,001
 //	Groups                         21, and one for each group that is listed
 //	                               without members
+//	One                            1
 //	Check                          3
 //
 // Limits are the server's own affair. A refused request says how long to wait.
@@ -153,7 +154,10 @@ type Source struct {
 	records *records
 }
 
-var _ sources.Checker = (*Source)(nil)
+var (
+	_ sources.OneReader = (*Source)(nil)
+	_ sources.Checker   = (*Source)(nil)
+)
 
 // New returns a Source. It makes no request; see Check for that. The error
 // names every field of cfg that is wrong.
@@ -256,7 +260,7 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 	all.order = nil
 	for _, g := range listed {
 		if !g.given {
-			one, err := s.api.one(ctx, "Groups", g.id)
+			single, err := one[groupResource](ctx, s.api, "Groups", g.id)
 			if rest.IsMissing(err) {
 				delete(all.byID, g.id) // it was removed meanwhile
 				continue
@@ -264,7 +268,7 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 			if err != nil {
 				return all, err
 			}
-			row, err := readGroup(one)
+			row, err := readGroup(single)
 			if err != nil {
 				return all, err
 			}
@@ -275,15 +279,28 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 	return all, nil
 }
 
+// One implements sources.OneReader. SCIM has no queries; the groups that a server
+// may name in a user are not taken for all of them.
+func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
+	return rest.One(s.info.Kind, s.info.Lists, id, func() (sources.User, error) {
+		resource, err := one[json.RawMessage](ctx, s.api, "Users", id)
+		if err != nil {
+			return sources.User{}, err
+		}
+		row, err := s.records.user(resource)
+		return row.Value, err
+	})
+}
+
 // Check implements sources.Checker: it asks what the server can do and reads the
 // first page of users and, if groups are read, of groups.
 func (s *Source) Check(ctx context.Context) error {
 	paging, err := s.api.choose(ctx)
 	if err == nil {
-		err = s.api.first(ctx, "Users", paging, s.records.check)
+		err = first(ctx, s.api, "Users", paging, s.records.user)
 	}
 	if err == nil && s.info.Lists.Has(sources.FactGroups) {
-		err = s.api.first(ctx, "Groups", paging, checkGroup)
+		err = first(ctx, s.api, "Groups", paging, readGroup)
 	}
 	if err != nil {
 		return rest.Wrap(s.info.Kind, "check", err)

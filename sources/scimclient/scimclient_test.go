@@ -77,10 +77,11 @@ func harness(face func(*fake.SCIM), change func(*Config)) sourcetest.HTTPHarness
 		New: func(t testing.TB, address string, transport http.RoundTripper) sources.Source {
 			return source(t, address, transport, change)
 		},
-		Users:   users,
-		Groups:  groups,
-		Secrets: []string{token},
-		Links:   []string{"nextCursor"},
+		Users:     users,
+		Groups:    groups,
+		Secrets:   []string{token},
+		Links:     []string{"nextCursor"},
+		MissingID: "u-999",
 	}
 }
 

@@ -5,13 +5,11 @@ import (
 	"net/http"
 	"regexp"
 	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -20,64 +18,47 @@ type Cost struct {
 	// Requests are counted by method and path, with {id} for each part of
 	// a path that is an ID.
 	Requests map[string]int
-	// Beyond is the most memory that was in use at any time, in bytes, beyond
-	// what the caller keeps of the listing.
-	Beyond uint64
+	// Beyond is the most memory in bytes that was in use between two steps of
+	// the reading, that is when a request was sent, a page of more than 1 MB had
+	// come, or a row had been handed out, beyond what the caller kept. The
+	// largest page is Page bytes; decoding it takes a few times that for a
+	// moment.
+	Beyond, Page uint64
 }
 
 // Measure reads the made-up company of [fake.Company], so large, from a provider
-// that is not spoiled, keeps nothing of it, checks that it came whole, and returns
-// what that took. Of the harness it uses New and Provider; give a provider with
-// pages of full size.
+// that is not spoiled, keeps its groups and no user, checks that it came whole, and
+// returns what that took. Of the harness it uses New and Provider; give a provider
+// with pages of full size.
 func Measure(t testing.TB, h HTTPHarness, users, groups int) Cost {
 	t.Helper()
 	directory := fake.NewDirectory()
 	fill(directory, users, groups)
 
-	cost := Cost{Requests: make(map[string]int)}
-	var mu sync.Mutex
-	base := fake.Transport(h.Provider(directory))
-	src := h.New(t, address, roundTripper(func(req *http.Request) (*http.Response, error) {
-		mu.Lock()
-		cost.Requests[req.Method+" "+partID.ReplaceAllString(req.URL.Path, "/{id}")]++
-		mu.Unlock()
-		return base.RoundTrip(req)
-	}))
-
-	// What is in use is what the garbage collector found alive when it ran last,
-	// which it does dozens of times.
-	defer debug.SetGCPercent(debug.SetGCPercent(20))
-	runtime.GC()
-	before := liveHeap()
-	stop, peak := make(chan struct{}), make(chan uint64)
-	go func() {
-		var most uint64
-		for {
-			most = max(most, liveHeap())
-			select {
-			case <-stop:
-				peak <- most
-				return
-			case <-time.After(time.Millisecond):
-			}
-		}
-	}()
+	m := &meter{base: fake.Transport(h.Provider(directory)), cost: Cost{Requests: make(map[string]int)}}
+	src := h.New(t, address, m)
+	m.begin()
 	for _, err := range src.Users(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		users--
 	}
+	m.end()
 	members := 0
+	kept := make([]sources.Group, 0, groups) // a group is as large as it is
+	m.begin()
 	for g, err := range src.Groups(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		members += len(g.Members)
-		groups--
+		kept = append(kept, g)
+		m.step(len(kept)%400 == 1)
 	}
-	close(stop)
-	cost.Beyond = <-peak - before
+	m.end()
+	groups -= len(kept)
+	runtime.KeepAlive(kept)
 
 	for _, g := range directory.Groups() {
 		members -= len(g.Members)
@@ -85,26 +66,68 @@ func Measure(t testing.TB, h HTTPHarness, users, groups int) Cost {
 	if users != 0 || groups != 0 || members != 0 {
 		t.Errorf("%d users, %d groups and %d memberships of the company were not listed", users, groups, -members)
 	}
-	for _, request := range slices.Sorted(maps.Keys(cost.Requests)) {
-		t.Logf("%6d %s", cost.Requests[request], request)
+	for _, request := range slices.Sorted(maps.Keys(m.cost.Requests)) {
+		t.Logf("%6d %s", m.cost.Requests[request], request)
 	}
-	t.Logf("%.1f MB beyond what is listed", float64(cost.Beyond)/1e6)
-	return cost
+	t.Logf("%.1f MB beyond what the caller kept; the largest page has %.1f MB", float64(m.cost.Beyond)/1e6, float64(m.cost.Page)/1e6)
+	return m.cost
+}
+
+// A meter is a transport that counts requests and looks at the memory in use.
+type meter struct {
+	base http.RoundTripper
+
+	mu       sync.Mutex
+	cost     Cost
+	requests int
+	most     uint64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
+	m.mu.Lock()
+	m.cost.Requests[req.Method+" "+partID.ReplaceAllString(req.URL.Path, "/{id}")]++
+	m.requests++
+	often := m.requests%400 == 0
+	m.mu.Unlock()
+	m.step(often)
+	resp, err := m.base.RoundTrip(req)
+	if err == nil {
+		size := uint64(max(resp.ContentLength, 0))
+		m.mu.Lock()
+		m.cost.Page = max(m.cost.Page, size)
+		m.mu.Unlock()
+		m.step(size > 1e6)
+	}
+	return resp, err
+}
+
+// step looks at the memory in use, if it is time to.
+func (m *meter) step(now bool) {
+	if now {
+		live := live()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.most = max(m.most, live)
+	}
+}
+
+func (m *meter) begin() { m.most = live() }
+
+func (m *meter) end() { m.cost.Beyond = max(m.cost.Beyond, m.most-min(m.most, live())) }
+
+// live is how many bytes are in use.
+func live() uint64 {
+	runtime.GC()
+	runtime.GC() // pools let go of what they hold in the second
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }
 
 // partID matches a part of a path that is an ID: three digits or more, or long
 // with a digit in it.
 var partID = regexp.MustCompile(`/(?:[0-9]{3,}|[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]{9,})\b`)
-
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // fill puts a company into the directory. It is apart so that nothing else
 // keeps the company while memory is measured.

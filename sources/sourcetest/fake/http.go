@@ -75,6 +75,17 @@ func (r *recorder) Write(data []byte) (int, error) {
 	return r.body.Write(data)
 }
 
+// send writes data that nobody changes afterwards, without a copy where it can:
+// a page may be large.
+func send(w http.ResponseWriter, data []byte) {
+	if r, ok := w.(*recorder); ok && r.body.Cap() == 0 {
+		r.WriteHeader(http.StatusOK)
+		r.body = *bytes.NewBuffer(data[:len(data):len(data)])
+		return
+	}
+	_, _ = w.Write(data) // who broke the connection needs no answer
+}
+
 // serve answers a request of a face: handle sees the directory as it is at one
 // moment, and the answer is sent when nobody has to wait for the directory any
 // more.
@@ -89,7 +100,7 @@ func (d *Directory) serve(w http.ResponseWriter, r *http.Request, handle func(w 
 	}()
 	answer.WriteHeader(http.StatusOK)
 	w.WriteHeader(answer.status)
-	_, _ = answer.body.WriteTo(w) // who broke the connection needs no answer
+	send(w, answer.body.Bytes())
 }
 
 // say answers with a value as JSON.
@@ -102,7 +113,7 @@ func say(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // of a recorder, which takes everything
+	send(w, body)
 }
 
 // sessions are the access tokens that a face has given out. The zero value has
