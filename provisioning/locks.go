@@ -47,7 +47,7 @@ func (l Locks) Field(m Member, f Field) Lock {
 		return l.manager(&m)
 	case spec.lock == lockAlways, inTable && l.r.traits.locked.has(at), owner == OwnerSource:
 		return locked(CodeLockSource, "field", f.String())
-	case owner == OwnerHand && !(inTable && l.r.traits.unmapped.has(at)):
+	case owner == OwnerHand && (!inTable || !l.r.traits.unmapped.has(at)):
 		return locked(CodeLockSetOnce, "field", f.String())
 	}
 	return Lock{}

@@ -220,29 +220,45 @@ func (c *chart) waits() []Held {
 // seat that somebody who waits gives back, need the same approvals, and whoever
 // commits with them.
 func (h *holds) shareClasses() {
-	created, together, releases := make(map[string]classes), make(map[string]classes), make(map[int32]classes)
-	for again := true; again; {
-		again = false
-		grow := func(needed, known classes) classes {
-			again = again || needed != known
-			return needed
+	under, together, on := make(map[string][]int), make(map[string][]int), make(map[int32][]int) // positions in h.held
+	for i := range h.held {
+		w := &h.held[i]
+		if w.action.Member.ManagerID != "" {
+			under[w.action.Member.ManagerID] = append(under[w.action.Member.ManagerID], i)
+		}
+		if w.action.With != "" {
+			together[w.action.With] = append(together[w.action.With], i)
+		}
+		for _, person := range w.draft.needs {
+			on[person] = append(on[person], i)
+		}
+	}
+	for _, class := range h.tripped.list() {
+		var queue []int
+		add := func(some []int) {
+			for _, i := range some {
+				if !h.held[i].classes.has(class) {
+					h.held[i].classes |= 1 << class
+					queue = append(queue, i)
+				}
+			}
 		}
 		for i := range h.held {
-			w := &h.held[i]
-			needed := w.classes | created[w.action.Member.ManagerID]
-			if w.action.With != "" {
-				needed |= together[w.action.With]
+			if h.held[i].classes.has(class) {
+				queue = append(queue, i)
 			}
-			for _, person := range w.draft.needs {
-				needed |= releases[person]
-			}
-			w.classes = grow(needed, w.classes)
-			releases[w.draft.person] = needed
+		}
+		shared := make(map[string]bool)
+		for len(queue) > 0 {
+			w := &h.held[queue[len(queue)-1]]
+			queue = queue[:len(queue)-1]
+			add(on[w.draft.person])
 			if w.action.Kind == KindCreate {
-				created[w.action.Member.ID] = grow(needed, created[w.action.Member.ID])
+				add(under[w.action.Member.ID])
 			}
-			if w.action.With != "" {
-				together[w.action.With] = grow(needed, together[w.action.With])
+			if !shared[w.action.With] {
+				shared[w.action.With] = true
+				add(together[w.action.With])
 			}
 		}
 	}

@@ -214,14 +214,6 @@ func (ds *drafts) draft(person int32) *draft {
 	return d
 }
 
-// afterwards returns a person as the drafts leave them.
-func (ds *drafts) afterwards(person int32) *Member {
-	if at := ds.draftOf[person]; at != none {
-		return &ds.list[at].after
-	}
-	return &ds.members[person]
-}
-
 // nameNewMembers gives the members to be created their IDs, which follow from
 // connection and external ID. An ID that a member has already (one created for
 // this external ID and bound to another since) is skipped for the next.

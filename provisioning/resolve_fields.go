@@ -101,10 +101,10 @@ func (ds *drafts) setList(d *draft, spec *fieldSpec, values []string) {
 func (ds *drafts) setAttributes(d *draft) {
 	for _, name := range ds.r.attributes {
 		spec, value := Attribute(name).spec(), ds.reader.wishAttribute(d.user, name)
-		switch {
-		case value == "":
+		switch value {
+		case "":
 			ds.leftEmpty(d, spec)
-		case value == d.after.Attributes[name]:
+		case d.after.Attributes[name]:
 			d.given = append(d.given, spec.name)
 		default:
 			d.overwrite(spec.name, d.after.Attributes[name] != "")
@@ -123,7 +123,7 @@ func (ds *drafts) setAttributes(d *draft) {
 // it was the source's, that is told once, and a hand may now set it once (C6).
 func (ds *drafts) leftEmpty(d *draft, spec *fieldSpec) {
 	owned, untracked := d.after.Owners.Of(spec.name) == OwnerSource, d.before != nil && d.before.Owners == Owners{}
-	if !owned && !(spec.required && untracked) {
+	if !owned && (!spec.required || !untracked) {
 		return
 	}
 	d.after.Owners = d.after.Owners.With(spec.name, OwnerNobody)

@@ -48,13 +48,20 @@ func govern(rules *assignment.Rules, snapshot *sources.Snapshot, byID *idTable) 
 	for i := range g.governing {
 		g.governing[i] = g.rest
 	}
-	for i := range snapshot.Groups {
+	joined := make(map[string]bool)
+	for i := range snapshot.Groups { // a group listed several times has the members of all (L1)
 		group := &snapshot.Groups[i]
-		if listed, twice := g.groups[group.ID]; twice { // a group listed twice has the members of both (L1)
-			g.groups[group.ID] = slices.Concat(listed, group.Members)
-		} else {
-			g.groups[group.ID] = group.Members
+		listed, again := g.groups[group.ID]
+		switch {
+		case !again:
+			listed = group.Members
+		case !joined[group.ID]: // what is listed first is the snapshot's
+			joined[group.ID] = true
+			listed = slices.Concat(listed, group.Members)
+		default:
+			listed = append(listed, group.Members...)
 		}
+		g.groups[group.ID] = listed
 	}
 	g.missing = make([]string, len(rules.Assignments)+1)
 	for i := range rules.Assignments {

@@ -114,19 +114,32 @@ func (p *Plan) Story(who string) []Story {
 	if p.world != nil {
 		stories = append(stories, p.unmentioned(who)...)
 	}
+	at := make(map[[2]string]int, len(stories)) // the first story of an external ID, and of a member ID
+	enter := func(i int) {
+		for _, id := range [][2]string{{"user", stories[i].ExternalID}, {"member", stories[i].MemberID}} {
+			if _, known := at[id]; !known && id[1] != "" {
+				at[id] = i
+			}
+		}
+	}
+	for i := range stories {
+		enter(i)
+	}
 	for i := range p.Findings {
 		f := &p.Findings[i]
 		if !isAny(who, []string{f.ExternalID, f.MemberID}, []string{f.Email}, []string{f.Name}) {
 			continue
 		}
-		at := slices.IndexFunc(stories, func(s Story) bool {
-			return s.ExternalID != "" && s.ExternalID == f.ExternalID || s.MemberID != "" && s.MemberID == f.MemberID
-		})
-		if at < 0 {
-			at = len(stories)
-			stories = append(stories, Story{ExternalID: f.ExternalID, MemberID: f.MemberID, Email: f.Email, Name: f.Name, Outcome: StoryNoted})
+		story, known := at[[2]string{"user", f.ExternalID}]
+		if byMember, too := at[[2]string{"member", f.MemberID}]; too && (!known || byMember < story) {
+			story, known = byMember, true
 		}
-		stories[at].add([]Reason{f.Reason})
+		if !known {
+			story = len(stories)
+			stories = append(stories, Story{ExternalID: f.ExternalID, MemberID: f.MemberID, Email: f.Email, Name: f.Name, Outcome: StoryNoted})
+			enter(story)
+		}
+		stories[story].add([]Reason{f.Reason})
 	}
 	for i := range stories {
 		stories[i].sort()

@@ -361,6 +361,41 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 	assert.NotEqual(t, 200, w.Code)
 }
 
+// A stuckStore does not come back from a write until it is let.
+type stuckStore struct {
+	scim.Store
+	stuck, let chan struct{}
+}
+
+func (s *stuckStore) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
+	s.stuck <- struct{}{}
+	<-s.let
+	return s.Store.Apply(ctx, dir, w)
+}
+
+// A long request that waits for the store to write keeps no other from its
+// work, not even one of its own tenant.
+func TestWaitingForAWriteHoldsNoTurn(t *testing.T) {
+	store := &stuckStore{Store: &scim.Memory{}, stuck: make(chan struct{}), let: make(chan struct{})}
+	for i := range 2_000 {
+		put(t, store.Store, scim.Write{Op: scim.Create, Ref: userRef(fmt.Sprint(i)), Doc: []byte(benchUser(i))})
+	}
+	h := quiet(t, scim.Config{Store: store})
+	made := make(chan int)
+	go func() { made <- ask(h, "POST", "/Users", user("x", `"x":[`+list(100_000, same("{}"))+`]`)).Code }()
+	<-store.stuck
+	found := make(chan int)
+	go func() { found <- ask(h, "GET", "/Users?filter="+url.QueryEscape(`title co "x"`), "").Code }()
+	select {
+	case status := <-found:
+		assert.Equal(t, 200, status)
+	case <-time.After(20 * time.Second):
+		t.Error("the query waits for the write")
+	}
+	close(store.let)
+	assert.Equal(t, 201, <-made)
+}
+
 // What a tenant's short requests take beside 16 attackers of another tenant,
 // as the ratio of the medians with and without them.
 func BenchmarkNeighbour(b *testing.B) {

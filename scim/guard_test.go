@@ -152,7 +152,7 @@ func TestUserNames(t *testing.T) {
 	server := mount(t, scim.Config{Store: store})
 	ok := create(t, server, "/Users", user("plain")).id()
 	for name, good := range map[string]bool{
-		"a b": true, "Ana María": true, "名前": true, "נועה": true, "می‌خواهم": true, "o'brien+x@example.com": true, "👩‍💻": true, "a\u00a0b": true,
+		"a b": true, "Ana María": true, "名前": true, "נועה": true, "می\u200cخواهم": true, "o'brien+x@example.com": true, "👩‍💻": true, "a\u00a0b": true,
 		" ": false, "\t": false, "\u00a0\u2003": false, "\u200b": false, "\ufeff\u2060": false,
 		"a\tb": false, "a\nb": false, "a\u007fb": false, "a\u0085b": false, "a\u2028b": false,
 		"\u202eadmin": false, "adm\u200fin": false, "a\u2066b\u2069": false, "a\u061cb": false, "\u200ea": false,

@@ -234,11 +234,18 @@ type exchange struct {
 	bodySeen  bool     // the body was read, or tried to be
 	unread    int      // records that could not be read
 	values    []string // of the answer's header; see setHeader
+
+	room struct { // what nearly every exchange needs, in one piece of memory
+		work     work
+		values   [6]string
+		segments [2]string
+	}
 }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{handler: h, w: w, r: r, ctx: r.Context(), values: make([]string, 0, 6)}
+	x := &exchange{handler: h, w: w, r: r, ctx: r.Context()}
+	x.values = x.room.values[:0]
 	defer x.finish()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
@@ -270,7 +277,8 @@ func (x *exchange) serve() error {
 			return x.tooManyRequests(wait)
 		}
 	}
-	x.work = &work{ctx: x.ctx, gate: x.gate, tenant: x.principal.Tenant, left: x.cfg.MaxWork}
+	x.room.work = work{ctx: x.ctx, gate: x.gate, tenant: x.principal.Tenant, left: x.cfg.MaxWork}
+	x.work = &x.room.work
 	if most := x.cfg.MaxFilter; len(x.r.URL.RawQuery) > most || len(x.r.URL.Path) > DefaultMaxFilter {
 		if values, _ := x.urlValues(); len(values.Get("filter")) > most {
 			return badFilter("the filter is longer than %d bytes", most)
@@ -365,7 +373,7 @@ func (x *exchange) baseURL() string {
 // segments splits the path, so that an escaped slash stays part of an id. A
 // slash more, behind a base URL that ends with one, divides nothing.
 func (x *exchange) segments() ([]string, error) {
-	segments := make([]string, 0, 4)
+	segments := x.room.segments[:0]
 	for s := range strings.SplitSeq(x.r.URL.EscapedPath(), "/") {
 		if s == "" {
 			continue

@@ -197,6 +197,39 @@ func TestPatchRefuses(t *testing.T) {
 	}
 }
 
+// Operations are applied again when another change comes between: applying
+// them leaves them as they are.
+func TestOperationsStayAsTheyAre(t *testing.T) {
+	rt, _ := testTypes(t)
+	for _, operations := range []string{
+		`[{"op":"add","path":"emails","value":[{"value":"a","type":"work","primary":true}]},{"op":"add","path":"emails","value":[{"value":"b","primary":true}]}]`,
+		`[{"op":"add","path":"emails","value":[{"value":"a","primary":true},{"value":"b"}]},{"op":"replace","path":"emails[value eq \"b\"].primary","value":true}]`,
+		`[{"op":"add","path":"x","value":[{"value":"a","primary":true},{"value":"b"}]},{"op":"add","path":"x","value":[{"value":"b","primary":true,"c":[1]}]}]`,
+		`[{"op":"add","path":"x","value":[{"value":"a","primary":true}]},{"op":"add","path":"x[value eq \"n\"].primary","value":true}]`,
+		`[{"op":"add","value":{"o":{"p":{"q":1}}}},{"op":"replace","path":"o","value":{"p":null,"r":2}},{"op":"add","path":"o.s","value":3}]`,
+		`[{"op":"add","path":"x","value":[{"value":"a"}]},{"op":"add","path":"x[value eq \"a\"].y","value":{"z":1}},{"op":"replace","path":"x[value eq \"a\"]","value":{"w":1}}]`,
+		`[{"op":"add","path":"urn:x:y","value":{"a":{"b":1}}},{"op":"add","path":"urn:x:y:a","value":{"c":2}},{"op":"remove","path":"urn:x:y:a.b"}]`,
+	} {
+		body, err := parseObject(`{"Operations":` + operations + `}`)
+		require.NoError(t, err)
+		ops, err := parsePatch(body, 1000)
+		require.NoError(t, err)
+		sent := string(appendJSON(nil, body))
+		var first string
+		for range 2 {
+			doc, err := parseObject(plain + `,"x":[{"value":"q","primary":true}],"urn:x:y":{"k":1}}`)
+			require.NoError(t, err)
+			p := &patcher{rt: rt, id: "the-id", doc: doc}
+			require.NoError(t, p.apply(ops), operations)
+			assert.Equal(t, sent, string(appendJSON(nil, body)), operations)
+			if first == "" {
+				first = string(appendJSON(nil, p.doc))
+			}
+			assert.Equal(t, first, string(appendJSON(nil, p.doc)))
+		}
+	}
+}
+
 // members gives what operations mean for a group that has the members a to d.
 func members(tb testing.TB, operations string) *MemberChange {
 	tb.Helper()

@@ -146,17 +146,14 @@ func (p *patcher) addAll(list, added []any) ([]any, error) {
 	return p.withPrimary(list, primary)
 }
 
-// withPrimary returns the list with the primary mark on one element only, or
-// as it is if keep is negative.
+// withPrimary leaves the primary mark on one element of the list, unless keep
+// is negative. The elements are the patcher's own: values of operations are
+// copied when they are coerced.
 func (p *patcher) withPrimary(list []any, keep int) ([]any, error) {
-	if keep < 0 {
-		return list, nil
-	}
-	list, err := clone(p, list)
-	if err == nil {
+	if keep >= 0 {
 		onePrimary(list, keep)
 	}
-	return list, err
+	return list, p.work.spend(len(list) / 8)
 }
 
 // elementKey is the same for two elements of a list that are one: that have
@@ -174,12 +171,12 @@ func (p *patcher) elementKey(e any) (string, error) {
 	return string(appendCanonical(nil, whole)) + typ, nil
 }
 
-// clone copies a value as work of the request.
-func clone[T *object | []any](p *patcher, v T) (T, error) {
+// clone copies an object as work of the request.
+func clone(p *patcher, v *object) (*object, error) {
 	if err := p.work.spend(weight(v)); err != nil {
 		return nil, err
 	}
-	return cloneValue(v).(T), nil
+	return cloneValue(v).(*object), nil
 }
 
 // removeListed removes the elements that the value of a remove lists, as Entra

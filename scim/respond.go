@@ -164,7 +164,7 @@ func (o *output) end(err error) error {
 	case err == nil:
 		o.flush()
 	case o.err == nil: // the client could still be written to
-		o.visible(err) // for the log
+		_ = o.visible(err) // for the log
 		panic(http.ErrAbortHandler)
 	}
 	return nil

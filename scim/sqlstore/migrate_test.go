@@ -25,7 +25,7 @@ func openVersion1(t *testing.T, driver, dsn string, dialect Dialect) *sql.DB {
 	t.Cleanup(func() { assert.NoError(t, pool.Close()) })
 	db, err := sqldb.New(pool, dialect, defaultPrefix)
 	require.NoError(t, err)
-	require.NoError(t, db.Migrate(t.Context(), migrations(dialect)[:1], nil))
+	require.NoError(t, db.Migrate(t.Context(), migrations()[:1], nil))
 	rows, err := os.ReadFile("testdata/version1.sql")
 	require.NoError(t, err)
 	for _, statement := range strings.Split(strings.TrimSpace(string(rows)), ";\n") {

@@ -23,7 +23,7 @@ const planned = `LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin =
 
 // postgresCounters are the triggers of PostgreSQL that keep @totals.
 var postgresCounters = []string{
-	`CREATE FUNCTION @count_records() RETURNS TRIGGER ` + planned + ` AS $$
+	`POSTGRESQL: CREATE FUNCTION @count_records() RETURNS TRIGGER ` + planned + ` AS $$
 	BEGIN
 		INSERT INTO @totals (directory, grp, type, total)
 			SELECT c.directory, 0, c.type, CASE TG_OP WHEN 'INSERT' THEN COUNT(*) ELSE -COUNT(*) END FROM changed c GROUP BY c.directory, c.type
@@ -33,7 +33,7 @@ var postgresCounters = []string{
 		END IF;
 		RETURN NULL;
 	END $$`,
-	`CREATE FUNCTION @count_members() RETURNS TRIGGER ` + planned + ` AS $$
+	`POSTGRESQL: CREATE FUNCTION @count_members() RETURNS TRIGGER ` + planned + ` AS $$
 	BEGIN
 		INSERT INTO @totals (directory, grp, type, total)
 			SELECT c.directory, c.grp, c.member_type, CASE TG_OP WHEN 'INSERT' THEN COUNT(*) ELSE -COUNT(*) END FROM changed c
@@ -41,13 +41,13 @@ var postgresCounters = []string{
 			ON CONFLICT (directory, grp, type) DO UPDATE SET total = @totals.total + excluded.total;
 		RETURN NULL;
 	END $$`,
-	`CREATE TRIGGER @records_added AFTER INSERT ON @records REFERENCING NEW TABLE AS changed
+	`POSTGRESQL: CREATE TRIGGER @records_added AFTER INSERT ON @records REFERENCING NEW TABLE AS changed
 		FOR EACH STATEMENT EXECUTE FUNCTION @count_records()`,
-	`CREATE TRIGGER @records_removed AFTER DELETE ON @records REFERENCING OLD TABLE AS changed
+	`POSTGRESQL: CREATE TRIGGER @records_removed AFTER DELETE ON @records REFERENCING OLD TABLE AS changed
 		FOR EACH STATEMENT EXECUTE FUNCTION @count_records()`,
-	`CREATE TRIGGER @members_added AFTER INSERT ON @members REFERENCING NEW TABLE AS changed
+	`POSTGRESQL: CREATE TRIGGER @members_added AFTER INSERT ON @members REFERENCING NEW TABLE AS changed
 		FOR EACH STATEMENT EXECUTE FUNCTION @count_members()`,
-	`CREATE TRIGGER @members_removed AFTER DELETE ON @members REFERENCING OLD TABLE AS changed
+	`POSTGRESQL: CREATE TRIGGER @members_removed AFTER DELETE ON @members REFERENCING OLD TABLE AS changed
 		FOR EACH STATEMENT EXECUTE FUNCTION @count_members()`,
 }
 
@@ -55,7 +55,7 @@ var postgresCounters = []string{
 // checks everything before it writes anything, so that a refusal is an outcome
 // and no error of the database. The record it answers is the one stored, but
 // for the document that the caller has sent.
-const postgresApply = `CREATE FUNCTION @apply(
+const postgresApply = `POSTGRESQL: CREATE FUNCTION @apply(
 	p_patience INTEGER, p_tenant TEXT, p_connection TEXT, p_op INTEGER, p_type TEXT, p_id TEXT, p_at BIGINT, p_if_version BIGINT,
 	p_doc TEXT, p_display TEXT, p_keys TEXT, p_change BOOLEAN, p_skip BOOLEAN, p_replace BOOLEAN, p_remove TEXT, p_add TEXT,
 	OUT o_outcome TEXT, OUT o_missing TEXT, OUT o_version BIGINT, OUT o_ordinal BIGINT, OUT o_created BIGINT, OUT o_modified BIGINT,

@@ -7,11 +7,8 @@ import "slices"
 //
 // There are no foreign keys: only the store writes, in one place for each
 // table, and checking every membership would lock the group's row again.
-func migrations(dialect Dialect) [][]string {
-	if dialect == PostgreSQL {
-		return [][]string{tables, slices.Concat(indexes, postgresCounters, []string{postgresApply})}
-	}
-	return [][]string{tables, slices.Concat(indexes, liteCounters)}
+func migrations() [][]string {
+	return [][]string{tables, slices.Concat(indexes, liteCounters, postgresCounters, []string{postgresApply})}
 }
 
 var tables = []string{
@@ -124,19 +121,19 @@ var indexes = []string{
 
 // liteCounters are the triggers of SQLite that keep totals.
 var liteCounters = []string{
-	`CREATE TRIGGER @records_added AFTER INSERT ON @records BEGIN
+	`SQLITE: CREATE TRIGGER @records_added AFTER INSERT ON @records BEGIN
 		INSERT INTO @totals (directory, grp, type, total) VALUES (NEW.directory, 0, NEW.type, 1)
 			ON CONFLICT (directory, grp, type) DO UPDATE SET total = total + 1;
 	END`,
-	`CREATE TRIGGER @records_removed AFTER DELETE ON @records BEGIN
+	`SQLITE: CREATE TRIGGER @records_removed AFTER DELETE ON @records BEGIN
 		UPDATE @totals SET total = total - 1 WHERE directory = OLD.directory AND grp = 0 AND type = OLD.type;
 		DELETE FROM @totals WHERE directory = OLD.directory AND grp = OLD.ordinal;
 	END`,
-	`CREATE TRIGGER @members_added AFTER INSERT ON @members BEGIN
+	`SQLITE: CREATE TRIGGER @members_added AFTER INSERT ON @members BEGIN
 		INSERT INTO @totals (directory, grp, type, total) VALUES (NEW.directory, NEW.grp, NEW.member_type, 1)
 			ON CONFLICT (directory, grp, type) DO UPDATE SET total = total + 1;
 	END`,
-	`CREATE TRIGGER @members_removed AFTER DELETE ON @members BEGIN
+	`SQLITE: CREATE TRIGGER @members_removed AFTER DELETE ON @members BEGIN
 		UPDATE @totals SET total = total - 1 WHERE directory = OLD.directory AND grp = OLD.grp AND type = OLD.member_type;
 	END`,
 }

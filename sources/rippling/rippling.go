@@ -188,7 +188,7 @@ func New(cfg Config) (*Source, error) {
 		problems = append(problems, err)
 	}
 	if (cfg.Token == "") == (cfg.TokenSource == nil) {
-		problems = append(problems, errors.New("Token, TokenSource: one of them is required"))
+		problems = append(problems, errors.New("one of Token and TokenSource is required"))
 	}
 	if _, err := time.Parse(time.DateOnly, cfg.Version); err != nil {
 		problems = append(problems, fmt.Errorf("field Version %.20q: want a date such as %s", cfg.Version, defaultVersion))

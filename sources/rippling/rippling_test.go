@@ -139,13 +139,13 @@ func TestInfo(t *testing.T) {
 func TestNewNamesEveryProblem(t *testing.T) {
 	_, err := New(Config{URL: "ftp://x", Version: "v2", Hidden: []string{"teams", "salary"}, Fields: map[string]string{"zone": "x"}})
 	for _, want := range []string{
-		"rippling: config: ", "URL: want https", "Token, TokenSource: one of them is required", `Version "v2": want a date`,
+		"rippling: config: ", "URL: want https", "one of Token and TokenSource is required", `Version "v2": want a date`,
 		`Hidden[1] "salary": want one of department`, `Fields["zone"]: want the name of a user's field`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
 	_, err = New(Config{Token: "x", TokenSource: func(context.Context) (string, error) { return "", nil }})
-	require.ErrorContains(t, err, "one of them is required")
+	require.ErrorContains(t, err, "one of Token and TokenSource")
 }
 
 func TestTokenSource(t *testing.T) {

@@ -42,7 +42,7 @@ func newAuth(cfg Config, kind string) (rest.Auth, error) {
 		ways = append(ways, clientCredentials(cfg, kind, at))
 	}
 	if len(ways) != 1 {
-		return nil, errors.New("Token, TokenSource, UserName, TokenURL: want one way to authenticate")
+		return nil, errors.New("want one way to authenticate: Token, TokenSource, UserName or TokenURL")
 	}
 	return ways[0], nil
 }
