@@ -70,6 +70,25 @@ func TestRefusedByTheDatabase(t *testing.T) {
 	assert.Len(t, plain(t, store, tenant), 3*len(team), "with an effect and a record of each")
 }
 
+// What was undone with a part that the database refused is done when its turn
+// comes again, and counted once.
+func TestUndoneWithARefusal(t *testing.T) {
+	t.Parallel()
+	store, _ := openPostgreSQL(t)
+	actions := hires(4)
+	amend(&actions[1], func(m *provisioning.Member) { m.Email, m.Title = actions[0].Member.Email, "a\x00b" }) // in a statement after the first
+	actions[2].Needs, actions[3].Needs = []string{actions[0].Key}, []string{actions[1].Key}
+	results, err := store.Apply(t.Context(), tenant, actions)
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	require.Error(t, results[1].Err)
+	require.NoError(t, results[2].Err)
+	require.ErrorIs(t, results[3].Err, provisioning.ErrNeeds)
+	team := teamOf(t, store)
+	assert.Len(t, team, 2)
+	assert.Equal(t, sumOf(team, "okta-prod"), countsOf(t, store, "okta-prod"))
+}
+
 // L7: killed at any write while it looks for what the database refuses, a batch
 // ends as if it had not been.
 func TestKilledAfterARefusal(t *testing.T) {

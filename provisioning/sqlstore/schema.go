@@ -131,7 +131,7 @@ var migrations = [][]string{
 		)`,
 		`SQLITE:INSERT INTO @keys SELECT tenant, action_key, member_id FROM @keys_before`,
 		`SQLITE:DROP TABLE @keys_before`,
-		// What members are found by; fillKeys fills it.
+		// What members are found by and counted; refill fills it.
 		`ALTER TABLE @members ADD COLUMN attributes JSON_TYPE`,
 		`ALTER TABLE @members ADD COLUMN subject TEXT NOT NULL DEFAULT ''`,
 		`ALTER TABLE @members ADD COLUMN name_key TEXT`,
