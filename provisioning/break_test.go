@@ -2,6 +2,7 @@ package provisioning_test
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 
@@ -140,4 +141,53 @@ func TestAttributeOfAnyName(t *testing.T) {
 	for _, text := range []string{plan.String(), plan.Summary(), plan.Explain("u1")} {
 		require.NotContains(t, text, "a\nb")
 	}
+}
+
+// Every text of a config that would get into a member, a plan or a log can be
+// stored, and all that cannot are told at once.
+func TestConfigTextsAreStorable(t *testing.T) {
+	const broken = "a\x00\xff"
+	a := recorders()
+	a.ID, a.Name, a.Home, a.Seats, a.Capture = broken, broken, broken, []string{broken}, []string{broken}
+	a.Profiles, a.Extra = map[string]string{broken: broken}, map[string]any{broken: broken, "limit": 1.0}
+	a.Match.Groups, a.Match.Attributes = []string{broken}, map[string]sources.Values{broken: {broken}}
+	cfg := okta()
+	cfg.Connection, cfg.Revision, cfg.Attributes, cfg.Assignments = broken, broken, map[string]string{broken: broken}, []assignment.Assignment{a}
+	_, err := provisioning.New(cfg)
+	var invalid *provisioning.ConfigError
+	require.ErrorAs(t, err, &invalid)
+	var paths []string
+	for _, p := range invalid.Problems {
+		if strings.Contains(p.Message, "NUL") {
+			paths = append(paths, p.Path)
+		}
+	}
+	require.Subset(t, paths, []string{"connection", "revision", "assignments[0].id", "assignments[0].name", "assignments[0].home", "assignments[0].seats[0]",
+		"assignments[0].capture[0]", `assignments[0].profiles."a\ufffd"`, `assignments[0].extra."a\ufffd"`, "assignments[0].match.groups[0]", `attributes."a\ufffd"`})
+	_, err = provisioning.ParseConfig([]byte(`{"format": 1, "source": "okta", "connection": "a\u0000", "domains": {"primary": "acme.com"}}`))
+	require.ErrorContains(t, err, "connection")
+}
+
+// S37: settings that are edited by hand are checked as those of an assignment
+// are, and what no database keeps is refused.
+func TestHandEditedSettingsAreChecked(t *testing.T) {
+	cfg := okta()
+	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Manual}
+	locks, m := resolver(t, cfg).Locks(), crowd(1).Members[0]
+	for _, edit := range []struct {
+		field provisioning.Field
+		value any
+	}{
+		{provisioning.FieldSeats, []string{""}}, {provisioning.FieldSeats, []string{"core\x00"}}, {provisioning.FieldCapture, []string{"a\xff"}},
+		{provisioning.FieldProfiles, map[string]string{"": "admin"}}, {provisioning.FieldProfiles, map[string]string{"ws1": ""}},
+		{provisioning.FieldExtra, map[string]any{"limit": []int{1}}}, {provisioning.FieldExtra, map[string]any{"limit": math.NaN()}},
+		{provisioning.FieldExtra, map[string]any{"": true}}, {provisioning.Attribute("a\x00"), "v"}, {provisioning.Attribute(""), "v"},
+	} {
+		var refused *provisioning.EditError
+		_, err := locks.Edit(m, edit.field, edit.value)
+		require.ErrorAs(t, err, &refused, "%s %v", edit.field, edit.value)
+	}
+	edited, err := locks.Edit(m, provisioning.FieldExtra, map[string]any{"limit": 1.0})
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"limit": 1.0}, edited.Extra)
 }
