@@ -63,29 +63,41 @@ func (v *validator) assignment(path string, a *Assignment, seats Seats) {
 		v.ids[a.ID] = path
 	}
 	v.names(path+".match.groups", a.Match.Groups)
-	v.names(path+".seats", a.Seats)
-	v.names(path+".capture", a.Capture)
 	for _, name := range sortedKeys(a.Match.Attributes) {
 		if name == "" || len(a.Match.Attributes[name]) == 0 {
 			v.fail(path+".match.attributes."+name, "want a name and at least one value")
 		}
 	}
-	for _, workspace := range sortedKeys(a.Profiles) {
-		if workspace == "" || a.Profiles[workspace] == "" {
-			v.fail(path+".profiles."+workspace, "want the name of a workspace and of a profile")
-		}
-	}
-	for _, name := range sortedKeys(a.Extra) {
-		if name == "" {
-			v.fail(path+".extra", "has a setting without a name")
-		} else if problem := extraProblem(a.Extra[name]); problem != "" {
-			v.fail(path+".extra."+name, "%s", problem)
-		}
-	}
+	v.settings(path+".", &a.Settings)
 	normal := a.Settings.Clone()
 	normal.Normalize()
 	for _, seat := range seats.Missing(&normal) { // R105
 		v.warn(path+".seats", "seat.missing:%s: a setting needs this seat and will have no effect without it", seat)
+	}
+}
+
+// Validate returns every problem of s. The paths are those of its JSON form:
+// "seats[0]".
+func (s *Settings) Validate() []Problem {
+	v := validator{}
+	v.settings("", s)
+	return v.problems
+}
+
+func (v *validator) settings(path string, s *Settings) {
+	v.names(path+"seats", s.Seats)
+	v.names(path+"capture", s.Capture)
+	for _, workspace := range sortedKeys(s.Profiles) {
+		if workspace == "" || s.Profiles[workspace] == "" {
+			v.fail(path+"profiles."+workspace, "want the name of a workspace and of a profile")
+		}
+	}
+	for _, name := range sortedKeys(s.Extra) {
+		if name == "" {
+			v.fail(path+"extra", "has a setting without a name")
+		} else if problem := extraProblem(s.Extra[name]); problem != "" {
+			v.fail(path+"extra."+name, "%s", problem)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/usher-go/usher/internal/address"
 	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/internal/strictjson"
+	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/timezone"
 )
@@ -289,6 +290,9 @@ func (c *Config) Validate() []Problem {
 	v.options()
 	v.locale()
 	v.breakers()
+	for path := range text.Unstorable(c) {
+		v.fail(strings.TrimPrefix(path, "."), "has a NUL or is not UTF-8, which no database keeps; want plain text")
+	}
 	return v.problems
 }
 

@@ -55,12 +55,14 @@ func Attribute(name string) Field { return Field(attributePrefix + name) }
 
 // attribute returns the name of the attribute that f is, if it is one.
 func (f Field) attribute() (name string, ok bool) {
-	name, ok = strings.CutPrefix(string(f), attributePrefix)
-	return name, ok && name != ""
+	return strings.CutPrefix(string(f), attributePrefix)
 }
 
 // String returns the field's name in a member's JSON.
 func (f Field) String() string { return string(f) }
+
+// line is the name as it may be printed: that of an attribute is the host's.
+func (f Field) line() string { return text.Line(string(f)) }
 
 // UnmarshalText implements encoding.TextUnmarshaler. It refuses what is no
 // field of a member.

@@ -177,8 +177,17 @@ func (l Locks) edit(m Member, f Field, value any) (Member, error) {
 // checkHandValue checks a value typed by hand as any input is checked (S37),
 // and returns it in the form in which members carry it.
 func checkHandValue(f Field, value any) (any, error) {
+	if name, ok := f.attribute(); ok && (name == "" || !text.Storable(name)) {
+		return nil, &EditError{f, "an attribute with a name that a database keeps"}
+	}
 	typed, isText := value.(string)
 	if !isText {
+		for range text.Unstorable(value) {
+			return nil, &EditError{f, "text without NUL, in UTF-8"}
+		}
+		if problem := settingProblem(f, value); problem != "" {
+			return nil, &EditError{f, "a setting as an assignment gives it: " + problem}
+		}
 		if emails, ok := value.([]string); ok && f == FieldOtherEmails {
 			cleaned := make([]string, len(emails))
 			for i, email := range emails {
@@ -218,6 +227,19 @@ func checkHandValue(f Field, value any) (any, error) {
 		return nil, &EditError{f, "a locale such as en-US"}
 	}
 	return typed, nil
+}
+
+// settingProblem says what no assignment could give about a setting, or "".
+func settingProblem(f Field, value any) string {
+	var m Member
+	if at, ok := fieldPositions[f]; ok && settingFields.has(at) && fieldTable[at].value.set(&m, value) {
+		for _, p := range m.Settings.Validate() {
+			if !p.Warning {
+				return p.String()
+			}
+		}
+	}
+	return ""
 }
 
 // Effects returns what a host has to do, beside saving it, about an edit that

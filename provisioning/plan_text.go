@@ -72,7 +72,7 @@ func (p *Plan) rows() iter.Seq[row] {
 // sums is the head of the text: what the plan is for, and how much of what.
 func (p *Plan) sums() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plan for %s", p.Source)
+	fmt.Fprintf(&b, "plan for %s", text.Line(p.Source))
 	if p.Connection != p.Source {
 		fmt.Fprintf(&b, " %s", text.Line(p.Connection))
 	}
@@ -186,7 +186,7 @@ func (a *Action) describeChanges() []string {
 	for c := range a.changesWithKept() {
 		at, inTable := fieldPositions[c.Field]
 		switch {
-		case a.Kind == KindCreate && inTable && !createFields.has(at), a.Kind != KindUpdate && inTable && impliedFields.has(at):
+		case a.Kind == KindCreate && inTable && !createFields.has(at), inTable && a.Kind.implied().has(at):
 		case c.Field == FieldManager:
 			parts = append(parts, a.describeManager(c))
 		default:
@@ -195,7 +195,7 @@ func (a *Action) describeChanges() []string {
 	}
 	if len(parts) == 0 && a.Kind == KindUpdate {
 		for _, c := range a.Changes {
-			parts = append(parts, fmt.Sprintf("%s now owned by %s", c.Field, c.Owner))
+			parts = append(parts, fmt.Sprintf("%s now owned by %s", c.Field.line(), c.Owner))
 		}
 	}
 	return parts
@@ -247,17 +247,27 @@ func (a *Action) changesWithKept() iter.Seq[*Change] {
 	}
 }
 
-var (
-	// createFields are shown by name of somebody who is created.
-	createFields = settingFields | fields(atManager)
-	// impliedFields change with every action that brings somebody in or out.
-	impliedFields = fields(atConnection, atExternalID, atManaged, atActive, atAssignment)
-)
+// createFields are shown by name of somebody who is created.
+var createFields = settingFields | fields(atManager)
+
+// implied returns the fields of whose changes the kind itself, and the line's
+// head, tell enough.
+func (k Kind) implied() fieldSet {
+	switch k {
+	case KindUpdate:
+		return 0
+	case KindDeactivate:
+		return fields(atActive)
+	case KindReactivate:
+		return fields(atActive, atAssignment)
+	}
+	return fields(atConnection, atExternalID, atManaged, atActive, atAssignment)
+}
 
 // describe says what changes in one field: of sets what is added and taken, and
 // with kept also what stays.
 func (c *Change) describe(kept bool) string {
-	name := strings.TrimPrefix(c.Field.String(), attributePrefix)
+	name := text.Line(strings.TrimPrefix(c.Field.String(), attributePrefix))
 	switch old, now := setOf(c.Old), setOf(c.New); {
 	case c.Old == nil && c.New != nil, kept && !c.IsValue():
 		return name + " " + showValue(c.New)

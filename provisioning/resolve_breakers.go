@@ -90,9 +90,6 @@ func (d *draft) classes() classes {
 func (c *chart) trip() bool {
 	h := c.holds
 	counts := h.counts
-	for class, n := range c.others.Window {
-		counts[class] += n
-	}
 	drafted := make([]classes, len(c.list))
 	for i, d := range c.list {
 		drafted[i] = d.classes()
@@ -102,7 +99,11 @@ func (c *chart) trip() bool {
 	}
 	limits, minPopulation := c.r.cfg.Breakers.limits()
 	for class := Class(1); class < classCount; class++ {
-		if class == ClassDeactivate && counts[class] > 0 && c.deserted || limits[class].trips(counts[class], c.population, minPopulation) {
+		if counts[class] == 0 { // what was done before holds nothing by itself
+			continue
+		}
+		counts[class] += c.others.Window[class]
+		if class == ClassDeactivate && c.deserted || limits[class].trips(counts[class], c.population, minPopulation) {
 			h.tripped |= 1 << class
 		}
 	}

@@ -243,7 +243,7 @@ func (c *chart) listPeople() {
 			n := &c.newcomers[i]
 			u := &c.users[n.user]
 			add(person, &Member{
-				ID: newMemberID(c.r.cfg.Connection, u.ID, 0), Connection: c.r.cfg.Connection, ExternalID: u.ID, Managed: true, Active: true,
+				ID: c.freeMemberID(u.ID), Connection: c.r.cfg.Connection, ExternalID: u.ID, Managed: true, Active: true,
 				Email: n.address, GivenName: text.Clean(u.GivenName), FamilyName: text.Clean(u.FamilyName),
 			}, true)
 		}

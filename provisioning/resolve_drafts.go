@@ -57,7 +57,11 @@ func newDrafts(as *addresses) *drafts {
 	for i := range as.newcomers {
 		ds.draftNewcomer(int32(len(as.members)+i), &as.newcomers[i])
 	}
-	ds.nameNewMembers()
+	for _, d := range ds.list {
+		if d.kind == KindCreate {
+			d.after.ID = ds.freeMemberID(d.user.ID)
+		}
+	}
 	for i := range as.members {
 		if !ds.joined[int32(i)] {
 			ds.draftMember(int32(i))
@@ -85,7 +89,7 @@ func (ds *drafts) draftNewcomer(person int32, n *newcomer) {
 		return
 	}
 	m := &ds.members[c.joins]
-	d.person, d.recycled = c.joins, c.kind == KindRehire && !sameName(m, u)
+	d.person, d.recycled = c.joins, (c.kind == KindRehire || !m.Active) && !sameName(m, u)
 	d.start(m, ds.r)
 	if m.Protected { // not bound to an identity by a plan, whatever is approved (S16)
 		ds.withhold(d, because(CodeProtected))
@@ -177,13 +181,13 @@ func (d *draft) start(m *Member, r *Resolver) {
 	switch {
 	case d.kind == KindCreate:
 		d.because(because(CodeMatchNew))
+	case d.recycled:
+		d.because(because(CodeMatchRecycled, "former", m.Name(), "address", m.Email, "former_id", m.ExternalID))
 	case d.kind == KindAdopt:
 		d.because(because(CodeMatchAdopt, "address", m.Email))
 		if !m.Active {
 			d.because(because(CodeSourceActive))
 		}
-	case d.recycled:
-		d.because(because(CodeMatchRecycled, "former", m.Name(), "address", m.Email, "former_id", m.ExternalID))
 	default:
 		d.because(because(CodeMatchRehire, "address", m.Email, "former_id", m.ExternalID))
 	}
@@ -212,31 +216,6 @@ func (ds *drafts) draft(person int32) *draft {
 	d.start(&ds.members[person], ds.r)
 	ds.keep(d)
 	return d
-}
-
-// nameNewMembers gives the members to be created their IDs, which follow from
-// connection and external ID. An ID that a member has already (one created for
-// this external ID and bound to another since) is skipped for the next.
-func (ds *drafts) nameNewMembers() {
-	unnamed := make(map[string]*draft)
-	for _, d := range ds.list {
-		if d.kind == KindCreate {
-			unnamed[newMemberID(ds.r.cfg.Connection, d.user.ID, 0)] = d
-		}
-	}
-	for attempt := 1; len(unnamed) > 0; attempt++ {
-		taken := make(map[string]*draft)
-		for i := range ds.members {
-			if d := unnamed[ds.members[i].ID]; d != nil {
-				taken[newMemberID(ds.r.cfg.Connection, d.user.ID, attempt)] = d
-				delete(unnamed, ds.members[i].ID)
-			}
-		}
-		for id, d := range unnamed {
-			d.after.ID = id
-		}
-		unnamed = taken
-	}
 }
 
 func (d *draft) because(r Reason) { d.reasons = append(d.reasons, r) }

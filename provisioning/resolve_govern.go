@@ -33,6 +33,13 @@ type governance struct {
 // isOpen reports whether the evidence about a user is incomplete (S44).
 func (g *governance) isOpen(user int32) bool { return g.open != nil && g.open[user] != 0 }
 
+// close says that no missing evidence matters to a user.
+func (g *governance) close(user int32) {
+	if g.open != nil {
+		g.open[user] = 0
+	}
+}
+
 // govern runs in time linear in users, memberships and query answers, and once
 // more in users for each assignment that lacks evidence.
 func govern(rules *assignment.Rules, snapshot *sources.Snapshot, byID *idTable) governance {

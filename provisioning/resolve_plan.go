@@ -42,7 +42,11 @@ func (c *chart) action(d *draft) Action {
 			a.Reasons = append(a.Reasons, because(CodeSourceValue, "fields", strings.Join(values, ", ")))
 		}
 	}
-	a.Effects = append(a.Effects, accessEffects(d.before, &d.after)...)
+	if d.recycled && d.before.Active { // an approval hands the record over in place of the deactivation
+		a.Effects = append(a.Effects, Effect{Kind: AccessEnded, About: d.after.ID})
+	} else {
+		a.Effects = append(a.Effects, accessEffects(d.before, &d.after)...)
+	}
 	a.Key = a.key(c.snapshot)
 	for i := range a.Effects {
 		a.Effects[i].Key = a.Key

@@ -82,9 +82,14 @@ func newStanding(s *survey, shortcut bool) *standing {
 func (st *standing) judgeMember(i int32) fate {
 	m, user := &st.members[i], st.userOf[i]
 	if user == none {
-		if first := st.byID.find(m.ExternalID); first != none && st.memberOf[first] != none {
-			st.findMember(m, because(CodeDuplicateLink, "member", st.members[st.memberOf[first]].ID))
-			return fateKeep
+		switch listed := st.byID.find(m.ExternalID); {
+		case listed == none:
+		case st.memberOf[listed] != none:
+			st.findMember(m, because(CodeDuplicateLink, "member", st.members[st.memberOf[listed]].ID))
+			return asIs(m)
+		default: // listed, which is no absence
+			st.findMember(m, because(CodeMalformedID))
+			return asIs(m)
 		}
 		return st.leave(i, st.r.cfg.KeepActive.Unmatched, because(CodeScopeAbsent))
 	}

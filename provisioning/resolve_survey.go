@@ -71,6 +71,12 @@ func (s *survey) look() {
 	s.index()
 	s.link()
 	s.governance = govern(&s.r.rules, s.snapshot, s.byID)
+	for user := range s.repeated { // of a further listing, nothing is decided that more evidence could change
+		s.close(user)
+	}
+	for user := range s.inconsistent {
+		s.close(user)
+	}
 	for _, group := range s.unknownGroups {
 		s.find(because(CodeUnknownGroup, "group", group))
 	}
@@ -157,4 +163,15 @@ func (s *survey) member(id string) int32 {
 		}
 	}
 	return s.membersByID.find(id)
+}
+
+// freeMemberID returns the ID that a user's member gets: the first of those
+// that follow from connection and external ID which no member has. Somebody
+// whose identity was bound anew since may have one.
+func (s *survey) freeMemberID(externalID string) string {
+	for attempt := 0; ; attempt++ {
+		if id := newMemberID(s.r.cfg.Connection, externalID, attempt); s.member(id) == none {
+			return id
+		}
+	}
 }

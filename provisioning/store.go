@@ -100,8 +100,11 @@ var (
 // and nothing else: each changed field has its old value in the row, and
 // Member is the row with the changes (S45). Row is the zero Member for a
 // create. What is the store's and the host's own is not compared. The error
-// matches ErrNotShown.
+// matches ErrNotShown. The kind is part of what is shown.
 func (a *Action) Check(row *Member) error {
+	if !a.Kind.allows(row.Active, &a.Member) {
+		return fmt.Errorf("%s %s: %w: the kind is another", a.Kind, a.Member.ID, ErrNotShown)
+	}
 	shown := row.Clone()
 	shown.ID = a.Member.ID
 	var scratch Member
@@ -122,6 +125,20 @@ func (a *Action) Check(row *Member) error {
 		}
 	}
 	return nil
+}
+
+// allows reports whether an action of the kind may leave access as it is in
+// after.
+func (k Kind) allows(wasActive bool, after *Member) bool {
+	switch k {
+	case KindDeactivate:
+		return wasActive && !after.Active
+	case KindUpdate:
+		return wasActive == after.Active
+	case KindReactivate:
+		return !wasActive && after.Active
+	}
+	return after.Active && after.Managed
 }
 
 // A Locker lets one writer at a time have a tenant (S28).

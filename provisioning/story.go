@@ -249,7 +249,7 @@ func (s *Story) explain(b *strings.Builder) {
 	}
 	for i := range s.Action.Changes {
 		if c := &s.Action.Changes[i]; c.IsValue() {
-			fmt.Fprintf(b, "    %s: %s -> %s\n", c.Field, showValue(c.Old), showValue(c.New))
+			fmt.Fprintf(b, "    %s: %s -> %s\n", c.Field.line(), showValue(c.Old), showValue(c.New))
 		}
 	}
 	for _, e := range s.Action.Effects {
