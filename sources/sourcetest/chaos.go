@@ -20,7 +20,7 @@ func (h HTTPHarness) chaosChecks() []chaosCheck {
 		once  = "a request that fails for once is repeated, and the listing tells the truth"
 		same  = "this changes nothing"
 	)
-	checks := []chaosCheck{}
+	var checks []chaosCheck
 	for _, c := range []struct {
 		name string
 		rule string
@@ -47,7 +47,7 @@ func (h HTTPHarness) chaosChecks() []chaosCheck {
 		{"foreign link", truth, mayFail, true},
 		{"merged links", same, mustBeTrue, false},
 	} {
-		checks = append(checks, chaosCheck{c.name, c.rule, func(t *testing.T) error {
+		checks = append(checks, chaosCheck{name: c.name, rule: c.rule, run: func(t *testing.T) error {
 			err := h.each(t, c.want, func(w *world, at int) { w.wire.from, w.wire.to, w.wire.harm = at, at+1, harms[c.name] })
 			if err == nil && c.ever {
 				err = h.each(t, mayFail, func(w *world, at int) { w.wire.from, w.wire.to, w.wire.harm = at, forever, harms[c.name] })
@@ -56,21 +56,23 @@ func (h HTTPHarness) chaosChecks() []chaosCheck {
 		}})
 	}
 	return append(checks,
-		chaosCheck{"tokens revoked", truth, func(t *testing.T) error {
+		chaosCheck{name: "tokens revoked", rule: truth, run: func(t *testing.T) error {
 			return h.each(t, mayFail, func(w *world, at int) {
 				if provider, ok := w.provider.(interface{ RevokeTokens() }); ok {
 					w.before(at, provider.RevokeTokens)
 				}
 			})
 		}},
-		chaosCheck{"slow provider", "tokens that end in the middle of a listing are renewed", func(t *testing.T) error {
+		chaosCheck{name: "slow provider", rule: "tokens that end in the middle of a listing are renewed", run: func(t *testing.T) error {
 			return h.each(t, mustBeTrue, func(w *world, _ int) {
 				w.wire.before = func(int, *http.Request) { time.Sleep(45 * time.Second) }
 			})
 		}},
-		chaosCheck{"clock ahead", same, func(t *testing.T) error { return h.skewed(t, 25*time.Hour) }},
-		chaosCheck{"clock behind", same, func(t *testing.T) error { return h.skewed(t, -25*time.Hour) }},
-		chaosCheck{"drift", "who is in the directory before and after a change in the middle of a listing is listed", h.drift},
+		chaosCheck{name: "clock ahead", rule: same, run: func(t *testing.T) error { return h.skewed(t, 25*time.Hour) }},
+		chaosCheck{name: "clock behind", rule: same, run: func(t *testing.T) error { return h.skewed(t, -25*time.Hour) }},
+		chaosCheck{name: "drift", rule: "who is in the directory before and after a change in the middle of a listing is listed", run: h.drift},
+		chaosCheck{name: "history", ability: can[sources.DeltaSource], run: h.history,
+			rule: "a round of changes folded into what was known gives what a full reading gives, whatever happened"},
 	)
 }
 
@@ -78,7 +80,9 @@ func (h HTTPHarness) chaosChecks() []chaosCheck {
 type chaosCheck struct {
 	name string
 	rule string
-	run  func(*testing.T) error
+	// ability reports whether the rule concerns the source at all; nil is yes.
+	ability func(sources.Source) bool
+	run     func(*testing.T) error
 }
 
 // A verdict says how a listing may end.

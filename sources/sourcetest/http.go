@@ -90,6 +90,9 @@ func TestHTTP(t *testing.T, h HTTPHarness) {
 			if reason, ok := h.Unsupported[chaos+c.name]; ok {
 				t.Skip(reason)
 			}
+			if c.ability != nil && !c.ability(inner.New(t)) {
+				t.Skip("the source does not have the ability")
+			}
 			synctest.Test(t, func(t *testing.T) {
 				if err := c.run(t); err != nil {
 					t.Errorf("%s\nThe rule: %s", err, c.rule)
