@@ -138,7 +138,7 @@ func (k Kind) allows(wasActive bool, after *Member) bool {
 	case KindReactivate:
 		return !wasActive && after.Active
 	}
-	return after.Active && after.Managed
+	return after.Active || !wasActive
 }
 
 // A Locker lets one writer at a time have a tenant (S28).

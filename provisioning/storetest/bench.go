@@ -232,8 +232,15 @@ func creates(names ...string) []provisioning.Action {
 func update(m provisioning.Member, edit func(m *provisioning.Member)) provisioning.Action {
 	after := m.Clone()
 	edit(&after)
+	kind := provisioning.KindUpdate
+	switch {
+	case m.Active && !after.Active:
+		kind = provisioning.KindDeactivate
+	case !m.Active && after.Active:
+		kind = provisioning.KindReactivate
+	}
 	return provisioning.Action{
-		Kind: provisioning.KindUpdate, Key: "update " + m.ID + " " + string(m.Revision), Revision: m.Revision, Member: after,
+		Kind: kind, Key: "update " + m.ID + " " + string(m.Revision), Revision: m.Revision, Member: after,
 		Changes: provisioning.Difference(&m, &after),
 		Reasons: []provisioning.Reason{{Code: provisioning.CodeSourceValue, Facts: map[string]string{"fields": "title"}}},
 	}

@@ -20,8 +20,6 @@ func checkProtected(ctx context.Context, b *bench) error {
 	if err := b.expect(ctx, tenant, guarded, plain); err != nil {
 		return fmt.Errorf("a member that the host wrote is not read as it was written: %w", err)
 	}
-	withdraw := func(m *provisioning.Member) { m.Active, m.Protected, m.Subject = !m.Active, false, "" }
-	claim := func(m *provisioning.Member) { m.Active, m.Protected, m.Subject = !m.Active, true, "sub|forged" }
 	for _, kind := range []provisioning.Kind{
 		provisioning.KindUpdate, provisioning.KindDeactivate, provisioning.KindReactivate, provisioning.KindRehire, provisioning.KindAdopt,
 	} {
@@ -29,12 +27,17 @@ func checkProtected(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
+		title, active := kind.String(), kind != provisioning.KindDeactivate
+		withdraw := func(m *provisioning.Member) { m.Title, m.Active, m.Protected, m.Subject = title, active, false, "" }
+		claim := func(m *provisioning.Member) {
+			m.Title, m.Active, m.Protected, m.Subject = title, active, true, "sub|forged"
+		}
 		actions := []provisioning.Action{update(team[guarded.ID], withdraw), update(team[plain.ID], claim)}
 		actions[0].Kind, actions[1].Kind = kind, kind
 		if err := b.apply(ctx, tenant, actions, done); err != nil {
 			return err
 		}
-		guarded.Active, plain.Active = !guarded.Active, !plain.Active
+		guarded.Title, guarded.Active, plain.Title, plain.Active = title, active, title, active
 		if err := b.expect(ctx, tenant, guarded, plain); err != nil {
 			return fmt.Errorf("an action of kind %s changed Protected or Subject, which are the host's: %w", kind, err)
 		}
