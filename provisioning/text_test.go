@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -56,7 +57,13 @@ func TestPlanTextCannotBeForged(t *testing.T) {
 		"right-to-left mark": "x\u200fy", "arabic letter mark": "x\u061cy", "invalid UTF-8": "x\xff\xfe", "null": "x\x00", "tab": "x\ty",
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := okta()
+			cfg, inText := okta(), evil
+			if !utf8.ValidString(evil) || strings.Contains(evil, "\x00") { // which no config has, and nobody with such an id is provisioned
+				cfg.Revision = "r" + evil
+				_, err := provisioning.New(cfg)
+				require.Error(t, err)
+				evil = ""
+			}
 			cfg.Connection, cfg.Revision = "c"+evil, "r"+evil
 			cfg.Assignments = []assignment.Assignment{{ID: "a" + evil, Name: "n" + evil, Match: assignment.Match{Groups: []string{"g" + evil}}}, {ID: "all" + evil,
 				Match: assignment.Match{All: true}, Mode: assignment.Automatic, Settings: assignment.Settings{Seats: []string{"s" + evil}, Home: "h" + evil,
@@ -68,8 +75,8 @@ func TestPlanTextCannotBeForged(t *testing.T) {
 			in := provisioning.Input{Tenant: "t", Snapshot: snapshot}
 			for i, email := range []string{"ana@acme.com", "ana" + evil + "@acme.com", "b@acme.com" + evil, "c" + evil, "bo@acme.com", "dora@acme.com"} {
 				u := activeUser(fmt.Sprint("u", i, evil), email)
-				u.GivenName, u.FamilyName, u.Title, u.Phone, u.TimeZone, u.Country, u.State, u.Locale = "g"+evil, "f"+evil, "t"+evil, "p"+evil, "z"+evil, "c"+evil, "s"+evil, "l"+evil
-				u.PrivateEmail, u.OtherEmails, u.Manager = "p"+evil, []string{"o" + evil}, sources.Manager{ID: "m" + evil}
+				u.GivenName, u.FamilyName, u.Title, u.Phone, u.TimeZone, u.Country, u.State, u.Locale = "g"+inText, "f"+inText, "t"+inText, "p"+inText, "z"+inText, "c"+inText, "s"+inText, "l"+inText
+				u.PrivateEmail, u.OtherEmails, u.Manager = "p"+inText, []string{"o" + inText}, sources.Manager{ID: "m" + inText}
 				if i == 5 {
 					u.Manager.ID = "u0" + evil
 				}
