@@ -210,10 +210,8 @@ func TestPlansOfPostgreSQL(t *testing.T) {
 				_, err := plain.ExecContext(t.Context(), "ALTER TABLE usher_"+table+" SET (autovacuum_enabled = off)")
 				require.NoError(t, err)
 			}
-			if c.analyze != 0 {
-				if c.analyze > 0 {
-					fill(t, plain, 2, 0, c.analyze)
-				}
+			if c.analyze > 0 {
+				fill(t, plain, 2, 0, c.analyze)
 				for _, table := range tables {
 					_, err := plain.ExecContext(t.Context(), "ANALYZE usher_"+table)
 					require.NoError(t, err)
