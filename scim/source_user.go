@@ -308,7 +308,7 @@ func fillFrom(u *sources.User, ext *object) {
 		switch {
 		case sameName(f.name, secondaryEmails):
 			addEmails(u, f.value)
-		case field != nil && blank(*field) && !blank(text) && !(ofManager && managed):
+		case field != nil && blank(*field) && !blank(text) && (!ofManager || !managed):
 			*field = text
 		}
 	}
