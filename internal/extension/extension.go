@@ -48,11 +48,25 @@ var marks = [...]mark{
 // its end: "(212) 575-1994 ext. 3437", "212-575-1994 (x 12)", "+12125751994;ext=12".
 // What has no extension, or is no number before it, comes back whole.
 func Cut(s string) (number, extension string) {
+	if isUnmarked(s) { // nearly every number
+		return s, ""
+	}
 	number, extension, ok := CutMarked(s)
 	if !ok || !isNumber(number) {
 		return s, ""
 	}
 	return number, extension
+}
+
+// isUnmarked reports whether a text has nothing that could announce an
+// extension: digits and what stands between them only.
+func isUnmarked(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && c != ' ' && c != '-' && c != '+' && c != '.' && c != '(' && c != ')' {
+			return false
+		}
+	}
+	return true
 }
 
 // CutMarked divides a text at the mark before the digits at its end, whatever
