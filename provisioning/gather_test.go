@@ -56,7 +56,7 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 		require.NoError(t, err)
 		parts++
 		got := r.Resolve(part)
-		require.Equal(t, decisions(want, nil), decisions(got, nil), "about %s, of %d people\nwhole\n%s\npart\n%s", about, len(in.Members), want, got)
+		require.Equal(t, decisions(want), decisions(got), "about %s, of %d people\nwhole\n%s\npart\n%s", about, len(in.Members), want, got)
 		for _, id := range got.About { // what is told of those whom it concerns is told of them by the whole
 			require.Equal(t, told(want, id), told(got, id), "about %s, of %s\nwhole\n%s\npart\n%s", about, id, want, got)
 		}
@@ -66,7 +66,7 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 
 // decisions lists what a plan does and holds, as text without what only the
 // whole knows.
-func decisions(plan *provisioning.Plan, _ []string) []string {
+func decisions(plan *provisioning.Plan) []string {
 	var lines []string
 	for _, a := range allActions(plan) {
 		line := fmt.Sprintf("%s %s %s", a.Kind, a.Member.ID, a.Revision)

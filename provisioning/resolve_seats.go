@@ -59,16 +59,15 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 		taken := ds.others.Seats[seat]
 		pools[seat] = &pool{left: limit - taken, free: limit - taken}
 	}
-	take := func(seats []string, now bool) {
+	each := func(seats []string, do func(*pool)) {
 		for _, seat := range seats {
 			if p := pools[seat]; p != nil {
-				p.left--
-				if now {
-					p.free--
-				}
+				do(p)
 			}
 		}
 	}
+	keeps := func(p *pool) { p.left-- }
+	has := func(p *pool) { p.free-- }
 	var wishes []seatWish
 	for i := range ds.members {
 		person, m := int32(i), &ds.members[i]
@@ -79,11 +78,6 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 		keep := have
 		if ds.holds.frozen[person] { // what is held may be granted any time
 			keep = set.Of(slices.Concat(have, ds.holds.seats[person]))
-			for _, seat := range set.Without(keep, have) {
-				if p := pools[seat]; p != nil {
-					p.free--
-				}
-			}
 		}
 		if at := ds.draftOf[person]; at != none {
 			d := ds.list[at]
@@ -94,31 +88,32 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 			case !d.after.Active:
 				want = nil
 			}
-			keep = set.Without(have, set.Without(have, want))
-			for _, seat := range set.Without(have, want) {
-				if p := pools[seat]; p != nil {
-					p.releases = append(p.releases, person)
-				}
-			}
+			released := set.Without(have, want)
+			keep = set.Without(have, released)
+			each(released, func(p *pool) { p.releases = append(p.releases, person) })
 			if more := set.Without(want, have); len(more) > 0 {
 				wishes = append(wishes, seatWish{d, d.user.ID, more})
 			}
 		}
-		take(keep, false)
-		for _, seat := range have {
-			if p := pools[seat]; p != nil {
-				p.free--
-			}
-		}
+		each(keep, keeps)
+		each(have, has)
+		each(set.Without(keep, have), has)
 	}
 	for i := range ds.newcomers {
-		take(ds.holds.seats[int32(len(ds.members)+i)], true)
+		held := ds.holds.seats[int32(len(ds.members)+i)]
+		each(held, keeps)
+		each(held, has)
 	}
 	for _, d := range ds.list {
 		if d.kind == KindCreate {
 			wishes = append(wishes, seatWish{d, d.user.ID, ds.wantedSeats(d)})
 		}
 	}
+	return ds.giveSeats(pools, wishes)
+}
+
+// giveSeats gives what the pools have to those who wish it, in their order.
+func (ds *drafts) giveSeats(pools map[string]*pool, wishes []seatWish) map[int32][]refusedSeat {
 	for _, p := range pools {
 		slices.SortFunc(p.releases, func(a, b int32) int { return cmp.Compare(ds.members[a].ID, ds.members[b].ID) })
 	}
