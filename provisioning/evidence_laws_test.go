@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 )
@@ -145,4 +146,32 @@ func (s *refusingStore) Apply(ctx context.Context, tenant string, actions []prov
 		results = append(results, done...)
 	}
 	return results, nil
+}
+
+// S28: who gets the seat that somebody gives back names that action, and is
+// refused with it; a seat that nobody has is given without.
+func TestGrantNeedsTheRelease(t *testing.T) {
+	cfg := okta()
+	cfg.Breakers = noBreakers()
+	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Automatic, Settings: assignment.Settings{Seats: []string{"core"}}}
+	cfg.Seats.Pools = map[string]int{"core": 2}
+	leaver := activeUser("u1", "ana@acme.com")
+	left := memberFor(leaver)
+	left.Seats = []string{"core"}
+	leaver.Status = sources.StatusInactive
+	store, team := storeWith(t, []provisioning.Member{left})
+	plan := resolver(t, cfg).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(leaver, activeUser("u2", "bo@acme.com"), activeUser("u3", "cy@acme.com")), Members: team})
+	require.Equal(t, 2, plan.Count(provisioning.KindCreate))
+	needs := make(map[string][]string)
+	for _, a := range plan.Actions {
+		needs[a.Member.ExternalID] = a.Needs
+	}
+	require.Empty(t, needs["u2"], "one seat is free")
+	require.Equal(t, []string{plan.Actions[0].Key}, needs["u3"], "the other is the leaver's")
+
+	store.Put("t", team[0]) // the leaver's action is stale
+	outcome, err := provisioning.Apply(context.Background(), store, "t", plan)
+	require.NoError(t, err)
+	require.Equal(t, 1, outcome.Done)
+	require.ErrorIs(t, outcome.Results[len(outcome.Results)-1].Err, provisioning.ErrNeeds)
 }
