@@ -29,7 +29,7 @@ type Plan struct {
 	ConfigRevision string `json:"config_revision,omitempty"`
 	// About holds the external IDs of the people whom a part is about, sorted.
 	// Nil: the plan is about everybody.
-	About []string `json:"about,omitempty"`
+	About []string `json:"about,omitzero"`
 	// Actions are what Apply does, in this order: releases before grants.
 	Actions []Action `json:"actions"`
 	// Held are actions that are not done: some wait for an approval of their
