@@ -49,16 +49,16 @@ func newAPI(cfg Config, base *url.URL) *api {
 	})}
 }
 
-// listing reads a list to its end and hands out what make makes of each record.
-func listing[R, T any](ctx context.Context, a *api, path, query string, make func(R) (rest.Row[T], error), emit func(T) bool) error {
+// listing reads a list to its end and hands out what convert makes of each record.
+func listing[R, T any](ctx context.Context, a *api, path, query string, convert func(R) (rest.Row[T], error), emit func(T) bool) error {
 	return rest.FollowCounted(ctx, "", func(ctx context.Context, cursor string) (rest.Page[rest.Row[T]], error) {
-		return page(ctx, a, path, query, cursor, make)
+		return page(ctx, a, path, query, cursor, convert)
 	}, emit)
 }
 
 // page reads one page: the first where cursor is empty. OneLogin refuses a
 // cursor beside a limit, since the cursor holds it.
-func page[R, T any](ctx context.Context, a *api, path, query, cursor string, make func(R) (rest.Row[T], error)) (rest.Page[rest.Row[T]], error) {
+func page[R, T any](ctx context.Context, a *api, path, query, cursor string, convert func(R) (rest.Row[T], error)) (rest.Page[rest.Row[T]], error) {
 	var p rest.Page[rest.Row[T]]
 	if cursor != "" {
 		query, _, _ = strings.Cut(query, "&limit=")
@@ -81,7 +81,7 @@ func page[R, T any](ctx context.Context, a *api, path, query, cursor string, mak
 		p.Next = decoded // base64, with the = at its end escaped or not
 	}
 	for _, record := range records {
-		row, err := make(record)
+		row, err := convert(record)
 		if err != nil {
 			return p, err
 		}

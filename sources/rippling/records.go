@@ -143,7 +143,7 @@ func (r *records) workersQuery(more string) string {
 // reader returns what makes users of the workers of one listing, and what judges
 // the fields that its pages, and single workers, say are redacted. A field whose
 // absence does no harm is logged once.
-func (r *records) reader() (make func(worker) (rest.Row[sources.User], error), judge func(meta) error) {
+func (r *records) reader() (convert func(worker) (rest.Row[sources.User], error), judge func(meta) error) {
 	logged := map[string]bool{}
 	judge = func(m meta) error {
 		var missing []string

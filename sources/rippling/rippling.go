@@ -221,8 +221,8 @@ func (s *Source) Info() sources.Info {
 // left.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return rest.List(kind, "list users", func(emit func(sources.User) bool) error {
-		make, judge := s.records.reader()
-		return listing(ctx, s.api, s.api.address("workers", s.records.workersQuery("limit=100&")), make, judge, emit)
+		convert, judge := s.records.reader()
+		return listing(ctx, s.api, s.api.address("workers", s.records.workersQuery("limit=100&")), convert, judge, emit)
 	})
 }
 
@@ -260,8 +260,8 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 		if err := rest.Decode(resp, &rec); err != nil {
 			return sources.User{}, err
 		}
-		make, _ := s.records.reader()
-		row, err := make(rec)
+		convert, _ := s.records.reader()
+		row, err := convert(rec)
 		return row.Value, err
 	})
 }
@@ -269,8 +269,8 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 // Check implements sources.Checker: it reads the first page of workers and, if
 // groups are read, of supergroups.
 func (s *Source) Check(ctx context.Context) error {
-	make, judge := s.records.reader()
-	_, err := page(ctx, s.api, s.api.address("workers", s.records.workersQuery("limit=100&")), make, judge)
+	convert, judge := s.records.reader()
+	_, err := page(ctx, s.api, s.api.address("workers", s.records.workersQuery("limit=100&")), convert, judge)
 	if err == nil && !s.noGroups {
 		_, err = page(ctx, s.api, s.api.address("supergroups", groupsQuery), group, nil)
 	}

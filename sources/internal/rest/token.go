@@ -24,18 +24,16 @@ type Token struct {
 // the provider refuses a token before its time. However many requests need a
 // token at once, one of them logs in.
 type Tokens struct {
-	// Kind is the provider, for errors.
-	Kind string
-	// Fetch logs in.
-	Fetch func(context.Context) (Token, error)
-
+	kind    string
+	fetch   func(context.Context) (Token, error)
 	busy    chan struct{} // holds one value while somebody logs in
 	current atomic.Pointer[issued]
 }
 
-// NewTokens returns a Tokens without a token.
+// NewTokens returns a Tokens without a token. fetch logs in; kind names the
+// provider in errors.
 func NewTokens(kind string, fetch func(context.Context) (Token, error)) *Tokens {
-	return &Tokens{Kind: kind, Fetch: fetch, busy: make(chan struct{}, 1)}
+	return &Tokens{kind: kind, fetch: fetch, busy: make(chan struct{}, 1)}
 }
 
 type issued struct {
@@ -77,18 +75,18 @@ func (t *Tokens) get(ctx context.Context, refused string) (*issued, error) {
 	case t.busy <- struct{}{}:
 		defer func() { <-t.busy }()
 	case <-ctx.Done():
-		return nil, &sources.Error{Kind: t.Kind, Op: op, Err: ctx.Err()}
+		return nil, &sources.Error{Kind: t.kind, Op: op, Err: ctx.Err()}
 	}
 	if token := t.current.Load(); token.good(refused) {
 		return token, nil // somebody else logged in meanwhile
 	}
 	asked := time.Now()
-	fresh, err := t.Fetch(ctx)
+	fresh, err := t.fetch(ctx)
 	if err == nil && fresh.Value == "" {
 		err = Malformed("the token answer holds no token")
 	}
 	if err != nil {
-		return nil, Wrap(t.Kind, op, err)
+		return nil, Wrap(t.kind, op, err)
 	}
 	if fresh.Type == "" {
 		fresh.Type = "Bearer"
