@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,19 +22,6 @@ type api struct {
 	base   *url.URL
 	paging Paging
 	size   int
-}
-
-func newAPI(cfg Config, base *url.URL, auth rest.Auth) *api {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	return &api{
-		base: base, paging: cfg.Paging, size: cfg.PageSize,
-		http: rest.New(rest.Config{
-			Base: cfg.Transport, Auth: auth, Origin: base, MaxBody: cfg.MaxPageBytes, Attempts: cfg.Attempts, MaxWait: cfg.MaxWait,
-			Explain: explain, Secrets: secrets(cfg), Logger: cfg.Logger,
-		}),
-	}
 }
 
 // get sends a request for a path below the base.
