@@ -24,7 +24,7 @@ import (
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	const op = "list groups"
 	return func(yield func(sources.Group, error) bool) {
-		if s.noGroups {
+		if !s.info.Lists.Has(sources.FactGroups) {
 			return
 		}
 		groups, err := s.readGroups(ctx)
@@ -85,7 +85,7 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 		return nil, err
 	}
 	nested := false
-	if err := s.org.polite(); err != nil {
+	if err := s.api.polite(); err != nil {
 		return nil, err
 	}
 	err = s.each(ctx, "SELECT Id, GroupId, UserOrGroupId FROM GroupMember", func(rec *record) error {
@@ -103,7 +103,7 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 	if err != nil || !nested {
 		return tree, err
 	}
-	if err := s.org.polite(); err != nil {
+	if err := s.api.polite(); err != nil {
 		return nil, err
 	}
 	return tree, s.readRoles(ctx, tree)
@@ -118,7 +118,7 @@ func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 		return err
 	})
 	if err == nil {
-		err = s.org.polite()
+		err = s.api.polite()
 	}
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 
 // each runs a query to its end.
 func (s *Source) each(ctx context.Context, query string, do func(*record) error) error {
-	for rec, err := range s.org.query(ctx, query) {
+	for rec, err := range s.api.query(ctx, query) {
 		if err == nil {
 			err = do(rec)
 		}
