@@ -350,17 +350,6 @@ func nameOf(p *hierarchy.Person) string {
 	return m.Name()
 }
 
-// nameOfMember returns the name of the manager whom a member has now.
-func (c *chart) nameOfMember(m *Member) string {
-	if m == nil || m.ManagerID == "" {
-		return ""
-	}
-	if at := c.member(m.ManagerID); at != none {
-		return c.members[at].Name()
-	}
-	return m.ManagerID
-}
-
 // unnamedIsOld reports whether a person for whom the source names no manager
 // is in already and never had one from it: told once, at the beginning.
 func (c *chart) unnamedIsOld(person int32) bool {

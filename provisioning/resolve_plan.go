@@ -142,6 +142,7 @@ func (c *chart) plan() *Plan {
 	for i := range c.holds.held {
 		held[c.holds.held[i].draft.person] = c.holds.held[i].action.Key
 	}
+	plan.Actions = make([]Action, 0, len(c.list))
 	var drafted []*draft
 	for _, d := range c.list {
 		if a := c.action(d); len(a.Changes) > 0 {
@@ -169,7 +170,8 @@ func (c *chart) plan() *Plan {
 	plan.sort()
 	plan.Breakers = c.breakers(plan)
 	plan.Unchanged = c.countUnchanged(plan)
-	plan.world = c
+	plan.shareFacts()
+	plan.world = c.survey // the later stages are let go
 	plan.seal()
 	return plan
 }

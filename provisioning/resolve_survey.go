@@ -166,6 +166,17 @@ func (s *survey) member(id string) int32 {
 	return s.membersByID.find(id)
 }
 
+// nameOfMember returns the name of the manager whom a member has now.
+func (s *survey) nameOfMember(m *Member) string {
+	if m == nil || m.ManagerID == "" {
+		return ""
+	}
+	if at := s.member(m.ManagerID); at != none {
+		return s.members[at].Name()
+	}
+	return m.ManagerID
+}
+
 // freeMemberID returns the ID that a user's member gets: the first of those
 // that follow from connection and external ID which no member has. Somebody
 // whose identity was bound anew since may have one.
