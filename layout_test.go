@@ -37,6 +37,7 @@ var mayImport = map[string]string{
 
 	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
 	"provisioning/storetest": "provisioning assignment sources",
+	"provisioning/provtest":  "provisioning assignment sources internal/address internal/set",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
 
@@ -62,6 +63,7 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
+	"provisioning/provtest":     {"github.com/stretchr/testify", "pgregory.net/rapid"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
