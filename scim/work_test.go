@@ -2,8 +2,8 @@ package scim
 
 import (
 	"context"
-	"fmt"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
