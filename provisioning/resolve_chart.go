@@ -322,7 +322,7 @@ func (c *chart) place(built *hierarchy.Chart, i int) {
 		manager := c.people[built.Manager(i)]
 		d.overwrite(FieldManager, d.after.ManagerID != "")
 		d.after.ManagerID = manager.Key
-		d.because(because(CodeManagerSet, "manager", nameOf(&manager), "former", c.nameOfMember(d.before)))
+		d.because(c.reader.because(CodeManagerSet, "manager", nameOf(&manager), "former", c.nameOfMember(d.before)))
 	}
 	switch {
 	case finding == hierarchy.NoFinding:

@@ -172,7 +172,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 		if int(d.position) == len(ds.r.rules.Assignments) {
 			code = CodeAssignmentElse
 		}
-		d.because(because(code, "assignment", cmp.Or(a.Name, a.ID)))
+		d.because(ds.reader.because(code, "assignment", cmp.Or(a.Name, a.ID)))
 	}
 	former := ds.r.rules.At(ds.r.rules.Position(d.after.AssignmentID))
 	d.after.AssignmentID = a.ID
@@ -264,7 +264,7 @@ func (ds *drafts) explainSettings(d *draft, want *assignment.Settings, former *a
 // is the exception: it was turned off with the access, and stays off (S19).
 func (ds *drafts) keepSettings(d *draft, a *assignment.Assignment, moved bool, refused []refusedSeat) {
 	if moved || d.kind == KindAdopt {
-		d.because(because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
+		d.because(ds.reader.because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
 	}
 	ds.dropRefused(d, &d.after.Settings, refused)
 	if !d.before.Active {
