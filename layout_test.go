@@ -21,7 +21,7 @@ var mayImport = map[string]string{
 
 	"sources":                 "internal/address internal/name internal/strictjson",
 	"sources/sourcetest":      "sources sources/sourcetest/fake",
-	"sources/sourcetest/fake": "sources",
+	"sources/sourcetest/fake": "sources internal/soql",
 	"sources/internal/rest":   "sources",
 	"sources/onelogin":        "sources sources/internal/rest",
 	"sources/rippling":        "sources sources/internal/rest",

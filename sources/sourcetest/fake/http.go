@@ -124,13 +124,13 @@ type sessions struct {
 	until map[string]time.Time
 }
 
-// open gives out a token.
-func (s *sessions) open(now time.Time, life time.Duration) string {
+// open gives out a token that begins so.
+func (s *sessions) open(prefix string, now time.Time, life time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.given++
 	sum := sha256.Sum256([]byte("fake token " + strconv.Itoa(s.given)))
-	token := hex.EncodeToString(sum[:])
+	token := prefix + hex.EncodeToString(sum[:])
 	if s.until == nil {
 		s.until = make(map[string]time.Time)
 	}
