@@ -240,3 +240,18 @@ func FuzzReadPlan(f *testing.F) {
 		}
 	})
 }
+
+// A part about nobody stays a part: as a plan about everybody, it would take
+// the place of the one that was shown (S45).
+func TestPartAboutNobodyIsNoWholePlan(t *testing.T) {
+	r, in := company(t, 10)
+	in.About = []string{}
+	for _, kind := range []string{"okta", "scim"} { // a directory of another kind is told, and decided about by nobody
+		in.Snapshot.Kind = kind
+		plan := r.Resolve(in)
+		require.NotNil(t, plan.About)
+		read, err := provisioning.ReadPlan([]byte(planJSON(t, plan)))
+		require.NoError(t, err)
+		require.NotNil(t, read.About)
+	}
+}

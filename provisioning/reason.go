@@ -125,6 +125,43 @@ type Reason struct {
 // line is the code as it may be printed: the name of a seat is the host's.
 func (c Code) line() string { return text.Line(string(c)) }
 
+// maxSharedFacts bounds how many facts shareFacts tells apart.
+const maxSharedFacts = 1 << 16
+
+// shareFacts makes reasons that have the same facts share them: most people of a
+// large plan have theirs in common with many others.
+func (p *Plan) shareFacts() {
+	known := make(map[string]map[string]string)
+	var key []byte
+	share := func(r *Reason) {
+		if len(r.Facts) == 0 {
+			return
+		}
+		key = key[:0]
+		for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
+			key = append(append(append(append(key, name...), 0), r.Facts[name]...), 0)
+		}
+		if facts, ok := known[string(key)]; ok {
+			r.Facts = facts
+		} else if len(known) < maxSharedFacts {
+			known[string(key)] = r.Facts
+		}
+	}
+	for a := range p.all() {
+		for i := range a.Reasons {
+			share(&a.Reasons[i])
+		}
+	}
+	for i := range p.Skipped {
+		for k := range p.Skipped[i].Reasons {
+			share(&p.Skipped[i].Reasons[k])
+		}
+	}
+	for i := range p.Findings {
+		share(&p.Findings[i].Reason)
+	}
+}
+
 // because makes a reason; facts are name and value in turn. What no database
 // keeps is left out of them.
 func because(code Code, facts ...string) Reason {

@@ -180,7 +180,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 		ds.keepSettings(d, a, moved, refused)
 		return
 	}
-	want := a.Settings.Clone()
+	want := ds.settingsOf(a, d.position)
 	ds.dropRefused(d, &want, refused)
 	if !d.withheld && protectedFrom(d.before, &a.Settings) {
 		ds.withholdSettings(d, want)
@@ -200,11 +200,22 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	d.setSettings(want, a.Mode)
 }
 
+// settingsOf returns what the assignment at a position gives. People who get the
+// same share it, and it shares nothing with the config.
+func (ds *drafts) settingsOf(a *assignment.Assignment, position int32) assignment.Settings {
+	settings, known := ds.settings[position]
+	if !known {
+		settings = a.Settings.Clone()
+		ds.settings[position] = settings
+	}
+	return settings
+}
+
 // dropRefused takes out of settings the seats that the person does not get.
 func (ds *drafts) dropRefused(d *draft, settings *assignment.Settings, refused []refusedSeat) {
 	for _, r := range refused {
 		ds.problem(d, r.reason)
-		settings.Seats = slices.DeleteFunc(settings.Seats, func(s string) bool { return s == r.seat })
+		settings.Seats = set.Without(settings.Seats, []string{r.seat})
 	}
 }
 

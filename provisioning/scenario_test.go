@@ -205,7 +205,7 @@ func (a *archive) input(t *testing.T) (provisioning.Config, provisioning.Input) 
 	require.NotNil(t, a.file("snapshot.json"))
 	cfg, err := provisioning.ParseConfig([]byte(a.file("config.json").data))
 	require.NoError(t, err)
-	snapshot, err := sources.ReadSnapshot(strings.NewReader(a.file("snapshot.json").data), 0)
+	snapshot, err := sources.ReadSnapshot([]byte(a.file("snapshot.json").data))
 	require.NoError(t, err)
 	var team []provisioning.Member
 	if f := a.file("members.json"); f != nil {

@@ -55,11 +55,11 @@ func main() {
 // errUsage is the error of a wrong command line, which has been told already.
 var errUsage = errors.New("usage")
 
-// The largest files that are read, in bytes. A snapshot has a limit of its own:
-// sources.DefaultSnapshotBytes.
+// The largest files that are read, in bytes. A person takes about 500.
 const (
-	maxConfig  = 16 << 20
-	maxMembers = 1 << 30
+	maxConfig   = 16 << 20
+	maxSnapshot = 1 << 30
+	maxMembers  = 1 << 30
 )
 
 func run(args []string, stdout, stderr io.Writer) error {
@@ -96,20 +96,24 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return errUsage
 	}
 
-	resolver, err := readConfig(*configPath)
+	cfg, err := read(*configPath, maxConfig, provisioning.ParseConfig)
 	if err != nil {
 		return err
+	}
+	resolver, err := provisioning.New(cfg)
+	if err != nil {
+		return fmt.Errorf("%s: %w", *configPath, err)
 	}
 	for _, warning := range resolver.Warnings() {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", *configPath, warning)
 	}
-	snapshot, err := readSnapshot(*snapshotPath)
+	snapshot, err := read(*snapshotPath, maxSnapshot, sources.ReadSnapshot)
 	if err != nil {
 		return err
 	}
 	var team []provisioning.Member
 	if *membersPath != "" {
-		if team, err = readMembers(*membersPath); err != nil {
+		if team, err = read(*membersPath, maxMembers, provisioning.ReadMembers); err != nil {
 			return err
 		}
 	}
@@ -129,59 +133,24 @@ func run(args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-func readConfig(path string) (*provisioning.Resolver, error) {
-	data, err := readFile(path, maxConfig)
+// read reads what a file of at most limit bytes holds.
+func read[T any](path string, limit int64, parse func([]byte) (T, error)) (T, error) {
+	var none T
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
-	}
-	cfg, err := provisioning.ParseConfig(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return provisioning.New(cfg)
-}
-
-func readSnapshot(path string) (*sources.Snapshot, error) {
-	file, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	snapshot, err := sources.ReadSnapshot(file, sources.DefaultSnapshotBytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return snapshot, nil
-}
-
-func readMembers(path string) ([]provisioning.Member, error) {
-	data, err := readFile(path, maxMembers)
-	if err != nil {
-		return nil, err
-	}
-	team, err := provisioning.ReadMembers(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return team, nil
-}
-
-// open opens a file to be read.
-func open(path string) (io.ReadCloser, error) { return os.Open(path) }
-
-// readFile reads a file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	file, err := open(path)
-	if err != nil {
-		return nil, err
+		return none, err
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s: more than %d bytes", path, limit)
+		return none, fmt.Errorf("%s: more than %d bytes", path, limit)
 	}
-	return data, nil
+	value, err := parse(data)
+	if err != nil {
+		return none, fmt.Errorf("%s: %w", path, err)
+	}
+	return value, nil
 }

@@ -156,9 +156,10 @@ func TestMissingFiles(t *testing.T) {
 }
 
 func TestFilesAreBounded(t *testing.T) {
-	_, err := readFile(write(t, strings.Repeat(" ", 11)), 10)
+	all := func(data []byte) ([]byte, error) { return data, nil }
+	_, err := read(write(t, strings.Repeat(" ", 11)), 10, all)
 	require.ErrorContains(t, err, "more than 10 bytes")
-	data, err := readFile(write(t, strings.Repeat(" ", 10)), 10)
+	data, err := read(write(t, strings.Repeat(" ", 10)), 10, all)
 	require.NoError(t, err)
 	assert.Len(t, data, 10)
 }
