@@ -23,6 +23,7 @@ var mayImport = map[string]string{
 	"sources/sourcetest":      "sources sources/sourcetest/fake",
 	"sources/sourcetest/fake": "sources internal/soql",
 	"sources/internal/rest":   "sources",
+	"sources/recording":       "sources/internal/rest",
 	"sources/onelogin":        "sources sources/internal/rest",
 	"sources/rippling":        "sources sources/internal/rest",
 	"sources/scimclient":      "sources sources/internal/rest scim",
