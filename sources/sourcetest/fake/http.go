@@ -124,8 +124,11 @@ type sessions struct {
 	until map[string]time.Time
 }
 
-// open gives out a token that begins so.
-func (s *sessions) open(prefix string, now time.Time, life time.Duration) string {
+// open gives out a token.
+func (s *sessions) open(now time.Time, life time.Duration) string { return s.openAs("", now, life) }
+
+// openAs gives out a token that begins so.
+func (s *sessions) openAs(prefix string, now time.Time, life time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.given++

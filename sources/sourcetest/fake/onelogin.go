@@ -129,7 +129,7 @@ func (o *OneLogin) login(w http.ResponseWriter, r *http.Request, now time.Time) 
 			life = 10 * time.Hour
 		}
 		say(w, http.StatusOK, map[string]any{
-			"access_token": o.sessions.open("", now, life), "created_at": now.Format(time.RFC3339), "expires_in": int(life.Seconds()),
+			"access_token": o.sessions.open(now, life), "created_at": now.Format(time.RFC3339), "expires_in": int(life.Seconds()),
 			"refresh_token": "not used", "token_type": "bearer", "account_id": 1,
 		})
 	}

@@ -244,7 +244,7 @@ func (s *Salesforce) session(w http.ResponseWriter, r *http.Request, now time.Ti
 		}
 	}
 	const org = "00D000000000001"
-	token := s.sessions.open(org+"!", now, orDefault(s.SessionLife, 2*time.Hour))
+	token := s.sessions.openAs(org+"!", now, orDefault(s.SessionLife, 2*time.Hour))
 	say(w, http.StatusOK, map[string]any{
 		"access_token": token, "signature": "c2lnbmF0dXJl", "scope": "api", "instance_url": scheme + "://" + r.Host,
 		"id": "https://login.salesforce.com/id/" + org + "EAA/005000000000000AAA", "token_type": "Bearer",
