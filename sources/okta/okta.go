@@ -1,3 +1,89 @@
+// Package okta lists the users and groups of an Okta org, or the users of one app
+// in it, with Okta's own SDK.
+//
+// It lists people as the org spells them and leaves every decision to package
+// provisioning.
+//
+// # What is read
+//
+//	field of a user          from the profile attribute
+//	UserName                 login
+//	Email                    email
+//	OtherEmails              secondEmail
+//	PrivateEmail             privateEmail
+//	GivenName, FamilyName    firstName, lastName
+//	Title                    title
+//	Phone, MobilePhone       primaryPhone, mobilePhone
+//	PhoneExtension           primaryPhoneExt
+//	TimeZone                 timezone
+//	Country                  countryCode, else country
+//	State                    state, else stateOrProvince
+//	Locale                   locale, else preferredLanguage
+//	Manager.Email            managerEmail
+//	Manager.ID               managerId (see ManagerKey)
+//	Manager.Name             managerFullName, else manager
+//	Attributes               every other attribute under Okta's name; department,
+//	                         division, costCenter, employeeNumber and
+//	                         organization also under the names of rule S35;
+//	                         status; and with Config.AppID every attribute of the
+//	                         profile in the app as app.<name>
+//
+// [Config.Fields] names others. With [Config.AppID], a field is read from the
+// profile that the user has in the app, and from the user's own where that has
+// nothing. Some orgs keep private addresses in secondEmail, which then is to be
+// named there as private_email.
+//
+// A user is active with status ACTIVE, RECOVERY, PASSWORD_EXPIRED and LOCKED_OUT;
+// inactive with SUSPENDED and DEPROVISIONED; staged with STAGED and PROVISIONED
+// (S10, R51). Any other word is unknown, which decides nothing.
+//
+// # What it costs
+//
+// Okta gives 200 users to a page, 500 users of an app and 1,000 members of a
+// group. It lists members for one group at a time only, so that a reading takes at
+// least one request for each group; a round of changes reads the members of the
+// groups that changed.
+//
+//	200,000 users, 2,000 groups    requests
+//	log in as a service app        1, or 3 with DPoP; again every hour
+//	Users                          1,000; of an app 400; 2,000 more where managers
+//	                               are named by login or employee number, or 1,000
+//	                               with an app
+//	Groups                         2,201: 2, and 2,199 for 800,000 memberships
+//	admin roles                    2 at the end of each listing, as a service app 1
+//	Changes                        2 and 1 for each 200 users and 1,000 groups that
+//	                               changed, and the members of those groups; with
+//	                               an app or with keys of managers, all of Users
+//	One                            2, and 1 to find a manager by key
+//	Check                          2, and admin roles
+//
+// Okta allows about 600 requests a minute for users and 500 for groups, by the
+// org's plan, and a credential may use half of that by default. So a full reading
+// of such an org takes about 4 minutes for the users and 9 for the groups. The
+// answers state what is left; the source waits when that comes down to a tenth.
+//
+// # Changes
+//
+// A cursor is a time by Okta's clock. A round reads who and what was changed since
+// 10 minutes before it, with Okta's consistent parameter filter; members are read
+// of groups whose lastMembershipUpdated or lastUpdated moved. Who was deleted is
+// in no list, so that comes of the System Log, and so does who was taken off the
+// app. Okta promises no log without gaps: take a full reading now and then. A
+// cursor that is older than 80 days, or of another Config, has expired.
+//
+// # What proves a listing complete
+//
+// The page without a link next is the last, if it has the link to itself that
+// every page of Okta has. And a token shows only what its owner may see: unless
+// [Config.Sees] says otherwise, each listing ends with a look at the admin roles
+// of the credential, and fails where none of them shows everybody.
+//
+// # What the credential needs
+//
+// An API token of a Read-Only Administrator; or a service app with that role and
+// the scopes okta.users.read, okta.groups.read, okta.logs.read (for Changes),
+// okta.apps.read (for an app) and okta.roles.read (unless Sees is set). Changes in
+// Okta show at once (R22).
 package okta
 
 import (

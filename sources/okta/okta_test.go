@@ -121,14 +121,14 @@ func TestConformance(t *testing.T) { sourcetest.TestHTTP(t, harness()) }
 // The same through a service app whose tokens are bound to a key.
 func TestConformanceWithDPoP(t *testing.T) {
 	h := harness()
-	key := pemOf(t, rsaKey)
+	key := pemOf(t, ecKey)
 	h.Provider = func(d *fake.Directory) http.Handler {
 		o := org(d)
-		o.DPoP = true
+		o.DPoP, o.ClientKey, o.MostRows = true, &ecKey.PublicKey, 3
 		return o
 	}
 	h.New = func(t testing.TB, address string, transport http.RoundTripper) sources.Source {
-		return configured(t, Config{URL: address, ClientID: clientID, PrivateKey: key, Transport: transport})
+		return configured(t, Config{URL: address, ClientID: clientID, PrivateKey: key, Sees: SeesAll, Transport: transport})
 	}
 	h.Secrets = []string{string(key)}
 	sourcetest.TestHTTP(t, h)
@@ -141,7 +141,7 @@ func TestConformanceOfAnApp(t *testing.T) {
 		h.Users[i].Attributes["app.role"] = values("seller")
 	}
 	h.New = func(t testing.TB, address string, transport http.RoundTripper) sources.Source {
-		return configured(t, Config{URL: address, Token: token, AppID: appID, Transport: transport})
+		return configured(t, Config{URL: address, Token: token, AppID: appID, Sees: SeesAll, Transport: transport})
 	}
 	sourcetest.TestHTTP(t, h)
 }

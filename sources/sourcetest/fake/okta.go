@@ -185,7 +185,7 @@ func (o *Okta) read(w http.ResponseWriter, r *http.Request, parts []string, now 
 		for _, group := range d.groupOf[id] {
 			groups = append(groups, d.groups.byID[group])
 		}
-		oktaList(w, r, o, groups, 200, 200, itemID, func(g *item[sources.Group]) any { return o.group(r, g) })
+		oktaList(w, r, o, groups, 200, 200, itemID, nil, func(g *item[sources.Group]) any { return o.group(r, g) })
 	case "users 3 roles", "clients 3 roles":
 		if parts[0] == "users" && id != oktaAdmin["id"] || parts[0] == "clients" && id != o.ClientID {
 			oktaNotFound(w, id)
@@ -204,12 +204,8 @@ func (o *Okta) read(w http.ResponseWriter, r *http.Request, parts []string, now 
 			say(w, http.StatusOK, o.group(r, g))
 			return
 		}
-		oktaList(w, r, o, g.value.Members, 1000, 1000, func(id string) string { return id }, func(id string) any {
-			if u := d.users.byID[id]; u != nil {
-				return o.user(r, u, false)
-			}
-			return nil // a member who is not a user of the org
-		})
+		known := func(id string) bool { return d.users.byID[id] != nil }
+		oktaList(w, r, o, g.value.Members, 1000, 1000, func(id string) string { return id }, known, func(id string) any { return o.user(r, d.users.byID[id], false) })
 	case "apps 2 ", "apps 3 users", "apps 4 users":
 		if _, known := o.Apps[id]; !known {
 			oktaNotFound(w, id+" (AppInstance)")
@@ -238,9 +234,9 @@ func (o *Okta) byIDOrLogin(id string) *item[sources.User] {
 	return nil
 }
 
-// oktaList answers with the page of a list that follows the ID in after. What
-// renders as nil is left out.
-func oktaList[T any](w http.ResponseWriter, r *http.Request, o *Okta, all []T, usual, most int, id func(T) string, render func(T) any) {
+// oktaList answers with the page of a list that follows the ID in after: of those
+// that keep takes, which is all if it is nil.
+func oktaList[T any](w http.ResponseWriter, r *http.Request, o *Okta, all []T, usual, most int, id func(T) string, keep func(T) bool, render func(T) any) {
 	query := r.URL.Query()
 	limit := usual
 	if query.Has("limit") {
@@ -261,16 +257,20 @@ func oktaList[T any](w http.ResponseWriter, r *http.Request, o *Okta, all []T, u
 			first++
 		}
 	}
-	last := min(first+limit, len(all))
-	rows := make([]any, 0, last-first)
-	for _, row := range all[first:last] {
-		if value := render(row); value != nil {
-			rows = append(rows, value)
+	rows := make([]any, 0, min(limit, len(all)-first))
+	last, more := "", false
+	for _, row := range all[first:] {
+		if keep != nil && !keep(row) {
+			continue
 		}
+		if more = len(rows) == limit; more {
+			break
+		}
+		rows, last = append(rows, render(row)), id(row)
 	}
 	oktaLink(w, r, query.Get("after"), "self")
-	if last < len(all) {
-		oktaLink(w, r, id(all[last-1]), "next")
+	if more {
+		oktaLink(w, r, last, "next")
 	}
 	say(w, http.StatusOK, rows)
 }
@@ -296,7 +296,6 @@ func oktaOrigin(r *http.Request) string {
 
 func (o *Okta) users(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	all := &o.Directory.users.order
 	var expression oktaExpression = func(get func(string) []string) bool { return !slices.Contains(get("status"), "DEPROVISIONED") }
 	if text := query.Get("q"); text != "" {
 		expression = func(get func(string) []string) bool {
@@ -315,33 +314,28 @@ func (o *Okta) users(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	var selected []*item[sources.User]
-	for _, u := range *all {
-		if expression(func(name string) []string { return oktaUserValue(u, name) }) {
-			selected = append(selected, u)
-		}
+	keep := func(u *item[sources.User]) bool {
+		return expression(func(name string) []string { return oktaUserValue(u, name) })
 	}
 	omit := strings.Contains(r.Header.Get("Content-Type"), "omitCredentials")
-	oktaList(w, r, o, selected, 200, 200, itemID, func(u *item[sources.User]) any { return o.user(r, u, omit) })
+	oktaList(w, r, o, o.Directory.users.order, 200, 200, itemID, keep, func(u *item[sources.User]) any { return o.user(r, u, omit) })
 }
 
 func (o *Okta) groups(w http.ResponseWriter, r *http.Request) {
-	selected := o.Directory.groups.order
+	expression, _ := parseOkta("", nil)
 	for name, attributes := range map[string][]string{"filter": oktaGroupFilter, "search": nil} {
-		text := r.URL.Query().Get(name)
-		if text == "" {
+		var err error
+		if text := r.URL.Query().Get(name); text == "" {
 			continue
-		}
-		expression, err := parseOkta(text, attributes)
-		if err != nil {
+		} else if expression, err = parseOkta(text, attributes); err != nil {
 			oktaRefuses(w, http.StatusBadRequest, "E0000031", "Invalid search criteria.")
 			return
 		}
-		selected = slices.DeleteFunc(slices.Clone(selected), func(g *item[sources.Group]) bool {
-			return !expression(func(name string) []string { return oktaGroupValue(g, name) })
-		})
 	}
-	oktaList(w, r, o, selected, 10_000, 10_000, itemID, func(g *item[sources.Group]) any { return o.group(r, g) })
+	keep := func(g *item[sources.Group]) bool {
+		return expression(func(name string) []string { return oktaGroupValue(g, name) })
+	}
+	oktaList(w, r, o, o.Directory.groups.order, 10_000, 10_000, itemID, keep, func(g *item[sources.Group]) any { return o.group(r, g) })
 }
 
 // app answers about an app and its users.
@@ -358,13 +352,8 @@ func (o *Okta) app(w http.ResponseWriter, r *http.Request, id string, parts []st
 		}
 		say(w, http.StatusOK, o.appUser(r, id, u))
 	default:
-		var assigned []*item[sources.User]
-		for _, u := range d.users.order {
-			if o.assigned(id, d.groupOf[u.id]) {
-				assigned = append(assigned, u)
-			}
-		}
-		oktaList(w, r, o, assigned, 50, 500, itemID, func(u *item[sources.User]) any { return o.appUser(r, id, u) })
+		keep := func(u *item[sources.User]) bool { return o.assigned(id, d.groupOf[u.id]) }
+		oktaList(w, r, o, d.users.order, 50, 500, itemID, keep, func(u *item[sources.User]) any { return o.appUser(r, id, u) })
 	}
 }
 
