@@ -257,7 +257,11 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 	t.observe(resp)
 	body, err := t.read(resp)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, t.refused(req, resp, body)
+		e := t.refused(req, resp, body)
+		if err != nil && e.Reason == nil { // the reason stood in what was cut off
+			return nil, t.unreadable(ctx, req, resp, err)
+		}
+		return nil, e
 	}
 	if err != nil {
 		return nil, t.unreadable(ctx, req, resp, err)
