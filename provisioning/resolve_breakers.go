@@ -102,8 +102,9 @@ func (c *chart) trip() bool {
 		if counts[class] == 0 { // what was done before holds nothing by itself
 			continue
 		}
-		counts[class] += c.others.Window[class]
-		if class == ClassDeactivate && c.deserted || limits[class].trips(counts[class], c.population, minPopulation) {
+		counts[class] += c.others.Recent.Done[class]
+		if class == ClassDeactivate && c.deserted || slices.Contains(c.others.Recent.Tripped, class) ||
+			limits[class].trips(counts[class], c.population, minPopulation) {
 			h.tripped |= 1 << class
 		}
 	}
