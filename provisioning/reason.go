@@ -71,6 +71,7 @@ const (
 	CodeAssignmentElse  Code = "assignment.default"
 	CodeFollows         Code = "settings.follow_assignment"
 	CodeManualKeeps     Code = "settings.manual_keeps"
+	CodeWaitForGroup    Code = "settings.wait_for_group" // the person came before the group (S40)
 	CodeSwitched        Code = "mode.switched_to_automatic"
 	CodeOverwrites      Code = "overwrites.manual_edit"
 	CodeCaptureOff      Code = "capture.off_with_access" // deactivation turns capture off (R18)
