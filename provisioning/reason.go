@@ -171,6 +171,9 @@ func (r Reason) Text() string {
 		if r.Facts["snapshot"] != "" {
 			return "The snapshot has nobody in it, so this (" + class + ") waits for an approval whatever the limit is."
 		}
+		if r.Facts["tripped"] != "" {
+			return "More people than the limit allows would have changed (" + class + ") before; until that is settled, this waits as well."
+		}
 		if class == ClassIdentity.String() {
 			return "Somebody of another name gets a former member's record, so this waits for an approval."
 		}
@@ -228,6 +231,7 @@ var codeTexts = map[Code]string{
 	CodeAssignmentElse:                   "Matches no assignment, so the default governs.",
 	CodeFollows:                          "The assignment is automatic: settings follow it.",
 	CodeManualKeeps:                      "The assignment is manual: settings stay as they are.",
+	CodeWaitForGroup:                     "No group has come for this person yet, so the settings stay as they are until one comes.",
 	CodeSwitched:                         "The person's settings came under an automatic assignment.",
 	CodeOverwrites:                       "A value that was edited by hand is overwritten.",
 	CodeCaptureOff:                       "Capture is turned off together with the access.",

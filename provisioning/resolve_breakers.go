@@ -280,12 +280,16 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 	return trips
 }
 
-// reasonOf says why a class waits: too many people, or nobody in the snapshot
-// (S13).
+// reasonOf says why a class waits: too many people, now or in an earlier
+// decision (S39), or nobody in the snapshot (S13).
 func (c *chart) reasonOf(class Class) Reason {
 	code := Code(CodeFamilyBreaker + class.String())
 	if class == ClassDeactivate && c.deserted {
 		return because(code, "snapshot", "has nobody in it")
+	}
+	limits, minPopulation := c.r.cfg.Breakers.limits()
+	if !limits[class].trips(c.holds.counts[class]+c.others.Recent.Done[class], c.population, minPopulation) {
+		return because(code, "tripped", "before")
 	}
 	return because(code)
 }

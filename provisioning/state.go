@@ -51,4 +51,3 @@ type Recent struct {
 	// AwaitGroups says that groups of the directory may still be coming (S40).
 	AwaitGroups bool
 }
-
