@@ -56,7 +56,8 @@ type host struct {
 	target    syncer.Target
 	directory scim.Store
 	team      syncer.Store
-	server    *httptest.Server
+	handler   http.Handler
+	server    *httptest.Server // nil: the handler is called directly
 	sync      *syncer.Syncer
 
 	mu     sync.Mutex
@@ -89,8 +90,14 @@ func newHost(t testing.TB, target syncer.Target, kind string, cfg syncer.Config,
 		OnChange: func(ctx context.Context, e scim.Event) { _ = h.sync.Push(ctx, syncer.Target(e.Directory)) },
 	})
 	require.NoError(t, err)
-	h.server = httptest.NewServer(scim.Mount("/scim/v2", handler, nil))
-	t.Cleanup(h.server.Close)
+	h.handler = scim.Mount("/scim/v2", handler, nil)
+	return h
+}
+
+// serve lets requests go over HTTP.
+func (h *host) serve() *host {
+	h.server = httptest.NewServer(h.handler)
+	h.t.Cleanup(h.server.Close)
 	return h
 }
 
@@ -135,11 +142,20 @@ func (h *host) told(kind syncer.EventKind) []syncer.Event {
 // do sends a request as a provider does, and returns the answer's id.
 func (h *host) do(method, path, body string, status int) string {
 	h.t.Helper()
-	req, err := http.NewRequest(method, h.server.URL+"/scim/v2"+path, strings.NewReader(body))
-	require.NoError(h.t, err)
-	req.Header.Set("Content-Type", "application/scim+json")
-	resp, err := h.server.Client().Do(req)
-	require.NoError(h.t, err)
+	var resp *http.Response
+	if h.server == nil {
+		req := httptest.NewRequest(method, "/scim/v2"+path, strings.NewReader(body))
+		req.Header.Set("Content-Type", "application/scim+json")
+		w := httptest.NewRecorder()
+		h.handler.ServeHTTP(w, req)
+		resp = w.Result()
+	} else {
+		req, err := http.NewRequest(method, h.server.URL+"/scim/v2"+path, strings.NewReader(body))
+		require.NoError(h.t, err)
+		req.Header.Set("Content-Type", "application/scim+json")
+		resp, err = h.server.Client().Do(req)
+		require.NoError(h.t, err)
+	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(h.t, err)
