@@ -39,6 +39,7 @@ var mayImport = map[string]string{
 	"provisioning/storetest": "provisioning assignment sources",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
+	"provisioning/syncer":    "provisioning sources",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
