@@ -42,6 +42,7 @@ var mayImport = map[string]string{
 	"provisioning/provtest":  "provisioning assignment sources internal/address internal/set",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
+	"provisioning/syncer":    "provisioning sources",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",

@@ -18,8 +18,8 @@ type Lookup struct {
 	// Team finds members, Directory users.
 	Team      Finder
 	Directory sources.UserFinder
-	// Window becomes Facts.Window.
-	Window map[Class]int
+	// Recent becomes Facts.Recent.
+	Recent Recent
 }
 
 // gatherLimit is how many users, and how many members, a part may have.
@@ -353,7 +353,7 @@ func (g *gatherer) input() (Input, error) {
 	}
 	in := Input{
 		Tenant: g.from.Tenant, About: slices.Sorted(maps.Keys(g.about)),
-		Facts: &Facts{Population: counts.Population, Seats: maps.Clone(counts.Seats), Users: true, Window: g.from.Window},
+		Facts: &Facts{Population: counts.Population, Seats: maps.Clone(counts.Seats), Users: true, Recent: g.from.Recent},
 	}
 	for _, id := range slices.Sorted(maps.Keys(g.members)) {
 		m := g.members[id]

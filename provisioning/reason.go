@@ -71,6 +71,7 @@ const (
 	CodeAssignmentElse  Code = "assignment.default"
 	CodeFollows         Code = "settings.follow_assignment"
 	CodeManualKeeps     Code = "settings.manual_keeps"
+	CodeWaitForGroup    Code = "settings.wait_for_group" // the person came before the group (S40)
 	CodeSwitched        Code = "mode.switched_to_automatic"
 	CodeOverwrites      Code = "overwrites.manual_edit"
 	CodeCaptureOff      Code = "capture.off_with_access" // deactivation turns capture off (R18)
@@ -170,6 +171,9 @@ func (r Reason) Text() string {
 		if r.Facts["snapshot"] != "" {
 			return "The snapshot has nobody in it, so this (" + class + ") waits for an approval whatever the limit is."
 		}
+		if r.Facts["tripped"] != "" {
+			return "More people than the limit allows would have changed (" + class + ") before; until that is settled, this waits as well."
+		}
 		if class == ClassIdentity.String() {
 			return "Somebody of another name gets a former member's record, so this waits for an approval."
 		}
@@ -227,6 +231,7 @@ var codeTexts = map[Code]string{
 	CodeAssignmentElse:                   "Matches no assignment, so the default governs.",
 	CodeFollows:                          "The assignment is automatic: settings follow it.",
 	CodeManualKeeps:                      "The assignment is manual: settings stay as they are.",
+	CodeWaitForGroup:                     "No group has come for this person yet, so the settings stay as they are until one comes.",
 	CodeSwitched:                         "The person's settings came under an automatic assignment.",
 	CodeOverwrites:                       "A value that was edited by hand is overwritten.",
 	CodeCaptureOff:                       "Capture is turned off together with the access.",

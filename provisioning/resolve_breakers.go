@@ -102,8 +102,9 @@ func (c *chart) trip() bool {
 		if counts[class] == 0 { // what was done before holds nothing by itself
 			continue
 		}
-		counts[class] += c.others.Window[class]
-		if class == ClassDeactivate && c.deserted || limits[class].trips(counts[class], c.population, minPopulation) {
+		counts[class] += c.others.Recent.Done[class]
+		if class == ClassDeactivate && c.deserted || slices.Contains(c.others.Recent.Tripped, class) ||
+			limits[class].trips(counts[class], c.population, minPopulation) {
 			h.tripped |= 1 << class
 		}
 	}
@@ -279,12 +280,16 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 	return trips
 }
 
-// reasonOf says why a class waits: too many people, or nobody in the snapshot
-// (S13).
+// reasonOf says why a class waits: too many people, now or in an earlier
+// decision (S39), or nobody in the snapshot (S13).
 func (c *chart) reasonOf(class Class) Reason {
 	code := Code(CodeFamilyBreaker + class.String())
 	if class == ClassDeactivate && c.deserted {
 		return because(code, "snapshot", "has nobody in it")
+	}
+	limits, minPopulation := c.r.cfg.Breakers.limits()
+	if !limits[class].trips(c.holds.counts[class]+c.others.Recent.Done[class], c.population, minPopulation) {
+		return because(code, "tripped", "before")
 	}
 	return because(code)
 }

@@ -98,9 +98,9 @@ type Facts struct {
 	Seats map[string]int
 	// Users is true if the directory has users.
 	Users bool
-	// Window counts, by class, what was done without an approval in the window
-	// over which breakers count (S39).
-	Window map[Class]int
+	// Recent is what was done in the window over which breakers count, and what
+	// is pending since.
+	Recent Recent
 }
 
 // Resolve returns the plan. Problems with people are findings in it, never

@@ -36,6 +36,7 @@ type DirectorySource struct {
 var (
 	_ sources.DeltaSource = (*DirectorySource)(nil)
 	_ sources.OneReader   = (*DirectorySource)(nil)
+	_ sources.UserFinder  = (*DirectorySource)(nil)
 )
 
 // AsSource returns the directory of a connection as a source; at most one
@@ -135,49 +136,6 @@ func (s *DirectorySource) records(ctx context.Context, q Query) iter.Seq2[Record
 			}
 		}
 	}
-}
-
-// User returns one user as it is now, or an error that matches
-// sources.ErrNotFound. See One for what a decision needs beside the user.
-func (s *DirectorySource) User(ctx context.Context, id string) (sources.User, error) {
-	one, err := s.find(ctx, id)
-	if err == nil && !one.Found {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return sources.User{}, s.fail("read user", err)
-	}
-	return one.User, nil
-}
-
-// One implements sources.OneReader. There is no language of queries, so that
-// none is answered.
-func (s *DirectorySource) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
-	one, err := s.find(ctx, id)
-	if err == nil && one.Found {
-		var above []Record
-		above, err = s.above(ctx, id)
-		for _, rec := range above {
-			one.Groups = append(one.Groups, sources.Group{ID: rec.ID, Name: rec.Display})
-		}
-		one.Proven |= sources.FactMemberships
-	}
-	if err != nil {
-		return sources.One{}, s.fail("read one", err)
-	}
-	return one, nil
-}
-
-// find reads a user, without groups.
-func (s *DirectorySource) find(ctx context.Context, id string) (sources.One, error) {
-	rec, err := s.store.Get(ctx, s.dir, Ref{TypeUser, id}, false)
-	if errors.Is(err, ErrNotFound) {
-		return sources.One{Proven: sources.FactUsers}, nil
-	}
-	if err != nil {
-		return sources.One{}, err
-	}
-	return sources.One{Found: true, User: s.user(rec), Proven: sources.FactUsers | sources.FactManagers}, nil
 }
 
 // cursorPrefix marks the form of a cursor, should there be another one day.

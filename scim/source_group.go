@@ -138,11 +138,16 @@ func (n *nesting) groupChanges(ctx context.Context, rec Record, all bool, yield 
 	}
 	if err == nil && nested {
 		for _, id := range g.Members {
-			var one sources.One
-			if one, err = n.s.find(ctx, id); err != nil {
+			var rec Record
+			rec, err = n.s.store.Get(ctx, n.s.dir, Ref{TypeUser, id}, false)
+			if errors.Is(err, ErrNotFound) {
+				err = nil
+				continue
+			}
+			if err != nil {
 				break
 			}
-			if one.Found && !yield(sources.Change{User: &one.User}, nil) {
+			if u := n.s.user(rec); !yield(sources.Change{User: &u}, nil) {
 				return
 			}
 		}
