@@ -268,7 +268,7 @@ func (r *round) pushed(ctx context.Context) error {
 
 // A feed is what changed in a pushed directory.
 type feed struct {
-	about   []string // IDs of users, each once
+	about   []string          // IDs of users, each once
 	names   map[string]string // of groups, by ID
 	changed bool
 	next    sources.Cursor
