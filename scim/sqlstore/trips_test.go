@@ -136,7 +136,7 @@ func TestRoundTrips(t *testing.T) {
 			{By: sources.UserByID, Value: one}, {By: sources.UserByEmail, Value: "a@example.com"}, {By: sources.UserByManagerID, Value: two},
 		}, nil, 10)
 		require.NoError(t, err)
-		require.Len(t, found, 2)
+		require.Len(t, found, 2+round) // the address is that of another of the first round
 		measured("find by keys", 2)("", trips.Load()-before)
 		measured("get", 1)(c.do("GET", "/Users/"+one, "", 200))
 		measured("get a group", 1)(c.do("GET", "/Groups/"+g, "", 200))
