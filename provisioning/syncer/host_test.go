@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -208,6 +209,12 @@ func (h *host) health() syncer.Health {
 	health, err := h.sync.Health(context.Background(), h.target)
 	require.NoError(h.t, err)
 	return health
+}
+
+// pass lets time pass in a bubble, and what goes on by itself come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // eventually waits for a condition of something that goes on by itself.

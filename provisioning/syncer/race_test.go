@@ -64,7 +64,7 @@ func TestAPushDuringAWholeRun(t *testing.T) {
 				_, err := runner.Run(context.Background(), acme)
 				require.NoError(t, err)
 			})
-			time.Sleep(30 * time.Second)
+			pass(30 * time.Second)
 			began := time.Now()
 			h.leave(ana) // the run has read her as active
 			require.Greater(t, time.Since(began), 20*time.Second, "the push waits for the run")
@@ -125,7 +125,7 @@ func TestAHandEditMeanwhile(t *testing.T) {
 			}
 			require.Len(t, h.told(syncer.ActionRefused), 1)
 			require.Equal(t, "refused.stale", h.health().Waiting[0].Reason)
-			time.Sleep(2 * time.Second)
+			pass(2 * time.Second)
 			require.Equal(t, "Lead", h.members()["ana@acme.com"].Title)
 			require.Equal(t, "+33 1", h.members()["ana@acme.com"].MobilePhone)
 			require.Empty(t, h.health().Waiting)
@@ -177,7 +177,7 @@ func TestAPersonIsParked(t *testing.T) {
 		ana := h.hire("ana")
 		h.hire("cy")
 		require.Len(t, h.members(), 2)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		require.Len(t, h.told(syncer.ActionRefused), 5)
 		parked := h.told(syncer.PersonParked)
 		require.Len(t, parked, 1)

@@ -72,6 +72,12 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 
 func (r *round) run(ctx context.Context) (err error) {
 	r.failure, r.report = nil, Report{}
+	if r.st, err = r.load(ctx, r.target); err != nil {
+		return err
+	}
+	if r.st.Paused != nil && !r.job.admin {
+		return ErrPaused
+	}
 	setup, err := r.cfg.Setup(ctx, r.target)
 	if err != nil {
 		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
@@ -81,12 +87,6 @@ func (r *round) run(ctx context.Context) (err error) {
 	}
 	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
 		return err
-	}
-	if r.st, err = r.load(ctx, r.target); err != nil {
-		return err
-	}
-	if r.st.Paused != nil && !r.job.admin {
-		return ErrPaused
 	}
 	seen := r.st.Rounds
 	if idle, err := r.idle(ctx); idle || err != nil {
