@@ -25,6 +25,7 @@ var mayImport = map[string]string{
 	"sources/internal/rest":   "sources",
 	"sources/onelogin":        "sources sources/internal/rest",
 	"sources/rippling":        "sources sources/internal/rest",
+	"sources/entra":           "sources sources/internal/rest",
 	"sources/scimclient":      "sources sources/internal/rest scim",
 	"sources/salesforce":      "sources sources/internal/rest internal/soql",
 
@@ -62,6 +63,7 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
+	"sources/entra":             {"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/microsoft/kiota-", "github.com/microsoftgraph/msgraph-sdk-go-core", "github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},

@@ -21,6 +21,7 @@ type Directory struct {
 	groups  shelf[sources.Group]
 	groupOf map[string][]string // user ID: IDs of groups, sorted
 	seq     int64               // counts changes
+	moves   moves               // what a provider with deltas tells of relations
 }
 
 // NewDirectory returns an empty directory.
@@ -30,6 +31,7 @@ func NewDirectory() *Directory {
 		users:   newShelf[sources.User](),
 		groups:  newShelf[sources.Group](),
 		groupOf: make(map[string][]string),
+		moves:   newMoves(),
 	}
 }
 
@@ -42,7 +44,11 @@ func (d *Directory) PutUsers(users ...sources.User) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, u := range users {
-		d.users.put(u.ID, u.Clone(), d.tick())
+		now := d.tick()
+		if before, ok := d.users.byID[u.ID]; ok {
+			d.moves.manager(u.ID, before.value.Manager.ID, u.Manager.ID, now)
+		}
+		d.users.put(u.ID, u.Clone(), now)
 	}
 	d.users.arrange()
 }
@@ -53,6 +59,7 @@ func (d *Directory) RemoveUsers(ids ...string) {
 	defer d.mu.Unlock()
 	for _, id := range ids {
 		d.users.remove(id, d.tick())
+		d.moves.forget(id)
 		for _, group := range slices.Clone(d.groupOf[id]) {
 			g := d.groups.byID[group]
 			d.putGroup(sources.Group{ID: g.value.ID, Name: g.value.Name, Members: slices.DeleteFunc(slices.Clone(g.value.Members), func(m string) bool { return m == id })})
@@ -81,6 +88,7 @@ func (d *Directory) RemoveGroups(ids ...string) {
 		if g, ok := d.groups.byID[id]; ok {
 			d.leave(id, g.value.Members)
 			d.groups.remove(id, d.tick())
+			d.moves.forget(id)
 		}
 	}
 	d.groups.arrange()
@@ -111,8 +119,10 @@ func (d *Directory) Groups() []sources.Group {
 }
 
 func (d *Directory) putGroup(g sources.Group) {
+	now := d.tick()
 	if before, ok := d.groups.byID[g.ID]; ok {
 		d.leave(g.ID, before.value.Members)
+		d.moves.members(g.ID, before.value.Members, g.Members, now)
 	}
 	for _, user := range g.Members {
 		in := d.groupOf[user]
@@ -120,7 +130,7 @@ func (d *Directory) putGroup(g sources.Group) {
 			d.groupOf[user] = slices.Insert(in, i, g.ID)
 		}
 	}
-	d.groups.put(g.ID, g, d.tick())
+	d.groups.put(g.ID, g, now)
 }
 
 func (d *Directory) leave(group string, members []string) {
