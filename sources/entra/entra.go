@@ -127,7 +127,9 @@ func New(cfg Config) (*Source, error) {
 	if cfg.Credential == nil {
 		problems = append(problems, errors.New("Credential: required"))
 	}
+	groups := make([]string, len(cfg.Groups))
 	for i, id := range cfg.Groups {
+		groups[i] = strings.ToLower(id) // as Graph writes it
 		if !objectID.MatchString(id) {
 			problems = append(problems, fmt.Errorf("Groups[%d] %.80q: want the object ID of a group", i, id))
 		}
@@ -135,6 +137,7 @@ func New(cfg Config) (*Source, error) {
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("entra: config: %w", errors.Join(problems...))
 	}
+	cfg.Groups = distinct(groups)
 	if cfg.Scope == "" {
 		cfg.Scope = scopeOf(base)
 	}
@@ -144,7 +147,7 @@ func New(cfg Config) (*Source, error) {
 	}
 	r := newRecords(cfg)
 	return &Source{
-		connection: cfg.Connection, api: api, records: r, groups: distinct(cfg.Groups), zones: cfg.TimeZones, config: configOf(cfg, r),
+		connection: cfg.Connection, api: api, records: r, groups: cfg.Groups, zones: cfg.TimeZones, config: configOf(cfg, r),
 	}, nil
 }
 
@@ -322,8 +325,7 @@ func (s *Source) groupsOf(ctx context.Context, id string) (groups []sources.Grou
 			if g.Name, err = rec.text("displayName"); err != nil {
 				return false, err
 			}
-			same := func(group string) bool { return strings.EqualFold(group, g.ID) }
-			if rec.kind() == groupLink && (len(s.groups) == 0 || slices.ContainsFunc(s.groups, same)) && !slices.ContainsFunc(groups, func(have sources.Group) bool { return have.ID == g.ID }) {
+			if rec.kind() == groupLink && (len(s.groups) == 0 || slices.Contains(s.groups, g.ID)) && !slices.ContainsFunc(groups, func(have sources.Group) bool { return have.ID == g.ID }) {
 				groups = append(groups, g)
 			}
 		}
