@@ -27,6 +27,7 @@ var mayImport = map[string]string{
 	"sources/okta":            "sources sources/internal/rest",
 	"sources/onelogin":        "sources sources/internal/rest",
 	"sources/rippling":        "sources sources/internal/rest",
+	"sources/entra":           "sources sources/internal/rest",
 	"sources/scimclient":      "sources sources/internal/rest scim",
 	"sources/salesforce":      "sources sources/internal/rest internal/soql",
 
@@ -64,6 +65,7 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
+	"sources/entra":             {"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/microsoft/kiota-", "github.com/microsoftgraph/msgraph-sdk-go-core", "github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
 	"sources/okta":              {"github.com/okta/okta-sdk-golang/v5/okta"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
