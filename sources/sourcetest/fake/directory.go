@@ -20,9 +20,9 @@ type Directory struct {
 	users   shelf[sources.User]
 	groups  shelf[sources.Group]
 	groupOf map[string][]string // user ID: IDs of groups, sorted
+	log     []departure         // who went away
+	moves   moves               // what a provider with deltas tells of relations
 	seq     int64               // counts changes
-	log     []departure
-	moves   moves // what a provider with deltas tells of relations
 }
 
 // A departure is what a directory keeps of who went away: a user, a group, or a
