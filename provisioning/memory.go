@@ -26,6 +26,7 @@ type memoryTenant struct {
 	byKey    map[MemberKey]map[string]bool // IDs of the members that a key names
 	people   map[string]int                // Counts.Population by connection
 	seats    map[string]int                // Counts.Seats
+	roles    map[Role]int                  // Counts.Roles
 	done     map[string]string             // action key to member ID
 	effects  []Effect
 	plans    map[string]memoryPlan // by hash
@@ -73,7 +74,7 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	if t == nil {
 		t = &memoryTenant{
 			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string]memoryPlan),
-			byKey: make(map[MemberKey]map[string]bool), people: make(map[string]int), seats: make(map[string]int),
+			byKey: make(map[MemberKey]map[string]bool), people: make(map[string]int), seats: make(map[string]int), roles: make(map[Role]int),
 			states: make(map[string]memoryState), windows: make(map[windowKey]Window), lock: make(chan struct{}, 1),
 		}
 		t.lock <- struct{}{}
@@ -261,6 +262,11 @@ func (t *memoryTenant) count(member *Member, n int) {
 			delete(t.seats, seat)
 		}
 	}
+	for role := range counted.Roles {
+		if t.roles[role] += n; t.roles[role] == 0 {
+			delete(t.roles, role)
+		}
+	}
 }
 
 // countAction counts a done action, by which the population grew, in the window
@@ -363,7 +369,7 @@ func (m *Memory) Count(ctx context.Context, tenant, connection string) (Counts, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tenant(tenant)
-	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats)}, ctx.Err()
+	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats), Roles: maps.Clone(t.roles)}, ctx.Err()
 }
 
 // Lock implements Locker. Its holder cannot die without the store.

@@ -63,6 +63,7 @@ const (
 	// What holds.
 	CodeKeepActive      Code = "keep_active.access_risk"
 	CodeProtected       Code = "protected.member"
+	CodeKeepLast        Code = "keep.last"              // too few would be left with a role that may not run empty (S43)
 	CodeRemovedByHand   Code = "active.removed_by_hand" // an admin deactivated the member (R35)
 	CodePlanChanged     Code = "approval.plan_changed"
 	CodeSuperseded      Code = "plan.superseded"
@@ -224,6 +225,7 @@ var codeTexts = map[Code]string{
 	CodeUnknownGroup:                     "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                       "Should leave, and stays active because of an option that is not recommended.",
 	CodeProtected:                        "The application protects this member, so this is not done.",
+	CodeKeepLast:                         "Too few would be left who have this role, so nobody who has it leaves or loses it.",
 	CodeRemovedByHand:                    "Active in the source, and deactivated by hand in the application.",
 	CodePlanChanged:                      "The approval is for another plan.",
 	CodeSeatExhausted:                    "No seat is left in the pool.",
