@@ -140,3 +140,28 @@ func TestPurePackages(t *testing.T) {
 		}
 	}
 }
+
+// sdks are the vendors' SDKs, each compiled by one package alone. What is in
+// tooLarge is compiled by nobody: it takes gigabytes.
+var (
+	sdks = map[string][]string{
+		"sources/entra": {"github.com/microsoft/", "github.com/microsoftgraph/", "github.com/Azure/"},
+	}
+	tooLarge = []string{"github.com/microsoftgraph/msgraph-sdk-go", "github.com/microsoftgraph/msgraph-sdk-go/models", "github.com/microsoftgraph/msgraph-sdk-go/users", "github.com/microsoftgraph/msgraph-sdk-go/groups"}
+)
+
+// TestSDKs holds that who does not read a vendor's directory does not compile the
+// vendor's SDK, and that nobody compiles all of one.
+func TestSDKs(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		name := within(p.ImportPath)
+		for _, dep := range p.Deps {
+			require.NotContains(t, tooLarge, dep, "%s links %s", name, dep)
+			for owner, prefixes := range sdks {
+				if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(dep, prefix) }) {
+					require.True(t, name == owner || strings.HasPrefix(name, "examples/"), "%s links %s", name, dep)
+				}
+			}
+		}
+	}
+}
