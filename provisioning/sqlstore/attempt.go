@@ -82,10 +82,11 @@ func (w *writer) attempt(ctx context.Context, rows []*row, write bool) (found []
 	} else {
 		found, err = w.attemptRows(ctx, rows, write)
 	}
-	if err == nil && found == nil {
-		w.note(rows)
+	if err != nil || found != nil {
+		return found, err
 	}
-	return found, err
+	w.note(rows)
+	return nil, w.beginWindows(ctx, rows)
 }
 
 func (w *writer) attemptRows(ctx context.Context, rows []*row, write bool) ([]state, error) {

@@ -47,12 +47,13 @@ type Store struct {
 }
 
 var (
-	_ provisioning.Store     = (*Store)(nil)
-	_ provisioning.Finder    = (*Store)(nil)
-	_ provisioning.Locker    = (*Store)(nil)
-	_ provisioning.Outbox    = (*Store)(nil)
-	_ provisioning.PlanStore = (*Store)(nil)
-	_ provisioning.AuditLog  = (*Store)(nil)
+	_ provisioning.Store      = (*Store)(nil)
+	_ provisioning.Finder     = (*Store)(nil)
+	_ provisioning.Locker     = (*Store)(nil)
+	_ provisioning.Outbox     = (*Store)(nil)
+	_ provisioning.PlanStore  = (*Store)(nil)
+	_ provisioning.AuditLog   = (*Store)(nil)
+	_ provisioning.StateStore = (*Store)(nil)
 )
 
 const (
