@@ -73,6 +73,12 @@ type Action struct {
 	Changes []Change `json:"changes"`
 	Effects []Effect `json:"effects,omitempty"`
 	Reasons []Reason `json:"reasons"`
+	// Classes are those into which the action falls, whether they tripped or
+	// not: a done action counts in the window of each (S39).
+	Classes []Class `json:"classes,omitempty"`
+	// Approved are the classes for which Apply was given an approval of this
+	// action. No plan has any.
+	Approved []Class `json:"-"`
 	// Member is the member as it is to be, whole, still with the revision from
 	// which the action was planned.
 	Member Member `json:"member"`

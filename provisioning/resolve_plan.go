@@ -23,7 +23,7 @@ func (c *chart) action(d *draft) Action {
 	}
 	a := Action{
 		Kind: d.kind, Revision: before.Revision, Changes: Difference(before, &d.after),
-		Effects: d.effects, Reasons: d.reasons, Member: d.after,
+		Effects: d.effects, Reasons: d.reasons, Classes: d.classes().list(), Member: d.after,
 	}
 	if d.kind == KindUpdate || d.kind == KindReactivate {
 		var values, owned []string

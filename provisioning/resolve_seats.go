@@ -30,6 +30,17 @@ func applies(kind Kind, a *assignment.Assignment) bool {
 	return kind == KindCreate || a.Mode == assignment.Automatic
 }
 
+// waitsForGroup reports whether a draft's person keeps all settings because
+// groups may still come (S40): somebody whom nothing but the default governs,
+// and who is brought into it now, or was and has no assignment since.
+func (ds *drafts) waitsForGroup(d *draft) bool {
+	if !ds.others.Recent.AwaitGroups || d.before == nil || int(d.position) != len(ds.r.rules.Assignments) ||
+		!d.joins() && d.kind != KindReactivate && d.before.AssignmentID != "" {
+		return false
+	}
+	return slices.ContainsFunc(ds.r.rules.Assignments, func(a assignment.Assignment) bool { return len(a.Match.Groups) > 0 })
+}
+
 // A pool counts the seats of one limited kind.
 type pool struct {
 	left     int     // seats that can still be granted, those given back in this plan included
@@ -154,7 +165,7 @@ type refusedSeat struct {
 // have them.
 func (ds *drafts) wantedSeats(d *draft) []string {
 	a := ds.r.rules.At(d.position)
-	if a != nil && applies(d.kind, a) && !protectedFrom(d.before, &a.Settings) {
+	if a != nil && !ds.waitsForGroup(d) && applies(d.kind, a) && !protectedFrom(d.before, &a.Settings) {
 		return a.Seats
 	}
 	return d.after.Seats
@@ -164,6 +175,14 @@ func (ds *drafts) wantedSeats(d *draft) []string {
 func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	a := ds.r.rules.At(d.position)
 	if a == nil { // a leaver
+		return
+	}
+	if ds.waitsForGroup(d) {
+		if d.joins() || d.kind == KindReactivate {
+			d.because(because(CodeWaitForGroup))
+		}
+		d.after.AssignmentID = ""
+		ds.dropRefused(d, &d.after.Settings, refused)
 		return
 	}
 	moved := d.after.AssignmentID != a.ID

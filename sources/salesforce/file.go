@@ -245,7 +245,7 @@ func (f *File) each(ctx context.Context, do func(rec *record, id string) error) 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		id, err := rec.userID()
+		id, err := rec.idOf("User")
 		if err != nil {
 			return err
 		}

@@ -367,9 +367,9 @@ func explain(status int, body []byte) (string, error) {
 		code, message = one.Error, one.Description
 	}
 	reason := reasons[code]
-	if status == http.StatusNotFound {
+	if status == http.StatusNotFound || status == http.StatusGone {
 		// Users are asked for by queries, so this is never about a user: the
-		// address or the API version is wrong.
+		// address or the API version is wrong, or the version is retired.
 		reason = sources.ErrMalformed
 		message += " (is the address right, and the API version one that the org has?)"
 	}

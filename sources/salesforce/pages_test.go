@@ -55,7 +55,7 @@ func TestIncompleteListings(t *testing.T) {
 		"an HTML page":            {[]string{`<html>`}, sources.ErrMalformed, "invalid character"},
 		"a record without Id":     {[]string{`{"totalSize":1,"done":true,"records":[{"Email":"x@acme.com"}]}`}, sources.ErrMalformed, "a record without Id"},
 		"a record that is null":   {[]string{`{"totalSize":1,"done":true,"records":[null]}`}, sources.ErrMalformed, "want records, which are objects, not null"},
-		"an Id of something else": {[]string{`{"totalSize":1,"done":true,"records":[{"Id":"00Q000000000001AAA"}]}`}, sources.ErrMalformed, "00Q000000000001AAA, which is no user's"},
+		"an Id of something else": {[]string{`{"totalSize":1,"done":true,"records":[{"Id":"00Q000000000001AAA"}]}`}, sources.ErrMalformed, "00Q000000000001AAA, which is none of User"},
 		"an Id of no form":        {[]string{`{"totalSize":1,"done":true,"records":[{"Id":"00u1abcd"}]}`}, sources.ErrMalformed, "which is none of Salesforce"},
 		"a group":                 {[]string{`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Group"},"Id":"00G"}]}`}, sources.ErrMalformed, `a record of "Group", want User`},
 		"another host":            {[]string{`{"totalSize":2,"done":false,"nextRecordsUrl":"https://evil.example/services/data/x","records":[` + userJSON(1) + `]}`}, sources.ErrMalformed, `another host, "evil.example"`},
@@ -187,12 +187,25 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A version of the API that is retired, or that the org does not have yet.
+func TestAPIVersions(t *testing.T) {
+	for version, status := range map[string]string{"v30.0": "410 Gone: UNSUPPORTED_API_VERSION", "v67.0": "404 Not Found: NOT_FOUND"} {
+		err := newFakeOrg(t).source(func(cfg *Config) { cfg.APIVersion = version }).Check(t.Context())
+		require.ErrorIs(t, err, sources.ErrMalformed)
+		require.ErrorContains(t, err, status)
+		require.ErrorContains(t, err, "and the API version one that the org has?")
+	}
+	for _, version := range []string{"v31.0", "v66.0"} {
+		require.NoError(t, newFakeOrg(t).source(func(cfg *Config) { cfg.APIVersion = version }).Check(t.Context()))
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // The allowance is shared with the org's other integrations.
 func TestStopsPolitely(t *testing.T) {
 	org := newFakeOrg(t)
-	org.usage = "api-usage=13500/15000; per-app-api-usage=17/250(appName=usher)"
+	org.Others = 13499
 	src := org.source(nil)
 	_, err := read(src.Users(t.Context()))
 	require.ErrorIs(t, err, sources.ErrRateLimited)
@@ -207,11 +220,11 @@ func TestStopsPolitely(t *testing.T) {
 	_, err = read(src.Groups(t.Context()))
 	require.ErrorIs(t, err, sources.ErrRateLimited)
 
-	org.usage = "api-usage=13499/15000"
+	org.Others = 1
 	_, err = read(src.Users(t.Context()))
 	require.NoError(t, err, "the usage has gone down again")
 
-	org.usage = "api-usage=20000/15000"
+	org.Others = 14500
 	_, err = read(org.source(func(cfg *Config) { cfg.MaxAPIUsage = 100 }).Users(t.Context()))
 	require.NoError(t, err)
 }

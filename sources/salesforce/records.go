@@ -196,16 +196,19 @@ func attributesOf(rec *record) map[string]sources.Values {
 	return attributes
 }
 
-// userID returns the ID of a record of User. An answer to another query is told
-// by the type that its records name, or by the IDs, which begin with the key of
-// their object.
-func (r *record) userID() (string, error) {
-	if of := r.text("attributes.type"); of != "" && of != "User" {
-		return "", rest.Malformed("a record of %.40q, want User", of)
+// idKeys are what the IDs of an object's records begin with.
+var idKeys = map[string]string{"User": "005", "Group": "00G", "GroupMember": "011", "UserRole": "00E"}
+
+// idOf returns the ID of a record of an object. An answer to another query is
+// told by the type that its records name, or by the IDs, which begin with the key
+// of their object.
+func (r *record) idOf(object string) (string, error) {
+	if of := r.text("attributes.type"); of != "" && of != object {
+		return "", rest.Malformed("a record of %.40q, want %s", of, object)
 	}
 	id, err := r.id()
-	if err == nil && !isUser(id) {
-		err = rest.Malformed("a record with the Id %s, which is no user's", id)
+	if err == nil && !strings.HasPrefix(id, idKeys[object]) {
+		err = rest.Malformed("a record with the Id %s, which is none of %s", id, object)
 	}
 	return id, err
 }
