@@ -82,11 +82,10 @@ func (w *writer) attempt(ctx context.Context, rows []*row, write bool) (found []
 	} else {
 		found, err = w.attemptRows(ctx, rows, write)
 	}
-	if err != nil || found != nil {
-		return found, err
+	if err == nil && found == nil {
+		w.note(rows)
 	}
-	w.note(rows)
-	return nil, w.beginWindows(ctx, rows)
+	return found, err
 }
 
 func (w *writer) attemptRows(ctx context.Context, rows []*row, write bool) ([]state, error) {

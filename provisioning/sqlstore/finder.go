@@ -173,7 +173,7 @@ func parseRole(name string) (provisioning.Role, error) {
 func (s *Store) Count(ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
 	counts := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
 	err := s.read(ctx, func(tx *sqldb.Tx) error {
-		const query = `SELECT kind, name, n FROM @counts WHERE tenant = ? AND kind IN ('` + countPeople + `', '` + countSeat + `', '` + countRole + `') AND n <> 0`
+		const query = `SELECT kind, name, n FROM @counts WHERE tenant = ? AND n <> 0`
 		return tx.Each(ctx, query, []any{tenant}, func(rows *sql.Rows) error {
 			var t tally
 			err := rows.Scan(&t.kind, &t.name, &t.n)
@@ -240,9 +240,6 @@ func (w *writer) tallies(rows []*row) []tally {
 		}
 		after := w.after(r)
 		sum.add(&after, 1)
-		if r.action != nil {
-			sum.addAction(w.at, w.members[r.member.ID], &after, r.action)
-		}
 	}
 	return sum.tallies()
 }

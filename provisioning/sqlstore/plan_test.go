@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,8 +44,6 @@ func fill(t testing.TB, db *sql.DB, tenants, first, n int) {
 			` + series + `SELECT tenant, 'm' || i, i + 1, 'okta', 'x' || i, TRUE, TRUE, 'p' || i || '@acme.example', 'p' || i || '@acme.example',
 			'', '', '', '', '', '', '', '', '', '', '', 'b' || i / 5, '', '', 'n' || i / 2, 'b' || i / 5 FROM s, t`,
 		`INSERT INTO usher_counts (tenant, kind, name, n) ` + series + `SELECT DISTINCT tenant, 'seat', 'core', 7 FROM s, t WHERE TRUE ON CONFLICT DO NOTHING`,
-		`INSERT INTO usher_counts (tenant, kind, name, n) ` + series + `SELECT tenant, 'window/c' || i, '0000000001 grant', 1 FROM s, t WHERE TRUE ON CONFLICT DO NOTHING`,
-		`INSERT INTO usher_states (tenant, name, revision, document) ` + series + `SELECT tenant, 's' || i, 1, '' FROM s, t`,
 		`INSERT INTO usher_keys (tenant, action_key, member_id) ` + series + `SELECT tenant, 'k' || i, 'm' || i FROM s, t`,
 		`INSERT INTO usher_effects (tenant, kind, action_key, to_id, about_id) ` + series + `SELECT tenant, 'notify_manager', 'k' || i, 'm0', 'm' || i FROM s, t`,
 		`INSERT INTO usher_audit (tenant, committed_at, action_key, kind, member_id, email, actor, changes, reasons)
@@ -175,28 +172,6 @@ func plannedOperations() []planned {
 			}
 			return err
 		}},
-		{"store a state, read it and remove it", 5, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
-			serial++
-			name := fmt.Sprint("s", 100*filled+serial)
-			revision, err := s.SetState(ctx, of, name, "", []byte("1"))
-			require.NoError(t, err)
-			revision, err = s.SetState(ctx, of, name, revision, []byte("2"))
-			require.NoError(t, err)
-			_, _, err = s.State(ctx, of, name)
-			require.NoError(t, err)
-			_, err = s.SetState(ctx, of, name, revision, nil)
-			return err
-		}},
-		{"read a window", 10, func(ctx context.Context, _ testing.TB, s *sqlstore.Store) error {
-			_, err := s.Window(ctx, of, "okta", time.Hour)
-			return err
-		}},
-		{"begin a window anew", 20, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
-			actions := stored(ctx, t, s, 1)
-			actions[0].Classes = []provisioning.Class{provisioning.ClassGrant}
-			actions[0].Approved = actions[0].Classes
-			return applying(func() []provisioning.Action { return actions }, nil)(ctx, t, s)
-		}},
 	}
 }
 
@@ -230,7 +205,7 @@ func TestPlansOfPostgreSQL(t *testing.T) {
 			t.Cleanup(func() { _ = plain.Close() })
 			_, err = sqlstore.Open(t.Context(), sqlstore.Config{DB: plain, Dialect: sqlstore.PostgreSQL})
 			require.NoError(t, err)
-			tables := []string{"members", "keys", "effects", "audit", "plans", "tenants", "locks", "counts", "states"}
+			tables := []string{"members", "keys", "effects", "audit", "plans", "tenants", "locks", "counts"}
 			for _, table := range tables {
 				_, err := plain.ExecContext(t.Context(), "ALTER TABLE usher_"+table+" SET (autovacuum_enabled = off)")
 				require.NoError(t, err)

@@ -22,7 +22,7 @@ func refill(ctx context.Context, tx *sqldb.Tx) error {
 	}); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `DELETE FROM @counts WHERE kind NOT LIKE '`+countWindow+`%'`); err != nil {
+	if _, err := tx.Exec(ctx, `DELETE FROM @counts`); err != nil {
 		return err
 	}
 	for _, tenant := range byTenant {

@@ -171,16 +171,6 @@ var migrations = [][]string{
 			END LOOP;
 		END $$`,
 	},
-	{
-		// What a syncer remembers.
-		`CREATE TABLE @states (
-			tenant   TEXT NOT NULL,
-			name     TEXT NOT NULL,
-			revision BIGINT NOT NULL,
-			document BYTES_TYPE NOT NULL,
-			PRIMARY KEY (tenant, name)
-		)`,
-	},
 }
 
 // timeLayout is the form of times in the tables: UTC, of one length, so that

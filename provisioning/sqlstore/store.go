@@ -47,13 +47,12 @@ type Store struct {
 }
 
 var (
-	_ provisioning.Store      = (*Store)(nil)
-	_ provisioning.Finder     = (*Store)(nil)
-	_ provisioning.Locker     = (*Store)(nil)
-	_ provisioning.Outbox     = (*Store)(nil)
-	_ provisioning.PlanStore  = (*Store)(nil)
-	_ provisioning.AuditLog   = (*Store)(nil)
-	_ provisioning.StateStore = (*Store)(nil)
+	_ provisioning.Store     = (*Store)(nil)
+	_ provisioning.Finder    = (*Store)(nil)
+	_ provisioning.Locker    = (*Store)(nil)
+	_ provisioning.Outbox    = (*Store)(nil)
+	_ provisioning.PlanStore = (*Store)(nil)
+	_ provisioning.AuditLog  = (*Store)(nil)
 )
 
 const (

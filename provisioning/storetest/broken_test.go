@@ -846,32 +846,6 @@ func TestEveryCheckCanFail(t *testing.T) {
 			})
 		}}, "older than the one before"},
 
-		{"State", "looks at no revision", &broken{setState: func(s *broken, ctx context.Context, tenant, name string, _ provisioning.Revision, document []byte) (provisioning.Revision, error) {
-			_, revision, err := s.Memory.State(ctx, tenant, name)
-			if err != nil {
-				return "", err
-			}
-			return s.Memory.SetState(ctx, tenant, name, revision, document)
-		}}, "want ErrStale"},
-		{"State", "keeps what was removed", &broken{setState: func(s *broken, ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
-			if document == nil {
-				document = []byte{}
-			}
-			return s.Memory.SetState(ctx, tenant, name, revision, document)
-		}}, "want another one than ever before, and none for what was removed"},
-		{"State", "is of all tenants", &broken{setState: func(s *broken, ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
-			next, err := s.Memory.SetState(ctx, tenant, name, revision, document)
-			if err == nil {
-				_, known, _ := s.Memory.State(ctx, "other", name)
-				_, err = s.Memory.SetState(ctx, "other", name, known, document)
-			}
-			return next, err
-		}}, "it was stored for"},
-		{"Window", "counts approved actions", editActions(func(_ *broken, a *provisioning.Action) { a.Approved = nil }), "after somebody left with an approval"},
-		{"Window", "counts no classes", editActions(func(_ *broken, a *provisioning.Action) { a.Classes = nil }), "after four creates"},
-		{"Window", "is of all connections", &broken{window: func(s *broken, ctx context.Context, tenant, _ string, length time.Duration) (provisioning.Window, error) {
-			return s.Memory.Window(ctx, tenant, "okta-prod", length)
-		}}, "the window of okta-test"},
 		{"Lock", "excludes nobody", &broken{lock: func(*broken, context.Context, string) (func(), error) { return func() {}, nil }}, "want it to wait"},
 		{"Lock", "has its own error", &broken{lock: func(s *broken, ctx context.Context, tenant string) (func(), error) {
 			unlock, err := s.Memory.Lock(ctx, tenant)

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/usher-go/usher/provisioning"
 )
@@ -28,8 +27,6 @@ type broken struct {
 	count     func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error)
 	put       func(s *broken, tenant string, m provisioning.Member) provisioning.Member
 	remove    func(s *broken, tenant, memberID string)
-	setState  func(s *broken, ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error)
-	window    func(s *broken, ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error)
 
 	mu    sync.Mutex
 	calls int
@@ -107,20 +104,6 @@ func (s *broken) SavePlan(ctx context.Context, tenant string, p *provisioning.Pl
 		return s.Memory.SavePlan(ctx, tenant, p)
 	}
 	return s.save(s, ctx, tenant, p)
-}
-
-func (s *broken) SetState(ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
-	if s.setState == nil {
-		return s.Memory.SetState(ctx, tenant, name, revision, document)
-	}
-	return s.setState(s, ctx, tenant, name, revision, document)
-}
-
-func (s *broken) Window(ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error) {
-	if s.window == nil {
-		return s.Memory.Window(ctx, tenant, connection, length)
-	}
-	return s.window(s, ctx, tenant, connection, length)
 }
 
 func (s *broken) Superseded(ctx context.Context, tenant, hash string) (bool, error) {
@@ -448,7 +431,7 @@ func (s *broken) fresh() *broken {
 	return &broken{
 		Memory: new(provisioning.Memory), members: s.members, apply: s.apply, effects: s.effects,
 		delivered: s.delivered, plan: s.plan, audit: s.audit, lock: s.lock,
-		save: s.save, newer: s.newer, find: s.find, count: s.count, put: s.put, remove: s.remove, setState: s.setState, window: s.window,
+		save: s.save, newer: s.newer, find: s.find, count: s.count, put: s.put, remove: s.remove,
 		kept: make(map[string]provisioning.Member), keys: make(map[string]bool), named: make(map[provisioning.MemberKey][]string),
 	}
 }
