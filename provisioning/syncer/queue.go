@@ -228,7 +228,7 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 		return Report{}, fmt.Errorf("syncer: apply: %w: want a plan of %s", provisioning.ErrOtherTenant, target.Connection)
 	}
 	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
-	r.emit(ctx, Event{Kind: RunBegan, Plan: plan.Hash})
+	r.start(ctx)
 	err := r.applyPlan(ctx, plan)
 	if errors.Is(err, provisioning.ErrSuperseded) && len(approvals) > 0 {
 		return s.round(ctx, target, job{whole: true, admin: true, approvals: approvals})

@@ -250,6 +250,7 @@ func refusal(err error) string {
 	}{
 		{provisioning.ErrStale, "refused.stale"}, {provisioning.ErrConflict, "refused.conflict"},
 		{provisioning.ErrNeeds, "refused.needs"}, {provisioning.ErrNotShown, "refused.not_shown"},
+		{errIsolated, "refused.failed"},
 	} {
 		if errors.Is(err, known.err) {
 			return known.word
