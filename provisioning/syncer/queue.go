@@ -140,6 +140,9 @@ func (s *Syncer) ended(p *pending) {
 	a.failures++
 	a.err = p.err
 	delay := backOff(a.failures)
+	if p.err == nil && p.report.read {
+		delay = max(delay, time.Minute)
+	}
 	var failure *sources.Error
 	if errors.As(p.err, &failure) {
 		delay = max(delay, min(failure.RetryAfter, time.Hour))

@@ -36,6 +36,8 @@ type Report struct {
 	Plan *provisioning.Plan
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
+
+	read bool // from a provider, which is not asked again at once
 }
 
 // A round is one pass of the loop for one connection.
@@ -100,6 +102,7 @@ func (r *round) run(ctx context.Context) (err error) {
 		} else if err != nil {
 			return err
 		}
+		r.report.read = true
 	}
 	waited := time.Now()
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
