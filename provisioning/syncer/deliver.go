@@ -34,6 +34,12 @@ type Undelivered struct {
 	Failure string              `json:"failure"`
 }
 
+// waits reports whether the next try has not come. One that is further away than
+// any wait was set by a clock that was ahead.
+func (u *Undelivered) waits(now time.Time) bool {
+	return now.Before(u.Next) && u.Next.Sub(now) <= 2*lastDelivery
+}
+
 // deliveries is what is remembered of a tenant's effects beside the outbox.
 type deliveries struct {
 	Format  int                    `json:"format"`
@@ -131,7 +137,7 @@ func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, er
 			return l.until, err
 		}
 		key := effectKey(e)
-		if u, again := d.Failing[key]; again && time.Now().Before(u.Next) {
+		if u, again := d.Failing[key]; again && u.waits(time.Now()) {
 			pending[key] = true
 			if next.IsZero() || u.Next.Before(next) {
 				next = u.Next
