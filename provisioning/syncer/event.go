@@ -179,7 +179,7 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.started || err != nil && !errors.Is(err, ErrPaused) {
 		r.emit(ctx, e)
 	}
-	if r.st == nil || r.job.dry || errors.Is(err, ErrPaused) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
+	if r.job.dry || errors.Is(err, ErrPaused) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already
