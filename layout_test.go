@@ -21,8 +21,10 @@ var mayImport = map[string]string{
 
 	"sources":                 "internal/address internal/name internal/strictjson",
 	"sources/sourcetest":      "sources sources/sourcetest/fake",
-	"sources/sourcetest/fake": "sources",
+	"sources/sourcetest/fake": "sources internal/soql",
 	"sources/internal/rest":   "sources",
+	"sources/recording":       "sources/internal/rest",
+	"sources/okta":            "sources sources/internal/rest",
 	"sources/onelogin":        "sources sources/internal/rest",
 	"sources/rippling":        "sources sources/internal/rest",
 	"sources/scimclient":      "sources sources/internal/rest scim",
@@ -37,6 +39,7 @@ var mayImport = map[string]string{
 
 	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
 	"provisioning/storetest": "provisioning assignment sources",
+	"provisioning/provtest":  "provisioning assignment sources internal/address internal/set",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
 	"provisioning/syncer":    "provisioning sources",
@@ -63,7 +66,9 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
+	"provisioning/provtest":     {"github.com/stretchr/testify", "pgregory.net/rapid"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
+	"sources/okta":              {"github.com/okta/okta-sdk-golang/v5/okta"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},

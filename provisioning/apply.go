@@ -149,7 +149,7 @@ func (p *Plan) approved(approvals []Approval) (actions []Action, waiting int, er
 		}
 		released |= 1 << a.Class
 	}
-	actions = slices.Clone(p.Actions)
+	actions = p.Actions[:len(p.Actions):len(p.Actions)]
 	rehired := make(map[string]bool) // members whose record is approved for somebody who comes
 	for i := range p.Held {
 		h := &p.Held[i]

@@ -13,6 +13,7 @@ import (
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/provtest"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -103,7 +104,7 @@ func TestLawPartialAppliesKeepTheInvariants(t *testing.T) {
 		in.Members = team
 		plan := r.Resolve(in)
 		var approvals []provisioning.Approval
-		for _, approval := range approveAll(plan) {
+		for _, approval := range provtest.ApproveAll(plan) {
 			if rapid.Bool().Draw(t, "approve") {
 				approvals = append(approvals, approval)
 			}

@@ -261,12 +261,12 @@ func (c *chart) lacksEvidence() bool { return c.governance.open != nil || !c.pro
 // person returns how the chart sees a person, who is m if there is no draft.
 func (c *chart) person(person int32, m *Member) hierarchy.Person {
 	user := c.userOfPerson(person)
-	position, kind, follows := unmatched, KindUpdate, false
+	position, kind, follows, unchanged := unmatched, KindUpdate, false, false
 	if at := c.draftOf[person]; at != none {
 		d := c.list[at]
 		m, user, position, kind, follows = &d.after, d.user, d.position, d.kind, d.user != nil
 	} else if c.newcomer(person) == nil && c.unchanged[person] {
-		position, follows = c.governing[c.userOf[person]], true
+		position, follows, unchanged = c.governing[c.userOf[person]], true, true
 	}
 	p := hierarchy.Person{
 		Key: m.ID, Current: m.ManagerID, Email: m.Email, Active: m.Active,
@@ -282,7 +282,7 @@ func (c *chart) person(person int32, m *Member) hierarchy.Person {
 	if user == nil || c.newcomer(person) == nil && c.userOf[person] != none && c.inconsistent[c.userOf[person]] { // of whom only the ID is certain (S5)
 		return p
 	}
-	if user.Email != m.Email {
+	if !unchanged && user.Email != m.Email {
 		p.Alias = user.Email
 	}
 	p.Manager = (*hierarchy.Keys)(&user.Manager)
@@ -321,7 +321,7 @@ func (c *chart) place(built *hierarchy.Chart, i int) {
 		manager := c.people[built.Manager(i)]
 		d.overwrite(FieldManager, d.after.ManagerID != "")
 		d.after.ManagerID = manager.Key
-		d.because(because(CodeManagerSet, "manager", nameOf(&manager), "former", c.nameOfMember(d.before)))
+		d.because(c.reader.because(CodeManagerSet, "manager", nameOf(&manager), "former", c.nameOfMember(d.before)))
 	}
 	switch {
 	case finding == hierarchy.NoFinding:
@@ -347,17 +347,6 @@ func (c *chart) place(built *hierarchy.Chart, i int) {
 func nameOf(p *hierarchy.Person) string {
 	m := Member{GivenName: p.GivenName, FamilyName: p.FamilyName}
 	return m.Name()
-}
-
-// nameOfMember returns the name of the manager whom a member has now.
-func (c *chart) nameOfMember(m *Member) string {
-	if m == nil || m.ManagerID == "" {
-		return ""
-	}
-	if at := c.member(m.ManagerID); at != none {
-		return c.members[at].Name()
-	}
-	return m.ManagerID
 }
 
 // unnamedIsOld reports whether a person for whom the source names no manager

@@ -191,7 +191,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 		if int(d.position) == len(ds.r.rules.Assignments) {
 			code = CodeAssignmentElse
 		}
-		d.because(because(code, "assignment", cmp.Or(a.Name, a.ID)))
+		d.because(ds.reader.because(code, "assignment", cmp.Or(a.Name, a.ID)))
 	}
 	former := ds.r.rules.At(ds.r.rules.Position(d.after.AssignmentID))
 	d.after.AssignmentID = a.ID
@@ -199,7 +199,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 		ds.keepSettings(d, a, moved, refused)
 		return
 	}
-	want := a.Settings.Clone()
+	want := ds.settingsOf(a, d.position)
 	ds.dropRefused(d, &want, refused)
 	if !d.withheld && protectedFrom(d.before, &a.Settings) {
 		ds.withholdSettings(d, want)
@@ -219,11 +219,22 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	d.setSettings(want, a.Mode)
 }
 
+// settingsOf returns what the assignment at a position gives. People who get the
+// same share it, and it shares nothing with the config.
+func (ds *drafts) settingsOf(a *assignment.Assignment, position int32) assignment.Settings {
+	settings, known := ds.settings[position]
+	if !known {
+		settings = a.Settings.Clone()
+		ds.settings[position] = settings
+	}
+	return settings
+}
+
 // dropRefused takes out of settings the seats that the person does not get.
 func (ds *drafts) dropRefused(d *draft, settings *assignment.Settings, refused []refusedSeat) {
 	for _, r := range refused {
 		ds.problem(d, r.reason)
-		settings.Seats = slices.DeleteFunc(settings.Seats, func(s string) bool { return s == r.seat })
+		settings.Seats = set.Without(settings.Seats, []string{r.seat})
 	}
 }
 
@@ -272,7 +283,7 @@ func (ds *drafts) explainSettings(d *draft, want *assignment.Settings, former *a
 // is the exception: it was turned off with the access, and stays off (S19).
 func (ds *drafts) keepSettings(d *draft, a *assignment.Assignment, moved bool, refused []refusedSeat) {
 	if moved || d.kind == KindAdopt {
-		d.because(because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
+		d.because(ds.reader.because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
 	}
 	ds.dropRefused(d, &d.after.Settings, refused)
 	if !d.before.Active {

@@ -23,7 +23,7 @@ func settled(t *testing.T, n int, cfg syncer.Config) (*host, []string) {
 		ids[i] = h.hire(fmt.Sprintf("p%03d", i))
 	}
 	require.Equal(t, n, h.active())
-	time.Sleep(3 * time.Hour)
+	pass(3 * time.Hour)
 	_, err := h.sync.Run(t.Context(), acme)
 	require.NoError(t, err)
 	return h, ids
@@ -54,7 +54,7 @@ func TestWhatDripsIsHeldAtTheLimit(t *testing.T) {
 						h.sync = replicas[i%len(replicas)]
 					}
 					h.leave(id)
-					time.Sleep(30 * time.Millisecond)
+					pass(30 * time.Millisecond)
 				}
 				require.Equal(t, 80, h.active(), "a fifth of a hundred people may go")
 				health := h.health()
@@ -98,7 +98,7 @@ func TestATrippedClassStaysTripped(t *testing.T) {
 			h.leave(id)
 		}
 		require.Equal(t, 80, h.active())
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		h.leave(ids[22])
 		require.Equal(t, 80, h.active(), "within the limit, and the class is tripped")
 		h.patch("/Users/"+ids[50], `{"op":"replace","value":{"title":"Lead"}}`, http.StatusOK)
@@ -148,7 +148,7 @@ func TestApprovalsMeetOtherChanges(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, h.health().Waiting, "who was refused has been decided anew")
 
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		for _, id := range ids[40:70] {
 			h.leave(id)
 		}
@@ -164,7 +164,7 @@ func TestApprovalsMeetOtherChanges(t *testing.T) {
 		require.NoError(t, err, "the same people wait in the newer plan")
 		require.Equal(t, waiting, report.Outcome.Done)
 
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		for _, id := range ids[70:90] {
 			h.leave(id)
 		}

@@ -110,8 +110,11 @@ func (s *Syncer) Deliver(ctx context.Context, tenant string) error {
 
 // deliver returns when the next effect is to be tried, or zero.
 func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, err error) {
-	if s.cfg.Deliver == nil || s.outboxIsEmpty(ctx, tenant) {
+	if s.cfg.Deliver == nil {
 		return time.Time{}, nil
+	}
+	if some, err := s.hasEffects(ctx, tenant); !some || err != nil {
+		return time.Time{}, err
 	}
 	owner := newID()
 	d, err := s.loadDeliveries(ctx, tenant)
@@ -174,11 +177,15 @@ func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, er
 	return next, s.saveDeliveries(ctx, tenant, d)
 }
 
-func (s *Syncer) outboxIsEmpty(ctx context.Context, tenant string) bool {
-	for range s.cfg.Store.Effects(ctx, tenant) {
-		return false
+// hasEffects reports whether the tenant has effects in the outbox.
+func (s *Syncer) hasEffects(ctx context.Context, tenant string) (bool, error) {
+	for _, err := range s.cfg.Store.Effects(ctx, tenant) {
+		if err != nil {
+			return false, fmt.Errorf("syncer: read effects: %w", err)
+		}
+		return true, nil
 	}
-	return true
+	return false, nil
 }
 
 func (s *Syncer) deliverOne(ctx context.Context, tenant string, e provisioning.Effect) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -20,21 +21,9 @@ import (
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/syncer"
 	"github.com/usher-go/usher/scim"
-	"github.com/usher-go/usher/sources"
 )
 
 var acme = syncer.Target{Tenant: "acme", Connection: "okta"}
-
-// kept is a pushed directory in which users are found by key.
-type kept struct{ *scim.DirectorySource }
-
-func (k kept) FindUsers(ctx context.Context, keys []sources.UserKey, queries []string, limit int) ([]sources.One, sources.Facts, error) {
-	snapshot, err := sources.Collect(ctx, k.DirectorySource, sources.CollectConfig{})
-	if err != nil {
-		return nil, 0, err
-	}
-	return sources.NewIndex(snapshot).FindUsers(ctx, keys, queries, limit)
-}
 
 // rules are those of a company whose people of the group with the ID get seats
 // and recording.
@@ -78,7 +67,7 @@ func newHost(t testing.TB, target syncer.Target, kind string, cfg syncer.Config,
 	}
 	h.setup = syncer.Setup{
 		Rules: rules(kind), Pushed: true,
-		Source: kept{scim.AsSource(h.directory, target.Tenant, target.Connection, scim.SourceConfig{Kind: kind})},
+		Source: scim.AsSource(h.directory, target.Tenant, target.Connection, scim.SourceConfig{Kind: kind}),
 	}
 	h.setup.Rules.Connection = target.Connection
 	h.sync = h.replica(cfg)
@@ -220,6 +209,12 @@ func (h *host) health() syncer.Health {
 	health, err := h.sync.Health(context.Background(), h.target)
 	require.NoError(h.t, err)
 	return health
+}
+
+// pass lets time pass in a bubble, and what goes on by itself come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // eventually waits for a condition of something that goes on by itself.

@@ -72,6 +72,12 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 
 func (r *round) run(ctx context.Context) (err error) {
 	r.failure, r.report = nil, Report{}
+	if r.st, err = r.load(ctx, r.target); err != nil {
+		return err
+	}
+	if r.st.Paused != nil && !r.job.admin {
+		return ErrPaused
+	}
 	setup, err := r.cfg.Setup(ctx, r.target)
 	if err != nil {
 		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
@@ -81,12 +87,6 @@ func (r *round) run(ctx context.Context) (err error) {
 	}
 	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
 		return err
-	}
-	if r.st, err = r.load(ctx, r.target); err != nil {
-		return err
-	}
-	if r.st.Paused != nil && !r.job.admin {
-		return ErrPaused
 	}
 	seen := r.st.Rounds
 	if idle, err := r.idle(ctx); idle || err != nil {
@@ -233,6 +233,7 @@ func (r *round) pushed(ctx context.Context) error {
 			if feed.changed {
 				r.st.LastPush = time.Now().UTC()
 			}
+			r.nameGroups(feed.names)
 			cursor, about = feed.next, feed.about
 		}
 	}
@@ -267,7 +268,8 @@ func (r *round) pushed(ctx context.Context) error {
 
 // A feed is what changed in a pushed directory.
 type feed struct {
-	about   []string // IDs of users, each once
+	about   []string          // IDs of users, each once
+	names   map[string]string // of groups, by ID
 	changed bool
 	next    sources.Cursor
 }
@@ -278,7 +280,7 @@ type feed struct {
 func (r *round) feed(ctx context.Context, after sources.Cursor) (feed, error) {
 	source, _ := sources.As[sources.DeltaSource](r.setup.Source)
 	seen := make(map[string]bool)
-	var f feed
+	f := feed{names: make(map[string]string)}
 	for change, err := range source.Changes(ctx, after) {
 		switch {
 		case err != nil:
@@ -287,6 +289,8 @@ func (r *round) feed(ctx context.Context, after sources.Cursor) (feed, error) {
 			seen[change.User.ID] = true
 		case change.UserRemoved != "":
 			seen[change.UserRemoved] = true
+		case change.Group != nil:
+			f.names[change.Group.ID] = change.Group.Name
 		case change.Next != "":
 			f.next = change.Next
 			continue
@@ -401,7 +405,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 		st.LastProven = snapshot.Taken
 		st.Imported = st.Imported || !recent.AwaitGroups
 	}
-	r.rename(snapshot)
+	r.reappeared(snapshot)
 	return r.apply(ctx, plan)
 }
 
@@ -414,33 +418,45 @@ func (r *round) await(plan *provisioning.Plan) {
 	}
 }
 
-// rename notes the names of the groups that assignments select by, and tells of
-// groups that came again under another ID (S40).
-func (r *round) rename(snapshot *sources.Snapshot) {
-	names := make(map[string]string) // by ID
-	again := make(map[string]string) // IDs, by name
-	for i := range snapshot.Groups {
-		g := &snapshot.Groups[i]
-		names[g.ID], again[g.Name] = g.Name, g.ID
-	}
+// nameGroups notes the names of the groups that assignments select by, so that
+// a group which comes again under another ID is recognised.
+func (r *round) nameGroups(names map[string]string) {
 	known := make(map[string]string)
-	r.st.clear(CodeGroupReappeared)
 	for _, a := range r.setup.Rules.Assignments {
 		for _, id := range a.Match.Groups {
 			name, listed := names[id]
 			if !listed {
 				name = r.st.Groups[id]
 			}
-			if name == "" {
-				continue
-			}
-			known[id] = name
-			if other, found := again[name]; found && !listed && snapshot.Proven.Has(sources.FactGroups) {
-				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
+			if name != "" {
+				known[id] = name
 			}
 		}
 	}
 	r.st.Groups = known
+}
+
+// reappeared tells of groups that are gone and came again under another ID, if
+// an assignment selects by the old one (S40).
+func (r *round) reappeared(snapshot *sources.Snapshot) {
+	names, ids := make(map[string]string, len(snapshot.Groups)), make(map[string]string, len(snapshot.Groups))
+	for i := range snapshot.Groups {
+		g := &snapshot.Groups[i]
+		names[g.ID], ids[g.Name] = g.Name, g.ID
+	}
+	r.nameGroups(names)
+	r.st.clear(CodeGroupReappeared)
+	if !snapshot.Proven.Has(sources.FactGroups) {
+		return
+	}
+	for _, a := range r.setup.Rules.Assignments {
+		for _, id := range a.Match.Groups {
+			_, listed := names[id]
+			if other := ids[r.st.Groups[id]]; !listed && other != "" {
+				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
+			}
+		}
+	}
 }
 
 // apply saves a plan, does it, and commits the state that goes with it.

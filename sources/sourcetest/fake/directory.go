@@ -20,7 +20,16 @@ type Directory struct {
 	users   shelf[sources.User]
 	groups  shelf[sources.Group]
 	groupOf map[string][]string // user ID: IDs of groups, sorted
-	seq     int64               // counts changes
+	log     []departure
+	seq     int64 // counts changes
+}
+
+// A departure is what a directory keeps of who went away: a user, a group, or a
+// user from a group.
+type departure struct {
+	stamp
+	user, group string
+	still       []string // of a user who left a group: the groups the user is in then
 }
 
 // NewDirectory returns an empty directory.
@@ -52,7 +61,11 @@ func (d *Directory) RemoveUsers(ids ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, id := range ids {
-		d.users.remove(id, d.tick())
+		now := d.tick()
+		if _, known := d.users.byID[id]; known {
+			d.log = append(d.log, departure{stamp: now, user: id})
+		}
+		d.users.remove(id, now)
 		for _, group := range slices.Clone(d.groupOf[id]) {
 			g := d.groups.byID[group]
 			d.putGroup(sources.Group{ID: g.value.ID, Name: g.value.Name, Members: slices.DeleteFunc(slices.Clone(g.value.Members), func(m string) bool { return m == id })})
@@ -80,7 +93,10 @@ func (d *Directory) RemoveGroups(ids ...string) {
 	for _, id := range ids {
 		if g, ok := d.groups.byID[id]; ok {
 			d.leave(id, g.value.Members)
-			d.groups.remove(id, d.tick())
+			now := d.tick()
+			d.groups.remove(id, now)
+			d.left(id, g.value.Members, nil, now)
+			d.log = append(d.log, departure{stamp: now, group: id})
 		}
 	}
 	d.groups.arrange()
@@ -111,8 +127,11 @@ func (d *Directory) Groups() []sources.Group {
 }
 
 func (d *Directory) putGroup(g sources.Group) {
-	if before, ok := d.groups.byID[g.ID]; ok {
-		d.leave(g.ID, before.value.Members)
+	now := d.tick()
+	var before []string
+	if known, ok := d.groups.byID[g.ID]; ok {
+		before = known.value.Members
+		d.leave(g.ID, before)
 	}
 	for _, user := range g.Members {
 		in := d.groupOf[user]
@@ -120,7 +139,20 @@ func (d *Directory) putGroup(g sources.Group) {
 			d.groupOf[user] = slices.Insert(in, i, g.ID)
 		}
 	}
-	d.groups.put(g.ID, g, d.tick())
+	d.groups.put(g.ID, g, now)
+	if item := d.groups.byID[g.ID]; item.members == (stamp{}) || !slices.Equal(before, g.Members) {
+		item.members = now
+	}
+	d.left(g.ID, before, g.Members, now)
+}
+
+// left logs who was in a group before and is not any more.
+func (d *Directory) left(group string, before, after []string, now stamp) {
+	for _, user := range before {
+		if _, stays := slices.BinarySearchFunc(after, user, compareIDs); !stays {
+			d.log = append(d.log, departure{stamp: now, user: user, group: group, still: slices.Clone(d.groupOf[user])})
+		}
+	}
 }
 
 func (d *Directory) leave(group string, members []string) {
@@ -156,6 +188,7 @@ type item[T any] struct {
 	id               string
 	value            T
 	created, changed stamp
+	members          stamp // of a group: when it got the members that it has
 	gone             bool
 }
 

@@ -125,12 +125,15 @@ type sessions struct {
 }
 
 // open gives out a token.
-func (s *sessions) open(now time.Time, life time.Duration) string {
+func (s *sessions) open(now time.Time, life time.Duration) string { return s.openAs("", now, life) }
+
+// openAs gives out a token that begins so.
+func (s *sessions) openAs(prefix string, now time.Time, life time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.given++
 	sum := sha256.Sum256([]byte("fake token " + strconv.Itoa(s.given)))
-	token := hex.EncodeToString(sum[:])
+	token := prefix + hex.EncodeToString(sum[:])
 	if s.until == nil {
 		s.until = make(map[string]time.Time)
 	}
