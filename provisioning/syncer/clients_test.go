@@ -16,12 +16,12 @@ import (
 // world is where directory and team are kept.
 type world struct {
 	name  string
-	stuff func(t *testing.T) (scim.Store, syncer.Store)
+	stuff func(t testing.TB) (scim.Store, syncer.Store)
 }
 
 // worlds are the stores on which the providers' conversations are held.
 var worlds = []world{
-	{"memory", func(*testing.T) (scim.Store, syncer.Store) { return new(scim.Memory), new(provisioning.Memory) }},
+	{"memory", func(testing.TB) (scim.Store, syncer.Store) { return new(scim.Memory), new(provisioning.Memory) }},
 }
 
 // eachWorld runs a test on a host over HTTP, on each of the stores.

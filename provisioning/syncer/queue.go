@@ -140,6 +140,9 @@ func (s *Syncer) ended(p *pending) {
 	a.failures++
 	a.err = p.err
 	delay := backOff(a.failures)
+	if p.err == nil && p.report.read {
+		delay = max(delay, time.Minute)
+	}
 	var failure *sources.Error
 	if errors.As(p.err, &failure) {
 		delay = max(delay, min(failure.RetryAfter, time.Hour))
@@ -228,7 +231,7 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 		return Report{}, fmt.Errorf("syncer: apply: %w: want a plan of %s", provisioning.ErrOtherTenant, target.Connection)
 	}
 	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
-	r.emit(ctx, Event{Kind: RunBegan, Plan: plan.Hash})
+	r.start(ctx)
 	err := r.applyPlan(ctx, plan)
 	if errors.Is(err, provisioning.ErrSuperseded) && len(approvals) > 0 {
 		return s.round(ctx, target, job{whole: true, admin: true, approvals: approvals})

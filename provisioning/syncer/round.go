@@ -36,6 +36,8 @@ type Report struct {
 	Plan *provisioning.Plan
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
+
+	read bool // from a provider, which is not asked again at once
 }
 
 // A round is one pass of the loop for one connection.
@@ -49,6 +51,7 @@ type round struct {
 	began    time.Time
 	resolver *provisioning.Resolver
 	st       *state
+	started  bool  // it has something to do
 	failure  error // of the provider; what could be read is decided all the same
 	report   Report
 }
@@ -59,7 +62,6 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 	if provisioning.ActorFrom(ctx) == "" {
 		ctx = provisioning.WithActor(ctx, "syncer")
 	}
-	r.emit(ctx, Event{Kind: RunBegan})
 	err := r.run(ctx)
 	for tries := 1; errors.Is(err, errOvertaken) && tries < overtakenLimit; tries++ {
 		r.emit(ctx, Event{Kind: Overtaken})
@@ -92,11 +94,15 @@ func (r *round) run(ctx context.Context) (err error) {
 	if idle, err := r.idle(ctx); idle || err != nil {
 		return err
 	}
+	r.start(ctx)
 	var snapshot *sources.Snapshot
 	if !r.setup.Pushed {
-		if snapshot, err = r.collect(ctx); err != nil {
+		if snapshot, err = r.collect(ctx); errors.Is(err, errLeased) {
+			return nil // the other process decides
+		} else if err != nil {
 			return err
 		}
+		r.report.read = true
 	}
 	waited := time.Now()
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
@@ -169,7 +175,19 @@ func (r *round) due() string {
 	return ""
 }
 
-// collect reads a provider. Of one that fails halfway, what could be read is
+// start tells that the round begins.
+func (r *round) start(ctx context.Context) {
+	if !r.started {
+		r.started = true
+		r.emit(ctx, Event{Kind: RunBegan})
+	}
+}
+
+// readLease is for how long one process has the reading of a provider.
+const readLease = 2 * time.Minute
+
+// collect reads a provider. Where another process is reading it, only a run that
+// was asked for reads it as well. Of one that fails halfway, what could be read is
 // decided (S12); one that answers nothing is an error.
 func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	taken := r.setup.Taken
@@ -180,9 +198,19 @@ func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	l, err := r.take(ctx, r.target.Tenant, "read/"+r.target.Connection, readLease)
+	switch {
+	case err == nil:
+		defer l.give(ctx)
+	case !errors.Is(err, errLeased) || !r.job.admin:
+		return nil, err
+	}
 	snapshot, err := sources.Collect(ctx, r.setup.Source, sources.CollectConfig{
 		Queries: queries, Taken: taken,
-		Progress: func(p sources.Progress) { r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)}) },
+		Progress: func(p sources.Progress) {
+			_ = l.keep(ctx) // if it fails, another process reads as well
+			r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)})
+		},
 	})
 	if err != nil && (ctx.Err() != nil || snapshot.Proven == 0 && len(snapshot.Users) == 0) {
 		return nil, err
@@ -473,13 +501,19 @@ func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 			return err
 		}
 	}
-	outcome, err := provisioning.Apply(ctx, store, tenant, plan, r.job.approvals...)
+	outcome, err := r.do(ctx, plan, r.job.approvals)
 	r.report.Outcome = outcome
 	if err != nil {
 		return fmt.Errorf("syncer: %w", err)
 	}
 	st.Approving = nil
 	return r.commit(ctx, plan, outcome)
+}
+
+// do does a plan.
+func (r *round) do(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) (provisioning.Outcome, error) {
+	team := &isolated{Store: r.cfg.Store, syncer: r.Syncer, connection: r.target.Connection, left: maxIsolated}
+	return provisioning.Apply(ctx, team, r.target.Tenant, plan, approvals...)
 }
 
 // approve notes that approvals are used, and on which plan, before the plan is
@@ -518,7 +552,7 @@ func (r *round) resume(ctx context.Context) error {
 	plan, err := r.cfg.Store.Plan(ctx, r.target.Tenant, left.Plan)
 	var outcome provisioning.Outcome
 	if err == nil {
-		outcome, err = provisioning.Apply(provisioning.WithActor(ctx, left.Actor), r.cfg.Store, r.target.Tenant, plan, left.Approvals...)
+		outcome, err = r.do(provisioning.WithActor(ctx, left.Actor), plan, left.Approvals)
 	}
 	r.st.Approving = nil
 	switch {
