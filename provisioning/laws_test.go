@@ -205,7 +205,7 @@ func TestLawCrashAndResume(t *testing.T) {
 func TestLawCrashAndPlanAnew(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		cfg := r.Config()
-		cfg.Breakers = noBreakers() // half a plan may pass a limit that the whole trips
+		cfg.Breakers, cfg.Keep = noBreakers(), nil // half a plan may pass a limit that the whole trips
 		r, err := provisioning.New(cfg)
 		require.NoError(t, err)
 		whole, team := storeWith(t, in.Members)
