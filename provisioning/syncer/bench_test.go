@@ -80,7 +80,7 @@ func BenchmarkPushed(b *testing.B) {
 	for _, w := range worlds {
 		for _, people := range []int{100, 100_000} {
 			b.Run(fmt.Sprintf("%s/people=%d", w.name, people), func(b *testing.B) {
-				directory, team := w.stuff(b)
+				directory, team := w.open(b)
 				h := newHost(b, acme, sources.KindOkta, syncer.Config{Store: team, PushWait: time.Minute}, directory)
 				h.change(func(s *syncer.Setup) { s.Interval = 1000 * time.Hour })
 				require.NoError(b, h.sync.Pause(b.Context(), acme, "the directory is filled"))
