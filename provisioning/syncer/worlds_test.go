@@ -16,20 +16,33 @@ import (
 	directorystore "github.com/usher-go/usher/scim/sqlstore"
 )
 
-// A world is where directory and team are kept.
+// A world is where directory and team are kept. Each process of a host opens
+// the same.
 type world struct {
 	name string
-	open func(t testing.TB) (scim.Store, syncer.Store)
+	make func(t testing.TB) (open func() (scim.Store, syncer.Store))
 }
+
+// open makes a world for one process.
+func (w world) open(t testing.TB) (scim.Store, syncer.Store) { return w.make(t)() }
 
 // worlds are the stores on which the same is tested.
 var worlds = []world{
-	{"memory", func(testing.TB) (scim.Store, syncer.Store) { return new(scim.Memory), new(provisioning.Memory) }},
-	{"sqlite", func(t testing.TB) (scim.Store, syncer.Store) {
-		return openWorld(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "host.db"), directorystore.SQLite, teamstore.SQLite)
+	{"memory", func(testing.TB) func() (scim.Store, syncer.Store) {
+		directory, team := new(scim.Memory), new(provisioning.Memory)
+		return func() (scim.Store, syncer.Store) { return directory, team }
 	}},
-	{"postgresql", func(t testing.TB) (scim.Store, syncer.Store) {
-		return openWorld(t, pgtest.Driver, pgtest.Start(t).Schema(t), directorystore.PostgreSQL, teamstore.PostgreSQL)
+	{"sqlite", func(t testing.TB) func() (scim.Store, syncer.Store) {
+		dsn := "file:" + filepath.Join(t.TempDir(), "host.db")
+		return func() (scim.Store, syncer.Store) {
+			return openWorld(t, "sqlite", dsn, directorystore.SQLite, teamstore.SQLite)
+		}
+	}},
+	{"postgresql", func(t testing.TB) func() (scim.Store, syncer.Store) {
+		dsn := pgtest.Start(t).Schema(t)
+		return func() (scim.Store, syncer.Store) {
+			return openWorld(t, pgtest.Driver, dsn, directorystore.PostgreSQL, teamstore.PostgreSQL)
+		}
 	}},
 }
 
