@@ -39,13 +39,13 @@ func checkCredential(cfg Config) (crypto.Signer, error) {
 	service := cfg.ClientID != "" || len(cfg.PrivateKey) > 0 || cfg.KeyID != "" || len(cfg.Scopes) > 0
 	switch {
 	case cfg.Token != "" && service:
-		return nil, errors.New("Token: choose one credential; ClientID, PrivateKey, KeyID or Scopes is set as well")
+		return nil, errors.New("field Token: choose one credential; ClientID, PrivateKey, KeyID or Scopes is set as well")
 	case strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return nil, errors.New("Token: want the token alone, without spaces")
+		return nil, errors.New("field Token: want the token alone, without spaces")
 	case cfg.Token != "":
 		return nil, nil
 	case cfg.ClientID == "" || len(cfg.PrivateKey) == 0:
-		return nil, errors.New("Token, or ClientID with PrivateKey: required")
+		return nil, errors.New("one credential is required: Token, or ClientID with PrivateKey")
 	}
 	block, _ := pem.Decode(cfg.PrivateKey)
 	if block == nil {
