@@ -89,10 +89,7 @@ func (apiToken) Renew(*http.Request, *rest.Error) (bool, error) { return false, 
 
 // newAuth returns what authorizes requests, and the transport that they go
 // through.
-func newAuth(cfg *Config, base *url.URL, key crypto.Signer) (rest.Auth, http.RoundTripper, error) {
-	if cfg.Transport == nil {
-		cfg.Transport = http.DefaultTransport
-	}
+func newAuth(cfg Config, base *url.URL, key crypto.Signer) (rest.Auth, http.RoundTripper, error) {
 	if key == nil {
 		return apiToken(cfg.Token), cfg.Transport, nil
 	}
@@ -101,8 +98,11 @@ func newAuth(cfg *Config, base *url.URL, key crypto.Signer) (rest.Auth, http.Rou
 		return nil, nil, fmt.Errorf("make a key for DPoP: %w", err)
 	}
 	p := &prover{base: cfg.Transport, key: own}
-	l := &login{cfg: *cfg, address: base.JoinPath(tokenPath).String(), key: key, prover: p}
-	config := restConfig(*cfg, base)
+	if p.base == nil {
+		p.base = http.DefaultTransport
+	}
+	l := &login{cfg: cfg, address: base.JoinPath(tokenPath).String(), key: key, prover: p}
+	config := restConfig(cfg, base)
 	config.Base, config.MaxBody = p, maxToken
 	l.http = rest.New(config)
 	return rest.NewTokens(kind, l.fetch), p, nil
@@ -130,11 +130,9 @@ func (l *login) fetch(ctx context.Context) (rest.Token, error) {
 		}
 		var answer struct{ Error string }
 		_ = json.Unmarshal(failure.Body, &answer) // what is no JSON has no code
-		again := false
-		switch answer.Error {
-		case "use_dpop_nonce", "invalid_dpop_proof":
-			again = !l.prover.on.Swap(true) || answer.Error == "use_dpop_nonce"
-		case "invalid_client":
+		again := answer.Error == "use_dpop_nonce"
+		if again || answer.Error == "invalid_dpop_proof" {
+			again = !l.prover.on.Swap(true) || again
 		}
 		if moved := time.Duration(l.prover.skew.Load() - skew).Abs(); !again && moved < mostSkew {
 			return token, err

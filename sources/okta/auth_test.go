@@ -239,7 +239,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		"URL: want the org's address, which has no -admin": {URL: "https://acme-admin.okta.com", Token: canary},
 		"choose one credential":                            {Token: canary, ClientID: "x"},
 		"Token: want the token alone":                      {Token: "SSWS " + canary},
-		"one credential is required":               {ClientID: "x"},
+		"one credential is required":                       {ClientID: "x"},
 		"PrivateKey: want PEM":                             {ClientID: "x", PrivateKey: []byte(canary)},
 		`not a block of type "CERTIFICATE"`:                {ClientID: "x", PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(canary)})},
 	} {

@@ -112,6 +112,8 @@ func TestRequestsOfAnApp(t *testing.T) {
 	src, _ = through(t, Config{AppID: "0oaother"}, nil)
 	err := src.Check(t.Context())
 	require.ErrorIs(t, err, sources.ErrNotFound)
+	_, oneErr := src.One(t.Context(), "00u1cagurdhtxqBdf4x0")
+	require.EqualError(t, oneErr, "okta: read one: not found: there is no app of the ID in Config.AppID", "which does not say that the user is gone")
 	require.EqualError(t, err, "okta: check: not found: GET /api/v1/apps/0oaother/users: 404 Not Found: E0000007 Not found: Resource not found: 0oaother (AppInstance)")
 }
 
@@ -336,4 +338,26 @@ func TestExplain(t *testing.T) {
 		_, reason := explain(400, []byte(`{"error": "`+code+`"}`))
 		assert.Equal(t, want, reason, code)
 	}
+}
+
+// Whatever the header says: an error, the end, or a cursor of this list.
+func FuzzNext(f *testing.F) {
+	f.Add(`<http://127.0.0.1:1/api/v1/users?limit=2>; rel="self", </api/v1/users?after=x>; rel=next`)
+	f.Add(`<http://127.0.0.1:1/api/v1/users>; rel="self"`)
+	f.Add(`</api/v1/users>; rel="self next"`)
+	f.Add(`<//evil.example/api/v1/users?after=x>; rel="self next"`)
+	f.Fuzz(func(t *testing.T, link string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/api/v1/users?limit=2", nil)
+		require.NoError(t, err)
+		after, err := next(&http.Response{Header: http.Header{"Link": {link}}, Request: req})
+		if err != nil {
+			require.ErrorIs(t, err, sources.ErrMalformed)
+			require.Empty(t, after)
+			return
+		}
+		require.Contains(t, strings.ToLower(link), "self")
+		if after != "" {
+			require.Contains(t, strings.ToLower(link), "next")
+		}
+	})
 }
