@@ -141,15 +141,13 @@ func TestLoginConfig(t *testing.T) {
 // Salesforce does not say when a session ends, so its end is found out.
 func TestSessionEnds(t *testing.T) {
 	org := newFakeOrg(t)
-	org.page = 1
+	org.PageRows = 1
 	src := org.source(nil)
 	n := 0
 	for _, err := range src.Users(t.Context()) {
 		require.NoError(t, err)
 		if n++; n == 2 {
-			org.mu.Lock()
-			org.token = "ended by an admin"
-			org.mu.Unlock()
+			org.RevokeTokens()
 		}
 	}
 	assert.Equal(t, 5, n, "the listing goes on where it was")
@@ -190,9 +188,7 @@ func TestOneLoginForAll(t *testing.T) {
 	org := newFakeOrg(t)
 	src := org.source(nil)
 	require.NoError(t, src.Check(t.Context()))
-	org.mu.Lock()
-	org.token = "ended"
-	org.mu.Unlock()
+	org.RevokeTokens()
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {

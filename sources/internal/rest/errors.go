@@ -32,6 +32,9 @@ type Error struct {
 	// Body is what the refusing answer says, up to 64 KiB, for the source to
 	// read and never to print.
 	Body []byte
+	// Challenge is the header WWW-Authenticate of an answer with status 401, for
+	// Auth to read and never to print.
+	Challenge string
 
 	temporary bool // worth a repetition
 	asked     bool // RetryAfter is what the provider said, even if it is 0
@@ -69,8 +72,12 @@ func (e *Error) Unwrap() []error {
 // Wrap makes the error that a source returns: it names the provider and the
 // operation and takes reason and waiting time from err. An error that is a
 // *sources.Error already (a failed login, say) stays as it is. The wrapper that
-// an http.Client puts around errors is removed, since it quotes the query.
+// an http.Client puts around errors is removed, since it quotes the query. Nil
+// stays nil.
 func Wrap(kind, op string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var done *sources.Error
 	if errors.As(err, &done) {
 		return done
@@ -150,6 +157,9 @@ func (t *Transport) refused(req *http.Request, resp *http.Response, body []byte)
 	e := &Error{
 		Method: req.Method, Path: req.URL.Path, Status: resp.StatusCode,
 		Body: body[:min(len(body), maxErrorBody)],
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		e.Challenge = resp.Header.Get("WWW-Authenticate")
 	}
 	e.Reason, e.temporary = statusReason(resp.StatusCode)
 	e.RetryAfter, e.asked = t.wait(resp)

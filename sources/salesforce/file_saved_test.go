@@ -256,7 +256,7 @@ func TestUnreadableFiles(t *testing.T) {
 		"<html></html>":              "neither JSON nor CSV",
 		"Id,Email\n005000000000001AAA,a@acme.com\n005000000000002AAA\n":                               "wrong number of fields",
 		"Id,Email\n005000000000001AAA,\"a@acme.com\n":                                                 `extraneous or missing " in quoted-field`,
-		"Id,Email\n001000000000001AAA,a@acme.com\n":                                                   "001000000000001AAA, which is no user's",
+		"Id,Email\n001000000000001AAA,a@acme.com\n":                                                   "001000000000001AAA, which is none of User",
 		"Id,Email\n,a@acme.com\n":                                                                     "a record without Id",
 		`[{"errorCode":"INVALID_FIELD","message":"No such column"}]`:                                  "failed query: INVALID_FIELD: No such column",
 		`{"errorCode":"X","message":"y"}`:                                                             "failed query: X: y",
