@@ -146,29 +146,26 @@ func (l *login) ask(ctx context.Context) (rest.Token, error) {
 	if err != nil {
 		return rest.Token{}, err
 	}
-	form := url.Values{
+	req, err := rest.PostForm(ctx, l.address, url.Values{
 		"grant_type": {"client_credentials"}, "scope": {strings.Join(l.scopes(), " ")},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion},
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.address, strings.NewReader(form.Encode()))
+	})
 	if err != nil {
 		return rest.Token{}, err
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header["Idempotency-Key"] = nil // asking twice gives two tokens, which hurts nobody
 	resp, err := l.http.RoundTrip(req)
 	if err != nil {
 		return rest.Token{}, err
 	}
 	var answer struct {
-		AccessToken string `json:"access_token"`
-		Type        string `json:"token_type"`
-		ExpiresIn   int32  `json:"expires_in"` // seconds
+		rest.TokenAnswer
+		Type string `json:"token_type"`
 	}
 	if err := rest.Decode(resp, &answer); err != nil {
 		return rest.Token{}, err
 	}
-	token := rest.Token{Value: answer.AccessToken, Life: time.Duration(max(answer.ExpiresIn, 0)) * time.Second}
+	token := answer.Token()
 	if strings.EqualFold(answer.Type, "DPoP") {
 		token.Type = "DPoP"
 	}

@@ -317,7 +317,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		}
 	}
 	assert.Contains(t, shown.String(), "repeat a request")
-	assert.Contains(t, shown.String(), "okta  at http://127.0.0.1:1")
+	assert.Contains(t, shown.String(), "okta http://127.0.0.1:1")
 	for _, canary := range canaries {
 		if len(canary) > 8 {
 			assert.False(t, strings.Contains(shown.String(), canary), "%.60s", canary)

@@ -145,13 +145,9 @@ func (s *Source) appExists(ctx context.Context) error {
 
 // lookUp finds who has the key that names a manager.
 func (s *Source) lookUp(ctx context.Context, key string) (map[string]string, error) {
-	field := "user_name"
-	if s.records.managerID == ManagerByEmployeeNumber {
-		field = sources.AttributeEmployeeNumber
-	}
 	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.records.fold(key))
 	var terms []string
-	for _, attribute := range s.records.fields[field] {
+	for _, attribute := range s.records.keyAttributes() {
 		terms = append(terms, fmt.Sprintf(`profile.%s eq "%s"`, attribute, quoted))
 	}
 	found := list[okta.User]{[]int32{mostRowsAll}, func(ctx context.Context, after string, limit int32) ([]okta.User, *okta.APIResponse, error) {
@@ -228,23 +224,22 @@ func (s *Source) proven(ctx context.Context) error {
 	}
 	var roles []struct{ Type, Status string }
 	err := s.get(ctx, path, &roles)
-	failure, ok := errors.AsType[*rest.Error](err)
-	switch refused := ok && (failure.Status == http.StatusForbidden || failure.Status == http.StatusNotFound); {
-	case err != nil && !refused:
-		return err
-	case !refused:
-		var types []string
-		for _, role := range roles {
-			if role.Status == "ACTIVE" && slices.Contains(seesEverybody, role.Type) {
-				return nil
-			}
-			types = append(types, role.Type)
-		}
-		return &rest.Error{Reason: sources.ErrForbidden, Detail: excerpt(fmt.Sprintf(
-			"the credential may not see everybody by its admin roles (%s); give it Read-Only Administrator, or say in Config.Sees what it sees", strings.Join(types, ", ")))}
+	if failure, ok := errors.AsType[*rest.Error](err); ok && (failure.Status == http.StatusForbidden || failure.Status == http.StatusNotFound) {
+		return &rest.Error{Method: failure.Method, Path: failure.Path, Status: failure.Status, Reason: sources.ErrForbidden, Err: failure,
+			Detail: "the admin roles of the credential cannot be read, so that it is not known whether it sees everybody; say that in Config.Sees"}
 	}
-	return &rest.Error{Method: failure.Method, Path: failure.Path, Status: failure.Status, Reason: sources.ErrForbidden, Err: failure,
-		Detail: "the admin roles of the credential cannot be read, so that it is not known whether it sees everybody; say that in Config.Sees"}
+	if err != nil {
+		return err
+	}
+	types := make([]string, len(roles))
+	for i, role := range roles {
+		if role.Status == "ACTIVE" && slices.Contains(seesEverybody, role.Type) {
+			return nil
+		}
+		types[i] = role.Type
+	}
+	return &rest.Error{Reason: sources.ErrForbidden, Detail: excerpt(fmt.Sprintf(
+		"the credential may not see everybody by its admin roles (%s); give it Read-Only Administrator, or say in Config.Sees what it sees", strings.Join(types, ", ")))}
 }
 
 // get reads an object that the SDK has no good call for.

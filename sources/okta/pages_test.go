@@ -243,8 +243,8 @@ func TestAddresses(t *testing.T) {
 	})})
 	one, err := src.One(t.Context(), "a/b c")
 	require.NoError(t, err)
-	assert.False(t, one.Found)
-	assert.Equal(t, []string{"/proxy/okta/api/v1/users/a%2Fb%20c"}, paths)
+	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one)
+	assert.Equal(t, []string{"/proxy/okta/api/v1/users/a%2Fb%20c", "/proxy/okta/api/v1/users/me", "/proxy/okta/api/v1/users/00uadmin00000000fake/roles"}, paths)
 }
 
 // Okta finds a user by login as well; who is asked for by ID is not answered by
@@ -279,6 +279,11 @@ func TestSight(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		assert.Zero(t, snapshot.Proven)
 		require.ErrorContains(t, src.Check(t.Context()), want)
+		for _, id := range []string{"00u1cagurdhtxqBdf4x3", "00u9"} { // that it is not shown does not say that there is none
+			one, err := src.One(t.Context(), id)
+			require.ErrorContains(t, err, want)
+			assert.Zero(t, one)
+		}
 	}
 	check([]string{"SUPER_ADMIN"}, Config{}, "")
 	check([]string{"USER_ADMIN", "ORG_ADMIN"}, Config{}, "")
