@@ -24,5 +24,5 @@
 // word under decides ("status").
 //
 // IDs are the directory's own, so give the ones that the provider would: digits
-// for OneLogin.
+// for OneLogin, GUIDs for Entra.
 package fake
