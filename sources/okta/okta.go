@@ -46,9 +46,8 @@
 //
 //	200,000 users, 2,000 groups    requests
 //	log in as a service app        1, or 3 with DPoP; again every hour
-//	Users                          1,000; of an app 400; 2,000 more where managers
-//	                               are named by login or employee number, or 1,000
-//	                               with an app
+//	Users                          1,000; of an app 400; and 1,000 where managers
+//	                               are named by login or employee number
 //	Groups                         2,201: 2, and 2,199 for 800,000 memberships
 //	admin roles                    2 at the end of each listing, as a service app 1
 //	Changes                        2 and 1 for each 200 users and 1,000 groups that
