@@ -30,6 +30,14 @@ type Counts struct {
 	// Seats counts the active members who hold each seat, of every connection
 	// and hand-made ones included.
 	Seats map[string]int
+	// Roles counts the active members who have each role, in the same way.
+	Roles map[Role]int
+}
+
+// A Role is a permission profile in a workspace.
+type Role struct {
+	Workspace string `json:"workspace"`
+	Profile   string `json:"profile"`
 }
 
 // Counted returns what a member adds to the counts of a connection.
@@ -46,6 +54,12 @@ func (m *Member) Counted(connection string) Counts {
 			c.Seats = make(map[string]int)
 		}
 		c.Seats[seat] = 1
+	}
+	for workspace, profile := range m.Profiles {
+		if c.Roles == nil {
+			c.Roles = make(map[Role]int, len(m.Profiles))
+		}
+		c.Roles[Role{workspace, profile}] = 1
 	}
 	return c
 }

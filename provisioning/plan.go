@@ -19,8 +19,8 @@ const PlanFormat = 1
 // A Plan is the difference between what a directory says and what the team is,
 // as data, with a reason for every decision. It holds no closures, clients or
 // clocks: it can be stored, shown, compared, approved, and applied later by
-// another process exactly as it was shown. It is not to be written to: values
-// that several actions have, such as the settings of an assignment, are one.
+// another process exactly as it was shown. It is not to be written to: what many
+// actions have in common, such as the settings of an assignment, they share.
 type Plan struct {
 	Format int `json:"format"`
 	// Tenant is whose plan it is; it is applied to no other (S45).
@@ -73,6 +73,12 @@ type Action struct {
 	Changes []Change `json:"changes"`
 	Effects []Effect `json:"effects,omitempty"`
 	Reasons []Reason `json:"reasons"`
+	// Classes are those into which the action falls, whether they tripped or
+	// not: a done action counts in the window of each (S39).
+	Classes []Class `json:"classes,omitempty"`
+	// Approved are the classes for which Apply was given an approval of this
+	// action. No plan has any.
+	Approved []Class `json:"-"`
 	// Member is the member as it is to be, whole, still with the revision from
 	// which the action was planned.
 	Member Member `json:"member"`

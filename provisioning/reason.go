@@ -63,6 +63,7 @@ const (
 	// What holds.
 	CodeKeepActive      Code = "keep_active.access_risk"
 	CodeProtected       Code = "protected.member"
+	CodeKeepLast        Code = "keep.last"              // too few would be left with a role that may not run empty (S43)
 	CodeRemovedByHand   Code = "active.removed_by_hand" // an admin deactivated the member (R35)
 	CodePlanChanged     Code = "approval.plan_changed"
 	CodeSuperseded      Code = "plan.superseded"
@@ -71,6 +72,7 @@ const (
 	CodeAssignmentElse  Code = "assignment.default"
 	CodeFollows         Code = "settings.follow_assignment"
 	CodeManualKeeps     Code = "settings.manual_keeps"
+	CodeWaitForGroup    Code = "settings.wait_for_group" // the person came before the group (S40)
 	CodeSwitched        Code = "mode.switched_to_automatic"
 	CodeOverwrites      Code = "overwrites.manual_edit"
 	CodeCaptureOff      Code = "capture.off_with_access" // deactivation turns capture off (R18)
@@ -125,43 +127,6 @@ type Reason struct {
 // line is the code as it may be printed: the name of a seat is the host's.
 func (c Code) line() string { return text.Line(string(c)) }
 
-// maxSharedFacts bounds how many facts shareFacts tells apart.
-const maxSharedFacts = 1 << 16
-
-// shareFacts makes reasons that have the same facts share them: most people of a
-// large plan have theirs in common with many others.
-func (p *Plan) shareFacts() {
-	known := make(map[string]map[string]string)
-	var key []byte
-	share := func(r *Reason) {
-		if len(r.Facts) == 0 {
-			return
-		}
-		key = key[:0]
-		for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
-			key = append(append(append(append(key, name...), 0), r.Facts[name]...), 0)
-		}
-		if facts, ok := known[string(key)]; ok {
-			r.Facts = facts
-		} else if len(known) < maxSharedFacts {
-			known[string(key)] = r.Facts
-		}
-	}
-	for a := range p.all() {
-		for i := range a.Reasons {
-			share(&a.Reasons[i])
-		}
-	}
-	for i := range p.Skipped {
-		for k := range p.Skipped[i].Reasons {
-			share(&p.Skipped[i].Reasons[k])
-		}
-	}
-	for i := range p.Findings {
-		share(&p.Findings[i].Reason)
-	}
-}
-
 // because makes a reason; facts are name and value in turn. What no database
 // keeps is left out of them.
 func because(code Code, facts ...string) Reason {
@@ -206,6 +171,9 @@ func (r Reason) Text() string {
 	if class, ok := strings.CutPrefix(code, CodeFamilyBreaker); ok {
 		if r.Facts["snapshot"] != "" {
 			return "The snapshot has nobody in it, so this (" + class + ") waits for an approval whatever the limit is."
+		}
+		if r.Facts["tripped"] != "" {
+			return "More people than the limit allows would have changed (" + class + ") before; until that is settled, this waits as well."
 		}
 		if class == ClassIdentity.String() {
 			return "Somebody of another name gets a former member's record, so this waits for an approval."
@@ -257,6 +225,7 @@ var codeTexts = map[Code]string{
 	CodeUnknownGroup:                     "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                       "Should leave, and stays active because of an option that is not recommended.",
 	CodeProtected:                        "The application protects this member, so this is not done.",
+	CodeKeepLast:                         "Too few would be left who have this role, so nobody who has it leaves or loses it.",
 	CodeRemovedByHand:                    "Active in the source, and deactivated by hand in the application.",
 	CodePlanChanged:                      "The approval is for another plan.",
 	CodeSeatExhausted:                    "No seat is left in the pool.",
@@ -264,6 +233,7 @@ var codeTexts = map[Code]string{
 	CodeAssignmentElse:                   "Matches no assignment, so the default governs.",
 	CodeFollows:                          "The assignment is automatic: settings follow it.",
 	CodeManualKeeps:                      "The assignment is manual: settings stay as they are.",
+	CodeWaitForGroup:                     "No group has come for this person yet, so the settings stay as they are until one comes.",
 	CodeSwitched:                         "The person's settings came under an automatic assignment.",
 	CodeOverwrites:                       "A value that was edited by hand is overwritten.",
 	CodeCaptureOff:                       "Capture is turned off together with the access.",

@@ -23,7 +23,7 @@ func (c *chart) action(d *draft) Action {
 	}
 	a := Action{
 		Kind: d.kind, Revision: before.Revision, Changes: Difference(before, &d.after),
-		Effects: d.effects, Reasons: d.reasons, Member: d.after,
+		Effects: d.effects, Reasons: d.reasons, Classes: d.classes().list(), Member: d.after,
 	}
 	if d.kind == KindUpdate || d.kind == KindReactivate {
 		var values, owned []string
@@ -40,7 +40,7 @@ func (c *chart) action(d *draft) Action {
 			values = owned
 		}
 		if len(values) > 0 {
-			a.Reasons = append(a.Reasons, because(CodeSourceValue, "fields", strings.Join(values, ", ")))
+			a.Reasons = append(a.Reasons, c.reader.because(CodeSourceValue, "fields", strings.Join(values, ", ")))
 		}
 	}
 	if d.recycled && d.before.Active { // an approval hands the record over in place of the deactivation
@@ -170,7 +170,6 @@ func (c *chart) plan() *Plan {
 	plan.sort()
 	plan.Breakers = c.breakers(plan)
 	plan.Unchanged = c.countUnchanged(plan)
-	plan.shareFacts()
 	plan.world = c.survey // the later stages are let go
 	plan.seal()
 	return plan

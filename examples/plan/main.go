@@ -3,13 +3,14 @@
 // it goes live, a support engineer to see why somebody was left out, a test to
 // compare plans.
 //
-//	go run ./examples/plan -config C -snapshot S [-members M] [-tenant T] [-all | -json | -explain WHO]
+//	go run ./examples/plan -config C -snapshot S [-members M] [-tenant T] [-all | -json | -explain WHO] [-what-if CONFIG]
 //
 // The config is a provisioning.Config, the snapshot what sources.WriteSnapshot
 // writes, of whatever source, and the members are the team as it is, none if
 // the flag is not given. docs/formats.md describes all three. Without further
 // flags the plan's first screen is printed; -all prints a line for each person,
-// -json everything. Small files lie in testdata, and come to this plan:
+// -json everything. With -what-if, it is who would fare otherwise if the rules
+// were those of another file, before they are saved. Small files lie in testdata, and come to this plan:
 //
 //	plan for okta okta-main, config 7: 1 create, 1 adopt, 1 update, 1 deactivate, 1 held, 1 skipped
 //	loses access, seats, profiles or capture (1):
@@ -30,6 +31,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -72,6 +74,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	all := flags.Bool("all", false, "print a line for each person, in place of the first screen")
 	asJSON := flags.Bool("json", false, "print the plan as canonical JSON")
 	explain := flags.String("explain", "", "print the story of one person only: an `email`, ID or full name")
+	tryPath := flags.String("what-if", "", "print who would fare otherwise under the rules of this `file`, and how")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -87,6 +90,8 @@ func run(args []string, stdout, stderr io.Writer) error {
 		wrong = "-config is missing"
 	case *snapshotPath == "":
 		wrong = "-snapshot is missing"
+	case *explain != "" && *tryPath != "":
+		wrong = "-explain and -what-if exclude one another"
 	case *all && *asJSON, *all && *explain != "", *asJSON && *explain != "":
 		wrong = "-all, -json and -explain exclude one another"
 	}
@@ -118,7 +123,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 
-	plan := resolver.Resolve(provisioning.Input{Tenant: *tenant, Snapshot: snapshot, Members: team})
+	in := provisioning.Input{Tenant: *tenant, Snapshot: snapshot, Members: team}
+	if *tryPath != "" {
+		return whatIf(in, cfg, *tryPath, stdout, *all, *asJSON)
+	}
+	plan := resolver.Resolve(in)
 
 	switch {
 	case *asJSON:
@@ -129,6 +138,25 @@ func run(args []string, stdout, stderr io.Writer) error {
 		err = plan.WriteText(stdout)
 	default:
 		_, err = io.WriteString(stdout, plan.Summary())
+	}
+	return err
+}
+
+// whatIf prints what other rules would make of the team.
+func whatIf(in provisioning.Input, now provisioning.Config, path string, stdout io.Writer, all, asJSON bool) error {
+	next, err := read(path, maxConfig, provisioning.ParseConfig)
+	if err != nil {
+		return err
+	}
+	diff, err := provisioning.WhatIf(in, now, next)
+	switch {
+	case err != nil:
+	case asJSON:
+		err = json.NewEncoder(stdout).Encode(diff)
+	case all:
+		_, err = io.WriteString(stdout, diff.String())
+	default:
+		_, err = io.WriteString(stdout, diff.Summary())
 	}
 	return err
 }

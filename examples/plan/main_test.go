@@ -33,6 +33,8 @@ func TestOutput(t *testing.T) {
 		{"plan.json", append(files[:len(files):len(files)], "-json")},
 		{"explain.txt", append(files[:len(files):len(files)], "-explain", "Cleo.Marsh@acme.example")},
 		{"nobody-in-yet.txt", append(files[:4:4], "-all")},
+		{"what-if.txt", append(files[:len(files):len(files)], "-what-if", "testdata/config-8.json")}, // R108
+		{"what-if-all.txt", append(files[:len(files):len(files)], "-what-if", "testdata/config-8.json", "-all")},
 	} {
 		t.Run(test.golden, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -753,6 +753,31 @@ func TestEveryCheckCanFail(t *testing.T) {
 			}
 			return counted
 		}), "after creates"},
+		{"Count", "counts the roles of the inactive", &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+			sum, err := s.Memory.Count(ctx, tenant, connection)
+			for m := range s.Memory.Members(ctx, tenant) {
+				for workspace, profile := range m.Profiles {
+					if !m.Active {
+						sum.Roles[provisioning.Role{Workspace: workspace, Profile: profile}]++
+					}
+				}
+			}
+			return sum, err
+		}}, "the roles"},
+		{"Count", "joins workspace and profile", &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+			sum, err := s.Memory.Count(ctx, tenant, connection)
+			joined := make(map[string]provisioning.Role)
+			for role, n := range maps.Clone(sum.Roles) {
+				name := role.Workspace + "/" + role.Profile
+				if other, known := joined[name]; known {
+					sum.Roles[other] += n
+					delete(sum.Roles, role)
+				} else {
+					joined[name] = role
+				}
+			}
+			return sum, err
+		}}, "the roles"},
 		{"Count", "counts all connections", counts(func(m *provisioning.Member, _ string) provisioning.Counts { return m.Counted(m.Connection) }), "after creates"},
 		{"Count", "folds connections", counts(func(m *provisioning.Member, connection string) provisioning.Counts {
 			return m.Counted(strings.ToLower(connection))

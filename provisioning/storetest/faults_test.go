@@ -308,7 +308,7 @@ func idsOf(members []provisioning.Member) []string {
 // counts counts members by its own rule.
 func counts(counted func(m *provisioning.Member, connection string) provisioning.Counts) *broken {
 	return &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
-		sum := provisioning.Counts{Seats: make(map[string]int)}
+		sum := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
 		for m, err := range s.Memory.Members(ctx, tenant) {
 			if err != nil {
 				return sum, err
@@ -317,6 +317,9 @@ func counts(counted func(m *provisioning.Member, connection string) provisioning
 			sum.Population += one.Population
 			for seat, n := range one.Seats {
 				sum.Seats[seat] += n
+			}
+			for role, n := range one.Roles {
+				sum.Roles[role] += n
 			}
 		}
 		return sum, nil

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
@@ -460,10 +459,10 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome) 
 		return nil, rest.Malformed("group %.80q: %s", id, err)
 	}
 	got, err := rec.id()
-	if err != nil || !strings.EqualFold(got, id) { // a configured ID may be in capitals
+	if err != nil || got != id {
 		return nil, rest.Malformed("group %.80q was asked for, and another answered", id)
 	}
-	g := &sources.Group{ID: got}
+	g := &sources.Group{ID: id}
 	if g.Name, err = rec.text("displayName"); err != nil {
 		return nil, err
 	}

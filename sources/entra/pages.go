@@ -90,10 +90,7 @@ func pace(status int, header http.Header) time.Duration {
 // explain reads the body of a refused request.
 func explain(status int, body []byte) (string, error) {
 	code, message := graphError(body)
-	if code == "" && message == "" {
-		return "", nil
-	}
-	return strings.TrimPrefix(code+": "+message, ": "), reasonOf(status, code)
+	return strings.Trim(code+": "+message, ": "), reasonOf(status, code)
 }
 
 // graphError returns the code and the message of Graph's error JSON.
@@ -123,7 +120,7 @@ var restart = []string{"syncStateNotFound", "syncStateInvalid", "resyncRequired"
 func reasonOf(status int, code string) error {
 	lost := func(known string) bool { return strings.EqualFold(known, code) }
 	switch {
-	case status >= 400 && status <= 499 && slices.ContainsFunc(restart, lost):
+	case status == http.StatusGone, status >= 400 && status <= 499 && slices.ContainsFunc(restart, lost):
 		return sources.ErrCursorExpired
 	case strings.EqualFold(code, "Directory_ExpiredPageToken"):
 		return sources.ErrUnavailable // the listing took too long; another one may not

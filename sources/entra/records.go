@@ -1,11 +1,13 @@
 package entra
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
@@ -54,7 +56,6 @@ func (r record) kind() string {
 }
 
 // text returns a property that holds one value; empty if it is null or absent.
-// A name with a dot leads into an object.
 func (r record) text(name string) (string, error) {
 	values, err := r.texts(name)
 	if err != nil || len(values) == 0 {
@@ -66,24 +67,58 @@ func (r record) text(name string) (string, error) {
 	return values[0], nil
 }
 
+// texts returns a property that holds one value or several.
 func (r record) texts(name string) ([]string, error) {
-	outer, inner, nested := strings.Cut(name, ".")
-	raw, given := r[outer]
-	if !given || !isGiven(raw) {
+	raw := r[name]
+	switch {
+	case !isGiven(raw):
 		return nil, nil
-	}
-	if nested {
-		var object record
-		if json.Unmarshal(raw, &object) != nil {
-			return nil, rest.Malformed("property %s: want an object", outer)
-		}
-		return object.texts(inner)
+	case raw[0] == '"' && !bytes.ContainsRune(raw, '\\') && utf8.Valid(raw): // most are plain
+		return []string{string(raw[1 : len(raw)-1])}, nil
 	}
 	var values sources.Values
 	if err := json.Unmarshal(raw, &values); err != nil {
 		return nil, rest.Malformed("property %s: %s", name, err)
 	}
 	return values, nil
+}
+
+// A reader reads many properties of one record and keeps the first error. A name
+// with a dot leads into an object, which is decoded once.
+type reader struct {
+	record
+	objects map[string]record
+	err     error
+}
+
+func (r *reader) texts(name string) []string {
+	rec := r.record
+	outer, inner, nested := strings.Cut(name, ".")
+	if nested {
+		object, decoded := r.objects[outer]
+		if raw := r.record[outer]; !decoded && isGiven(raw) {
+			if json.Unmarshal(raw, &object) != nil {
+				r.fail(rest.Malformed("property %s: want an object", outer))
+			}
+			r.objects[outer] = object
+		}
+		rec, name = object, inner
+	}
+	values, err := rec.texts(name)
+	r.fail(err)
+	return values
+}
+
+func (r *reader) text(name string) string {
+	value, err := r.record.text(name)
+	r.fail(err)
+	return value
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
 }
 
 // manager returns the ID of the manager, empty if there is none, and whether the
@@ -212,23 +247,10 @@ func (r *records) leftOut(rec record) (bool, error) {
 // user makes a user of a record. Of an object that the application may not read,
 // Graph sends the ID and nothing else: its status is unknown then.
 func (r *records) user(rec record) (sources.User, error) {
+	in := reader{record: rec, objects: make(map[string]record)}
+	text, texts := in.text, in.texts
 	var u sources.User
-	var problem error
-	text := func(name string) string {
-		value, err := rec.text(name)
-		if problem == nil {
-			problem = err
-		}
-		return value
-	}
-	texts := func(name string) []string {
-		values, err := rec.texts(name)
-		if problem == nil {
-			problem = err
-		}
-		return values
-	}
-	u.ID, problem = rec.id()
+	u.ID, in.err = rec.id()
 	u.UserName = text("userPrincipalName")
 	u.Status = status(text("accountEnabled"), text("userType"), text("externalUserState"))
 	u.Email = text("mail")
@@ -254,15 +276,13 @@ func (r *records) user(rec record) (sources.User, error) {
 		rest.SetAttribute(&u, name, texts(name)...)
 	}
 	manager, _, err := rec.manager()
-	if problem == nil {
-		problem = err
-	}
+	in.fail(err)
 	u.Manager.ID = manager
 	for field, attribute := range r.fields {
 		rest.SetField(&u, field, u.Attributes[attribute])
 	}
-	if problem != nil {
-		return sources.User{}, problem
+	if in.err != nil {
+		return sources.User{}, in.err
 	}
 	return u, nil
 }

@@ -1,0 +1,549 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+const (
+	// partLimit is how many changed people are decided by themselves. To decide
+	// more, everybody is read.
+	partLimit = 500
+	// overtakenLimit is how often a provider is read anew because another
+	// process decided meanwhile.
+	overtakenLimit = 3
+)
+
+// A job is what a round is asked for. The zero job decides what is new.
+type job struct {
+	whole     bool // decide everybody, whether or not that is due
+	dry       bool // save the plan, and apply nothing
+	look      bool // see whether there is anything to do, without the lock first
+	admin     bool // somebody asks: a paused connection is decided all the same
+	approvals []provisioning.Approval
+}
+
+// A Report is what became of a round.
+type Report struct {
+	// Plan is what was decided. Nil: there was nothing to decide.
+	Plan *provisioning.Plan
+	// Outcome is what became of it.
+	Outcome provisioning.Outcome
+}
+
+// A round is one pass of the loop for one connection.
+type round struct {
+	*Syncer
+	target   Target
+	job      job
+	setup    Setup
+	rules    string // fingerprint of setup.Rules
+	id       string
+	began    time.Time
+	resolver *provisioning.Resolver
+	st       *state
+	failure  error // of the provider; what could be read is decided all the same
+	report   Report
+}
+
+// round does what a job asks for. The caller has no lock.
+func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, error) {
+	r := &round{Syncer: s, target: target, job: job, id: newID(), began: time.Now()}
+	if provisioning.ActorFrom(ctx) == "" {
+		ctx = provisioning.WithActor(ctx, "syncer")
+	}
+	r.emit(ctx, Event{Kind: RunBegan})
+	err := r.run(ctx)
+	for tries := 1; errors.Is(err, errOvertaken) && tries < overtakenLimit; tries++ {
+		r.emit(ctx, Event{Kind: Overtaken})
+		err = r.run(ctx)
+	}
+	err = errors.Join(err, r.failure)
+	r.finish(ctx, err)
+	return r.report, err
+}
+
+func (r *round) run(ctx context.Context) (err error) {
+	r.failure, r.report = nil, Report{}
+	if r.st, err = r.load(ctx, r.target); err != nil {
+		return err
+	}
+	if r.st.Paused != nil && !r.job.admin {
+		return ErrPaused
+	}
+	setup, err := r.cfg.Setup(ctx, r.target)
+	if err != nil {
+		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
+	}
+	if r.setup, err = setup.withDefaults(r.target); err != nil {
+		return err
+	}
+	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
+		return err
+	}
+	seen := r.st.Rounds
+	if idle, err := r.idle(ctx); idle || err != nil {
+		return err
+	}
+	var snapshot *sources.Snapshot
+	if !r.setup.Pushed {
+		if snapshot, err = r.collect(ctx); err != nil {
+			return err
+		}
+	}
+	waited := time.Now()
+	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
+	if err != nil {
+		return fmt.Errorf("syncer: %w", err)
+	}
+	defer unlock()
+	r.emit(ctx, Event{Kind: Locked, Duration: time.Since(waited)})
+	ctx = provisioning.WithLock(ctx, r.target.Tenant)
+	if r.st, err = r.load(ctx, r.target); err != nil {
+		return err
+	}
+	r.st.Silence, r.st.Pushed = r.setup.Silence, r.setup.Pushed
+	if err := r.resume(ctx); err != nil {
+		return err
+	}
+	if snapshot != nil {
+		if r.st.Rounds != seen { // what was read may be older than what was decided
+			if r.due() == "" {
+				return nil
+			}
+			return errOvertaken
+		}
+		return r.whole(ctx, snapshot)
+	}
+	return r.pushed(ctx)
+}
+
+// idle reports whether there is nothing to do, as far as that is seen without
+// the lock. A status that has changed with the time alone is noted.
+func (r *round) idle(ctx context.Context) (bool, error) {
+	if r.due() != "" || r.st.Approving != nil {
+		return false, nil
+	}
+	if r.setup.Pushed {
+		if !r.job.look || r.st.Cursor == "" || len(r.st.retries()) > 0 {
+			return false, nil
+		}
+		feed, err := r.feed(ctx, r.st.Cursor)
+		if err != nil || feed.changed {
+			return false, nil
+		}
+	}
+	if _, changed := r.st.sum(time.Now()); changed {
+		return true, r.change(ctx, r.target, func(*state) {})
+	}
+	return true, nil
+}
+
+// due says why everybody has to be decided, or "".
+func (r *round) due() string {
+	st, now := r.st, time.Now()
+	settled := st.LastPush.Add(r.setup.GroupWait)
+	switch {
+	case r.job.whole:
+		return "asked for"
+	case st.LastRun.IsZero():
+		return "first run"
+	case st.Rules != r.rules:
+		return "rules changed"
+	case st.WholeDue != "":
+		return st.WholeDue
+	case st.Awaiting && now.After(settled) && st.LastRun.Before(settled):
+		return "groups have come"
+	case !r.setup.Pushed && len(st.retries()) > 0:
+		return "refused actions"
+	case now.Sub(st.LastRun) >= jitter(r.setup.Interval, r.target, st.LastRun):
+		return "interval"
+	}
+	return ""
+}
+
+// collect reads a provider. Of one that fails halfway, what could be read is
+// decided (S12); one that answers nothing is an error.
+func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
+	taken := r.setup.Taken
+	if taken.IsZero() {
+		taken = time.Now()
+	}
+	queries, err := r.queries()
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := sources.Collect(ctx, r.setup.Source, sources.CollectConfig{
+		Queries: queries, Taken: taken,
+		Progress: func(p sources.Progress) { r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)}) },
+	})
+	if err != nil && (ctx.Err() != nil || snapshot.Proven == 0 && len(snapshot.Users) == 0) {
+		return nil, err
+	}
+	if err != nil {
+		r.failure = fmt.Errorf("syncer: %w: %w", errIncomplete, err)
+	}
+	return snapshot, nil
+}
+
+// errIncomplete says that a part of a directory could not be read.
+var errIncomplete = errors.New("the directory could not be read to its end")
+
+// read returns how much of what is being read there is so far.
+func read(p sources.Progress) int {
+	switch p.Op {
+	case "list users":
+		return p.Users
+	case "list groups":
+		return p.Groups
+	case "list changes":
+		return p.Changes
+	}
+	return p.Matches
+}
+
+func (r *round) queries() ([]string, error) {
+	resolver, err := provisioning.New(r.setup.Rules)
+	if err != nil {
+		return nil, err
+	}
+	return resolver.Queries(), nil
+}
+
+// pushed decides what was pushed into the directory since the cursor.
+func (r *round) pushed(ctx context.Context) error {
+	var about []string
+	cursor := r.st.Cursor
+	due := r.due()
+	if cursor != "" {
+		feed, err := r.feed(ctx, cursor)
+		switch {
+		case errors.Is(err, sources.ErrCursorExpired):
+			cursor, due = "", "cursor expired"
+		case err != nil:
+			return err
+		default:
+			if feed.changed {
+				r.st.LastPush = time.Now().UTC()
+			}
+			r.nameGroups(feed.names)
+			cursor, about = feed.next, feed.about
+		}
+	}
+	about = append(about, r.st.retries()...)
+	if due == "" && len(about) > partLimit {
+		due = "many changes"
+	}
+	if due == "" && !r.job.dry {
+		err := r.part(ctx, cursor, about)
+		if !errors.Is(err, provisioning.ErrNeedsWholeRun) {
+			return err
+		}
+	}
+	queries, err := r.queries()
+	if err != nil {
+		return err
+	}
+	cfg := sources.CollectConfig{Queries: queries, Taken: time.Now()}
+	var snapshot *sources.Snapshot
+	if cursor == "" {
+		r.st.LastPush = time.Now().UTC()
+		snapshot, cursor, err = sources.Refresh(ctx, r.setup.Source, nil, "", cfg)
+	} else {
+		snapshot, err = sources.Collect(ctx, r.setup.Source, cfg)
+	}
+	if err != nil {
+		return err
+	}
+	r.st.Cursor = cursor
+	return r.whole(ctx, snapshot)
+}
+
+// A feed is what changed in a pushed directory.
+type feed struct {
+	about   []string          // IDs of users, each once
+	names   map[string]string // of groups, by ID
+	changed bool
+	next    sources.Cursor
+}
+
+// feed reads what changed after a cursor. Who joined or left a group is among
+// the users that changed: the source says so. A group's own change is nobody's
+// (S40).
+func (r *round) feed(ctx context.Context, after sources.Cursor) (feed, error) {
+	source, _ := sources.As[sources.DeltaSource](r.setup.Source)
+	seen := make(map[string]bool)
+	f := feed{names: make(map[string]string)}
+	for change, err := range source.Changes(ctx, after) {
+		switch {
+		case err != nil:
+			return f, err
+		case change.User != nil:
+			seen[change.User.ID] = true
+		case change.UserRemoved != "":
+			seen[change.UserRemoved] = true
+		case change.Group != nil:
+			f.names[change.Group.ID] = change.Group.Name
+		case change.Next != "":
+			f.next = change.Next
+			continue
+		}
+		f.changed = true
+	}
+	if err := ctx.Err(); err != nil {
+		return f, err
+	}
+	if f.next == "" {
+		return f, fmt.Errorf("syncer: changes of %s: %w: they ended without a cursor", r.target.Connection, sources.ErrMalformed)
+	}
+	f.about = slices.Sorted(maps.Keys(seen))
+	return f, nil
+}
+
+// recent returns what happened before, as a decision has to know it.
+func (r *round) recent(ctx context.Context) (provisioning.Recent, error) {
+	window, err := r.cfg.Store.Window(ctx, r.target.Tenant, r.target.Connection, r.setup.Window)
+	if err != nil {
+		return provisioning.Recent{}, fmt.Errorf("syncer: read window: %w", err)
+	}
+	return provisioning.Recent{
+		Window:      window,
+		AwaitGroups: r.setup.Pushed && time.Since(r.st.LastPush) < r.setup.GroupWait,
+	}, nil
+}
+
+// compile makes the resolver of the round.
+func (r *round) compile() (err error) {
+	rules := r.setup.Rules
+	if r.setup.SilentImport && !r.st.Imported {
+		rules.Managers.Notify = false
+	}
+	r.resolver, err = provisioning.New(rules)
+	return err
+}
+
+// part decides about some people by themselves.
+func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string) error {
+	if len(about) == 0 {
+		r.st.Cursor = cursor
+		r.st.fail(nil, r.began)
+		return r.store(ctx)
+	}
+	directory, ok := sources.As[sources.UserFinder](r.setup.Source)
+	if !ok {
+		return provisioning.ErrNeedsWholeRun
+	}
+	if err := r.compile(); err != nil {
+		return err
+	}
+	recent, err := r.recent(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range r.st.Tripped {
+		recent.Tripped = append(recent.Tripped, t.Class)
+	}
+	in, err := r.resolver.Gather(ctx, provisioning.Lookup{
+		Tenant: r.target.Tenant, Team: r.cfg.Store, Directory: directory, Recent: recent,
+	}, about...)
+	if err != nil {
+		return err
+	}
+	in.Snapshot.Taken = r.began.UTC()
+	r.st.Cursor = cursor
+	plan := r.resolver.Resolve(in)
+	r.await(plan)
+	if plan.Empty() {
+		return r.commit(ctx, plan, provisioning.Outcome{})
+	}
+	return r.apply(ctx, plan)
+}
+
+// whole decides about everybody.
+func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
+	if age := time.Since(snapshot.Taken); age > r.setup.MaxAge {
+		return fmt.Errorf("syncer: snapshot of %s: %w: it was taken %s ago, and at most %s are allowed", r.target.Connection, ErrTooOld, age.Round(time.Second), r.setup.MaxAge)
+	}
+	if err := r.compile(); err != nil {
+		return err
+	}
+	recent, err := r.recent(ctx)
+	if err != nil {
+		return err
+	}
+	team, err := provisioning.Team(ctx, r.cfg.Store, r.target.Tenant)
+	if err != nil {
+		return fmt.Errorf("syncer: read team: %w", err)
+	}
+	plan := r.resolver.Resolve(provisioning.Input{
+		Tenant: r.target.Tenant, Snapshot: snapshot, Members: team, Facts: &provisioning.Facts{Recent: recent},
+	})
+	r.report.Plan = plan
+	if err := r.cfg.Store.SavePlan(ctx, r.target.Tenant, plan); err != nil {
+		return fmt.Errorf("syncer: save plan: %w", err)
+	}
+	if r.job.dry {
+		return nil
+	}
+	st := r.st
+	if !recent.AwaitGroups {
+		st.Awaiting = false
+	}
+	r.await(plan)
+	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
+	if r.failure != nil {
+		st.WholeDue = "the last run could not read everything"
+	}
+	if snapshot.Proven.Has(sources.FactUsers) {
+		st.LastProven = snapshot.Taken
+		st.Imported = st.Imported || !recent.AwaitGroups
+	}
+	r.reappeared(snapshot)
+	return r.apply(ctx, plan)
+}
+
+// await notes that somebody's settings wait for a group (S40).
+func (r *round) await(plan *provisioning.Plan) {
+	for i := range plan.Actions {
+		r.st.Awaiting = r.st.Awaiting || slices.ContainsFunc(plan.Actions[i].Reasons, func(reason provisioning.Reason) bool {
+			return reason.Code == provisioning.CodeWaitForGroup
+		})
+	}
+}
+
+// nameGroups notes the names of the groups that assignments select by, so that
+// a group which comes again under another ID is recognised.
+func (r *round) nameGroups(names map[string]string) {
+	known := make(map[string]string)
+	for _, a := range r.setup.Rules.Assignments {
+		for _, id := range a.Match.Groups {
+			name, listed := names[id]
+			if !listed {
+				name = r.st.Groups[id]
+			}
+			if name != "" {
+				known[id] = name
+			}
+		}
+	}
+	r.st.Groups = known
+}
+
+// reappeared tells of groups that are gone and came again under another ID, if
+// an assignment selects by the old one (S40).
+func (r *round) reappeared(snapshot *sources.Snapshot) {
+	names, ids := make(map[string]string, len(snapshot.Groups)), make(map[string]string, len(snapshot.Groups))
+	for i := range snapshot.Groups {
+		g := &snapshot.Groups[i]
+		names[g.ID], ids[g.Name] = g.Name, g.ID
+	}
+	r.nameGroups(names)
+	r.st.clear(CodeGroupReappeared)
+	if !snapshot.Proven.Has(sources.FactGroups) {
+		return
+	}
+	for _, a := range r.setup.Rules.Assignments {
+		for _, id := range a.Match.Groups {
+			_, listed := names[id]
+			if other := ids[r.st.Groups[id]]; !listed && other != "" {
+				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
+			}
+		}
+	}
+}
+
+// apply saves a plan, does it, and commits the state that goes with it.
+func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
+	r.report.Plan = plan
+	store, tenant, st := r.cfg.Store, r.target.Tenant, r.st
+	if plan.About != nil {
+		if err := store.SavePlan(ctx, tenant, plan); err != nil {
+			return fmt.Errorf("syncer: save plan: %w", err)
+		}
+	}
+	if len(r.job.approvals) > 0 {
+		if err := r.approve(ctx, plan, r.job.approvals); err != nil {
+			return err
+		}
+	}
+	outcome, err := provisioning.Apply(ctx, store, tenant, plan, r.job.approvals...)
+	r.report.Outcome = outcome
+	if err != nil {
+		return fmt.Errorf("syncer: %w", err)
+	}
+	st.Approving = nil
+	return r.commit(ctx, plan, outcome)
+}
+
+// approve notes that approvals are used, and on which plan, before the plan is
+// done, so that a crash in between loses none of it (S15, L7).
+func (r *round) approve(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) error {
+	if err := r.st.checkUnused(approvals); err != nil {
+		return err
+	}
+	for _, a := range approvals {
+		if held := plan.Approve(a.Class); held.Hash != a.Hash || a.Hash == "" {
+			return fmt.Errorf("syncer: %s: %w: of class %s, approved %.12s, and now %.12s waits", provisioning.CodePlanChanged, provisioning.ErrPlanChanged, a.Class, a.Hash, held.Hash)
+		}
+	}
+	before := *r.st // the rest of the state is not true before the plan is done
+	current, err := r.load(ctx, r.target)
+	if err != nil {
+		return err
+	}
+	current.Approving = &approving{Plan: plan.Hash, Approvals: approvals, Actor: provisioning.ActorFrom(ctx)}
+	current.use(approvals)
+	if err := r.save(ctx, r.target, current); err != nil {
+		return err
+	}
+	before.Approving, before.Used = current.Approving, current.Used
+	before.revision, before.stored = current.revision, current.stored
+	*r.st = before
+	return nil
+}
+
+// resume finishes an approved plan that a crash interrupted.
+func (r *round) resume(ctx context.Context) error {
+	left := r.st.Approving
+	if left == nil {
+		return nil
+	}
+	plan, err := r.cfg.Store.Plan(ctx, r.target.Tenant, left.Plan)
+	var outcome provisioning.Outcome
+	if err == nil {
+		outcome, err = provisioning.Apply(provisioning.WithActor(ctx, left.Actor), r.cfg.Store, r.target.Tenant, plan, left.Approvals...)
+	}
+	r.st.Approving = nil
+	switch {
+	case errors.Is(err, provisioning.ErrNoPlan), errors.Is(err, provisioning.ErrSuperseded), errors.Is(err, provisioning.ErrPlanChanged):
+		r.st.WholeDue = "an approved plan could not be finished"
+		return r.store(ctx)
+	case err != nil:
+		return fmt.Errorf("syncer: resume: %w", err)
+	}
+	return r.commitApproved(ctx, plan, outcome, left.Approvals)
+}
+
+// commit moves the state behind a plan that is done.
+func (r *round) commit(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome) error {
+	return r.commitApproved(ctx, plan, outcome, r.job.approvals)
+}
+
+func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome, approvals []provisioning.Approval) error {
+	tripped, parked := r.st.Tripped, r.st.parked()
+	r.st.Rounds++
+	r.st.settle(plan, &outcome, approvals, r.setup.ParkAfter, time.Now().UTC())
+	r.st.fail(r.failure, time.Now())
+	if err := r.store(ctx); err != nil {
+		return err
+	}
+	r.tell(ctx, plan, outcome, tripped, parked)
+	return nil
+}
