@@ -61,7 +61,7 @@ func (f fieldSource) read(t *testing.T, w world, path string, value any) sources
 	s, err := p.read(w.getenv, true)
 	require.NoError(t, err)
 	src, err := p.open(s, opening{transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-		var answer any = f.answer(record)
+		answer := f.answer(record)
 		switch {
 		case strings.HasSuffix(req.URL.Path, "/token"):
 			answer = map[string]any{"access_token": "removed", "expires_in": 3600, "instance_url": w.env["SALESFORCE_LOGIN_URL"]}
