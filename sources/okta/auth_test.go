@@ -229,7 +229,7 @@ func TestConcurrentLogin(t *testing.T) {
 func TestNewNamesEveryProblem(t *testing.T) {
 	_, err := New(Config{URL: "http://acme.okta.com", ManagerID: "boss", Sees: "much", Fields: map[string]string{"zone": "tz", "country": " "}})
 	for _, want := range []string{
-		"okta: config: ", "URL: want https", "Token, or ClientID with PrivateKey: required", `ManagerID "boss": want email, name`, `Sees "much": want all`,
+		"okta: config: ", "URL: want https", "one credential is required: Token, or ClientID with PrivateKey", `ManagerID "boss": want email, name`, `Sees "much": want all`,
 		`Fields["zone"]: want the name of a user's field`, `Fields["country"]: want the name of an attribute`,
 	} {
 		require.ErrorContains(t, err, want)
@@ -239,7 +239,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		"URL: want the org's address, which has no -admin": {URL: "https://acme-admin.okta.com", Token: canary},
 		"choose one credential":                            {Token: canary, ClientID: "x"},
 		"Token: want the token alone":                      {Token: "SSWS " + canary},
-		"ClientID with PrivateKey: required":               {ClientID: "x"},
+		"one credential is required":                       {ClientID: "x"},
 		"PrivateKey: want PEM":                             {ClientID: "x", PrivateKey: []byte(canary)},
 		`not a block of type "CERTIFICATE"`:                {ClientID: "x", PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(canary)})},
 	} {
@@ -259,9 +259,11 @@ func TestSecretsAreNotShown(t *testing.T) {
 	text := slog.New(slog.NewTextHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	key := pemOf(t, ecKey)
 	block, _ := pem.Decode(key)
+	scalar, err := ecKey.Bytes()
+	require.NoError(t, err)
 	canaries := []string{
 		token, hex.EncodeToString([]byte(token)), base64.StdEncoding.EncodeToString([]byte(token)),
-		strings.TrimSpace(strings.Split(string(key), "\n")[1]), hex.EncodeToString(block.Bytes), fmt.Sprint(block.Bytes[:16])[1:40], ecKey.D.String(),
+		strings.TrimSpace(strings.Split(string(key), "\n")[1]), hex.EncodeToString(block.Bytes), fmt.Sprint(block.Bytes[:16])[1:40], hex.EncodeToString(scalar),
 	}
 	for _, cfg := range []Config{{Token: token}, {ClientID: clientID, PrivateKey: key}} {
 		o := acme()
@@ -315,7 +317,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		}
 	}
 	assert.Contains(t, shown.String(), "repeat a request")
-	assert.Contains(t, shown.String(), "okta  at http://127.0.0.1:1")
+	assert.Contains(t, shown.String(), "okta http://127.0.0.1:1")
 	for _, canary := range canaries {
 		if len(canary) > 8 {
 			assert.False(t, strings.Contains(shown.String(), canary), "%.60s", canary)

@@ -112,6 +112,8 @@ func TestRequestsOfAnApp(t *testing.T) {
 	src, _ = through(t, Config{AppID: "0oaother"}, nil)
 	err := src.Check(t.Context())
 	require.ErrorIs(t, err, sources.ErrNotFound)
+	_, oneErr := src.One(t.Context(), "00u1cagurdhtxqBdf4x0")
+	require.EqualError(t, oneErr, "okta: read one: not found: there is no app of the ID in Config.AppID", "which does not say that the user is gone")
 	require.EqualError(t, err, "okta: check: not found: GET /api/v1/apps/0oaother/users: 404 Not Found: E0000007 Not found: Resource not found: 0oaother (AppInstance)")
 }
 
@@ -241,8 +243,8 @@ func TestAddresses(t *testing.T) {
 	})})
 	one, err := src.One(t.Context(), "a/b c")
 	require.NoError(t, err)
-	assert.False(t, one.Found)
-	assert.Equal(t, []string{"/proxy/okta/api/v1/users/a%2Fb%20c"}, paths)
+	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one)
+	assert.Equal(t, []string{"/proxy/okta/api/v1/users/a%2Fb%20c", "/proxy/okta/api/v1/users/me", "/proxy/okta/api/v1/users/00uadmin00000000fake/roles"}, paths)
 }
 
 // Okta finds a user by login as well; who is asked for by ID is not answered by
@@ -277,6 +279,11 @@ func TestSight(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		assert.Zero(t, snapshot.Proven)
 		require.ErrorContains(t, src.Check(t.Context()), want)
+		for _, id := range []string{"00u1cagurdhtxqBdf4x3", "00u9"} { // that it is not shown does not say that there is none
+			one, err := src.One(t.Context(), id)
+			require.ErrorContains(t, err, want)
+			assert.Zero(t, one)
+		}
 	}
 	check([]string{"SUPER_ADMIN"}, Config{}, "")
 	check([]string{"USER_ADMIN", "ORG_ADMIN"}, Config{}, "")
@@ -336,4 +343,26 @@ func TestExplain(t *testing.T) {
 		_, reason := explain(400, []byte(`{"error": "`+code+`"}`))
 		assert.Equal(t, want, reason, code)
 	}
+}
+
+// Whatever the header says: an error, the end, or a cursor of this list.
+func FuzzNext(f *testing.F) {
+	f.Add(`<http://127.0.0.1:1/api/v1/users?limit=2>; rel="self", </api/v1/users?after=x>; rel=next`)
+	f.Add(`<http://127.0.0.1:1/api/v1/users>; rel="self"`)
+	f.Add(`</api/v1/users>; rel="self next"`)
+	f.Add(`<//evil.example/api/v1/users?after=x>; rel="self next"`)
+	f.Fuzz(func(t *testing.T, link string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/api/v1/users?limit=2", nil)
+		require.NoError(t, err)
+		after, err := next(&http.Response{Header: http.Header{"Link": {link}}, Request: req})
+		if err != nil {
+			require.ErrorIs(t, err, sources.ErrMalformed)
+			require.Empty(t, after)
+			return
+		}
+		require.Contains(t, strings.ToLower(link), "self")
+		if after != "" {
+			require.Contains(t, strings.ToLower(link), "next")
+		}
+	})
 }
