@@ -31,6 +31,7 @@ type chartPage struct {
 	Found            []place
 	More             int // people found who are not listed
 	Drawing          template.HTML
+	Access           Access
 }
 
 type place struct{ Name, URL string }
@@ -156,6 +157,7 @@ func (q *request) showChart() error {
 		return err
 	}
 	data := chartPage{
+		Access:     q.access,
 		Connection: t.connection, Hash: t.hash, After: t.after, People: len(t.ids), Moves: t.moves,
 		Query: clip(strings.TrimSpace(q.r.FormValue("q")), maxShown),
 	}

@@ -18,7 +18,7 @@ type view struct {
 	sections []*section
 
 	// What there is to filter by, each sorted.
-	kinds, reasons, assignments, fields []string
+	Kinds, Reasons, Assignments, Fields []string
 }
 
 // A section is one list of a plan, the most dangerous first.
@@ -163,7 +163,7 @@ func newView(plan *provisioning.Plan, mask provisioning.Mask) *view {
 	for _, facet := range []struct {
 		of   map[string]bool
 		into *[]string
-	}{{kinds, &v.kinds}, {reasons, &v.reasons}, {assignments, &v.assignments}, {fields, &v.fields}} {
+	}{{kinds, &v.Kinds}, {reasons, &v.Reasons}, {assignments, &v.Assignments}, {fields, &v.Fields}} {
 		*facet.into = firstFacets(facet.of)
 	}
 	return v
@@ -292,11 +292,12 @@ func classWords(c provisioning.Class) string {
 	return c.String()
 }
 
-// verdict says how a class stood against its limit.
+// verdict says how a class stood against its limit. The population is that of
+// the beginning of the window, which may be less than who is in now.
 func verdict(b *provisioning.Breaker) string {
-	line := fmt.Sprintf("%d of %d people", b.Count, b.Population)
-	if b.Population > 0 {
-		line += fmt.Sprintf(", %.3g %%", 100*float64(b.Count)/float64(b.Population))
+	line := count(b.Count, "person", "people")
+	if b.Population >= b.Count {
+		line = fmt.Sprintf("%s of %s people, %.3g %%", thousands(b.Count), thousands(b.Population), 100*float64(b.Count)/float64(b.Population))
 	}
 	if b.Class == provisioning.ClassIdentity {
 		return line + "; always held"

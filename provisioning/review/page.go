@@ -27,13 +27,18 @@ type page struct {
 }
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"shown": shown,
-	"when":  when,
-	"short": func(hash string) string { return clip(hash, 12) },
-	"words": classWords,
-	"query": query,
-	"count": count,
-	"may":   func(a Access, what string) bool { return a.May.Has(abilityWords[what]) },
+	"shown":   shown,
+	"when":    when,
+	"short":   func(hash string) string { return clip(hash, 12) },
+	"words":   classWords,
+	"verdict": func(b provisioning.Breaker) string { return verdict(&b) },
+	"query":   query,
+	"count":   count,
+	"may":     func(a Access, what string) bool { return a.May.Has(abilityWords[what]) },
+	"pair": func(sigil string, part groupPart, hash string) map[string]any {
+		return map[string]any{"Sigil": sigil, "Part": part, "Hash": hash}
+	},
+	"names": names,
 	"texts": func(c provisioning.Change) [2]string {
 		before, after := c.Texts()
 		return [2]string{shownLong(before), shownLong(after)}
@@ -62,6 +67,18 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%s %s", thousands(n), many)
+}
+
+// A nameList is the first few of some people.
+type nameList struct {
+	Title    string
+	Names    []string
+	Of, Rest int
+}
+
+func names(title string, all []string) nameList {
+	some := all[:min(len(all), maxFound)]
+	return nameList{title, some, len(all), len(all) - len(some)}
 }
 
 // thousands writes a number with commas.
@@ -154,10 +171,10 @@ func (e eager) Write(b []byte) (int, error) {
 func (p *page) fail(f *failure) {
 	p.mu.Lock()
 	if p.title == "" {
-		p.title = http.StatusText(f.status)
+		p.title = http.StatusText(f.Status)
 	}
 	p.mu.Unlock()
-	_ = p.send(f.status, "failure", f) // whoever asked is gone if it cannot be written
+	_ = p.send(f.Status, "failure", f) // whoever asked is gone if it cannot be written
 }
 
 // redirect sends the sender of a form to a page.

@@ -169,11 +169,11 @@ func serveStyle(w http.ResponseWriter, r *http.Request) {
 // A failure is an answer other than the page that was asked for. Its text is
 // shown.
 type failure struct {
-	status int
-	text   string
+	Status int
+	Text   string
 }
 
-func (f *failure) Error() string { return f.text }
+func (f *failure) Error() string { return f.Text }
 
 var (
 	errNotFound  = &failure{http.StatusNotFound, "There is nothing here for you."}
