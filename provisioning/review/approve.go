@@ -434,7 +434,7 @@ func (v *view) waiting(class provisioning.Class) map[string]*entry {
 		}
 		for _, g := range s.Groups {
 			for _, e := range g.Of {
-				people[e.ID] = e
+				people[e.action.Member.ID] = e
 			}
 		}
 	}

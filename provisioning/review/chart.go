@@ -159,7 +159,7 @@ func (q *request) showChart() error {
 	data := chartPage{
 		Access:     q.access,
 		Connection: t.connection, Hash: t.hash, After: t.after, People: len(t.ids), Moves: t.moves,
-		Query: clip(strings.TrimSpace(q.r.FormValue("q")), maxShown),
+		Query: typed(q.r.FormValue("q")),
 	}
 	if from != nil {
 		data.At, data.AtName = t.ids[from[0]], t.names[from[0]]

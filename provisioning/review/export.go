@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/provisioning"
 )
 
@@ -52,7 +53,7 @@ func (q *request) exportCSV() error {
 	w := csv.NewWriter(out)
 	write := func(cells ...string) {
 		for i, cell := range cells {
-			cells[i] = inert(cell)
+			cells[i] = inert(text.Line(clip(cell, 4*maxShown)))
 		}
 		_ = w.Write(cells) // w keeps the error
 	}

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/usher-go/usher/internal/alike"
 	"github.com/usher-go/usher/internal/text"
@@ -41,7 +42,8 @@ type group struct {
 
 // An entry is one person in one section.
 type entry struct {
-	Who, ID string
+	Who     string
+	ID      string               // in the team or in the directory; "" if it is too long for a URL
 	action  *provisioning.Action // nil for who is left out, or to be looked at
 	kind    string
 	reasons [2][]provisioning.Reason
@@ -54,6 +56,17 @@ const maxShown = 120
 
 // shown is a text from outside as it can stand in a line.
 func shown(s string) string { return clip(text.Line(clip(s, 2*maxShown)), maxShown) }
+
+// typed is what somebody typed, or followed a link to, without what does not
+// print.
+func typed(s string) string {
+	return clip(strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)), maxShown)
+}
 
 func clip(s string, most int) string {
 	if len(s) <= most {
@@ -107,7 +120,7 @@ func newView(plan *provisioning.Plan, mask provisioning.Mask) *view {
 	entryOf := func(a *provisioning.Action, held []provisioning.Reason) *entry {
 		m := &a.Member
 		return &entry{
-			Who: shown(a.Who()), ID: m.ID, action: a, kind: a.Kind.String(), reasons: [2][]provisioning.Reason{held, a.Reasons},
+			Who: shown(a.Who()), ID: linked(m.ID), action: a, kind: a.Kind.String(), reasons: [2][]provisioning.Reason{held, a.Reasons},
 			search: searchable(m.Email, m.Name(), m.ExternalID, m.ID),
 		}
 	}
@@ -138,14 +151,14 @@ func newView(plan *provisioning.Plan, mask provisioning.Mask) *view {
 	for i := range p.Findings {
 		f := &p.Findings[i]
 		enter("look", f.Reason.Cause(), &entry{
-			Who: shown(f.Who()), ID: firstOf(f.MemberID, f.ExternalID), kind: "finding", reasons: [2][]provisioning.Reason{{f.Reason}},
+			Who: shown(f.Who()), ID: linked(firstOf(f.MemberID, f.ExternalID)), kind: "finding", reasons: [2][]provisioning.Reason{{f.Reason}},
 			search: searchable(f.Email, f.Name, f.ExternalID, f.MemberID),
 		})
 	}
 	for i := range p.Skipped {
 		s := &p.Skipped[i]
 		enter("left", strings.TrimPrefix(cause(s.Reasons), ": "), &entry{
-			Who: shown(firstOf(s.Who(), "somebody")), ID: s.ExternalID, kind: "skipped", reasons: [2][]provisioning.Reason{s.Reasons},
+			Who: shown(firstOf(s.Who(), "somebody")), ID: linked(s.ExternalID), kind: "skipped", reasons: [2][]provisioning.Reason{s.Reasons},
 			search: searchable(s.Email, s.Name, s.ExternalID),
 		})
 	}
@@ -198,6 +211,17 @@ func cause(reasons []provisioning.Reason) string {
 	}
 	return ": " + reasons[0].Cause()
 }
+
+// linked is an ID that fits into a URL, or "".
+func linked(id string) string {
+	if len(id) > maxLinked {
+		return ""
+	}
+	return id
+}
+
+// maxLinked bounds, in bytes, the IDs that stand in URLs.
+const maxLinked = 256
 
 func searchable(texts ...string) string {
 	return strings.ToLower(clip(strings.Join(texts, "\n"), 1000))

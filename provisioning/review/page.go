@@ -29,6 +29,7 @@ type page struct {
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"shown":   shown,
 	"when":    when,
+	"long":    shownLong,
 	"short":   func(hash string) string { return clip(hash, 12) },
 	"words":   classWords,
 	"verdict": func(b provisioning.Breaker) string { return verdict(&b) },

@@ -44,7 +44,7 @@ type fieldPart struct {
 // was done.
 func (q *request) showPerson() error {
 	who := strings.TrimSpace(q.r.FormValue("who"))
-	data := personPage{Who: clip(who, 2*maxShown), Hash: q.r.FormValue("hash")}
+	data := personPage{Who: typed(who), Hash: q.r.FormValue("hash")}
 	connection := q.r.FormValue("connection")
 	var stories []provisioning.Story
 	if data.Hash != "" {

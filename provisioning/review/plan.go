@@ -90,7 +90,7 @@ func (q *request) showPlan() error {
 		Plan: v.plan, View: v, Access: q.access, Ordinary: len(v.plan.Actions),
 		Filter: filter{
 			Kind: form.Get("kind"), Reason: form.Get("reason"), Assignment: form.Get("assignment"), Field: form.Get("field"),
-			Text: strings.ToLower(strings.TrimSpace(form.Get("q"))),
+			Text: strings.ToLower(typed(form.Get("q"))),
 		},
 	}
 	data.Filtered = !data.Filter.empty()
