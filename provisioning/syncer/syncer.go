@@ -48,7 +48,7 @@ type Setup struct {
 	Taken time.Time
 
 	// Interval is the time between two whole runs (R23, R28), give or take a
-	// tenth. 0: an hour.
+	// tenth, also of a pushed directory, whose pushes wait meanwhile. 0: an hour.
 	Interval time.Duration
 	// MaxAge is how old a snapshot may be when it is decided on (S45). 0: a day.
 	MaxAge time.Duration
@@ -127,7 +127,8 @@ type Config struct {
 	Workers int
 
 	// Observe is told everything that happens, for metrics, traces and mails to
-	// an admin (R138). It is called by the goroutine at work, which waits for it.
+	// an admin (R138). It is called by the goroutine at work, often under the
+	// tenant's lock: it has to be quick, and must not call the syncer.
 	Observe func(context.Context, Event)
 	// Logger receives the same. It is given IDs and no addresses. nil:
 	// slog.Default.
