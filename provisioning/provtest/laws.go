@@ -92,8 +92,14 @@ func checkSettles(t TB, r *provisioning.Resolver, in provisioning.Input) {
 	}
 	plan := resolve()
 	applyAll(t, store, plan)
-	again := resolve()
+	again, more := resolve(), 0
 	if len(plan.Breakers) > 0 || in.Snapshot.Proven != sources.FactAll {
+		more = 1
+	}
+	if slices.ContainsFunc(plan.Held, func(h provisioning.Held) bool { return h.Reasons[0].Code == provisioning.CodeKeepLast }) {
+		more += 3
+	}
+	for range more {
 		applyAll(t, store, again)
 		again = resolve()
 	}
