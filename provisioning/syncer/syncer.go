@@ -43,6 +43,11 @@ type Setup struct {
 	// sources.UserFinder as well, a pushed change is decided by itself. Any other
 	// source is read as a whole, before the lock is taken (S28).
 	Pushed bool
+	// Deltas lets a Source that is a sources.DeltaSource and not Pushed be asked
+	// for its changes only, and once a day for everything. The last snapshot is
+	// kept in the store meanwhile, compressed: everybody's data, as the provider
+	// gives it.
+	Deltas bool
 	// Taken is when what Source lists was saved, if it is a saved answer. The
 	// zero time: Source is read as it is now.
 	Taken time.Time
