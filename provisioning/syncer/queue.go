@@ -120,7 +120,7 @@ func (s *Syncer) workOn(tenant string, q *queue) {
 // ended decides when a connection is tried again by itself: after a failure,
 // and while the store refuses somebody.
 func (s *Syncer) ended(p *pending) {
-	if errors.Is(p.err, ErrPaused) {
+	if isRefusal(p.err) {
 		return
 	}
 	s.mu.Lock()
@@ -263,6 +263,9 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	ctx = provisioning.WithLock(ctx, r.target.Tenant)
 	if r.st, err = r.load(ctx, r.target); err != nil {
 		return err
+	}
+	if r.st.Retired != nil {
+		return ErrRetired
 	}
 	if err := r.resume(ctx); err != nil {
 		return err

@@ -77,6 +77,9 @@ func (r *round) run(ctx context.Context) (err error) {
 	if r.st, err = r.load(ctx, r.target); err != nil {
 		return err
 	}
+	if r.st.Retired != nil {
+		return ErrRetired
+	}
 	if r.st.Paused != nil && !r.job.admin {
 		return ErrPaused
 	}
@@ -114,6 +117,9 @@ func (r *round) run(ctx context.Context) (err error) {
 	ctx = provisioning.WithLock(ctx, r.target.Tenant)
 	if r.st, err = r.load(ctx, r.target); err != nil {
 		return err
+	}
+	if r.st.Retired != nil {
+		return ErrRetired
 	}
 	r.st.Silence, r.st.Pushed = r.setup.Silence, r.setup.Pushed
 	if err := r.resume(ctx); err != nil {
