@@ -176,10 +176,10 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.report.Plan != nil {
 		e.Plan = r.report.Plan.Hash
 	}
-	if r.started || err != nil && !errors.Is(err, ErrPaused) {
+	if r.started || err != nil && !isRefusal(err) {
 		r.emit(ctx, e)
 	}
-	if r.job.dry || errors.Is(err, ErrPaused) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
+	if r.job.dry || isRefusal(err) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already

@@ -121,7 +121,7 @@ func (s *Syncer) workOn(tenant string, q *queue) {
 // ended decides when a connection is tried again by itself: after a failure,
 // and while the store refuses somebody.
 func (s *Syncer) ended(p *pending) {
-	if errors.Is(p.err, ErrPaused) {
+	if isRefusal(p.err) {
 		return
 	}
 	s.mu.Lock()

@@ -56,6 +56,7 @@ type state struct {
 	More    int       `json:"more,omitempty"`
 
 	Paused    *Pause     `json:"paused,omitempty"`
+	Retired   *Pause     `json:"retired,omitempty"`
 	Approving *approving `json:"approving,omitempty"`
 	Used      []string   `json:"used,omitempty"` // class:hash of used approvals
 
