@@ -81,6 +81,7 @@ const (
 	MemberByID         MemberKeyKind = "id"
 	MemberByExternalID MemberKeyKind = "external_id"
 	MemberByEmail      MemberKeyKind = "email"       // folded as addresses compare (S7)
+	MemberBySubject    MemberKeyKind = "subject"     // the subject at the single sign-on
 	MemberByName       MemberKeyKind = "name"        // the full name, folded as names compare (S36)
 	MemberByManager    MemberKeyKind = "manager"     // who reports to the member with this ID
 	MemberByRecordedBy MemberKeyKind = "recorded_by" // the same, of active members whose recording is on (R129)
@@ -98,6 +99,7 @@ func (m *Member) Keys() []MemberKey {
 		add(MemberKey{MemberByExternalID, m.Connection, m.ExternalID})
 	}
 	add(emailMemberKey(m.Email))
+	add(MemberKey{By: MemberBySubject, Value: m.Subject})
 	add(nameMemberKey(m.GivenName, m.FamilyName))
 	add(MemberKey{By: MemberByManager, Value: m.ManagerID})
 	if m.Active && set.Has(set.Of(m.Capture), assignment.Recording) {

@@ -212,9 +212,13 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 func (t *memoryTenant) do(a *Action, actor string) {
 	member := a.Member.Clone()
 	member.Protected, member.Subject = t.members[member.ID].Protected, t.members[member.ID].Subject
-	before := t.people[member.Connection]
+	was, is := t.members[member.ID].Connection, member.Connection
+	people := map[string]int{was: t.people[was], is: t.people[is]}
 	t.put(member)
-	t.countAction(a, t.people[member.Connection]-before)
+	t.countAction(a)
+	for connection, before := range people {
+		t.countGrowth(connection, t.people[connection]-before)
+	}
 	t.done[a.Key] = member.ID
 	t.effects = append(t.effects, a.Effects...)
 	t.records = append(t.records, Record{
@@ -269,9 +273,8 @@ func (t *memoryTenant) count(member *Member, n int) {
 	}
 }
 
-// countAction counts a done action, by which the population grew, in the window
-// of its connection.
-func (t *memoryTenant) countAction(a *Action, grown int) {
+// countAction counts a done action in the window of its connection.
+func (t *memoryTenant) countAction(a *Action) {
 	now := windowKey{a.Member.Connection, time.Now().Unix() / 60}
 	for key, counts := range t.windows {
 		switch {
@@ -283,17 +286,31 @@ func (t *memoryTenant) countAction(a *Action, grown int) {
 			}
 		}
 	}
-	counts := t.windows[now]
-	if counts.Done == nil {
-		counts.Done = make(map[Class]int)
-	}
-	counts.Grown += grown
 	for _, class := range a.Classes {
 		if !slices.Contains(a.Approved, class) {
-			counts.Done[class]++
+			t.window(now).Done[class]++
 		}
 	}
-	t.windows[now] = counts
+}
+
+// countGrowth counts by how many people a connection grew.
+func (t *memoryTenant) countGrowth(connection string, n int) {
+	if n != 0 {
+		now := windowKey{connection, time.Now().Unix() / 60}
+		counts := t.window(now)
+		counts.Grown += n
+		t.windows[now] = counts
+	}
+}
+
+// window returns the counts of a minute.
+func (t *memoryTenant) window(key windowKey) Window {
+	counts, known := t.windows[key]
+	if !known {
+		counts.Done = make(map[Class]int)
+		t.windows[key] = counts
+	}
+	return counts
 }
 
 // Window implements StateStore.

@@ -102,6 +102,13 @@ const (
 	CodePhoneUnparsed  Code = "phone.unparsed"
 	CodePhoneFieldWins Code = "phone.ext_field_wins"
 
+	// Signing in (S42).
+	CodeSignInAllowed     Code = "sign_in.allowed"
+	CodeSignInDeactivated Code = "sign_in.deactivated"
+	CodeSignInHeld        Code = "sign_in.held"            // what would give access waits for an approval
+	CodeSignInUnknown     Code = "sign_in.not_provisioned" // nobody in the team is this person
+	CodeSignInAmbiguous   Code = "sign_in.ambiguous"       // several members have the subject
+
 	// Locks.
 	CodeLockSource       Code = "lock.source_owned"
 	CodeLockSetOnce      Code = "lock.set_once_used"
@@ -187,6 +194,15 @@ func (r Reason) Text() string {
 	return sentence + strings.TrimPrefix(r.String(), code)
 }
 
+// Cause is Text without the facts, which are one person's: what people have in
+// common who are held or left out for the same cause.
+func (r Reason) Cause() string {
+	if sentence, ok := codeTexts[r.Code]; ok {
+		return sentence
+	}
+	return r.Text()
+}
+
 var codeTexts = map[Code]string{
 	CodeMatchNew:                         "Nobody in the team is this person yet.",
 	CodeMatchAdopt:                       "A member made by hand has exactly this address, and is adopted.",
@@ -242,6 +258,11 @@ var codeTexts = map[Code]string{
 	CodeManualNeeded:                     "The manager has to be set by hand.",
 	CodeIgnored:                          "The org chart does not follow the source.",
 	CodeManagerUnproven:                  "Managers were not proved complete; edges are kept.",
+	CodeSignInAllowed:                    "An active member.",
+	CodeSignInDeactivated:                "The access of this person has ended.",
+	CodeSignInHeld:                       "What would give this person access waits for an approval.",
+	CodeSignInUnknown:                    "Nobody in the team is this person.",
+	CodeSignInAmbiguous:                  "Several members have this subject.",
 	CodeLockSource:                       "The source owns this field.",
 	CodeLockSetOnce:                      "The field was set by hand once already.",
 	CodeLockAutomatic:                    "The assignment is automatic, so its settings are not edited by hand.",

@@ -196,7 +196,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// More leavers than the limit allows wait for an approval (S14, S15): status 3.
+// Run again, the program reads the directory at once (R28), and more leavers than
+// the limit allows wait for an approval (S14, S15): status 3.
 func TestApproval(t *testing.T) {
 	w := worlds[0]
 	p := newProgram(t, w)
@@ -296,6 +297,7 @@ func TestUsage(t *testing.T) {
 	assert.Contains(t, stderr, "no credentials for onelogin: none of its variables is set (ONELOGIN_URL, ...)")
 }
 
+// R2: the rules are of one source, and a directory of another is not read by them.
 func TestFailures(t *testing.T) {
 	w := worlds[2]
 	p := newProgram(t, w)

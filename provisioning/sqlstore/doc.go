@@ -33,6 +33,9 @@
 //   - usher_counts: how many people each connection has (kind "people"), how many
 //     hold each seat ("seat") and have each role ("role"), as provisioning.Counts
 //     has it.
+//   - usher_states: the documents of a syncer, under compare-and-set.
+//   - usher_windows: how many actions of each class were done in each minute of
+//     the last day, and by how many people each connection grew.
 //   - usher_keys: the keys of done actions. They outlive their members, so that
 //     no old plan makes somebody again whom the host deleted.
 //   - usher_effects: the effects that are still to be delivered.

@@ -20,6 +20,7 @@ var findBy = map[provisioning.MemberKeyKind]string{
 	provisioning.MemberByExternalID: `m.external_id = j.value AND m.connection = ? AND m.tenant || '' = ?
 		AND m.managed AND m.external_id <> ''`,
 	provisioning.MemberByEmail:      `m.email_key = j.value AND m.tenant || '' = ?`,
+	provisioning.MemberBySubject:    `m.subject = j.value AND m.tenant || '' = ? AND m.subject <> ''`,
 	provisioning.MemberByName:       `m.name_key = j.value AND m.tenant || '' = ?`,
 	provisioning.MemberByManager:    `m.manager_id = j.value AND m.tenant || '' = ?`,
 	provisioning.MemberByRecordedBy: `m.recorded_by = j.value AND m.tenant || '' = ?`,

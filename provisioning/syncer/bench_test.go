@@ -3,7 +3,9 @@ package syncer_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -69,4 +71,59 @@ func BenchmarkBurst(b *testing.B) {
 		b.ReportMetric(float64(whole)/float64(floor), "x-floor")
 	}
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkPushed measures a lone pushed change from its request to the answer,
+// before which it is in the team, at the rates of design section 5: in a tenant
+// of 100 people and in one of 100,000.
+func BenchmarkPushed(b *testing.B) {
+	for _, w := range worlds {
+		for _, people := range []int{100, 100_000} {
+			b.Run(fmt.Sprintf("%s/people=%d", w.name, people), func(b *testing.B) {
+				directory, team := w.open(b)
+				h := newHost(b, acme, sources.KindOkta, syncer.Config{Store: team, PushWait: time.Minute}, directory)
+				h.change(func(s *syncer.Setup) { s.Interval = 1000 * time.Hour })
+				require.NoError(b, h.sync.Pause(b.Context(), acme, "the directory is filled"))
+				ids := make([]string, people)
+				for i := range ids {
+					ids[i] = h.hire(fmt.Sprintf("p%05d", i))
+				}
+				require.NoError(b, h.sync.Resume(b.Context(), acme))
+				_, err := h.sync.Run(b.Context(), acme)
+				require.NoError(b, err)
+				h.serve()
+				for _, rate := range []int{25, 200} {
+					b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {
+						for b.Loop() {
+							took := h.load(ids, rate, 5*time.Second)
+							b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-p50")
+							b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
+						}
+						b.ReportMetric(0, "ns/op")
+					})
+				}
+			})
+		}
+	}
+}
+
+// load sends changes of titles at a rate, whether or not those before have been
+// answered, and returns how long each took, sorted.
+func (h *host) load(ids []string, rate int, length time.Duration) []time.Duration {
+	took := make([]time.Duration, int(length.Seconds())*rate)
+	ticker := time.NewTicker(time.Second / time.Duration(rate))
+	defer ticker.Stop()
+	var wait sync.WaitGroup
+	for i := range took {
+		<-ticker.C
+		id := ids[rand.IntN(len(ids))]
+		wait.Go(func() {
+			began := time.Now()
+			h.patch("/Users/"+id, fmt.Sprintf(`{"op":"replace","value":{"title":"T%d"}}`, rand.Int()), http.StatusOK)
+			took[i] = time.Since(began)
+		})
+	}
+	wait.Wait()
+	slices.Sort(took)
+	return took
 }

@@ -88,6 +88,41 @@ func TestWhatDripsIsHeldAtTheLimit(t *testing.T) {
 	}
 }
 
+// S39: the same in real time, on databases, with two processes side by side.
+func TestWhatDripsIsHeldInADatabase(t *testing.T) {
+	for _, w := range worlds {
+		t.Run(w.name, func(t *testing.T) {
+			const people = 40
+			open := w.make(t)
+			directory, team := open()
+			cfg := syncer.Config{Store: team, PushWait: time.Minute}
+			h := newHost(t, acme, sources.KindOkta, cfg, directory)
+			_, again := open()
+			replicas := []*syncer.Syncer{h.sync, h.replica(syncer.Config{Store: again, PushWait: time.Minute})}
+			ids := make([]string, people)
+			for i := range ids {
+				h.sync = replicas[i%2]
+				ids[i] = h.hire(fmt.Sprintf("p%02d", i))
+			}
+			for i, id := range ids {
+				h.sync = replicas[i%2]
+				h.leave(id)
+				time.Sleep(10 * time.Millisecond)
+			}
+			require.Equal(t, people-10, h.active(), "nobody was there before the window, so the count alone decides (S14)")
+			require.Len(t, h.health().Waiting, people-10)
+			plan, err := h.sync.Plan(t.Context(), acme)
+			require.NoError(t, err)
+			_, err = replicas[0].Apply(t.Context(), acme, plan, plan.Approve(provisioning.ClassDeactivate))
+			require.NoError(t, err)
+			require.Zero(t, h.active())
+			require.Equal(t, syncer.StatusOK, h.health().Status)
+			h.leave(h.hire("late"))
+			require.Zero(t, h.active())
+		})
+	}
+}
+
 // S39: a class stays tripped after the window is over, until a whole run is
 // within the limit.
 func TestATrippedClassStaysTripped(t *testing.T) {
