@@ -211,6 +211,7 @@ func TestApprovalsMeetOtherChanges(t *testing.T) {
 		before := h.active()
 		_, err = h.sync.Apply(t.Context(), acme, shown, shown.Approve(provisioning.ClassDeactivate))
 		require.ErrorIs(t, err, provisioning.ErrPlanChanged, "one more waits (S15)")
+		require.ErrorContains(t, err, "besides wait: "+h.members()["p090@acme.com"].ID+"; no more: nobody; with something else: nobody")
 		require.Equal(t, before, h.active())
 	})
 }

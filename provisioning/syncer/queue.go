@@ -40,7 +40,8 @@ type attempt struct {
 
 const (
 	firstRetry = time.Second
-	lastRetry  = 10 * time.Minute
+	lastRetry  = 30 * time.Second // where only the host's own stores are asked
+	lastRead   = 10 * time.Minute // where a provider is
 )
 
 // enqueue asks for a round, and returns the one that will do what the job says.
@@ -139,8 +140,12 @@ func (s *Syncer) ended(p *pending) {
 	}
 	a.failures++
 	a.err = p.err
-	delay := backOff(a.failures)
-	if p.err == nil && p.report.read {
+	longest := lastRetry
+	if p.report.asked {
+		longest = lastRead
+	}
+	delay := backOff(a.failures, longest)
+	if p.err == nil && p.report.asked {
 		delay = max(delay, time.Minute)
 	}
 	var failure *sources.Error
@@ -157,11 +162,8 @@ func (s *Syncer) ended(p *pending) {
 
 // backOff returns how long to wait after so many failures in a row: twice as
 // long each time, and no two connections the same.
-func backOff(failures int) time.Duration {
-	delay := firstRetry << min(failures-1, 20)
-	if delay > lastRetry || delay <= 0 {
-		delay = lastRetry
-	}
+func backOff(failures int, longest time.Duration) time.Duration {
+	delay := min(firstRetry<<min(failures-1, 20), longest)
 	return delay/2 + rand.N(delay)
 }
 

@@ -36,7 +36,7 @@ type Report struct {
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
 
-	read bool // from a provider, which is not asked again at once
+	asked bool // a provider was asked, which is not to be asked again at once
 }
 
 // A round is one pass of the loop for one connection.
@@ -96,12 +96,12 @@ func (r *round) run(ctx context.Context) (err error) {
 	r.start(ctx)
 	var snapshot *sources.Snapshot
 	if !r.setup.Pushed {
+		r.report.asked = true
 		if snapshot, err = r.collect(ctx); errors.Is(err, errLeased) {
 			return nil // the other process decides
 		} else if err != nil {
 			return err
 		}
-		r.report.read = true
 	}
 	waited := time.Now()
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)

@@ -106,17 +106,19 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 	return st, nil
 }
 
+// maxSkew is how far the clocks of two processes may be apart.
+const maxSkew = time.Minute
+
 // trim takes back times that a clock gave which was ahead: nothing waits for
 // them. A whole run sets them right.
 func (st *state) trim(now time.Time) {
-	if st.LastRun.After(now) {
+	if st.LastRun.After(now.Add(maxSkew)) {
 		st.LastRun, st.WholeDue = now, "a clock was ahead"
 	}
-	if st.LastPush.After(now) {
-		st.LastPush = now
-	}
-	if st.LastProven.After(now) {
-		st.LastProven = now
+	for _, at := range []*time.Time{&st.LastPush, &st.LastProven} {
+		if at.After(now.Add(maxSkew)) {
+			*at = now
+		}
 	}
 }
 
