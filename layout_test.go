@@ -21,8 +21,10 @@ var mayImport = map[string]string{
 
 	"sources":                 "internal/address internal/name internal/strictjson",
 	"sources/sourcetest":      "sources sources/sourcetest/fake",
-	"sources/sourcetest/fake": "sources",
+	"sources/sourcetest/fake": "sources internal/soql",
 	"sources/internal/rest":   "sources",
+	"sources/recording":       "sources/internal/rest",
+	"sources/okta":            "sources sources/internal/rest",
 	"sources/onelogin":        "sources sources/internal/rest",
 	"sources/rippling":        "sources sources/internal/rest",
 	"sources/entra":           "sources sources/internal/rest",
@@ -36,10 +38,13 @@ var mayImport = map[string]string{
 	"timezone/internal/gen/extract": "",
 	"assignment":                    "sources internal/set",
 
-	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
+	"provisioning":           "sources assignment hierarchy timezone internal/address internal/alike internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
 	"provisioning/storetest": "provisioning assignment sources",
+	"provisioning/provtest":  "provisioning assignment sources internal/address internal/set",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
+	"provisioning/syncer":    "provisioning sources",
+	"provisioning/review":    "provisioning provisioning/syncer hierarchy sources internal/alike internal/text",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
@@ -50,6 +55,7 @@ var mayImport = map[string]string{
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
 	"internal/address": "",
+	"internal/alike":   "",
 	"internal/name":    "",
 	"internal/blocks":  "",
 	"internal/set":     "",
@@ -63,8 +69,10 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
+	"provisioning/provtest":     {"github.com/stretchr/testify", "pgregory.net/rapid"},
 	"sources/entra":             {"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/microsoft/kiota-", "github.com/microsoftgraph/msgraph-sdk-go-core", "github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
+	"sources/okta":              {"github.com/okta/okta-sdk-golang/v5/okta"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},

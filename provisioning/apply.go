@@ -149,12 +149,14 @@ func (p *Plan) approved(approvals []Approval) (actions []Action, waiting int, er
 		}
 		released |= 1 << a.Class
 	}
-	actions = slices.Clone(p.Actions)
+	actions = p.Actions[:len(p.Actions):len(p.Actions)]
 	rehired := make(map[string]bool) // members whose record is approved for somebody who comes
 	for i := range p.Held {
 		h := &p.Held[i]
 		if len(h.Classes) > 0 && !slices.ContainsFunc(h.Classes, func(c Class) bool { return !released.has(c) }) {
-			actions = append(actions, h.Action)
+			a := h.Action
+			a.Approved = h.Classes
+			actions = append(actions, a)
 			rehired[h.Action.Member.ID] = h.Action.Kind == KindRehire || rehired[h.Action.Member.ID]
 		} else {
 			waiting++

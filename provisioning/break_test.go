@@ -121,7 +121,7 @@ func TestListedUnderABrokenID(t *testing.T) {
 // S39: what was done in the window trips nothing by itself.
 func TestWindowAloneHoldsNothing(t *testing.T) {
 	in := crowd(100)
-	in.Facts = &provisioning.Facts{Window: map[provisioning.Class]int{provisioning.ClassDeactivate: 30}}
+	in.Facts = &provisioning.Facts{Recent: provisioning.Recent{Window: provisioning.Window{Done: map[provisioning.Class]int{provisioning.ClassDeactivate: 30}}}}
 	require.Empty(t, resolver(t, okta()).Resolve(in).Breakers)
 	in.Snapshot.Users[0].Status = sources.StatusInactive
 	require.Equal(t, 1, resolver(t, okta()).Resolve(in).Breakers[0].Count)

@@ -109,7 +109,7 @@ func TestBreakersCountTheWindow(t *testing.T) {
 	for done, held := range map[int]bool{0: false, 1: false, 2: true} {
 		plan := r.Resolve(provisioning.Input{
 			Tenant: "t", Snapshot: allProven(kept), Members: []provisioning.Member{memberFor(gone), memberFor(kept)},
-			Facts: &provisioning.Facts{Users: true, Window: map[provisioning.Class]int{provisioning.ClassDeactivate: done}},
+			Facts: &provisioning.Facts{Users: true, Recent: provisioning.Recent{Window: provisioning.Window{Done: map[provisioning.Class]int{provisioning.ClassDeactivate: done}}}},
 		})
 		require.Equal(t, held, len(plan.Held) == 1, "%d done in the window:\n%s", done, plan)
 	}

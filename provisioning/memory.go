@@ -26,13 +26,28 @@ type memoryTenant struct {
 	byKey    map[MemberKey]map[string]bool // IDs of the members that a key names
 	people   map[string]int                // Counts.Population by connection
 	seats    map[string]int                // Counts.Seats
+	roles    map[Role]int                  // Counts.Roles
 	done     map[string]string             // action key to member ID
 	effects  []Effect
 	plans    map[string]memoryPlan // by hash
 	saved    int                   // how often a plan was saved
 	records  []Record
+	states   map[string]memoryState
+	windows  map[windowKey]Window
 	revision int
 	lock     chan struct{} // holds a token while the tenant is free
+}
+
+// A memoryState is a document of a StateStore.
+type memoryState struct {
+	document []byte
+	revision Revision
+}
+
+// A windowKey names the counts of one connection in one minute.
+type windowKey struct {
+	connection string
+	minute     int64 // since 1970
 }
 
 // A memoryPlan is a saved plan as JSON, which connection it is about everybody
@@ -44,12 +59,13 @@ type memoryPlan struct {
 }
 
 var (
-	_ Store     = (*Memory)(nil)
-	_ Finder    = (*Memory)(nil)
-	_ Locker    = (*Memory)(nil)
-	_ Outbox    = (*Memory)(nil)
-	_ PlanStore = (*Memory)(nil)
-	_ AuditLog  = (*Memory)(nil)
+	_ Store      = (*Memory)(nil)
+	_ Finder     = (*Memory)(nil)
+	_ Locker     = (*Memory)(nil)
+	_ Outbox     = (*Memory)(nil)
+	_ PlanStore  = (*Memory)(nil)
+	_ AuditLog   = (*Memory)(nil)
+	_ StateStore = (*Memory)(nil)
 )
 
 // tenant returns the state of a tenant. The caller holds m.mu.
@@ -58,7 +74,8 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	if t == nil {
 		t = &memoryTenant{
 			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string]memoryPlan),
-			byKey: make(map[MemberKey]map[string]bool), people: make(map[string]int), seats: make(map[string]int), lock: make(chan struct{}, 1),
+			byKey: make(map[MemberKey]map[string]bool), people: make(map[string]int), seats: make(map[string]int), roles: make(map[Role]int),
+			states: make(map[string]memoryState), windows: make(map[windowKey]Window), lock: make(chan struct{}, 1),
 		}
 		t.lock <- struct{}{}
 		if m.tenants == nil {
@@ -195,7 +212,13 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 func (t *memoryTenant) do(a *Action, actor string) {
 	member := a.Member.Clone()
 	member.Protected, member.Subject = t.members[member.ID].Protected, t.members[member.ID].Subject
+	was, is := t.members[member.ID].Connection, member.Connection
+	people := map[string]int{was: t.people[was], is: t.people[is]}
 	t.put(member)
+	t.countAction(a)
+	for connection, before := range people {
+		t.countGrowth(connection, t.people[connection]-before)
+	}
 	t.done[a.Key] = member.ID
 	t.effects = append(t.effects, a.Effects...)
 	t.records = append(t.records, Record{
@@ -243,6 +266,98 @@ func (t *memoryTenant) count(member *Member, n int) {
 			delete(t.seats, seat)
 		}
 	}
+	for role := range counted.Roles {
+		if t.roles[role] += n; t.roles[role] == 0 {
+			delete(t.roles, role)
+		}
+	}
+}
+
+// countAction counts a done action in the window of its connection.
+func (t *memoryTenant) countAction(a *Action) {
+	now := windowKey{a.Member.Connection, time.Now().Unix() / 60}
+	for key, counts := range t.windows {
+		switch {
+		case now.minute-key.minute > int64(MaxWindow/time.Minute):
+			delete(t.windows, key)
+		case key.connection == now.connection:
+			for _, class := range a.Approved {
+				delete(counts.Done, class)
+			}
+		}
+	}
+	for _, class := range a.Classes {
+		if !slices.Contains(a.Approved, class) {
+			t.window(now).Done[class]++
+		}
+	}
+}
+
+// countGrowth counts by how many people a connection grew.
+func (t *memoryTenant) countGrowth(connection string, n int) {
+	if n != 0 {
+		now := windowKey{connection, time.Now().Unix() / 60}
+		counts := t.window(now)
+		counts.Grown += n
+		t.windows[now] = counts
+	}
+}
+
+// window returns the counts of a minute.
+func (t *memoryTenant) window(key windowKey) Window {
+	counts, known := t.windows[key]
+	if !known {
+		counts.Done = make(map[Class]int)
+		t.windows[key] = counts
+	}
+	return counts
+}
+
+// Window implements StateStore.
+func (m *Memory) Window(ctx context.Context, tenant, connection string, length time.Duration) (Window, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	window := Window{Done: make(map[Class]int)}
+	begin := time.Now().Add(-length).Unix() / 60
+	for key, counts := range m.tenant(tenant).windows {
+		if key.connection != connection || key.minute < begin {
+			continue
+		}
+		window.Grown += counts.Grown
+		for class, n := range counts.Done {
+			window.Done[class] += n
+		}
+	}
+	return window, ctx.Err()
+}
+
+// State implements StateStore.
+func (m *Memory) State(ctx context.Context, tenant, name string) ([]byte, Revision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	state := m.tenant(tenant).states[name]
+	return slices.Clone(state.document), state.revision, ctx.Err()
+}
+
+// SetState implements StateStore.
+func (m *Memory) SetState(ctx context.Context, tenant, name string, revision Revision, document []byte) (Revision, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	if t.states[name].revision != revision {
+		return "", fmt.Errorf("state %s: %w", name, ErrStale)
+	}
+	if document == nil {
+		delete(t.states, name)
+		return "", nil
+	}
+	t.revision++
+	state := memoryState{document: slices.Clone(document), revision: Revision(strconv.Itoa(t.revision))}
+	t.states[name] = state
+	return state.revision, nil
 }
 
 // FindMembers implements Finder.
@@ -271,7 +386,7 @@ func (m *Memory) Count(ctx context.Context, tenant, connection string) (Counts, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tenant(tenant)
-	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats)}, ctx.Err()
+	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats), Roles: maps.Clone(t.roles)}, ctx.Err()
 }
 
 // Lock implements Locker. Its holder cannot die without the store.

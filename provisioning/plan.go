@@ -19,7 +19,8 @@ const PlanFormat = 1
 // A Plan is the difference between what a directory says and what the team is,
 // as data, with a reason for every decision. It holds no closures, clients or
 // clocks: it can be stored, shown, compared, approved, and applied later by
-// another process exactly as it was shown.
+// another process exactly as it was shown. It is not to be written to: what many
+// actions have in common, such as the settings of an assignment, they share.
 type Plan struct {
 	Format int `json:"format"`
 	// Tenant is whose plan it is; it is applied to no other (S45).
@@ -29,7 +30,7 @@ type Plan struct {
 	ConfigRevision string `json:"config_revision,omitempty"`
 	// About holds the external IDs of the people whom a part is about, sorted.
 	// Nil: the plan is about everybody.
-	About []string `json:"about,omitempty"`
+	About []string `json:"about,omitzero"`
 	// Actions are what Apply does, in this order: releases before grants.
 	Actions []Action `json:"actions"`
 	// Held are actions that are not done: some wait for an approval of their
@@ -50,7 +51,7 @@ type Plan struct {
 
 	// world is what the plan was made of, for the stories of those whom it
 	// leaves alone. A plan that was read has none.
-	world *chart
+	world *survey
 }
 
 // An Action is one change to one member. It is applied whole or not at all.
@@ -72,6 +73,12 @@ type Action struct {
 	Changes []Change `json:"changes"`
 	Effects []Effect `json:"effects,omitempty"`
 	Reasons []Reason `json:"reasons"`
+	// Classes are those into which the action falls, whether they tripped or
+	// not: a done action counts in the window of each (S39).
+	Classes []Class `json:"classes,omitempty"`
+	// Approved are the classes for which Apply was given an approval of this
+	// action. No plan has any.
+	Approved []Class `json:"-"`
 	// Member is the member as it is to be, whole, still with the revision from
 	// which the action was planned.
 	Member Member `json:"member"`
@@ -130,14 +137,15 @@ func (c *Change) IsValue() bool { return !reflect.DeepEqual(c.Old, c.New) }
 // before has to show. Before is the zero Member for a create. Fields that no
 // plan writes are not compared. The values share memory with the members (S45).
 func Difference(before, after *Member) []Change {
-	var changes []Change
+	var room [fieldCount]Change // most differences have room here, and are copied once
+	changes := room[:0]
 	for spec := range allFields(before, after) {
 		owner := after.Owners.Of(spec.name)
 		if !spec.value.equal(before, after) || owner != before.Owners.Of(spec.name) {
 			changes = append(changes, Change{Field: spec.name, Old: spec.value.get(before), New: spec.value.get(after), Owner: owner})
 		}
 	}
-	return changes
+	return append([]Change(nil), changes...)
 }
 
 // An Effect is something to do beside writing the member, after the action has

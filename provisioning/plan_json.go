@@ -50,7 +50,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 	out.field("source", p.Source, false)
 	out.field("connection", p.Connection, false)
 	out.field("config_revision", p.ConfigRevision, p.ConfigRevision == "")
-	out.field("about", p.About, len(p.About) == 0)
+	out.field("about", p.About, p.About == nil)
 	writeList(&out, "actions", p.Actions, false)
 	writeList(&out, "held", p.Held, len(p.Held) == 0)
 	writeList(&out, "skipped", p.Skipped, len(p.Skipped) == 0)

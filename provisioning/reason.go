@@ -63,6 +63,7 @@ const (
 	// What holds.
 	CodeKeepActive      Code = "keep_active.access_risk"
 	CodeProtected       Code = "protected.member"
+	CodeKeepLast        Code = "keep.last"              // too few would be left with a role that may not run empty (S43)
 	CodeRemovedByHand   Code = "active.removed_by_hand" // an admin deactivated the member (R35)
 	CodePlanChanged     Code = "approval.plan_changed"
 	CodeSuperseded      Code = "plan.superseded"
@@ -71,6 +72,7 @@ const (
 	CodeAssignmentElse  Code = "assignment.default"
 	CodeFollows         Code = "settings.follow_assignment"
 	CodeManualKeeps     Code = "settings.manual_keeps"
+	CodeWaitForGroup    Code = "settings.wait_for_group" // the person came before the group (S40)
 	CodeSwitched        Code = "mode.switched_to_automatic"
 	CodeOverwrites      Code = "overwrites.manual_edit"
 	CodeCaptureOff      Code = "capture.off_with_access" // deactivation turns capture off (R18)
@@ -99,6 +101,13 @@ const (
 	// Phone numbers, beside what a PhoneNormalizer reports.
 	CodePhoneUnparsed  Code = "phone.unparsed"
 	CodePhoneFieldWins Code = "phone.ext_field_wins"
+
+	// Signing in (S42).
+	CodeSignInAllowed     Code = "sign_in.allowed"
+	CodeSignInDeactivated Code = "sign_in.deactivated"
+	CodeSignInHeld        Code = "sign_in.held"            // what would give access waits for an approval
+	CodeSignInUnknown     Code = "sign_in.not_provisioned" // nobody in the team is this person
+	CodeSignInAmbiguous   Code = "sign_in.ambiguous"       // several members have the subject
 
 	// Locks.
 	CodeLockSource       Code = "lock.source_owned"
@@ -170,6 +179,9 @@ func (r Reason) Text() string {
 		if r.Facts["snapshot"] != "" {
 			return "The snapshot has nobody in it, so this (" + class + ") waits for an approval whatever the limit is."
 		}
+		if r.Facts["tripped"] != "" {
+			return "More people than the limit allows would have changed (" + class + ") before; until that is settled, this waits as well."
+		}
 		if class == ClassIdentity.String() {
 			return "Somebody of another name gets a former member's record, so this waits for an approval."
 		}
@@ -180,6 +192,15 @@ func (r Reason) Text() string {
 		return r.String()
 	}
 	return sentence + strings.TrimPrefix(r.String(), code)
+}
+
+// Cause is Text without the facts, which are one person's: what people have in
+// common who are held or left out for the same cause.
+func (r Reason) Cause() string {
+	if sentence, ok := codeTexts[r.Code]; ok {
+		return sentence
+	}
+	return r.Text()
 }
 
 var codeTexts = map[Code]string{
@@ -220,6 +241,7 @@ var codeTexts = map[Code]string{
 	CodeUnknownGroup:                     "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                       "Should leave, and stays active because of an option that is not recommended.",
 	CodeProtected:                        "The application protects this member, so this is not done.",
+	CodeKeepLast:                         "Too few would be left who have this role, so nobody who has it leaves or loses it.",
 	CodeRemovedByHand:                    "Active in the source, and deactivated by hand in the application.",
 	CodePlanChanged:                      "The approval is for another plan.",
 	CodeSeatExhausted:                    "No seat is left in the pool.",
@@ -227,6 +249,7 @@ var codeTexts = map[Code]string{
 	CodeAssignmentElse:                   "Matches no assignment, so the default governs.",
 	CodeFollows:                          "The assignment is automatic: settings follow it.",
 	CodeManualKeeps:                      "The assignment is manual: settings stay as they are.",
+	CodeWaitForGroup:                     "No group has come for this person yet, so the settings stay as they are until one comes.",
 	CodeSwitched:                         "The person's settings came under an automatic assignment.",
 	CodeOverwrites:                       "A value that was edited by hand is overwritten.",
 	CodeCaptureOff:                       "Capture is turned off together with the access.",
@@ -235,6 +258,11 @@ var codeTexts = map[Code]string{
 	CodeManualNeeded:                     "The manager has to be set by hand.",
 	CodeIgnored:                          "The org chart does not follow the source.",
 	CodeManagerUnproven:                  "Managers were not proved complete; edges are kept.",
+	CodeSignInAllowed:                    "An active member.",
+	CodeSignInDeactivated:                "The access of this person has ended.",
+	CodeSignInHeld:                       "What would give this person access waits for an approval.",
+	CodeSignInUnknown:                    "Nobody in the team is this person.",
+	CodeSignInAmbiguous:                  "Several members have this subject.",
 	CodeLockSource:                       "The source owns this field.",
 	CodeLockSetOnce:                      "The field was set by hand once already.",
 	CodeLockAutomatic:                    "The assignment is automatic, so its settings are not edited by hand.",

@@ -91,13 +91,12 @@ func (c *chart) avoidCircles() {
 // possible returns the people with the edges that wait for an approval in
 // place, or nil if none waits.
 func (c *chart) possible() []hierarchy.Person {
-	if len(c.holds.held) == 0 {
-		return nil
+	heldManager := make(map[string]string)
+	for w := range c.holds.pending() {
+		heldManager[w.action.Member.ID] = w.action.Member.ManagerID
 	}
-	heldManager := make(map[string]string, len(c.holds.held))
-	for i := range c.holds.held {
-		m := &c.holds.held[i].action.Member
-		heldManager[m.ID] = m.ManagerID
+	if len(heldManager) == 0 {
+		return nil
 	}
 	possible := slices.Clone(c.people)
 	for i := range possible {
@@ -253,7 +252,7 @@ func (c *chart) listPeople() {
 // undecided reports whether missing evidence or an approval could yet bring
 // somebody in, or change somebody.
 func (c *chart) undecided() bool {
-	return c.lacksEvidence() || len(c.holds.held) > 0
+	return c.lacksEvidence() || c.holds.isPending()
 }
 
 // lacksEvidence reports whether more evidence could bring somebody in, or out.
@@ -262,12 +261,12 @@ func (c *chart) lacksEvidence() bool { return c.governance.open != nil || !c.pro
 // person returns how the chart sees a person, who is m if there is no draft.
 func (c *chart) person(person int32, m *Member) hierarchy.Person {
 	user := c.userOfPerson(person)
-	position, kind, follows := unmatched, KindUpdate, false
+	position, kind, follows, unchanged := unmatched, KindUpdate, false, false
 	if at := c.draftOf[person]; at != none {
 		d := c.list[at]
 		m, user, position, kind, follows = &d.after, d.user, d.position, d.kind, d.user != nil
 	} else if c.newcomer(person) == nil && c.unchanged[person] {
-		position, follows = c.governing[c.userOf[person]], true
+		position, follows, unchanged = c.governing[c.userOf[person]], true, true
 	}
 	p := hierarchy.Person{
 		Key: m.ID, Current: m.ManagerID, Email: m.Email, Active: m.Active,
@@ -283,7 +282,7 @@ func (c *chart) person(person int32, m *Member) hierarchy.Person {
 	if user == nil || c.newcomer(person) == nil && c.userOf[person] != none && c.inconsistent[c.userOf[person]] { // of whom only the ID is certain (S5)
 		return p
 	}
-	if user.Email != m.Email {
+	if !unchanged && user.Email != m.Email {
 		p.Alias = user.Email
 	}
 	p.Manager = (*hierarchy.Keys)(&user.Manager)
@@ -322,7 +321,7 @@ func (c *chart) place(built *hierarchy.Chart, i int) {
 		manager := c.people[built.Manager(i)]
 		d.overwrite(FieldManager, d.after.ManagerID != "")
 		d.after.ManagerID = manager.Key
-		d.because(because(CodeManagerSet, "manager", nameOf(&manager), "former", c.nameOfMember(d.before)))
+		d.because(c.reader.because(CodeManagerSet, "manager", nameOf(&manager), "former", c.nameOfMember(d.before)))
 	}
 	switch {
 	case finding == hierarchy.NoFinding:
@@ -350,17 +349,6 @@ func nameOf(p *hierarchy.Person) string {
 	return m.Name()
 }
 
-// nameOfMember returns the name of the manager whom a member has now.
-func (c *chart) nameOfMember(m *Member) string {
-	if m == nil || m.ManagerID == "" {
-		return ""
-	}
-	if at := c.member(m.ManagerID); at != none {
-		return c.members[at].Name()
-	}
-	return m.ManagerID
-}
-
 // unnamedIsOld reports whether a person for whom the source names no manager
 // is in already and never had one from it: told once, at the beginning.
 func (c *chart) unnamedIsOld(person int32) bool {
@@ -385,9 +373,6 @@ func (c *chart) tellIgnored() {
 func (c *chart) keepTogether(built *hierarchy.Chart) {
 	for _, group := range built.Together() {
 		c.together = append(c.together, c.personsOf(group))
-	}
-	if len(c.holds.held) == 0 {
-		return
 	}
 	if possible := c.possible(); possible != nil {
 		for _, group := range hierarchy.Build(possible).Together() {

@@ -3,6 +3,7 @@ package provisioning
 import (
 	"cmp"
 
+	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/sources"
 )
@@ -13,9 +14,10 @@ type drafts struct {
 	*addresses
 	reader   *reader
 	list     []*draft
-	draftOf  []int32        // by person: position in list, or none
-	joined   map[int32]bool // members whom a newcomer becomes
-	withheld []heldDraft    // whom no approval releases
+	draftOf  []int32                       // by person: position in list, or none
+	joined   map[int32]bool                // members whom a newcomer becomes
+	settings map[int32]assignment.Settings // by position: what settingsOf returns
+	withheld []heldDraft                   // whom no approval releases
 	journal
 }
 
@@ -48,7 +50,7 @@ type heldDraft struct {
 
 func newDrafts(as *addresses) *drafts {
 	ds := &drafts{
-		addresses: as, reader: newReader(as.r), joined: make(map[int32]bool),
+		addresses: as, reader: newReader(as.r), joined: make(map[int32]bool), settings: make(map[int32]assignment.Settings),
 		draftOf: make([]int32, len(as.members)+len(as.newcomers)),
 	}
 	for i := range ds.draftOf {

@@ -16,6 +16,31 @@ type reader struct {
 	*Resolver
 	spellings map[string]string // of locales
 	phones    phones            // of the user last asked about
+	facts     map[string]map[string]string
+	key       []byte // scratch: of facts
+}
+
+// maxSharedFacts bounds how many facts are known to be shared.
+const maxSharedFacts = 1 << 16
+
+// because is the function because for reasons that many people have in common:
+// those with the same facts share them.
+func (r *reader) because(code Code, facts ...string) Reason {
+	r.key = r.key[:0]
+	for _, fact := range facts {
+		r.key = append(append(r.key, fact...), 0)
+	}
+	shared, known := r.facts[string(r.key)]
+	if !known {
+		shared = because(code, facts...).Facts
+		if r.facts == nil {
+			r.facts = make(map[string]map[string]string)
+		}
+		if len(r.facts) < maxSharedFacts {
+			r.facts[string(r.key)] = shared
+		}
+	}
+	return Reason{Code: code, Facts: shared}
 }
 
 type phones struct {
@@ -58,7 +83,7 @@ func (ds *drafts) setFields(d *draft) {
 	}
 	ds.setAttributes(d)
 	if len(d.emptied) > 0 {
-		ds.problem(d, because(CodeEmptyNotValue, "fields", strings.Join(d.emptied, ", ")))
+		ds.problem(d, ds.reader.because(CodeEmptyNotValue, "fields", strings.Join(d.emptied, ", ")))
 	}
 	if d.after.Owners.source&sourceFields != 0 { // owners are tracked
 		for _, f := range d.given {
@@ -179,7 +204,7 @@ func (ds *drafts) setDefaults(d *draft) {
 	if d.after.TimeZone == "" {
 		if zone := ds.reader.zone(d.user); zone.Zone != "" {
 			d.after.TimeZone = zone.Zone
-			d.because(because(CodeZoneFromDefault, "timezone", zone.Zone))
+			d.because(ds.reader.because(CodeZoneFromDefault, "timezone", zone.Zone))
 		}
 	}
 	if d.after.Locale == "" {
@@ -325,7 +350,7 @@ func wishTimeZone(r *reader, u *sources.User, _ *Member) (string, bool) {
 func reportTimeZone(r *reader, d *draft, tell func(Reason)) {
 	for note := range r.zone(d.user).Notes.All() {
 		if !informative(note) {
-			tell(zoneReason(note, d.user))
+			tell(r.zoneReason(note, d.user))
 		}
 	}
 }
@@ -334,8 +359,8 @@ func (r *Resolver) zone(u *sources.User) timezone.Result {
 	return timezone.Resolve(timezone.Hints{Zone: u.TimeZone, Country: u.Country, State: u.State, Default: r.cfg.Locale.TimeZone})
 }
 
-func zoneReason(note timezone.Note, u *sources.User) Reason {
-	return because(Code(note), "timezone", u.TimeZone, "country", u.Country, "state", u.State)
+func (r *reader) zoneReason(note timezone.Note, u *sources.User) Reason {
+	return r.because(Code(note), "timezone", u.TimeZone, "country", u.Country, "state", u.State)
 }
 
 // informative reports whether a note only says how sure an answer is, which is
@@ -352,10 +377,10 @@ func (ds *drafts) explainZone(d *draft) {
 	}
 	for note := range zone.Notes.All() {
 		if informative(note) {
-			d.because(zoneReason(note, d.user))
+			d.because(ds.reader.zoneReason(note, d.user))
 		}
 	}
-	d.because(because(Code("tz.from_"+zone.Basis.String()), "timezone", zone.Zone))
+	d.because(ds.reader.because(Code("tz.from_"+zone.Basis.String()), "timezone", zone.Zone))
 }
 
 // wishLocale returns the locale in its one spelling.

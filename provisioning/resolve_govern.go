@@ -84,13 +84,14 @@ func govern(rules *assignment.Rules, snapshot *sources.Snapshot, byID *idTable) 
 
 type governor struct {
 	governance
-	rules    *assignment.Rules
-	snapshot *sources.Snapshot
-	byID     *idTable
-	groups   map[string][]string // members by group ID
-	rest     int32               // the position of whom no assignment matches
-	inGroup  []int32             // scratch: 1 + the assignment in one of whose groups the user is
-	selected []int32             // scratch: 1 + the assignment whose query selects the user
+	rules     *assignment.Rules
+	snapshot  *sources.Snapshot
+	byID      *idTable
+	groups    map[string][]string // members by group ID
+	rest      int32               // the position of whom no assignment matches
+	inGroup   []int32             // scratch: 1 + the assignment in one of whose groups the user is
+	selected  []int32             // scratch: 1 + the assignment whose query selects the user
+	positions []int32             // scratch: of the IDs that each looks up
 }
 
 // lacks says what of an assignment's selectors the snapshot does not answer: a
@@ -186,13 +187,16 @@ func (g *governor) undecided(user int32) bool {
 
 // each calls do with the position of each of the IDs that is a user's.
 func (g *governor) each(ids []string, do func(user int32)) {
-	var positions [blocks.Size]int32
-	for some := range slices.Chunk(ids, len(positions)) {
-		g.byID.findAll(len(some), func(k int) string { return some[k] }, positions[:])
-		for _, user := range positions[:len(some)] {
-			if user != none {
-				do(user)
-			}
+	g.positions = slices.Grow(g.positions[:0], len(ids))[:len(ids)]
+	blocks.Each(len(ids), func() func(start, end int) {
+		return func(start, end int) {
+			some := ids[start:end]
+			g.byID.findAll(len(some), func(k int) string { return some[k] }, g.positions[start:end])
+		}
+	})
+	for _, user := range g.positions {
+		if user != none {
+			do(user)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,7 +23,7 @@ func (c *chart) action(d *draft) Action {
 	}
 	a := Action{
 		Kind: d.kind, Revision: before.Revision, Changes: Difference(before, &d.after),
-		Effects: d.effects, Reasons: d.reasons, Member: d.after,
+		Effects: d.effects, Reasons: d.reasons, Classes: d.classes().list(), Member: d.after,
 	}
 	if d.kind == KindUpdate || d.kind == KindReactivate {
 		var values, owned []string
@@ -39,7 +40,7 @@ func (c *chart) action(d *draft) Action {
 			values = owned
 		}
 		if len(values) > 0 {
-			a.Reasons = append(a.Reasons, because(CodeSourceValue, "fields", strings.Join(values, ", ")))
+			a.Reasons = append(a.Reasons, c.reader.because(CodeSourceValue, "fields", strings.Join(values, ", ")))
 		}
 	}
 	if d.recycled && d.before.Active { // an approval hands the record over in place of the deactivation
@@ -123,6 +124,10 @@ func (s *survey) emptyPlan() *Plan {
 		Format: PlanFormat, Tenant: s.tenant, Source: s.r.cfg.Source, Connection: s.r.cfg.Connection, ConfigRevision: s.r.cfg.Revision,
 		Actions: []Action{}, Findings: s.findings, Skipped: s.skipped,
 	}
+	if s.about != nil { // of nobody, too
+		p.About = slices.AppendSeq([]string{}, maps.Keys(s.about))
+		slices.Sort(p.About)
+	}
 	p.seal()
 	return p
 }
@@ -130,15 +135,6 @@ func (s *survey) emptyPlan() *Plan {
 // plan is the last stage: what was decided and what waits, as a plan.
 func (c *chart) plan() *Plan {
 	plan := c.survey.emptyPlan()
-	if c.about != nil {
-		plan.About = slices.Sorted(func(yield func(string) bool) {
-			for id := range c.about {
-				if !yield(id) {
-					return
-				}
-			}
-		})
-	}
 	plan.Held = c.waits()
 	plan.Skipped = slices.Concat(c.survey.skipped, c.standing.skipped, c.drafts.skipped)
 	plan.Findings = slices.Concat(c.survey.findings, c.standing.findings, c.drafts.findings)
@@ -146,6 +142,7 @@ func (c *chart) plan() *Plan {
 	for i := range c.holds.held {
 		held[c.holds.held[i].draft.person] = c.holds.held[i].action.Key
 	}
+	plan.Actions = make([]Action, 0, len(c.list))
 	var drafted []*draft
 	for _, d := range c.list {
 		if a := c.action(d); len(a.Changes) > 0 {
@@ -173,7 +170,7 @@ func (c *chart) plan() *Plan {
 	plan.sort()
 	plan.Breakers = c.breakers(plan)
 	plan.Unchanged = c.countUnchanged(plan)
-	plan.world = c
+	plan.world = c.survey // the later stages are let go
 	plan.seal()
 	return plan
 }

@@ -30,6 +30,17 @@ func applies(kind Kind, a *assignment.Assignment) bool {
 	return kind == KindCreate || a.Mode == assignment.Automatic
 }
 
+// waitsForGroup reports whether a draft's person keeps all settings because
+// groups may still come (S40): somebody whom nothing but the default governs,
+// and who is brought into it now, or was and has no assignment since.
+func (ds *drafts) waitsForGroup(d *draft) bool {
+	if !ds.others.Recent.AwaitGroups || d.before == nil || int(d.position) != len(ds.r.rules.Assignments) ||
+		!d.joins() && d.kind != KindReactivate && d.before.AssignmentID != "" {
+		return false
+	}
+	return slices.ContainsFunc(ds.r.rules.Assignments, func(a assignment.Assignment) bool { return len(a.Match.Groups) > 0 })
+}
+
 // A pool counts the seats of one limited kind.
 type pool struct {
 	left     int     // seats that can still be granted, those given back in this plan included
@@ -154,7 +165,7 @@ type refusedSeat struct {
 // have them.
 func (ds *drafts) wantedSeats(d *draft) []string {
 	a := ds.r.rules.At(d.position)
-	if a != nil && applies(d.kind, a) && !protectedFrom(d.before, &a.Settings) {
+	if a != nil && !ds.waitsForGroup(d) && applies(d.kind, a) && !protectedFrom(d.before, &a.Settings) {
 		return a.Seats
 	}
 	return d.after.Seats
@@ -166,13 +177,21 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	if a == nil { // a leaver
 		return
 	}
+	if ds.waitsForGroup(d) {
+		if d.joins() || d.kind == KindReactivate {
+			d.because(because(CodeWaitForGroup))
+		}
+		d.after.AssignmentID = ""
+		ds.dropRefused(d, &d.after.Settings, refused)
+		return
+	}
 	moved := d.after.AssignmentID != a.ID
 	if moved || d.joins() || d.kind == KindReactivate {
 		code := CodeAssignmentMatch
 		if int(d.position) == len(ds.r.rules.Assignments) {
 			code = CodeAssignmentElse
 		}
-		d.because(because(code, "assignment", cmp.Or(a.Name, a.ID)))
+		d.because(ds.reader.because(code, "assignment", cmp.Or(a.Name, a.ID)))
 	}
 	former := ds.r.rules.At(ds.r.rules.Position(d.after.AssignmentID))
 	d.after.AssignmentID = a.ID
@@ -180,7 +199,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 		ds.keepSettings(d, a, moved, refused)
 		return
 	}
-	want := a.Settings.Clone()
+	want := ds.settingsOf(a, d.position)
 	ds.dropRefused(d, &want, refused)
 	if !d.withheld && protectedFrom(d.before, &a.Settings) {
 		ds.withholdSettings(d, want)
@@ -200,11 +219,22 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	d.setSettings(want, a.Mode)
 }
 
+// settingsOf returns what the assignment at a position gives. People who get the
+// same share it, and it shares nothing with the config.
+func (ds *drafts) settingsOf(a *assignment.Assignment, position int32) assignment.Settings {
+	settings, known := ds.settings[position]
+	if !known {
+		settings = a.Settings.Clone()
+		ds.settings[position] = settings
+	}
+	return settings
+}
+
 // dropRefused takes out of settings the seats that the person does not get.
 func (ds *drafts) dropRefused(d *draft, settings *assignment.Settings, refused []refusedSeat) {
 	for _, r := range refused {
 		ds.problem(d, r.reason)
-		settings.Seats = slices.DeleteFunc(settings.Seats, func(s string) bool { return s == r.seat })
+		settings.Seats = set.Without(settings.Seats, []string{r.seat})
 	}
 }
 
@@ -253,7 +283,7 @@ func (ds *drafts) explainSettings(d *draft, want *assignment.Settings, former *a
 // is the exception: it was turned off with the access, and stays off (S19).
 func (ds *drafts) keepSettings(d *draft, a *assignment.Assignment, moved bool, refused []refusedSeat) {
 	if moved || d.kind == KindAdopt {
-		d.because(because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
+		d.because(ds.reader.because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
 	}
 	ds.dropRefused(d, &d.after.Settings, refused)
 	if !d.before.Active {

@@ -281,9 +281,10 @@ func sameName(m *Member, u *sources.User) bool {
 	return same(m.GivenName, text.Clean(u.GivenName)) && same(m.FamilyName, text.Clean(u.FamilyName))
 }
 
-// count counts the managed active members of the connection, without the
-// protected ones and those whom an option keeps (S14), and sees whether the
-// snapshot has nobody in it though there are such members (S13).
+// count counts the managed active members that the connection had when the
+// window began, without the protected ones and those whom an option keeps (S14,
+// S39), and sees whether the snapshot has nobody in it though there are such
+// members (S13).
 func (st *standing) count() {
 	st.population = st.others.Population
 	for i := range st.members {
@@ -292,5 +293,6 @@ func (st *standing) count() {
 			st.population++
 		}
 	}
+	st.population = max(0, st.population-st.others.Recent.Grown)
 	st.deserted = st.population > 0 && !st.others.Users && !slices.ContainsFunc(st.users, func(u sources.User) bool { return u.ID != "" })
 }

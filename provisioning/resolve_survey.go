@@ -124,16 +124,17 @@ func (s *survey) link() {
 	}
 	blocks.Each(len(s.members), func() func(start, end int) {
 		return func(start, end int) {
-			some := s.members[start:end]
-			s.byID.findAll(len(some), func(k int) string { return some[k].ExternalID }, s.userOf[start:end])
+			some, users := s.members[start:end], s.userOf[start:end]
+			s.byID.findAll(len(some), func(k int) string { return some[k].ExternalID }, users)
+			for k := range some {
+				if !s.r.isLinked(&some[k]) || !text.Storable(some[k].ExternalID) {
+					users[k] = none
+				}
+			}
 		}
 	})
 	for i, user := range s.userOf {
 		if user == none {
-			continue
-		}
-		if !s.r.isLinked(&s.members[i]) || !text.Storable(s.users[user].ID) {
-			s.userOf[i] = none
 			continue
 		}
 		if other := s.memberOf[user]; other != none {
@@ -163,6 +164,17 @@ func (s *survey) member(id string) int32 {
 		}
 	}
 	return s.membersByID.find(id)
+}
+
+// nameOfMember returns the name of the manager whom a member has now.
+func (s *survey) nameOfMember(m *Member) string {
+	if m == nil || m.ManagerID == "" {
+		return ""
+	}
+	if at := s.member(m.ManagerID); at != none {
+		return s.members[at].Name()
+	}
+	return m.ManagerID
 }
 
 // freeMemberID returns the ID that a user's member gets: the first of those

@@ -39,6 +39,7 @@ func (st *standing) fetch(start, end int) (sum int) {
 	}
 	for i := range st.members[start:end] {
 		m := &st.members[start+i]
+		sum += first(m.Email) + first(m.GivenName) + first(m.FamilyName) + first(m.Title) + first(m.Phone) + first(m.TimeZone)
 		sum += len(m.Profiles[""])
 		if len(m.Seats) > 0 && len(m.Capture) > 0 {
 			sum += len(m.Seats[0]) + len(m.Capture[0])

@@ -9,6 +9,7 @@ import (
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/provtest"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -56,7 +57,7 @@ func TestPhoneNormalizer(t *testing.T) {
 	plan := r.Resolve(in)
 	require.Equal(t, [3]string{"FRABC", "FRDEF", "12"}, [3]string{plan.Actions[0].Member.Phone, plan.Actions[0].Member.MobilePhone, plan.Actions[0].Member.PhoneExtension})
 	require.Contains(t, plan.Explain("u2"), "phone.unparsed")
-	requireConverges(t, r, in, plan)
+	provtest.CheckLaws(t, r, in)
 
 	in.Snapshot.Users[0].Phone = "panic"
 	in.Members = crowd(20_000).Members // enough for several workers

@@ -177,7 +177,7 @@ func (a *Action) isAbout(who string) bool {
 func (a *Action) story(outcome StoryOutcome, held []Reason) Story {
 	s := Story{
 		ExternalID: a.Member.ExternalID, MemberID: a.Member.ID, Email: a.Member.Email, Name: a.Member.Name(),
-		Outcome: outcome, Does: a.describe(), Action: a,
+		Outcome: outcome, Does: a.Describe(), Action: a,
 	}
 	s.add(a.Reasons)
 	s.add(held)
@@ -279,27 +279,27 @@ func (p *Plan) unmentioned(who string) []Story {
 	for i := range p.Skipped {
 		mentioned[p.Skipped[i].ExternalID] = true
 	}
-	c := p.world
+	w := p.world
 	var stories []Story
-	for i := range c.members {
-		m := &c.members[i]
+	for i := range w.members {
+		m := &w.members[i]
 		emails := slices.Concat(m.OtherEmails, []string{m.Email, m.PrivateEmail})
-		if user := c.userOf[i]; user != none {
-			emails = append(append(emails, c.users[user].Email), c.users[user].OtherEmails...)
+		if user := w.userOf[i]; user != none {
+			emails = append(append(emails, w.users[user].Email), w.users[user].OtherEmails...)
 		}
 		if mentioned[m.ID] || m.ExternalID != "" && mentioned[m.ExternalID] || !isAny(who, []string{m.ExternalID, m.ID}, emails, []string{m.Name()}) {
 			continue
 		}
-		s := Story{ExternalID: m.ExternalID, MemberID: m.ID, Email: m.Email, Name: m.Name(), Outcome: StoryUnchanged}
-		s.Does, s.Steps = c.whyUnchanged(int32(i), m)
-		stories = append(stories, s)
+		story := Story{ExternalID: m.ExternalID, MemberID: m.ID, Email: m.Email, Name: m.Name(), Outcome: StoryUnchanged}
+		story.Does, story.Steps = w.whyUnchanged(int32(i), m)
+		stories = append(stories, story)
 	}
 	return stories
 }
 
 // whyUnchanged says why a member is where it is.
-func (c *chart) whyUnchanged(person int32, m *Member) (does string, steps []Step) {
-	user := c.userOf[person]
+func (s *survey) whyUnchanged(person int32, m *Member) (does string, steps []Step) {
+	user := s.userOf[person]
 	state := "active"
 	if !m.Active {
 		state = "deactivated"
@@ -307,21 +307,21 @@ func (c *chart) whyUnchanged(person int32, m *Member) (does string, steps []Step
 	switch {
 	case !m.Managed:
 		return "unchanged: made by hand, and of nobody in the directory", nil
-	case !c.r.isLinked(m):
+	case !s.r.isLinked(m):
 		return "unchanged: of another connection, " + text.Line(m.Connection), nil
 	case user == none:
 		return "unchanged: " + state + ", and not in the directory", nil
 	}
-	s := Story{}
-	if c.users[user].Status == sources.StatusActive {
-		s.add([]Reason{because(CodeSourceActive)})
+	var story Story
+	if s.users[user].Status == sources.StatusActive {
+		story.add([]Reason{because(CodeSourceActive)})
 	}
-	if a := c.r.rules.At(c.governing[user]); a != nil && !c.isOpen(user) {
+	if a := s.r.rules.At(s.governing[user]); a != nil && !s.isOpen(user) {
 		code := CodeAssignmentMatch
-		if int(c.governing[user]) == len(c.r.rules.Assignments) {
+		if int(s.governing[user]) == len(s.r.rules.Assignments) {
 			code = CodeAssignmentElse
 		}
-		s.add([]Reason{because(code, "assignment", cmp.Or(a.Name, a.ID))})
+		story.add([]Reason{because(code, "assignment", cmp.Or(a.Name, a.ID))})
 	}
 	does = "unchanged: " + state
 	if m.AssignmentID != "" {
@@ -332,8 +332,8 @@ func (c *chart) whyUnchanged(person int32, m *Member) (does string, steps []Step
 			does += ", " + spec.name.String() + " " + showValue(spec.value.get(m))
 		}
 	}
-	if manager := c.nameOfMember(m); manager != "" {
+	if manager := s.nameOfMember(m); manager != "" {
 		does += ", under " + text.Line(manager)
 	}
-	return does, s.Steps
+	return does, story.Steps
 }

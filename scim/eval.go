@@ -66,8 +66,10 @@ func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 	return cmp.Or(w.failed(), unreadable(rec, err))
 }
 
-// values calls visit with each value that path names, until it returns true.
-func (r *resource) values(path attrPath, visit func(any) bool) bool {
+// values calls visit with each value that path names, until it returns true. It
+// counts the members and groups that it makes for that as work, and once that
+// is too much makes no more of them.
+func (r *resource) values(path attrPath, w *work, visit func(any) bool) bool {
 	if path.urn == "" {
 		switch path.attr {
 		case "id":
@@ -76,6 +78,9 @@ func (r *resource) values(path attrPath, visit func(any) bool) bool {
 			return r.meta(path.sub, visit)
 		case r.rt.links:
 			for _, link := range r.rec.Links {
+				if w.spend(unitsPerLink) != nil {
+					return false
+				}
 				if visitSub(r.rt.linkObject(link, r.locate), path.sub, visit) {
 					return true
 				}
@@ -162,9 +167,9 @@ func (f *filter) matches(r *resource) bool {
 	case opAnd, opOr, opNot:
 		return f.combine(func(kid *filter) bool { return kid.matches(r) })
 	case opValuePath:
-		return r.values(f.path, func(e any) bool { return f.inner.matchesElement(e) || f.work.failed() != nil })
+		return r.values(f.path, f.work, func(e any) bool { return f.inner.matchesElement(e) || f.work.failed() != nil })
 	}
-	return f.test(func(visit func(any) bool) bool { return r.values(f.path, visit) })
+	return f.test(func(visit func(any) bool) bool { return r.values(f.path, f.work, visit) })
 }
 
 // matchesElement applies a filter in brackets to one element of the list.

@@ -424,7 +424,7 @@ func (r *resource) sortKey(path attrPath) sortKey {
 		return keyOf(list, path)
 	}
 	key := sortKey{absent: true}
-	r.values(path, func(v any) bool {
+	r.values(path, nil, func(v any) bool {
 		key = keyOf(v, path)
 		return true
 	})

@@ -191,36 +191,20 @@ func (d *memoryDirectory) find(ref Ref) (*memoryRecord, error) {
 // candidates picks the shortest indexed list that q allows and returns the
 // keys that are left to be checked on each of its records.
 func (d *memoryDirectory) candidates(q Query) (list []*memoryRecord, rest []Key) {
+	if len(q.Any) > 0 {
+		for _, key := range q.Any {
+			list = append(list, d.having(key, q.Type)...)
+		}
+		slices.SortFunc(list, compareOrdinal)
+		return slices.Compact(list), q.Where
+	}
 	list = d.ordered
 	if q.Type != "" {
 		list = d.byType[q.Type]
 	}
 	best := -1
 	for i, key := range q.Where {
-		var found []*memoryRecord
-		switch {
-		case key.Name == KeyID:
-			if rec, ok := d.byID[key.Value]; ok && (q.Type == "" || q.Type == rec.Type) {
-				found = []*memoryRecord{rec}
-			}
-		case key.Name == KeyMember:
-			if rec, ok := d.byID[key.Value]; ok {
-				found = ofType(rec.sortedGroups(), q.Type)
-			}
-		case key.Name == KeyGroup:
-			if group, ok := d.byID[key.Value]; ok {
-				for _, link := range group.members {
-					found = append(found, d.byID[link.ID])
-				}
-				slices.SortFunc(found, compareOrdinal)
-				found = ofType(found, q.Type)
-			}
-		case q.Type == "":
-			continue // the index is by type
-		default:
-			found = d.index[memoryKey{q.Type, key.Name, key.Value}]
-		}
-		if best < 0 || len(found) < len(list) {
+		if found := d.having(key, q.Type); best < 0 || len(found) < len(list) {
 			list, best = found, i
 		}
 	}
@@ -230,6 +214,43 @@ func (d *memoryDirectory) candidates(q Query) (list []*memoryRecord, rest []Key)
 		}
 	}
 	return list, rest
+}
+
+// having lists the records of a type that have a key, by Ordinal; "" is all
+// types.
+func (d *memoryDirectory) having(key Key, typ string) []*memoryRecord {
+	switch key.Name {
+	case KeyID:
+		if rec, ok := d.byID[key.Value]; ok && (typ == "" || typ == rec.Type) {
+			return []*memoryRecord{rec}
+		}
+		return nil
+	case KeyMember:
+		if rec, ok := d.byID[key.Value]; ok {
+			return ofType(rec.sortedGroups(), typ)
+		}
+		return nil
+	case KeyGroup:
+		group, ok := d.byID[key.Value]
+		if !ok {
+			return nil
+		}
+		found := make([]*memoryRecord, 0, len(group.members))
+		for _, link := range group.members {
+			found = append(found, d.byID[link.ID])
+		}
+		slices.SortFunc(found, compareOrdinal)
+		return ofType(found, typ)
+	}
+	if typ != "" {
+		return d.index[memoryKey{typ, key.Name, key.Value}]
+	}
+	var found []*memoryRecord
+	for typ := range d.byType {
+		found = append(found, d.index[memoryKey{typ, key.Name, key.Value}]...)
+	}
+	slices.SortFunc(found, compareOrdinal)
+	return found
 }
 
 func (d *memoryDirectory) create(w Write) (Record, error) {

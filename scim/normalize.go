@@ -285,6 +285,9 @@ func (rt *resourceType) keys(doc *object) []Key {
 	}
 	add(KeyExternalID, doc.text("externalId"), false)
 	add(KeyDisplayName, fold(doc.text("displayName")), false)
+	if rt.name == TypeUser {
+		keys = appendSourceKeys(keys, doc)
+	}
 	return keys
 }
 

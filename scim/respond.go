@@ -273,7 +273,6 @@ func (o *output) resource(rt *resourceType, rec Record, p *projection) error {
 
 // links appends the members of a group, or the groups of another resource.
 func (o *output) links(rt *resourceType, rec Record, shown part) error {
-	const unitsPerLink = 5
 	id, ref, display, typ := shown.has("value"), shown.has("$ref"), shown.has("display"), shown.has("type")
 	first := `,"` + rt.links + `":[{`
 	next := first

@@ -137,8 +137,8 @@ type Key struct {
 	Unique bool
 }
 
-// The names of keys. The last three stand in a Query only: a store answers
-// them from the record's ID and its membership rows.
+// The names of keys that filters ask for. The last three stand in a Query only:
+// a store answers them from the record's ID and its membership rows.
 const (
 	KeyUserName    = "userName"     // unique, case-folded
 	KeyExternalID  = "externalId"   // as sent
@@ -148,6 +148,16 @@ const (
 	KeyID     = "id"            // the record's ID
 	KeyMember = "members.value" // groups that have this ID among their members
 	KeyGroup  = "groups.value"  // records that are members of the group with this ID
+)
+
+// The names of further keys of users, by which DirectorySource.FindUsers finds
+// them: values as sources.UserKey has them, cut to MaxKeyBytes. A user may have
+// keys that its source makes no use of.
+const (
+	KeyAddress      = "address" // user name and addresses that are folded in another way than KeyUserName and KeyEmail
+	KeyManagerID    = "manager.id"
+	KeyManagerEmail = "manager.email"
+	KeyManagerName  = "manager.name"
 )
 
 // MaxKeyBytes is the greatest length of a key's value, which lets a store put
@@ -169,6 +179,10 @@ type Query struct {
 	// Where are keys that a record must have, all of them; empty selects
 	// every record. They are at most four. Key.Unique has no meaning here.
 	Where []Key
+	// Any are keys of which a record must have one, beside all of Where; empty
+	// asks for none. They are at most 500. The cost of a listing grows with the
+	// records that have one of them, and not with the directory.
+	Any []Key
 	// After is the Ordinal behind which the listing starts (keyset paging,
 	// for cursors and scans); Offset then skips that many records more (for
 	// startIndex).

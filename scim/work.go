@@ -17,6 +17,10 @@ const (
 	foldedPerUnit  = 8
 	parsedPerUnit  = 16
 
+	// unitsPerLink is the work of writing a member of a group, or a group of a
+	// user, or of making one for a filter.
+	unitsPerLink = 5
+
 	// freeWork is what a request may do at once, about 0.2 ms. For more it
 	// takes its turn at the gate, so that short requests do not wait for long
 	// ones.

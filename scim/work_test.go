@@ -3,6 +3,7 @@ package scim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -136,5 +137,25 @@ func TestFilterGivesUp(t *testing.T) {
 		f.bound(w)
 		assert.Less(t, testing.AllocsPerRun(1, func() { f.matches(r) }), 2_000.0, text)
 		assert.Error(t, w.failed())
+	}
+}
+
+// Each member that a filter looks at is made for it, and that is counted.
+func TestFilterCountsMembersThatItMakes(t *testing.T) {
+	_, group := testTypes(t)
+	r := &resource{rt: group, doc: &object{}, rec: Record{Links: make([]Link, 1_000)}}
+	for i := range r.rec.Links {
+		r.rec.Links[i].ID = fmt.Sprint(i)
+	}
+	for text, members := range map[string]int{
+		`members[value eq "x"]`: 1_000, `members.value eq "x"`: 1_000,
+		`members[value eq "9"]`: 10, `members pr`: 1, `displayName eq "x"`: 0,
+	} {
+		f, err := group.parseFilter(text)
+		require.NoError(t, err)
+		w := &work{ctx: t.Context(), left: 1 << 30}
+		f.bound(w).matches(r)
+		assert.GreaterOrEqual(t, w.done, members*unitsPerLink, text)
+		assert.Less(t, w.done, (members+2)*4*unitsPerLink, text)
 	}
 }

@@ -130,7 +130,7 @@ func TestTaken(t *testing.T) {
 	var text strings.Builder
 	require.NoError(t, sources.WriteSnapshot(&text, s))
 	assert.Contains(t, text.String(), `"connection":"test","taken":"2026-01-02T02:04:05.0000006Z","proven":`)
-	again, err := sources.ReadSnapshot(strings.NewReader(text.String()), 0)
+	again, err := sources.ReadSnapshot([]byte(text.String()))
 	require.NoError(t, err)
 	assert.Equal(t, s.Taken, again.Taken)
 	var plain strings.Builder
@@ -138,7 +138,7 @@ func TestTaken(t *testing.T) {
 	assert.NotContains(t, plain.String(), "taken")
 
 	for _, taken := range []string{`5`, `"yesterday"`, `"2026-01-02"`} {
-		_, err := sources.ReadSnapshot(strings.NewReader(strings.Replace(text.String(), `"2026-01-02T02:04:05.0000006Z"`, taken, 1)), 0)
+		_, err := sources.ReadSnapshot([]byte(strings.Replace(text.String(), `"2026-01-02T02:04:05.0000006Z"`, taken, 1)))
 		require.ErrorContains(t, err, "taken: ", taken)
 	}
 }

@@ -13,13 +13,8 @@ import (
 	"github.com/usher-go/usher/internal/strictjson"
 )
 
-// DefaultSnapshotBytes is the limit of [ReadSnapshot] where none is given: 1 GiB,
-// about two million users.
-const DefaultSnapshotBytes = 1 << 30
-
-// ReadSnapshot reads a snapshot in its public JSON form, of at most limit bytes;
-// 0 stands for DefaultSnapshotBytes. More gives an error that matches
-// ErrTooLarge.
+// ReadSnapshot reads a snapshot in its public JSON form. How large a file it may
+// come from is the caller's to bound.
 //
 // Reading is strict, and the error names all that is wrong at once, each
 // finding with its path: unknown and repeated fields, values of another type,
@@ -27,22 +22,9 @@ const DefaultSnapshotBytes = 1 << 30
 // user or group without an ID. What is read is neither corrected nor dropped:
 // a user who appears twice, or a group that names somebody who is not listed,
 // is as valid in a file as it is from a provider.
-func ReadSnapshot(r io.Reader, limit int64) (*Snapshot, error) {
-	if limit < 0 {
-		return nil, fmt.Errorf("sources: read snapshot: limit is %d, want 0 for the default or a number of bytes", limit)
-	}
-	if limit == 0 {
-		limit = DefaultSnapshotBytes
-	}
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("sources: read snapshot: %w", err)
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("sources: read snapshot: %w: more than %d bytes", ErrTooLarge, limit)
-	}
+func ReadSnapshot(data []byte) (*Snapshot, error) {
 	var s Snapshot
-	err = strictjson.Decode(data, &s)
+	err := strictjson.Decode(data, &s)
 	if err != nil {
 		// A file of another format is full of findings that only distract.
 		var header struct {

@@ -3,6 +3,8 @@ package sources
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -90,4 +92,21 @@ next:
 		return fmt.Errorf("proven %q: want users, groups, memberships or managers", word)
 	}
 	return nil
+}
+
+// Clone returns a copy of s that shares no memory with it.
+func (s *Snapshot) Clone() *Snapshot {
+	c := *s
+	c.Users, c.Groups = slices.Clone(s.Users), slices.Clone(s.Groups)
+	for i := range c.Users {
+		c.Users[i] = c.Users[i].Clone()
+	}
+	for i := range c.Groups {
+		c.Groups[i].Members = slices.Clone(c.Groups[i].Members)
+	}
+	c.Matches = maps.Clone(s.Matches)
+	for query, ids := range c.Matches {
+		c.Matches[query] = slices.Clone(ids)
+	}
+	return &c
 }

@@ -34,6 +34,7 @@ var documented = map[string]reflect.Type{
 	"Locale":     reflect.TypeFor[provisioning.Locale](),
 	"Seats":      reflect.TypeFor[assignment.Seats](),
 	"Breakers":   reflect.TypeFor[provisioning.Breakers](),
+	"Keep":       reflect.TypeFor[provisioning.Keep](),
 	"Limit":      reflect.TypeFor[provisioning.Limit](),
 	"Snapshot":   reflect.TypeFor[sources.Snapshot](),
 	"User":       reflect.TypeFor[sources.User](),
@@ -143,20 +144,22 @@ func example(t *testing.T, name string) []byte {
 		require.NoError(t, err)
 		return data
 	}
-	resolver, err := readConfig("testdata/config.json")
+	cfg, err := read("testdata/config.json", maxConfig, provisioning.ParseConfig)
 	require.NoError(t, err)
-	snapshot, err := readSnapshot("testdata/snapshot.json")
+	resolver, err := provisioning.New(cfg)
 	require.NoError(t, err)
-	team, err := readMembers("testdata/members.json")
+	snapshot, err := read("testdata/snapshot.json", maxSnapshot, sources.ReadSnapshot)
+	require.NoError(t, err)
+	team, err := read("testdata/members.json", maxMembers, provisioning.ReadMembers)
 	require.NoError(t, err)
 	snapshot.Users, snapshot.Groups[0].Members = snapshot.Users[:1], snapshot.Groups[0].Members[:1]
 	plan := resolver.Resolve(provisioning.Input{Tenant: "local", Snapshot: snapshot, Members: team[:1]})
 
 	var canonical, indented bytes.Buffer
 	require.NoError(t, plan.WriteJSON(&canonical))
-	read, err := provisioning.ReadPlan(canonical.Bytes())
+	again, err := provisioning.ReadPlan(canonical.Bytes())
 	require.NoError(t, err)
-	assert.Equal(t, plan.Hash, read.Hash)
+	assert.Equal(t, plan.Hash, again.Hash)
 	require.NoError(t, json.Indent(&indented, canonical.Bytes(), "", "  "))
 	return indented.Bytes()
 }

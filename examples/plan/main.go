@@ -3,13 +3,14 @@
 // it goes live, a support engineer to see why somebody was left out, a test to
 // compare plans.
 //
-//	go run ./examples/plan -config C -snapshot S [-members M] [-tenant T] [-all | -json | -explain WHO]
+//	go run ./examples/plan -config C -snapshot S [-members M] [-tenant T] [-all | -json | -explain WHO] [-what-if CONFIG]
 //
 // The config is a provisioning.Config, the snapshot what sources.WriteSnapshot
 // writes, of whatever source, and the members are the team as it is, none if
 // the flag is not given. docs/formats.md describes all three. Without further
 // flags the plan's first screen is printed; -all prints a line for each person,
-// -json everything. Small files lie in testdata, and come to this plan:
+// -json everything. With -what-if, it is who would fare otherwise if the rules
+// were those of another file, before they are saved. Small files lie in testdata, and come to this plan:
 //
 //	plan for okta okta-main, config 7: 1 create, 1 adopt, 1 update, 1 deactivate, 1 held, 1 skipped
 //	loses access, seats, profiles or capture (1):
@@ -30,6 +31,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -55,11 +57,11 @@ func main() {
 // errUsage is the error of a wrong command line, which has been told already.
 var errUsage = errors.New("usage")
 
-// The largest files that are read, in bytes. A snapshot has a limit of its own:
-// sources.DefaultSnapshotBytes.
+// The largest files that are read, in bytes. A person takes about 500.
 const (
-	maxConfig  = 16 << 20
-	maxMembers = 1 << 30
+	maxConfig   = 16 << 20
+	maxSnapshot = 1 << 30
+	maxMembers  = 1 << 30
 )
 
 func run(args []string, stdout, stderr io.Writer) error {
@@ -72,6 +74,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	all := flags.Bool("all", false, "print a line for each person, in place of the first screen")
 	asJSON := flags.Bool("json", false, "print the plan as canonical JSON")
 	explain := flags.String("explain", "", "print the story of one person only: an `email`, ID or full name")
+	tryPath := flags.String("what-if", "", "print who would fare otherwise under the rules of this `file`, and how")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -87,6 +90,8 @@ func run(args []string, stdout, stderr io.Writer) error {
 		wrong = "-config is missing"
 	case *snapshotPath == "":
 		wrong = "-snapshot is missing"
+	case *explain != "" && *tryPath != "":
+		wrong = "-explain and -what-if exclude one another"
 	case *all && *asJSON, *all && *explain != "", *asJSON && *explain != "":
 		wrong = "-all, -json and -explain exclude one another"
 	}
@@ -96,25 +101,33 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return errUsage
 	}
 
-	resolver, err := readConfig(*configPath)
+	cfg, err := read(*configPath, maxConfig, provisioning.ParseConfig)
 	if err != nil {
 		return err
+	}
+	resolver, err := provisioning.New(cfg)
+	if err != nil {
+		return fmt.Errorf("%s: %w", *configPath, err)
 	}
 	for _, warning := range resolver.Warnings() {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", *configPath, warning)
 	}
-	snapshot, err := readSnapshot(*snapshotPath)
+	snapshot, err := read(*snapshotPath, maxSnapshot, sources.ReadSnapshot)
 	if err != nil {
 		return err
 	}
 	var team []provisioning.Member
 	if *membersPath != "" {
-		if team, err = readMembers(*membersPath); err != nil {
+		if team, err = read(*membersPath, maxMembers, provisioning.ReadMembers); err != nil {
 			return err
 		}
 	}
 
-	plan := resolver.Resolve(provisioning.Input{Tenant: *tenant, Snapshot: snapshot, Members: team})
+	in := provisioning.Input{Tenant: *tenant, Snapshot: snapshot, Members: team}
+	if *tryPath != "" {
+		return whatIf(in, cfg, *tryPath, stdout, *all, *asJSON)
+	}
+	plan := resolver.Resolve(in)
 
 	switch {
 	case *asJSON:
@@ -129,59 +142,43 @@ func run(args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-func readConfig(path string) (*provisioning.Resolver, error) {
-	data, err := readFile(path, maxConfig)
+// whatIf prints what other rules would make of the team.
+func whatIf(in provisioning.Input, now provisioning.Config, path string, stdout io.Writer, all, asJSON bool) error {
+	next, err := read(path, maxConfig, provisioning.ParseConfig)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cfg, err := provisioning.ParseConfig(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	diff, err := provisioning.WhatIf(in, now, next)
+	switch {
+	case err != nil:
+	case asJSON:
+		err = json.NewEncoder(stdout).Encode(diff)
+	case all:
+		_, err = io.WriteString(stdout, diff.String())
+	default:
+		_, err = io.WriteString(stdout, diff.Summary())
 	}
-	return provisioning.New(cfg)
+	return err
 }
 
-func readSnapshot(path string) (*sources.Snapshot, error) {
-	file, err := open(path)
+// read reads what a file of at most limit bytes holds.
+func read[T any](path string, limit int64, parse func([]byte) (T, error)) (T, error) {
+	var none T
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	snapshot, err := sources.ReadSnapshot(file, sources.DefaultSnapshotBytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return snapshot, nil
-}
-
-func readMembers(path string) ([]provisioning.Member, error) {
-	data, err := readFile(path, maxMembers)
-	if err != nil {
-		return nil, err
-	}
-	team, err := provisioning.ReadMembers(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return team, nil
-}
-
-// open opens a file to be read.
-func open(path string) (io.ReadCloser, error) { return os.Open(path) }
-
-// readFile reads a file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	file, err := open(path)
-	if err != nil {
-		return nil, err
+		return none, err
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s: more than %d bytes", path, limit)
+		return none, fmt.Errorf("%s: more than %d bytes", path, limit)
 	}
-	return data, nil
+	value, err := parse(data)
+	if err != nil {
+		return none, fmt.Errorf("%s: %w", path, err)
+	}
+	return value, nil
 }

@@ -33,6 +33,8 @@ func TestOutput(t *testing.T) {
 		{"plan.json", append(files[:len(files):len(files)], "-json")},
 		{"explain.txt", append(files[:len(files):len(files)], "-explain", "Cleo.Marsh@acme.example")},
 		{"nobody-in-yet.txt", append(files[:4:4], "-all")},
+		{"what-if.txt", append(files[:len(files):len(files)], "-what-if", "testdata/config-8.json")}, // R108
+		{"what-if-all.txt", append(files[:len(files):len(files)], "-what-if", "testdata/config-8.json", "-all")},
 	} {
 		t.Run(test.golden, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -156,9 +158,10 @@ func TestMissingFiles(t *testing.T) {
 }
 
 func TestFilesAreBounded(t *testing.T) {
-	_, err := readFile(write(t, strings.Repeat(" ", 11)), 10)
+	all := func(data []byte) ([]byte, error) { return data, nil }
+	_, err := read(write(t, strings.Repeat(" ", 11)), 10, all)
 	require.ErrorContains(t, err, "more than 10 bytes")
-	data, err := readFile(write(t, strings.Repeat(" ", 10)), 10)
+	data, err := read(write(t, strings.Repeat(" ", 10)), 10, all)
 	require.NoError(t, err)
 	assert.Len(t, data, 10)
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/salesforce"
@@ -68,15 +67,4 @@ func openDirectory(opt options, env func(string) string, connection string, stde
 		cfg.PrivateKey = key
 	}
 	return salesforce.New(cfg)
-}
-
-// showProgress tells how far a long reading has come.
-func showProgress(w io.Writer, p sources.Progress) {
-	switch {
-	case p.Changes+p.Users+p.Groups+p.Matches < sources.ProgressEvery:
-	case strings.HasPrefix(p.Op, "match "):
-		fmt.Fprintf(w, "%s: %d\n", p.Op, p.Matches)
-	default:
-		fmt.Fprintf(w, "%s: %d users, %d groups, %d memberships\n", p.Op, p.Users, p.Groups, p.Memberships)
-	}
 }

@@ -75,10 +75,12 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 	if err != nil {
 		return err
 	}
+	progress := newProgress(stderr, opt.progress)
 	snapshot, incomplete := sources.Collect(ctx, directory, sources.CollectConfig{
 		Queries:  resolver.Queries(),
-		Progress: func(p sources.Progress) { showProgress(stderr, p) },
+		Progress: progress.reading,
 	})
+	progress.end()
 	if incomplete != nil {
 		incomplete = fmt.Errorf("the directory was not read whole, and what was not read takes nothing away: %w", incomplete)
 	}
@@ -123,7 +125,8 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return err
 	}
 	ctx = provisioning.WithActor(ctx, "quickstart") // for the audit log
-	outcome, err := provisioning.Apply(ctx, store, tenant, plan, opt.approvals(plan)...)
+	outcome, err := provisioning.Apply(ctx, &toldStore{teamStore: store, progress: progress, of: len(plan.Actions)}, tenant, plan, opt.approvals(plan)...)
+	progress.end()
 	if err != nil {
 		return err
 	}
@@ -131,8 +134,10 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 
 	// 6. What follows. Effects are stored together with their actions and wait
 	// in the outbox, those of a run that died before it delivered them too.
-	if team, err = store.team(ctx); err != nil {
-		return err
+	if len(outcome.Results) > 0 {
+		if team, err = store.team(ctx); err != nil {
+			return err
+		}
 	}
 	if err := deliver(ctx, stdout, store, team); err != nil {
 		return err

@@ -280,9 +280,9 @@ func TestCommandLineAnswer(t *testing.T) {
 	assert.Equal(t, newCompany(t).must("-dry-run"), newCompany(t).must("-dry-run", "-users", printed))
 }
 
-// Progress goes to standard error, and only where there is something to wait
-// for.
-func TestProgressOfLongReads(t *testing.T) {
+// Progress goes to standard error, if that is a terminal or it is asked for, and
+// only where there is something to wait for.
+func TestProgressOfLongRuns(t *testing.T) {
 	long := edit(t, func(users []map[string]any) []map[string]any {
 		for i := range 2500 {
 			user := clone(users[len(users)-1])
@@ -291,13 +291,35 @@ func TestProgressOfLongReads(t *testing.T) {
 		}
 		return users
 	})
-	stdout, stderr, err := newCompany(t).run("-users", long, "-dry-run")
+	stdout, stderr, err := newCompany(t).run("-users", long, "-progress")
 	require.NoError(t, err)
-	assert.Contains(t, stderr, "list users: 1000 users")
+	assert.Regexp(t, `(?m)^list users: 25\d\d users, 0 groups, 0 memberships$`, stderr)
+	assert.Regexp(t, `(?m)^answers to the filters: \d+$`, stderr)
+	assert.Regexp(t, `(?m)^apply: (25\d\d) of 25\d\d$`, stderr)
+	assert.NotContains(t, stderr, "\r")
 	assert.NotContains(t, stdout, "list users")
-	_, stderr, err = newCompany(t).run("-dry-run")
+	_, stderr, err = newCompany(t).run("-users", long)
 	require.NoError(t, err)
-	assert.NotContains(t, stderr, "list users")
+	assert.NotRegexp(t, `list|answers|apply:`, stderr, "a pipe that nobody asked to be told in")
+	_, stderr, err = newCompany(t).run("-progress")
+	require.NoError(t, err)
+	assert.NotRegexp(t, `list|answers|apply:`, stderr, "nothing to wait for")
+}
+
+// On a terminal, progress is one line that is written over.
+func TestProgressOnTerminal(t *testing.T) {
+	var out bytes.Buffer
+	p := &progress{w: &out, terminal: true}
+	p.reading(sources.Progress{Op: "list users", Users: 999})
+	assert.Empty(t, out.String())
+	p.reading(sources.Progress{Op: "list users", Users: 1000})
+	p.reading(sources.Progress{Op: "list users", Users: 2000}) // too soon
+	p.reading(sources.Progress{Op: "match IsActive = true", Users: 2000, Matches: 3})
+	p.end()
+	p.end()
+	assert.Equal(t, "\r\x1b[Klist users: 1000 users, 0 groups, 0 memberships"+
+		"\r\x1b[Klist users: 2000 users, 0 groups, 0 memberships\n"+
+		"\r\x1b[Kanswers to the filters: 3\n", out.String())
 }
 
 func TestExplain(t *testing.T) {

@@ -23,6 +23,7 @@ var demo embed.FS
 type options struct {
 	users, config, db string
 	dryRun, json, all bool
+	progress          bool
 	explain           string
 	approve           []approval
 	live              bool // read the org that the environment names
@@ -56,10 +57,11 @@ func parseOptions(args []string, env func(string) string, stderr io.Writer) (opt
 	}
 	flags.StringVar(&opt.users, "users", "", "a `file` with the answer to a query on User: what sf data query --json prints, or the REST API sends")
 	flags.StringVar(&opt.config, "config", "", "the `file` with the rules; none: those of the made-up company")
-	flags.StringVar(&opt.db, "db", "usher-quickstart.db", "the SQLite `file` with the team, made if there is none; another company wants another file")
+	flags.StringVar(&opt.db, "db", "usher-quickstart.db", "the `database` with the team: a file of SQLite, made if there is none, or the URL of a PostgreSQL (postgres://...); another company wants another one")
 	flags.BoolVar(&opt.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&opt.json, "json", false, "print the plan as JSON, and all else to standard error")
 	flags.BoolVar(&opt.all, "all", false, "print a line of the plan for each person, in place of its first screen")
+	flags.BoolVar(&opt.progress, "progress", false, "tell on standard error how far a long run has come, also where that is no terminal")
 	flags.StringVar(&opt.explain, "explain", "", "tell one person's story in the plan, by `email`, ID or full name, and change nothing")
 	flags.Func("approve", "release a held `class=hash`, as it was shown; may be repeated", func(text string) error {
 		a, err := parseApproval(text)

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
+	"strings"
 
-	_ "modernc.org/sqlite" // the driver is the program's choice
+	_ "github.com/jackc/pgx/v5/stdlib" // the drivers are the program's choice
+	_ "modernc.org/sqlite"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
@@ -21,31 +24,33 @@ type teamStore struct {
 	io.Closer // the database
 }
 
-// openTeam opens the SQLite file, and makes it if there is none. What only
-// looks makes no file: it has its team in memory instead.
+// openTeam opens the database, and makes its tables if there are none. What only
+// looks makes no file of SQLite: it has its team in memory instead.
 func openTeam(ctx context.Context, opt options) (*teamStore, error) {
 	path, looks := opt.db, opt.dryRun || opt.explain != ""
-	if _, err := os.Stat(path); looks && errors.Is(err, fs.ErrNotExist) {
-		path, looks = ":memory:", false
+	name, driver, dialect := path, "pgx", sqlstore.PostgreSQL
+	if server, err := url.Parse(path); err == nil && strings.HasPrefix(server.Scheme, "postgres") {
+		name = server.Redacted()
+	} else {
+		driver, dialect = "sqlite", sqlstore.SQLite
+		if _, err := os.Stat(path); looks && errors.Is(err, fs.ErrNotExist) {
+			path, looks = ":memory:", false
+		}
 	}
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open(driver, path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if path == ":memory:" {
 		db.SetMaxOpenConns(1) // each connection would be a database of its own
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
-	}
-	s := &teamStore{Store: store, Closer: db}
-	team, err := s.team(ctx)
+	s := &teamStore{Closer: db}
+	s.Store, err = sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: dialect})
 	if err == nil && opt.config == "" && !looks {
-		err = s.prepare(ctx, team)
+		err = s.prepare(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), db.Close())
 	}
 	return s, nil
 }
@@ -58,12 +63,16 @@ func (s *teamStore) team(ctx context.Context) ([]provisioning.Member, error) {
 // prepare puts the made-up company's people into its team, as far as they are
 // not in it: some were made by hand and wait to be adopted, the others came
 // with earlier runs, or left with them. A program of your own has no such step.
-func (s *teamStore) prepare(ctx context.Context, team []provisioning.Member) error {
+func (s *teamStore) prepare(ctx context.Context) error {
 	data, err := demo.ReadFile("demo/team.json")
 	if err != nil {
 		return err
 	}
 	before, err := provisioning.ReadMembers(data)
+	if err != nil {
+		return err
+	}
+	team, err := s.team(ctx)
 	if err != nil {
 		return err
 	}

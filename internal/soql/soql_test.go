@@ -432,3 +432,38 @@ func TestStringsSurvive(t *testing.T) {
 		}
 	})
 }
+
+// A semi-join is replaced by the answers of its query, whose fields come without
+// the alias of their object.
+func TestResolve(t *testing.T) {
+	condition, err := Parse(`Title = 'x' AND Id IN (SELECT l.UserId FROM UserLogin l WHERE l.IsFrozen = true AND (NOT l.Note = 'l.x')) AND (NOT Name = 'y') AND Id NOT IN (SELECT AssigneeId FROM PermissionSetAssignment)`)
+	require.NoError(t, err)
+	before := condition.String()
+	var asked []string
+	resolved, err := condition.Resolve(func(q Subquery) ([]string, error) {
+		text := q.Column + " of " + q.Object
+		if q.Where == nil {
+			return nil, nil
+		}
+		asked = append(asked, text+" where "+q.Where.String())
+		return []string{"a", "o'b"}, nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{`UserId of UserLogin where IsFrozen = TRUE AND (NOT Note = 'l.x')`}, asked)
+	require.Contains(t, resolved.String(), `Title = 'x' AND Id IN ('a', 'o\'b') AND (NOT Name = 'y')`)
+	require.Zero(t, resolved.Joins())
+	require.Equal(t, before, condition.String())
+	program, err := resolved.Compile()
+	require.NoError(t, err)
+	for id, want := range map[string]bool{"a": true, "O'B": true, "c": false} {
+		record := jsonRecord{"Title": "x", "Id": id, "Name": "z"}
+		got, err := match(resolved, record)
+		require.NoError(t, err)
+		require.Equal(t, want, got, id)
+	}
+	require.Equal(t, []string{"Title", "Id", "Name"}, program.Fields())
+
+	failed := errors.New("no such object")
+	_, err = condition.Resolve(func(Subquery) ([]string, error) { return nil, failed })
+	require.ErrorIs(t, err, failed)
+}

@@ -57,11 +57,16 @@ func All(conditions ...Condition) Condition {
 
 // Equal returns the condition that a field has the given text.
 func Equal(field, text string) Condition {
+	return Condition{root: &compare{left: fieldOperand(field), op: "=", values: []literal{{literalString, escaped(text)}}}}
+}
+
+// escaped returns a text as it stands between quotes.
+func escaped(text string) string {
 	var canonical strings.Builder
 	for _, r := range text {
 		canonical.WriteString(escape(r))
 	}
-	return Condition{root: &compare{left: fieldOperand(field), op: "=", values: []literal{{literalString, canonical.String()}}}}
+	return canonical.String()
 }
 
 type node interface {
@@ -215,4 +220,89 @@ func (v literal) write(b *strings.Builder) {
 		return
 	}
 	b.WriteString("'" + v.text + "'")
+}
+
+// A Subquery is the query of a semi-join: SELECT Column FROM Object WHERE Where.
+type Subquery struct {
+	Column, Object string
+	Where          *Condition // nil: all of them
+}
+
+// Resolve returns the condition with the answers of its semi-joins in their
+// place: answer returns the values that a query gives.
+func (c Condition) Resolve(answer func(Subquery) ([]string, error)) (Condition, error) {
+	root, err := resolve(c.root, answer)
+	return Condition{root: root}, err
+}
+
+func resolve(n node, answer func(Subquery) ([]string, error)) (node, error) {
+	switch n := n.(type) {
+	case *logical:
+		terms := make([]node, len(n.terms))
+		for i, term := range n.terms {
+			var err error
+			if terms[i], err = resolve(term, answer); err != nil {
+				return nil, err
+			}
+		}
+		return &logical{n.op, terms}, nil
+	case *not:
+		term, err := resolve(n.term, answer)
+		return &not{term}, err
+	case *semiJoin:
+		values, err := answer(n.query())
+		if err != nil {
+			return nil, err
+		}
+		list := &compare{left: fieldOperand(n.field), op: n.op}
+		for _, value := range values {
+			list.values = append(list.values, literal{literalString, escaped(value)})
+		}
+		return list, nil
+	}
+	return n, nil
+}
+
+// query returns what the semi-join asks, with the fields under their own names.
+func (n *semiJoin) query() Subquery {
+	q := Subquery{Column: n.bare(n.column), Object: n.object}
+	if n.where == nil {
+		return q
+	}
+	bare := rename(n.where, n.bare)
+	q.Where = &Condition{root: bare}
+	return q
+}
+
+// bare returns a field without the alias of its object.
+func (n *semiJoin) bare(field string) string {
+	if alias, of, nested := strings.Cut(field, "."); nested && n.alias != "" && strings.EqualFold(alias, n.alias) {
+		return of
+	}
+	return field
+}
+
+// rename returns a condition with other names of its fields.
+func rename(n node, name func(string) string) node {
+	switch n := n.(type) {
+	case *logical:
+		terms := make([]node, len(n.terms))
+		for i, term := range n.terms {
+			terms[i] = rename(term, name)
+		}
+		return &logical{n.op, terms}
+	case *not:
+		return &not{rename(n.term, name)}
+	case *compare:
+		renamed := *n
+		renamed.left.fields = make([]string, len(n.left.fields))
+		for i, field := range n.left.fields {
+			renamed.left.fields[i] = name(field)
+		}
+		if renamed.left.function == "" {
+			renamed.left.text = name(n.left.text)
+		}
+		return &renamed
+	}
+	return n
 }

@@ -125,7 +125,7 @@ func BenchmarkApplyOne(b *testing.B) {
 func BenchmarkOne(b *testing.B) {
 	resolver, err := provisioning.New(provisioning.Config{Source: "okta", Connection: "okta-prod", Domains: provisioning.Domains{Primary: "acme.example"}})
 	require.NoError(b, err)
-	for _, people := range []int{1_000, 100_000} {
+	for _, people := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("people=%d", people), func(b *testing.B) {
 			directory := &sources.Snapshot{Format: sources.SnapshotFormat, Kind: "okta", Connection: "okta-prod", Proven: sources.FactUsers | sources.FactMemberships | sources.FactManagers}
 			for i := range people {

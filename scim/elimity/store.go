@@ -118,7 +118,7 @@ func (s *Store) List(ctx context.Context, dir usher.Directory, q usher.Query) (u
 		}
 		if err := t.each(r, q.Where, func(place int64, rec usher.Record) {
 			switch rec.Ordinal = place; {
-			case !hasAll(rec, q.Where):
+			case !hasAll(rec, q.Where) || !hasAny(rec, q.Any):
 				return
 			case place <= q.After:
 			case q.Offset > 0:
@@ -398,25 +398,24 @@ func objects(v any) []map[string]any {
 // hasAll checks the keys on the attributes as the handler gave them, which are
 // not folded.
 func hasAll(rec usher.Record, where []usher.Key) bool {
-	for _, want := range where {
-		switch want.Name {
-		case usher.KeyID:
-			if rec.ID != want.Value {
-				return false
-			}
-			continue
-		case usher.KeyMember, usher.KeyGroup:
-			if (want.Name == usher.KeyMember) != (rec.Type == usher.TypeGroup) ||
-				!slices.ContainsFunc(rec.Links, func(link usher.Link) bool { return link.ID == want.Value }) {
-				return false
-			}
-			continue
-		}
-		if !slices.ContainsFunc(rec.Keys, func(have usher.Key) bool {
-			return have.Name == want.Name && (have.Value == want.Value || want.Name != usher.KeyExternalID && strings.EqualFold(have.Value, want.Value))
-		}) {
-			return false
-		}
+	return !slices.ContainsFunc(where, func(want usher.Key) bool { return !has(rec, want) })
+}
+
+// hasAny checks in the same way that a record has one of the keys, if there are
+// any.
+func hasAny(rec usher.Record, keys []usher.Key) bool {
+	return len(keys) == 0 || slices.ContainsFunc(keys, func(want usher.Key) bool { return has(rec, want) })
+}
+
+func has(rec usher.Record, want usher.Key) bool {
+	switch want.Name {
+	case usher.KeyID:
+		return rec.ID == want.Value
+	case usher.KeyMember, usher.KeyGroup:
+		return (want.Name == usher.KeyMember) == (rec.Type == usher.TypeGroup) &&
+			slices.ContainsFunc(rec.Links, func(link usher.Link) bool { return link.ID == want.Value })
 	}
-	return true
+	return slices.ContainsFunc(rec.Keys, func(have usher.Key) bool {
+		return have.Name == want.Name && (have.Value == want.Value || want.Name != usher.KeyExternalID && strings.EqualFold(have.Value, want.Value))
+	})
 }

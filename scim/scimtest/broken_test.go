@@ -284,6 +284,31 @@ func TestEveryStoreCheckCanFail(t *testing.T) {
 				q.Where[i].Value = strings.ToLower(q.Where[i].Value)
 			}
 		}), `"U2"`},
+		{"any", "knows no such thing", editQuery(func(q *scim.Query) { q.Any = nil }), "list where any of"},
+		{"any", "looks at the first key", editQuery(func(q *scim.Query) { q.Any = q.Any[:min(1, len(q.Any))] }), "two keys of two users"},
+		{"any", "lists a record for each key", editPage(func(q scim.Query, p *scim.Page) {
+			if len(p.Records) == 1 && len(q.Any) == 2 && q.Any[1].Value == "ext-u3" {
+				p.Records = append(p.Records, p.Records[0])
+			}
+		}), "two keys of one user"},
+		{"any", "takes it for all that is asked", editQuery(func(q *scim.Query) {
+			if len(q.Any) > 0 {
+				q.Where = nil
+			}
+		}), "beside a key that one has"},
+		{"found users", "loses manager keys", editWrite(func(_ *broken, w *scim.Write) {
+			w.Keys = slices.DeleteFunc(slices.Clone(w.Keys), func(k scim.Key) bool { return k.Name == scim.KeyManagerName })
+		}), "manager_name"},
+		{"found users", "loses addresses in other forms", editWrite(func(_ *broken, w *scim.Write) {
+			w.Keys = slices.DeleteFunc(slices.Clone(w.Keys), func(k scim.Key) bool { return k.Name == scim.KeyAddress })
+		}), "email"},
+		{"found users", "knows no groups", editPage(func(_ scim.Query, p *scim.Page) {
+			for i := range p.Records {
+				if p.Records[i].Type == scim.TypeUser {
+					p.Records[i].Links = nil
+				}
+			}
+		}), "Groups"},
 		{"members", "counts every write", &broken{apply: func(s *broken, ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
 			if rec, err := s.Memory.Get(ctx, dir, w.Ref, false); err == nil && w.Doc == nil && w.Op == scim.Update {
 				w.Doc, w.Keys, w.Display = rec.Doc, rec.Keys, rec.Display

@@ -3,6 +3,7 @@ package scimtest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/usher-go/usher/scim"
@@ -14,6 +15,10 @@ func listChecks() []check {
 			rule: "records are listed by ordinal; a page that holds fewer than Limit is the last one"},
 		{name: "where", core: true, run: (*bench).where,
 			rule: "Query.Where selects the records that have all the keys, byte for byte"},
+		{name: "any", core: true, run: (*bench).any,
+			rule: "Query.Any selects the records that have at least one of the keys, each once"},
+		{name: "found users", core: true, run: (*bench).foundUsers,
+			rule: "a source over the store finds by key whom it finds among everybody, with their groups"},
 	}
 }
 
@@ -132,4 +137,67 @@ func (b *bench) where() error {
 		b.lists("list where emails.value is shared, Offset 1, Limit 1", page, "u2"),
 		b.lists("list where emails.value is shared, after the first", rest, "u2", "u3"),
 	)
+}
+
+func (b *bench) any() error {
+	err := errors.Join(b.have("u1", "u2", "u3", "u4"), b.all(b.newGroup("g1", "u1", "u2"), b.newGroup("g2", "u2", "g1"), b.newGroup("g3", "u4")))
+	if err != nil {
+		return err
+	}
+	key := func(name, value string) scim.Key { return scim.Key{Name: name, Value: value} }
+	shared, name := key(scim.KeyEmail, "shared@example.com"), key(scim.KeyUserName, "u3")
+	for _, test := range []struct {
+		what string
+		q    scim.Query
+		want []string
+	}{
+		{"two keys of two users", scim.Query{Type: scim.TypeUser, Any: []scim.Key{name, key(scim.KeyExternalID, "ext-u1")}}, []string{"u1", "u3"}},
+		{"two keys of one user", scim.Query{Type: scim.TypeUser, Any: []scim.Key{name, key(scim.KeyExternalID, "ext-u3")}}, []string{"u3"}},
+		{"a key twice", scim.Query{Type: scim.TypeUser, Any: []scim.Key{name, name}}, []string{"u3"}},
+		{"a key that several have", scim.Query{Type: scim.TypeUser, Any: []scim.Key{name, shared}}, []string{"u1", "u2", "u3", "u4"}},
+		{"the name of one key and the value of another", scim.Query{Type: scim.TypeUser, Any: []scim.Key{key(scim.KeyUserName, "ext-u1"), key(scim.KeyExternalID, "u3")}}, nil},
+		{"keys of nobody", scim.Query{Any: []scim.Key{key(scim.KeyUserName, "U3"), key("no such key", "u3"), key(scim.KeyID, "u3\x00"), key(scim.KeyEmail, "\xff")}}, nil},
+		{"a key of nobody and one of somebody", scim.Query{Type: scim.TypeUser, Any: []scim.Key{key(scim.KeyID, "u3\x00"), name}}, []string{"u3"}},
+		{"ids", scim.Query{Type: scim.TypeUser, Any: []scim.Key{key(scim.KeyID, "u4"), key(scim.KeyID, "u1"), key(scim.KeyID, "g1")}}, []string{"u1", "u4"}},
+		{"ids, of any type", scim.Query{Any: []scim.Key{key(scim.KeyID, "g1"), key(scim.KeyID, "u1")}}, []string{"u1", "g1"}},
+		{"an id, a key and a group", scim.Query{Type: scim.TypeUser, Any: []scim.Key{key(scim.KeyGroup, "g3"), key(scim.KeyID, "u1"), name}}, []string{"u1", "u3", "u4"}},
+		{"members", scim.Query{Type: scim.TypeGroup, Any: []scim.Key{key(scim.KeyMember, "u1"), key(scim.KeyMember, "g1"), key(scim.KeyMember, "nobody")}}, []string{"g1", "g2"}},
+		{"members, of users", scim.Query{Type: scim.TypeUser, Any: []scim.Key{key(scim.KeyMember, "u1")}}, nil},
+		{"groups, of any type", scim.Query{Any: []scim.Key{key(scim.KeyGroup, "g2"), key(scim.KeyMember, "u4")}}, []string{"u2", "g1", "g3"}},
+		{"groups, of groups", scim.Query{Type: scim.TypeGroup, Any: []scim.Key{key(scim.KeyGroup, "g2"), key(scim.KeyGroup, "g1")}}, []string{"g1"}},
+		{"keys beside a key that all have", scim.Query{Type: scim.TypeUser, Any: []scim.Key{name, key(scim.KeyID, "u1")}, Where: []scim.Key{shared}}, []string{"u1", "u3"}},
+		{"keys beside a key that one has", scim.Query{Type: scim.TypeUser, Any: []scim.Key{name, key(scim.KeyID, "u1")}, Where: []scim.Key{shared, name}}, []string{"u3"}},
+	} {
+		what := "list where any of " + test.what
+		test.q.Limit, test.q.Count = 10, true
+		page, err := b.List(b.ctx, b.dir, test.q)
+		if err != nil {
+			return fmt.Errorf("%s: want no error, got: %w", what, err)
+		}
+		if got := ids(page.Records); !slices.Equal(got, test.want) || page.Total != len(test.want) {
+			return fmt.Errorf("%s: lists %q of %d, want %q", what, got, page.Total, test.want)
+		}
+		test.q.Limit, test.q.Count = 1, false
+		var got []string
+		for range len(test.want) + 1 {
+			page, err := b.List(b.ctx, b.dir, test.q)
+			if err != nil || len(page.Records) == 0 {
+				break
+			}
+			got, test.q.After = append(got, ids(page.Records)...), page.Records[0].Ordinal
+		}
+		if !slices.Equal(got, test.want) {
+			return fmt.Errorf("%s, one at a time: lists %q, want %q", what, got, test.want)
+		}
+	}
+	return b.unseenElsewhere(scim.Query{Type: scim.TypeUser, Any: []scim.Key{name, key(scim.KeyID, "u1"), key(scim.KeyGroup, "g1")}, Limit: 10})
+}
+
+// unseenElsewhere asks another directory, which has none of these records.
+func (b *bench) unseenElsewhere(q scim.Query) error {
+	page, err := b.List(b.ctx, scim.Directory{Tenant: b.dir.Tenant, Connection: "okta-2"}, q)
+	if err != nil || len(page.Records) > 0 {
+		return fmt.Errorf("list in another directory: want nothing, got %q and: %w", ids(page.Records), orNone(err))
+	}
+	return nil
 }

@@ -29,7 +29,9 @@
 //     tables know a record by its ordinal, the number of its creation, which
 //     is short, never changes, and is the order of listings.
 //   - usher_scim_keys: what a record can be found by, with one row for each
-//     value. A partial index holds the unique ones unique.
+//     value. A partial index holds the unique ones unique. Programs that know
+//     these tables up to version 2 write no keys of managers, so that they are
+//     to be stopped before a newer one opens the tables.
 //   - usher_scim_members: a row for each membership.
 //   - usher_scim_totals: how many records a directory has of each type, and a
 //     group members. Triggers keep it.

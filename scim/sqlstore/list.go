@@ -13,7 +13,7 @@ import (
 // List implements scim.Store. It is one statement, and another one for a total
 // that the page does not tell.
 func (s *Store) List(ctx context.Context, dir scim.Directory, q scim.Query) (scim.Page, error) {
-	sel, possible := selectionOf(dir, q)
+	sel, possible := selectionOf(s.db.Dialect(), dir, q)
 	if !possible {
 		return scim.Page{}, ctx.Err()
 	}
@@ -104,24 +104,27 @@ func (s *selection) after(ordinal string) string {
 
 // selectionOf finds the index to go by: that of the key which few records have.
 // It reports false if no record can be meant.
-func selectionOf(dir scim.Directory, q scim.Query) (selection, bool) {
-	s := selection{args: []any{dir.Tenant, dir.Connection}, plain: len(q.Where) <= 1}
+func selectionOf(dialect Dialect, dir scim.Directory, q scim.Query) (selection, bool) {
+	s := selection{args: []any{dir.Tenant, dir.Connection}, plain: len(q.Where) == 0 || len(q.Where) == 1 && len(q.Any) == 0}
 	if !isText(q.Type) || slices.ContainsFunc(q.Where, func(k scim.Key) bool { return !isText(k.Name) || !isText(k.Value) }) {
 		return s, false
 	}
 	where := slices.Clone(q.Where)
 	slices.SortStableFunc(where, func(a, b scim.Key) int { return cmp.Compare(rank(a), rank(b)) })
 	possible := true
-	if len(where) == 0 {
+	switch {
+	case len(q.Any) > 0:
+		possible = s.any(dialect, q.Any, q.Type)
+	case len(where) == 0:
 		s.all(q.Type)
-	} else {
-		possible = s.by(where[0], q.Type)
+	default:
+		possible, where = s.by(where[0], q.Type), where[1:]
 	}
-	if len(where) > 1 {
+	if len(where) > 0 {
 		s.total = ""
-		for _, key := range where[1:] {
-			s.and(key)
-		}
+	}
+	for _, key := range where {
+		s.and(key)
 	}
 	return s, possible
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/scim"
+	"github.com/usher-go/usher/sources"
 )
 
 // openVersion1 makes the tables of version 1 with what the store of that
@@ -133,4 +135,53 @@ func TestVersion1(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		test(t, openVersion1(t, pgtest.Driver, pgtest.Start(t).Schema(t), PostgreSQL), PostgreSQL)
 	})
+}
+
+// A database of version 2 is brought up to date when it is opened: users are
+// found by keys that were not stored then.
+func TestVersion2(t *testing.T) {
+	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
+		pool, err := sql.Open(driver, dsn)
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, pool.Close()) })
+		db, err := sqldb.New(pool, dialect, defaultPrefix)
+		require.NoError(t, err)
+		require.NoError(t, db.Migrate(t.Context(), migrations()[:2], nil))
+		old := &Store{db: db, texts: newStatements(dialect)}
+		acme := scim.Directory{Tenant: "acme", Connection: "okta"}
+		for i := range refillSize + 2 { // more than a page of them
+			id := fmt.Sprint("u", i)
+			_, err := old.Apply(t.Context(), acme, scim.Write{
+				Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: id}, At: time.Unix(1_800_000_000, 0),
+				Keys: []scim.Key{{Name: scim.KeyUserName, Value: id, Unique: true}},
+				Doc: fmt.Appendf(nil, `{"userName":%q,"emails":[{"value":"%s@b\u00fccher.example"}],
+					"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"u%d"}}}`, id, id, i/2),
+			})
+			require.NoError(t, err)
+		}
+		_, err = old.Apply(t.Context(), acme, scim.Write{Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: "damaged"}, At: time.Unix(1, 0), Doc: []byte(`{"userName"`)})
+		require.NoError(t, err)
+
+		find := func(store *Store, by sources.UserKeyKind, value string) (ids []string) {
+			t.Helper()
+			found, proven, err := scim.AsSource(store, "acme", "okta").FindUsers(t.Context(), []sources.UserKey{sources.NewUserKey(by, value)}, nil, 100)
+			require.NoError(t, err)
+			require.Equal(t, sources.FactUsers, proven)
+			for _, one := range found {
+				ids = append(ids, one.User.ID)
+			}
+			return ids
+		}
+		require.Empty(t, find(old, sources.UserByManagerID, "u250"))
+		store, err := Open(t.Context(), Config{DB: pool, Dialect: dialect})
+		require.NoError(t, err)
+		require.Equal(t, []string{"u0", "u1"}, find(store, sources.UserByManagerID, "u0"))
+		require.Equal(t, []string{"u500", "u501"}, find(store, sources.UserByManagerID, "u250"))
+		require.Equal(t, []string{"u501"}, find(store, sources.UserByEmail, "U501@B\u00dcCHER.example"))
+		require.Equal(t, []string{"damaged"}, find(store, sources.UserByID, "damaged"))
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		test(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "scim.db"), SQLite)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, pgtest.Driver, pgtest.Start(t).Schema(t), PostgreSQL) })
 }

@@ -114,6 +114,16 @@ func (m *model) compare() {
 		{Type: scim.TypeUser, Limit: 9, Where: []scim.Key{{Name: scim.KeyUserName, Value: "a"}, {Name: scim.KeyGroup, Value: "g2"}}, Count: true},
 		{Type: scim.TypeGroup, Limit: 9, Where: []scim.Key{{Name: scim.KeyID, Value: "g1"}, {Name: scim.KeyMember, Value: "u2"}}, Count: true},
 	}
+	for _, typ := range []string{"", scim.TypeUser, scim.TypeGroup} {
+		q := scim.Query{Type: typ, Limit: 9, Count: true, Links: true}
+		for range rapid.IntRange(1, 4).Draw(m.t, "keys") {
+			name := rapid.SampledFrom([]string{scim.KeyUserName, scim.KeyEmail, scim.KeyID, scim.KeyMember, scim.KeyGroup}).Draw(m.t, "key")
+			q.Any = append(q.Any, scim.Key{Name: name, Value: rapid.SampledFrom([]string{"a", "b", "u1", "u2", "g1", "g2"}).Draw(m.t, "value")})
+		}
+		queries = append(queries, q)
+		q.Where = []scim.Key{{Name: scim.KeyEmail, Value: "a"}}
+		queries = append(queries, q)
+	}
 	for _, q := range queries {
 		got, err := m.store.List(m.t.Context(), m.dir, q)
 		require.NoError(m.t, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/scim/sqlstore"
+	"github.com/usher-go/usher/sources"
 )
 
 // planUsers is how many users the directory has that plans are asked about.
@@ -32,7 +33,9 @@ func fillTables(tb testing.TB, db *sql.DB, users int) {
 		`INSERT INTO usher_scim_directories (tenant, connection, first, seq) VALUES ('acme', 'okta', 1000000, 2000000), ('acme', 'other', 1000000, 2000000)
 			ON CONFLICT (tenant, connection) DO UPDATE SET first = excluded.first, seq = excluded.seq`,
 		series + ` INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
-			SELECT d.id, 1000000 + s.i, 'User', 'u' || s.i, 1000000 + s.i, 0, 0, '', '{"userName":"u' || s.i || '","active":true}' FROM s, usher_scim_directories d`,
+			SELECT d.id, 1000000 + s.i, 'User', 'u' || s.i, 1000000 + s.i, 0, 0, '', '{"userName":"u' || s.i || '","active":true,"emails":[{"value":"u' || s.i || '@example.com"}],
+				"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"u' || (s.i / 10) || '"}},
+				"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"managerEmail":"u' || (s.i / 10) || '@example.com"}}' FROM s, usher_scim_directories d`,
 		`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
 			SELECT d.id, g.ordinal, 'Group', g.id, g.ordinal, 0, 0, g.id, '{"displayName":"' || g.id || '"}' FROM usher_scim_directories d,
 			(SELECT 1500001 AS ordinal, 'all' AS id UNION ALL SELECT 1500002, 'some' UNION ALL SELECT 1500003, 'outer' UNION ALL SELECT 1500004, 'small') g`,
@@ -42,6 +45,9 @@ func fillTables(tb testing.TB, db *sql.DB, users int) {
 			WHERE r.type = 'User'`,
 		`INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
 			SELECT ordinal, directory, 'emails.value', id || '@example.com', 'User', FALSE FROM usher_scim_records WHERE type = 'User'`,
+		`INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
+			SELECT r.ordinal, r.directory, k.name, 'u' || ((r.ordinal - 1000000) / 10) || k.suffix, 'User', FALSE
+			FROM usher_scim_records r, (SELECT 'manager.id' AS name, '' AS suffix UNION ALL SELECT 'manager.email', '@example.com') k WHERE r.type = 'User'`,
 		`INSERT INTO usher_scim_members (grp, directory, member, member_type, display)
 			SELECT 1500001, directory, ordinal, type, '' FROM usher_scim_records WHERE type = 'User' OR id = 'some'`,
 		`INSERT INTO usher_scim_members (grp, directory, member, member_type, display)
@@ -69,6 +75,16 @@ func listing(name string, rows float64, q scim.Query, want int) planned {
 		page, err := s.List(ctx, benchDir, q)
 		if err == nil && len(page.Records) != want {
 			err = fmt.Errorf("%d records, want %d", len(page.Records), want)
+		}
+		return err
+	}}
+}
+
+func finding(name string, rows float64, want int, keys ...sources.UserKey) planned {
+	return planned{name, rows, func(ctx context.Context, s *sqlstore.Store) error {
+		found, _, err := scim.AsSource(s, benchDir.Tenant, benchDir.Connection).FindUsers(ctx, keys, nil, 100)
+		if err == nil && len(found) != want {
+			err = fmt.Errorf("%d users, want %d", len(found), want)
 		}
 		return err
 	}}
@@ -136,6 +152,15 @@ func plannedOperations() []planned {
 		listing("groups", 10, scim.Query{Type: scim.TypeGroup, Limit: 100, Count: true}, 4),
 		listing("a page of everything", 150, scim.Query{After: 1015000, Limit: 100, Count: true}, 100),
 		listing("only how many", 20, scim.Query{Type: scim.TypeUser, Count: true}, 0),
+		listing("by any of two", 10, scim.Query{Type: scim.TypeUser, Any: where(scim.KeyUserName, "u500", scim.KeyExternalID, "ext-u501"), Limit: 100, Links: true, Count: true}, 2),
+		listing("by any, of any type", 20, scim.Query{Any: where(scim.KeyUserName, "u500", scim.KeyID, "all", scim.KeyMember, "u51", scim.KeyGroup, "small"), Limit: 100, Count: true}, 4),
+		listing("by any, in a group", 20, scim.Query{Type: scim.TypeUser, Any: where(scim.KeyUserName, "u500", scim.KeyID, "u501"), Where: where(scim.KeyGroup, "some"), Limit: 100, Count: true}, 1),
+		listing("groups of any member", 10, scim.Query{Type: scim.TypeGroup, Any: where(scim.KeyMember, "small", scim.KeyMember, "outer"), Limit: 1}, 0),
+		finding("a user by id", 10, 1, sources.UserKey{By: sources.UserByID, Value: "u500"}),
+		finding("a user by address", 10, 1, sources.UserKey{By: sources.UserByEmail, Value: "u500@example.com"}),
+		finding("nobody by name", 10, 0, sources.UserKey{By: sources.UserByManagerName, Value: "ana young"}),
+		finding("reports by id", 40, 10, sources.UserKey{By: sources.UserByManagerID, Value: "u500"}),
+		finding("reports by address", 40, 10, sources.UserKey{By: sources.UserByManagerEmail, Value: "u500@example.com"}),
 		{"changes", 150, func(ctx context.Context, s *sqlstore.Store) error {
 			_, err := s.Changes(ctx, benchDir, 1015000, 100)
 			return err

@@ -8,8 +8,12 @@ import "slices"
 // There are no foreign keys: only the store writes, in one place for each
 // table, and checking every membership would lock the group's row again.
 func migrations() [][]string {
-	return [][]string{tables, slices.Concat(indexes, liteCounters, postgresCounters, []string{postgresApply})}
+	return [][]string{tables, slices.Concat(indexes, liteCounters, postgresCounters, []string{postgresApply}), sourceKeys}
 }
+
+// sourceKeys is version 3: no other tables, but the keys that scim.SourceKeys
+// gives of users who were stored before, which refill writes.
+var sourceKeys = []string{}
 
 var tables = []string{
 	// first is the number before the first: the time at which the directory

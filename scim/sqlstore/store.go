@@ -57,7 +57,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	db, err := sqldb.New(cfg.DB, cfg.Dialect, cfg.Prefix)
 	if err == nil {
-		err = db.Migrate(ctx, migrations(), nil)
+		err = db.Migrate(ctx, migrations(), func(ctx context.Context, tx *sqldb.Tx) error { return refill(ctx, tx, cfg.Dialect) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: open: %w", err)

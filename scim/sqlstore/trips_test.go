@@ -21,6 +21,7 @@ import (
 	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/scim/sqlstore"
+	"github.com/usher-go/usher/sources"
 )
 
 // A countedConn counts how often its user, having read, writes again: round
@@ -130,6 +131,13 @@ func TestRoundTrips(t *testing.T) {
 		measured("add a member again", most)(c.do("PATCH", "/Groups/"+g, patch(`{"op":"add","path":"members","value":[{"value":"`+two+`"}]}`), 204))
 		measured("remove a member", most)(c.do("PATCH", "/Groups/"+g, patch(`{"op":"remove","path":"members[value eq \"`+one+`\"]"}`), 204))
 		measured("put a group", most)(c.do("PUT", "/Groups/"+g, group("g", one, two), 200))
+		before := trips.Load()
+		found, _, err := scim.AsSource(store, "acme", "").FindUsers(t.Context(), []sources.UserKey{
+			{By: sources.UserByID, Value: one}, {By: sources.UserByEmail, Value: "a@example.com"}, {By: sources.UserByManagerID, Value: two},
+		}, nil, 10)
+		require.NoError(t, err)
+		require.Len(t, found, 2+round) // the address is that of another of the first round
+		measured("find by keys", 2)("", trips.Load()-before)
 		measured("get", 1)(c.do("GET", "/Users/"+one, "", 200))
 		measured("get a group", 1)(c.do("GET", "/Groups/"+g, "", 200))
 		for name, filter := range map[string]string{

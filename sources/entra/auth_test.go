@@ -111,7 +111,7 @@ func TestCredentialsThatFail(t *testing.T) {
 	}
 	cfg := config(host, fake.Transport(face(fake.NewDirectory())))
 	cfg.Credential = fixed("")
-	require.ErrorContains(t, source(t, cfg).Check(t.Context()), "holds no token")
+	require.ErrorContains(t, source(t, cfg).Check(t.Context()), "gave no access_token")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -87,7 +88,7 @@ func TestTokenAnswers(t *testing.T) {
 		require.NoError(t, err)
 		base := *req.URL
 		base.Path = ""
-		require.NoError(t, newTokens(cfg, &base).Authorize(req))
+		require.NoError(t, newAuth(cfg, &base, rest.Config{Base: cfg.Transport}).Authorize(req))
 		assert.Equal(t, want, req.Header.Get("Authorization"))
 	}
 }

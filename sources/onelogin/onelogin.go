@@ -59,6 +59,12 @@
 // different users as OneLogin said there were when it began. One that does not
 // is read again, three times in all, and then it is an error.
 //
+// # Deltas
+//
+// There are none. updated_since selects users who changed, but says nothing of
+// those who were deleted, nor of who was given a role or lost one, so that a full
+// reading would be needed all the same. sources.Refresh reads everything.
+//
 // # What the API credential needs
 //
 // An API credential of the scope Read Users. No cadence is stated for OneLogin
@@ -67,9 +73,9 @@
 package onelogin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -119,7 +125,7 @@ type Config struct {
 }
 
 // public is what of a Config may be seen.
-func (c Config) public() string { return kind + " " + c.Connection + " at " + c.URL }
+func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
 
 // Format implements fmt.Formatter. No verb shows a secret.
 func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
@@ -132,9 +138,9 @@ func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) 
 
 // A Source reads one OneLogin account. It is safe for concurrent use.
 type Source struct {
-	connection string
-	api        *api
-	records    records
+	info    sources.Info
+	api     *api
+	records records
 }
 
 var (
@@ -145,34 +151,23 @@ var (
 // New returns a Source. It makes no request; see Check for that. The error
 // names every field of cfg that is wrong.
 func New(cfg Config) (*Source, error) {
-	if cfg.Connection == "" {
-		cfg.Connection = kind
+	var problems rest.Problems
+	base := problems.URL("URL", cfg.URL)
+	problems.Require("ClientID", cfg.ClientID)
+	problems.Require("ClientSecret", cfg.ClientSecret)
+	problems.Fields("Fields", cfg.Fields)
+	if err := problems.Err(kind); err != nil {
+		return nil, err
 	}
-	problems := rest.CheckFields("Fields", cfg.Fields)
-	base, err := rest.BaseURL("URL", cfg.URL)
-	if err != nil {
-		problems = append(problems, err)
-	}
-	if cfg.ClientID == "" {
-		problems = append(problems, errors.New("ClientID: required"))
-	}
-	if cfg.ClientSecret == "" {
-		problems = append(problems, errors.New("ClientSecret: required"))
-	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("onelogin: config: %w", errors.Join(problems...))
-	}
-	return &Source{connection: cfg.Connection, api: newAPI(cfg, base), records: newRecords(cfg)}, nil
+	return &Source{
+		info:    sources.Info{Kind: kind, Connection: cmp.Or(cfg.Connection, kind), Lists: rest.Lists(cfg.NoManagers, false, false)},
+		api:     newAPI(cfg, base),
+		records: newRecords(cfg),
+	}, nil
 }
 
 // Info implements sources.Source.
-func (s *Source) Info() sources.Info {
-	lists := sources.FactAll
-	if s.records.noManagers {
-		lists &^= sources.FactManagers
-	}
-	return sources.Info{Kind: kind, Connection: s.connection, Lists: lists}
-}
+func (s *Source) Info() sources.Info { return s.info }
 
 // Users implements sources.Source.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
@@ -228,7 +223,7 @@ func (s *Source) membersByUser(ctx context.Context, roles []sources.Group, emit 
 // One implements sources.OneReader. OneLogin says nothing of queries, and of roles
 // only their IDs.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
-	return rest.One(kind, s.Info().Lists, id, func() (sources.User, error) {
+	return rest.One(kind, s.info.Lists, id, func() (sources.User, error) {
 		rec, err := one(ctx, s.api, id)
 		if err != nil {
 			return sources.User{}, err
@@ -245,8 +240,5 @@ func (s *Source) Check(ctx context.Context) error {
 	if err == nil {
 		_, err = page(ctx, s.api, rolesPath, roleQuery, "", s.records.group)
 	}
-	if err != nil {
-		return rest.Wrap(kind, "check", err)
-	}
-	return nil
+	return rest.Wrap(kind, "check", err)
 }

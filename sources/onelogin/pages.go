@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -20,17 +21,21 @@ const (
 // of a user, and the list of roles their members. limit is the most that
 // OneLogin takes.
 const (
-	userFields  = "id,username,email,firstname,lastname,title,phone,status,state,preferred_locale_code,locale_code,department,company,group_id,external_id,directory_id,samaccountname,userprincipalname,distinguished_name,member_of,manager_ad_id,custom_attributes,created_at"
 	memberQuery = "fields=id,role_ids,created_at&limit=50"
 	roleQuery   = "fields=id,name,users&limit=650"
 )
 
+// userQuery asks for all that the record of a user holds but the roles.
 func userQuery(noManagers bool) string {
-	fields := userFields
-	if !noManagers {
-		fields += ",manager_user_id"
+	var fields []string
+	for i, record := 0, reflect.TypeFor[user](); i < record.NumField(); i++ {
+		field := record.Field(i).Tag.Get("json")
+		if field == "role_ids" || noManagers && field == "manager_user_id" {
+			continue
+		}
+		fields = append(fields, field)
 	}
-	return "fields=" + fields + "&limit=50"
+	return "fields=" + strings.Join(fields, ",") + "&limit=50"
 }
 
 // budget is how OneLogin states its rate limit.
@@ -43,22 +48,24 @@ type api struct {
 }
 
 func newAPI(cfg Config, base *url.URL) *api {
-	return &api{base: base, http: rest.New(rest.Config{
-		Base: cfg.Transport, Auth: newTokens(cfg, base), Origin: base, Attempts: cfg.Attempts, MaxWait: cfg.MaxWait,
+	speak := rest.Config{
+		Base: cfg.Transport, Origin: base, Attempts: cfg.Attempts, MaxWait: cfg.MaxWait,
 		Limit: budget.Wait, Explain: explain, Secrets: []string{cfg.ClientSecret}, Logger: cfg.Logger,
-	})}
+	}
+	speak.Auth = newAuth(cfg, base, speak)
+	return &api{http: rest.New(speak), base: base}
 }
 
-// listing reads a list to its end and hands out what make makes of each record.
-func listing[R, T any](ctx context.Context, a *api, path, query string, make func(R) (rest.Row[T], error), emit func(T) bool) error {
+// listing reads a list to its end and hands out what convert makes of each record.
+func listing[R, T any](ctx context.Context, a *api, path, query string, convert func(R) (rest.Row[T], error), emit func(T) bool) error {
 	return rest.FollowCounted(ctx, "", func(ctx context.Context, cursor string) (rest.Page[rest.Row[T]], error) {
-		return page(ctx, a, path, query, cursor, make)
+		return page(ctx, a, path, query, cursor, convert)
 	}, emit)
 }
 
 // page reads one page: the first where cursor is empty. OneLogin refuses a
 // cursor beside a limit, since the cursor holds it.
-func page[R, T any](ctx context.Context, a *api, path, query, cursor string, make func(R) (rest.Row[T], error)) (rest.Page[rest.Row[T]], error) {
+func page[R, T any](ctx context.Context, a *api, path, query, cursor string, convert func(R) (rest.Row[T], error)) (rest.Page[rest.Row[T]], error) {
 	var p rest.Page[rest.Row[T]]
 	if cursor != "" {
 		query, _, _ = strings.Cut(query, "&limit=")
@@ -81,7 +88,7 @@ func page[R, T any](ctx context.Context, a *api, path, query, cursor string, mak
 		p.Next = decoded // base64, with the = at its end escaped or not
 	}
 	for _, record := range records {
-		row, err := make(record)
+		row, err := convert(record)
 		if err != nil {
 			return p, err
 		}

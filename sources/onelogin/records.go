@@ -1,7 +1,6 @@
 package onelogin
 
 import (
-	"maps"
 	"time"
 
 	"github.com/usher-go/usher/sources"
@@ -46,7 +45,7 @@ type role struct {
 
 // records makes users and groups of what the API lists.
 type records struct {
-	fields     map[string]string // field of a user: custom attribute
+	fields     rest.Mapped // to custom attributes
 	noManagers bool
 }
 
@@ -63,9 +62,7 @@ var defaultFields = map[string]string{
 }
 
 func newRecords(cfg Config) records {
-	fields := maps.Clone(defaultFields)
-	maps.Copy(fields, cfg.Fields)
-	return records{fields, cfg.NoManagers}
+	return records{rest.MappedFields(defaultFields, cfg.Fields), cfg.NoManagers}
 }
 
 func (r records) user(rec user) (rest.Row[sources.User], error) {
@@ -109,9 +106,7 @@ func (r records) user(rec user) (rest.Row[sources.User], error) {
 	if !r.noManagers {
 		u.Manager.ID = rec.Manager.Value
 	}
-	for field, attribute := range r.fields {
-		rest.SetField(&u, field, rec.Custom[attribute])
-	}
+	r.fields.Set(&u, rec.Custom)
 	if r.noManagers {
 		u.Manager = sources.Manager{}
 	}

@@ -40,11 +40,11 @@ func newAPI(cfg Config, base *url.URL) *api {
 // address is that of the first page of a list.
 func (a *api) address(path, query string) string { return a.base.JoinPath(path).String() + "?" + query }
 
-// listing reads a list to its end and hands out once what make makes of each
+// listing reads a list to its end and hands out once what convert makes of each
 // record. judge, if not nil, sees what each page says is redacted.
-func listing[R, T any](ctx context.Context, a *api, first string, make func(R) (rest.Row[T], error), judge func(meta) error, emit func(T) bool) error {
+func listing[R, T any](ctx context.Context, a *api, first string, convert func(R) (rest.Row[T], error), judge func(meta) error, emit func(T) bool) error {
 	return rest.Follow(ctx, first, func(ctx context.Context, at string) (rest.Page[rest.Row[T]], error) {
-		return page(ctx, a, at, make, judge)
+		return page(ctx, a, at, convert, judge)
 	}, rest.Once(emit))
 }
 
@@ -56,7 +56,7 @@ type meta struct {
 }
 
 // page reads one page, by its address.
-func page[R, T any](ctx context.Context, a *api, at string, make func(R) (rest.Row[T], error), judge func(meta) error) (rest.Page[rest.Row[T]], error) {
+func page[R, T any](ctx context.Context, a *api, at string, convert func(R) (rest.Row[T], error), judge func(meta) error) (rest.Page[rest.Row[T]], error) {
 	var p rest.Page[rest.Row[T]]
 	resp, err := a.get(ctx, at)
 	if err != nil {
@@ -79,7 +79,7 @@ func page[R, T any](ctx context.Context, a *api, at string, make func(R) (rest.R
 		}
 	}
 	for _, record := range *answer.Results {
-		row, err := make(record)
+		row, err := convert(record)
 		if err != nil {
 			return p, err
 		}

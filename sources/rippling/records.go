@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 
@@ -112,7 +111,7 @@ func checkHidden(hidden []string) (problems []error) {
 
 // records makes users of what the API lists.
 type records struct {
-	fields     map[string]string // field of a user: attribute
+	fields     rest.Mapped
 	hidden     []string
 	noManagers bool
 	log        *slog.Logger
@@ -127,9 +126,7 @@ var defaultFields = map[string]string{
 }
 
 func newRecords(cfg Config) *records {
-	fields := maps.Clone(defaultFields)
-	maps.Copy(fields, cfg.Fields)
-	return &records{fields, slices.Clone(cfg.Hidden), cfg.NoManagers, cfg.Logger}
+	return &records{rest.MappedFields(defaultFields, cfg.Fields), slices.Clone(cfg.Hidden), cfg.NoManagers, cfg.Logger}
 }
 
 func (r *records) reads(field string) bool { return !slices.Contains(r.hidden, field) }
@@ -143,7 +140,7 @@ func (r *records) workersQuery(more string) string {
 // reader returns what makes users of the workers of one listing, and what judges
 // the fields that its pages, and single workers, say are redacted. A field whose
 // absence does no harm is logged once.
-func (r *records) reader() (make func(worker) (rest.Row[sources.User], error), judge func(meta) error) {
+func (r *records) reader() (convert func(worker) (rest.Row[sources.User], error), judge func(meta) error) {
 	logged := map[string]bool{}
 	judge = func(m meta) error {
 		var missing []string
@@ -215,9 +212,7 @@ func (r *records) user(rec worker) (rest.Row[sources.User], error) {
 		}
 	}
 	r.attributes(&u, rec, account)
-	for field, attribute := range r.fields {
-		rest.SetField(&u, field, u.Attributes[attribute])
-	}
+	r.fields.Set(&u, u.Attributes)
 	if r.noManagers {
 		u.Manager = sources.Manager{}
 	}

@@ -29,11 +29,11 @@ func readWorkers(t *testing.T, cfg Config) []sources.User {
 		Meta    meta `json:"__meta"`
 	}
 	require.NoError(t, json.Unmarshal(data, &answer))
-	make, judge := newRecords(cfg).reader()
+	convert, judge := newRecords(cfg).reader()
 	require.NoError(t, judge(answer.Meta))
 	var users []sources.User
 	for _, rec := range answer.Results {
-		row, err := make(rec)
+		row, err := convert(rec)
 		require.NoError(t, err)
 		assert.Equal(t, row.Value.ID, row.ID)
 		users = append(users, row.Value)
@@ -134,10 +134,10 @@ func TestRedactedFields(t *testing.T) {
 		})
 	}
 	// A single worker may have more that is redacted than the page says.
-	make, _ := newRecords(Config{}).reader()
+	convert, _ := newRecords(Config{}).reader()
 	var rec worker
 	require.NoError(t, json.Unmarshal([]byte(`{"id": "1", "__meta": {"redacted_fields": [{"name": "department"}]}}`), &rec))
-	_, err := make(rec)
+	_, err := convert(rec)
 	require.ErrorIs(t, err, sources.ErrForbidden)
 }
 

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -17,70 +18,73 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
 const (
 	defaultLogin = "https://login.salesforce.com"
 	assertionFor = 3 * time.Minute // the longest that Salesforce takes
-	maxToken     = 1 << 20         // bytes of a token answer
 )
 
-// A session is what a login gives. Salesforce does not say when it ends: the
-// token answer has no expires_in, so a session is used until it is refused.
-type session struct {
-	token    string
-	instance *url.URL // where the org's API lives
-}
+// login logs in and keeps the session: requests carry a path only, and get host
+// and token of the session when they are sent, so that neither can go to another
+// host. The token answer has no expires_in, so a session is used until it is
+// refused.
+type login struct{ *rest.Tokens }
 
-// login keeps the session of a Source. It is a rest.Auth: requests carry a path
-// only, and get host and token of the session when they are sent, so that
-// neither can go to another host.
-type login struct {
-	http     *rest.Transport
-	tokenURL *url.URL
-	grant    func(now time.Time) (url.Values, error)
-
-	// busy holds one value while somebody reads, opens or drops the session,
-	// so that a hundred requests refused at once log in once. A channel, as
-	// waiting for it obeys the context.
-	busy    chan struct{}
-	session *session
-}
-
-// newLogin reads the login fields of cfg and returns every problem.
-func newLogin(cfg Config) (*login, error) {
-	if cfg.LoginURL == "" {
-		cfg.LoginURL = defaultLogin
-	}
-	base, err := rest.BaseURL("LoginURL", cfg.LoginURL)
+// newLogin reads the login fields of cfg and returns every problem. speak is how
+// Salesforce is spoken to.
+func newLogin(cfg Config, speak rest.Config) (login, error) {
+	base, err := rest.BaseURL("LoginURL", cmp.Or(cfg.LoginURL, defaultLogin))
 	if err != nil {
-		return nil, err
+		return login{}, err
 	}
-	if cfg.Audience == "" {
-		cfg.Audience = base.String()
-	}
+	cfg.Audience = cmp.Or(cfg.Audience, base.String())
 	grant, err := newGrant(cfg, base)
 	if cfg.ClientID == "" {
 		err = errors.Join(errors.New("ClientID: required"), err)
 	}
 	if err != nil {
-		return nil, err
+		return login{}, err
 	}
-	return &login{
-		http: rest.New(rest.Config{
-			Base: cfg.Transport, MaxBody: maxToken, Attempts: cfg.Attempts,
-			Explain: explain, Secrets: secrets(cfg), Logger: cfg.Logger,
-		}),
-		tokenURL: base.JoinPath("services/oauth2/token"),
-		grant:    grant,
-		busy:     make(chan struct{}, 1),
-	}, nil
+	speak.Origin = base
+	address := base.JoinPath("services/oauth2/token").String()
+	return login{rest.LogIn(kind, speak, func(ctx context.Context) (*http.Request, error) {
+		form, err := grant(time.Now())
+		if err != nil {
+			return nil, err
+		}
+		return rest.PostForm(ctx, address, form)
+	}, func(resp *http.Response) (rest.Token, error) { return readToken(resp, base) })}, nil
 }
 
-// secrets are what no error may show, whoever repeats it to us.
-func secrets(cfg Config) []string { return []string{cfg.ClientSecret, cfg.RefreshToken} }
+// readToken reads the session that the login at an address gave.
+func readToken(resp *http.Response, from *url.URL) (rest.Token, error) {
+	var answer struct {
+		AccessToken string `json:"access_token"`
+		InstanceURL string `json:"instance_url"`
+	}
+	if err := rest.Decode(resp, &answer); err != nil || answer.AccessToken == "" {
+		return rest.Token{}, err
+	}
+	instance, err := rest.BaseURL("instance_url", answer.InstanceURL)
+	if err != nil {
+		return rest.Token{}, rest.Malformed("%s", err)
+	}
+	if instance.Scheme != "https" && !rest.Loopback(from) {
+		return rest.Token{}, rest.Malformed("instance_url leads to this machine")
+	}
+	return rest.Token{Value: answer.AccessToken, Base: instance}, nil
+}
+
+// Renew implements rest.Auth: a session that Salesforce ended is replaced by a
+// new one.
+func (l login) Renew(refused *http.Request, answer *rest.Error) (bool, error) {
+	if !strings.Contains(string(answer.Body), "INVALID_SESSION_ID") {
+		return false, nil
+	}
+	return l.Tokens.Renew(refused, answer)
+}
 
 // newGrant returns the form of a token request for the one way to log in that
 // cfg chooses.
@@ -123,83 +127,6 @@ func newGrant(cfg Config, base *url.URL) (func(time.Time) (url.Values, error), e
 		}, nil
 	}
 	return nil, errors.New("PrivateKey, RefreshToken, ClientSecret: one of them is required")
-}
-
-// Authorize implements rest.Auth.
-func (l *login) Authorize(req *http.Request) error {
-	s, err := l.current(req.Context(), "")
-	if err != nil {
-		return err
-	}
-	req.URL = s.instance.ResolveReference(req.URL)
-	req.Header.Set("Authorization", "Bearer "+s.token)
-	return nil
-}
-
-// Renew implements rest.Auth: a session that Salesforce ended is replaced by a
-// new one.
-func (l *login) Renew(refused *http.Request, answer *rest.Error) (bool, error) {
-	if !strings.Contains(string(answer.Body), "INVALID_SESSION_ID") {
-		return false, nil
-	}
-	_, err := l.current(refused.Context(), strings.TrimPrefix(refused.Header.Get("Authorization"), "Bearer "))
-	return err == nil, err
-}
-
-// current returns the session, after logging in if there is none or if the
-// token of the present one is known to be refused.
-func (l *login) current(ctx context.Context, refusedToken string) (*session, error) {
-	select {
-	case l.busy <- struct{}{}:
-		defer func() { <-l.busy }()
-	case <-ctx.Done():
-		return nil, &sources.Error{Kind: kind, Op: "log in", Err: ctx.Err()}
-	}
-	if l.session != nil && l.session.token != refusedToken {
-		return l.session, nil
-	}
-	s, err := l.open(ctx)
-	if err != nil {
-		return nil, rest.Wrap(kind, "log in", err)
-	}
-	l.session = s
-	return s, nil
-}
-
-// open logs in.
-func (l *login) open(ctx context.Context) (*session, error) {
-	form, err := l.grant(time.Now())
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.tokenURL.String(), strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header["Idempotency-Key"] = nil // asking twice gives two sessions, which hurts nobody
-	resp, err := l.http.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	var answer struct {
-		AccessToken string `json:"access_token"`
-		InstanceURL string `json:"instance_url"`
-	}
-	if err := rest.Decode(resp, &answer); err != nil {
-		return nil, err
-	}
-	if answer.AccessToken == "" {
-		return nil, rest.Malformed("the token answer holds no access_token")
-	}
-	instance, err := rest.BaseURL("instance_url", answer.InstanceURL)
-	if err != nil {
-		return nil, rest.Malformed("%s", err)
-	}
-	if instance.Scheme != "https" && !rest.Loopback(l.tokenURL) {
-		return nil, rest.Malformed("instance_url leads to this machine")
-	}
-	return &session{answer.AccessToken, instance}, nil
 }
 
 // parseKey reads an RSA key in PEM. Its errors say nothing of the key.

@@ -141,15 +141,13 @@ func TestLoginConfig(t *testing.T) {
 // Salesforce does not say when a session ends, so its end is found out.
 func TestSessionEnds(t *testing.T) {
 	org := newFakeOrg(t)
-	org.page = 1
+	org.PageRows = 1
 	src := org.source(nil)
 	n := 0
 	for _, err := range src.Users(t.Context()) {
 		require.NoError(t, err)
 		if n++; n == 2 {
-			org.mu.Lock()
-			org.token = "ended by an admin"
-			org.mu.Unlock()
+			org.RevokeTokens()
 		}
 	}
 	assert.Equal(t, 5, n, "the listing goes on where it was")
@@ -190,9 +188,7 @@ func TestOneLoginForAll(t *testing.T) {
 	org := newFakeOrg(t)
 	src := org.source(nil)
 	require.NoError(t, src.Check(t.Context()))
-	org.mu.Lock()
-	org.token = "ended"
-	org.mu.Unlock()
+	org.RevokeTokens()
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
@@ -334,5 +330,56 @@ func TestEchoedSecrets(t *testing.T) {
 	require.ErrorContains(t, err, "invalid_client")
 	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
 		require.NotContains(t, err.Error(), form)
+	}
+}
+
+// A secret is shown in nothing that is logged, returned or listed, though the org
+// repeats all it is sent: neither the credential of any way to log in, nor the
+// session.
+func TestSecretsAreNotShown(t *testing.T) {
+	const secret, refresh = "c4n4ry+cl/ent&secret", "c4n4ry-refresh-token"
+	key := fakeKeyPEM(t)
+	for name, cfg := range map[string]Config{
+		"client credentials": {ClientSecret: secret},
+		"refresh token":      {ClientSecret: secret, RefreshToken: refresh},
+		"JWT bearer":         {Username: "sync@acme.com", PrivateKey: key},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var shown strings.Builder
+			org := newFakeOrg(t)
+			org.ClientSecret, org.RefreshToken = secret, refresh
+			org.fault = func(n int, w http.ResponseWriter, r *http.Request) bool {
+				if n%3 != 2 {
+					return false
+				}
+				body, _ := io.ReadAll(r.Body)
+				sayError(w, http.StatusBadRequest, "ECHO", fmt.Sprintf("%s %s of %s", r.Header.Get("Authorization"), body, cfg.ClientSecret))
+				return true
+			}
+			cfg.LoginURL, cfg.ClientID = org.url, fakeClientID
+			cfg.Logger = slog.New(slog.NewJSONHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			for range 3 {
+				src, err := New(cfg)
+				require.NoError(t, err)
+				fmt.Fprintln(&shown, src.Check(t.Context()))
+				snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{Queries: []string{"Title = 'CEO'"}})
+				fmt.Fprintln(&shown, err)
+				require.NoError(t, json.NewEncoder(&shown).Encode(snapshot))
+				org.RevokeTokens()
+			}
+			assert.Contains(t, shown.String(), "ECHO: ")
+			require.NotEmpty(t, org.tokens)
+			jwts := 0
+			for _, canary := range append(org.tokens, "c4n4ry", url.QueryEscape(secret), strings.Split(string(key), "\n")[1]) {
+				assert.NotContains(t, shown.String(), canary)
+			}
+			for _, form := range org.forms {
+				if values, err := url.ParseQuery(form); assert.NoError(t, err) && values.Get("assertion") != "" {
+					jwts++
+					assert.NotContains(t, shown.String(), values.Get("assertion"))
+				}
+			}
+			assert.Equal(t, name == "JWT bearer", jwts > 0)
+		})
 	}
 }

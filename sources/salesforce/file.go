@@ -95,7 +95,7 @@ func FromFile(cfg FileConfig) (*File, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	cfg.Connection = connectionName(cfg.Connection)
+	cfg.Connection = cmp.Or(cfg.Connection, kind)
 	f := &File{cfg: cfg, scope: scope, decoder: decoder{cfg.Logger}, lists: sources.FactUsers, explicit: explicit}
 
 	file, err := f.open()
@@ -245,7 +245,7 @@ func (f *File) each(ctx context.Context, do func(rec *record, id string) error) 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		id, err := rec.userID()
+		id, err := rec.idOf("User")
 		if err != nil {
 			return err
 		}

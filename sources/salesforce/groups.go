@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
@@ -20,11 +21,12 @@ import (
 //
 // Memberships need a whole listing of groups, of their members and, if a group
 // holds a role, of roles and the users in them; nothing is yielded before all
-// of these have ended.
+// of these have ended. Groups are listed again behind their members, and one that
+// has gone meanwhile is not yielded: its members may have gone before it.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	const op = "list groups"
 	return func(yield func(sources.Group, error) bool) {
-		if s.noGroups {
+		if !s.info.Lists.Has(sources.FactGroups) {
 			return
 		}
 		groups, err := s.readGroups(ctx)
@@ -34,7 +36,7 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 		}
 		for _, id := range slices.Sorted(maps.Keys(groups.byID)) {
 			g := groups.byID[id]
-			if g.kind != "Regular" {
+			if g.kind != "Regular" || !g.stays {
 				continue
 			}
 			members, err := groups.users(id)
@@ -55,6 +57,7 @@ type group struct {
 	kind    string   // "Regular", "Role", "RoleAndSubordinates", "Organization", ...
 	related string   // of a role's group: the role
 	members []string // IDs of users and groups
+	stays   bool     // it is still there when all members have been read
 }
 
 // groupTree is everything that decides who is in a group.
@@ -70,7 +73,7 @@ type groupTree struct {
 func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 	tree := &groupTree{byID: map[string]*group{}, inRole: map[string][]string{}, children: map[string][]string{}}
 	err := s.each(ctx, "SELECT Id, Name, DeveloperName, Type, RelatedId FROM Group", func(rec *record) error {
-		id, err := rec.id()
+		id, err := rec.idOf("Group")
 		if err != nil {
 			return err
 		}
@@ -85,10 +88,13 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 		return nil, err
 	}
 	nested := false
-	if err := s.org.polite(); err != nil {
+	if err := s.api.polite(); err != nil {
 		return nil, err
 	}
 	err = s.each(ctx, "SELECT Id, GroupId, UserOrGroupId FROM GroupMember", func(rec *record) error {
+		if _, err := rec.idOf("GroupMember"); err != nil {
+			return err
+		}
 		in, member := soql.LongID(rec.text("GroupId")), soql.LongID(rec.text("UserOrGroupId"))
 		if in == "" || member == "" {
 			return rest.Malformed("a GroupMember without GroupId and UserOrGroupId")
@@ -100,10 +106,22 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = s.api.polite()
+	}
+	if err == nil {
+		err = s.each(ctx, "SELECT Id FROM Group", func(rec *record) error {
+			id, err := rec.idOf("Group")
+			if g := tree.byID[id]; g != nil {
+				g.stays = true
+			}
+			return err
+		})
+	}
 	if err != nil || !nested {
 		return tree, err
 	}
-	if err := s.org.polite(); err != nil {
+	if err := s.api.polite(); err != nil {
 		return nil, err
 	}
 	return tree, s.readRoles(ctx, tree)
@@ -111,20 +129,20 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 
 func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 	err := s.each(ctx, "SELECT Id, ParentRoleId FROM UserRole", func(rec *record) error {
-		id, err := rec.id()
+		id, err := rec.idOf("UserRole")
 		if parent := soql.LongID(rec.text("ParentRoleId")); parent != "" {
 			tree.children[parent] = append(tree.children[parent], id)
 		}
 		return err
 	})
 	if err == nil {
-		err = s.org.polite()
+		err = s.api.polite()
 	}
 	if err != nil {
 		return err
 	}
 	return s.each(ctx, "SELECT Id, UserRoleId, UserType FROM User WHERE "+s.scope.String(), func(rec *record) error {
-		id, err := rec.id()
+		id, err := rec.idOf("User")
 		if role := soql.LongID(rec.text("UserRoleId")); role != "" {
 			tree.inRole[role] = append(tree.inRole[role], id)
 		}
@@ -137,7 +155,7 @@ func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 
 // each runs a query to its end.
 func (s *Source) each(ctx context.Context, query string, do func(*record) error) error {
-	for rec, err := range s.org.query(ctx, query) {
+	for rec, err := range s.api.query(ctx, query) {
 		if err == nil {
 			err = do(rec)
 		}
@@ -222,4 +240,4 @@ func (t *groupTree) below(role string) []string {
 }
 
 // isUser tells a user's ID from a group's by its prefix.
-func isUser(id string) bool { return len(id) >= 3 && id[:3] == "005" }
+func isUser(id string) bool { return strings.HasPrefix(id, idKeys["User"]) }

@@ -34,7 +34,7 @@ func groupOf(t *testing.T, org *fakeOrg, id string) ([]string, error) {
 
 func TestCirclesOfGroups(t *testing.T) {
 	org := newFakeOrg(t)
-	org.objects["GroupMember"] = []row{
+	org.Records["GroupMember"] = []row{
 		member(publicA, publicB), member(publicB, publicA), member(publicB, publicB), member(publicB, "005000000000001AAA"),
 	}
 	for _, id := range []string{publicA, publicB} {
@@ -42,12 +42,12 @@ func TestCirclesOfGroups(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []string{"005000000000001AAA"}, members)
 	}
-	assert.Len(t, org.queries, 4, "two for each listing: nobody asked for roles")
+	assert.Len(t, org.queries, 6, "three for each listing: nobody asked for roles")
 }
 
 func TestCirclesOfRoles(t *testing.T) {
 	org := newFakeOrg(t)
-	org.objects["UserRole"] = append(org.objects["UserRole"], row{"Id": "00E000000000002EAA", "ParentRoleId": "00E000000000003EAA"})
+	org.Records["UserRole"] = append(org.Records["UserRole"], row{"Id": "00E000000000002EAA", "ParentRoleId": "00E000000000003EAA"})
 	members, err := groupOf(t, org, publicB)
 	require.NoError(t, err)
 	assert.Len(t, members, 4)
@@ -60,15 +60,15 @@ func TestRoleGroups(t *testing.T) {
 		"RoleAndSubordinatesInternal": {"005000000000002AAA", "005000000000004AAA"},
 	} {
 		org := newFakeOrg(t)
-		org.objects["Group"][2]["Type"] = kind
-		org.objects["GroupMember"] = []row{member(publicA, roleOnly)}
+		org.Records["Group"][2]["Type"] = kind
+		org.Records["GroupMember"] = []row{member(publicA, roleOnly)}
 		members, err := groupOf(t, org, publicA)
 		require.NoError(t, err)
 		assert.Equal(t, want, members, kind)
 	}
 
 	org := newFakeOrg(t)
-	org.objects["GroupMember"] = []row{member(publicA, everyone)}
+	org.Records["GroupMember"] = []row{member(publicA, everyone)}
 	members, err := groupOf(t, org, publicA)
 	require.NoError(t, err)
 	assert.Len(t, members, 5, "everybody in scope")
@@ -77,19 +77,19 @@ func TestRoleGroups(t *testing.T) {
 // S12: where memberships cannot be known, they are not claimed.
 func TestUnknownMemberships(t *testing.T) {
 	org := newFakeOrg(t)
-	org.objects["Group"][2]["Type"] = "Territory"
+	org.Records["Group"][2]["Type"] = "Territory"
 	_, err := groupOf(t, org, publicB)
 	require.ErrorIs(t, err, sources.ErrUnsupported)
 	assert.Contains(t, err.Error(), `"Territory"`)
 
 	org = newFakeOrg(t)
-	org.objects["GroupMember"] = append(org.objects["GroupMember"], member(publicA, "00G000000000099EAA"))
+	org.Records["GroupMember"] = append(org.Records["GroupMember"], member(publicA, "00G000000000099EAA"))
 	_, err = groupOf(t, org, publicA)
 	require.ErrorIs(t, err, sources.ErrUnavailable)
 	assert.Contains(t, err.Error(), "changed while they were read")
 
 	org = newFakeOrg(t)
-	org.objects["GroupMember"][0]["UserOrGroupId"] = nil
+	org.Records["GroupMember"][0]["UserOrGroupId"] = nil
 	_, err = groupOf(t, org, publicA)
 	require.ErrorIs(t, err, sources.ErrMalformed)
 
@@ -101,7 +101,7 @@ func TestUnknownMemberships(t *testing.T) {
 
 func TestShortIDsOfMembers(t *testing.T) {
 	org := newFakeOrg(t)
-	org.objects["GroupMember"] = []row{{"Id": "011000000000001", "GroupId": publicA[:15], "UserOrGroupId": "005000000000001"}}
+	org.Records["GroupMember"] = []row{{"Id": "011000000000001", "GroupId": publicA[:15], "UserOrGroupId": "005000000000001"}}
 	members, err := groupOf(t, org, publicA)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"005000000000001AAA"}, members)

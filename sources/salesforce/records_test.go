@@ -19,7 +19,7 @@ func decodeUser(t testing.TB, text string) (sources.User, error) {
 	if err := json.Unmarshal([]byte(text), rec); err != nil {
 		return sources.User{}, err
 	}
-	id, err := rec.userID()
+	id, err := rec.idOf("User")
 	if err != nil {
 		return sources.User{}, err
 	}

@@ -31,25 +31,51 @@
 // Salesforce lists only the visible ones, as a complete answer, and whoever is
 // hidden would be taken to be gone.
 //
+// # What it costs
+//
+// Salesforce gives 2,000 records to a page.
+//
+//	200,000 users, 2,000 groups    requests
+//	log in                         1, again when Salesforce ends the session
+//	Users                          101: the fields of User, and 100 pages
+//	Groups                         402: 400 pages of 800,000 memberships, and the
+//	                               groups twice; roles and who has them as well,
+//	                               if a group holds a role
+//	Match                          1 for each 2,000 users that are selected
+//	One                            2
+//	Check                          5
+//
+// The limit is one of the org for 24 hours, by whichever client: 15,000 requests
+// in a developer org, 100,000 and 1,000 for each licence in an Enterprise one.
+// Reading this org every hour takes 12,072 a day. [Config.MaxAPIUsage] leaves the
+// rest to others.
+//
+// # Deltas
+//
+// There are none: what a change takes out of Config.Scope or of a filter is in no
+// list of changes, and a reading of everybody is cheap. sources.Refresh reads
+// everything.
+//
 // # Latency
 //
 // A listing shows the org as it is now. How old the team may get (rules R23,
-// R24) is the interval at which the host reads.
+// R24) is the interval at which the host reads; REIMPORT (rule R28) is one more
+// reading, at once.
 package salesforce
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
@@ -110,6 +136,10 @@ type Config struct {
 	MaxAPIUsage int
 	// MaxPageBytes is the largest answer that is read. Defaults to 64 MiB.
 	MaxPageBytes int64
+	// MaxWait is the longest pause that Salesforce may impose on a call; a call
+	// that would have to wait longer fails with ErrRateLimited. Defaults to 1
+	// minute.
+	MaxWait time.Duration
 	// Attempts is how often a request is sent before its failure counts: after
 	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
 	Attempts int
@@ -129,7 +159,7 @@ func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String(
 
 // LogValue implements slog.LogValuer: what tells one connection from another.
 func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("connection", c.Connection), slog.String("login_url", bare(c.LoginURL)),
+	return slog.GroupValue(slog.String("connection", c.Connection), slog.String("login_url", rest.Bare(c.LoginURL)),
 		slog.String("api_version", c.APIVersion))
 }
 
@@ -138,34 +168,25 @@ func (c Config) LogValue() slog.Value {
 // form for. What is read back from it cannot log in.
 func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Connection, LoginURL, ClientID, Username, Audience, APIVersion, Scope string   `json:",omitempty"`
-		Attributes                                                            []string `json:",omitempty"`
-		NoGroups                                                              bool     `json:",omitempty"`
-		MaxAPIUsage                                                           int      `json:",omitempty"`
-		MaxPageBytes                                                          int64    `json:",omitempty"`
-		Attempts                                                              int      `json:",omitempty"`
+		Connection, LoginURL, ClientID, Username, Audience, APIVersion, Scope string        `json:",omitempty"`
+		Attributes                                                            []string      `json:",omitempty"`
+		NoGroups                                                              bool          `json:",omitempty"`
+		MaxAPIUsage                                                           int           `json:",omitempty"`
+		MaxPageBytes                                                          int64         `json:",omitempty"`
+		MaxWait                                                               time.Duration `json:",omitempty"`
+		Attempts                                                              int           `json:",omitempty"`
 	}{
-		c.Connection, bare(c.LoginURL), c.ClientID, c.Username, bare(c.Audience), c.APIVersion, c.Scope,
-		c.Attributes, c.NoGroups, c.MaxAPIUsage, c.MaxPageBytes, c.Attempts,
+		c.Connection, rest.Bare(c.LoginURL), c.ClientID, c.Username, rest.Bare(c.Audience), c.APIVersion, c.Scope,
+		c.Attributes, c.NoGroups, c.MaxAPIUsage, c.MaxPageBytes, c.MaxWait, c.Attempts,
 	})
-}
-
-// bare returns an address without what it may hold besides: a password, a query.
-func bare(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // A Source reads one Salesforce org. It is safe for concurrent use.
 type Source struct {
-	connection string
-	org        *org
+	info       sources.Info
+	api        *api
 	scope      soql.Condition
 	attributes []string
-	noGroups   bool
 	decoder    decoder
 }
 
@@ -183,70 +204,44 @@ var (
 // New returns a Source. It makes no request; see Check for that. The error
 // names every field of cfg that is wrong.
 func New(cfg Config) (*Source, error) {
-	if cfg.APIVersion == "" {
-		cfg.APIVersion = "v64.0"
-	}
-	if cfg.MaxAPIUsage == 0 {
-		cfg.MaxAPIUsage = 90
-	}
+	cfg.APIVersion, cfg.MaxAPIUsage = cmp.Or(cfg.APIVersion, "v64.0"), cmp.Or(cfg.MaxAPIUsage, 90)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	var problems []error
+	var problems rest.Problems
 	if !versionForm.MatchString(cfg.APIVersion) {
-		problems = append(problems, fmt.Errorf("field APIVersion %.20q: want a form such as v64.0", cfg.APIVersion))
+		problems.Add(fmt.Errorf("field APIVersion %.20q: want a form such as v64.0", cfg.APIVersion))
 	}
 	if cfg.MaxAPIUsage < 1 || cfg.MaxAPIUsage > 100 {
-		problems = append(problems, fmt.Errorf("field MaxAPIUsage %d: want a percentage from 1 to 100", cfg.MaxAPIUsage))
+		problems.Add(fmt.Errorf("field MaxAPIUsage %d: want a percentage from 1 to 100", cfg.MaxAPIUsage))
 	}
 	for i, name := range cfg.Attributes {
 		if !fieldForm.MatchString(name) {
-			problems = append(problems, fmt.Errorf("field Attributes[%d] %.80q: want the name of a field, such as Region__c or Profile.Name", i, name))
+			problems.Add(fmt.Errorf("field Attributes[%d] %.80q: want the name of a field, such as Region__c or Profile.Name", i, name))
 		}
 	}
 	scope, err := parseScope(cfg.Scope)
-	if err != nil {
-		problems = append(problems, err)
+	problems.Add(err)
+	speak := rest.Config{
+		Base: cfg.Transport, MaxBody: cfg.MaxPageBytes, Attempts: cfg.Attempts, MaxWait: cfg.MaxWait,
+		Explain: explain, Secrets: []string{cfg.ClientSecret, cfg.RefreshToken}, Logger: cfg.Logger,
 	}
-	auth, err := newLogin(cfg)
-	if err != nil {
-		problems = append(problems, err)
-	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("salesforce: config: %w", errors.Join(problems...))
+	speak.Auth, err = newLogin(cfg, speak)
+	problems.Add(err)
+	if err := problems.Err(kind); err != nil {
+		return nil, err
 	}
 	return &Source{
-		connection: connectionName(cfg.Connection),
-		org: &org{
-			http: rest.New(rest.Config{
-				Base: cfg.Transport, Auth: auth, MaxBody: cfg.MaxPageBytes, Attempts: cfg.Attempts,
-				Explain: explain, Secrets: secrets(cfg), Logger: cfg.Logger,
-			}),
-			data:     "/services/data/" + cfg.APIVersion,
-			maxUsage: cfg.MaxAPIUsage,
-		},
+		info:       sources.Info{Kind: kind, Connection: cmp.Or(cfg.Connection, kind), Lists: rest.Lists(false, cfg.NoGroups, false)},
+		api:        &api{http: rest.New(speak), data: "/services/data/" + cfg.APIVersion, maxUsage: cfg.MaxAPIUsage},
 		scope:      scope,
 		attributes: slices.Clone(cfg.Attributes),
-		noGroups:   cfg.NoGroups,
 		decoder:    decoder{cfg.Logger},
 	}, nil
 }
 
-func connectionName(name string) string {
-	if name == "" {
-		return kind
-	}
-	return name
-}
-
 // Info implements sources.Source.
-func (s *Source) Info() sources.Info {
-	lists := sources.FactUsers | sources.FactManagers
-	if !s.noGroups {
-		lists |= sources.FactGroups | sources.FactMemberships
-	}
-	return sources.Info{Kind: kind, Connection: s.connection, Lists: lists}
-}
+func (s *Source) Info() sources.Info { return s.info }
 
 // Users implements sources.Source. The org is asked first which fields it has,
 // so that one it lacks does not fail the listing; it must have, and show to the
@@ -280,7 +275,7 @@ func (s *Source) users(ctx context.Context, op string, where soql.Condition) ite
 	return func(yield func(sources.User, error) bool) {
 		fields, missing, err := s.fields(ctx)
 		if err == nil {
-			err = s.org.polite()
+			err = s.api.polite()
 		}
 		if err != nil {
 			yield(sources.User{}, rest.Wrap(kind, op, err))
@@ -290,10 +285,10 @@ func (s *Source) users(ctx context.Context, op string, where soql.Condition) ite
 			s.decoder.log.WarnContext(ctx, "the org lacks attributes that are configured", "fields", missing)
 		}
 		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where.String()
-		for rec, err := range s.org.query(ctx, query) {
+		for rec, err := range s.api.query(ctx, query) {
 			var id string
 			if err == nil {
-				id, err = rec.userID()
+				id, err = rec.idOf("User")
 			}
 			if err != nil {
 				yield(sources.User{}, rest.Wrap(kind, op, err))
@@ -322,10 +317,10 @@ func (s *Source) Match(ctx context.Context, filter string) iter.Seq2[string, err
 			return
 		}
 		query := "SELECT Id FROM User WHERE " + soql.All(condition, s.scope).String()
-		for rec, err := range s.org.query(ctx, query) {
+		for rec, err := range s.api.query(ctx, query) {
 			var id string
 			if err == nil {
-				id, err = rec.userID()
+				id, err = rec.idOf("User")
 			}
 			if err != nil {
 				yield("", rest.Wrap(kind, op, err))
@@ -354,11 +349,11 @@ func (s *Source) Check(ctx context.Context) error {
 		}
 	}
 	queries := []string{"SELECT Id FROM User WHERE " + s.scope.String() + " LIMIT 1"}
-	if !s.noGroups {
+	if s.info.Lists.Has(sources.FactGroups) {
 		queries = append(queries, "SELECT Id FROM Group LIMIT 1", "SELECT Id FROM GroupMember LIMIT 1", "SELECT Id FROM UserRole LIMIT 1")
 	}
 	for _, query := range queries {
-		for _, err := range s.org.query(ctx, query) {
+		for _, err := range s.api.query(ctx, query) {
 			if err != nil {
 				return rest.Wrap(kind, op, err)
 			}
@@ -383,7 +378,7 @@ var optionalFields = []string{
 // fields asks the org which fields users have, and returns those to select and
 // the configured attributes that are missing.
 func (s *Source) fields(ctx context.Context) (fields, missing []string, err error) {
-	has, err := s.org.describeUser(ctx)
+	has, err := s.api.describeUser(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

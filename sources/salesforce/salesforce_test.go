@@ -2,7 +2,7 @@ package salesforce
 
 import (
 	"bytes"
-	"io"
+	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/sourcetest"
+	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
 // values returns the values of an attribute.
@@ -70,72 +71,80 @@ func listedGroups() []sources.Group {
 	}
 }
 
-// R1, R23, R24: the directory as it is now, whole, at every reading.
-func TestConformance(t *testing.T) {
-	region := func(cfg *Config) { cfg.Attributes = []string{"Region__c", "department"} }
-	org := newFakeOrg(t)
-	fault := func(answer func(w http.ResponseWriter), change func(*Config)) func(testing.TB, int) (sources.Source, func() bool) {
-		return func(t testing.TB, at int) (sources.Source, func() bool) {
-			faulty := newFakeOrg(t)
-			met := false
-			faulty.fault = func(n int, w http.ResponseWriter, _ *http.Request) bool {
-				if n < at {
-					return false
-				}
-				met = true
-				answer(w)
-				return true
-			}
-			src := faulty.source(func(cfg *Config) {
-				region(cfg)
-				if change != nil {
-					change(cfg)
-				}
+func harness() sourcetest.HTTPHarness {
+	return sourcetest.HTTPHarness{
+		Provider: func(d *fake.Directory) http.Handler { return face(d) },
+		New: func(t testing.TB, address string, transport http.RoundTripper) sources.Source {
+			src, err := New(Config{
+				LoginURL: address, ClientID: fakeClientID, ClientSecret: fakeSecret, Transport: transport, Attributes: []string{"Region__c", "department"},
 			})
-			return src, func() bool {
-				faulty.mu.Lock()
-				defer faulty.mu.Unlock()
-				return met
-			}
-		}
-	}
-	status := func(code int) func(http.ResponseWriter) {
-		return func(w http.ResponseWriter) {
-			w.Header().Set("Retry-After", "0")
-			sayError(w, code, "SOME_ERROR", "with "+fakeSession+"1 and "+fakeSecret)
-		}
-	}
-	sourcetest.Test(t, sourcetest.Harness{
-		New:    func(testing.TB) sources.Source { return org.source(region) },
-		Users:  listedUsers(),
-		Groups: listedGroups(),
-		Requests: func() int {
-			org.mu.Lock()
-			defer org.mu.Unlock()
-			return org.requests
+			require.NoError(t, err)
+			return src
 		},
+		Users:     listedUsers(),
+		Groups:    listedGroups(),
+		Secrets:   []string{fakeSecret},
+		Links:     []string{"nextRecordsUrl"},
+		MissingID: "005000000000999AAA",
 		Matches: map[string][]string{ // R98
 			"Department = 'Sales'":                {"005000000000002AAA", "005000000000003AAA"},
 			"IsActive = true AND Department = ''": {"005000000000004AAA", "005000000000005AAA"},
 			"LastName = 'O\\'Neil'":               {"005000000000002AAA"},
 			"Department = 'Nobody'":               {},
 			"Id != null OR UserType != null":      {"005000000000001AAA", "005000000000002AAA", "005000000000003AAA", "005000000000004AAA", "005000000000005AAA"},
+			"Id IN (SELECT UserOrGroupId FROM GroupMember WHERE Group.Name = 'Sales team')": {"005000000000001AAA", "005000000000003AAA"},
 		},
-		BadQuery:  "IsActive = true) OR (Id != null",
-		MissingID: "005000000000999AAA",
-		Faults: map[sourcetest.Fault]func(testing.TB, int) (sources.Source, func() bool){
-			sourcetest.FaultCut: fault(func(w http.ResponseWriter) {
-				w.Header().Set("Content-Length", "1000")
-				_, _ = io.WriteString(w, `{"totalSize":5,"done":true,"records":[`)
-			}, func(cfg *Config) { cfg.Attempts = 1 }),
-			sourcetest.FaultBlank:        fault(func(http.ResponseWriter) {}, nil),
-			sourcetest.FaultDrift:        fault(func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"result":"see the new API"}`) }, nil),
-			sourcetest.FaultRateLimited:  fault(status(429), nil),
-			sourcetest.FaultUnavailable:  fault(status(503), nil),
-			sourcetest.FaultUnauthorized: fault(status(401), nil),
-		},
-		Secrets: []string{fakeSecret, fakeSession},
-	})
+		BadQuery: "IsActive = true) OR (Id != null",
+	}
+}
+
+// R1, R23, R24: the directory as it is now, whole, at every reading.
+func TestConformance(t *testing.T) { sourcetest.TestHTTP(t, harness()) }
+
+// The table of the package comment.
+func TestScale(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 200,000 users")
+	}
+	h := harness()
+	h.Provider = func(d *fake.Directory) http.Handler {
+		org := face(withSalesforceIDs(d))
+		org.PageRows = 0
+		return org
+	}
+	cost := sourcetest.Measure(t, h, 200_000, 2_000)
+	assert.Equal(t, map[string]int{
+		"POST /services/oauth2/token":                     1,
+		"GET /services/data/v64.0/sobjects/User/describe": 1,
+		"GET /services/data/v64.0/query":                  4, // users, groups, members, groups again
+		"GET /services/data/v64.0/query/{id}":             99 + 399,
+	}, cost.Requests)
+	assert.Less(t, cost.Beyond, uint64(64<<20))
+}
+
+// withSalesforceIDs returns a copy of a made-up company whose IDs have the form
+// of Salesforce's.
+func withSalesforceIDs(d *fake.Directory) *fake.Directory {
+	copied := fake.NewDirectory()
+	user := func(id string) string {
+		if id == "" {
+			return ""
+		}
+		return fmt.Sprintf("005%012sAAA", id)
+	}
+	users, groups := d.Users(), d.Groups()
+	for i := range users {
+		users[i].ID, users[i].Manager.ID = user(users[i].ID), user(users[i].Manager.ID)
+	}
+	for i := range groups {
+		groups[i].ID = fmt.Sprintf("00G%012sAAA", groups[i].ID)
+		for k, member := range groups[i].Members {
+			groups[i].Members[k] = user(member)
+		}
+	}
+	copied.PutUsers(users...)
+	copied.PutGroups(groups...)
+	return copied
 }
 
 // read collects a listing up to its error.
@@ -152,7 +161,7 @@ func read[T any](seq iter.Seq2[T, error]) (all []T, err error) {
 func TestAsksOnlyForFieldsTheOrgHas(t *testing.T) {
 	var log bytes.Buffer
 	org := newFakeOrg(t)
-	org.lacks = map[string]bool{"CountryCode": true, "StateCode": true, "Region__c": true, "UserRoleId": true}
+	org.Lacks = append(org.Lacks, "CountryCode", "StateCode", "Region__c", "UserRoleId")
 	src := org.source(func(cfg *Config) {
 		cfg.Attributes = []string{"Region__c", "Department"}
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -177,7 +186,7 @@ func TestAsksOnlyForFieldsTheOrgHas(t *testing.T) {
 // it.
 func TestHiddenFieldIsAnError(t *testing.T) {
 	org := newFakeOrg(t)
-	org.lacks = map[string]bool{"ManagerId": true, "Email": true}
+	org.Lacks = append(org.Lacks, "ManagerId", "Email")
 	users, err := read(org.source(nil).Users(t.Context()))
 	require.ErrorIs(t, err, sources.ErrForbidden)
 	assert.Contains(t, err.Error(), "Email, ManagerId")
@@ -204,13 +213,13 @@ func TestScope(t *testing.T) {
 // joinedOrg is an org with permission sets, logins and a lookup to follow.
 func joinedOrg(t testing.TB) *fakeOrg {
 	org := newFakeOrg(t)
-	org.objects["PermissionSetAssignment"] = []row{
+	org.Records["PermissionSetAssignment"] = []row{
 		{"AssigneeId": "005000000000001AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
 		{"AssigneeId": "005000000000002AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
 		{"AssigneeId": "005000000000006AAA", "PermissionSet": map[string]any{"Name": "Gong"}},
 		{"AssigneeId": "005000000000004AAA", "PermissionSet": map[string]any{"Name": "Other"}},
 	}
-	org.objects["UserLogin"] = []row{{"UserId": "005000000000002AAA", "IsFrozen": true}, {"UserId": "005000000000001AAA", "IsFrozen": false}}
+	org.Records["UserLogin"] = []row{{"UserId": "005000000000002AAA", "IsFrozen": true}, {"UserId": "005000000000001AAA", "IsFrozen": false}}
 	return org
 }
 
@@ -327,7 +336,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 func TestLogHoldsNothingPersonal(t *testing.T) {
 	var log bytes.Buffer
 	org := newFakeOrg(t)
-	org.objects["User"][0]["Title"] = map[string]any{"odd": "shape"}
+	org.Records["User"][0]["Title"] = map[string]any{"odd": "shape"}
 	failed := false
 	org.fault = func(n int, w http.ResponseWriter, _ *http.Request) bool {
 		if n != 2 || failed {
@@ -348,7 +357,7 @@ func TestLogHoldsNothingPersonal(t *testing.T) {
 	assert.Contains(t, log.String(), "005000000000001AAA")
 	assert.Contains(t, log.String(), "Title")
 	assert.Contains(t, log.String(), "repeat a request")
-	for _, secret := range []string{"ada", "Byron", fakeSession, fakeSecret, "SELECT"} {
+	for _, secret := range []string{"ada", "Byron", "00D000000000001!", fakeSecret, "SELECT"} {
 		assert.NotContains(t, log.String(), secret)
 	}
 }
@@ -356,7 +365,7 @@ func TestLogHoldsNothingPersonal(t *testing.T) {
 // Pages are read one at a time and only as far as they are wanted.
 func TestStreams(t *testing.T) {
 	org := newFakeOrg(t)
-	org.page = 1
+	org.PageRows = 1
 	for range org.source(nil).Users(t.Context()) {
 		break
 	}

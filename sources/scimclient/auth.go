@@ -5,25 +5,19 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
-	"time"
 
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-const maxToken = 1 << 20 // bytes of a token answer
-
-// newAuth returns the one way to authenticate that cfg chooses.
-func newAuth(cfg Config, kind string) (rest.Auth, error) {
+// newAuth returns the one way to authenticate that cfg chooses. speak is how the
+// server is spoken to.
+func newAuth(cfg Config, kind string, speak rest.Config) (rest.Auth, error) {
 	var ways []rest.Auth
 	if cfg.Token != "" {
 		ways = append(ways, rest.Bearer(cfg.Token))
 	}
 	if cfg.TokenSource != nil {
-		ways = append(ways, rest.NewTokens(kind, func(ctx context.Context) (rest.Token, error) {
-			token, err := cfg.TokenSource(ctx)
-			return rest.Token{Value: token}, err
-		}))
+		ways = append(ways, rest.TokenSource(kind, cfg.TokenSource))
 	}
 	if cfg.UserName != "" || cfg.Password != "" {
 		if cfg.UserName == "" || cfg.Password == "" {
@@ -39,7 +33,8 @@ func newAuth(cfg Config, kind string) (rest.Auth, error) {
 		if err != nil {
 			return nil, err
 		}
-		ways = append(ways, clientCredentials(cfg, kind, at))
+		speak.Origin = at
+		ways = append(ways, clientCredentials(cfg, kind, speak))
 	}
 	if len(ways) != 1 {
 		return nil, errors.New("want one way to authenticate: Token, TokenSource, UserName or TokenURL")
@@ -48,41 +43,19 @@ func newAuth(cfg Config, kind string) (rest.Auth, error) {
 }
 
 // clientCredentials logs in with client credentials (RFC 6749, section 4.4).
-func clientCredentials(cfg Config, kind string, at *url.URL) *rest.Tokens {
-	transport := rest.New(rest.Config{
-		Base: cfg.Transport, Origin: at, MaxBody: maxToken, Attempts: cfg.Attempts, MaxWait: cfg.MaxWait,
-		Explain: explain, Secrets: secrets(cfg), Logger: cfg.Logger,
-	})
+func clientCredentials(cfg Config, kind string, speak rest.Config) rest.Auth {
 	form := url.Values{"grant_type": {"client_credentials"}}
 	if cfg.Scope != "" {
 		form.Set("scope", cfg.Scope)
 	}
-	return rest.NewTokens(kind, func(ctx context.Context) (rest.Token, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), strings.NewReader(form.Encode()))
-		if err != nil {
-			return rest.Token{}, err
+	return rest.LogIn(kind, speak, func(ctx context.Context) (*http.Request, error) {
+		req, err := rest.PostForm(ctx, cfg.TokenURL, form)
+		if err == nil { // both halves are form-encoded first (section 2.3.1)
+			req.SetBasicAuth(url.QueryEscape(cfg.ClientID), url.QueryEscape(cfg.ClientSecret))
 		}
-		// Both halves are form-encoded first (section 2.3.1).
-		req.SetBasicAuth(url.QueryEscape(cfg.ClientID), url.QueryEscape(cfg.ClientSecret))
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header["Idempotency-Key"] = nil // asking twice gives two tokens, which hurts nobody
-		resp, err := transport.RoundTrip(req)
-		if err != nil {
-			return rest.Token{}, err
-		}
-		var answer struct {
-			AccessToken string `json:"access_token"`
-			ExpiresIn   int32  `json:"expires_in"` // seconds
-		}
-		if err := rest.Decode(resp, &answer); err != nil {
-			return rest.Token{}, err
-		}
-		return rest.Token{Value: answer.AccessToken, Life: time.Duration(max(answer.ExpiresIn, 0)) * time.Second}, nil
-	})
+		return req, err
+	}, rest.ReadToken)
 }
-
-// secrets are what no error may show, whoever repeats it to us.
-func secrets(cfg Config) []string { return []string{cfg.Token, cfg.Password, cfg.ClientSecret} }
 
 // basic is HTTP Basic (RFC 7617).
 type basic struct{ name, password string }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,19 +22,6 @@ type api struct {
 	base   *url.URL
 	paging Paging
 	size   int
-}
-
-func newAPI(cfg Config, base *url.URL, auth rest.Auth) *api {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	return &api{
-		base: base, paging: cfg.Paging, size: cfg.PageSize,
-		http: rest.New(rest.Config{
-			Base: cfg.Transport, Auth: auth, Origin: base, MaxBody: cfg.MaxPageBytes, Attempts: cfg.Attempts, MaxWait: cfg.MaxWait,
-			Explain: explain, Secrets: secrets(cfg), Logger: cfg.Logger,
-		}),
-	}
 }
 
 // get sends a request for a path below the base.
@@ -136,13 +122,13 @@ func sized[R any](ctx context.Context, a *api, path, query string, size *int) (a
 	}
 }
 
-// first reads the first page of a list and what make makes of its resources.
-func first[R, T any](ctx context.Context, a *api, path string, paging Paging, make func(R) (rest.Row[T], error)) error {
+// first reads the first page of a list and what convert makes of its resources.
+func first[R, T any](ctx context.Context, a *api, path string, paging Paging, convert func(R) (rest.Row[T], error)) error {
 	size := a.size
 	p, err := sized[R](ctx, a, path, firstQuery[paging], &size)
 	for _, resource := range p.resources {
 		if err == nil {
-			_, err = make(resource)
+			_, err = convert(resource)
 		}
 	}
 	return err
@@ -151,14 +137,14 @@ func first[R, T any](ctx context.Context, a *api, path string, paging Paging, ma
 // firstQuery asks for the first page.
 var firstQuery = map[Paging]string{PageIndex: "startIndex=1", PageCursor: "cursor=", PageAll: "startIndex=1"}
 
-// listing reads a list to its end and hands out what make makes of each
+// listing reads a list to its end and hands out what convert makes of each
 // resource.
-func listing[R, T any](ctx context.Context, a *api, path string, make func(R) (rest.Row[T], error), emit func(T) bool) error {
+func listing[R, T any](ctx context.Context, a *api, path string, convert func(R) (rest.Row[T], error), emit func(T) bool) error {
 	paging, err := a.choose(ctx)
 	if err != nil {
 		return err
 	}
-	l := &list[R, T]{api: a, path: path, size: a.size, make: make}
+	l := &list[R, T]{api: a, path: path, size: a.size, convert: convert}
 	switch paging {
 	case PageCursor:
 		return rest.Follow(ctx, firstQuery[paging], l.byCursor, rest.Once(emit))
@@ -175,9 +161,9 @@ func listing[R, T any](ctx context.Context, a *api, path string, make func(R) (r
 // A list is one list being read.
 type list[R, T any] struct {
 	*api
-	path string
-	size int
-	make func(R) (rest.Row[T], error)
+	path    string
+	size    int
+	convert func(R) (rest.Row[T], error)
 
 	total int // what the first page said
 	came  int // resources so far
@@ -190,7 +176,7 @@ type list[R, T any] struct {
 func (l *list[R, T]) rows(p answer[R]) ([]rest.Row[T], error) {
 	rows := make([]rest.Row[T], 0, len(p.resources))
 	for _, resource := range p.resources {
-		row, err := l.make(resource)
+		row, err := l.convert(resource)
 		if err != nil {
 			return nil, err
 		}
@@ -287,7 +273,7 @@ func (l *list[R, T]) honours(ctx context.Context) (bool, error) {
 	if err != nil || len(p.resources) != 1 {
 		return false, err
 	}
-	row, err := l.make(p.resources[0])
+	row, err := l.convert(p.resources[0])
 	return row.ID == l.last[len(l.last)-1], err
 }
 

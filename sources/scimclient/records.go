@@ -13,7 +13,7 @@ import (
 // records makes users of what the server lists.
 type records struct {
 	reader *scim.UserReader
-	fields map[string]string // field of a user: attribute
+	fields rest.Mapped
 }
 
 func (r *records) user(resource json.RawMessage) (rest.Row[sources.User], error) {
@@ -21,9 +21,7 @@ func (r *records) user(resource json.RawMessage) (rest.Row[sources.User], error)
 	if err != nil {
 		return rest.Row[sources.User]{}, rest.Malformed("a user that cannot be read: %s", err)
 	}
-	for field, attribute := range r.fields {
-		rest.SetField(&u, field, u.Attributes[attribute])
-	}
+	r.fields.Set(&u, u.Attributes)
 	// The texts of a user are parts of one; the ID alone must not hold it.
 	u.ID = strings.Clone(u.ID)
 	return rest.Row[sources.User]{Value: u, ID: u.ID, Created: created(resource)}, nil

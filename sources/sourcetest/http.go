@@ -19,8 +19,9 @@ import (
 )
 
 // An HTTPHarness is a source that speaks HTTP, a provider for it to speak to,
-// and what the provider's directory holds. All fields but the last three are
-// required.
+// and what the provider's directory holds. Provider, New and Users are required;
+// what a source has the ability for, but the harness cannot show, has to be named
+// in Unsupported.
 type HTTPHarness struct {
 	// Provider returns a handler that shows a directory as the provider does:
 	// a face of package fake, or your own. Its pages are so small that Users

@@ -262,11 +262,13 @@ func (w *wire) relink(x *exchange, link func(name, link string) string, other *e
 	}
 	replaced := false
 	for _, name := range w.links {
-		if value := x.header.Get(name); value != "" {
+		if values := x.header.Values(name); len(values) > 0 {
 			if other != nil {
 				x.header[http.CanonicalHeaderKey(name)] = slices.Clone(other.header.Values(name))
 			} else {
-				x.header.Set(name, link(name, value))
+				for i, value := range values { // one link to a line
+					values[i] = link(name, value)
+				}
 			}
 		}
 		var value string

@@ -72,8 +72,12 @@ func (e *Error) Unwrap() []error {
 // Wrap makes the error that a source returns: it names the provider and the
 // operation and takes reason and waiting time from err. An error that is a
 // *sources.Error already (a failed login, say) stays as it is. The wrapper that
-// an http.Client puts around errors is removed, since it quotes the query.
+// an http.Client puts around errors is removed, since it quotes the query. Nil
+// stays nil.
 func Wrap(kind, op string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var done *sources.Error
 	if errors.As(err, &done) {
 		return done

@@ -9,69 +9,60 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
+// texts are the fields of a user that hold one text, by their names in the JSON
+// of a snapshot.
+var texts = map[string]func(*sources.User) *string{
+	"user_name":       func(u *sources.User) *string { return &u.UserName },
+	"email":           func(u *sources.User) *string { return &u.Email },
+	"private_email":   func(u *sources.User) *string { return &u.PrivateEmail },
+	"given_name":      func(u *sources.User) *string { return &u.GivenName },
+	"family_name":     func(u *sources.User) *string { return &u.FamilyName },
+	"title":           func(u *sources.User) *string { return &u.Title },
+	"phone":           func(u *sources.User) *string { return &u.Phone },
+	"mobile_phone":    func(u *sources.User) *string { return &u.MobilePhone },
+	"phone_extension": func(u *sources.User) *string { return &u.PhoneExtension },
+	"timezone":        func(u *sources.User) *string { return &u.TimeZone },
+	"country":         func(u *sources.User) *string { return &u.Country },
+	"state":           func(u *sources.User) *string { return &u.State },
+	"locale":          func(u *sources.User) *string { return &u.Locale },
+	"manager.id":      func(u *sources.User) *string { return &u.Manager.ID },
+	"manager.email":   func(u *sources.User) *string { return &u.Manager.Email },
+	"manager.name":    func(u *sources.User) *string { return &u.Manager.Name },
+}
+
+// common are the attributes that every source gives (rule S35).
+var common = []string{
+	sources.AttributeDepartment, sources.AttributeDivision, sources.AttributeCostCenter,
+	sources.AttributeEmployeeNumber, sources.AttributeOrganization,
+}
+
 // SetField sets one field of a user by its name in the JSON of a snapshot, such
 // as "timezone" or "manager.email", or one of the attributes that every source
 // gives (rule S35), such as "cost_center". It reports false for a name that is
 // none of these. Values without a text leave the field as it is (rule S11).
 func SetField(u *sources.User, field string, values sources.Values) bool {
-	values = slices.DeleteFunc(slices.Clone(values), func(text string) bool { return text == "" })
-	set := func(target *string) bool {
-		if len(values) > 0 {
-			*target = values[0]
-		}
-		return true
+	text, known := texts[field]
+	attribute := slices.Contains(common, field)
+	if !known && !attribute && field != "other_emails" {
+		return false
 	}
-	switch field {
-	case "user_name":
-		return set(&u.UserName)
-	case "email":
-		return set(&u.Email)
-	case "other_emails": // several may stand in one text (R66)
-		if len(values) > 0 {
-			u.OtherEmails = strings.FieldsFunc(strings.Join(values, " "), func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
-		}
-		return true
-	case "private_email":
-		return set(&u.PrivateEmail)
-	case "given_name":
-		return set(&u.GivenName)
-	case "family_name":
-		return set(&u.FamilyName)
-	case "title":
-		return set(&u.Title)
-	case "phone":
-		return set(&u.Phone)
-	case "mobile_phone":
-		return set(&u.MobilePhone)
-	case "phone_extension":
-		return set(&u.PhoneExtension)
-	case "timezone":
-		return set(&u.TimeZone)
-	case "country":
-		return set(&u.Country)
-	case "state":
-		return set(&u.State)
-	case "locale":
-		return set(&u.Locale)
-	case "manager.email":
-		return set(&u.Manager.Email)
-	case "manager.id":
-		return set(&u.Manager.ID)
-	case "manager.name":
-		return set(&u.Manager.Name)
-	case sources.AttributeDepartment, sources.AttributeDivision, sources.AttributeCostCenter,
-		sources.AttributeEmployeeNumber, sources.AttributeOrganization:
+	values = given(values)
+	switch {
+	case len(values) == 0:
+	case known:
+		*text(u) = values[0]
+	case attribute:
 		SetAttribute(u, field, values...)
-		return true
+	default: // several addresses may stand in one text (R66)
+		u.OtherEmails = strings.FieldsFunc(strings.Join(values, " "), func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
 	}
-	return false
+	return true
 }
 
 // SetAttribute gives a user an attribute. Empty texts are left out, and so is
 // an attribute without any other (rule S11).
 func SetAttribute(u *sources.User, name string, values ...string) {
-	values = slices.DeleteFunc(slices.Clone(values), func(text string) bool { return text == "" })
-	if len(values) == 0 {
+	if values = given(values); len(values) == 0 {
 		return
 	}
 	if u.Attributes == nil {
@@ -80,8 +71,14 @@ func SetAttribute(u *sources.User, name string, values ...string) {
 	u.Attributes[name] = values
 }
 
-// CheckFields reports what is wrong with the configured names of fields: the
-// keys are names that SetField knows, the values attributes of the provider.
+// given returns the texts that are not empty.
+func given(values []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(text string) bool { return text == "" })
+}
+
+// CheckFields reports what is wrong with a field of a configuration that maps
+// fields of a user to attributes: the keys are names that SetField knows, the
+// values no empty texts.
 func CheckFields(option string, fields map[string]string) []error {
 	var problems []error
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
@@ -93,4 +90,26 @@ func CheckFields(option string, fields map[string]string) []error {
 		}
 	}
 	return problems
+}
+
+// Mapped are the fields of a user that are read from attributes by
+// configuration: the name of a field, as SetField knows it, to the name of an
+// attribute.
+type Mapped map[string]string
+
+// MappedFields returns the fields of a configuration, and of a source's own
+// table those that the configuration does not name.
+func MappedFields(own, configured map[string]string) Mapped {
+	mapped := make(Mapped, len(own)+len(configured))
+	maps.Copy(mapped, own)
+	maps.Copy(mapped, configured)
+	return mapped
+}
+
+// Set sets the fields from the values of their attributes. An attribute without
+// a value leaves its field as it is.
+func (m Mapped) Set(u *sources.User, attributes map[string]sources.Values) {
+	for field, attribute := range m {
+		SetField(u, field, attributes[attribute])
+	}
 }

@@ -29,7 +29,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"regexp"
 	"sync"
 	"time"
 
@@ -85,7 +84,8 @@ type Config struct {
 	// Secrets are removed from every excerpt and error, however an answer
 	// spells them, besides whatever has the form of a token.
 	Secrets []string
-	// Logger gets a line at debug level for each repeated request. Defaults to
+	// Logger gets a line at debug level for each repeated request and each pause
+	// that the provider imposes, with the attribute "wait". Defaults to
 	// discarding.
 	Logger *slog.Logger
 }
@@ -122,8 +122,8 @@ const (
 // A Transport sends requests as its Config says. It is safe for concurrent
 // use. A pause that a provider imposes holds for all its requests.
 type Transport struct {
-	cfg     Config
-	secrets []*regexp.Regexp // of cfg
+	cfg      Config
+	scrubber Scrubber
 
 	mu        sync.Mutex
 	notBefore time.Time
@@ -152,7 +152,7 @@ func New(cfg Config) *Transport {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Transport{cfg: cfg, secrets: secretsOf(cfg.Secrets)}
+	return &Transport{cfg: cfg, scrubber: NewScrubber(cfg.Secrets...)}
 }
 
 // Get sends a GET request and returns its answer, as RoundTrip does.
@@ -253,7 +253,11 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 	t.observe(resp)
 	body, err := t.read(resp)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, t.refused(req, resp, body)
+		e := t.refused(req, resp, body)
+		if err != nil && e.Reason == nil { // the reason stood in what was cut off
+			return nil, t.unreadable(ctx, req, resp, err)
+		}
+		return nil, e
 	}
 	if err != nil {
 		return nil, t.unreadable(ctx, req, resp, err)

@@ -49,6 +49,9 @@ func (t *Transport) pause(ctx context.Context) error {
 	t.mu.Lock()
 	wait := time.Until(t.notBefore)
 	t.mu.Unlock()
+	if wait > 0 {
+		t.cfg.Logger.DebugContext(ctx, "wait for the provider's allowance", "wait", wait)
+	}
 	return sleep(ctx, wait)
 }
 

@@ -13,36 +13,70 @@ import (
 const maxExcerpt = 200
 
 // Whatever has one of these forms is a secret, whoever sent it.
-var secretForms = []struct {
-	form *regexp.Regexp
-	keep string
-}{
+var secretForms = []secretForm{
 	// A named secret in JSON, a form or a query.
-	{regexp.MustCompile(`(?i)("?\b(?:access_?token|refresh_?token|id_?token|client_?secret|client_?assertion|assertion|password|session_?id|sid|api_?key|signature)"?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|[^\s&,;}]+)`), "${1}[removed]"},
+	{regexp.MustCompile(`(?i)("?\b(?:` + secretNames + `)"?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|[^\s&,;}]+)`), "${1}[removed]"},
 	// The value of an Authorization header.
 	{regexp.MustCompile(`(?i)\b(bearer|basic|ssws|dpop)\s+[A-Za-z0-9._~+/=!-]{6,}`), "${1} [removed]"},
 	// A JSON Web Token.
 	{regexp.MustCompile(`eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`), "[removed]"},
 	// A Salesforce session: the org's ID, an exclamation mark and the key.
 	{regexp.MustCompile(`00D[A-Za-z0-9]{12,15}(?:!|%21)[A-Za-z0-9._%]+`), "[removed]"},
-	// The query of an address.
-	{regexp.MustCompile(`(https?://[^\s"'<>?]*)\?[^\s"'<>]*`), "${1}?[removed]"},
+}
+
+type secretForm struct {
+	form *regexp.Regexp
+	keep string
+}
+
+// secretNames are what secrets are called.
+const secretNames = `access_?token|refresh_?token|id_?token|client_?secret|client_?assertion|assertion|password|session_?id|sid|api_?key|signature`
+
+var (
+	secretName   = regexp.MustCompile(`(?i)^(?:` + secretNames + `)$`)
+	addressQuery = regexp.MustCompile(`(https?://[^\s"'<>?]*)\?[^\s"'<>]*`)
+)
+
+// SecretName reports whether a value of that name is a secret.
+func SecretName(name string) bool { return secretName.MatchString(name) }
+
+// A Scrubber removes secrets from texts. The zero value knows none, and removes
+// what has the form of one.
+type Scrubber struct{ known []*regexp.Regexp }
+
+// NewScrubber returns a Scrubber that removes the given secrets, however they are
+// spelled, and what has the form of one.
+func NewScrubber(secrets ...string) Scrubber {
+	var s Scrubber
+	for _, secret := range secrets {
+		if len(secret) >= minSecret {
+			s.known = append(s.known, echoes(secret))
+		}
+	}
+	return s
+}
+
+// Scrub returns a text without its secrets.
+func (s Scrubber) Scrub(text string) string {
+	for _, secret := range s.known {
+		text = secret.ReplaceAllString(text, removed)
+	}
+	for _, secret := range secretForms {
+		text = secret.form.ReplaceAllString(text, secret.keep)
+	}
+	return text
 }
 
 // excerpt returns the beginning of text on one line, without secrets: neither
 // the configured ones, nor the credentials of req, nor anything that has the
-// form of a token. It scrubs before it cuts, so that no half of a secret stays.
+// form of a token, nor the query of an address. It scrubs before it cuts, so that
+// no half of a secret stays.
 func (t *Transport) excerpt(req *http.Request, text []byte) string {
 	s := strings.ToValidUTF8(string(text[:min(len(text), maxErrorBody)]), "�")
-	for _, secret := range t.secrets {
-		s = secret.ReplaceAllString(s, removed)
-	}
 	if _, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " "); len(credentials) >= minSecret {
 		s = echoes(credentials).ReplaceAllString(s, removed)
 	}
-	for _, secret := range secretForms {
-		s = secret.form.ReplaceAllString(s, secret.keep)
-	}
+	s = addressQuery.ReplaceAllString(t.scrubber.Scrub(s), "${1}?"+removed)
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")
@@ -56,17 +90,6 @@ const (
 	removed   = "[removed]"
 	minSecret = 4 // bytes; what is shorter cannot be told from ordinary text
 )
-
-// secretsOf returns what finds the echoes of secrets.
-func secretsOf(secrets []string) []*regexp.Regexp {
-	var all []*regexp.Regexp
-	for _, secret := range secrets {
-		if len(secret) >= minSecret {
-			all = append(all, echoes(secret))
-		}
-	}
-	return all
-}
 
 // echoes returns an expression for a secret in every spelling in which an answer
 // may repeat it: each character as it is, percent-encoded (RFC 3986, section 2.1,

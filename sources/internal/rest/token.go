@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +19,9 @@ type Token struct {
 	// Life is how long the token is good for; 0 if the provider did not say, so
 	// that it is used until it is refused.
 	Life time.Duration
+	// Base, if set, is where the API lives that the token is for. Requests are
+	// resolved against it, so that they may carry no more than a path.
+	Base *url.URL
 }
 
 // Tokens is an Auth that puts an access token on every request. It logs in
@@ -24,22 +29,81 @@ type Token struct {
 // the provider refuses a token before its time. However many requests need a
 // token at once, one of them logs in.
 type Tokens struct {
-	// Kind is the provider, for errors.
-	Kind string
-	// Fetch logs in.
-	Fetch func(context.Context) (Token, error)
-
+	kind    string
+	fetch   func(context.Context) (Token, error)
 	busy    chan struct{} // holds one value while somebody logs in
 	current atomic.Pointer[issued]
 }
 
-// NewTokens returns a Tokens without a token.
+// NewTokens returns a Tokens without a token. fetch logs in; kind names the
+// provider in errors.
 func NewTokens(kind string, fetch func(context.Context) (Token, error)) *Tokens {
-	return &Tokens{Kind: kind, Fetch: fetch, busy: make(chan struct{}, 1)}
+	return &Tokens{kind: kind, fetch: fetch, busy: make(chan struct{}, 1)}
+}
+
+// TokenSource returns a Tokens that asks a function of the host for a token,
+// whose end nobody tells.
+func TokenSource(kind string, source func(context.Context) (string, error)) *Tokens {
+	return NewTokens(kind, func(ctx context.Context) (Token, error) {
+		token, err := source(ctx)
+		return Token{Value: token}, err
+	})
+}
+
+// maxToken is the largest answer of a token endpoint, in bytes.
+const maxToken = 1 << 20
+
+// LogIn returns a Tokens that logs in over HTTP. request makes the request of one
+// login, which cfg sends: without its Auth, and again after a failure, since
+// asking twice gives two tokens, which hurts nobody. read reads the answer.
+func LogIn(kind string, cfg Config, request func(context.Context) (*http.Request, error), read func(*http.Response) (Token, error)) *Tokens {
+	cfg.Auth, cfg.MaxBody = nil, maxToken
+	transport := New(cfg)
+	return NewTokens(kind, func(ctx context.Context) (Token, error) {
+		req, err := request(ctx)
+		if err != nil {
+			return Token{}, err
+		}
+		req.Header["Idempotency-Key"] = nil
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			return Token{}, err
+		}
+		return read(resp)
+	})
+}
+
+// PostForm returns a request that posts a form.
+func PostForm(ctx context.Context, address string, form url.Values) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err == nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return req, err
+}
+
+// A TokenAnswer is the answer of a token endpoint (RFC 6749, section 5.1).
+type TokenAnswer struct {
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int32  `json:"expires_in"` // seconds
+}
+
+// Token returns the token of the answer. Its scheme is Bearer, whatever the
+// answer calls it.
+func (a TokenAnswer) Token() Token {
+	return Token{Value: a.AccessToken, Life: time.Duration(max(a.ExpiresIn, 0)) * time.Second}
+}
+
+// ReadToken reads the answer of a token endpoint.
+func ReadToken(resp *http.Response) (Token, error) {
+	var answer TokenAnswer
+	err := Decode(resp, &answer)
+	return answer.Token(), err
 }
 
 type issued struct {
 	header string
+	base   *url.URL
 	until  time.Time // zero: until it is refused
 }
 
@@ -56,6 +120,9 @@ func (t *Tokens) Authorize(req *http.Request) error {
 	token, err := t.get(req.Context(), "")
 	if err != nil {
 		return err
+	}
+	if token.base != nil {
+		req.URL = token.base.ResolveReference(req.URL)
 	}
 	req.Header.Set("Authorization", token.header)
 	return nil
@@ -77,23 +144,23 @@ func (t *Tokens) get(ctx context.Context, refused string) (*issued, error) {
 	case t.busy <- struct{}{}:
 		defer func() { <-t.busy }()
 	case <-ctx.Done():
-		return nil, &sources.Error{Kind: t.Kind, Op: op, Err: ctx.Err()}
+		return nil, &sources.Error{Kind: t.kind, Op: op, Err: ctx.Err()}
 	}
 	if token := t.current.Load(); token.good(refused) {
 		return token, nil // somebody else logged in meanwhile
 	}
 	asked := time.Now()
-	fresh, err := t.Fetch(ctx)
+	fresh, err := t.fetch(ctx)
 	if err == nil && fresh.Value == "" {
-		err = Malformed("the token answer holds no token")
+		err = Malformed("the login gave no access_token")
 	}
 	if err != nil {
-		return nil, Wrap(t.Kind, op, err)
+		return nil, Wrap(t.kind, op, err)
 	}
 	if fresh.Type == "" {
 		fresh.Type = "Bearer"
 	}
-	token := &issued{header: fresh.Type + " " + fresh.Value}
+	token := &issued{header: fresh.Type + " " + fresh.Value, base: fresh.Base}
 	if fresh.Life > 0 {
 		token.until = asked.Add(fresh.Life - min(renewBefore, fresh.Life/2))
 	}

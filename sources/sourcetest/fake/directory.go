@@ -20,8 +20,17 @@ type Directory struct {
 	users   shelf[sources.User]
 	groups  shelf[sources.Group]
 	groupOf map[string][]string // user ID: IDs of groups, sorted
-	seq     int64               // counts changes
+	log     []departure         // who went away
 	moves   moves               // what a provider with deltas tells of relations
+	seq     int64               // counts changes
+}
+
+// A departure is what a directory keeps of who went away: a user, a group, or a
+// user from a group.
+type departure struct {
+	stamp
+	user, group string
+	still       []string // of a user who left a group: the groups the user is in then
 }
 
 // NewDirectory returns an empty directory.
@@ -58,7 +67,11 @@ func (d *Directory) RemoveUsers(ids ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, id := range ids {
-		d.users.remove(id, d.tick())
+		now := d.tick()
+		if _, known := d.users.byID[id]; known {
+			d.log = append(d.log, departure{stamp: now, user: id})
+		}
+		d.users.remove(id, now)
 		d.moves.forget(id)
 		for _, group := range slices.Clone(d.groupOf[id]) {
 			g := d.groups.byID[group]
@@ -87,7 +100,10 @@ func (d *Directory) RemoveGroups(ids ...string) {
 	for _, id := range ids {
 		if g, ok := d.groups.byID[id]; ok {
 			d.leave(id, g.value.Members)
-			d.groups.remove(id, d.tick())
+			now := d.tick()
+			d.groups.remove(id, now)
+			d.left(id, g.value.Members, nil, now)
+			d.log = append(d.log, departure{stamp: now, group: id})
 			d.moves.forget(id)
 		}
 	}
@@ -120,9 +136,11 @@ func (d *Directory) Groups() []sources.Group {
 
 func (d *Directory) putGroup(g sources.Group) {
 	now := d.tick()
-	if before, ok := d.groups.byID[g.ID]; ok {
-		d.leave(g.ID, before.value.Members)
-		d.moves.members(g.ID, before.value.Members, g.Members, now)
+	var before []string
+	if known, ok := d.groups.byID[g.ID]; ok {
+		before = known.value.Members
+		d.leave(g.ID, before)
+		d.moves.members(g.ID, before, g.Members, now)
 	}
 	for _, user := range g.Members {
 		in := d.groupOf[user]
@@ -131,6 +149,19 @@ func (d *Directory) putGroup(g sources.Group) {
 		}
 	}
 	d.groups.put(g.ID, g, now)
+	if item := d.groups.byID[g.ID]; item.members == (stamp{}) || !slices.Equal(before, g.Members) {
+		item.members = now
+	}
+	d.left(g.ID, before, g.Members, now)
+}
+
+// left logs who was in a group before and is not any more.
+func (d *Directory) left(group string, before, after []string, now stamp) {
+	for _, user := range before {
+		if _, stays := slices.BinarySearchFunc(after, user, compareIDs); !stays {
+			d.log = append(d.log, departure{stamp: now, user: user, group: group, still: slices.Clone(d.groupOf[user])})
+		}
+	}
 }
 
 func (d *Directory) leave(group string, members []string) {
@@ -166,6 +197,7 @@ type item[T any] struct {
 	id               string
 	value            T
 	created, changed stamp
+	members          stamp // of a group: when it got the members that it has
 	gone             bool
 }
 

@@ -119,18 +119,6 @@ func (e *Entra) answer(w http.ResponseWriter, r *http.Request, now time.Time) {
 	e.route(w, r, now)
 }
 
-// origin is how the caller reached the face.
-func origin(r *http.Request) string {
-	scheme := r.URL.Scheme
-	if scheme == "" {
-		scheme = "http"
-	}
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host
-}
-
 func (e *Entra) login(w http.ResponseWriter, r *http.Request, now time.Time) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 	id, secret := r.PostFormValue("client_id"), r.PostFormValue("client_secret")

@@ -125,12 +125,15 @@ type sessions struct {
 }
 
 // open gives out a token.
-func (s *sessions) open(now time.Time, life time.Duration) string {
+func (s *sessions) open(now time.Time, life time.Duration) string { return s.openAs("", now, life) }
+
+// openAs gives out a token that begins so.
+func (s *sessions) openAs(prefix string, now time.Time, life time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.given++
 	sum := sha256.Sum256([]byte("fake token " + strconv.Itoa(s.given)))
-	token := hex.EncodeToString(sum[:])
+	token := prefix + hex.EncodeToString(sum[:])
 	if s.until == nil {
 		s.until = make(map[string]time.Time)
 	}
@@ -174,6 +177,18 @@ func (a *allowance) take(now time.Time, limit int, window time.Duration) (left i
 	}
 	a.used++
 	return limit - a.used, a.begun.Add(window)
+}
+
+// origin is how the caller reached the face.
+func origin(r *http.Request) string {
+	scheme := r.URL.Scheme
+	if scheme == "" {
+		scheme = "http"
+	}
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
 }
 
 // attribute returns the first value of an attribute, or "".

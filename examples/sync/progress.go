@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/usher-go/usher/sources"
+)
+
+// isTerminal reports whether a file is one that somebody looks at.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}
+
+// A progress shows how far a reading has come: on a terminal as one line that is
+// written again and again, elsewhere as lines. It is also the logger of the
+// source, which tells it of pauses that the provider imposes.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	expected int // people, going by the team; 0 if that is not known
+
+	mu      sync.Mutex
+	at      sources.Progress
+	pages   int
+	waits   int
+	waited  time.Duration
+	wide    int // characters of the line that stands on the terminal
+	drawn   time.Time
+	waiting time.Time // until when, if it is in the future
+}
+
+func newProgress(w io.Writer, terminal bool, expected int) *progress {
+	return &progress{w: w, terminal: terminal, expected: expected}
+}
+
+// read takes what Collect reports.
+func (p *progress) read(at sources.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = at
+	if p.terminal {
+		p.draw(true)
+		return
+	}
+	if at.Users+at.Groups+at.Memberships+at.Matches >= sources.ProgressEvery {
+		fmt.Fprintf(p.w, "%s: %s\n", at.Op, p.sums())
+	}
+}
+
+// counting counts the pages that come through a transport.
+func (p *progress) counting(base http.RoundTripper) http.RoundTripper { return &counter{base, p} }
+
+type counter struct {
+	base http.RoundTripper
+	*progress
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *counter) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.base.RoundTrip(req)
+	if err == nil && resp.StatusCode < 300 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.pages++
+		c.draw(false)
+	}
+	return resp, err
+}
+
+// line writes a line of its own.
+func (p *progress) line(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// finish says what the reading came to.
+func (p *progress) finish(whole bool) {
+	end := "read"
+	if !whole {
+		end = "read in part"
+	}
+	p.mu.Lock()
+	sums := p.sums()
+	p.mu.Unlock()
+	p.line("%s: %s", end, sums)
+}
+
+// clear takes the line off the terminal.
+func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+}
+
+func (p *progress) sums() string {
+	text := fmt.Sprintf("%d people, %d groups, %d memberships", p.at.Users, p.at.Groups, p.at.Memberships)
+	if p.at.Matches > 0 {
+		text += fmt.Sprintf(", %d answers to queries", p.at.Matches)
+	}
+	text += fmt.Sprintf(", %d pages", p.pages)
+	if p.waits > 0 {
+		text += fmt.Sprintf(", waited %s for the rate limit", p.waited.Round(time.Second))
+	}
+	return text
+}
+
+const (
+	barWidth  = 20
+	drawEvery = 100 * time.Millisecond
+)
+
+// draw writes the line of a terminal, not too often unless it is to.
+func (p *progress) draw(now bool) {
+	if !p.terminal || !now && time.Since(p.drawn) < drawEvery {
+		return
+	}
+	text := p.sums()
+	if p.expected > 0 {
+		full := min(barWidth*p.at.Users/p.expected, barWidth)
+		text = fmt.Sprintf("[%s%s] of about %d: %s", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), p.expected, text)
+	}
+	if left := time.Until(p.waiting).Round(time.Second); left > 0 {
+		text += fmt.Sprintf(" (waits %s)", left)
+	}
+	p.erase()
+	fmt.Fprint(p.w, text)
+	p.wide, p.drawn = len(text), time.Now()
+}
+
+func (p *progress) erase() {
+	if p.wide > 0 {
+		fmt.Fprint(p.w, "\r"+strings.Repeat(" ", p.wide)+"\r")
+		p.wide = 0
+	}
+}
+
+// Enabled implements slog.Handler.
+func (*progress) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler: pauses are counted, warnings shown.
+func (p *progress) Handle(_ context.Context, record slog.Record) error {
+	var attrs strings.Builder
+	var wait time.Duration
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == "wait" && a.Value.Kind() == slog.KindDuration {
+			wait = a.Value.Duration()
+		}
+		fmt.Fprintf(&attrs, " %s=%v", a.Key, a.Value)
+		return true
+	})
+	switch {
+	case wait >= time.Second/2:
+		p.mu.Lock()
+		p.waits++
+		p.waited += wait
+		p.waiting = time.Now().Add(wait)
+		p.draw(true)
+		p.mu.Unlock()
+		if !p.terminal {
+			p.line("waits %s:%s", wait.Round(time.Second), attrs.String())
+		}
+	case record.Level >= slog.LevelWarn:
+		p.line("%s:%s", record.Message, attrs.String())
+	}
+	return nil
+}
+
+// WithAttrs implements slog.Handler; no source uses it.
+func (p *progress) WithAttrs([]slog.Attr) slog.Handler { return p }
+
+// WithGroup implements slog.Handler; no source uses it.
+func (p *progress) WithGroup(string) slog.Handler { return p }

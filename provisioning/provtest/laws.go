@@ -1,0 +1,157 @@
+package provtest
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// TB is what the package needs of a test: *testing.T, *testing.B and *rapid.T are
+// such.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	FailNow()
+}
+
+// Laws holds a resolver to the laws on companies that are drawn under its
+// config. A failure shows the smallest company that it finds.
+func Laws(t *testing.T, r *provisioning.Resolver) {
+	t.Helper()
+	rapid.Check(t, func(t *rapid.T) { CheckLaws(t, r, Draw(t, r)) })
+}
+
+// CheckLaws holds the decision about one input to the laws: its order means
+// nothing (L1), full applies come to an end (L2), hand-made members are left
+// alone (L4), and everything has a reason (L5). The plan survives its JSON.
+func CheckLaws(t TB, r *provisioning.Resolver, in provisioning.Input) {
+	t.Helper()
+	plan := r.Resolve(in)
+	want := planJSON(t, plan)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 3 {
+		require.Equal(t, want, planJSON(t, r.Resolve(Shuffle(random, in))), "L1: shuffled input gives another plan")
+	}
+	read, err := provisioning.ReadPlan([]byte(want))
+	require.NoError(t, err)
+	require.Equal(t, want, planJSON(t, read), "a plan survives its JSON")
+	checkReasons(t, plan)
+	checkHandMade(t, in.Members, plan)
+	checkSettles(t, r, in)
+}
+
+// checkReasons holds a plan to L5: every action, hold and skip has a reason, and
+// every action changes something.
+func checkReasons(t TB, plan *provisioning.Plan) {
+	for _, a := range plan.Actions {
+		require.NotEmpty(t, a.Reasons, "L5: %s %s has no reason", a.Kind, a.Member.Email)
+		require.NotEmpty(t, a.Changes, "%s %s changes nothing", a.Kind, a.Member.Email)
+	}
+	for _, h := range plan.Held {
+		require.NotEmpty(t, h.Reasons, "L5: held %s has no reason", h.Action.Member.Email)
+	}
+	for _, s := range plan.Skipped {
+		require.NotEmpty(t, s.Reasons, "L5: skipped %s has no reason", s.ExternalID)
+	}
+}
+
+// checkHandMade holds a plan to L4: it does nothing to a member who was made by
+// hand but adopt them. Held actions are no exception.
+func checkHandMade(t TB, team []provisioning.Member, plan *provisioning.Plan) {
+	handMade := make(map[string]bool)
+	for _, m := range team {
+		handMade[m.ID] = !m.Managed
+	}
+	for _, a := range released(plan) {
+		require.False(t, handMade[a.Member.ID] && a.Kind != provisioning.KindAdopt, "L4: hand-made %s: %s", a.Member.ID, a.Kind)
+	}
+}
+
+// checkSettles checks L2: after a full apply, approvals included, there is
+// nothing to do. A plan that waited for an approval was decided around those who
+// waited, so that its approval can make room for others: the run after it may
+// place these, and the one after that does nothing. Neither does it where
+// evidence was missing: who is placed makes it certain for others that no circle
+// closes. Who had to keep a role may leave once the plan has given it to others
+// (S43), which makes room in turn.
+func checkSettles(t TB, r *provisioning.Resolver, in provisioning.Input) {
+	store := new(provisioning.Memory)
+	for _, m := range in.Members {
+		store.Put(tenant, m)
+	}
+	resolve := func() *provisioning.Plan {
+		return r.Resolve(provisioning.Input{Tenant: tenant, Snapshot: in.Snapshot, Members: teamOf(t, store)})
+	}
+	plan := resolve()
+	applyAll(t, store, plan)
+	again, more := resolve(), 0
+	if len(plan.Breakers) > 0 || in.Snapshot.Proven != sources.FactAll {
+		more = 1
+	}
+	if slices.ContainsFunc(plan.Held, func(h provisioning.Held) bool { return h.Reasons[0].Code == provisioning.CodeKeepLast }) {
+		more += 3
+	}
+	for range more {
+		applyAll(t, store, again)
+		again = resolve()
+	}
+	for runs := 0; runs < 3 && keepsSomebody(plan); runs++ {
+		applyAll(t, store, again)
+		again = resolve()
+	}
+	require.Empty(t, again.Actions, "L2: after a full apply there is still something to do:\n%s\nafter\n%s", again, plan)
+}
+
+// keepsSomebody reports whether a plan holds somebody because of a role (S43).
+func keepsSomebody(plan *provisioning.Plan) bool {
+	return slices.ContainsFunc(plan.Held, func(h provisioning.Held) bool { return h.Reasons[0].Code == provisioning.CodeKeepLast })
+}
+
+// applyAll applies a plan with all approvals.
+func applyAll(t TB, store provisioning.Store, plan *provisioning.Plan) {
+	outcome, err := provisioning.Apply(context.Background(), store, tenant, plan, ApproveAll(plan)...)
+	require.NoError(t, err)
+	for _, result := range outcome.Results {
+		require.NoError(t, result.Err, "%s of %s in\n%s", result.Kind, result.MemberID, plan)
+	}
+}
+
+// released returns the actions of a plan and those that an approval can release.
+func released(plan *provisioning.Plan) []provisioning.Action {
+	actions := slices.Clone(plan.Actions)
+	for _, h := range plan.Held {
+		if len(h.Classes) > 0 {
+			actions = append(actions, h.Action)
+		}
+	}
+	return actions
+}
+
+// ApproveAll approves everything that a plan holds and an approval can release.
+func ApproveAll(plan *provisioning.Plan) []provisioning.Approval {
+	var approvals []provisioning.Approval
+	for _, b := range plan.Breakers {
+		approvals = append(approvals, plan.Approve(b.Class))
+	}
+	return approvals
+}
+
+func teamOf(t TB, store provisioning.Store) []provisioning.Member {
+	team, err := provisioning.Team(context.Background(), store, tenant)
+	require.NoError(t, err)
+	return team
+}
+
+func planJSON(t TB, plan *provisioning.Plan) string {
+	var b bytes.Buffer
+	require.NoError(t, plan.WriteJSON(&b))
+	return b.String()
+}

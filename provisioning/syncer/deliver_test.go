@@ -1,0 +1,120 @@
+package syncer_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/syncer"
+	"github.com/usher-go/usher/sources"
+)
+
+// mailer is a host's function that delivers, and fails while it is told to.
+type mailer struct {
+	mu    sync.Mutex
+	fails map[string]bool // by the member whom the effect is about
+	tries map[string][]time.Time
+	keys  map[string]map[string]bool
+}
+
+func newMailer() *mailer {
+	return &mailer{fails: make(map[string]bool), tries: make(map[string][]time.Time), keys: make(map[string]map[string]bool)}
+}
+
+func (m *mailer) deliver(_ context.Context, _ string, e provisioning.Effect) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tries[e.About] = append(m.tries[e.About], time.Now())
+	if m.keys[e.About] == nil {
+		m.keys[e.About] = make(map[string]bool)
+	}
+	m.keys[e.About][e.Key] = true
+	if m.fails[e.About] {
+		return errors.New("the mail server is down")
+	}
+	return nil
+}
+
+// S27, S41: an effect is delivered at once; one that fails is tried again under
+// the same key, ever later and not more often than once an hour in the end, and
+// keeps no other waiting. Its age and what to do are in the health.
+func TestEffectsAreDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := newMailer()
+		h := newHost(t, acme, sources.KindOkta, syncer.Config{Deliver: mail.deliver}, nil)
+		h.change(func(s *syncer.Setup) { s.Silence = -1 })
+		ana, bo := h.hire("ana"), h.hire("bo")
+		anaID, boID := h.members()["ana@acme.com"].ID, h.members()["bo@acme.com"].ID
+		mail.fails[anaID] = true
+		h.leave(ana)
+		h.leave(bo)
+		synctest.Wait()
+		require.Len(t, mail.tries[boID], 1, "one that fails keeps no other waiting")
+		require.Len(t, h.effects(), 1)
+		began := time.Now()
+		pass(24 * time.Hour)
+		tries := mail.tries[anaID]
+		require.Less(t, len(tries), 70)
+		require.Greater(t, len(tries), 24)
+		require.Len(t, mail.keys[anaID], 1, "the same key each time")
+		health := h.health()
+		require.Equal(t, syncer.CodeUndelivered, health.Problems[0].Code)
+		require.WithinDuration(t, began, health.Undelivered.Since, time.Second)
+		require.Equal(t, len(tries), health.Undelivered.Tries)
+
+		mail.mu.Lock()
+		mail.fails[anaID] = false
+		mail.mu.Unlock()
+		pass(2 * time.Hour)
+		require.Empty(t, h.effects())
+		require.Equal(t, syncer.StatusOK, h.health().Status)
+	})
+}
+
+// S27: of two processes one delivers at a time; the effects of one that died are
+// delivered by the next, after its lease.
+func TestOneProcessDelivers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := newMailer()
+		cfg := syncer.Config{Deliver: func(ctx context.Context, tenant string, e provisioning.Effect) error {
+			time.Sleep(10 * time.Second)
+			return mail.deliver(ctx, tenant, e)
+		}}
+		h := newHost(t, acme, sources.KindOkta, cfg, nil)
+		second := h.replica(cfg)
+		for _, name := range []string{"ana", "bo", "cy"} {
+			h.leave(h.hire(name))
+		}
+		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
+		pass(time.Minute)
+		for about, tries := range mail.tries {
+			require.Len(t, tries, 1, about)
+		}
+		require.Len(t, mail.tries, 3)
+
+		hangs := make(chan struct{})
+		dying := h.replica(syncer.Config{Deliver: func(ctx context.Context, _ string, _ provisioning.Effect) error {
+			close(hangs)
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		h.sync.Close()
+		h.sync = dying
+		h.leave(h.hire("di"))
+		<-hangs
+		dying.Close() // in the middle of a delivery
+		h.sync = second
+		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
+		pass(5 * time.Minute)
+		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
+		synctest.Wait()
+		require.Empty(t, h.effects())
+		require.Len(t, mail.tries, 4)
+	})
+}

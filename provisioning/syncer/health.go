@@ -1,0 +1,357 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// A Status sums up how a connection is, from good to bad.
+type Status string
+
+// The statuses.
+const (
+	StatusOK       Status = "ok"
+	StatusDegraded Status = "degraded" // works, and somebody should look at something
+	StatusHeld     Status = "held"     // changes wait for an approval
+	StatusFailed   Status = "failed"   // nothing is decided
+)
+
+var statusOrder = []Status{StatusOK, StatusDegraded, StatusHeld, StatusFailed}
+
+func (s Status) worse(other Status) bool {
+	return slices.Index(statusOrder, s) > slices.Index(statusOrder, other)
+}
+
+// The codes of problems, beside breaker.<class> for a class that tripped.
+const (
+	CodeUnauthorized    = "source.unauthorized"
+	CodeForbidden       = "source.forbidden"
+	CodeRateLimited     = "source.rate_limited"
+	CodeUnavailable     = "source.unavailable"
+	CodeMalformed       = "source.malformed"
+	CodeIncomplete      = "source.incomplete" // a part of the directory could not be read
+	CodeTooOld          = "source.too_old"
+	CodeBadConfig       = "config.invalid"
+	CodeFailed          = "run.failed"
+	CodeIdentity        = "approval.identity" // a recycled address or record waits (S4)
+	CodeParked          = "person.parked"
+	CodeSilent          = "connection.silent"
+	CodePaused          = "connection.paused"
+	CodeGroupReappeared = "group.reappeared" // a group that an assignment names came again under another ID (S40)
+	CodeUndelivered     = "effect.undelivered"
+)
+
+// A Problem is one thing that keeps a connection from being well.
+type Problem struct {
+	Code   string    `json:"code"`
+	Status Status    `json:"status"` // how bad it is
+	Since  time.Time `json:"since"`
+	Detail string    `json:"detail,omitempty"`
+	// Advice says what to do about it.
+	Advice string `json:"advice,omitempty"`
+}
+
+// A Tripped class holds whatever falls into it until it is approved, or a whole
+// run is within the limit (S39).
+type Tripped struct {
+	Class provisioning.Class `json:"class"`
+	Since time.Time          `json:"since"`
+}
+
+// Waiting is a person who is not decided to the end (S38).
+type Waiting struct {
+	ExternalID string `json:"external_id"`
+	MemberID   string `json:"member_id,omitempty"`
+	// Classes are those whose approval the person waits for. None: for another
+	// try, or for better evidence.
+	Classes []provisioning.Class `json:"classes,omitempty"`
+	// Reason is a code: of the plan, or refused.<why> of the store.
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	// Tries counts the rounds in a row in which the store refused the person;
+	// Parked says that they were too many.
+	Tries  int  `json:"tries,omitempty"`
+	Parked bool `json:"parked,omitempty"`
+}
+
+// A Pause says who paused a connection, and why.
+type Pause struct {
+	Actor  string    `json:"actor,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since"`
+}
+
+// Health is how a connection is.
+type Health struct {
+	Target
+	Status Status
+	Since  time.Time
+	// Problems are what is not well, worst first.
+	Problems []Problem
+	// LastRun is when everybody was last decided, LastProven when the last
+	// snapshot that proved its users was taken, and LastPush when pushed changes
+	// were last read.
+	LastRun, LastProven, LastPush time.Time
+	Tripped                       []Tripped
+	// Waiting are people who are not decided to the end, 1,000 at most; More are
+	// as many beyond them.
+	Waiting []Waiting
+	More    int
+	// Paused is nil unless the connection is paused.
+	Paused *Pause
+	// Undelivered is the tenant's oldest effect that could not be delivered. Nil:
+	// there is none.
+	Undelivered *Undelivered
+}
+
+// Health tells how a connection is, from what the store knows: that is the same
+// in every process.
+func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
+	st, err := s.load(ctx, target)
+	if err != nil {
+		return Health{}, err
+	}
+	now := time.Now().UTC()
+	h := Health{
+		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush,
+		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused,
+	}
+	h.Problems = st.problems(now)
+	d, err := s.loadDeliveries(ctx, target.Tenant)
+	if err != nil {
+		return Health{}, err
+	}
+	if h.Undelivered = d.oldest(); h.Undelivered != nil {
+		h.Problems = append(h.Problems, newProblem(CodeUndelivered, h.Undelivered.Since,
+			fmt.Sprintf("%s about %s failed %d times: %s", h.Undelivered.Effect.Kind, h.Undelivered.Effect.About, h.Undelivered.Tries, h.Undelivered.Failure)))
+	}
+	slices.SortStableFunc(h.Problems, func(a, b Problem) int {
+		return cmp.Compare(slices.Index(statusOrder, b.Status), slices.Index(statusOrder, a.Status))
+	})
+	h.Status = StatusOK
+	if len(h.Problems) > 0 {
+		h.Status = h.Problems[0].Status
+	}
+	if h.Status != st.Status { // nobody has noted it yet
+		h.Since = now
+		if len(h.Problems) > 0 {
+			h.Since = h.Problems[0].Since
+		}
+	}
+	return h, nil
+}
+
+// advice says how bad each problem is, and what to do about it.
+var advice = map[string]struct {
+	status Status
+	text   string
+}{
+	CodeUnauthorized:    {StatusFailed, "Give the connection new credentials."},
+	CodeForbidden:       {StatusFailed, "Give the connection's account the permission that the provider names."},
+	CodeRateLimited:     {StatusDegraded, "Nothing: it is tried again. If it stays, run less often or ask the provider for a larger allowance."},
+	CodeUnavailable:     {StatusFailed, "Nothing: it is tried again. If it stays, look at the provider's status page."},
+	CodeMalformed:       {StatusFailed, "Look at the detail: the provider answers otherwise than it documents."},
+	CodeIncomplete:      {StatusDegraded, "Nothing: it is tried again, and nobody is taken to be gone meanwhile. If it stays, look at the detail."},
+	CodeTooOld:          {StatusFailed, "Read the provider anew, or save its answer anew."},
+	CodeBadConfig:       {StatusFailed, "Mend the rules of the connection."},
+	CodeFailed:          {StatusFailed, "Nothing: it is tried again. If it stays, look at the log of the detail's run."},
+	CodeIdentity:        {StatusHeld, "Say whether the people who wait are those who had the address before: approve the class identity, or change an address."},
+	CodeParked:          {StatusDegraded, "Look at the people who are parked and at what the store says of each; after that, run anew."},
+	CodeSilent:          {StatusDegraded, "See whether provisioning is still on at the provider, and whether its token still holds."},
+	CodePaused:          {StatusDegraded, "Resume the connection."},
+	CodeGroupReappeared: {StatusDegraded, "Let the assignment select by the new group."},
+	CodeUndelivered:     {StatusDegraded, "Mend what the detail says; it is tried again."},
+}
+
+const adviceBreaker = "Look at the plan. If it is right, approve the class; if not, mend the directory or the rules."
+
+func newProblem(code string, since time.Time, detail string) Problem {
+	p := Problem{Code: code, Since: since, Detail: detail, Status: StatusHeld, Advice: adviceBreaker}
+	if a, ok := advice[code]; ok {
+		p.Status, p.Advice = a.status, a.text
+	}
+	return p
+}
+
+// maxDetail bounds what a state keeps of an error's text.
+const maxDetail = 500
+
+// problem enters a problem; one that is there already keeps its time.
+func (st *state) problem(code, detail string, now time.Time) {
+	if len(detail) > maxDetail {
+		detail = detail[:maxDetail]
+	}
+	for i := range st.Problems {
+		if p := &st.Problems[i]; p.Code == code {
+			p.Detail = detail
+			return
+		}
+	}
+	st.Problems = append(st.Problems, newProblem(code, now.UTC(), detail))
+}
+
+// clear takes a problem out.
+func (st *state) clear(code string) {
+	st.Problems = slices.DeleteFunc(st.Problems, func(p Problem) bool { return p.Code == code })
+}
+
+// fail enters the failure of a round, or with nil that it went well. What a
+// round is no judge of stays.
+func (st *state) fail(failure error, now time.Time) {
+	code := ""
+	if failure != nil {
+		code = failureCode(failure)
+		st.problem(code, failure.Error(), now)
+	}
+	st.Problems = slices.DeleteFunc(st.Problems, func(p Problem) bool {
+		return p.Code != code && p.Code != CodeGroupReappeared
+	})
+}
+
+func failureCode(err error) string {
+	var invalid *provisioning.ConfigError
+	if errors.As(err, &invalid) {
+		return CodeBadConfig
+	}
+	for _, known := range []struct {
+		err  error
+		code string
+	}{
+		{errIncomplete, CodeIncomplete}, {ErrTooOld, CodeTooOld}, {sources.ErrUnauthorized, CodeUnauthorized},
+		{sources.ErrForbidden, CodeForbidden}, {sources.ErrRateLimited, CodeRateLimited}, {sources.ErrBadQuery, CodeBadConfig},
+		{sources.ErrUnavailable, CodeUnavailable}, {sources.ErrMalformed, CodeMalformed}, {sources.ErrTooLarge, CodeMalformed},
+	} {
+		if errors.Is(err, known.err) {
+			return known.code
+		}
+	}
+	return CodeFailed
+}
+
+// problems returns everything that is not well.
+func (st *state) problems(now time.Time) []Problem {
+	problems := slices.Clone(st.Problems)
+	for _, t := range st.Tripped {
+		n := 0
+		for _, w := range st.Waiting {
+			if slices.Contains(w.Classes, t.Class) {
+				n++
+			}
+		}
+		problems = append(problems, newProblem(provisioning.CodeFamilyBreaker+t.Class.String(), t.Since, fmt.Sprintf("%d people wait", n)))
+	}
+	for _, some := range []struct {
+		code  string
+		among func(Waiting) bool
+	}{
+		{CodeParked, func(w Waiting) bool { return w.Parked }},
+		{CodeIdentity, func(w Waiting) bool { return slices.Contains(w.Classes, provisioning.ClassIdentity) }},
+	} {
+		n, since := 0, now
+		for _, w := range st.Waiting {
+			if some.among(w) {
+				n++
+				if w.Since.Before(since) {
+					since = w.Since
+				}
+			}
+		}
+		if n > 0 {
+			problems = append(problems, newProblem(some.code, since, fmt.Sprintf("%d people", n)))
+		}
+	}
+	if st.Paused != nil {
+		problems = append(problems, newProblem(CodePaused, st.Paused.Since, st.Paused.Reason))
+	}
+	heard := st.LastProven
+	if st.LastPush.After(heard) || st.Pushed {
+		heard = st.LastPush
+	}
+	if silent := heard.Add(st.Silence); st.Silence > 0 && !heard.IsZero() && now.After(silent) {
+		problems = append(problems, newProblem(CodeSilent, silent, fmt.Sprintf("nothing since %s", heard.Format(time.RFC3339))))
+	}
+	return problems
+}
+
+// sum brings the status up to date and returns the problem that decides it, nil
+// if there is none. Changed says that it was another one.
+func (st *state) sum(now time.Time) (worst *Problem, changed bool) {
+	status := StatusOK
+	problems := st.problems(now)
+	for i := range problems {
+		if problems[i].Status.worse(status) {
+			status, worst = problems[i].Status, &problems[i]
+		}
+	}
+	if changed = status != st.Status; changed {
+		st.Status, st.StatusSince = status, now.UTC()
+	}
+	return worst, changed
+}
+
+func (st *state) parked() map[string]bool {
+	parked := make(map[string]bool)
+	for _, w := range st.Waiting {
+		if w.Parked {
+			parked[w.ExternalID] = true
+		}
+	}
+	return parked
+}
+
+// Pause keeps a connection from being decided, until Resume. What is pushed or
+// due meanwhile waits. Plan, Run and Apply still do what they are asked for.
+func (s *Syncer) Pause(ctx context.Context, target Target, reason string) error {
+	return s.change(ctx, target, func(st *state) {
+		if st.Paused == nil {
+			st.Paused = &Pause{Actor: provisioning.ActorFrom(ctx), Reason: reason, Since: time.Now().UTC()}
+		}
+	})
+}
+
+// Resume ends a pause, and begins a round.
+func (s *Syncer) Resume(ctx context.Context, target Target) error {
+	err := s.change(ctx, target, func(st *state) { st.Paused = nil })
+	if err == nil {
+		s.enqueue(target, job{}, true)
+	}
+	return err
+}
+
+// change changes a state outside of a round.
+func (s *Syncer) change(ctx context.Context, target Target, do func(*state)) error {
+	unlock, err := s.cfg.Store.Lock(ctx, target.Tenant)
+	if err != nil {
+		return fmt.Errorf("syncer: %w", err)
+	}
+	defer unlock()
+	r := &round{Syncer: s, target: target}
+	if r.st, err = s.load(ctx, target); err != nil {
+		return err
+	}
+	do(r.st)
+	return r.store(ctx)
+}
+
+// store saves the round's state with its status, and tells a change of that.
+func (r *round) store(ctx context.Context) error {
+	worst, changed := r.st.sum(time.Now())
+	if err := r.save(ctx, r.target, r.st); err != nil {
+		return err
+	}
+	if changed {
+		e := Event{Kind: StatusChanged, Status: r.st.Status}
+		if worst != nil {
+			e.Code, e.Err = worst.Code, errors.New(worst.Detail)
+		}
+		r.emit(ctx, e)
+	}
+	return nil
+}

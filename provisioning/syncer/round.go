@@ -1,0 +1,397 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+const (
+	// partLimit is how many changed people are decided by themselves. To decide
+	// more, everybody is read.
+	partLimit = 500
+	// overtakenLimit is how often a provider is read anew because another
+	// process decided meanwhile.
+	overtakenLimit = 3
+)
+
+// A job is what a round is asked for. The zero job decides what is new.
+type job struct {
+	whole     bool // decide everybody, whether or not that is due
+	dry       bool // save the plan, and apply nothing
+	look      bool // see whether there is anything to do, without the lock first
+	admin     bool // somebody asks: a paused connection is decided all the same
+	approvals []provisioning.Approval
+}
+
+// A Report is what became of a round.
+type Report struct {
+	// Plan is what was decided. Nil: there was nothing to decide.
+	Plan *provisioning.Plan
+	// Outcome is what became of it.
+	Outcome provisioning.Outcome
+
+	read bool // from a provider, which is not asked again at once
+}
+
+// A round is one pass of the loop for one connection.
+type round struct {
+	*Syncer
+	target   Target
+	job      job
+	setup    Setup
+	rules    string // fingerprint of setup.Rules
+	id       string
+	began    time.Time
+	resolver *provisioning.Resolver
+	st       *state
+	started  bool  // it has something to do
+	failure  error // of the provider; what could be read is decided all the same
+	report   Report
+}
+
+// round does what a job asks for. The caller has no lock.
+func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, error) {
+	r := &round{Syncer: s, target: target, job: job, id: newID(), began: time.Now()}
+	if provisioning.ActorFrom(ctx) == "" {
+		ctx = provisioning.WithActor(ctx, "syncer")
+	}
+	err := r.run(ctx)
+	for tries := 1; errors.Is(err, errOvertaken) && tries < overtakenLimit; tries++ {
+		r.emit(ctx, Event{Kind: Overtaken})
+		err = r.run(ctx)
+	}
+	err = errors.Join(err, r.failure)
+	r.finish(ctx, err)
+	return r.report, err
+}
+
+func (r *round) run(ctx context.Context) (err error) {
+	r.failure, r.report = nil, Report{}
+	setup, err := r.cfg.Setup(ctx, r.target)
+	if err != nil {
+		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
+	}
+	if r.setup, err = setup.withDefaults(r.target); err != nil {
+		return err
+	}
+	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
+		return err
+	}
+	seen := 0
+	if !r.setup.Pushed || r.job.look { // a push is taken to have something to do
+		if err := r.open(ctx); err != nil {
+			return err
+		}
+		if idle, err := r.idle(ctx); idle || err != nil {
+			return err
+		}
+		seen = r.st.Rounds
+	}
+	r.start(ctx)
+	var snapshot *sources.Snapshot
+	if !r.setup.Pushed {
+		if snapshot, err = r.collect(ctx); errors.Is(err, errLeased) {
+			return nil // the other process decides
+		} else if err != nil {
+			return err
+		}
+		r.report.read = true
+	}
+	waited := time.Now()
+	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
+	if err != nil {
+		return fmt.Errorf("syncer: %w", err)
+	}
+	defer unlock()
+	r.emit(ctx, Event{Kind: Locked, Duration: time.Since(waited)})
+	ctx = provisioning.WithLock(ctx, r.target.Tenant)
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	r.st.Silence, r.st.Pushed = r.setup.Silence, r.setup.Pushed
+	if err := r.resume(ctx); err != nil {
+		return err
+	}
+	if snapshot != nil {
+		if r.st.Rounds != seen { // what was read may be older than what was decided
+			if r.due() == "" {
+				return nil
+			}
+			return errOvertaken
+		}
+		return r.whole(ctx, snapshot)
+	}
+	return r.pushed(ctx)
+}
+
+// open reads the state, unless the connection is paused and nobody asks.
+func (r *round) open(ctx context.Context) (err error) {
+	if r.st, err = r.load(ctx, r.target); err == nil && r.st.Paused != nil && !r.job.admin {
+		return ErrPaused
+	}
+	return err
+}
+
+// idle reports whether there is nothing to do, as far as that is seen without
+// the lock. A status that has changed with the time alone is noted.
+func (r *round) idle(ctx context.Context) (bool, error) {
+	if r.due() != "" || r.st.Approving != nil {
+		return false, nil
+	}
+	if r.setup.Pushed {
+		if !r.job.look || r.st.Cursor == "" || len(r.st.retries()) > 0 {
+			return false, nil
+		}
+		feed, err := r.feed(ctx, r.st.Cursor)
+		if err != nil || feed.changed {
+			return false, nil
+		}
+	}
+	if _, changed := r.st.sum(time.Now()); changed {
+		return true, r.change(ctx, r.target, func(*state) {})
+	}
+	return true, nil
+}
+
+// due says why everybody has to be decided, or "".
+func (r *round) due() string {
+	st, now := r.st, time.Now()
+	settled := st.LastPush.Add(r.setup.GroupWait)
+	switch {
+	case r.job.whole:
+		return "asked for"
+	case st.LastRun.IsZero():
+		return "first run"
+	case st.Rules != r.rules:
+		return "rules changed"
+	case st.WholeDue != "":
+		return st.WholeDue
+	case st.Awaiting && now.After(settled) && st.LastRun.Before(settled):
+		return "groups have come"
+	case !r.setup.Pushed && len(st.retries()) > 0:
+		return "refused actions"
+	case now.Sub(st.LastRun) >= jitter(r.setup.Interval, r.target, st.LastRun):
+		return "interval"
+	}
+	return ""
+}
+
+// start tells that the round begins.
+func (r *round) start(ctx context.Context) {
+	if !r.started {
+		r.started = true
+		r.emit(ctx, Event{Kind: RunBegan})
+	}
+}
+
+// pushed decides what was pushed into the directory since the cursor.
+func (r *round) pushed(ctx context.Context) error {
+	var about []string
+	cursor := r.st.Cursor
+	due := r.due()
+	if cursor != "" {
+		feed, err := r.feed(ctx, cursor)
+		switch {
+		case errors.Is(err, sources.ErrCursorExpired):
+			cursor, due = "", "cursor expired"
+		case err != nil:
+			return err
+		default:
+			if feed.changed {
+				r.st.LastPush = time.Now().UTC()
+			}
+			r.nameGroups(feed.names)
+			cursor, about = feed.next, feed.about
+		}
+	}
+	about = append(about, r.st.retries()...)
+	if due == "" && len(about) > partLimit {
+		due = "many changes"
+	}
+	if due == "" && !r.job.dry {
+		err := r.part(ctx, cursor, about)
+		if !errors.Is(err, provisioning.ErrNeedsWholeRun) {
+			return err
+		}
+	}
+	queries, err := r.queries()
+	if err != nil {
+		return err
+	}
+	cfg := sources.CollectConfig{Queries: queries, Taken: time.Now()}
+	var snapshot *sources.Snapshot
+	if cursor == "" {
+		r.st.LastPush = time.Now().UTC()
+		snapshot, cursor, err = sources.Refresh(ctx, r.setup.Source, nil, "", cfg)
+	} else {
+		snapshot, err = sources.Collect(ctx, r.setup.Source, cfg)
+	}
+	if err != nil {
+		return err
+	}
+	r.st.Cursor = cursor
+	return r.whole(ctx, snapshot)
+}
+
+// recent returns what happened before, as a decision has to know it.
+func (r *round) recent(ctx context.Context) (provisioning.Recent, error) {
+	window, err := r.cfg.Store.Window(ctx, r.target.Tenant, r.target.Connection, r.setup.Window)
+	if err != nil {
+		return provisioning.Recent{}, fmt.Errorf("syncer: read window: %w", err)
+	}
+	return provisioning.Recent{
+		Window:      window,
+		AwaitGroups: r.setup.Pushed && time.Since(r.st.LastPush) < r.setup.GroupWait,
+	}, nil
+}
+
+// compile makes the resolver of the round.
+func (r *round) compile() (err error) {
+	rules := r.setup.Rules
+	if r.setup.SilentImport && !r.st.Imported {
+		rules.Managers.Notify = false
+	}
+	r.resolver, err = provisioning.New(rules)
+	return err
+}
+
+// part decides about some people by themselves.
+func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string) error {
+	if len(about) == 0 {
+		r.st.Cursor = cursor
+		r.st.fail(nil, r.began)
+		return r.store(ctx)
+	}
+	directory, ok := sources.As[sources.UserFinder](r.setup.Source)
+	if !ok {
+		return provisioning.ErrNeedsWholeRun
+	}
+	if err := r.compile(); err != nil {
+		return err
+	}
+	recent, err := r.recent(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range r.st.Tripped {
+		recent.Tripped = append(recent.Tripped, t.Class)
+	}
+	in, err := r.resolver.Gather(ctx, provisioning.Lookup{
+		Tenant: r.target.Tenant, Team: r.cfg.Store, Directory: directory, Recent: recent,
+	}, about...)
+	if err != nil {
+		return err
+	}
+	in.Snapshot.Taken = r.began.UTC()
+	r.st.Cursor = cursor
+	plan := r.resolver.Resolve(in)
+	r.await(plan)
+	if plan.Empty() {
+		return r.commit(ctx, plan, provisioning.Outcome{})
+	}
+	return r.apply(ctx, plan)
+}
+
+// whole decides about everybody.
+func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
+	if age := time.Since(snapshot.Taken); age > r.setup.MaxAge {
+		return fmt.Errorf("syncer: snapshot of %s: %w: it was taken %s ago, and at most %s are allowed", r.target.Connection, ErrTooOld, age.Round(time.Second), r.setup.MaxAge)
+	}
+	if err := r.compile(); err != nil {
+		return err
+	}
+	recent, err := r.recent(ctx)
+	if err != nil {
+		return err
+	}
+	team, err := provisioning.Team(ctx, r.cfg.Store, r.target.Tenant)
+	if err != nil {
+		return fmt.Errorf("syncer: read team: %w", err)
+	}
+	plan := r.resolver.Resolve(provisioning.Input{
+		Tenant: r.target.Tenant, Snapshot: snapshot, Members: team, Facts: &provisioning.Facts{Recent: recent},
+	})
+	r.report.Plan = plan
+	if err := r.cfg.Store.SavePlan(ctx, r.target.Tenant, plan); err != nil {
+		return fmt.Errorf("syncer: save plan: %w", err)
+	}
+	if r.job.dry {
+		return nil
+	}
+	st := r.st
+	if !recent.AwaitGroups {
+		st.Awaiting = false
+	}
+	r.await(plan)
+	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
+	if r.failure != nil {
+		st.WholeDue = "the last run could not read everything"
+	}
+	if snapshot.Proven.Has(sources.FactUsers) {
+		st.LastProven = snapshot.Taken
+		st.Imported = st.Imported || !recent.AwaitGroups
+	}
+	r.reappeared(snapshot)
+	return r.apply(ctx, plan)
+}
+
+// await notes that somebody's settings wait for a group (S40).
+func (r *round) await(plan *provisioning.Plan) {
+	for i := range plan.Actions {
+		r.st.Awaiting = r.st.Awaiting || slices.ContainsFunc(plan.Actions[i].Reasons, func(reason provisioning.Reason) bool {
+			return reason.Code == provisioning.CodeWaitForGroup
+		})
+	}
+}
+
+// apply saves a plan, does it, and commits the state that goes with it.
+func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
+	r.report.Plan = plan
+	store, tenant, st := r.cfg.Store, r.target.Tenant, r.st
+	if plan.About != nil {
+		if err := store.SavePlan(ctx, tenant, plan); err != nil {
+			return fmt.Errorf("syncer: save plan: %w", err)
+		}
+	}
+	if len(r.job.approvals) > 0 {
+		if err := r.approve(ctx, plan, r.job.approvals); err != nil {
+			return err
+		}
+	}
+	outcome, err := r.do(ctx, plan, r.job.approvals)
+	r.report.Outcome = outcome
+	if err != nil {
+		return fmt.Errorf("syncer: %w", err)
+	}
+	st.Approving = nil
+	return r.commit(ctx, plan, outcome)
+}
+
+// do does a plan.
+func (r *round) do(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) (provisioning.Outcome, error) {
+	team := &isolated{Store: r.cfg.Store, syncer: r.Syncer, connection: r.target.Connection, left: maxIsolated}
+	return provisioning.Apply(ctx, team, r.target.Tenant, plan, approvals...)
+}
+
+// commit moves the state behind a plan that is done.
+func (r *round) commit(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome) error {
+	return r.commitApproved(ctx, plan, outcome, r.job.approvals)
+}
+
+func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome, approvals []provisioning.Approval) error {
+	tripped, parked := r.st.Tripped, r.st.parked()
+	r.st.Rounds++
+	r.st.settle(plan, &outcome, approvals, r.setup.ParkAfter, time.Now().UTC())
+	r.st.fail(r.failure, time.Now())
+	if err := r.store(ctx); err != nil {
+		return err
+	}
+	r.tell(ctx, plan, outcome, tripped, parked)
+	return nil
+}

@@ -1,0 +1,366 @@
+package syncer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/syncer"
+	"github.com/usher-go/usher/sources"
+)
+
+var pulled = syncer.Target{Tenant: "acme", Connection: "salesforce"}
+
+// api is a provider that is read from its API.
+type api struct {
+	target syncer.Target
+	mu     sync.Mutex
+	users  []sources.User
+	err    error         // of every listing
+	takes  time.Duration // each listing of users
+	reads  []time.Time   // when users were listed
+}
+
+func (a *api) Info() sources.Info {
+	return sources.Info{Kind: sources.KindSalesforce, Connection: a.target.Connection, Lists: sources.FactUsers | sources.FactManagers}
+}
+
+func (a *api) Users(context.Context) iter.Seq2[sources.User, error] {
+	return func(yield func(sources.User, error) bool) {
+		a.mu.Lock()
+		a.reads = append(a.reads, time.Now())
+		users, err, takes := slices.Clone(a.users), a.err, a.takes
+		a.mu.Unlock()
+		time.Sleep(takes)
+		for _, u := range users {
+			if !yield(u, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(sources.User{}, err)
+		}
+	}
+}
+
+func (a *api) Groups(context.Context) iter.Seq2[sources.Group, error] {
+	return func(func(sources.Group, error) bool) {}
+}
+
+func (a *api) change(do func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	do()
+}
+
+func (a *api) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.reads)
+}
+
+func employee(id string) sources.User {
+	return sources.User{ID: id, Status: sources.StatusActive, Email: id + "@acme.com", GivenName: "Ana", FamilyName: id}
+}
+
+// company is a host that reads one tenant's people from an API.
+type company struct {
+	*host
+	api *api
+}
+
+func newCompany(t *testing.T, cfg syncer.Config, people ...string) *company {
+	c := &company{api: &api{target: pulled}}
+	for _, id := range people {
+		c.api.users = append(c.api.users, employee(id))
+	}
+	h := &host{t: t, target: pulled, team: cfg.Store}
+	if h.team == nil {
+		h.team = new(provisioning.Memory)
+	}
+	h.setup = syncer.Setup{Rules: rules(sources.KindSalesforce), Source: c.api}
+	c.host = h
+	cfg.Targets = func(context.Context) ([]syncer.Target, error) { return []syncer.Target{pulled}, nil }
+	h.sync = h.replica(cfg)
+	return c
+}
+
+// serve runs the schedule of a syncer for the rest of the bubble.
+func serve(t *testing.T, s *syncer.Syncer) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	return sync.OnceFunc(func() {
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}
+
+// R23, R24, R28, R29, S28: a pulled connection is read at its interval, give or
+// take a tenth; at once when asked for, and when its rules changed.
+func TestScheduledRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t, syncer.Config{}, "ana")
+		c.change(func(s *syncer.Setup) { s.Interval = 4 * time.Hour })
+		defer serve(t, c.sync)()
+		pass(time.Minute)
+		require.Equal(t, 1, c.api.count(), "the first run comes with the first look")
+		require.True(t, c.members()["ana@acme.com"].Active)
+		pass(24 * time.Hour)
+		runs := c.api.count()
+		require.InDelta(t, 7, runs, 1)
+		for i := range runs - 1 {
+			gap := c.api.reads[i+1].Sub(c.api.reads[i])
+			require.InDelta(t, float64(4*time.Hour), float64(gap), float64(24*time.Minute+time.Minute), "run %d", i)
+		}
+		c.api.change(func() { c.api.users = append(c.api.users, employee("bo")) })
+		_, err := c.sync.Run(t.Context(), pulled)
+		require.NoError(t, err)
+		require.True(t, c.members()["bo@acme.com"].Active, "reimport now (R28)")
+
+		runs = c.api.count()
+		c.change(func(s *syncer.Setup) {
+			s.Rules.Basic = &provisioning.Basic{Profile: "standard", Mode: assignment.Automatic}
+		})
+		pass(time.Minute + time.Second)
+		require.Equal(t, runs+1, c.api.count(), "changed rules are decided at once (R29)")
+		require.Equal(t, "standard", c.members()["bo@acme.com"].Profiles["default"])
+	})
+}
+
+// S12, R138: a provider that fails is tried again, later each time, and its
+// health says so and what to do; nobody is taken to be gone. It is told once.
+func TestAFailingProviderIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t, syncer.Config{}, "ana", "bo")
+		defer serve(t, c.sync)()
+		pass(2 * time.Minute)
+		require.Equal(t, syncer.StatusOK, c.health().Status)
+		c.api.change(func() {
+			c.api.users, c.api.err = nil, &sources.Error{Kind: "salesforce", Op: "list users", Reason: sources.ErrUnauthorized}
+		})
+		began := time.Now()
+		pass(12 * time.Hour)
+		tries := len(slices.DeleteFunc(slices.Clone(c.api.reads), func(at time.Time) bool { return at.Before(began) }))
+		require.Less(t, tries, 12*6*2+10, "a try in ten minutes at most, give or take")
+		require.Greater(t, tries, 12*6/2)
+		health := c.health()
+		require.Equal(t, syncer.StatusFailed, health.Status)
+		require.Equal(t, syncer.CodeUnauthorized, health.Problems[0].Code)
+		require.Contains(t, health.Problems[0].Advice, "credentials")
+		require.WithinDuration(t, began.Add(time.Hour), health.Since, 10*time.Minute, "since the first failure")
+		require.True(t, c.members()["ana@acme.com"].Active)
+		require.Len(t, c.told(syncer.StatusChanged), 2, "ok, and failed")
+
+		c.api.change(func() { c.api.users, c.api.err = []sources.User{employee("ana"), employee("bo")}, nil })
+		pass(20 * time.Minute)
+		require.Equal(t, syncer.StatusOK, c.health().Status)
+
+		c.api.change(func() {
+			c.api.users, c.api.err = []sources.User{employee("ana"), employee("cy")}, &sources.Error{Kind: "salesforce", Op: "list users", Reason: sources.ErrUnavailable}
+		})
+		_, err := c.sync.Run(t.Context(), pulled)
+		require.ErrorIs(t, err, sources.ErrUnavailable)
+		require.True(t, c.members()["bo@acme.com"].Active, "who is not listed by half a listing is not gone")
+		require.Equal(t, syncer.CodeIncomplete, c.health().Problems[0].Code)
+		require.Equal(t, syncer.StatusDegraded, c.health().Status)
+	})
+}
+
+// Many tenants begin spread over the time, also after a restart, no more at a
+// time than there are workers, and one that fails keeps no other waiting.
+func TestManyTenants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tenants, workers = 500, 4
+		team := new(provisioning.Memory)
+		var targets []syncer.Target
+		sourcesOf := make(map[syncer.Target]*api)
+		for i := range tenants {
+			target := syncer.Target{Tenant: fmt.Sprintf("t%03d", i), Connection: "salesforce"}
+			targets = append(targets, target)
+			sourcesOf[target] = &api{target: target, users: []sources.User{employee("ana")}, takes: 50 * time.Millisecond}
+		}
+		broken := targets[0]
+		sourcesOf[broken].err = errors.New("broken")
+		sourcesOf[broken].users = nil
+		var mu sync.Mutex
+		atWork, most := 0, 0
+		perSecond := make(map[int64]int)
+		cfg := syncer.Config{
+			Store: team, Workers: workers, Logger: slog.New(slog.DiscardHandler),
+			Targets: func(context.Context) ([]syncer.Target, error) { return targets, nil },
+			Setup: func(_ context.Context, target syncer.Target) (syncer.Setup, error) {
+				return syncer.Setup{Rules: rules(sources.KindSalesforce), Source: sourcesOf[target]}, nil
+			},
+			Observe: func(_ context.Context, e syncer.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				switch e.Kind {
+				case syncer.RunBegan:
+					atWork++
+					most = max(most, atWork)
+					perSecond[e.At.Unix()]++
+				case syncer.RunEnded:
+					atWork--
+				}
+			},
+		}
+		for range 2 {
+			clear(perSecond)
+			s, err := syncer.New(cfg)
+			require.NoError(t, err)
+			stop := serve(t, s)
+			pass(70 * time.Second)
+			stop()
+			s.Close()
+			require.LessOrEqual(t, most, workers)
+			for second, n := range perSecond {
+				require.Less(t, n, tenants/10, "second %d", second)
+			}
+		}
+		for _, target := range targets[1:] {
+			members, err := provisioning.Team(t.Context(), team, target.Tenant)
+			require.NoError(t, err)
+			require.Len(t, members, 1, target.Tenant)
+			require.Equal(t, 1, sourcesOf[target].count(), "a restart runs nobody again who is not due")
+		}
+	})
+}
+
+// S28: of two processes that start one run, one decides; the other sees that,
+// and decides nothing on what it read before. One that is asked for a run reads
+// anew.
+func TestTwoProcessesStartOneRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t, syncer.Config{}, "ana")
+		second := c.replica(syncer.Config{Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{pulled}, nil }})
+		_, err := c.sync.Run(t.Context(), pulled)
+		require.NoError(t, err)
+		c.api.change(func() { c.api.takes = time.Minute })
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			_, err := c.sync.Run(context.Background(), pulled)
+			require.NoError(t, err)
+		})
+		pass(30 * time.Second)
+		c.api.change(func() { c.api.users = append(c.api.users, employee("bo")) })
+		wait.Go(func() { // reads bo, and would make a late decision of it
+			_, err := second.Run(context.Background(), pulled)
+			require.NoError(t, err)
+		})
+		pass(25 * time.Second)
+		c.api.change(func() { c.api.users = []sources.User{employee("ana"), employee("cy")} })
+		wait.Wait()
+		require.Len(t, c.told(syncer.Overtaken), 1)
+		require.Contains(t, c.members(), "cy@acme.com")
+		require.NotContains(t, c.members(), "bo@acme.com", "what was read before another decision is read anew")
+
+		runs := c.api.count()
+		pass(2 * time.Hour)
+		stop1, stop2 := serve(t, c.sync), serve(t, second)
+		pass(10 * time.Minute)
+		stop1()
+		stop2()
+		require.LessOrEqual(t, c.api.count(), runs+2, "the interval's run is one, though both may have begun it")
+		require.Equal(t, 2, len(c.members()))
+	})
+}
+
+// S45: a saved answer that is older than the setup allows is not decided on.
+func TestAnOldAnswerIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t, syncer.Config{}, "ana")
+		c.change(func(s *syncer.Setup) { s.Taken, s.MaxAge = time.Now().Add(-2*time.Hour), time.Hour })
+		_, err := c.sync.Run(t.Context(), pulled)
+		require.ErrorIs(t, err, syncer.ErrTooOld)
+		require.Empty(t, c.members())
+		require.Equal(t, syncer.CodeTooOld, c.health().Problems[0].Code)
+	})
+}
+
+// A16, R128: people who come with a silent first import are told to no manager,
+// those who come later are.
+func TestTheFirstImportCanBeSilent(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCompany(t, syncer.Config{}, "boss")
+			c.change(func(s *syncer.Setup) { s.SilentImport = silent })
+			under := func(id string) sources.User {
+				u := employee(id)
+				u.Manager.ID = "boss"
+				return u
+			}
+			boss, report := c.team.(*provisioning.Memory).Put("acme", provisioning.Member{ID: "hand-made", Email: "boss@acme.com", GivenName: "Ana", FamilyName: "boss", Active: true}), provisioning.Member{
+				ID: "report", Email: "report@acme.com", GivenName: "R", FamilyName: "R", Active: true,
+			}
+			report.ManagerID, report.Capture = boss.ID, []string{"recording"}
+			c.team.(*provisioning.Memory).Put("acme", report)
+			c.api.change(func() { c.api.users = append(c.api.users, under("ana")) })
+			_, err := c.sync.Run(t.Context(), pulled)
+			require.NoError(t, err)
+			first := slices.Contains(c.effects(), provisioning.NotifyManager)
+			require.Equal(t, !silent, first)
+			c.api.change(func() { c.api.users = append(c.api.users, under("bo")) })
+			_, err = c.sync.Run(t.Context(), pulled)
+			require.NoError(t, err)
+			require.True(t, slices.Contains(c.effects(), provisioning.NotifyManager))
+		})
+	}
+}
+
+// A connection that is paused is not decided until it is resumed, and what was
+// pushed meanwhile is found then; a connection that is silent is told.
+func TestPauseAndSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, acme, sources.KindOkta, syncer.Config{Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{acme}, nil }}, nil)
+		h.hire("ana")
+		defer serve(t, h.sync)()
+		require.NoError(t, h.sync.Pause(provisioning.WithActor(t.Context(), "admin-7"), acme, "migration"))
+		h.hire("bo")
+		require.ErrorIs(t, h.sync.Push(t.Context(), acme), syncer.ErrPaused)
+		pass(3 * time.Hour)
+		require.Len(t, h.members(), 1)
+		require.Equal(t, "admin-7", h.health().Paused.Actor)
+		require.Equal(t, syncer.CodePaused, h.health().Problems[0].Code)
+		require.NoError(t, h.sync.Resume(t.Context(), acme))
+		synctest.Wait()
+		require.Len(t, h.members(), 2)
+		require.Equal(t, syncer.StatusOK, h.health().Status)
+
+		h.change(func(s *syncer.Setup) { s.Silence = 6 * time.Hour })
+		h.hire("cy")
+		pass(8 * time.Hour)
+		require.Equal(t, syncer.CodeSilent, h.health().Problems[0].Code)
+		told := h.told(syncer.StatusChanged)
+		require.Equal(t, syncer.StatusDegraded, told[len(told)-1].Status, "without anybody asking for the health")
+		h.hire("di")
+		require.Equal(t, syncer.StatusOK, h.health().Status)
+	})
+}
+
+// What was pushed while nobody could decide it is found by whichever process
+// comes next (S38).
+func TestAPushThatNobodyDecidedIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
+		h.hire("ana")
+		h.sync.Close()
+		h.hire("bo")
+		require.Len(t, h.members(), 1)
+		h.sync = h.replica(syncer.Config{Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{acme}, nil }})
+		defer serve(t, h.sync)()
+		pass(time.Minute)
+		require.Len(t, h.members(), 2)
+	})
+}

@@ -1,0 +1,287 @@
+package syncer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// stateFormat is the number in the field "format" of a stored state.
+const stateFormat = 1
+
+// maxListed is how many people a state lists by ID. Beyond that it counts them:
+// the next whole run finds them anyway.
+const maxListed = 1000
+
+// maxUsed is how many used approvals a state remembers.
+const maxUsed = 500
+
+// A state is what is remembered of a connection between rounds. It is written
+// after what it speaks of is committed, under the tenant's lock and by
+// compare-and-set, so that a process that lost the lock cannot move it.
+type state struct {
+	Format int `json:"format"`
+	// Rounds counts what was committed, so that a reader of the provider sees
+	// that another round came first (S28).
+	Rounds int `json:"rounds"`
+	// Cursor is where the next reading of a pushed directory starts: everything
+	// before it is decided.
+	Cursor sources.Cursor `json:"cursor,omitempty"`
+	// Rules is the fingerprint of the rules under which everybody was last
+	// decided.
+	Rules string `json:"rules,omitempty"`
+
+	LastRun    time.Time `json:"last_run,omitzero"`    // the last whole run
+	LastProven time.Time `json:"last_proven,omitzero"` // when the last snapshot with proven users was taken
+	LastPush   time.Time `json:"last_push,omitzero"`   // when pushed changes were last read
+	// Imported says that the first import is over (A16).
+	Imported bool `json:"imported,omitempty"`
+	// WholeDue says why everybody has to be decided, though no time has come.
+	WholeDue string `json:"whole_due,omitempty"`
+	// Awaiting says that somebody's settings wait for a group (S40).
+	Awaiting bool `json:"awaiting,omitempty"`
+
+	Tripped []Tripped `json:"tripped,omitempty"`
+	// Waiting are the people who are not decided to the end: refused by the
+	// store, or held (S38). More counts those who are not listed.
+	Waiting []Waiting `json:"waiting,omitempty"`
+	More    int       `json:"more,omitempty"`
+
+	Paused    *Pause     `json:"paused,omitempty"`
+	Approving *approving `json:"approving,omitempty"`
+	Used      []string   `json:"used,omitempty"` // class:hash of used approvals
+
+	// Groups are the names that groups of assignments had, by ID.
+	Groups map[string]string `json:"groups,omitempty"`
+
+	// Problems are those that are not told by the rest.
+	Problems    []Problem     `json:"problems,omitempty"`
+	Status      Status        `json:"status,omitempty"`
+	StatusSince time.Time     `json:"status_since,omitzero"`
+	Silence     time.Duration `json:"silence,omitempty"` // as the setup says
+	Pushed      bool          `json:"pushed,omitempty"`  // as the setup says
+
+	revision provisioning.Revision
+	stored   []byte
+}
+
+// approving is an approved plan that is being applied: what is left of it after
+// a crash is done before anything else is decided (L7).
+type approving struct {
+	Plan      string                  `json:"plan"`
+	Approvals []provisioning.Approval `json:"approvals"`
+	Actor     string                  `json:"actor,omitempty"`
+}
+
+// stateName is the name of a connection's state in the store.
+func stateName(connection string) string { return "connection/" + connection }
+
+// load reads the state of a connection; a connection without one has the zero
+// state.
+func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
+	document, revision, err := s.cfg.Store.State(ctx, target.Tenant, stateName(target.Connection))
+	if err != nil {
+		return nil, fmt.Errorf("syncer: read state: %w", err)
+	}
+	st := &state{revision: revision, stored: document}
+	if document == nil {
+		st.Format = stateFormat
+		return st, nil
+	}
+	if err := json.Unmarshal(document, st); err != nil {
+		return nil, fmt.Errorf("syncer: state of %s: %w", target.Connection, err)
+	}
+	if st.Format != stateFormat {
+		return nil, fmt.Errorf("syncer: state of %s: format is %d; want %d", target.Connection, st.Format, stateFormat)
+	}
+	st.trim(time.Now().UTC())
+	return st, nil
+}
+
+// trim takes back times that a clock gave which was ahead: nothing waits for
+// them. A whole run sets them right.
+func (st *state) trim(now time.Time) {
+	if st.LastRun.After(now) {
+		st.LastRun, st.WholeDue = now, "a clock was ahead"
+	}
+	if st.LastPush.After(now) {
+		st.LastPush = now
+	}
+	if st.LastProven.After(now) {
+		st.LastProven = now
+	}
+}
+
+// errOvertaken says that another process changed the state meanwhile.
+var errOvertaken = errors.New("another process came first")
+
+// save stores the state, if it differs from what is stored.
+func (s *Syncer) save(ctx context.Context, target Target, st *state) error {
+	document, err := json.Marshal(st)
+	if err != nil {
+		return fmt.Errorf("syncer: state of %s: %w", target.Connection, err)
+	}
+	if slices.Equal(document, st.stored) {
+		return nil
+	}
+	revision, err := s.cfg.Store.SetState(ctx, target.Tenant, stateName(target.Connection), st.revision, document)
+	if errors.Is(err, provisioning.ErrStale) {
+		return fmt.Errorf("syncer: save state: %w", errOvertaken)
+	}
+	if err != nil {
+		return fmt.Errorf("syncer: save state: %w", err)
+	}
+	st.revision, st.stored = revision, document
+	return nil
+}
+
+// fingerprint tells whether rules are still the same, whether or not the host
+// gives them revisions.
+func fingerprint(rules *provisioning.Config) (string, error) {
+	document, err := json.Marshal(rules)
+	if err != nil {
+		return "", fmt.Errorf("syncer: rules: %w", err)
+	}
+	sum := sha256.Sum256(document)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// use marks approvals as used.
+func (st *state) use(approvals []provisioning.Approval) {
+	for _, a := range approvals {
+		st.Used = append(st.Used, used(a))
+	}
+	st.Used = st.Used[max(0, len(st.Used)-maxUsed):]
+}
+
+func used(a provisioning.Approval) string { return a.Class.String() + ":" + a.Hash }
+
+// checkUnused returns an error if one of the approvals was used before (S15).
+func (st *state) checkUnused(approvals []provisioning.Approval) error {
+	for _, a := range approvals {
+		if slices.Contains(st.Used, used(a)) {
+			return fmt.Errorf("syncer: approval of class %s: %w", a.Class, ErrApprovalUsed)
+		}
+	}
+	return nil
+}
+
+// settle enters what became of a plan: who waits now, and which classes hold.
+func (st *state) settle(plan *provisioning.Plan, outcome *provisioning.Outcome, approvals []provisioning.Approval, parkAfter int, now time.Time) {
+	before := make(map[string]Waiting, len(st.Waiting))
+	for _, w := range st.Waiting {
+		before[w.ExternalID] = w
+	}
+	if plan.About == nil {
+		st.Waiting, st.More = nil, 0
+	} else {
+		st.Waiting = slices.DeleteFunc(st.Waiting, func(w Waiting) bool { return slices.Contains(plan.About, w.ExternalID) })
+	}
+	whom := make(map[string]*provisioning.Action, len(plan.Actions))
+	for i := range plan.Actions {
+		whom[plan.Actions[i].Key] = &plan.Actions[i]
+	}
+	done := make(map[string]bool)
+	for i := range plan.Held {
+		whom[plan.Held[i].Action.Key] = &plan.Held[i].Action
+	}
+	for _, result := range outcome.Results {
+		done[result.Key] = true
+		a := whom[result.Key]
+		if result.Err == nil || a == nil {
+			continue
+		}
+		w := Waiting{ExternalID: a.Member.ExternalID, MemberID: a.Member.ID, Reason: refusal(result.Err), Since: now, Tries: 1}
+		if was, again := before[w.ExternalID]; again && was.Tries > 0 {
+			w.Since, w.Tries = was.Since, was.Tries+1
+		}
+		w.Parked = w.Tries >= parkAfter
+		st.wait(w)
+	}
+	for i := range plan.Held {
+		h := &plan.Held[i]
+		if done[h.Action.Key] {
+			continue
+		}
+		w := Waiting{ExternalID: h.Action.Member.ExternalID, MemberID: h.Action.Member.ID, Classes: h.Classes, Since: now}
+		if len(h.Reasons) > 0 {
+			w.Reason = string(h.Reasons[0].Code)
+		}
+		if was, again := before[w.ExternalID]; again && was.Tries == 0 {
+			w.Since = was.Since
+		}
+		st.wait(w)
+	}
+	st.trip(plan, approvals, now)
+}
+
+func (st *state) wait(w Waiting) {
+	if len(st.Waiting) == maxListed {
+		st.More++
+		return
+	}
+	st.Waiting = append(st.Waiting, w)
+}
+
+// trip enters which classes are tripped after a plan. A part adds to them; only
+// a whole run or an approval takes one away (S39).
+func (st *state) trip(plan *provisioning.Plan, approvals []provisioning.Approval, now time.Time) {
+	before := st.Tripped
+	if plan.About == nil {
+		st.Tripped = nil
+	}
+	st.Tripped = slices.DeleteFunc(slices.Clone(st.Tripped), func(t Tripped) bool { return isApproved(t.Class, approvals) })
+	for _, b := range plan.Breakers {
+		if b.Class == provisioning.ClassIdentity || isApproved(b.Class, approvals) { // identity is always held, and never tripped (S14)
+			continue
+		}
+		t := Tripped{Class: b.Class, Since: now}
+		if i := slices.IndexFunc(before, func(t Tripped) bool { return t.Class == b.Class }); i >= 0 {
+			t.Since = before[i].Since
+		}
+		if !slices.ContainsFunc(st.Tripped, func(t Tripped) bool { return t.Class == b.Class }) {
+			st.Tripped = append(st.Tripped, t)
+		}
+	}
+}
+
+func isApproved(class provisioning.Class, approvals []provisioning.Approval) bool {
+	return slices.ContainsFunc(approvals, func(a provisioning.Approval) bool { return a.Class == class })
+}
+
+// refusal says in a word why the store refused an action.
+func refusal(err error) string {
+	for _, known := range []struct {
+		err  error
+		word string
+	}{
+		{provisioning.ErrStale, "refused.stale"}, {provisioning.ErrConflict, "refused.conflict"},
+		{provisioning.ErrNeeds, "refused.needs"}, {provisioning.ErrNotShown, "refused.not_shown"},
+		{errIsolated, "refused.failed"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.word
+		}
+	}
+	return "refused"
+}
+
+// retries returns the people whom the store refused and who are to be decided
+// again.
+func (st *state) retries() []string {
+	var ids []string
+	for _, w := range st.Waiting {
+		if w.Tries > 0 && !w.Parked {
+			ids = append(ids, w.ExternalID)
+		}
+	}
+	return ids
+}

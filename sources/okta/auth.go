@@ -1,0 +1,311 @@
+package okta
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+const (
+	tokenPath      = "/oauth2/v1/token"
+	maxToken       = 1 << 20 // bytes of a token answer
+	assertionFor   = 5 * time.Minute
+	defaultMaxWait = 90 * time.Second
+	mostSkew       = time.Minute // by which clocks may differ without a word
+)
+
+// checkCredential reads the credential of a Config and returns the key, if it is
+// one. Its errors say nothing of the secret.
+func checkCredential(cfg Config) (crypto.Signer, error) {
+	service := cfg.ClientID != "" || len(cfg.PrivateKey) > 0 || cfg.KeyID != "" || len(cfg.Scopes) > 0
+	switch {
+	case cfg.Token != "" && service:
+		return nil, errors.New("field Token: choose one credential; ClientID, PrivateKey, KeyID or Scopes is set as well")
+	case strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return nil, errors.New("field Token: want the token alone, without spaces")
+	case cfg.Token != "":
+		return nil, nil
+	case cfg.ClientID == "" || len(cfg.PrivateKey) == 0:
+		return nil, errors.New("one credential is required: Token, or ClientID with PrivateKey")
+	}
+	block, _ := pem.Decode(cfg.PrivateKey)
+	if block == nil {
+		return nil, errors.New("PrivateKey: want PEM, beginning with -----BEGIN PRIVATE KEY-----")
+	}
+	var key any
+	for _, parse := range []func([]byte) (any, error){
+		x509.ParsePKCS8PrivateKey,
+		func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
+		func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
+	} {
+		var err error
+		if key, err = parse(block.Bytes); err == nil {
+			break
+		}
+	}
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		if key != nil {
+			return key, nil
+		}
+	case *ecdsa.PrivateKey:
+		if key != nil && key.Curve == elliptic.P256() {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("PrivateKey: want an RSA key, or an ECDSA key of the curve P-256, unencrypted, not a block of type %.40q", block.Type)
+}
+
+// apiToken is the Auth of an API token.
+type apiToken string
+
+// Authorize implements rest.Auth.
+func (t apiToken) Authorize(req *http.Request) error {
+	req.Header.Set("Authorization", "SSWS "+string(t))
+	return nil
+}
+
+// Renew implements rest.Auth: there is no other token.
+func (apiToken) Renew(*http.Request, *rest.Error) (bool, error) { return false, nil }
+
+// newAuth returns what authorizes requests, and the transport that they go
+// through.
+func newAuth(cfg Config, base *url.URL, key crypto.Signer) (rest.Auth, http.RoundTripper, error) {
+	if key == nil {
+		return apiToken(cfg.Token), cfg.Transport, nil
+	}
+	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a key for DPoP: %w", err)
+	}
+	p := &prover{base: cfg.Transport, key: own}
+	if p.base == nil {
+		p.base = http.DefaultTransport
+	}
+	l := &login{cfg: cfg, address: base.JoinPath(tokenPath).String(), key: key, prover: p}
+	config := restConfig(cfg, base)
+	config.Base, config.MaxBody = p, maxToken
+	l.http = rest.New(config)
+	return rest.NewTokens(kind, l.fetch), p, nil
+}
+
+// login logs in as a service app.
+type login struct {
+	cfg     Config
+	address string
+	key     crypto.Signer
+	http    *rest.Transport
+	prover  *prover
+}
+
+// fetch gets a token. What Okta demands beyond the assertion it says by an error:
+// a proof, a nonce in it. And an assertion is refused if our clock is wrong, which
+// the answer tells.
+func (l *login) fetch(ctx context.Context) (rest.Token, error) {
+	for try := 0; ; try++ {
+		skew := l.prover.skew.Load()
+		token, err := l.ask(ctx)
+		failure, ok := errors.AsType[*rest.Error](err)
+		if !ok || try == 3 {
+			return token, err
+		}
+		var answer struct{ Error string }
+		_ = json.Unmarshal(failure.Body, &answer) // what is no JSON has no code
+		again := answer.Error == "use_dpop_nonce"
+		if again || answer.Error == "invalid_dpop_proof" {
+			again = !l.prover.on.Swap(true) || again
+		}
+		if moved := time.Duration(l.prover.skew.Load() - skew).Abs(); !again && moved < mostSkew {
+			return token, err
+		}
+	}
+}
+
+// ask sends one token request.
+func (l *login) ask(ctx context.Context) (rest.Token, error) {
+	assertion, err := l.assertion()
+	if err != nil {
+		return rest.Token{}, err
+	}
+	req, err := rest.PostForm(ctx, l.address, url.Values{
+		"grant_type": {"client_credentials"}, "scope": {strings.Join(l.scopes(), " ")},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion},
+	})
+	if err != nil {
+		return rest.Token{}, err
+	}
+	req.Header["Idempotency-Key"] = nil // asking twice gives two tokens, which hurts nobody
+	resp, err := l.http.RoundTrip(req)
+	if err != nil {
+		return rest.Token{}, err
+	}
+	var answer struct {
+		rest.TokenAnswer
+		Type string `json:"token_type"`
+	}
+	if err := rest.Decode(resp, &answer); err != nil {
+		return rest.Token{}, err
+	}
+	token := answer.Token()
+	if strings.EqualFold(answer.Type, "DPoP") {
+		token.Type = "DPoP"
+	}
+	return token, nil
+}
+
+// scopes are those that the Config needs.
+func (l *login) scopes() []string {
+	if len(l.cfg.Scopes) > 0 {
+		return l.cfg.Scopes
+	}
+	scopes := []string{"okta.users.read", "okta.groups.read", "okta.logs.read"}
+	if l.cfg.AppID != "" {
+		scopes = append(scopes, "okta.apps.read")
+	}
+	if l.cfg.Sees == SeesByRoles {
+		scopes = append(scopes, "okta.roles.read")
+	}
+	return scopes
+}
+
+// assertion makes the JWT that stands for the service app (RFC 7523). It has no
+// jti, with which Okta would take it once only, also where a request is repeated.
+func (l *login) assertion() (string, error) {
+	now := l.prover.now()
+	header := map[string]any{"typ": "JWT"}
+	if l.cfg.KeyID != "" {
+		header["kid"] = l.cfg.KeyID
+	}
+	return sign(l.key, header, map[string]any{
+		"iss": l.cfg.ClientID, "sub": l.cfg.ClientID, "aud": l.address, "iat": now.Unix(), "exp": now.Add(assertionFor).Unix(),
+	})
+}
+
+// A prover is a transport that puts a DPoP proof (RFC 9449) on each request once
+// Okta has demanded one, a new one each time a request is sent. From the answers
+// it keeps the nonces that Okta wants to see, and how far Okta's clock is from
+// ours.
+type prover struct {
+	base http.RoundTripper
+	key  *ecdsa.PrivateKey
+	on   atomic.Bool
+	skew atomic.Int64 // nanoseconds by which Okta's clock is ahead
+	// The token endpoint and the API give nonces of their own (RFC 9449, section 9).
+	tokenNonce, apiNonce atomic.Pointer[string]
+}
+
+func (p *prover) now() time.Time { return time.Now().Add(time.Duration(p.skew.Load())) }
+
+// RoundTrip implements http.RoundTripper.
+func (p *prover) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := p.send(req)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || req.Body != nil && req.Body != http.NoBody ||
+		!strings.Contains(resp.Header.Get("WWW-Authenticate"), "use_dpop_nonce") {
+		return resp, err
+	}
+	_ = resp.Body.Close() // the request is sent again, with the nonce
+	return p.send(req)
+}
+
+func (p *prover) send(req *http.Request) (*http.Response, error) {
+	nonce := &p.apiNonce
+	if strings.HasSuffix(req.URL.Path, tokenPath) {
+		nonce = &p.tokenNonce
+	}
+	if p.on.Load() {
+		proof, err := p.proof(req, nonce.Load())
+		if err != nil {
+			return nil, err
+		}
+		req = req.Clone(req.Context())
+		req.Header.Set("DPoP", proof)
+	}
+	resp, err := p.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if fresh := resp.Header.Get("DPoP-Nonce"); fresh != "" {
+		nonce.Store(&fresh)
+	}
+	if at := rest.Date(resp.Header); !at.IsZero() {
+		p.skew.Store(int64(time.Until(at)))
+	}
+	return resp, nil
+}
+
+// proof makes the proof for one request (RFC 9449, section 4.2).
+func (p *prover) proof(req *http.Request, nonce *string) (string, error) {
+	point, err := p.key.PublicKey.Bytes()
+	if err != nil {
+		return "", fmt.Errorf("make a proof: %w", err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	header := map[string]any{
+		"typ": "dpop+jwt", "jwk": map[string]any{"kty": "EC", "crv": "P-256", "x": encode(point[1:33]), "y": encode(point[33:])},
+	}
+	claims := map[string]any{
+		"htm": req.Method, "htu": (&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path, RawPath: req.URL.RawPath}).String(),
+		"iat": p.now().Unix(), "jti": rand.Text(),
+	}
+	if nonce != nil {
+		claims["nonce"] = *nonce
+	}
+	if _, token, ok := strings.Cut(req.Header.Get("Authorization"), " "); ok {
+		sum := sha256.Sum256([]byte(token))
+		claims["ath"] = encode(sum[:])
+	}
+	return sign(p.key, header, claims)
+}
+
+// sign makes a JWT in the compact form (RFC 7515, section 3.1), signed with RS256
+// or ES256 (RFC 7518, sections 3.3 and 3.4).
+func sign(key crypto.Signer, header, claims map[string]any) (string, error) {
+	header["alg"] = "RS256"
+	if _, ok := key.(*ecdsa.PrivateKey); ok {
+		header["alg"] = "ES256"
+	}
+	var parts [2][]byte
+	for i, part := range []any{header, claims} {
+		text, err := json.Marshal(part)
+		if err != nil {
+			return "", err
+		}
+		parts[i] = base64.RawURLEncoding.AppendEncode(nil, text)
+	}
+	signed := bytes.Join(parts[:], []byte("."))
+	digest := sha256.Sum256(signed)
+	var signature []byte
+	var err error
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		signature, err = rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
+	case *ecdsa.PrivateKey:
+		r, s, failed := ecdsa.Sign(rand.Reader, key, digest[:])
+		if err = failed; err == nil {
+			signature = slices.Concat(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32)))
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("sign a JWT: %w", err)
+	}
+	return string(signed) + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}

@@ -1,0 +1,176 @@
+package okta
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/okta/okta-sdk-golang/v5/okta"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+const (
+	// overlap is how far before its cursor a round begins: what happened about
+	// then may have been on its way, and the System Log lags.
+	overlap = 10 * time.Minute
+	// oldest is how old a cursor may be. Okta keeps its log for 90 days.
+	oldest = 80 * 24 * time.Hour
+
+	cursorForm = "2006-01-02T15:04:05.000Z"
+)
+
+// mark is what of a Config decides what a user looks like. A cursor of another
+// Config is of no use: nobody would be listed anew who has not changed.
+func mark(cfg Config, base *url.URL) string {
+	text, _ := json.Marshal([]any{"1", base.String(), cfg.AppID, cfg.Fields, cfg.ManagerID}) // of what has JSON always
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// cursor is the place in the org's changes at a time of Okta's clock.
+func (s *Source) cursor(at time.Time) sources.Cursor {
+	return sources.Cursor(s.mark + " " + at.UTC().Format(cursorForm))
+}
+
+// since is the time from which on a round has to read.
+func (s *Source) since(after sources.Cursor) (time.Time, error) {
+	mark, text, ok := strings.Cut(string(after), " ")
+	at, err := time.Parse(cursorForm, text)
+	switch {
+	case !ok || err != nil:
+		return at, fmt.Errorf("%w: it is not one of this source", sources.ErrCursorExpired)
+	case mark != s.mark:
+		return at, fmt.Errorf("%w: it is one of another configuration", sources.ErrCursorExpired)
+	case time.Since(at) > oldest:
+		return at, fmt.Errorf("%w: Okta's log does not reach back to it", sources.ErrCursorExpired)
+	}
+	return at.Add(-overlap), nil
+}
+
+// Changes implements sources.DeltaSource. Who was deleted, and who was taken off
+// the app, comes of the System Log, which needs the scope okta.logs.read.
+func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
+	return rest.List(kind, "list changes", func(emit func(sources.Change) bool) error {
+		var began time.Time
+		users, groups := beginning, ""
+		going := true
+		tell := func(c sources.Change) bool {
+			going = going && emit(c)
+			return going
+		}
+		if after != "" {
+			since, err := s.since(after)
+			if err != nil {
+				return &rest.Error{Reason: sources.ErrCursorExpired, Detail: strings.TrimPrefix(err.Error(), sources.ErrCursorExpired.Error()+": ")}
+			}
+			users = since.Format(cursorForm)
+			groups = users
+			// First what went, since it may have come back.
+			if began, err = s.removals(ctx, since, tell); err != nil || !going {
+				return err
+			}
+		}
+		at, err := s.users(ctx, users, func(u sources.User) bool { return tell(sources.Change{User: &u}) })
+		if err != nil || !going {
+			return err
+		}
+		if began.IsZero() {
+			began = at
+		}
+		if err := s.groups(ctx, groups, func(g sources.Group) bool { return tell(sources.Change{Group: &g}) }); err != nil || !going {
+			return err
+		}
+		if began.IsZero() {
+			return rest.Malformed("Okta's answers have no header Date")
+		}
+		if err := s.proven(ctx); err != nil {
+			return err
+		}
+		tell(sources.Change{Next: s.cursor(began)})
+		return nil
+	})
+}
+
+// The events of the System Log that tell of removals.
+const (
+	userDeleted  = "user.lifecycle.delete.completed"
+	groupDeleted = "group.lifecycle.delete"
+	appRemoved   = "application.user_membership.remove"
+)
+
+// removals lists what was removed since a time. It returns Okta's clock from
+// before.
+func (s *Source) removals(ctx context.Context, since time.Time, emit func(sources.Change) bool) (time.Time, error) {
+	types := []string{userDeleted, groupDeleted}
+	if s.app != "" {
+		types = append(types, appRemoved)
+	}
+	for i, name := range types {
+		types[i] = fmt.Sprintf("eventType eq %q", name)
+	}
+	filter := strings.Join(types, " or ")
+	events := list[okta.LogEvent]{[]int32{1000, 100}, func(ctx context.Context, after string, limit int32) ([]okta.LogEvent, *okta.APIResponse, error) {
+		return from(sdk.SystemLogAPI.ListLogEvents(ctx).Since(since).Filter(filter).SortOrder("ASCENDING"), after, limit).Execute()
+	}}
+	var began time.Time
+	err := rest.Follow(ctx, "", func(ctx context.Context, after string) (rest.Page[sources.Change], error) {
+		p, err := page(ctx, s.api, events, after, s.removal)
+		if after == "" {
+			began = p.At
+		}
+		read := rest.Page[sources.Change]{Next: p.Next}
+		if len(p.Rows) == 0 {
+			read.Next = "" // the log has a next page for ever
+		}
+		for _, row := range p.Rows {
+			read.Rows = append(read.Rows, row.Value...)
+		}
+		return read, err
+	}, emit)
+	return began, err
+}
+
+// removal makes changes of an event.
+func (s *Source) removal(event okta.LogEvent) (rest.Row[[]sources.Change], error) {
+	var changes []sources.Change
+	if event.EventType == nil {
+		return rest.Row[[]sources.Change]{}, rest.Malformed("an event of the System Log without eventType")
+	}
+	if event.Outcome != nil && event.Outcome.Result != nil && *event.Outcome.Result == "FAILURE" {
+		return rest.Row[[]sources.Change]{}, nil
+	}
+	targets := make(map[string][]string) // IDs by type
+	for _, target := range event.Target {
+		if target.Id != nil && target.Type != nil {
+			targets[*target.Type] = append(targets[*target.Type], *target.Id)
+		}
+	}
+	switch *event.EventType {
+	case appRemoved:
+		for _, app := range targets["AppInstance"] {
+			if app != s.app {
+				continue
+			}
+			for _, id := range targets["User"] {
+				changes = append(changes, sources.Change{UserRemoved: id})
+			}
+		}
+	case userDeleted:
+		for _, id := range targets["User"] {
+			changes = append(changes, sources.Change{UserRemoved: id})
+		}
+	case groupDeleted:
+		for _, id := range targets["UserGroup"] {
+			changes = append(changes, sources.Change{GroupRemoved: id})
+		}
+	}
+	return rest.Row[[]sources.Change]{Value: changes}, nil
+}

@@ -1,0 +1,279 @@
+package recording
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// answering answers every request with a status, a header and a body.
+func answering(status int, header http.Header, body string) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+	})
+}
+
+func send(t *testing.T, transport http.RoundTripper, method, address string, header http.Header, body string) (*http.Response, string, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	require.NoError(t, err)
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, "", err
+	}
+	text, err := io.ReadAll(resp.Body)
+	return resp, string(text), err
+}
+
+// files returns all that a recording holds, by file.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		if !entry.IsDir() {
+			data, err := os.ReadFile(filepath.Join(dir, path))
+			require.NoError(t, err)
+			all[path] = string(data)
+		}
+		return nil
+	}))
+	return all
+}
+
+// What was recorded is played: status, headers that matter, and the JSON as it
+// was, down to the number that no float holds and the member that comes twice.
+func TestRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	const body = `{"id": 12345678901234567890, "id": 2.50, "note": "a\u00e9 <b>", "list": [null, true, {"z": "", "a": "x"}]}`
+	header := http.Header{
+		"Content-Type": {"application/json"}, "Link": {`<https://acme.okta.com/api/v1/users?after=b>; rel="next"`, `<https://acme.okta.com/api/v1/users>; rel="self"`},
+		"X-Rate-Limit-Remaining": {"17"}, "Set-Cookie": {"sid=c4n4ry"}, "X-Okta-Request-Id": {"abc"},
+	}
+	recorder, err := New(dir, Config{Base: answering(200, header, body)})
+	require.NoError(t, err)
+	_, live, err := send(t, recorder, http.MethodGet, "https://acme.okta.com/api/v1/users?limit=2", nil, "")
+	require.NoError(t, err)
+	assert.Equal(t, body, live)
+	require.Contains(t, files(t, dir), "000001-get-api-v1-users.json")
+
+	player, err := Open(os.DirFS(dir))
+	require.NoError(t, err)
+	resp, played, err := send(t, player, http.MethodGet, "https://acme.okta.com/api/v1/users?limit=2", nil, "")
+	require.NoError(t, err)
+	assert.Equal(t, 200, resp.StatusCode)
+	assert.Equal(t, compact(t, body), compact(t, played))
+	delete(header, "Set-Cookie")
+	delete(header, "X-Okta-Request-Id")
+	assert.Equal(t, header, resp.Header)
+
+	_, _, err = send(t, player, http.MethodGet, "https://acme.okta.com/api/v1/groups", nil, "")
+	require.EqualError(t, err, "recording: there is no answer to GET acme.okta.com/api/v1/groups")
+	_, _, err = send(t, player, http.MethodGet, "https://evil.example/api/v1/users?limit=2", nil, "")
+	require.ErrorContains(t, err, "there is no answer")
+}
+
+func compact(t *testing.T, text string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, r := range strings.ReplaceAll(text, `\u00e9`, "é") {
+		if !strings.ContainsRune(" \n", r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// The same request is answered by its answers in turn, and from the first again.
+func TestTurns(t *testing.T) {
+	dir, n := t.TempDir(), 0
+	recorder, err := New(dir, Config{Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		n++
+		return answering(200, http.Header{}, fmt.Sprintf("%d", n)).RoundTrip(req)
+	})})
+	require.NoError(t, err)
+	for range 12 {
+		_, _, err := send(t, recorder, http.MethodPost, "https://x.example/$batch", nil, "{}")
+		require.NoError(t, err)
+	}
+	player, err := Open(os.DirFS(dir))
+	require.NoError(t, err)
+	for i := range 15 {
+		_, played, err := send(t, player, http.MethodPost, "https://x.example/$batch", nil, "{}")
+		require.NoError(t, err)
+		assert.Equal(t, fmt.Sprint(i%12+1), played)
+	}
+}
+
+// What failed fails again: no answer, a body that was cut, a page that is no JSON.
+func TestFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		base roundTripper
+		body string
+		text string
+	}{
+		"no answer": {func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }, "", "connection refused"},
+		"a cut body": {func(req *http.Request) (*http.Response, error) {
+			resp, err := answering(200, http.Header{}, "").RoundTrip(req)
+			resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"id":`), failing{io.ErrUnexpectedEOF}))
+			return resp, err
+		}, `{"id":`, "unexpected EOF"},
+		"a page": {func(req *http.Request) (*http.Response, error) {
+			return answering(502, http.Header{"Content-Type": {"text/html"}}, "<html>\xff bad gateway").RoundTrip(req)
+		}, "<html>� bad gateway", ""},
+		"nothing": {func(req *http.Request) (*http.Response, error) {
+			return answering(200, http.Header{}, "").RoundTrip(req)
+		}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			recorder, err := New(dir, Config{Base: c.base})
+			require.NoError(t, err)
+			_, _, failed := send(t, recorder, http.MethodGet, "https://x.example/", nil, "")
+			player, err := Open(os.DirFS(dir))
+			require.NoError(t, err)
+			_, played, again := send(t, player, http.MethodGet, "https://x.example/", nil, "")
+			assert.Equal(t, c.body, played)
+			if c.text == "" {
+				require.NoError(t, failed)
+				require.NoError(t, again)
+				return
+			}
+			require.ErrorContains(t, failed, c.text)
+			require.ErrorContains(t, again, c.text)
+		})
+	}
+}
+
+// A canary for each credential, searched in everything that is written.
+func TestNoCredentialIsSaved(t *testing.T) {
+	const given, sent, password, issued, refresh, cookie, key = "c4n4ry/given+&é", "c4n4ry-sent-token", "c4n4ry-password", "c4n4ry-issued", "c4n4ry-refresh", "c4n4ry-cookie", "c4n4ry-api-key"
+	jwt := "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"c4n4ry"}`)) + ".c2lnbmF0dXJl"
+	dir := t.TempDir()
+	bodies := map[string]string{
+		"/token": `{"access_token": "` + issued + `", "refresh_token":"` + refresh + `", "signature" : "c4n4ry-signature", "token_type": "Bearer"}`,
+		"/echo":  `{"error": "the token ` + issued + ` and ` + sent + ` of ` + password + `", "x": ["` + url.QueryEscape(given) + `", {"` + issued + `": "` + jwt + `"}], "sid": "c4n4ry-sid"}`,
+		"/html":  `<a href="/x?access_token=` + sent + `&password=c4n4ry-form">` + refresh + ` 00D000000000001!AQ4c4n4ry</a>`,
+	}
+	recorder, err := New(dir, Config{Secrets: []string{given, ""}, Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path == "/fails" {
+			return nil, fmt.Errorf("cannot send %s with %s", req.URL, req.Header.Get("Authorization"))
+		}
+		return answering(200, http.Header{
+			"Content-Type": {"application/json"}, "Set-Cookie": {"sid=" + cookie}, "Www-Authenticate": {"c4n4ry"}, "Link": {"<https://x.example/next?sid=c4n4ry-link&after=1>"},
+		}, bodies[req.URL.Path]).RoundTrip(req)
+	})})
+	require.NoError(t, err)
+	for _, path := range []string{"/token", "/echo", "/html", "/fails?access_token=" + sent, "/echo?password=" + password + "&q=" + url.QueryEscape(given)} {
+		for _, header := range []http.Header{
+			{"Authorization": {"SSWS " + sent}, "Cookie": {cookie}, "X-Api-Key": {key}},
+			{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("client:"+password))}},
+			{"Authorization": {"Bearer " + issued}, "Dpop": {jwt}},
+		} {
+			_, _, _ = send(t, recorder, http.MethodPost, "https://x.example"+path, header, "client_secret="+url.QueryEscape(given))
+		}
+	}
+	all := files(t, dir)
+	assert.Len(t, all, 15)
+	for name, text := range all {
+		for _, canary := range []string{"c4n4ry", "c4n4", url.QueryEscape(given), base64.StdEncoding.EncodeToString([]byte("client:" + password)), "eyJhbGciOiJSUzI1NiJ9"} {
+			assert.NotContains(t, text, canary, name)
+			assert.NotContains(t, name, canary)
+		}
+		var saved exchange
+		require.NoError(t, json.Unmarshal([]byte(text), &saved))
+	}
+	for _, value := range []any{recorder, Config{Secrets: []string{given}}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+			assert.NotContains(t, fmt.Sprintf(verb, value), "c4n4ry")
+		}
+	}
+
+	// Whoever plays it logs in with what stands for the token.
+	player, err := Open(os.DirFS(dir))
+	require.NoError(t, err)
+	_, played, err := send(t, player, http.MethodPost, "https://x.example/token", nil, "")
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"access_token": "removed", "refresh_token": "removed", "signature": "removed", "token_type": "Bearer"}`, played)
+	_, _, err = send(t, player, http.MethodPost, "https://x.example/echo?password=another&q=[removed]", nil, "")
+	require.NoError(t, err, "a link that was scrubbed leads to the answer that was scrubbed")
+}
+
+// A request that is given up leaves no file, and no half of one.
+func TestCancelled(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	recorder, err := New(dir, Config{Base: roundTripper(func(*http.Request) (*http.Response, error) {
+		cancel()
+		return nil, context.Canceled
+	})})
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://x.example/", nil)
+	require.NoError(t, err)
+	_, err = recorder.RoundTrip(req)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, files(t, dir))
+}
+
+func TestConcurrentUse(t *testing.T) {
+	dir := t.TempDir()
+	recorder, err := New(dir, Config{Base: answering(200, http.Header{}, `{"access_token": "abcd"}`)})
+	require.NoError(t, err)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			_, _, err := send(t, recorder, http.MethodGet, fmt.Sprintf("https://x.example/%d", i), http.Header{"Authorization": {fmt.Sprintf("Bearer token-%d", i)}}, "")
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	assert.Len(t, files(t, dir), 8)
+	player, err := Open(os.DirFS(dir))
+	require.NoError(t, err)
+	for i := range 8 {
+		all.Go(func() {
+			_, _, err := send(t, player, http.MethodGet, fmt.Sprintf("https://x.example/%d", i), nil, "")
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+}
+
+func TestWhatIsNoRecording(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), nil, 0o600))
+	_, err := New(dir, Config{})
+	require.ErrorContains(t, err, "holds files already")
+	_, err = New(filepath.Join(dir, "x"), Config{})
+	require.Error(t, err)
+	for text, want := range map[string]string{"": "there are no files", "{": "000001-get.json: ", `{"status": 200}`: "request.method: required"} {
+		files := fstest.MapFS{}
+		if text != "" {
+			files["000001-get.json"] = &fstest.MapFile{Data: []byte(text)}
+		}
+		_, err := Open(files)
+		require.ErrorContains(t, err, want)
+	}
+}

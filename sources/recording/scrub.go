@@ -1,0 +1,90 @@
+package recording
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+// replayed stands in a recording for the value of a secret, so that a source
+// which reads the recording has something to log in with.
+const replayed = "removed"
+
+// rewrite returns valid JSON with its texts scrubbed, and with another text for
+// each that a secret's name goes before. All else stays as it is: numbers, the
+// order of members, members that come twice.
+func rewrite(body []byte, scrub func(string) string) []byte {
+	out := make([]byte, 0, len(body))
+	walk(body, func(before []byte, literal []byte, name string, isName bool) {
+		out = append(out, before...)
+		var text string
+		switch {
+		case literal == nil:
+		case !isName && rest.SecretName(name):
+			out = append(out, `"`+replayed+`"`...)
+		case json.Unmarshal(literal, &text) != nil:
+			out = append(out, literal...)
+		default:
+			if scrubbed := scrub(text); scrubbed != text {
+				literal = encode(scrubbed)
+			}
+			out = append(out, literal...)
+		}
+	})
+	return out
+}
+
+// secretsOf returns the texts of JSON that a secret's name goes before.
+func secretsOf(body []byte) []string {
+	var secrets []string
+	if !json.Valid(body) {
+		return nil
+	}
+	walk(body, func(_, literal []byte, name string, isName bool) {
+		var text string
+		if literal != nil && !isName && rest.SecretName(name) && json.Unmarshal(literal, &text) == nil {
+			secrets = append(secrets, text)
+		}
+	})
+	return secrets
+}
+
+// walk visits the texts of valid JSON with what stands before each, and at the
+// end what stands behind the last. A text is the name of a member, or a value
+// with the name that went before it.
+func walk(body []byte, visit func(before, literal []byte, name string, isName bool)) {
+	name := ""
+	for {
+		start := bytes.IndexByte(body, '"')
+		if start < 0 {
+			visit(body, nil, name, false)
+			return
+		}
+		end := start + 1
+		for body[end] != '"' {
+			if body[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		end++
+		before, literal := body[:start], body[start:end]
+		body = body[end:]
+		isName := strings.HasPrefix(strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n"), ":")
+		if isName {
+			_ = json.Unmarshal(literal, &name) // it is a text
+		}
+		visit(before, literal, name, isName)
+	}
+}
+
+// encode returns a text as JSON, without the escapes of HTML.
+func encode(text string) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(text) // texts can be encoded
+	return bytes.TrimSpace(b.Bytes())
+}
