@@ -123,16 +123,16 @@ func (r *roster) leave(id string) {
 	r.absent.add(id)
 }
 
-// add enters somebody, and reports whether they are new.
-func (r *roster) add(id string) (number int32, added bool) {
+// add enters that somebody is listed, and returns their number.
+func (r *roster) add(id string) int32 {
 	delete(r.left, id)
 	if number, known := r.numbers[id]; known {
-		return number, false
+		return number
 	}
-	number = int32(len(r.ids)) // a directory has less than two thousand million users
+	number := int32(len(r.ids)) // a directory has less than two thousand million users
 	r.numbers[id] = number
-	r.ids = append(r.ids, id)
-	return number, true
+	r.ids, r.managers = append(r.ids, id), append(r.managers, "")
+	return number
 }
 
 // A userChange is what a round tells of one user, in the order in which it does.
@@ -220,21 +220,22 @@ func (s *Source) change(c userChange, whole, gone bool, read details, everybody 
 		everybody.leave(c.id)
 		return nil, removed, nil
 	}
+	if whole {
+		manager, known, err := rec.manager()
+		if err != nil {
+			return nil, "", err
+		}
+		if number := everybody.add(c.id); known {
+			everybody.managers[number] = manager
+		} else if manager = everybody.managers[number]; manager != "" { // told before
+			rec = rec.with("manager", link{ID: manager})
+		}
+	} else if everybody.absent.has(c.id) {
+		everybody.came = append(everybody.came, c.id)
+	}
 	u, err := s.records.user(rec)
 	if err != nil {
 		return nil, "", err
-	}
-	if whole {
-		number, added := everybody.add(c.id)
-		if added {
-			everybody.managers = append(everybody.managers, "")
-		}
-		if manager, known, _ := rec.manager(); known { // it was read without an error above
-			everybody.managers[number] = manager
-		}
-		u.Manager.ID = everybody.managers[number]
-	} else if everybody.absent.has(c.id) {
-		everybody.came = append(everybody.came, c.id)
 	}
 	if u.TimeZone == "" {
 		u.TimeZone = read.zones[c.id]

@@ -333,3 +333,14 @@ func (r record) over(read record) record {
 	}
 	return whole
 }
+
+// with returns a copy of the record with another value of one property.
+func (r record) with(name string, value any) record {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return r // what the package sets always can be encoded
+	}
+	changed := maps.Clone(r)
+	changed[name] = raw
+	return changed
+}
