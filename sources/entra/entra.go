@@ -118,7 +118,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -409,31 +408,6 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 	}
 	one.Proven |= sources.FactMemberships
 	return one, nil
-}
-
-// groupsOf returns the groups that a listing would have a user in.
-func (s *Source) groupsOf(ctx context.Context, id string) (groups []sources.Group, err error) {
-	relation := "memberOf"
-	if len(s.groups) > 0 {
-		relation = "transitiveMemberOf"
-	}
-	first := s.api.address("/users/"+url.PathEscape(id)+"/"+relation, "$select=id,displayName&$top="+mostRows)
-	_, err = s.api.pages(ctx, first, false, func(page []record) (bool, error) {
-		for _, rec := range page {
-			g := sources.Group{}
-			if g.ID, err = rec.id(); err != nil {
-				return false, err
-			}
-			if g.Name, err = rec.text("displayName"); err != nil {
-				return false, err
-			}
-			if rec.kind() == groupLink && (len(s.groups) == 0 || slices.Contains(s.groups, g.ID)) && !slices.ContainsFunc(groups, func(have sources.Group) bool { return have.ID == g.ID }) {
-				groups = append(groups, g)
-			}
-		}
-		return true, nil
-	})
-	return groups, err
 }
 
 // Check implements sources.Checker: it logs in and reads one user, one group, and
