@@ -1,10 +1,12 @@
 package entra
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -21,6 +23,8 @@ type cursor struct {
 	Config string `json:"config"`
 	Users  string `json:"users"`
 	Groups string `json:"groups,omitempty"` // empty with configured groups, which have no delta
+	// Absent are those whose memberships are not told again when they come.
+	Absent absent `json:"absent,omitzero"`
 }
 
 // configOf is what of the configuration decides what is listed.
@@ -42,15 +46,58 @@ func (s *Source) cursor(after sources.Cursor) (c cursor, err error) {
 		return c, nil
 	}
 	if json.Unmarshal([]byte(after), &c) == nil && c.Config == s.config && c.Users != "" && (c.Groups != "") == (len(s.groups) == 0) {
-		_, err = s.api.link(c.Users)
-		if err == nil {
-			_, err = s.api.link(c.Groups)
+		if c.Users, err = s.api.link(c.Users); err == nil {
+			c.Groups, err = s.api.link(c.Groups)
 		}
 		if err == nil {
 			return c, nil
 		}
 	}
 	return c, &rest.Error{Reason: sources.ErrCursorExpired, Detail: "the cursor is not one of this configuration"}
+}
+
+// An absent is a set of users who are in groups and are not listed: guests, and
+// users who were removed. When one of them becomes a member of the tenant, or is
+// restored, the delta of users tells it, and that of groups may not, since no
+// group has changed. It holds three bytes of a hash for each, so that it stays
+// small in a cursor. Somebody who is taken for one of them by chance costs a few
+// requests.
+type absent map[[3]byte]bool
+
+func shorten(id string) [3]byte {
+	sum := sha256.Sum256([]byte(id))
+	return [3]byte(sum[:3])
+}
+
+func (a absent) add(id string)      { a[shorten(id)] = true }
+func (a absent) has(id string) bool { return a[shorten(id)] }
+
+// IsZero leaves an empty set out of JSON.
+func (a absent) IsZero() bool { return len(a) == 0 }
+
+// MarshalJSON implements json.Marshaler: the hashes in order, in base64.
+func (a absent) MarshalJSON() ([]byte, error) {
+	all := make([]byte, 0, 3*len(a))
+	for _, hash := range slices.SortedFunc(maps.Keys(a), func(a, b [3]byte) int { return bytes.Compare(a[:], b[:]) }) {
+		all = append(all, hash[:]...)
+	}
+	return json.Marshal(all)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *absent) UnmarshalJSON(data []byte) error {
+	var all []byte
+	if err := json.Unmarshal(data, &all); err != nil {
+		return err
+	}
+	if len(all)%3 != 0 {
+		return errors.New("want three bytes for each")
+	}
+	*a = make(absent, len(all)/3)
+	for hash := range slices.Chunk(all, 3) {
+		(*a)[[3]byte(hash)] = true
+	}
+	return nil
 }
 
 // A roster holds who is listed, each under a number, so that a membership takes
@@ -60,10 +107,20 @@ type roster struct {
 	ids      []string
 	managers []string // as told last; only in a round from the beginning
 	left     map[string]bool
+	absent   absent
+	came     []string // who was absent and is listed now, in a later round
 }
 
-func newRoster() *roster {
-	return &roster{numbers: make(map[string]int32), left: make(map[string]bool)}
+func newRoster(known absent) *roster {
+	r := &roster{numbers: make(map[string]int32), left: make(map[string]bool), absent: make(absent)}
+	maps.Copy(r.absent, known)
+	return r
+}
+
+// leave enters that somebody is not listed, or not any more.
+func (r *roster) leave(id string) {
+	r.left[id] = true
+	r.absent.add(id)
 }
 
 // add enters somebody, and reports whether they are new.
@@ -72,7 +129,7 @@ func (r *roster) add(id string) (number int32, added bool) {
 	if number, known := r.numbers[id]; known {
 		return number, false
 	}
-	number = int32(len(r.ids)) //nolint:gosec // a directory has less than two thousand million users
+	number = int32(len(r.ids)) // a directory has less than two thousand million users
 	r.numbers[id] = number
 	r.ids = append(r.ids, id)
 	return number, true
@@ -114,9 +171,10 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 			changes = append(changes, userChange{id, rec})
 			if out, err := s.records.leftOut(rec); err != nil {
 				return false, err
-			} else if !out {
-				listed = append(listed, id)
+			} else if out {
+				continue // there is no more to know of a guest
 			}
+			listed = append(listed, id)
 			if link != "" || gone[id] {
 				again = append(again, id)
 			}
@@ -143,12 +201,12 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 // the round had them removed at some point.
 func (s *Source) change(c userChange, whole, gone bool, read details, everybody *roster) (*sources.User, string, error) {
 	removed := c.id
-	if number, listed := everybody.numbers[c.id]; whole && (!listed || everybody.left[everybody.ids[number]]) {
+	if _, listed := everybody.numbers[c.id]; whole && (!listed || everybody.left[c.id]) {
 		removed = "" // was not told of
 	}
 	rec := c.record
 	if rec == nil || read.missing[c.id] && gone {
-		everybody.left[c.id] = true
+		everybody.leave(c.id)
 		return nil, removed, nil
 	}
 	if found := read.users[c.id]; found != nil {
@@ -159,7 +217,7 @@ func (s *Source) change(c userChange, whole, gone bool, read details, everybody 
 		return nil, "", err
 	}
 	if out {
-		everybody.left[c.id] = true
+		everybody.leave(c.id)
 		return nil, removed, nil
 	}
 	u, err := s.records.user(rec)
@@ -175,6 +233,8 @@ func (s *Source) change(c userChange, whole, gone bool, read details, everybody 
 			everybody.managers[number] = manager
 		}
 		u.Manager.ID = everybody.managers[number]
+	} else if everybody.absent.has(c.id) {
+		everybody.came = append(everybody.came, c.id)
 	}
 	if u.TimeZone == "" {
 		u.TimeZone = read.zones[c.id]
@@ -310,7 +370,19 @@ func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster
 		return "", err
 	}
 	if link != "" {
-		return next, s.readChanged(ctx, drafts, order, take)
+		for _, id := range distinct(everybody.came) {
+			groups, err := s.groupsOf(ctx, id)
+			if err != nil && !rest.IsMissing(err) {
+				return "", err
+			}
+			for _, g := range groups {
+				if _, told := drafts[g.ID]; !told {
+					drafts[g.ID] = &groupDraft{id: g.ID}
+					order = append(order, g.ID)
+				}
+			}
+		}
+		return next, s.readChanged(ctx, drafts, order, everybody, take)
 	}
 	for _, id := range order {
 		if draft := drafts[id]; draft != nil && !take(draft.group(everybody), "") {
@@ -350,7 +422,8 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 		default:
 			number, listed := everybody.numbers[l.ID]
 			if !listed || everybody.left[l.ID] {
-				continue // a guest, or somebody who was removed and is in the group still
+				everybody.absent.add(l.ID) // a guest, or somebody who was removed and is in the group still
+				continue
 			}
 			if l.gone() {
 				number = ^number
@@ -380,7 +453,7 @@ func (d *groupDraft) group(everybody *roster) *sources.Group {
 
 // readChanged reads the groups that a later round told of, since a delta tells
 // who came and who left, and not who is in. Its word goes before what is read.
-func (s *Source) readChanged(ctx context.Context, drafts map[string]*groupDraft, order []string, take func(g *sources.Group, removed string) bool) error {
+func (s *Source) readChanged(ctx context.Context, drafts map[string]*groupDraft, order []string, everybody *roster, take func(g *sources.Group, removed string) bool) error {
 	var changed []string
 	for _, id := range order {
 		if drafts[id] != nil {
@@ -389,7 +462,7 @@ func (s *Source) readChanged(ctx context.Context, drafts map[string]*groupDraft,
 			return nil
 		}
 	}
-	return s.readGroups(ctx, changed, "members", func(id string, g *sources.Group) (bool, error) {
+	return s.readGroups(ctx, changed, "members", everybody, func(id string, g *sources.Group) (bool, error) {
 		if g == nil {
 			return false, &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("group %.80q changed, and is not found; the next round will tell", id)}
 		}
@@ -406,7 +479,7 @@ func (s *Source) readChanged(ctx context.Context, drafts map[string]*groupDraft,
 			have[member] = true
 		}
 		for _, member := range slices.Sorted(maps.Keys(draft.moved)) {
-			if draft.moved[member] && !have[member] {
+			if draft.moved[member] && !have[member] && !everybody.left[member] {
 				g.Members = append(g.Members, member)
 			}
 		}
@@ -418,8 +491,9 @@ func (s *Source) readChanged(ctx context.Context, drafts map[string]*groupDraft,
 const groupsOfBatch = mostBatch / 2
 
 // readGroups reads groups by ID with their members, direct ones ("members") or
-// all ("transitiveMembers"). A group that there is not is nil.
-func (s *Source) readGroups(ctx context.Context, ids []string, members string, take func(id string, g *sources.Group) (bool, error)) error {
+// all ("transitiveMembers"). A group that there is not is nil. Members who are not
+// listed are entered in the roster as absent.
+func (s *Source) readGroups(ctx context.Context, ids []string, members string, everybody *roster, take func(id string, g *sources.Group) (bool, error)) error {
 	for chunk := range slices.Chunk(ids, groupsOfBatch) {
 		var urls []string
 		for _, id := range chunk {
@@ -431,7 +505,7 @@ func (s *Source) readGroups(ctx context.Context, ids []string, members string, t
 			return err
 		}
 		for i, id := range chunk {
-			g, err := s.group(ctx, id, outcomes[2*i], outcomes[2*i+1])
+			g, err := s.group(ctx, id, outcomes[2*i], outcomes[2*i+1], everybody)
 			if err != nil {
 				return err
 			}
@@ -445,7 +519,7 @@ func (s *Source) readGroups(ctx context.Context, ids []string, members string, t
 
 // group makes a group of the object and the first page of its members, and reads
 // the further ones.
-func (s *Source) group(ctx context.Context, id string, object, members outcome) (*sources.Group, error) {
+func (s *Source) group(ctx context.Context, id string, object, members outcome, everybody *roster) (*sources.Group, error) {
 	if object.missing() || members.missing() {
 		return nil, nil
 	}
@@ -473,11 +547,18 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome) 
 	seen := make(map[string]bool)
 	add := func(rows []record) (bool, error) {
 		for _, row := range rows {
-			member, err := s.member(row)
+			if kind := row.kind(); kind != "" && kind != userLink {
+				continue
+			}
+			member, err := row.id()
 			if err != nil {
 				return false, err
 			}
-			if member != "" && !seen[member] {
+			if out, err := s.records.leftOut(row); err != nil {
+				return false, err
+			} else if out {
+				everybody.leave(member)
+			} else if !seen[member] {
 				seen[member] = true
 				g.Members = append(g.Members, member)
 			}
@@ -492,15 +573,4 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome) 
 		_, err = s.api.pages(ctx, next, false, add)
 	}
 	return g, err
-}
-
-// member returns the ID of a member who is listed as a user; empty for others.
-func (s *Source) member(row record) (string, error) {
-	if kind := row.kind(); kind != "" && kind != userLink {
-		return "", nil
-	}
-	if out, err := s.records.leftOut(row); err != nil || out {
-		return "", err
-	}
-	return row.id()
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
@@ -97,7 +98,7 @@ const (
 
 // at returns a cursor of a source whose rounds go on at u and g.
 func at(src *Source) sources.Cursor {
-	return sources.Cursor(cursor{src.config, host + "/v1.0/users/delta?$deltatoken=u", host + "/v1.0/groups/delta?$deltatoken=g"}.String())
+	return sources.Cursor(cursor{Config: src.config, Users: host + "/v1.0/users/delta?$deltatoken=u", Groups: host + "/v1.0/groups/delta?$deltatoken=g"}.String())
 }
 
 // told lists changes in short.
@@ -162,7 +163,7 @@ func TestFirstRound(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, snapshot.Users, 4)
 	assert.Equal(t, sources.FactAll, snapshot.Proven)
-	assert.Equal(t, at(src), cursor)
+	assert.Regexp(t, `"absent":"[A-Za-z0-9+/]{16}"\}$`, cursor, "of guest, d, nobody and z")
 
 	var ids []string
 	for u, err := range src.Users(t.Context()) {
@@ -201,7 +202,7 @@ func TestLaterRound(t *testing.T) {
 		"/users/b": user("b", `, "jobTitle": "Clerk", "manager": {"id": "a"}`),
 		"/users/c": user("c", ""),
 		"/users/d": `{"id": "d", "userPrincipalName": null, "accountEnabled": null}`,
-		"/groups/delta?$deltatoken=g": `{"value": [{"id": "G", "members@delta": [{"id": "a"}, {"id": "b", "@removed": {"reason": "deleted"}}, {"@odata.type": "#microsoft.graph.device", "id": "pc"}]}, ` +
+		"/groups/delta?$deltatoken=g": `{"value": [{"id": "G", "members@delta": [{"id": "a"}, {"id": "guest"}, {"id": "f"}, {"id": "b", "@removed": {"reason": "deleted"}}, {"@odata.type": "#microsoft.graph.device", "id": "pc"}]}, ` +
 			`{"id": "H", "@removed": {"reason": "changed"}}, {"id": "K", "displayName": "New name"}], ` + groupEnd,
 		"/groups/G": `{"id": "G", "displayName": "Sales"}`,
 		"/groups/G/members": `{"value": [{"@odata.type": "#microsoft.graph.user", "id": "b"}, {"@odata.type": "#microsoft.graph.group", "id": "K"}, {"id": "guest", "userType": "Guest"}], ` +
@@ -218,6 +219,163 @@ func TestLaterRound(t *testing.T) {
 	}, lines)
 	assert.Equal(t, 2, strings.Count(strings.Join(s.requests, "\n"), "POST /$batch"))
 	assert.Contains(t, s.requests, "  /groups/G/members?$select=id,userType&$top=999")
+}
+
+// Somebody who was removed, or was a guest, and comes (back): the groups that have
+// them are told, though no delta of groups tells it.
+func TestWhoComesBackIsInTheirGroups(t *testing.T) {
+	src, s := scripted(t, Config{}, map[string]string{
+		"/users/delta?$deltatoken=u":  `{"value": [{"id": "a", "@removed": {"reason": "changed"}}, {"id": "b", "userType": "Guest"}], ` + usersEnd,
+		"/groups/delta?$deltatoken=g": groupsEnd,
+	})
+	var next sources.Cursor
+	for c, err := range src.Changes(t.Context(), at(src)) {
+		require.NoError(t, err)
+		next = c.Next
+	}
+	s.answers["/users/delta?$deltatoken=u"] = `{"value": [` + user("a", "") + `, ` + user("b", "") + `, ` + user("c", "") + `], ` + usersEnd
+	s.answers["/groups/delta?$deltatoken=g"] = `{"value": [{"id": "H", "@removed": {"reason": "changed"}}], ` + groupEnd
+	for _, id := range []string{"a", "b", "c"} {
+		s.answers["/users/"+id] = user(id, "")
+	}
+	s.answers["/users/a/memberOf"] = `{"value": [{"@odata.type": "#microsoft.graph.group", "id": "G"}, {"@odata.type": "#microsoft.graph.directoryRole", "id": "R"}, {"@odata.type": "#microsoft.graph.group", "id": "H"}]}`
+	s.answers["/users/b/memberOf"] = `{"value": [{"@odata.type": "#microsoft.graph.group", "id": "G"}]}`
+	s.answers["/groups/G"] = `{"id": "G", "displayName": "Sales"}`
+	s.answers["/groups/G/members"] = `{"value": [{"id": "a"}, {"id": "b"}]}`
+	lines, err := told(t, src, next)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a active", "b active", "c active", "-H", "G Sales [a b]", "next"}, lines)
+}
+
+func TestAbsent(t *testing.T) {
+	a := make(absent)
+	for i := range 20_000 {
+		a.add(id(i))
+	}
+	text, err := json.Marshal(cursor{Absent: a})
+	require.NoError(t, err)
+	assert.Less(t, len(text), 81_000)
+	var read cursor
+	require.NoError(t, json.Unmarshal(text, &read))
+	assert.Equal(t, a, read.Absent)
+	byChance := 0
+	for i := range 20_000 {
+		require.True(t, read.Absent.has(id(i)))
+		if read.Absent.has(id(1_000_000 + i)) {
+			byChance++
+		}
+	}
+	assert.Less(t, byChance, 100)
+	require.Error(t, json.Unmarshal([]byte(`{"absent": "AAAAAA=="}`), &read))
+	require.Error(t, json.Unmarshal([]byte(`{"absent": 7}`), &read))
+}
+
+// Whatever happens in a tenant, a round of changes folded into what was known
+// gives what a full reading gives: people come, leave and return, change, get
+// other managers, become guests and members; groups come, go, are renamed and
+// hold others.
+func TestHistories(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"all groups":            func(*Config) {},
+		"with guests":           func(cfg *Config) { cfg.Guests = true },
+		"configured groups":     func(cfg *Config) { cfg.Groups = []string{id(101), id(102), id(103)} },
+		"configured and guests": func(cfg *Config) { cfg.Groups, cfg.Guests = []string{id(101), id(104)}, true },
+	} {
+		t.Run(name, func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { history(t, change) }) })
+	}
+}
+
+func history(t *rapid.T, change func(*Config)) {
+	d := fake.NewDirectory()
+	users, groups := company()
+	d.PutUsers(users...)
+	d.PutGroups(groups...)
+	tenant := face(d)
+	tenant.Unruly = rapid.Bool().Draw(t, "unruly")
+	cfg := config(host, fake.Transport(tenant))
+	cfg.Guests, cfg.TimeZones = false, false
+	change(&cfg)
+	src, err := New(cfg)
+	require.NoError(t, err)
+	someone := rapid.IntRange(1, 7)
+	group := rapid.IntRange(101, 104)
+	find := func(n int) (sources.User, bool) {
+		i := slices.IndexFunc(d.Users(), func(u sources.User) bool { return u.ID == id(n) })
+		if i < 0 {
+			return sources.User{}, false
+		}
+		return d.Users()[i], true
+	}
+	var known *sources.Snapshot
+	var at sources.Cursor
+	for range rapid.IntRange(1, 5).Draw(t, "rounds") {
+		for range rapid.IntRange(0, 4).Draw(t, "events") {
+			n, g := someone.Draw(t, "who"), group.Draw(t, "group")
+			u, there := find(n)
+			if !there {
+				u = sources.User{ID: id(n), UserName: fmt.Sprintf("u%d@acme.com", n), Status: sources.StatusActive, Attributes: map[string]sources.Values{"userType": values("Member")}}
+			}
+			what := rapid.IntRange(0, 7).Draw(t, "what")
+			switch what {
+			case 0:
+				d.RemoveUsers(id(n))
+				continue
+			case 1:
+				u.Title = rapid.SampledFrom([]string{"", "Clerk", "Boss"}).Draw(t, "title")
+			case 2:
+				u.Manager.ID = rapid.SampledFrom([]string{"", id(1), id(2), id(3)}).Draw(t, "manager")
+			case 3:
+				u.Attributes["userType"] = values(rapid.SampledFrom([]string{"Guest", "Member"}).Draw(t, "type"))
+				u.Status = sources.StatusActive
+			case 4:
+				d.RemoveGroups(id(g))
+				continue
+			default:
+				var members []string
+				for range rapid.IntRange(0, 4).Draw(t, "size") {
+					if m := rapid.IntRange(1, 9).Draw(t, "member"); m <= 7 {
+						if _, there := find(m); there {
+							members = append(members, id(m))
+						}
+					} else {
+						members = append(members, id(93+m))
+					}
+				}
+				d.PutGroups(sources.Group{ID: id(g), Name: fmt.Sprintf("Group %d", rapid.IntRange(1, 3).Draw(t, "name")), Members: members})
+				continue
+			}
+			d.PutUsers(u)
+		}
+		next, cursor, err := sources.Refresh(context.Background(), src, known, at, sources.CollectConfig{})
+		require.NoError(t, err)
+		full, err := sources.Collect(context.Background(), src, sources.CollectConfig{})
+		require.NoError(t, err)
+		require.Equal(t, full.Proven, next.Proven)
+		require.Equal(t, inOrder(full), inOrder(next))
+		for _, g := range full.Groups {
+			for _, member := range g.Members {
+				require.True(t, slices.ContainsFunc(full.Users, func(u sources.User) bool { return u.ID == member }), "a member is a user")
+			}
+		}
+		known, at = next, cursor
+	}
+}
+
+// inOrder is what a snapshot lists, in order. Members who are not listed as users
+// are left aside: a delta of groups need not tell that a user has gone.
+func inOrder(s *sources.Snapshot) string {
+	users := slices.SortedFunc(slices.Values(s.Users), func(a, b sources.User) int { return strings.Compare(a.ID, b.ID) })
+	groups := slices.SortedFunc(slices.Values(s.Groups), func(a, b sources.Group) int { return strings.Compare(a.ID, b.ID) })
+	for i, g := range groups {
+		groups[i].Members = slices.Sorted(slices.Values(slices.DeleteFunc(slices.Clone(g.Members), func(member string) bool {
+			return !slices.ContainsFunc(users, func(u sources.User) bool { return u.ID == member })
+		})))
+	}
+	text, err := json.MarshalIndent([]any{users, groups}, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // A group that changed and is not found gives no round: it may be on its way in,
@@ -349,6 +507,7 @@ func TestCursorHoldsLinksAlone(t *testing.T) {
 // and asks no other host.
 func FuzzCursor(f *testing.F) {
 	f.Add("{}")
+	f.Add(`{"config":"x","users":"0","groups":"../a"}`)
 	f.Add(`{"config":"x","users":"http://evil.example/v1.0/users/delta?$deltatoken=u"}`)
 	f.Add(`{"config":"x","users":"//evil.example","groups":"http://user@127.0.0.1:1/"}`)
 	f.Fuzz(func(t *testing.T, text string) {

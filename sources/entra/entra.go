@@ -88,9 +88,10 @@
 //
 // A later round tells what changed of an object, and not the rest: the manager
 // and the members who stayed are not in it. So what changed is read again, and
-// what the delta says is laid over it, since it may be newer. A changed zone of a
-// mailbox is in no delta: it is read when the user changes in another way, or is
-// read anew.
+// what the delta says is laid over it, since it may be newer. Of a guest who becomes
+// a member of the tenant, and of a user who is restored, the groups are read again,
+// too. A changed zone of a mailbox is in no delta: it is read when the user changes
+// in another way, or is read anew.
 //
 // A [sources.Cursor] is good for seven days, and for one configuration. Then, and
 // where Graph has lost the state (410, syncStateNotFound), Changes yields
@@ -232,13 +233,13 @@ func New(cfg Config) (*Source, error) {
 		problems = append(problems, err)
 	}
 	if cfg.Credential == nil {
-		problems = append(problems, errors.New("Credential: required"))
+		problems = append(problems, errors.New("field Credential: required"))
 	}
 	groups := make([]string, len(cfg.Groups))
 	for i, id := range cfg.Groups {
 		groups[i] = strings.ToLower(id) // as Graph writes it
 		if !objectID.MatchString(id) {
-			problems = append(problems, fmt.Errorf("Groups[%d] %.80q: want the object ID of a group", i, id))
+			problems = append(problems, fmt.Errorf("field Groups[%d] %.80q: want the object ID of a group", i, id))
 		}
 	}
 	if len(problems) > 0 {
@@ -267,7 +268,7 @@ var (
 func checkProperties(cfg Config) (problems []error) {
 	check := func(option, name string) {
 		if !propertyName.MatchString(name) {
-			problems = append(problems, fmt.Errorf("%s %.80q: want the name of a property of a user", option, name))
+			problems = append(problems, fmt.Errorf("field %s %.80q: want the name of a property of a user", option, name))
 		}
 	}
 	for i, name := range cfg.Properties {
@@ -280,7 +281,7 @@ func checkProperties(cfg Config) (problems []error) {
 	}
 	for i, name := range cfg.Hidden {
 		if !slices.Contains(asked, name) {
-			problems = append(problems, fmt.Errorf("Hidden[%d] %.80q: want one of %s", i, name, strings.Join(asked, ", ")))
+			problems = append(problems, fmt.Errorf("field Hidden[%d] %.80q: want one of %s", i, name, strings.Join(asked, ", ")))
 		}
 	}
 	return problems
@@ -296,7 +297,7 @@ func (s *Source) Info() sources.Info {
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return rest.List(kind, "list users", func(emit func(sources.User) bool) error {
 		listed := make(map[string]bool)
-		_, err := s.users(ctx, "", newRoster(), func(u *sources.User, _ string) bool {
+		_, err := s.users(ctx, "", newRoster(nil), func(u *sources.User, _ string) bool {
 			if u == nil || listed[u.ID] { // left while this was read, or is repeated
 				return true
 			}
@@ -313,9 +314,9 @@ func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return rest.List(kind, "list groups", func(emit func(sources.Group) bool) error {
 		if len(s.groups) > 0 {
-			return s.configured(ctx, func(g *sources.Group, _ string) bool { return g == nil || emit(*g) })
+			return s.configured(ctx, newRoster(nil), func(g *sources.Group, _ string) bool { return g == nil || emit(*g) })
 		}
-		everybody := newRoster()
+		everybody := newRoster(nil)
 		_, err := s.api.pages(ctx, s.api.address("/users", "$select=id,userType&$top="+mostRows), false, func(page []record) (bool, error) {
 			for _, rec := range page {
 				id, err := rec.id()
@@ -339,8 +340,8 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 
 // configured reads the configured groups. One that there is not is handed out as
 // removed.
-func (s *Source) configured(ctx context.Context, take func(g *sources.Group, removed string) bool) error {
-	return s.readGroups(ctx, s.groups, "transitiveMembers", func(id string, g *sources.Group) (bool, error) {
+func (s *Source) configured(ctx context.Context, everybody *roster, take func(g *sources.Group, removed string) bool) error {
+	return s.readGroups(ctx, s.groups, "transitiveMembers", everybody, func(id string, g *sources.Group) (bool, error) {
 		if g == nil {
 			return take(nil, id), nil
 		}
@@ -357,7 +358,7 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 			return err
 		}
 		stopped := false
-		everybody := newRoster()
+		everybody := newRoster(at.Absent)
 		next := cursor{Config: s.config}
 		next.Users, err = s.users(ctx, at.Users, everybody, func(u *sources.User, removed string) bool {
 			stopped = !emit(sources.Change{User: u, UserRemoved: removed})
@@ -371,9 +372,10 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 			return !stopped
 		}
 		if len(s.groups) > 0 {
-			err = s.configured(ctx, take)
+			err = s.configured(ctx, everybody, take)
 		} else {
 			next.Groups, err = s.deltaGroups(ctx, at.Groups, everybody, take)
+			next.Absent = everybody.absent
 		}
 		if err == nil && !stopped {
 			emit(sources.Change{Next: sources.Cursor(next.String())})
@@ -408,6 +410,9 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 	}
 	if guest {
 		return sources.One{Proven: one.Proven & sources.FactUsers}, nil
+	}
+	if one.User.UserName == "" { // of an object that may not be read nothing is known
+		one.Proven &^= sources.FactManagers
 	}
 	if one.Groups, err = s.groupsOf(ctx, id); err != nil {
 		return sources.One{}, rest.Wrap(kind, "read one", err)

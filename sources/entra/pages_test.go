@@ -19,7 +19,7 @@ import (
 // What does not say that it is the end is none; a link leads to this API only.
 func TestAnswersThatProveNothing(t *testing.T) {
 	for _, body := range []string{
-		`{}`, `[]`, `{"value": null}`, `{"value": []}`, `{"value": {}}`, `{"value": [], "@odata.nextLink": ""}`, `{"value": [7], ` + usersEnd,
+		`{}`, `[]`, `{"value": null}`, `{"value": null, ` + usersEnd, `{` + usersEnd, `{"value": []}`, `{"value": {}}`, `{"value": [], "@odata.nextLink": ""}`, `{"value": [7], ` + usersEnd,
 		`{"value": [{}], ` + usersEnd, `{"value": [], "@odata.nextLink": "` + host + `/v1.0/users/delta?$skiptoken=1", ` + usersEnd,
 		`{"value": [], "@odata.nextLink": "https://evil.example/v1.0/users/delta?$skiptoken=1"}`,
 		`{"value": [], "@odata.nextLink": "http://user@127.0.0.1:1/v1.0/users/delta"}`,
@@ -238,8 +238,14 @@ func TestCheckFindsWhatIsMissing(t *testing.T) {
 			assert.Equal(t, sources.User{ID: id(1)}, u)
 		}
 	}
+	one, err := src.One(t.Context(), id(1))
+	require.NoError(t, err)
+	assert.True(t, one.Found)
+	assert.Equal(t, sources.StatusUnknown, one.User.Status)
+	assert.False(t, one.Proven.Has(sources.FactManagers), "of which nothing is known")
+
 	src = source(t, Config{URL: host, Transport: fake.Transport(tenant), Credential: &login{address: host, transport: fake.Transport(tenant)}, Properties: []string{"noSuchThing"}})
-	_, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+	_, err = sources.Collect(t.Context(), src, sources.CollectConfig{})
 	require.ErrorIs(t, err, sources.ErrBadQuery)
 	require.ErrorContains(t, err, "Could not find a property named 'noSuchThing'")
 }
@@ -262,6 +268,7 @@ func FuzzExplain(f *testing.F) {
 func FuzzBatch(f *testing.F) {
 	f.Add([]byte(`{"responses": [{"id": "1", "status": 200, "body": {"value": "UTC"}}, {"id": "0", "status": 404, "headers": {"A": "b"}, "body": {}}]}`))
 	f.Add([]byte(`{"responses": [{"id": "0", "status": 200, "body": null}, null]}`))
+	f.Add([]byte(`{"responses": [{"id": "0", "status": 200, "body": null}, {"id": "1", "status": 200}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(body)))}, nil
