@@ -38,12 +38,13 @@ var mayImport = map[string]string{
 	"timezone/internal/gen/extract": "",
 	"assignment":                    "sources internal/set",
 
-	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
+	"provisioning":           "sources assignment hierarchy timezone internal/address internal/alike internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
 	"provisioning/storetest": "provisioning assignment sources",
 	"provisioning/provtest":  "provisioning assignment sources internal/address internal/set",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
 	"provisioning/syncer":    "provisioning sources",
+	"provisioning/review":    "provisioning provisioning/syncer hierarchy sources internal/alike internal/text",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
@@ -54,6 +55,7 @@ var mayImport = map[string]string{
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
 	"internal/address": "",
+	"internal/alike":   "",
 	"internal/name":    "",
 	"internal/blocks":  "",
 	"internal/set":     "",
