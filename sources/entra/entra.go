@@ -266,7 +266,7 @@ func checkProperties(cfg Config) (problems []error) {
 		check(fmt.Sprintf("Properties[%d]", i), name)
 	}
 	for field, name := range cfg.Fields {
-		if strings.TrimSpace(name) != "" { // else CheckFields says so
+		if strings.TrimSpace(name) != "" { // else Problems.Fields says so
 			check(fmt.Sprintf("Fields[%q]", field), name)
 		}
 	}
