@@ -178,9 +178,12 @@ func (p *page) fail(f *failure) {
 	_ = p.send(f.Status, "failure", f) // whoever asked is gone if it cannot be written
 }
 
-// redirect sends the sender of a form to a page.
+// redirect sends the sender of a form to a page. The URL stays relative, since
+// where the handler is mounted is the host's to know; http.Redirect would make it
+// absolute.
 func (q *request) redirect(to string) error {
-	http.Redirect(q.page.w, q.r, to, http.StatusSeeOther)
+	q.page.w.Header().Set("Location", to)
+	q.page.w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
 
