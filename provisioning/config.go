@@ -61,6 +61,9 @@ type Config struct {
 	Seats      assignment.Seats `json:"seats,omitzero"`
 	Breakers   Breakers         `json:"breakers,omitzero"`
 
+	// Keep names roles that may never run empty (S43).
+	Keep []Keep `json:"keep,omitempty"`
+
 	// Phones brings phone numbers into one form. Nil: an extension written
 	// behind the number in one of the forms of R64 is split off, and the
 	// number is kept as given. The package phone has a better one.
@@ -274,6 +277,7 @@ func (c *Config) clone() Config {
 	d.Attributes = maps.Clone(c.Attributes)
 	d.Seats = c.Seats.Clone()
 	d.Breakers = c.Breakers.clone()
+	d.Keep = slices.Clone(c.Keep)
 	return d
 }
 
@@ -290,6 +294,7 @@ func (c *Config) Validate() []Problem {
 	v.options()
 	v.locale()
 	v.breakers()
+	v.keep()
 	for path := range text.Unstorable(c) {
 		v.fail(strings.TrimPrefix(path, "."), "has a NUL or is not UTF-8, which no database keeps; want plain text")
 	}

@@ -45,6 +45,9 @@ func TestConfigTellsEverythingAtOnce(t *testing.T) {
 			Deactivate: &provisioning.Limit{Percent: percent(101)}, Downgrade: &provisioning.Limit{Count: number(-1)},
 			Reparent: &provisioning.Limit{Percent: percent(math.NaN())}, RewriteIdentity: &provisioning.Limit{}, MinPopulation: number(-1),
 		},
+		Keep: []provisioning.Keep{
+			{Role: provisioning.Role{Workspace: "ws1", Profile: "admin"}}, {AtLeast: -1}, {Role: provisioning.Role{Workspace: "ws1", Profile: "admin"}, AtLeast: 2},
+		},
 	}
 	_, err := provisioning.New(cfg)
 	var invalid *provisioning.ConfigError
@@ -55,6 +58,7 @@ func TestConfigTellsEverythingAtOnce(t *testing.T) {
 		"assignments[1].id", "assignments[1].seats[0]", "default.match", "seats.pools.core", "assignments[0].match.query",
 		"hierarchy.source", "locale.timezone", "locale.locale",
 		"breakers.deactivate.percent", "breakers.downgrade.count", "breakers.reparent.percent", "breakers.min_population",
+		"keep[1].workspace", "keep[1].profile", "keep[1].at_least", "keep[2]",
 	}, paths(invalid.Problems, false))
 	assert.Equal(t, []string{"domains.company[2]", "hierarchy.ignore", "keep_active", "keep_active", "breakers.rewrite_identity"}, paths(invalid.Problems, true))
 	for _, path := range paths(invalid.Problems, false) {
@@ -188,7 +192,8 @@ func TestConfigJSONRoundTrip(t *testing.T) {
 		Domains:     provisioning.Domains{Primary: "acme.com", Company: provisioning.DomainList{"acme.co.uk"}, Additional: provisioning.DomainList{"partner.example"}, Convert: true},
 		Assignments: []assignment.Assignment{{ID: "a", Name: "A", Mode: assignment.Automatic, Match: assignment.Match{Query: "Title != null", Attributes: map[string]sources.Values{"x": {"1", "2"}}}, Settings: assignment.Settings{Seats: []string{"core"}, Extra: map[string]any{"limit": 1.5}}}},
 		Breakers:    provisioning.Breakers{Create: &provisioning.Limit{Count: number(5)}, MinPopulation: number(0)},
-		Managers:    provisioning.Managers{Notify: true, ToggleCapture: true}}
+		Managers:    provisioning.Managers{Notify: true, ToggleCapture: true},
+		Keep:        []provisioning.Keep{{Role: provisioning.Role{Workspace: "ws1", Profile: "admin"}, AtLeast: 2}}}
 	data, err := json.Marshal(cfg)
 	require.NoError(t, err)
 	read, err := provisioning.ParseConfig(data)
@@ -205,6 +210,7 @@ func FuzzParseConfig(f *testing.F) {
 		  "assignments": [{"id": "a", "match": {"query": "Q"}, "mode": "automatic", "seats": ["core"], "extra": {"x": 1}}], "seats": {"requires": {"home": ["core"]}, "pools": {"core": 1}}}`,
 		`{"format": 1, "source": "entra", "domains": {"primary": "bücher.example"}, "basic": {"profile": "rep", "mode": "manual"}, "breakers": {"deactivate": {"percent": 20, "count": 10}}}`,
 		`{"format": 1, "source": "okta", "domains": {"primary": "acme.com"}, "assignments": [{"id": "a"}, {"id": "a"}], "locale": {"timezone": "x"}}`,
+		`{"format": 1, "source": "okta", "domains": {"primary": "acme.com"}, "keep": [{"workspace": "ws1", "profile": "admin", "at_least": 1}]}`,
 		`{"format": 1e0}`, `{}`, `nul`,
 	} {
 		f.Add([]byte(seed))

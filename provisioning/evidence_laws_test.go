@@ -97,7 +97,7 @@ func gains(team []provisioning.Member, plan *provisioning.Plan) map[string]bool 
 
 // L9: whatever subset of a plan's commit groups a store accepts, and whatever
 // subset of its classes is approved, no pool is exceeded, no circle of managers
-// closed and no address held twice.
+// closed, no address held twice, and no role that is to be kept runs empty (S43).
 func TestLawPartialAppliesKeepTheInvariants(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		store, team := storeWith(t, in.Members)
@@ -121,7 +121,19 @@ func TestLawPartialAppliesKeepTheInvariants(t *testing.T) {
 		requireNoNewCircle(t, team, after, plan)
 		requirePools(t, r.Config(), team, after)
 		requireProtected(t, team, after)
+		requireKept(t, r.Config(), team, after)
 	})
+}
+
+// requireKept checks S43: fewer than a role needs are left only if there were no
+// more, and then nobody lost it.
+func requireKept(t require.TestingT, cfg provisioning.Config, before, after []provisioning.Member) {
+	for _, k := range cfg.Keep {
+		has := func(m provisioning.Member) bool { return m.Active && m.Profiles[k.Workspace] == k.Profile }
+		had := len(slices.DeleteFunc(slices.Clone(before), func(m provisioning.Member) bool { return !has(m) }))
+		left := len(slices.DeleteFunc(slices.Clone(after), func(m provisioning.Member) bool { return !has(m) }))
+		require.GreaterOrEqual(t, left, min(had, max(1, k.AtLeast)), "%+v: %d had it", k, had)
+	}
 }
 
 // A refusingStore refuses some commit groups as stale, as if somebody had

@@ -30,6 +30,14 @@ type Counts struct {
 	// Seats counts the active members who hold each seat, of every connection
 	// and hand-made ones included.
 	Seats map[string]int
+	// Roles counts the active members who have each role, in the same way.
+	Roles map[Role]int
+}
+
+// A Role is a permission profile in a workspace.
+type Role struct {
+	Workspace string `json:"workspace"`
+	Profile   string `json:"profile"`
 }
 
 // Counted returns what a member adds to the counts of a connection.
@@ -46,6 +54,12 @@ func (m *Member) Counted(connection string) Counts {
 			c.Seats = make(map[string]int)
 		}
 		c.Seats[seat] = 1
+	}
+	for workspace, profile := range m.Profiles {
+		if c.Roles == nil {
+			c.Roles = make(map[Role]int, len(m.Profiles))
+		}
+		c.Roles[Role{workspace, profile}] = 1
 	}
 	return c
 }
@@ -67,6 +81,7 @@ const (
 	MemberByID         MemberKeyKind = "id"
 	MemberByExternalID MemberKeyKind = "external_id"
 	MemberByEmail      MemberKeyKind = "email"       // folded as addresses compare (S7)
+	MemberBySubject    MemberKeyKind = "subject"     // the subject at the single sign-on
 	MemberByName       MemberKeyKind = "name"        // the full name, folded as names compare (S36)
 	MemberByManager    MemberKeyKind = "manager"     // who reports to the member with this ID
 	MemberByRecordedBy MemberKeyKind = "recorded_by" // the same, of active members whose recording is on (R129)
@@ -84,6 +99,7 @@ func (m *Member) Keys() []MemberKey {
 		add(MemberKey{MemberByExternalID, m.Connection, m.ExternalID})
 	}
 	add(emailMemberKey(m.Email))
+	add(MemberKey{By: MemberBySubject, Value: m.Subject})
 	add(nameMemberKey(m.GivenName, m.FamilyName))
 	add(MemberKey{By: MemberByManager, Value: m.ManagerID})
 	if m.Active && set.Has(set.Of(m.Capture), assignment.Recording) {

@@ -26,7 +26,8 @@ type Lookup struct {
 const gatherLimit = 2000
 
 // Gather collects what a decision about some people needs. They are named by
-// their external IDs. The result is also about the people whom their change
+// their external IDs: those who changed, and those whom the last decision
+// skipped or held, for what they wait for may have come. The result is also about the people whom their change
 // concerns, which it adds to Input.About: those who have or want the same
 // addresses; those who name them as their manager, if they come, leave, or go by
 // another address or name; and those who could not be placed in the chart until
@@ -35,8 +36,9 @@ const gatherLimit = 2000
 // everybody (L6).
 //
 // The error matches ErrNeedsWholeRun if the part would be too large, or if the
-// config has options that need everybody: domains.convert, keep_active, and
-// pools that are full while somebody gives a seat back.
+// config has options that need everybody: domains.convert, keep_active, pools
+// that are full while somebody gives a seat back, and keep if the part is about
+// somebody who has such a role, unless nobody else has it.
 func (r *Resolver) Gather(ctx context.Context, from Lookup, about ...string) (Input, error) {
 	if r.cfg.Domains.Convert || r.cfg.KeepActive != (KeepActive{}) {
 		return Input{}, fmt.Errorf("provisioning: gather: %w", ErrNeedsWholeRun)
@@ -353,7 +355,7 @@ func (g *gatherer) input() (Input, error) {
 	}
 	in := Input{
 		Tenant: g.from.Tenant, About: slices.Sorted(maps.Keys(g.about)),
-		Facts: &Facts{Population: counts.Population, Seats: maps.Clone(counts.Seats), Users: true, Recent: g.from.Recent},
+		Facts: &Facts{Population: counts.Population, Seats: maps.Clone(counts.Seats), Roles: maps.Clone(counts.Roles), Users: true, Recent: g.from.Recent},
 	}
 	for _, id := range slices.Sorted(maps.Keys(g.members)) {
 		m := g.members[id]
@@ -362,6 +364,9 @@ func (g *gatherer) input() (Input, error) {
 		in.Facts.Population -= counted.Population
 		for seat, n := range counted.Seats {
 			in.Facts.Seats[seat] -= n
+		}
+		for role, n := range counted.Roles {
+			in.Facts.Roles[role] -= n
 		}
 	}
 	in.Snapshot = g.snapshot()
@@ -413,6 +418,9 @@ func (g *gatherer) snapshot() *sources.Snapshot {
 // whether nobody was added. Where a pool is full and somebody gives a seat back,
 // others may wait for it who are not in the part.
 func (g *gatherer) judge(in Input) (settled bool, err error) {
+	if g.bearsKept(in) {
+		return false, ErrNeedsWholeRun
+	}
 	survey := newSurvey(g.Resolver, in)
 	survey.look()
 	standing := newStanding(survey, true)

@@ -26,6 +26,7 @@ type memoryTenant struct {
 	byKey    map[MemberKey]map[string]bool // IDs of the members that a key names
 	people   map[string]int                // Counts.Population by connection
 	seats    map[string]int                // Counts.Seats
+	roles    map[Role]int                  // Counts.Roles
 	done     map[string]string             // action key to member ID
 	effects  []Effect
 	plans    map[string]memoryPlan // by hash
@@ -73,7 +74,7 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	if t == nil {
 		t = &memoryTenant{
 			members: make(map[string]Member), done: make(map[string]string), plans: make(map[string]memoryPlan),
-			byKey: make(map[MemberKey]map[string]bool), people: make(map[string]int), seats: make(map[string]int),
+			byKey: make(map[MemberKey]map[string]bool), people: make(map[string]int), seats: make(map[string]int), roles: make(map[Role]int),
 			states: make(map[string]memoryState), windows: make(map[windowKey]Window), lock: make(chan struct{}, 1),
 		}
 		t.lock <- struct{}{}
@@ -211,9 +212,13 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 func (t *memoryTenant) do(a *Action, actor string) {
 	member := a.Member.Clone()
 	member.Protected, member.Subject = t.members[member.ID].Protected, t.members[member.ID].Subject
-	before := t.people[member.Connection]
+	was, is := t.members[member.ID].Connection, member.Connection
+	people := map[string]int{was: t.people[was], is: t.people[is]}
 	t.put(member)
-	t.countAction(a, t.people[member.Connection]-before)
+	t.countAction(a)
+	for connection, before := range people {
+		t.countGrowth(connection, t.people[connection]-before)
+	}
 	t.done[a.Key] = member.ID
 	t.effects = append(t.effects, a.Effects...)
 	t.records = append(t.records, Record{
@@ -261,11 +266,15 @@ func (t *memoryTenant) count(member *Member, n int) {
 			delete(t.seats, seat)
 		}
 	}
+	for role := range counted.Roles {
+		if t.roles[role] += n; t.roles[role] == 0 {
+			delete(t.roles, role)
+		}
+	}
 }
 
-// countAction counts a done action, by which the population grew, in the window
-// of its connection.
-func (t *memoryTenant) countAction(a *Action, grown int) {
+// countAction counts a done action in the window of its connection.
+func (t *memoryTenant) countAction(a *Action) {
 	now := windowKey{a.Member.Connection, time.Now().Unix() / 60}
 	for key, counts := range t.windows {
 		switch {
@@ -277,17 +286,31 @@ func (t *memoryTenant) countAction(a *Action, grown int) {
 			}
 		}
 	}
-	counts := t.windows[now]
-	if counts.Done == nil {
-		counts.Done = make(map[Class]int)
-	}
-	counts.Grown += grown
 	for _, class := range a.Classes {
 		if !slices.Contains(a.Approved, class) {
-			counts.Done[class]++
+			t.window(now).Done[class]++
 		}
 	}
-	t.windows[now] = counts
+}
+
+// countGrowth counts by how many people a connection grew.
+func (t *memoryTenant) countGrowth(connection string, n int) {
+	if n != 0 {
+		now := windowKey{connection, time.Now().Unix() / 60}
+		counts := t.window(now)
+		counts.Grown += n
+		t.windows[now] = counts
+	}
+}
+
+// window returns the counts of a minute.
+func (t *memoryTenant) window(key windowKey) Window {
+	counts, known := t.windows[key]
+	if !known {
+		counts.Done = make(map[Class]int)
+		t.windows[key] = counts
+	}
+	return counts
 }
 
 // Window implements StateStore.
@@ -363,7 +386,7 @@ func (m *Memory) Count(ctx context.Context, tenant, connection string) (Counts, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tenant(tenant)
-	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats)}, ctx.Err()
+	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats), Roles: maps.Clone(t.roles)}, ctx.Err()
 }
 
 // Lock implements Locker. Its holder cannot die without the store.

@@ -178,7 +178,7 @@ func (p *Plan) summaryOfHeld() section {
 		}
 		release := fmt.Sprintf("release with -approve %s=%.12s", b.Class, b.Hash)
 		if len(p.Breakers) <= 3 {
-			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %s, %d of %d people; %s:", b.Class, b.Count, b.Population, limit), b.Count},
+			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %s, %s; %s:", b.Class, b.people(), limit), b.Count},
 				summaryLine{text: "      " + release + ": " + listed(names)})
 		} else {
 			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %d people: %s", b.Count, release), b.Count})

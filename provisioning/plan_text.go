@@ -113,7 +113,15 @@ func (b *Breaker) line() string {
 	if b.Class == ClassIdentity {
 		return fmt.Sprintf("breaker identity: %d to be told apart from former members", b.Count)
 	}
-	return fmt.Sprintf("breaker %s: %d of %d people; %s", b.Class, b.Count, b.Population, b.Limit)
+	return fmt.Sprintf("breaker %s: %s; %s", b.Class, b.people(), b.Limit)
+}
+
+// people says how many wait, beside how many were done before.
+func (b *Breaker) people() string {
+	if b.Recent == 0 {
+		return fmt.Sprintf("%d of %d people", b.Count, b.Population)
+	}
+	return fmt.Sprintf("%d people beside %d done lately, of %d before that", b.Count, b.Recent, b.Population)
 }
 
 // String says when the limit trips.

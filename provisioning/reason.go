@@ -63,6 +63,7 @@ const (
 	// What holds.
 	CodeKeepActive      Code = "keep_active.access_risk"
 	CodeProtected       Code = "protected.member"
+	CodeKeepLast        Code = "keep.last"              // too few would be left with a role that may not run empty (S43)
 	CodeRemovedByHand   Code = "active.removed_by_hand" // an admin deactivated the member (R35)
 	CodePlanChanged     Code = "approval.plan_changed"
 	CodeSuperseded      Code = "plan.superseded"
@@ -100,6 +101,13 @@ const (
 	// Phone numbers, beside what a PhoneNormalizer reports.
 	CodePhoneUnparsed  Code = "phone.unparsed"
 	CodePhoneFieldWins Code = "phone.ext_field_wins"
+
+	// Signing in (S42).
+	CodeSignInAllowed     Code = "sign_in.allowed"
+	CodeSignInDeactivated Code = "sign_in.deactivated"
+	CodeSignInHeld        Code = "sign_in.held"            // what would give access waits for an approval
+	CodeSignInUnknown     Code = "sign_in.not_provisioned" // nobody in the team is this person
+	CodeSignInAmbiguous   Code = "sign_in.ambiguous"       // several members have the subject
 
 	// Locks.
 	CodeLockSource       Code = "lock.source_owned"
@@ -233,6 +241,7 @@ var codeTexts = map[Code]string{
 	CodeUnknownGroup:                     "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                       "Should leave, and stays active because of an option that is not recommended.",
 	CodeProtected:                        "The application protects this member, so this is not done.",
+	CodeKeepLast:                         "Too few would be left who have this role, so nobody who has it leaves or loses it.",
 	CodeRemovedByHand:                    "Active in the source, and deactivated by hand in the application.",
 	CodePlanChanged:                      "The approval is for another plan.",
 	CodeSeatExhausted:                    "No seat is left in the pool.",
@@ -249,6 +258,11 @@ var codeTexts = map[Code]string{
 	CodeManualNeeded:                     "The manager has to be set by hand.",
 	CodeIgnored:                          "The org chart does not follow the source.",
 	CodeManagerUnproven:                  "Managers were not proved complete; edges are kept.",
+	CodeSignInAllowed:                    "An active member.",
+	CodeSignInDeactivated:                "The access of this person has ended.",
+	CodeSignInHeld:                       "What would give this person access waits for an approval.",
+	CodeSignInUnknown:                    "Nobody in the team is this person.",
+	CodeSignInAmbiguous:                  "Several members have this subject.",
 	CodeLockSource:                       "The source owns this field.",
 	CodeLockSetOnce:                      "The field was set by hand once already.",
 	CodeLockAutomatic:                    "The assignment is automatic, so its settings are not edited by hand.",

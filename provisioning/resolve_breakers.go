@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/usher-go/usher/internal/address"
@@ -13,6 +14,7 @@ type holds struct {
 	claimed map[int32]bool     // leavers whose record somebody of another name may get
 	seats   map[int32][]string // by frozen person: the seats they are to have
 	tripped classes
+	kept    map[Role]bool   // roles of which too few would be left (S43)
 	counts  [classCount]int // frozen persons, by class
 	held    []heldAction
 }
@@ -25,8 +27,12 @@ type heldAction struct {
 	classes classes
 }
 
-// classes is a set of breaker classes.
+// classes is a set of breaker classes, and of classKeep.
 type classes uint16
+
+// classKeep stands, among the classes of those who wait, for what no approval
+// releases, since too few would be left with a role (S43).
+const classKeep = classCount
 
 func (s classes) has(c Class) bool { return s&(1<<c) != 0 }
 
@@ -118,6 +124,11 @@ func (c *chart) trip() bool {
 				stopped = append(stopped, c.freeze(groups.of(d.person))...)
 			}
 		}
+		for _, d := range stopped {
+			for _, class := range d.classes().list() {
+				h.counts[class]++
+			}
+		}
 		c.hold(stopped, groups)
 		return len(stopped) > 0
 	}
@@ -171,9 +182,6 @@ func (c *chart) freeze(persons []int32) []*draft {
 		if h.frozen[d.person] {
 			h.seats[d.person] = d.after.Seats
 		}
-		for _, class := range d.classes().list() {
-			h.counts[class]++
-		}
 		stopped = append(stopped, d)
 	}
 	return stopped
@@ -200,12 +208,39 @@ func (c *chart) hold(stopped []*draft, groups groups) {
 	c.holds.held = append(c.holds.held, held...)
 }
 
+// pending yields what waits for an approval.
+func (h *holds) pending() iter.Seq[*heldAction] {
+	return func(yield func(*heldAction) bool) {
+		for i := range h.held {
+			if w := &h.held[i]; !w.classes.has(classKeep) && !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// isPending reports whether anything waits for an approval.
+func (h *holds) isPending() bool {
+	for range h.pending() {
+		return true
+	}
+	return false
+}
+
 // waits returns the actions that wait for an approval, each with its classes.
 func (c *chart) waits() []Held {
 	h := c.holds
 	h.shareClasses()
 	var held []Held
 	for _, w := range h.held {
+		if w.classes.has(classKeep) {
+			reasons := c.keptRoles(w.draft)
+			if reasons == nil {
+				reasons = []Reason{because(CodeKeepLast, "depends_on", "somebody who has to keep a role")}
+			}
+			held = append(held, Held{Action: w.action, Reasons: reasons})
+			continue
+		}
 		one := Held{Action: w.action, Classes: (w.classes & h.tripped).list()}
 		for _, class := range one.Classes {
 			if class == ClassIdentity && w.draft.recycled {
@@ -235,7 +270,10 @@ func (h *holds) shareClasses() {
 			on[person] = append(on[person], i)
 		}
 	}
-	for _, class := range h.tripped.list() {
+	for class := Class(1); class <= classKeep; class++ {
+		if !h.tripped.has(class) {
+			continue
+		}
 		var queue []int
 		add := func(some []int) {
 			for _, i := range some {
@@ -273,7 +311,7 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 	limits, _ := c.r.cfg.Breakers.limits()
 	for _, class := range c.holds.tripped.list() {
 		trips = append(trips, Breaker{
-			Class: class, Count: c.holds.counts[class], Population: c.population, Limit: limits[class],
+			Class: class, Count: c.holds.counts[class], Recent: c.others.Recent.Done[class], Population: c.population, Limit: limits[class],
 			Reason: c.reasonOf(class), Hash: plan.classHash(class),
 		})
 	}

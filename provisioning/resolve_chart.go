@@ -91,13 +91,12 @@ func (c *chart) avoidCircles() {
 // possible returns the people with the edges that wait for an approval in
 // place, or nil if none waits.
 func (c *chart) possible() []hierarchy.Person {
-	if len(c.holds.held) == 0 {
-		return nil
+	heldManager := make(map[string]string)
+	for w := range c.holds.pending() {
+		heldManager[w.action.Member.ID] = w.action.Member.ManagerID
 	}
-	heldManager := make(map[string]string, len(c.holds.held))
-	for i := range c.holds.held {
-		m := &c.holds.held[i].action.Member
-		heldManager[m.ID] = m.ManagerID
+	if len(heldManager) == 0 {
+		return nil
 	}
 	possible := slices.Clone(c.people)
 	for i := range possible {
@@ -253,7 +252,7 @@ func (c *chart) listPeople() {
 // undecided reports whether missing evidence or an approval could yet bring
 // somebody in, or change somebody.
 func (c *chart) undecided() bool {
-	return c.lacksEvidence() || len(c.holds.held) > 0
+	return c.lacksEvidence() || c.holds.isPending()
 }
 
 // lacksEvidence reports whether more evidence could bring somebody in, or out.
@@ -374,9 +373,6 @@ func (c *chart) tellIgnored() {
 func (c *chart) keepTogether(built *hierarchy.Chart) {
 	for _, group := range built.Together() {
 		c.together = append(c.together, c.personsOf(group))
-	}
-	if len(c.holds.held) == 0 {
-		return
 	}
 	if possible := c.possible(); possible != nil {
 		for _, group := range hierarchy.Build(possible).Together() {

@@ -96,6 +96,8 @@ type Facts struct {
 	Population int
 	// Seats counts, by seat, the active members who hold it.
 	Seats map[string]int
+	// Roles counts the active members who have each role (S43).
+	Roles map[Role]int
 	// Users is true if the directory has users.
 	Users bool
 	// Recent is what was done in the window over which breakers count, and what
@@ -122,7 +124,7 @@ func (r *Resolver) resolve(in Input, shortcut bool) *Plan {
 		drafts := newDrafts(newAddresses(standing, holds))
 		drafts.setSettings()
 		chart := newChart(drafts)
-		if !chart.trip() {
+		if !chart.keep() && !chart.trip() {
 			return chart.plan()
 		}
 	}

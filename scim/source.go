@@ -141,18 +141,24 @@ func (s *DirectorySource) records(ctx context.Context, q Query) iter.Seq2[Record
 // cursorPrefix marks the form of a cursor, should there be another one day.
 const cursorPrefix = "seq:"
 
+// cursorNested is behind the number in a cursor of a directory in which a group
+// has been seen in another.
+const cursorNested = "+nested"
+
 // Changes implements sources.DeltaSource. The cursor is a sequence number.
 //
 // Who joined or left a group is a user that changed, beside the group: a round
 // names everybody whom a push concerns (rule S40), so that nobody else of a
 // large group needs to be decided anew. With a group change also those groups
-// that it is in, and, if it is in one or holds one, everybody in it. That a
-// group left another is a change of both groups, and of nobody in them.
+// that it is in. That a group joined or left another is a change of both groups
+// and of none of their members; so once groups have been seen in groups, which
+// the cursor tells, everybody in a changed group is named.
 func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
 	return func(yield func(sources.Change, error) bool) {
-		at := int64(0)
+		at, nestedBefore := int64(0), false
 		if after != "" {
 			digits, ok := strings.CutPrefix(string(after), cursorPrefix)
+			digits, nestedBefore = strings.CutSuffix(digits, cursorNested)
 			n, err := strconv.ParseInt(digits, 10, 64)
 			if !ok || err != nil || n < 0 {
 				yield(sources.Change{}, s.fail("list changes", sources.ErrCursorExpired))
@@ -167,7 +173,7 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 				yield(sources.Change{}, s.fail("list changes", err))
 				return
 			}
-			nested := nesting{s: s}
+			nested := nesting{s: s, seen: nestedBefore}
 			for _, rec := range records {
 				at = rec.Version
 				for change, err := range nested.changes(ctx, rec, all) {
@@ -183,11 +189,16 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 					}
 				}
 			}
+			nestedBefore = nested.seen
 			if len(records) < sourceDeltaPage {
 				break
 			}
 		}
-		yield(sources.Change{Next: sources.Cursor(cursorPrefix + strconv.FormatInt(at, 10))}, nil)
+		next := cursorPrefix + strconv.FormatInt(at, 10)
+		if nestedBefore {
+			next += cursorNested
+		}
+		yield(sources.Change{Next: sources.Cursor(next)}, nil)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/usher-go/usher/sources"
 )
@@ -13,6 +14,7 @@ import (
 type nesting struct {
 	s     *DirectorySource
 	links map[string][]Link // of groups that are in others, by ID
+	seen  bool              // a group was in another, now or before
 }
 
 // expand returns a group with everybody who is in it, each once: its own
@@ -112,15 +114,13 @@ func (n *nesting) changes(ctx context.Context, rec Record, all bool) iter.Seq2[s
 }
 
 func (n *nesting) groupChanges(ctx context.Context, rec Record, all bool, yield func(sources.Change, error) bool) {
+	n.seen = n.seen || slices.ContainsFunc(rec.Links, func(link Link) bool { return link.Type == TypeGroup })
 	g, err := n.expand(ctx, rec)
 	if !yield(sources.Change{Group: &g}, err) || err != nil || all {
 		return
 	}
 	above, err := n.s.above(ctx, rec.ID)
-	nested := len(above) > 0
-	for _, link := range rec.Links {
-		nested = nested || link.Type == TypeGroup
-	}
+	n.seen = n.seen || len(above) > 0
 	for _, parent := range above {
 		if err != nil {
 			break
@@ -136,7 +136,7 @@ func (n *nesting) groupChanges(ctx context.Context, rec Record, all bool, yield 
 			return
 		}
 	}
-	if err == nil && nested {
+	if err == nil && n.seen {
 		for _, id := range g.Members {
 			var rec Record
 			rec, err = n.s.store.Get(ctx, n.s.dir, Ref{TypeUser, id}, false)

@@ -176,3 +176,39 @@ func TestGroupsInGroups(t *testing.T) {
 		require.Equal(t, 204, send(t, server, testToken, "DELETE", "/Groups/"+middle, "").status)
 	}, ids[1], ids[2])
 }
+
+// S40: when a group leaves another, or the group around it goes, everybody in it
+// is named, though the feed has no trace of where it was.
+func TestDeltaNamesWhomAGroupTakesAlong(t *testing.T) {
+	for _, end := range []string{"remove", "replace", "delete"} {
+		t.Run(end, func(t *testing.T) {
+			store := &scim.Memory{}
+			server := mount(t, scim.Config{Store: store})
+			src := scim.AsSource(store, "t1", "c1")
+			ids := people(t, func(path, body string) answer { return create(t, server, path, body) }, 3)
+			inner := create(t, server, "/Groups", group("inner", ids[0], ids[1])).id()
+			outer := create(t, server, "/Groups", group("outer", ids[2])).id()
+			_, _, at := changed(t, src, "")
+			patch := func(operation string) {
+				t.Helper()
+				r := send(t, server, testToken, "PATCH", "/Groups/"+outer, ops(operation))
+				require.Equal(t, 204, r.status, r.text)
+			}
+			patch(`{"op":"add","path":"members","value":[{"value":"` + inner + `"}]}`)
+			users, _, at := changed(t, src, at)
+			require.Subset(t, users, ids[:2])
+			switch end {
+			case "remove":
+				patch(`{"op":"remove","path":"members[value eq \"` + inner + `\"]"}`)
+			case "replace":
+				patch(`{"op":"replace","path":"members","value":["` + ids[2] + `"]}`)
+			case "delete":
+				require.Equal(t, 204, send(t, server, testToken, "DELETE", "/Groups/"+outer, "").status)
+			}
+			users, _, at = changed(t, src, at)
+			require.Subset(t, users, ids[:2])
+			users, _, _ = changed(t, src, at)
+			require.Empty(t, users)
+		})
+	}
+}

@@ -34,6 +34,7 @@ var documented = map[string]reflect.Type{
 	"Locale":     reflect.TypeFor[provisioning.Locale](),
 	"Seats":      reflect.TypeFor[assignment.Seats](),
 	"Breakers":   reflect.TypeFor[provisioning.Breakers](),
+	"Keep":       reflect.TypeFor[provisioning.Keep](),
 	"Limit":      reflect.TypeFor[provisioning.Limit](),
 	"Snapshot":   reflect.TypeFor[sources.Snapshot](),
 	"User":       reflect.TypeFor[sources.User](),

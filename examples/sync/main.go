@@ -122,16 +122,8 @@ func run(ctx context.Context, args []string, sys system) error {
 
 	// 4. The plan: the difference between the two under the rules.
 	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: team})
-	if opt.all {
-		err = plan.WriteText(sys.stdout)
-	} else {
-		_, err = io.WriteString(sys.stdout, plan.Summary())
-	}
-	if err != nil {
+	if err := showPlan(sys.stdout, opt, plan); err != nil {
 		return err
-	}
-	for _, breaker := range plan.Breakers {
-		fmt.Fprintf(sys.stdout, "\n%d people wait for an approval; if it is meant: -approve %s=%.*s\n", breaker.Count, breaker.Class, minHash, breaker.Hash)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -166,6 +158,22 @@ func run(ctx context.Context, args []string, sys system) error {
 		failed = errors.Join(failed, result.Err)
 	}
 	return cmp.Or(failed, waiting(outcome))
+}
+
+// showPlan prints the plan: its first screen, or every line and what releases
+// the classes that wait.
+func showPlan(w io.Writer, opt options, plan *provisioning.Plan) error {
+	if !opt.all {
+		_, err := io.WriteString(w, plan.Summary())
+		return err
+	}
+	if err := plan.WriteText(w); err != nil {
+		return err
+	}
+	for _, breaker := range plan.Breakers {
+		fmt.Fprintf(w, "\n%d people wait for an approval; if it is meant: -approve %s=%.*s\n", breaker.Count, breaker.Class, minHash, breaker.Hash)
+	}
+	return nil
 }
 
 func waiting(outcome provisioning.Outcome) error {

@@ -145,7 +145,12 @@ func (w *writer) writeRows(ctx context.Context, rows []*row) error {
 	if err := w.writeMembers(ctx, rows); err != nil {
 		return err
 	}
-	if err := w.writeCounts(ctx, w.tallies(rows)); err != nil {
+	tallies := w.tallies(rows)
+	if err := w.writeCounts(ctx, tallies); err != nil {
+		return err
+	}
+	added, anew := w.windowCounts(rows, tallies)
+	if err := w.writeWindows(ctx, added, anew); err != nil {
 		return err
 	}
 	if err := w.several(ctx, writeKeys, len(rows), func(i int, args []any) []any {

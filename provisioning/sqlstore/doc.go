@@ -30,8 +30,12 @@
 //     by, or NULL: email_key, by which addresses are unique, name_key, and
 //     recorded_by, the manager of an active member whose recording is on. The
 //     other columns are never NULL.
-//   - usher_counts: how many people each connection has (kind "people"), and how
-//     many hold each seat ("seat"), as provisioning.Counts has it.
+//   - usher_counts: how many people each connection has (kind "people"), how many
+//     hold each seat ("seat") and have each role ("role"), as provisioning.Counts
+//     has it.
+//   - usher_states: the documents of a syncer, under compare-and-set.
+//   - usher_windows: how many actions of each class were done in each minute of
+//     the last day, and by how many people each connection grew.
 //   - usher_keys: the keys of done actions. They outlive their members, so that
 //     no old plan makes somebody again whom the host deleted.
 //   - usher_effects: the effects that are still to be delivered.

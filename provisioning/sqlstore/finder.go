@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -19,6 +20,7 @@ var findBy = map[provisioning.MemberKeyKind]string{
 	provisioning.MemberByExternalID: `m.external_id = j.value AND m.connection = ? AND m.tenant || '' = ?
 		AND m.managed AND m.external_id <> ''`,
 	provisioning.MemberByEmail:      `m.email_key = j.value AND m.tenant || '' = ?`,
+	provisioning.MemberBySubject:    `m.subject = j.value AND m.tenant || '' = ? AND m.subject <> ''`,
 	provisioning.MemberByName:       `m.name_key = j.value AND m.tenant || '' = ?`,
 	provisioning.MemberByManager:    `m.manager_id = j.value AND m.tenant || '' = ?`,
 	provisioning.MemberByRecordedBy: `m.recorded_by = j.value AND m.tenant || '' = ?`,
@@ -147,23 +149,43 @@ func (s *Store) searches(tenant string, sets map[keySet][]string, limit int) []s
 	return all
 }
 
-// The kinds of counters: the population of a connection, and who holds a seat.
+// The kinds of counters: the population of a connection, who holds a seat, and
+// who has a role.
 const (
 	countPeople = "people"
 	countSeat   = "seat"
+	countRole   = "role"
 )
+
+// roleName is the name of a role's counter: a JSON list of workspace and
+// profile.
+func roleName(role provisioning.Role) string {
+	text, _ := json.Marshal([2]string{role.Workspace, role.Profile}) // texts can be written
+	return string(text)
+}
+
+func parseRole(name string) (provisioning.Role, error) {
+	var role [2]string
+	err := json.Unmarshal([]byte(name), &role)
+	return provisioning.Role{Workspace: role[0], Profile: role[1]}, err
+}
 
 // Count implements provisioning.Finder.
 func (s *Store) Count(ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
-	counts := provisioning.Counts{Seats: make(map[string]int)}
+	counts := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
 	err := s.read(ctx, func(tx *sqldb.Tx) error {
 		const query = `SELECT kind, name, n FROM @counts WHERE tenant = ? AND n <> 0`
 		return tx.Each(ctx, query, []any{tenant}, func(rows *sql.Rows) error {
 			var t tally
 			err := rows.Scan(&t.kind, &t.name, &t.n)
 			switch {
+			case err != nil:
 			case t.kind == countSeat:
 				counts.Seats[t.name] = int(t.n)
+			case t.kind == countRole:
+				var role provisioning.Role
+				role, err = parseRole(t.name)
+				counts.Roles[role] = int(t.n)
 			case t.kind == countPeople && t.name == connection:
 				counts.Population = int(t.n)
 			}
@@ -193,6 +215,9 @@ func (s sums) add(m *provisioning.Member, n int64) {
 	}
 	for seat, held := range counted.Seats {
 		s[[2]string{countSeat, seat}] += n * int64(held)
+	}
+	for role, held := range counted.Roles {
+		s[[2]string{countRole, roleName(role)}] += n * int64(held)
 	}
 }
 

@@ -157,12 +157,15 @@ func countsOf(t testing.TB, store *sqlstore.Store, connection string) provisioni
 
 // sumOf is what the members of a team count.
 func sumOf(team map[string]provisioning.Member, connection string) provisioning.Counts {
-	sum := provisioning.Counts{Seats: make(map[string]int)}
+	sum := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
 	for _, m := range team {
 		counted := m.Counted(connection)
 		sum.Population += counted.Population
 		for seat, n := range counted.Seats {
 			sum.Seats[seat] += n
+		}
+		for role, n := range counted.Roles {
+			sum.Roles[role] += n
 		}
 	}
 	return sum

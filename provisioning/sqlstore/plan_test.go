@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,6 +45,8 @@ func fill(t testing.TB, db *sql.DB, tenants, first, n int) {
 			` + series + `SELECT tenant, 'm' || i, i + 1, 'okta', 'x' || i, TRUE, TRUE, 'p' || i || '@acme.example', 'p' || i || '@acme.example',
 			'', '', '', '', '', '', '', '', '', '', '', 'b' || i / 5, '', '', 'n' || i / 2, 'b' || i / 5 FROM s, t`,
 		`INSERT INTO usher_counts (tenant, kind, name, n) ` + series + `SELECT DISTINCT tenant, 'seat', 'core', 7 FROM s, t WHERE TRUE ON CONFLICT DO NOTHING`,
+		`INSERT INTO usher_states (tenant, name, revision, document) ` + series + `SELECT tenant, 'n' || i, 'r', '' FROM s, t`,
+		`INSERT INTO usher_windows (tenant, minute, connection, class, n) ` + series + `SELECT tenant, i, 'okta', 'create', 1 FROM s, t`,
 		`INSERT INTO usher_keys (tenant, action_key, member_id) ` + series + `SELECT tenant, 'k' || i, 'm' || i FROM s, t`,
 		`INSERT INTO usher_effects (tenant, kind, action_key, to_id, about_id) ` + series + `SELECT tenant, 'notify_manager', 'k' || i, 'm0', 'm' || i FROM s, t`,
 		`INSERT INTO usher_audit (tenant, committed_at, action_key, kind, member_id, email, actor, changes, reasons)
@@ -119,6 +122,25 @@ func plannedOperations() []planned {
 		{"edit and delete by hand", 20, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
 			actions := stored(ctx, t, s, 1)
 			return s.Delete(ctx, of, actions[0].Member.ID)
+		}},
+		{"keep a state", 5, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
+			_, revision, err := s.State(ctx, of, "n7")
+			if err == nil {
+				revision, err = s.SetState(ctx, of, "n7", revision, []byte("document"))
+			}
+			if err == nil {
+				_, err = s.SetState(ctx, of, "n7", revision, nil)
+			}
+			return err
+		}},
+		{"count in a window", 100, func(ctx context.Context, _ testing.TB, s *sqlstore.Store) error {
+			_, err := s.Window(ctx, of, "okta", time.Hour)
+			return err
+		}},
+		{"begin a window anew", 100, func(ctx context.Context, t testing.TB, s *sqlstore.Store) error {
+			a := newcomer()
+			a.Approved = []provisioning.Class{provisioning.ClassCreate}
+			return applying(func() []provisioning.Action { return []provisioning.Action{a} }, nil)(ctx, t, s)
 		}},
 		{"page of effects", 300, func(ctx context.Context, _ testing.TB, s *sqlstore.Store) error {
 			for e, err := range s.Effects(ctx, of) {

@@ -11,6 +11,10 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
+// forgetEvery is about how many revisions pass between two times that old counts
+// are removed.
+const forgetEvery = 64
+
 // SavePlan implements provisioning.PlanStore. The plan is kept as its canonical
 // JSON, compressed while it is written, so that its text is never in memory as
 // a whole here. Which plan was saved later is told by the revisions of the
@@ -26,7 +30,10 @@ func (s *Store) SavePlan(ctx context.Context, tenant string, p *provisioning.Pla
 			ON CONFLICT (tenant, hash) DO UPDATE SET saved_at = excluded.saved_at, plan = excluded.plan,
 				connection = excluded.connection, saved = excluded.saved`
 		err = s.write(ctx, tenant, topic{revisions: 1}, func(w *writer) error {
-			return w.exec(ctx, query, tenant, p.Hash, w.at.Format(timeLayout), plan, connection, w.before+1)
+			if err := w.exec(ctx, query, tenant, p.Hash, w.at.Format(timeLayout), plan, connection, w.before+1); err != nil || w.before%forgetEvery != 0 {
+				return err
+			}
+			return w.forgetWindows(ctx)
 		})
 	}
 	if err != nil {

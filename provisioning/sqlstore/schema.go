@@ -171,6 +171,27 @@ var migrations = [][]string{
 			END LOOP;
 		END $$`,
 	},
+	{
+		// What a syncer remembers, and what was done in each minute: actions by
+		// class, and in the class '' by how many people the connection grew. refill
+		// counts the roles.
+		`CREATE TABLE @states (
+			tenant   TEXT NOT NULL,
+			name     TEXT NOT NULL,
+			revision TEXT NOT NULL,
+			document BYTES_TYPE NOT NULL,
+			PRIMARY KEY (tenant, name)
+		)`,
+		`CREATE TABLE @windows (
+			tenant     TEXT NOT NULL,
+			minute     BIGINT NOT NULL,
+			connection TEXT NOT NULL,
+			class      TEXT NOT NULL,
+			n          BIGINT NOT NULL,
+			PRIMARY KEY (tenant, minute, connection, class)
+		) BY_KEY`,
+		`CREATE INDEX @members_subject ON @members (subject, (tenant || '')) WHERE subject <> ''`,
+	},
 }
 
 // timeLayout is the form of times in the tables: UTC, of one length, so that

@@ -68,6 +68,9 @@ var applySet = func() string {
 		counts AS (` + insertCount + `SELECT CAST(? AS TEXT), kind, name, n
 			FROM unnest(CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS BIGINT[])) AS c(kind, name, n)
 			WHERE (SELECT clean FROM verdict)` + orAddCount + `),
+		windows AS (` + insertWindow + `SELECT CAST(? AS TEXT), CAST(? AS BIGINT), connection, class, n
+			FROM unnest(CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS BIGINT[])) AS v(connection, class, n)
+			WHERE (SELECT clean FROM verdict)` + orAddWindow + `),
 		effects AS (` + insertEffect + `SELECT CAST(? AS TEXT), kind, action_key, to_id, about_id
 			FROM unnest(CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]))
 				WITH ORDINALITY AS e(kind, action_key, to_id, about_id, n)
@@ -79,7 +82,7 @@ var applySet = func() string {
 
 // attemptSet is attempt in one statement.
 func (w *writer) attemptSet(ctx context.Context, rows []*row, write bool) ([]state, error) {
-	arrays, counts, effects := make([]array, len(setColumns)+len(columns)+len(keyColumns)), make([]array, 3), make([]array, 4)
+	arrays, counts, windows, effects := make([]array, len(setColumns)+len(columns)+len(keyColumns)), make([]array, 3), make([]array, 3), make([]array, 4)
 	for _, r := range rows {
 		for i, c := range setColumns {
 			arrays[i].add(c.value(w, r))
@@ -96,20 +99,33 @@ func (w *writer) attemptSet(ctx context.Context, rows []*row, write bool) ([]sta
 			}
 		}
 	}
-	for _, t := range w.tallies(rows) {
+	tallies := w.tallies(rows)
+	for _, t := range tallies {
 		for i, value := range []any{t.kind, t.name, t.n} {
 			counts[i].add(value)
 		}
 	}
+	added, anew := w.windowCounts(rows, tallies)
+	if len(anew) == 0 { // what begins anew is counted by statements of its own
+		for _, c := range added {
+			for i, value := range []any{c.connection, c.class, c.n} {
+				windows[i].add(value)
+			}
+		}
+	}
 	args := []any{w.tenant, w.at.Format(timeLayout), provisioning.ActorFrom(ctx)}
 	args = append(appendLiterals(args, arrays), write, w.tenant)
-	args = append(appendLiterals(args, counts), w.tenant)
+	args = append(appendLiterals(args, counts), w.tenant, minuteOf(w.at))
+	args = append(appendLiterals(args, windows), w.tenant)
 	args = appendLiterals(args, effects)
 	var found []state
 	err := w.tx.Each(ctx, applySet, args, func(rows *sql.Rows) error {
 		found = append(found, state{})
 		return rows.Scan(found[len(found)-1].targets()...)
 	})
+	if err == nil && found == nil && len(anew) > 0 {
+		err = w.writeWindows(ctx, added, anew)
+	}
 	return found, err
 }
 

@@ -33,7 +33,7 @@ type Config struct {
 	// Lease is how long a tenant stays locked after its holder died. 0 stands
 	// for 30 seconds; the least is 100 milliseconds.
 	Lease time.Duration
-	// Now is the clock of the audit log. nil stands for time.Now.
+	// Now is the clock of the audit log and of what was done in a window. nil stands for time.Now.
 	Now func() time.Time
 }
 
@@ -47,12 +47,13 @@ type Store struct {
 }
 
 var (
-	_ provisioning.Store     = (*Store)(nil)
-	_ provisioning.Finder    = (*Store)(nil)
-	_ provisioning.Locker    = (*Store)(nil)
-	_ provisioning.Outbox    = (*Store)(nil)
-	_ provisioning.PlanStore = (*Store)(nil)
-	_ provisioning.AuditLog  = (*Store)(nil)
+	_ provisioning.Store      = (*Store)(nil)
+	_ provisioning.Finder     = (*Store)(nil)
+	_ provisioning.Locker     = (*Store)(nil)
+	_ provisioning.Outbox     = (*Store)(nil)
+	_ provisioning.PlanStore  = (*Store)(nil)
+	_ provisioning.AuditLog   = (*Store)(nil)
+	_ provisioning.StateStore = (*Store)(nil)
 )
 
 const (

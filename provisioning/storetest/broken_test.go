@@ -753,6 +753,68 @@ func TestEveryCheckCanFail(t *testing.T) {
 			}
 			return counted
 		}), "after creates"},
+		{"State", "looks at no revision", &broken{setState: func(s *broken, ctx context.Context, tenant, name string, _ provisioning.Revision, document []byte) (provisioning.Revision, error) {
+			_, revision, _ := s.Memory.State(ctx, tenant, name)
+			return s.Memory.SetState(ctx, tenant, name, revision, document)
+		}}, "ErrStale"},
+		{"State", "folds names", &broken{state: func(s *broken, ctx context.Context, tenant, name string) ([]byte, provisioning.Revision, error) {
+			return s.Memory.State(ctx, tenant, strings.ToLower(name))
+		}}, `"A"`},
+		{"State", "gives revisions again", &broken{setState: func(s *broken, ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
+			if _, at, _ := s.Memory.State(ctx, tenant, name); revision != "" && revision != "x" || revision == "" && at != "" {
+				return "", provisioning.ErrStale
+			} else if document == nil {
+				return s.Memory.SetState(ctx, tenant, name, at, nil)
+			} else if _, err := s.Memory.SetState(ctx, tenant, name, at, document); err != nil {
+				return "", err
+			}
+			return "x", nil
+		}, state: func(s *broken, ctx context.Context, tenant, name string) ([]byte, provisioning.Revision, error) {
+			document, revision, err := s.Memory.State(ctx, tenant, name)
+			if revision != "" {
+				revision = "x"
+			}
+			return document, revision, err
+		}}, "the revision"},
+		{"State", "loses one of two racing", &broken{setState: func(s *broken, ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
+			if name == "race" && len(document) == 7 {
+				return revision, nil
+			}
+			return s.Memory.SetState(ctx, tenant, name, revision, document)
+		}}, "replaced"},
+		{"Window", "counts what is refused", driftsInWindow(provisioning.ClassDeactivate, func(r provisioning.Result) bool { return r.Err != nil }), "refused"},
+		{"Window", "counts what is repeated", driftsInWindow(provisioning.ClassCreate, func(r provisioning.Result) bool { return r.Repeated }), "repeated"},
+		{"Window", "knows no approvals", editActions(func(_ *broken, a *provisioning.Action) { a.Approved = nil }), "approved"},
+		{"Window", "counts no growth", &broken{window: func(s *broken, ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error) {
+			w, err := s.Memory.Window(ctx, tenant, connection, length)
+			w.Grown = 0
+			return w, err
+		}}, "growth"},
+		{"Count", "counts the roles of the inactive", &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+			sum, err := s.Memory.Count(ctx, tenant, connection)
+			for m := range s.Memory.Members(ctx, tenant) {
+				for workspace, profile := range m.Profiles {
+					if !m.Active {
+						sum.Roles[provisioning.Role{Workspace: workspace, Profile: profile}]++
+					}
+				}
+			}
+			return sum, err
+		}}, "the roles"},
+		{"Count", "joins workspace and profile", &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
+			sum, err := s.Memory.Count(ctx, tenant, connection)
+			joined := make(map[string]provisioning.Role)
+			for role, n := range maps.Clone(sum.Roles) {
+				name := role.Workspace + "/" + role.Profile
+				if other, known := joined[name]; known {
+					sum.Roles[other] += n
+					delete(sum.Roles, role)
+				} else {
+					joined[name] = role
+				}
+			}
+			return sum, err
+		}}, "the roles"},
 		{"Count", "counts all connections", counts(func(m *provisioning.Member, _ string) provisioning.Counts { return m.Counted(m.Connection) }), "after creates"},
 		{"Count", "folds connections", counts(func(m *provisioning.Member, connection string) provisioning.Counts {
 			return m.Counted(strings.ToLower(connection))

@@ -104,12 +104,15 @@ func (w *watch) counted(ctx context.Context, when string) error {
 		return err
 	}
 	for _, connection := range []string{"okta-prod", "okta-test", "Okta-Prod", "never heard of"} {
-		want := provisioning.Counts{Seats: make(map[string]int)}
+		want := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
 		for _, m := range team {
 			counted := m.Counted(connection)
 			want.Population += counted.Population
 			for seat, n := range counted.Seats {
 				want.Seats[seat] += n
+			}
+			for role, n := range counted.Roles {
+				want.Roles[role] += n
 			}
 		}
 		got, err := w.store.(provisioning.Finder).Count(ctx, tenant, connection)
@@ -123,10 +126,17 @@ func (w *watch) counted(ctx context.Context, when string) error {
 		if !maps.Equal(got.Seats, want.Seats) {
 			return fmt.Errorf("%s: Count says that the seats %s are held, want %s", when, text(got.Seats), text(want.Seats))
 		}
+		maps.DeleteFunc(got.Roles, func(_ provisioning.Role, n int) bool { return n == 0 })
+		if !maps.Equal(got.Roles, want.Roles) {
+			return fmt.Errorf("%s: Count says that the roles %v are had, want %v", when, got.Roles, want.Roles)
+		}
+		if got.Roles != nil {
+			got.Roles[provisioning.Role{Profile: "spoilt by the caller of Count"}] = 1
+		}
 		if got.Seats != nil {
 			got.Seats["spoilt by the caller of Count"] = 1 // what was returned is the caller's
 		}
-		if other, err := w.store.(provisioning.Finder).Count(ctx, "a tenant without members", connection); err != nil || other.Population != 0 || len(other.Seats) != 0 {
+		if other, err := w.store.(provisioning.Finder).Count(ctx, "a tenant without members", connection); err != nil || other.Population != 0 || len(other.Seats)+len(other.Roles) != 0 {
 			return fmt.Errorf("%s: Count of a tenant without members is %s with %s, want nothing", when, text(other), said(err))
 		}
 	}
@@ -147,6 +157,9 @@ func (b *bench) history(ctx context.Context, look func(ctx context.Context, when
 	people[3].Connection, people[3].ExternalID = "okta-test", "ext-ana"
 	people[4].Managed, people[4].Connection, people[4].ExternalID = false, "", ""
 	people[5].Active, people[5].Seats = false, []string{"core", "plus"}
+	for i := range people {
+		people[i].Profiles = map[string]string{"ws/1": []string{"admin", "guest"}[i%2], "ws": "1/admin"}
+	}
 	var hire []provisioning.Action
 	for _, m := range people {
 		hire = append(hire, create(m))

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/usher-go/usher/provisioning"
 )
@@ -25,6 +26,9 @@ type broken struct {
 	newer     func(s *broken, ctx context.Context, tenant, hash string) (bool, error)
 	find      func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error)
 	count     func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error)
+	state     func(s *broken, ctx context.Context, tenant, name string) ([]byte, provisioning.Revision, error)
+	setState  func(s *broken, ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error)
+	window    func(s *broken, ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error)
 	put       func(s *broken, tenant string, m provisioning.Member) provisioning.Member
 	remove    func(s *broken, tenant, memberID string)
 
@@ -76,6 +80,27 @@ func (s *broken) Delivered(ctx context.Context, tenant string, e provisioning.Ef
 		return s.Memory.Delivered(ctx, tenant, e)
 	}
 	return s.delivered(s, ctx, tenant, e)
+}
+
+func (s *broken) State(ctx context.Context, tenant, name string) ([]byte, provisioning.Revision, error) {
+	if s.state == nil {
+		return s.Memory.State(ctx, tenant, name)
+	}
+	return s.state(s, ctx, tenant, name)
+}
+
+func (s *broken) SetState(ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
+	if s.setState == nil {
+		return s.Memory.SetState(ctx, tenant, name, revision, document)
+	}
+	return s.setState(s, ctx, tenant, name, revision, document)
+}
+
+func (s *broken) Window(ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error) {
+	if s.window == nil {
+		return s.Memory.Window(ctx, tenant, connection, length)
+	}
+	return s.window(s, ctx, tenant, connection, length)
 }
 
 func (s *broken) Plan(ctx context.Context, tenant, hash string) (*provisioning.Plan, error) {
@@ -308,7 +333,7 @@ func idsOf(members []provisioning.Member) []string {
 // counts counts members by its own rule.
 func counts(counted func(m *provisioning.Member, connection string) provisioning.Counts) *broken {
 	return &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
-		sum := provisioning.Counts{Seats: make(map[string]int)}
+		sum := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
 		for m, err := range s.Memory.Members(ctx, tenant) {
 			if err != nil {
 				return sum, err
@@ -317,6 +342,9 @@ func counts(counted func(m *provisioning.Member, connection string) provisioning
 			sum.Population += one.Population
 			for seat, n := range one.Seats {
 				sum.Seats[seat] += n
+			}
+			for role, n := range one.Roles {
+				sum.Roles[role] += n
 			}
 		}
 		return sum, nil
@@ -431,4 +459,23 @@ func (s *broken) fresh() *broken {
 		save: s.save, newer: s.newer, find: s.find, count: s.count, put: s.put, remove: s.remove,
 		kept: make(map[string]provisioning.Member), keys: make(map[string]bool), named: make(map[provisioning.MemberKey][]string),
 	}
+}
+
+// driftsInWindow counts right in the window, but for a drift that grows with
+// each result that counts.
+func driftsInWindow(class provisioning.Class, counts func(r provisioning.Result) bool) *broken {
+	s := editResults(func(s *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
+		for i := range r {
+			if counts(r[i]) {
+				s.drift++
+			}
+		}
+		return r
+	})
+	s.window = func(s *broken, ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error) {
+		w, err := s.Memory.Window(ctx, tenant, connection, length)
+		w.Done[class] += s.drift
+		return w, err
+	}
+	return s
 }

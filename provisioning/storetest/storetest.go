@@ -96,6 +96,8 @@ func checks() []check {
 		{name: "Audit", needs: needs[provisioning.AuditLog], run: checkAudit},
 		{name: "Find", needs: needs[provisioning.Finder], run: checkFind},
 		{name: "Count", needs: needs[provisioning.Finder], run: checkCount},
+		{name: "State", needs: needs[provisioning.StateStore], run: checkState},
+		{name: "Window", needs: needs[provisioning.StateStore], run: checkWindow},
 		{name: "Lock", needs: needs[provisioning.Locker], run: checkLock},
 		{name: "Crash", needs: needsCrash, run: checkCrash},
 	}

@@ -23,7 +23,7 @@ func settled(t *testing.T, n int, cfg syncer.Config) (*host, []string) {
 		ids[i] = h.hire(fmt.Sprintf("p%03d", i))
 	}
 	require.Equal(t, n, h.active())
-	time.Sleep(3 * time.Hour)
+	pass(3 * time.Hour)
 	_, err := h.sync.Run(t.Context(), acme)
 	require.NoError(t, err)
 	return h, ids
@@ -54,7 +54,7 @@ func TestWhatDripsIsHeldAtTheLimit(t *testing.T) {
 						h.sync = replicas[i%len(replicas)]
 					}
 					h.leave(id)
-					time.Sleep(30 * time.Millisecond)
+					pass(30 * time.Millisecond)
 				}
 				require.Equal(t, 80, h.active(), "a fifth of a hundred people may go")
 				health := h.health()
@@ -88,6 +88,41 @@ func TestWhatDripsIsHeldAtTheLimit(t *testing.T) {
 	}
 }
 
+// S39: the same in real time, on databases, with two processes side by side.
+func TestWhatDripsIsHeldInADatabase(t *testing.T) {
+	for _, w := range worlds {
+		t.Run(w.name, func(t *testing.T) {
+			const people = 40
+			open := w.make(t)
+			directory, team := open()
+			cfg := syncer.Config{Store: team, PushWait: time.Minute}
+			h := newHost(t, acme, sources.KindOkta, cfg, directory)
+			_, again := open()
+			replicas := []*syncer.Syncer{h.sync, h.replica(syncer.Config{Store: again, PushWait: time.Minute})}
+			ids := make([]string, people)
+			for i := range ids {
+				h.sync = replicas[i%2]
+				ids[i] = h.hire(fmt.Sprintf("p%02d", i))
+			}
+			for i, id := range ids {
+				h.sync = replicas[i%2]
+				h.leave(id)
+				time.Sleep(10 * time.Millisecond)
+			}
+			require.Equal(t, people-10, h.active(), "nobody was there before the window, so the count alone decides (S14)")
+			require.Len(t, h.health().Waiting, people-10)
+			plan, err := h.sync.Plan(t.Context(), acme)
+			require.NoError(t, err)
+			_, err = replicas[0].Apply(t.Context(), acme, plan, plan.Approve(provisioning.ClassDeactivate))
+			require.NoError(t, err)
+			require.Zero(t, h.active())
+			require.Equal(t, syncer.StatusOK, h.health().Status)
+			h.leave(h.hire("late"))
+			require.Zero(t, h.active())
+		})
+	}
+}
+
 // S39: a class stays tripped after the window is over, until a whole run is
 // within the limit.
 func TestATrippedClassStaysTripped(t *testing.T) {
@@ -98,7 +133,7 @@ func TestATrippedClassStaysTripped(t *testing.T) {
 			h.leave(id)
 		}
 		require.Equal(t, 80, h.active())
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		h.leave(ids[22])
 		require.Equal(t, 80, h.active(), "within the limit, and the class is tripped")
 		h.patch("/Users/"+ids[50], `{"op":"replace","value":{"title":"Lead"}}`, http.StatusOK)
@@ -148,7 +183,7 @@ func TestApprovalsMeetOtherChanges(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, h.health().Waiting, "who was refused has been decided anew")
 
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		for _, id := range ids[40:70] {
 			h.leave(id)
 		}
@@ -164,7 +199,7 @@ func TestApprovalsMeetOtherChanges(t *testing.T) {
 		require.NoError(t, err, "the same people wait in the newer plan")
 		require.Equal(t, waiting, report.Outcome.Done)
 
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		for _, id := range ids[70:90] {
 			h.leave(id)
 		}

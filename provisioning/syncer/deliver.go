@@ -34,14 +34,19 @@ type Undelivered struct {
 	Failure string              `json:"failure"`
 }
 
+// waits reports whether the next try has not come. One that is further away than
+// any wait was set by a clock that was ahead.
+func (u *Undelivered) waits(now time.Time) bool {
+	return now.Before(u.Next) && u.Next.Sub(now) <= 2*lastDelivery
+}
+
 // deliveries is what is remembered of a tenant's effects beside the outbox.
 type deliveries struct {
 	Format  int                    `json:"format"`
-	Owner   string                 `json:"owner,omitempty"` // who delivers now
-	Until   time.Time              `json:"until,omitzero"`
 	Failing map[string]Undelivered `json:"failing,omitempty"`
 
 	revision provisioning.Revision
+	changed  bool
 }
 
 func effectKey(e provisioning.Effect) string {
@@ -74,23 +79,21 @@ func (s *Syncer) loadDeliveries(ctx context.Context, tenant string) (*deliveries
 }
 
 func (s *Syncer) saveDeliveries(ctx context.Context, tenant string, d *deliveries) error {
+	if !d.changed {
+		return nil
+	}
 	var document []byte // nothing is kept of a tenant where all is well
-	if d.Owner != "" || len(d.Failing) > 0 {
+	if len(d.Failing) > 0 {
 		var err error
 		if document, err = json.Marshal(d); err != nil {
 			return fmt.Errorf("syncer: deliveries of %s: %w", tenant, err)
 		}
 	}
-	revision, err := s.cfg.Store.SetState(ctx, tenant, deliveriesName, d.revision, document)
-	if err != nil {
+	if _, err := s.cfg.Store.SetState(ctx, tenant, deliveriesName, d.revision, document); err != nil {
 		return fmt.Errorf("syncer: save deliveries: %w", err)
 	}
-	d.revision = revision
 	return nil
 }
-
-// errDelivering says that another process delivers the tenant's effects.
-var errDelivering = errors.New("another process delivers")
 
 // Deliver hands the tenant's effects whose time has come to Config.Deliver,
 // oldest first, and marks each for which it returned nil (S27, S41). One that
@@ -102,7 +105,7 @@ var errDelivering = errors.New("another process delivers")
 // agree. The error is the store's, or the context's.
 func (s *Syncer) Deliver(ctx context.Context, tenant string) error {
 	_, err := s.deliver(ctx, tenant)
-	if errors.Is(err, errDelivering) {
+	if errors.Is(err, errLeased) {
 		return nil
 	}
 	return err
@@ -110,25 +113,19 @@ func (s *Syncer) Deliver(ctx context.Context, tenant string) error {
 
 // deliver returns when the next effect is to be tried, or zero.
 func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, err error) {
-	if s.cfg.Deliver == nil || s.outboxIsEmpty(ctx, tenant) {
+	if s.cfg.Deliver == nil {
 		return time.Time{}, nil
 	}
-	owner := newID()
-	d, err := s.loadDeliveries(ctx, tenant)
-	if err != nil {
+	if some, err := s.hasEffects(ctx, tenant); !some || err != nil {
 		return time.Time{}, err
 	}
-	lease := func() error {
-		d.Owner, d.Until = owner, time.Now().UTC().Add(deliverLease)
-		return s.saveDeliveries(ctx, tenant, d)
+	l, err := s.take(ctx, tenant, deliveriesName, deliverLease)
+	if err != nil {
+		return l.until, err
 	}
-	if d.Owner != "" && time.Now().Before(d.Until) {
-		return d.Until, errDelivering
-	}
-	if err := lease(); err != nil {
-		if errors.Is(err, provisioning.ErrStale) {
-			return time.Now().Add(deliverLease), errDelivering
-		}
+	defer l.give(ctx)
+	d, err := s.loadDeliveries(ctx, tenant)
+	if err != nil {
 		return time.Time{}, err
 	}
 	pending := make(map[string]bool)
@@ -136,49 +133,53 @@ func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, er
 		if err != nil {
 			return time.Time{}, fmt.Errorf("syncer: read effects: %w", err)
 		}
-		if time.Until(d.Until) < deliverLease/2 {
-			if err := lease(); err != nil {
-				return time.Time{}, err
-			}
+		if err := l.keep(ctx); err != nil {
+			return l.until, err
 		}
 		key := effectKey(e)
-		u, again := d.Failing[key]
-		if again && time.Now().Before(u.Next) {
+		if u, again := d.Failing[key]; again && u.waits(time.Now()) {
 			pending[key] = true
+			if next.IsZero() || u.Next.Before(next) {
+				next = u.Next
+			}
 			continue
 		}
 		failure := s.deliverOne(ctx, tenant, e)
 		if ctx.Err() != nil {
 			return time.Time{}, fmt.Errorf("syncer: deliver: %w", ctx.Err())
 		}
-		if failure == nil {
-			if err := s.cfg.Store.Delivered(ctx, tenant, e); err != nil {
-				return time.Time{}, fmt.Errorf("syncer: mark effect: %w", err)
+		if failure != nil {
+			pending[key] = true
+			delay := d.failed(e, failure)
+			s.emit(ctx, Event{Kind: EffectFailed, Target: Target{Tenant: tenant}, Effect: e.Kind, MemberID: e.About, Duration: delay, Err: failure})
+			if at := time.Now().Add(delay); next.IsZero() || at.Before(next) {
+				next = at
 			}
-			s.emit(ctx, Event{Kind: EffectDelivered, Target: Target{Tenant: tenant}, Effect: e.Kind, MemberID: e.About})
 			continue
 		}
-		pending[key] = true
-		d.failed(e, failure)
-		s.emit(ctx, Event{Kind: EffectFailed, Target: Target{Tenant: tenant}, Effect: e.Kind, MemberID: e.About, Duration: time.Until(d.Failing[key].Next), Err: failure})
+		if err := s.cfg.Store.Delivered(ctx, tenant, e); err != nil {
+			return time.Time{}, fmt.Errorf("syncer: mark effect: %w", err)
+		}
+		s.emit(ctx, Event{Kind: EffectDelivered, Target: Target{Tenant: tenant}, Effect: e.Kind, MemberID: e.About})
 	}
-	for key, u := range d.Failing {
-		switch {
-		case !pending[key]:
+	for key := range d.Failing {
+		if !pending[key] {
+			d.changed = true
 			delete(d.Failing, key)
-		case next.IsZero() || u.Next.Before(next):
-			next = u.Next
 		}
 	}
-	d.Owner, d.Until = "", time.Time{}
 	return next, s.saveDeliveries(ctx, tenant, d)
 }
 
-func (s *Syncer) outboxIsEmpty(ctx context.Context, tenant string) bool {
-	for range s.cfg.Store.Effects(ctx, tenant) {
-		return false
+// hasEffects reports whether the tenant has effects in the outbox.
+func (s *Syncer) hasEffects(ctx context.Context, tenant string) (bool, error) {
+	for _, err := range s.cfg.Store.Effects(ctx, tenant) {
+		if err != nil {
+			return false, fmt.Errorf("syncer: read effects: %w", err)
+		}
+		return true, nil
 	}
-	return true
+	return false, nil
 }
 
 func (s *Syncer) deliverOne(ctx context.Context, tenant string, e provisioning.Effect) error {
@@ -187,24 +188,25 @@ func (s *Syncer) deliverOne(ctx context.Context, tenant string, e provisioning.E
 	return s.cfg.Deliver(ctx, tenant, e)
 }
 
-// failed notes a failed try and when the next one is.
-func (d *deliveries) failed(e provisioning.Effect, failure error) {
+// failed notes a failed try, and returns how long to wait for the next one.
+func (d *deliveries) failed(e provisioning.Effect, failure error) time.Duration {
 	key, now := effectKey(e), time.Now().UTC()
 	u, again := d.Failing[key]
 	if !again {
-		if len(d.Failing) == maxFailing {
-			return
-		}
 		u = Undelivered{Effect: e, Since: now}
 	}
 	u.Tries++
 	delay := min(firstDelivery<<min(u.Tries-1, 20), lastDelivery)
-	u.Next = now.Add(delay/2 + rand.N(delay))
+	delay = delay/2 + rand.N(delay)
+	u.Next = now.Add(delay)
 	u.Failure = failure.Error()[:min(len(failure.Error()), maxDetail)]
 	if d.Failing == nil {
 		d.Failing = make(map[string]Undelivered)
 	}
-	d.Failing[key] = u
+	if again || len(d.Failing) < maxFailing {
+		d.Failing[key], d.changed = u, true
+	}
+	return delay
 }
 
 // A delivery is the work on one tenant's effects.

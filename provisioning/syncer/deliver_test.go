@@ -58,7 +58,7 @@ func TestEffectsAreDelivered(t *testing.T) {
 		require.Len(t, mail.tries[boID], 1, "one that fails keeps no other waiting")
 		require.Len(t, h.effects(), 1)
 		began := time.Now()
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		tries := mail.tries[anaID]
 		require.Less(t, len(tries), 70)
 		require.Greater(t, len(tries), 24)
@@ -71,7 +71,7 @@ func TestEffectsAreDelivered(t *testing.T) {
 		mail.mu.Lock()
 		mail.fails[anaID] = false
 		mail.mu.Unlock()
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		require.Empty(t, h.effects())
 		require.Equal(t, syncer.StatusOK, h.health().Status)
 	})
@@ -92,7 +92,7 @@ func TestOneProcessDelivers(t *testing.T) {
 			h.leave(h.hire(name))
 		}
 		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		for about, tries := range mail.tries {
 			require.Len(t, tries, 1, about)
 		}
@@ -111,8 +111,9 @@ func TestOneProcessDelivers(t *testing.T) {
 		dying.Close() // in the middle of a delivery
 		h.sync = second
 		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
+		synctest.Wait()
 		require.Empty(t, h.effects())
 		require.Len(t, mail.tries, 4)
 	})

@@ -176,11 +176,10 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.report.Plan != nil {
 		e.Plan = r.report.Plan.Hash
 	}
-	if errors.Is(err, ErrPaused) {
-		e.Err = nil
+	if r.started || err != nil && !errors.Is(err, ErrPaused) {
+		r.emit(ctx, e)
 	}
-	r.emit(ctx, e)
-	if r.st == nil || r.job.dry || errors.Is(err, ErrPaused) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
+	if r.job.dry || errors.Is(err, ErrPaused) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already

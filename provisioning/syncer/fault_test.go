@@ -281,3 +281,29 @@ func count(delivered map[string]int) []string {
 	slices.Sort(kinds)
 	return kinds
 }
+
+// A clock that was ahead, and is right again, keeps nothing waiting for the time
+// that it told: runs, groups, leases, the next try of an effect.
+func TestAClockThatWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		team := new(provisioning.Memory)
+		ahead := time.Now().Add(1000 * time.Hour)
+		for name, document := range map[string]string{
+			"connection/okta": `{"format":1,"rounds":1,"last_run":%q,"last_push":%q,"last_proven":%q,"awaiting":true}`,
+			"lease/effects":   `{"owner":"dead","until":%q}`,
+		} {
+			document = strings.ReplaceAll(document, "%q", `"`+ahead.Format(time.RFC3339)+`"`)
+			_, err := team.SetState(t.Context(), acme.Tenant, name, "", []byte(document))
+			require.NoError(t, err)
+		}
+		mail := newMailer()
+		h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team, Deliver: mail.deliver}, nil)
+		h.leave(h.hire("ana"))
+		synctest.Wait()
+		require.Len(t, h.members(), 1)
+		require.Len(t, mail.tries, 1)
+		health := h.health()
+		require.False(t, health.LastRun.After(time.Now()))
+		require.False(t, health.LastPush.After(time.Now()))
+	})
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -69,6 +70,7 @@ func newHost(t testing.TB, target syncer.Target, kind string, cfg syncer.Config,
 		Source: scim.AsSource(h.directory, target.Tenant, target.Connection, scim.SourceConfig{Kind: kind}),
 	}
 	h.setup.Rules.Connection = target.Connection
+	cfg.Store = h.team
 	h.sync = h.replica(cfg)
 	handler, err := scim.NewHandler(scim.Config{
 		Store: h.directory, Logger: slog.New(slog.DiscardHandler),
@@ -91,7 +93,9 @@ func (h *host) serve() *host {
 
 // replica returns a syncer of another process of the host.
 func (h *host) replica(cfg syncer.Config) *syncer.Syncer {
-	cfg.Store = h.team
+	if cfg.Store == nil {
+		cfg.Store = h.team
+	}
 	cfg.Setup = func(context.Context, syncer.Target) (syncer.Setup, error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -208,6 +212,12 @@ func (h *host) health() syncer.Health {
 	health, err := h.sync.Health(context.Background(), h.target)
 	require.NoError(h.t, err)
 	return health
+}
+
+// pass lets time pass in a bubble, and what goes on by itself come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // eventually waits for a condition of something that goes on by itself.

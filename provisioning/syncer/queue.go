@@ -140,6 +140,9 @@ func (s *Syncer) ended(p *pending) {
 	a.failures++
 	a.err = p.err
 	delay := backOff(a.failures)
+	if p.err == nil && p.report.read {
+		delay = max(delay, time.Minute)
+	}
 	var failure *sources.Error
 	if errors.As(p.err, &failure) {
 		delay = max(delay, min(failure.RetryAfter, time.Hour))
@@ -211,71 +214,4 @@ func (s *Syncer) Run(ctx context.Context, target Target) (Report, error) {
 func (s *Syncer) Plan(ctx context.Context, target Target) (*provisioning.Plan, error) {
 	report, err := s.round(ctx, target, job{whole: true, dry: true, admin: true})
 	return report.Plan, err
-}
-
-// Apply does a plan of Plan or Run, and what it holds of the classes that are
-// approved. An approval is used once (S15).
-//
-// An action whose member changed since the plan was made is refused, and the
-// others are done; what a refused one is about is decided again. If a newer run
-// has planned everybody, or the rules changed, an approval still holds where
-// the same waits: everybody is planned anew and that plan is done, or nothing
-// at all, with an error that matches provisioning.ErrPlanChanged, if something
-// else waits. Without an approval, such a plan is refused with
-// provisioning.ErrSuperseded.
-func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Plan, approvals ...provisioning.Approval) (Report, error) {
-	if plan == nil || plan.Tenant != target.Tenant || plan.Connection != target.Connection {
-		return Report{}, fmt.Errorf("syncer: apply: %w: want a plan of %s", provisioning.ErrOtherTenant, target.Connection)
-	}
-	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
-	r.emit(ctx, Event{Kind: RunBegan, Plan: plan.Hash})
-	err := r.applyPlan(ctx, plan)
-	if errors.Is(err, provisioning.ErrSuperseded) && len(approvals) > 0 {
-		return s.round(ctx, target, job{whole: true, admin: true, approvals: approvals})
-	}
-	r.finish(ctx, err)
-	if r.report.Outcome.Done > 0 {
-		s.deliverSoon(target.Tenant)
-	}
-	if err == nil && r.report.Outcome.Refused > 0 {
-		s.enqueue(target, job{}, true)
-	}
-	return r.report, err
-}
-
-// applyPlan does a plan as it is.
-func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
-	setup, err := r.cfg.Setup(ctx, r.target)
-	if err != nil {
-		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
-	}
-	if r.setup, err = setup.withDefaults(r.target); err != nil {
-		return err
-	}
-	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
-	if err != nil {
-		return fmt.Errorf("syncer: %w", err)
-	}
-	defer unlock()
-	ctx = provisioning.WithLock(ctx, r.target.Tenant)
-	if r.st, err = r.load(ctx, r.target); err != nil {
-		return err
-	}
-	if err := r.resume(ctx); err != nil {
-		return err
-	}
-	if err := r.st.checkUnused(r.job.approvals); err != nil {
-		return err
-	}
-	superseded, err := r.cfg.Store.Superseded(ctx, r.target.Tenant, plan.Hash)
-	if err != nil {
-		return fmt.Errorf("syncer: %w", err)
-	}
-	if superseded || plan.ConfigRevision != r.setup.Rules.Revision {
-		return fmt.Errorf("syncer: apply: %s: %w", provisioning.CodeSuperseded, provisioning.ErrSuperseded)
-	}
-	if _, err := r.cfg.Store.Plan(ctx, r.target.Tenant, plan.Hash); err != nil {
-		return fmt.Errorf("syncer: apply: %w", err)
-	}
-	return r.apply(ctx, plan)
 }

@@ -64,7 +64,7 @@ func TestAPushDuringAWholeRun(t *testing.T) {
 				_, err := runner.Run(context.Background(), acme)
 				require.NoError(t, err)
 			})
-			time.Sleep(30 * time.Second)
+			pass(30 * time.Second)
 			began := time.Now()
 			h.leave(ana) // the run has read her as active
 			require.Greater(t, time.Since(began), 20*time.Second, "the push waits for the run")
@@ -125,7 +125,7 @@ func TestAHandEditMeanwhile(t *testing.T) {
 			}
 			require.Len(t, h.told(syncer.ActionRefused), 1)
 			require.Equal(t, "refused.stale", h.health().Waiting[0].Reason)
-			time.Sleep(2 * time.Second)
+			pass(2 * time.Second)
 			require.Equal(t, "Lead", h.members()["ana@acme.com"].Title)
 			require.Equal(t, "+33 1", h.members()["ana@acme.com"].MobilePhone)
 			require.Empty(t, h.health().Waiting)
@@ -138,6 +138,7 @@ type refusing struct {
 	*provisioning.Memory
 	mu    sync.Mutex
 	email string
+	fails bool // with an error of the database, at every call that has the member
 }
 
 func (r *refusing) refuse(email string) {
@@ -152,6 +153,9 @@ func (r *refusing) Apply(ctx context.Context, tenant string, actions []provision
 	r.mu.Unlock()
 	var all []provisioning.Result
 	for group := range provisioning.CommitGroups(actions) {
+		if group[0].Member.Email == email && r.fails {
+			return all, errors.New("value out of range")
+		}
 		if group[0].Member.Email == email {
 			for i := range group {
 				all = append(all, provisioning.Result{Key: group[i].Key, Kind: group[i].Kind, MemberID: group[i].Member.ID, Err: fmt.Errorf("constraint: %w", provisioning.ErrConflict)})
@@ -170,14 +174,19 @@ func (r *refusing) Apply(ctx context.Context, tenant string, actions []provision
 // reason, keeps nobody else waiting, and is tried again with a change or a whole
 // run.
 func TestAPersonIsParked(t *testing.T) {
+	t.Run("refused", func(t *testing.T) { testParking(t, false, "refused.conflict") })
+	t.Run("the database fails", func(t *testing.T) { testParking(t, true, "refused.failed") })
+}
+
+func testParking(t *testing.T, fails bool, reason string) {
 	synctest.Test(t, func(t *testing.T) {
-		team := &refusing{Memory: new(provisioning.Memory), email: "ana@acme.com"}
+		team := &refusing{Memory: new(provisioning.Memory), email: "ana@acme.com", fails: fails}
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team}, nil)
 		h.hire("bo")
 		ana := h.hire("ana")
 		h.hire("cy")
 		require.Len(t, h.members(), 2)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		require.Len(t, h.told(syncer.ActionRefused), 5)
 		parked := h.told(syncer.PersonParked)
 		require.Len(t, parked, 1)
@@ -186,7 +195,7 @@ func TestAPersonIsParked(t *testing.T) {
 		require.Equal(t, syncer.CodeParked, health.Problems[0].Code)
 		require.Equal(t, syncer.StatusDegraded, health.Status)
 		require.True(t, health.Waiting[0].Parked)
-		require.Equal(t, "refused.conflict", health.Waiting[0].Reason)
+		require.Equal(t, reason, health.Waiting[0].Reason)
 
 		team.refuse("")
 		h.hire("di")
@@ -203,13 +212,22 @@ func TestRacesEndInTheSameTeam(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second")
 	}
+	for _, w := range worlds {
+		t.Run(w.name, func(t *testing.T) { testRaces(t, w) })
+	}
+}
+
+func testRaces(t *testing.T, w world) {
 	const people, pushers = 40, 4
-	h := newHost(t, acme, sources.KindOkta, syncer.Config{PushWait: 50 * time.Millisecond}, nil)
+	open := w.make(t)
+	directory, team := open()
+	h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team, PushWait: 50 * time.Millisecond}, directory)
 	never := &provisioning.Limit{}
 	h.change(func(s *syncer.Setup) {
 		s.Rules.Breakers = provisioning.Breakers{Deactivate: never, Downgrade: never, Grant: never, Reparent: never, RewriteIdentity: never}
 	})
-	replicas := []*syncer.Syncer{h.sync, h.replica(syncer.Config{PushWait: 50 * time.Millisecond})}
+	_, again := open()
+	replicas := []*syncer.Syncer{h.sync, h.replica(syncer.Config{Store: again, PushWait: 50 * time.Millisecond})}
 	group := h.do("POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[]}`, http.StatusCreated)
 	h.change(func(s *syncer.Setup) {
 		breakers := s.Rules.Breakers

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -36,6 +35,8 @@ type Report struct {
 	Plan *provisioning.Plan
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
+
+	read bool // from a provider, which is not asked again at once
 }
 
 // A round is one pass of the loop for one connection.
@@ -49,6 +50,7 @@ type round struct {
 	began    time.Time
 	resolver *provisioning.Resolver
 	st       *state
+	started  bool  // it has something to do
 	failure  error // of the provider; what could be read is decided all the same
 	report   Report
 }
@@ -59,7 +61,6 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 	if provisioning.ActorFrom(ctx) == "" {
 		ctx = provisioning.WithActor(ctx, "syncer")
 	}
-	r.emit(ctx, Event{Kind: RunBegan})
 	err := r.run(ctx)
 	for tries := 1; errors.Is(err, errOvertaken) && tries < overtakenLimit; tries++ {
 		r.emit(ctx, Event{Kind: Overtaken})
@@ -82,21 +83,25 @@ func (r *round) run(ctx context.Context) (err error) {
 	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
 		return err
 	}
-	if r.st, err = r.load(ctx, r.target); err != nil {
-		return err
-	}
-	if r.st.Paused != nil && !r.job.admin {
-		return ErrPaused
-	}
-	seen := r.st.Rounds
-	if idle, err := r.idle(ctx); idle || err != nil {
-		return err
-	}
-	var snapshot *sources.Snapshot
-	if !r.setup.Pushed {
-		if snapshot, err = r.collect(ctx); err != nil {
+	seen := 0
+	if !r.setup.Pushed || r.job.look { // a push is taken to have something to do
+		if err := r.open(ctx); err != nil {
 			return err
 		}
+		if idle, err := r.idle(ctx); idle || err != nil {
+			return err
+		}
+		seen = r.st.Rounds
+	}
+	r.start(ctx)
+	var snapshot *sources.Snapshot
+	if !r.setup.Pushed {
+		if snapshot, err = r.collect(ctx); errors.Is(err, errLeased) {
+			return nil // the other process decides
+		} else if err != nil {
+			return err
+		}
+		r.report.read = true
 	}
 	waited := time.Now()
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
@@ -106,7 +111,7 @@ func (r *round) run(ctx context.Context) (err error) {
 	defer unlock()
 	r.emit(ctx, Event{Kind: Locked, Duration: time.Since(waited)})
 	ctx = provisioning.WithLock(ctx, r.target.Tenant)
-	if r.st, err = r.load(ctx, r.target); err != nil {
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	r.st.Silence, r.st.Pushed = r.setup.Silence, r.setup.Pushed
@@ -123,6 +128,14 @@ func (r *round) run(ctx context.Context) (err error) {
 		return r.whole(ctx, snapshot)
 	}
 	return r.pushed(ctx)
+}
+
+// open reads the state, unless the connection is paused and nobody asks.
+func (r *round) open(ctx context.Context) (err error) {
+	if r.st, err = r.load(ctx, r.target); err == nil && r.st.Paused != nil && !r.job.admin {
+		return ErrPaused
+	}
+	return err
 }
 
 // idle reports whether there is nothing to do, as far as that is seen without
@@ -169,52 +182,12 @@ func (r *round) due() string {
 	return ""
 }
 
-// collect reads a provider. Of one that fails halfway, what could be read is
-// decided (S12); one that answers nothing is an error.
-func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
-	taken := r.setup.Taken
-	if taken.IsZero() {
-		taken = time.Now()
+// start tells that the round begins.
+func (r *round) start(ctx context.Context) {
+	if !r.started {
+		r.started = true
+		r.emit(ctx, Event{Kind: RunBegan})
 	}
-	queries, err := r.queries()
-	if err != nil {
-		return nil, err
-	}
-	snapshot, err := sources.Collect(ctx, r.setup.Source, sources.CollectConfig{
-		Queries: queries, Taken: taken,
-		Progress: func(p sources.Progress) { r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)}) },
-	})
-	if err != nil && (ctx.Err() != nil || snapshot.Proven == 0 && len(snapshot.Users) == 0) {
-		return nil, err
-	}
-	if err != nil {
-		r.failure = fmt.Errorf("syncer: %w: %w", errIncomplete, err)
-	}
-	return snapshot, nil
-}
-
-// errIncomplete says that a part of a directory could not be read.
-var errIncomplete = errors.New("the directory could not be read to its end")
-
-// read returns how much of what is being read there is so far.
-func read(p sources.Progress) int {
-	switch p.Op {
-	case "list users":
-		return p.Users
-	case "list groups":
-		return p.Groups
-	case "list changes":
-		return p.Changes
-	}
-	return p.Matches
-}
-
-func (r *round) queries() ([]string, error) {
-	resolver, err := provisioning.New(r.setup.Rules)
-	if err != nil {
-		return nil, err
-	}
-	return resolver.Queries(), nil
 }
 
 // pushed decides what was pushed into the directory since the cursor.
@@ -264,47 +237,6 @@ func (r *round) pushed(ctx context.Context) error {
 	}
 	r.st.Cursor = cursor
 	return r.whole(ctx, snapshot)
-}
-
-// A feed is what changed in a pushed directory.
-type feed struct {
-	about   []string          // IDs of users, each once
-	names   map[string]string // of groups, by ID
-	changed bool
-	next    sources.Cursor
-}
-
-// feed reads what changed after a cursor. Who joined or left a group is among
-// the users that changed: the source says so. A group's own change is nobody's
-// (S40).
-func (r *round) feed(ctx context.Context, after sources.Cursor) (feed, error) {
-	source, _ := sources.As[sources.DeltaSource](r.setup.Source)
-	seen := make(map[string]bool)
-	f := feed{names: make(map[string]string)}
-	for change, err := range source.Changes(ctx, after) {
-		switch {
-		case err != nil:
-			return f, err
-		case change.User != nil:
-			seen[change.User.ID] = true
-		case change.UserRemoved != "":
-			seen[change.UserRemoved] = true
-		case change.Group != nil:
-			f.names[change.Group.ID] = change.Group.Name
-		case change.Next != "":
-			f.next = change.Next
-			continue
-		}
-		f.changed = true
-	}
-	if err := ctx.Err(); err != nil {
-		return f, err
-	}
-	if f.next == "" {
-		return f, fmt.Errorf("syncer: changes of %s: %w: they ended without a cursor", r.target.Connection, sources.ErrMalformed)
-	}
-	f.about = slices.Sorted(maps.Keys(seen))
-	return f, nil
 }
 
 // recent returns what happened before, as a decision has to know it.
@@ -418,47 +350,6 @@ func (r *round) await(plan *provisioning.Plan) {
 	}
 }
 
-// nameGroups notes the names of the groups that assignments select by, so that
-// a group which comes again under another ID is recognised.
-func (r *round) nameGroups(names map[string]string) {
-	known := make(map[string]string)
-	for _, a := range r.setup.Rules.Assignments {
-		for _, id := range a.Match.Groups {
-			name, listed := names[id]
-			if !listed {
-				name = r.st.Groups[id]
-			}
-			if name != "" {
-				known[id] = name
-			}
-		}
-	}
-	r.st.Groups = known
-}
-
-// reappeared tells of groups that are gone and came again under another ID, if
-// an assignment selects by the old one (S40).
-func (r *round) reappeared(snapshot *sources.Snapshot) {
-	names, ids := make(map[string]string, len(snapshot.Groups)), make(map[string]string, len(snapshot.Groups))
-	for i := range snapshot.Groups {
-		g := &snapshot.Groups[i]
-		names[g.ID], ids[g.Name] = g.Name, g.ID
-	}
-	r.nameGroups(names)
-	r.st.clear(CodeGroupReappeared)
-	if !snapshot.Proven.Has(sources.FactGroups) {
-		return
-	}
-	for _, a := range r.setup.Rules.Assignments {
-		for _, id := range a.Match.Groups {
-			_, listed := names[id]
-			if other := ids[r.st.Groups[id]]; !listed && other != "" {
-				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
-			}
-		}
-	}
-}
-
 // apply saves a plan, does it, and commits the state that goes with it.
 func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 	r.report.Plan = plan
@@ -473,7 +364,7 @@ func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 			return err
 		}
 	}
-	outcome, err := provisioning.Apply(ctx, store, tenant, plan, r.job.approvals...)
+	outcome, err := r.do(ctx, plan, r.job.approvals)
 	r.report.Outcome = outcome
 	if err != nil {
 		return fmt.Errorf("syncer: %w", err)
@@ -482,53 +373,10 @@ func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 	return r.commit(ctx, plan, outcome)
 }
 
-// approve notes that approvals are used, and on which plan, before the plan is
-// done, so that a crash in between loses none of it (S15, L7).
-func (r *round) approve(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) error {
-	if err := r.st.checkUnused(approvals); err != nil {
-		return err
-	}
-	for _, a := range approvals {
-		if held := plan.Approve(a.Class); held.Hash != a.Hash || a.Hash == "" {
-			return fmt.Errorf("syncer: %s: %w: of class %s, approved %.12s, and now %.12s waits", provisioning.CodePlanChanged, provisioning.ErrPlanChanged, a.Class, a.Hash, held.Hash)
-		}
-	}
-	before := *r.st // the rest of the state is not true before the plan is done
-	current, err := r.load(ctx, r.target)
-	if err != nil {
-		return err
-	}
-	current.Approving = &approving{Plan: plan.Hash, Approvals: approvals, Actor: provisioning.ActorFrom(ctx)}
-	current.use(approvals)
-	if err := r.save(ctx, r.target, current); err != nil {
-		return err
-	}
-	before.Approving, before.Used = current.Approving, current.Used
-	before.revision, before.stored = current.revision, current.stored
-	*r.st = before
-	return nil
-}
-
-// resume finishes an approved plan that a crash interrupted.
-func (r *round) resume(ctx context.Context) error {
-	left := r.st.Approving
-	if left == nil {
-		return nil
-	}
-	plan, err := r.cfg.Store.Plan(ctx, r.target.Tenant, left.Plan)
-	var outcome provisioning.Outcome
-	if err == nil {
-		outcome, err = provisioning.Apply(provisioning.WithActor(ctx, left.Actor), r.cfg.Store, r.target.Tenant, plan, left.Approvals...)
-	}
-	r.st.Approving = nil
-	switch {
-	case errors.Is(err, provisioning.ErrNoPlan), errors.Is(err, provisioning.ErrSuperseded), errors.Is(err, provisioning.ErrPlanChanged):
-		r.st.WholeDue = "an approved plan could not be finished"
-		return r.store(ctx)
-	case err != nil:
-		return fmt.Errorf("syncer: resume: %w", err)
-	}
-	return r.commitApproved(ctx, plan, outcome, left.Approvals)
+// do does a plan.
+func (r *round) do(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) (provisioning.Outcome, error) {
+	team := &isolated{Store: r.cfg.Store, syncer: r.Syncer, connection: r.target.Connection, left: maxIsolated}
+	return provisioning.Apply(ctx, team, r.target.Tenant, plan, approvals...)
 }
 
 // commit moves the state behind a plan that is done.

@@ -114,10 +114,10 @@ func TestScheduledRuns(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana")
 		c.change(func(s *syncer.Setup) { s.Interval = 4 * time.Hour })
 		defer serve(t, c.sync)()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		require.Equal(t, 1, c.api.count(), "the first run comes with the first look")
 		require.True(t, c.members()["ana@acme.com"].Active)
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		runs := c.api.count()
 		require.InDelta(t, 7, runs, 1)
 		for i := range runs - 1 {
@@ -133,7 +133,7 @@ func TestScheduledRuns(t *testing.T) {
 		c.change(func(s *syncer.Setup) {
 			s.Rules.Basic = &provisioning.Basic{Profile: "standard", Mode: assignment.Automatic}
 		})
-		time.Sleep(time.Minute + time.Second)
+		pass(time.Minute + time.Second)
 		require.Equal(t, runs+1, c.api.count(), "changed rules are decided at once (R29)")
 		require.Equal(t, "standard", c.members()["bo@acme.com"].Profiles["default"])
 	})
@@ -145,13 +145,13 @@ func TestAFailingProviderIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana", "bo")
 		defer serve(t, c.sync)()
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		require.Equal(t, syncer.StatusOK, c.health().Status)
 		c.api.change(func() {
 			c.api.users, c.api.err = nil, &sources.Error{Kind: "salesforce", Op: "list users", Reason: sources.ErrUnauthorized}
 		})
 		began := time.Now()
-		time.Sleep(12 * time.Hour)
+		pass(12 * time.Hour)
 		tries := len(slices.DeleteFunc(slices.Clone(c.api.reads), func(at time.Time) bool { return at.Before(began) }))
 		require.Less(t, tries, 12*6*2+10, "a try in ten minutes at most, give or take")
 		require.Greater(t, tries, 12*6/2)
@@ -164,7 +164,7 @@ func TestAFailingProviderIsLeftAlone(t *testing.T) {
 		require.Len(t, c.told(syncer.StatusChanged), 2, "ok, and failed")
 
 		c.api.change(func() { c.api.users, c.api.err = []sources.User{employee("ana"), employee("bo")}, nil })
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		require.Equal(t, syncer.StatusOK, c.health().Status)
 
 		c.api.change(func() {
@@ -221,7 +221,7 @@ func TestManyTenants(t *testing.T) {
 			s, err := syncer.New(cfg)
 			require.NoError(t, err)
 			stop := serve(t, s)
-			time.Sleep(70 * time.Second)
+			pass(70 * time.Second)
 			stop()
 			s.Close()
 			require.LessOrEqual(t, most, workers)
@@ -253,13 +253,13 @@ func TestTwoProcessesStartOneRun(t *testing.T) {
 			_, err := c.sync.Run(context.Background(), pulled)
 			require.NoError(t, err)
 		})
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		c.api.change(func() { c.api.users = append(c.api.users, employee("bo")) })
 		wait.Go(func() { // reads bo, and would make a late decision of it
 			_, err := second.Run(context.Background(), pulled)
 			require.NoError(t, err)
 		})
-		time.Sleep(25 * time.Second)
+		pass(25 * time.Second)
 		c.api.change(func() { c.api.users = []sources.User{employee("ana"), employee("cy")} })
 		wait.Wait()
 		require.Len(t, c.told(syncer.Overtaken), 1)
@@ -267,9 +267,9 @@ func TestTwoProcessesStartOneRun(t *testing.T) {
 		require.NotContains(t, c.members(), "bo@acme.com", "what was read before another decision is read anew")
 
 		runs := c.api.count()
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		stop1, stop2 := serve(t, c.sync), serve(t, second)
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		stop1()
 		stop2()
 		require.LessOrEqual(t, c.api.count(), runs+2, "the interval's run is one, though both may have begun it")
@@ -329,7 +329,7 @@ func TestPauseAndSilence(t *testing.T) {
 		require.NoError(t, h.sync.Pause(provisioning.WithActor(t.Context(), "admin-7"), acme, "migration"))
 		h.hire("bo")
 		require.ErrorIs(t, h.sync.Push(t.Context(), acme), syncer.ErrPaused)
-		time.Sleep(3 * time.Hour)
+		pass(3 * time.Hour)
 		require.Len(t, h.members(), 1)
 		require.Equal(t, "admin-7", h.health().Paused.Actor)
 		require.Equal(t, syncer.CodePaused, h.health().Problems[0].Code)
@@ -340,7 +340,7 @@ func TestPauseAndSilence(t *testing.T) {
 
 		h.change(func(s *syncer.Setup) { s.Silence = 6 * time.Hour })
 		h.hire("cy")
-		time.Sleep(8 * time.Hour)
+		pass(8 * time.Hour)
 		require.Equal(t, syncer.CodeSilent, h.health().Problems[0].Code)
 		told := h.told(syncer.StatusChanged)
 		require.Equal(t, syncer.StatusDegraded, told[len(told)-1].Status, "without anybody asking for the health")
@@ -360,7 +360,7 @@ func TestAPushThatNobodyDecidedIsFound(t *testing.T) {
 		require.Len(t, h.members(), 1)
 		h.sync = h.replica(syncer.Config{Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{acme}, nil }})
 		defer serve(t, h.sync)()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		require.Len(t, h.members(), 2)
 	})
 }

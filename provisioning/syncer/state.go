@@ -102,7 +102,22 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 	if st.Format != stateFormat {
 		return nil, fmt.Errorf("syncer: state of %s: format is %d; want %d", target.Connection, st.Format, stateFormat)
 	}
+	st.trim(time.Now().UTC())
 	return st, nil
+}
+
+// trim takes back times that a clock gave which was ahead: nothing waits for
+// them. A whole run sets them right.
+func (st *state) trim(now time.Time) {
+	if st.LastRun.After(now) {
+		st.LastRun, st.WholeDue = now, "a clock was ahead"
+	}
+	if st.LastPush.After(now) {
+		st.LastPush = now
+	}
+	if st.LastProven.After(now) {
+		st.LastProven = now
+	}
 }
 
 // errOvertaken says that another process changed the state meanwhile.
@@ -250,6 +265,7 @@ func refusal(err error) string {
 	}{
 		{provisioning.ErrStale, "refused.stale"}, {provisioning.ErrConflict, "refused.conflict"},
 		{provisioning.ErrNeeds, "refused.needs"}, {provisioning.ErrNotShown, "refused.not_shown"},
+		{errIsolated, "refused.failed"},
 	} {
 		if errors.Is(err, known.err) {
 			return known.word

@@ -1,0 +1,129 @@
+package syncer_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/provisioning/syncer"
+	"github.com/usher-go/usher/sources"
+)
+
+// BenchmarkBurst measures 10,000 pushes of 16 connections, each of another
+// person, until the team is true: beside the same pushes with nobody deciding
+// them and one run at the end, which is the floor.
+func BenchmarkBurst(b *testing.B) {
+	const people, connections = 10_000, 16
+	h := newHost(b, acme, sources.KindOkta, syncer.Config{}, nil)
+	h.change(func(s *syncer.Setup) { s.Interval = 1000 * time.Hour })
+	require.NoError(b, h.sync.Pause(b.Context(), acme, "the directory is filled"))
+	ids := make([]string, people)
+	for i := range ids {
+		ids[i] = h.hire(fmt.Sprintf("p%05d", i))
+	}
+	require.NoError(b, h.sync.Resume(b.Context(), acme))
+	_, err := h.sync.Run(b.Context(), acme)
+	require.NoError(b, err)
+	burst := func(title string) time.Duration {
+		var next atomic.Int64
+		var wait sync.WaitGroup
+		began := time.Now()
+		for range connections {
+			wait.Go(func() {
+				for i := next.Add(1) - 1; i < people; i = next.Add(1) - 1 {
+					h.patch("/Users/"+ids[i], `{"op":"replace","value":{"title":"`+title+`"}}`, http.StatusOK)
+				}
+			})
+		}
+		wait.Wait()
+		return time.Since(began)
+	}
+	for round := 0; b.Loop(); round++ {
+		require.NoError(b, h.sync.Pause(b.Context(), acme, "floor"))
+		began := time.Now()
+		burst(fmt.Sprintf("floor %d", round))
+		require.NoError(b, h.sync.Resume(b.Context(), acme))
+		_, err := h.sync.Run(b.Context(), acme)
+		require.NoError(b, err)
+		floor := time.Since(began)
+
+		h.mu.Lock()
+		h.events = nil
+		h.mu.Unlock()
+		began = time.Now()
+		title := fmt.Sprintf("burst %d", round)
+		burst(title)
+		require.NoError(b, h.sync.Push(context.WithoutCancel(b.Context()), acme))
+		whole := time.Since(began)
+		for _, m := range h.members() {
+			require.Equal(b, title, m.Title)
+		}
+		b.ReportMetric(float64(people)/whole.Seconds(), "pushes/s")
+		b.ReportMetric(float64(len(h.told(syncer.RunEnded))), "rounds")
+		b.ReportMetric(float64(whole)/float64(floor), "x-floor")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkPushed measures a lone pushed change from its request to the answer,
+// before which it is in the team, at the rates of design section 5: in a tenant
+// of 100 people and in one of 100,000.
+func BenchmarkPushed(b *testing.B) {
+	for _, w := range worlds {
+		for _, people := range []int{100, 100_000} {
+			b.Run(fmt.Sprintf("%s/people=%d", w.name, people), func(b *testing.B) {
+				directory, team := w.open(b)
+				h := newHost(b, acme, sources.KindOkta, syncer.Config{Store: team, PushWait: time.Minute}, directory)
+				h.change(func(s *syncer.Setup) { s.Interval = 1000 * time.Hour })
+				require.NoError(b, h.sync.Pause(b.Context(), acme, "the directory is filled"))
+				ids := make([]string, people)
+				for i := range ids {
+					ids[i] = h.hire(fmt.Sprintf("p%05d", i))
+				}
+				require.NoError(b, h.sync.Resume(b.Context(), acme))
+				_, err := h.sync.Run(b.Context(), acme)
+				require.NoError(b, err)
+				h.serve()
+				for _, rate := range []int{25, 200} {
+					b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {
+						for b.Loop() {
+							took := h.load(ids, rate, 5*time.Second)
+							b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-p50")
+							b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
+						}
+						b.ReportMetric(0, "ns/op")
+					})
+				}
+			})
+		}
+	}
+}
+
+// load sends changes of titles at a rate, whether or not those before have been
+// answered, and returns how long each took, sorted.
+func (h *host) load(ids []string, rate int, length time.Duration) []time.Duration {
+	took := make([]time.Duration, int(length.Seconds())*rate)
+	ticker := time.NewTicker(time.Second / time.Duration(rate))
+	defer ticker.Stop()
+	var wait sync.WaitGroup
+	for i := range took {
+		<-ticker.C
+		id := ids[rand.IntN(len(ids))]
+		wait.Go(func() {
+			began := time.Now()
+			h.patch("/Users/"+id, fmt.Sprintf(`{"op":"replace","value":{"title":"T%d"}}`, rand.Int()), http.StatusOK)
+			took[i] = time.Since(began)
+		})
+	}
+	wait.Wait()
+	slices.Sort(took)
+	return took
+}
