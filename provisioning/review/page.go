@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -146,9 +147,10 @@ func (p *page) send(status int, name string, data any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.begin(status, p.connection)
-	out := bufio.NewWriterSize(p.w, 16<<10)
+	buffer := bufio.NewWriterSize(p.w, 16<<10)
+	var out io.Writer = buffer
 	if p.live {
-		out = bufio.NewWriterSize(eager{p}, 16)
+		out = eager{p}
 	}
 	if err := templates.ExecuteTemplate(out, name, data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
@@ -156,7 +158,7 @@ func (p *page) send(status int, name string, data any) error {
 	if err := templates.ExecuteTemplate(out, "foot", nil); err != nil {
 		return err
 	}
-	return out.Flush()
+	return buffer.Flush()
 }
 
 // eager sends what is written at once.
