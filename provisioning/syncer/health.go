@@ -99,7 +99,9 @@ type Health struct {
 	// snapshot that proved its users was taken, and LastPush when pushed changes
 	// were last read.
 	LastRun, LastProven, LastPush time.Time
-	Tripped                       []Tripped
+	// LastPlan is the hash of the plan of the last run of everybody.
+	LastPlan string
+	Tripped  []Tripped
 	// Waiting are people who are not decided to the end, 1,000 at most; More are
 	// as many beyond them.
 	Waiting []Waiting
@@ -122,7 +124,7 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	}
 	now := time.Now().UTC()
 	h := Health{
-		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush,
+		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush, LastPlan: st.LastPlan,
 		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused, Retired: st.Retired,
 	}
 	h.Problems = st.problems(now)

@@ -338,6 +338,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 		st.Awaiting = false
 	}
 	r.await(plan)
+	st.LastPlan = plan.Hash
 	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
 	if r.failure != nil {
 		st.WholeDue = "the last run could not read everything"
