@@ -40,8 +40,8 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 	if r.report.Outcome.Done > 0 {
 		s.deliverSoon(target.Tenant)
 	}
-	if err == nil && r.report.Outcome.Refused > 0 {
-		s.enqueue(target, job{}, true)
+	if err == nil {
+		s.ended(&pending{target: target, report: r.report})
 	}
 	return r.report, err
 }

@@ -75,10 +75,12 @@ type Waiting struct {
 	// Reason is a code: of the plan, or refused.<why> of the store.
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
-	// Tries counts the rounds in a row in which the store refused the person;
-	// Parked says that they were too many.
-	Tries  int  `json:"tries,omitempty"`
-	Parked bool `json:"parked,omitempty"`
+	// Tries counts the rounds in a row in which the store refused the person,
+	// Next is when the person is decided again, and Parked says that it was
+	// refused too often for that.
+	Tries  int       `json:"tries,omitempty"`
+	Next   time.Time `json:"next,omitzero"`
+	Parked bool      `json:"parked,omitempty"`
 }
 
 // A Pause says who paused a connection, and why.

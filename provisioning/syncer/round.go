@@ -36,7 +36,8 @@ type Report struct {
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
 
-	asked bool // a provider was asked, which is not to be asked again at once
+	asked bool      // a provider was asked, which is not to be asked again at once
+	again time.Time // when somebody whom the store refused is decided again, or zero
 }
 
 // A round is one pass of the loop for one connection.
@@ -154,7 +155,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if r.setup.Pushed {
-		if !r.job.look || r.st.Cursor == "" || len(r.st.retries()) > 0 {
+		if again, _ := r.st.refused(time.Now()); r.st.Cursor == "" || len(again) > 0 {
 			return false, nil
 		}
 		feed, err := r.feed(ctx, r.st.Cursor)
@@ -171,6 +172,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 // due says why everybody has to be decided, or "".
 func (r *round) due() string {
 	st, now := r.st, time.Now()
+	again, _ := st.refused(now)
 	settled := st.LastPush.Add(r.setup.GroupWait)
 	switch {
 	case r.job.whole:
@@ -183,7 +185,7 @@ func (r *round) due() string {
 		return st.WholeDue
 	case st.Awaiting && now.After(settled) && st.LastRun.Before(settled):
 		return "groups have come"
-	case !r.setup.Pushed && len(st.retries()) > 0:
+	case !r.setup.Pushed && len(again) > 0:
 		return "refused actions"
 	case now.Sub(st.LastRun) >= jitter(r.setup.Interval, r.target, st.LastRun):
 		return "interval"
@@ -219,7 +221,8 @@ func (r *round) pushed(ctx context.Context) error {
 			cursor, about = feed.next, feed.about
 		}
 	}
-	about = append(about, r.st.retries()...)
+	again, _ := r.st.refused(time.Now())
+	about = append(about, again...)
 	if due == "" && len(about) > partLimit {
 		due = "many changes"
 	}
