@@ -173,14 +173,17 @@ func hasClass(tripped []Tripped, class provisioning.Class) bool {
 
 // finish tells that a round has ended, and what its end makes of the health.
 func (r *round) finish(ctx context.Context, err error) {
+	if r.st != nil {
+		_, r.report.again = r.st.refused(time.Now())
+	}
 	e := Event{Kind: RunEnded, Duration: time.Since(r.began), Count: r.report.Outcome.Done, Err: err}
 	if r.report.Plan != nil {
 		e.Plan = r.report.Plan.Hash
 	}
-	if r.started || err != nil && !errors.Is(err, ErrPaused) {
+	if r.started || err != nil && !isRefusal(err) {
 		r.emit(ctx, e)
 	}
-	if r.job.dry || errors.Is(err, ErrPaused) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
+	if r.job.dry || isRefusal(err) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already
