@@ -78,6 +78,7 @@ func (s *Syncer) emit(ctx context.Context, e Event) {
 		if e.Count > 0 || e.Err != nil {
 			level = slog.LevelInfo
 		}
+	default: // a detail
 	}
 	if !s.cfg.Logger.Enabled(ctx, level) {
 		return
