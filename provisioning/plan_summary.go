@@ -214,7 +214,7 @@ func (p *Plan) summaryOfActions(kinds ...Kind) section {
 	return section{title: fmt.Sprintf("%s (%d):", title, n), lines: grouped(sigil, &changes)}
 }
 
-// describeAlike is describe without what differs from person to person.
+// DescribeAlike is the description without what differs from person to person.
 func (a *Action) DescribeAlike() string {
 	if a.Kind == KindUpdate {
 		return a.Describe()

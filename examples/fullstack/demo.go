@@ -53,14 +53,14 @@ func play(ctx context.Context, opt options, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		opt.db = filepath.Join(dir, "demo.db")
 	}
 	stores, err := openStores(ctx, opt)
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
+	defer func() { _ = stores.Close() }()
 	p := &player{out: out, saved: make(map[string]string)}
 	p.app, err = newApp(ctx, stores, appConfig{
 		tokens: map[string]string{"acme": "demo-okta", "globex": "demo-entra"}, logger: slog.New(slog.DiscardHandler), observe: p.observe, mail: p.mail,
@@ -76,7 +76,7 @@ func play(ctx context.Context, opt options, out io.Writer) error {
 	p.base = "http://" + listener.Addr().String() + "/scim/v2"
 	server := &http.Server{Handler: p.app.handler}
 	go func() { _ = server.Serve(listener) }()
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	for _, name := range []string{"okta.json", "entra.json"} {
 		text, err := demo.ReadFile("demo/" + name)
 		if err != nil {

@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 	if err != nil {
 		return err
 	}
-	defer stores.Close()
+	defer func() { _ = stores.Close() }()
 	app, err := newApp(ctx, stores, appConfig{
 		tokens:   map[string]string{"acme": env("SCIM_TOKEN_ACME"), "globex": env("SCIM_TOKEN_GLOBEX")},
 		password: password, users: opt.users, interval: opt.interval,

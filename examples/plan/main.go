@@ -168,7 +168,7 @@ func read[T any](path string, limit int64, parse func([]byte) (T, error)) (T, er
 	if err != nil {
 		return none, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	data, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
 		return none, err

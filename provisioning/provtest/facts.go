@@ -55,15 +55,7 @@ func checkPhrase(cfg provisioning.Config, phrase string) error {
 	return fmt.Errorf("%q: want one of %s, the name of a member's field with or without a value, or a # and a code", phrase, strings.Join(decisions, ", "))
 }
 
-// A verdict is what a plan makes of one person.
-type verdict struct {
-	before *provisioning.Member // nil: not in the team
-	after  *provisioning.Member // nil: not in the team
-	facts  facts
-}
-
-// verdicts says what a plan makes of everybody. With released, what waits for an
-// approval counts as done.
+// verdicts say what a plan makes of everybody.
 type verdicts struct {
 	in     provisioning.Input
 	plan   *provisioning.Plan
@@ -72,6 +64,8 @@ type verdicts struct {
 	byUser map[string]string // member ID by external ID
 }
 
+// judge makes the verdicts of a plan. With approve, what waits for an approval
+// counts as done.
 func judge(in provisioning.Input, plan *provisioning.Plan, approve bool) *verdicts {
 	v := &verdicts{in: in, plan: plan, after: make(map[string]*provisioning.Member), before: make(map[string]*provisioning.Member), byUser: make(map[string]string)}
 	for i := range in.Members {
