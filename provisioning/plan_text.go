@@ -84,7 +84,7 @@ func (p *Plan) sums() string {
 	}
 	b.WriteString(":")
 	separator := " "
-	for _, kind := range []Kind{KindCreate, KindAdopt, KindRehire, KindReactivate, KindUpdate, KindDeactivate} {
+	for _, kind := range []Kind{KindCreate, KindAdopt, KindClaim, KindRehire, KindReactivate, KindUpdate, KindDeactivate} {
 		if n := p.Count(kind); n > 0 {
 			fmt.Fprintf(&b, "%s%d %s", separator, n, kind)
 			separator = ", "

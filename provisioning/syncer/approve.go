@@ -106,7 +106,7 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	}
 	defer unlock()
 	ctx = provisioning.WithLock(ctx, r.target.Tenant)
-	if r.st, err = r.load(ctx, r.target); err != nil {
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	if err := r.resume(ctx); err != nil {

@@ -179,10 +179,10 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.report.Plan != nil {
 		e.Plan = r.report.Plan.Hash
 	}
-	if r.started || err != nil && !errors.Is(err, ErrPaused) {
+	if r.started || err != nil && !isRefusal(err) {
 		r.emit(ctx, e)
 	}
-	if r.job.dry || ctx.Err() != nil || slices.ContainsFunc(noFailures, func(refusal error) bool { return errors.Is(err, refusal) }) {
+	if r.job.dry || isRefusal(err) || ctx.Err() != nil || slices.ContainsFunc(noFailures, func(known error) bool { return errors.Is(err, known) }) {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already
@@ -198,7 +198,7 @@ func (r *round) finish(ctx context.Context, err error) {
 
 // noFailures are errors that say nothing about how the connection is.
 var noFailures = []error{
-	ErrPaused, errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
+	errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
 }
 
 // noteTimeout bounds how long noting a failure in the store may take.

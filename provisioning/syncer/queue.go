@@ -121,7 +121,7 @@ func (s *Syncer) workOn(tenant string, q *queue) {
 // ended decides when a connection is tried again by itself: after a failure,
 // and when the time of somebody comes whom the store refused.
 func (s *Syncer) ended(p *pending) {
-	if errors.Is(p.err, ErrPaused) {
+	if isRefusal(p.err) {
 		return
 	}
 	s.mu.Lock()

@@ -76,6 +76,9 @@ func (r *round) run(ctx context.Context) (err error) {
 	r.failure, r.report = nil, Report{}
 	setup, err := r.cfg.Setup(ctx, r.target)
 	if err != nil {
+		if refusal := r.open(ctx); refusal != nil && isRefusal(refusal) { // which the host may have no setup for
+			return refusal
+		}
 		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
 	}
 	if r.setup, err = setup.withDefaults(r.target); err != nil {
@@ -133,10 +136,16 @@ func (r *round) run(ctx context.Context) (err error) {
 
 // open reads the state, unless the connection is paused and nobody asks.
 func (r *round) open(ctx context.Context) (err error) {
-	if r.st, err = r.load(ctx, r.target); err == nil && r.st.Paused != nil && !r.job.admin {
+	r.st, err = r.load(ctx, r.target)
+	switch {
+	case err != nil:
+		return err
+	case r.st.Retired != nil:
+		return ErrRetired
+	case r.st.Paused != nil && !r.job.admin:
 		return ErrPaused
 	}
-	return err
+	return nil
 }
 
 // idle reports whether there is nothing to do, as far as that is seen without
@@ -332,6 +341,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 		st.Awaiting = false
 	}
 	r.await(plan)
+	st.LastPlan = plan.Hash
 	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
 	if r.failure != nil {
 		st.WholeDue = "the last run could not read everything"

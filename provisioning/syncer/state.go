@@ -48,6 +48,8 @@ type state struct {
 	WholeDue string `json:"whole_due,omitempty"`
 	// Awaiting says that somebody's settings wait for a group (S40).
 	Awaiting bool `json:"awaiting,omitempty"`
+	// LastPlan is the hash of the plan of the last whole run.
+	LastPlan string `json:"last_plan,omitempty"`
 
 	Tripped []Tripped `json:"tripped,omitempty"`
 	// Waiting are the people who are not decided to the end: refused by the
@@ -56,6 +58,7 @@ type state struct {
 	More    int       `json:"more,omitempty"`
 
 	Paused    *Pause     `json:"paused,omitempty"`
+	Retired   *Pause     `json:"retired,omitempty"`
 	Approving *approving `json:"approving,omitempty"`
 	Used      []string   `json:"used,omitempty"` // class:hash of used approvals
 
