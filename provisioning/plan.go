@@ -252,6 +252,7 @@ func (a *Action) phase() int {
 		return 0
 	case KindCreate:
 		return 2
+	default: // by what changes
 	}
 	for i := range a.Changes {
 		c := &a.Changes[i]

@@ -110,6 +110,7 @@ func (ds *drafts) draftMember(person int32) {
 		return
 	}
 	switch ds.fates[person] {
+	case fateOutside, fateKeep:
 	case fateFollow:
 		if !ds.unchanged[person] {
 			ds.followMember(person, KindUpdate)

@@ -78,6 +78,7 @@ func (s *Syncer) emit(ctx context.Context, e Event) {
 		if e.Count > 0 || e.Err != nil {
 			level = slog.LevelInfo
 		}
+	default: // a detail
 	}
 	if !s.cfg.Logger.Enabled(ctx, level) {
 		return
@@ -182,7 +183,7 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.started || err != nil && !isRefusal(err) {
 		r.emit(ctx, e)
 	}
-	if r.job.dry || isRefusal(err) || ctx.Err() != nil || slices.ContainsFunc(noFailures, func(known error) bool { return errors.Is(err, known) }) {
+	if r.job.dry || ctx.Err() != nil || slices.ContainsFunc(noFailures, func(refusal error) bool { return errors.Is(err, refusal) }) {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already
@@ -198,7 +199,7 @@ func (r *round) finish(ctx context.Context, err error) {
 
 // noFailures are errors that say nothing about how the connection is.
 var noFailures = []error{
-	errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
+	ErrPaused, ErrRetired, ErrInUse, errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
 }
 
 // noteTimeout bounds how long noting a failure in the store may take.
