@@ -12,10 +12,10 @@ import (
 )
 
 var (
-	// ErrInUse: a connection that was to retire still gives somebody access. The
+	// ErrInUse says that a connection that was to retire still gives somebody access. The
 	// report's plan says to whom.
 	ErrInUse = errors.New("the connection is still in use")
-	// ErrRetired: the connection was given up. See Syncer.Reinstate.
+	// ErrRetired says that the connection was given up. See Syncer.Reinstate.
 	ErrRetired = errors.New("the connection is retired")
 )
 
