@@ -155,12 +155,6 @@ func (b *bench) traces(ctx context.Context, before int, plan []provisioning.Acti
 			records++
 		}
 	}
-	if states, ok := b.store.(provisioning.StateStore); ok {
-		window, err := states.Window(ctx, tenant, "okta-prod", time.Hour)
-		if got := window.Done[provisioning.ClassGrant]; err != nil || got != records-before {
-			return fmt.Errorf("the window counts %d actions with %s, want %d: those that are done", got, said(err), records-before)
-		}
-	}
 	if outbox, ok := b.store.(provisioning.Outbox); ok {
 		due, err := collect(outbox.Effects(ctx, tenant))
 		if err != nil {
@@ -177,6 +171,12 @@ func (b *bench) traces(ctx context.Context, before int, plan []provisioning.Acti
 		}
 		if err := onePerAction(kept, records, func(r provisioning.Record) string { return r.Key }); err != nil {
 			return fmt.Errorf("audit records: %w", err)
+		}
+	}
+	if states, ok := b.store.(provisioning.StateStore); ok {
+		window, err := states.Window(ctx, tenant, "okta-prod", time.Hour)
+		if got := window.Done[provisioning.ClassGrant]; err != nil || got != records-before {
+			return fmt.Errorf("the window counts %d actions with %s, want %d: those that are done", got, said(err), records-before)
 		}
 	}
 	return nil

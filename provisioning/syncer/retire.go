@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	// ErrInUse says that a connection that was to retire still gives somebody
-	// access. The report's plan says to whom.
+	// ErrInUse says that a connection that was to retire still gives somebody access. The
+	// report's plan says to whom.
 	ErrInUse = errors.New("the connection is still in use")
 	// ErrRetired says that the connection was given up. See Syncer.Reinstate.
 	ErrRetired = errors.New("the connection is retired")
