@@ -1,4 +1,4 @@
-.PHONY: help test lint bench bench-peers fuzz update ci
+.PHONY: help test lint bench bench-peers demo fuzz update ci
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -15,6 +15,9 @@ bench: ## measure; the budgets are ratios within one run
 
 bench-peers: ## measure the SCIM handler over its stores beside other servers, with node also beside scimmy
 	.ci/bench-peers
+
+demo: ## play what Okta and Entra ID send against a whole application
+	go run ./examples/fullstack -demo
 
 fuzz: ## give each fuzz test FUZZTIME (30s)
 	.ci/fuzz $(or $(FUZZTIME),30s)

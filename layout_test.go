@@ -27,6 +27,7 @@ var mayImport = map[string]string{
 	"sources/okta":            "sources sources/internal/rest",
 	"sources/onelogin":        "sources sources/internal/rest",
 	"sources/rippling":        "sources sources/internal/rest",
+	"sources/entra":           "sources sources/internal/rest",
 	"sources/scimclient":      "sources sources/internal/rest scim",
 	"sources/salesforce":      "sources sources/internal/rest internal/soql",
 
@@ -37,12 +38,13 @@ var mayImport = map[string]string{
 	"timezone/internal/gen/extract": "",
 	"assignment":                    "sources internal/set",
 
-	"provisioning":           "sources assignment hierarchy timezone internal/address internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
+	"provisioning":           "sources assignment hierarchy timezone internal/address internal/alike internal/blocks internal/extension internal/name internal/set internal/soql internal/strictjson internal/text",
 	"provisioning/storetest": "provisioning assignment sources",
 	"provisioning/provtest":  "provisioning assignment sources internal/address internal/set",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
 	"provisioning/syncer":    "provisioning sources",
+	"provisioning/review":    "provisioning provisioning/syncer hierarchy sources internal/alike internal/text",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
@@ -53,6 +55,7 @@ var mayImport = map[string]string{
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
 	"internal/address": "",
+	"internal/alike":   "",
 	"internal/name":    "",
 	"internal/blocks":  "",
 	"internal/set":     "",
@@ -67,6 +70,7 @@ var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
 	"provisioning/provtest":     {"github.com/stretchr/testify", "pgregory.net/rapid"},
+	"sources/entra":             {"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/microsoft/kiota-", "github.com/microsoftgraph/msgraph-sdk-go-core", "github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
 	"sources/okta":              {"github.com/okta/okta-sdk-golang/v5/okta"},
 	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
@@ -134,6 +138,31 @@ func TestPurePackages(t *testing.T) {
 			require.NotEqual(t, "net/http", dep, "%s links net/http", name)
 			if strings.Contains(strings.SplitN(dep, "/", 2)[0], ".") && !strings.HasPrefix(dep, module) {
 				require.True(t, strings.HasPrefix(dep, "golang.org/x/net/idna") || strings.HasPrefix(dep, "golang.org/x/text/"), "%s links %s", name, dep)
+			}
+		}
+	}
+}
+
+// sdks are the vendors' SDKs, each compiled by one package alone. What is in
+// tooLarge is compiled by nobody: it takes gigabytes.
+var (
+	sdks = map[string][]string{
+		"sources/entra": {"github.com/microsoft/", "github.com/microsoftgraph/", "github.com/Azure/"},
+	}
+	tooLarge = []string{"github.com/microsoftgraph/msgraph-sdk-go", "github.com/microsoftgraph/msgraph-sdk-go/models", "github.com/microsoftgraph/msgraph-sdk-go/users", "github.com/microsoftgraph/msgraph-sdk-go/groups"}
+)
+
+// TestSDKs holds that who does not read a vendor's directory does not compile the
+// vendor's SDK, and that nobody compiles all of one.
+func TestSDKs(t *testing.T) {
+	for _, p := range list(t, "./...") {
+		name := within(p.ImportPath)
+		for _, dep := range p.Deps {
+			require.NotContains(t, tooLarge, dep, "%s links %s", name, dep)
+			for owner, prefixes := range sdks {
+				if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(dep, prefix) }) {
+					require.True(t, name == owner || strings.HasPrefix(name, "examples/"), "%s links %s", name, dep)
+				}
 			}
 		}
 	}

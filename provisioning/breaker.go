@@ -178,8 +178,11 @@ func (v *validation) breakers() {
 // A Breaker says how one class of change stood against its limit.
 type Breaker struct {
 	Class Class `json:"class"`
-	// Count people of Population would change.
+	// Count people wait, of Population. Recent were done without an approval in
+	// the window over which breakers count, at whose start Population were in
+	// (S39).
 	Count      int   `json:"count"`
+	Recent     int   `json:"recent,omitempty"`
 	Population int   `json:"population"`
 	Limit      Limit `json:"limit"`
 	// Reason is breaker.<class>; its facts say if the snapshot was empty (S13).

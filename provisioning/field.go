@@ -411,6 +411,10 @@ func (s fieldSet) all() iter.Seq[fieldAt] {
 	}
 }
 
+// Texts shows the value before and after, each in a line: names joined by +,
+// maps as name:value, "none" for none.
+func (c *Change) Texts() (before, after string) { return showValue(c.Old), showValue(c.New) }
+
 // showValue prints a value of a Change, whether it comes from a resolver or
 // was read from JSON: names joined by +, maps as name:value.
 func showValue(v any) string {

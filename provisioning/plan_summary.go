@@ -1,12 +1,12 @@
 package provisioning
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/usher-go/usher/internal/alike"
 	"github.com/usher-go/usher/internal/text"
 )
 
@@ -125,17 +125,23 @@ func (p *Plan) summaryOfLosses() section {
 	s := section{}
 	for i := range p.Actions {
 		a := &p.Actions[i]
-		if !slices.ContainsFunc(a.Effects, func(e Effect) bool { return e.Kind == AccessEnded || e.Kind == AccessReduced }) {
+		if !a.TakesAccess() {
 			continue
 		}
 		why := ""
 		if len(a.Reasons) > 0 && a.Kind == KindDeactivate {
 			why = ": " + codeTexts[a.Reasons[0].Code]
 		}
-		s.lines = append(s.lines, summaryLine{"  - " + text.Line(a.who()) + "  " + a.describeLosses() + why, 1})
+		s.lines = append(s.lines, summaryLine{"  - " + text.Line(a.Who()) + "  " + a.describeLosses() + why, 1})
 	}
 	s.title = fmt.Sprintf("loses access, seats, profiles or capture (%d):", len(s.lines))
 	return s
+}
+
+// TakesAccess reports whether somebody who may sign in loses access, a seat, a
+// profile or capture (S41).
+func (a *Action) TakesAccess() bool {
+	return slices.ContainsFunc(a.Effects, func(e Effect) bool { return e.Kind == AccessEnded || e.Kind == AccessReduced })
 }
 
 // describeLosses says what an action takes from somebody who may sign in.
@@ -163,7 +169,7 @@ func (p *Plan) summaryOfHeld() section {
 		var names []string
 		for k := range p.Held {
 			if h := &p.Held[k]; slices.Contains(h.Classes, b.Class) {
-				names = append(names, h.Action.who())
+				names = append(names, h.Action.Who())
 			}
 		}
 		limit := b.Limit.String()
@@ -172,27 +178,26 @@ func (p *Plan) summaryOfHeld() section {
 		}
 		release := fmt.Sprintf("release with -approve %s=%.12s", b.Class, b.Hash)
 		if len(p.Breakers) <= 3 {
-			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %s, %d of %d people; %s:", b.Class, b.Count, b.Population, limit), b.Count},
+			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %s, %s; %s:", b.Class, b.people(), limit), b.Count},
 				summaryLine{text: "      " + release + ": " + listed(names)})
 		} else {
 			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %d people: %s", b.Count, release), b.Count})
 		}
 	}
 	s.whole = len(s.lines)
-	causes := make(map[string][]string)
+	var causes alike.Groups[string]
 	for i := range p.Held {
 		if h := &p.Held[i]; len(h.Classes) == 0 {
-			cause := codeTexts[h.Reasons[0].Code]
-			causes[cause] = append(causes[cause], h.Action.who())
+			causes.Add(h.Reasons[0].Cause(), h.Action.Who())
 		}
 	}
-	s.lines = append(s.lines, grouped("!", causes)...)
+	s.lines = append(s.lines, grouped("!", &causes)...)
 	return s
 }
 
 // summaryOfActions lists actions of some kinds, equal ones as one line.
 func (p *Plan) summaryOfActions(kinds ...Kind) section {
-	changes := make(map[string][]string)
+	var changes alike.Groups[string]
 	n := 0
 	for i := range p.Actions {
 		a := &p.Actions[i]
@@ -200,20 +205,19 @@ func (p *Plan) summaryOfActions(kinds ...Kind) section {
 			continue
 		}
 		n++
-		what := a.describeAlike()
-		changes[what] = append(changes[what], a.who())
+		changes.Add(a.DescribeAlike(), a.Who())
 	}
 	title, sigil := "comes in", "+"
 	if slices.Contains(kinds, KindUpdate) {
 		title, sigil = "changes", "~"
 	}
-	return section{title: fmt.Sprintf("%s (%d):", title, n), lines: grouped(sigil, changes)}
+	return section{title: fmt.Sprintf("%s (%d):", title, n), lines: grouped(sigil, &changes)}
 }
 
 // describeAlike is describe without what differs from person to person.
-func (a *Action) describeAlike() string {
+func (a *Action) DescribeAlike() string {
 	if a.Kind == KindUpdate {
-		return a.describe()
+		return a.Describe()
 	}
 	parts := []string{a.Kind.String()}
 	if a.Member.AssignmentID != "" {
@@ -228,38 +232,28 @@ func (a *Action) describeAlike() string {
 }
 
 func (p *Plan) summaryOfFindings() section {
-	causes := make(map[string][]string)
+	var causes alike.Groups[string]
 	for i := range p.Findings {
-		f := &p.Findings[i]
-		cause := cmp.Or(codeTexts[f.Reason.Code], f.Reason.Text())
-		causes[cause] = append(causes[cause], f.who())
+		causes.Add(p.Findings[i].Reason.Cause(), p.Findings[i].Who())
 	}
-	return section{title: fmt.Sprintf("to look at (%d):", len(p.Findings)), lines: grouped("!", causes)}
+	return section{title: fmt.Sprintf("to look at (%d):", len(p.Findings)), lines: grouped("!", &causes)}
 }
 
 func (p *Plan) summaryOfSkipped() section {
-	causes := make(map[string][]string)
+	var causes alike.Groups[string]
 	for i := range p.Skipped {
-		s := &p.Skipped[i]
-		cause := cmp.Or(codeTexts[s.Reasons[0].Code], s.Reasons[0].Text())
-		causes[cause] = append(causes[cause], s.who())
+		causes.Add(p.Skipped[i].Reasons[0].Cause(), p.Skipped[i].Who())
 	}
-	return section{title: fmt.Sprintf("left out (%d):", len(p.Skipped)), lines: grouped(".", causes)}
+	return section{title: fmt.Sprintf("left out (%d):", len(p.Skipped)), lines: grouped(".", &causes)}
 }
 
 // grouped returns a line for each text, with the number of people whom it is
 // about and two of them, the most frequent first.
-func grouped(sigil string, people map[string][]string) []summaryLine {
-	texts := make([]string, 0, len(people))
-	for what := range people {
-		texts = append(texts, what)
-	}
-	slices.SortFunc(texts, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(people[b]), len(people[a])), cmp.Compare(a, b))
-	})
-	lines := make([]summaryLine, len(texts))
-	for i, what := range texts {
-		names := people[what]
+func grouped(sigil string, people *alike.Groups[string]) []summaryLine {
+	groups := people.Sorted()
+	lines := make([]summaryLine, len(groups))
+	for i, group := range groups {
+		what, names := group.What, group.Of
 		lines[i].people = len(names)
 		switch len(names) {
 		case 1:

@@ -44,25 +44,25 @@ func (p *Plan) rows() iter.Seq[row] {
 	return func(yield func(row) bool) {
 		for i := range p.Actions {
 			a := &p.Actions[i]
-			if !yield(row{a.Kind.sigil(), text.Line(a.who()), a.describe(), codes(a.Reasons)}) {
+			if !yield(row{a.Kind.sigil(), text.Line(a.Who()), a.Describe(), codes(a.Reasons)}) {
 				return
 			}
 		}
 		for i := range p.Held {
 			h := &p.Held[i]
-			if !yield(row{"!", text.Line(h.Action.who()), "held: " + h.Action.describe(), codes(slices.Concat(h.Reasons, h.Action.Reasons))}) {
+			if !yield(row{"!", text.Line(h.Action.Who()), "held: " + h.Action.Describe(), codes(slices.Concat(h.Reasons, h.Action.Reasons))}) {
 				return
 			}
 		}
 		for i := range p.Findings {
 			f := &p.Findings[i]
-			if !yield(row{"!", text.Line(f.who()), f.Reason.Text(), f.Reason.Code.line()}) {
+			if !yield(row{"!", text.Line(f.Who()), f.Reason.Text(), f.Reason.Code.line()}) {
 				return
 			}
 		}
 		for i := range p.Skipped {
 			s := &p.Skipped[i]
-			if !yield(row{".", text.Line(s.who()), "skipped", codes(s.Reasons)}) {
+			if !yield(row{".", text.Line(s.Who()), "skipped", codes(s.Reasons)}) {
 				return
 			}
 		}
@@ -113,7 +113,15 @@ func (b *Breaker) line() string {
 	if b.Class == ClassIdentity {
 		return fmt.Sprintf("breaker identity: %d to be told apart from former members", b.Count)
 	}
-	return fmt.Sprintf("breaker %s: %d of %d people; %s", b.Class, b.Count, b.Population, b.Limit)
+	return fmt.Sprintf("breaker %s: %s; %s", b.Class, b.people(), b.Limit)
+}
+
+// people says how many wait, beside how many were done before.
+func (b *Breaker) people() string {
+	if b.Recent == 0 {
+		return fmt.Sprintf("%d of %d people", b.Count, b.Population)
+	}
+	return fmt.Sprintf("%d people beside %d done lately, of %d before that", b.Count, b.Recent, b.Population)
 }
 
 // String says when the limit trips.
@@ -141,19 +149,25 @@ func (k Kind) sigil() string {
 	return "+"
 }
 
-func (a *Action) who() string {
+// Who names the person by the address, or else by name, by the ID in the
+// directory, or by the ID in the team. It is the directory's text: it may hold
+// line breaks and marks that turn the order of a line around.
+func (a *Action) Who() string {
 	return cmp.Or(a.Member.Email, a.Member.Name(), a.Member.ExternalID, a.Member.ID)
 }
 
-func (f *Finding) who() string {
+// Who names the person as Action.Who does; "everybody" if the finding is about
+// the whole plan.
+func (f *Finding) Who() string {
 	return cmp.Or(f.Email, f.Name, f.ExternalID, f.MemberID, "everybody")
 }
 
-func (s *Skip) who() string { return cmp.Or(s.Email, s.Name, s.ExternalID) }
+// Who names the person as Action.Who does.
+func (s *Skip) Who() string { return cmp.Or(s.Email, s.Name, s.ExternalID) }
 
-// describe says in a line what an action does: every value that it grants or
+// Describe says in a line what an action does: every value that it grants or
 // takes, and every other one that changes for somebody who is in already.
-func (a *Action) describe() string {
+func (a *Action) Describe() string {
 	head := a.Kind.String()
 	switch a.Kind {
 	case KindUpdate:

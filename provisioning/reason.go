@@ -197,6 +197,15 @@ func (r Reason) Text() string {
 	return sentence + strings.TrimPrefix(r.String(), code)
 }
 
+// Cause is Text without the facts, which are one person's: what people have in
+// common who are held or left out for the same cause.
+func (r Reason) Cause() string {
+	if sentence, ok := codeTexts[r.Code]; ok {
+		return sentence
+	}
+	return r.Text()
+}
+
 var codeTexts = map[Code]string{
 	CodeMatchNew:                         "Nobody in the team is this person yet.",
 	CodeMatchAdopt:                       "A member made by hand has exactly this address, and is adopted.",

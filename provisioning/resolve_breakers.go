@@ -311,7 +311,7 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 	limits, _ := c.r.cfg.Breakers.limits()
 	for _, class := range c.holds.tripped.list() {
 		trips = append(trips, Breaker{
-			Class: class, Count: c.holds.counts[class], Population: c.population, Limit: limits[class],
+			Class: class, Count: c.holds.counts[class], Recent: c.others.Recent.Done[class], Population: c.population, Limit: limits[class],
 			Reason: c.reasonOf(class), Hash: plan.classHash(class),
 		})
 	}

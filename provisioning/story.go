@@ -177,7 +177,7 @@ func (a *Action) isAbout(who string) bool {
 func (a *Action) story(outcome StoryOutcome, held []Reason) Story {
 	s := Story{
 		ExternalID: a.Member.ExternalID, MemberID: a.Member.ID, Email: a.Member.Email, Name: a.Member.Name(),
-		Outcome: outcome, Does: a.describe(), Action: a,
+		Outcome: outcome, Does: a.Describe(), Action: a,
 	}
 	s.add(a.Reasons)
 	s.add(held)

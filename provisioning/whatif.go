@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/internal/alike"
 	"github.com/usher-go/usher/internal/text"
 )
 
@@ -204,19 +205,19 @@ func (d *Diff) text(grouping bool) string {
 		fmt.Fprintf(&b, "%s (%d):\n", rest[0].move(), n)
 		if grouping {
 			for _, outcome := range []ShiftOutcome{ShiftLeaves, ShiftStaysOut, ShiftComesIn, ShiftChanges} {
-				alike := make(map[string][]string)
+				var same alike.Groups[string]
 				for i := range rest[:n] {
 					if s := &rest[i]; s.Outcome == outcome {
-						alike[s.describe()] = append(alike[s.describe()], s.who())
+						same.Add(s.Describe(), s.Who())
 					}
 				}
-				for _, line := range grouped(outcome.sigil(), alike) {
+				for _, line := range grouped(outcome.sigil(), &same) {
 					b.WriteString(line.text + "\n")
 				}
 			}
 		} else {
 			for i := range rest[:n] {
-				fmt.Fprintf(&b, "  %s %s  %s\n", rest[i].Outcome.sigil(), text.Line(rest[i].who()), rest[i].describe())
+				fmt.Fprintf(&b, "  %s %s  %s\n", rest[i].Outcome.sigil(), text.Line(rest[i].Who()), rest[i].Describe())
 			}
 		}
 		rest = rest[n:]
@@ -249,7 +250,8 @@ func (o ShiftOutcome) sigil() string {
 	return "-"
 }
 
-func (s *Shift) who() string { return cmp.Or(s.Email, s.Name, s.ExternalID, s.MemberID) }
+// Who names the person as Action.Who does.
+func (s *Shift) Who() string { return cmp.Or(s.Email, s.Name, s.ExternalID, s.MemberID) }
 
 // move says between which assignments the person moves.
 func (s *Shift) move() string {
@@ -260,9 +262,9 @@ func (s *Shift) move() string {
 	return from + " -> " + to
 }
 
-// describe says what differs, as a plan says what changes. The assignments stand
-// above the line.
-func (s *Shift) describe() string {
+// Describe says in a line what differs, as a plan says what changes, and which
+// classes would hold it. It leaves out the assignments, which are Now and Next.
+func (s *Shift) Describe() string {
 	var parts []string
 	if s.Outcome != ShiftChanges {
 		parts = append(parts, string(s.Outcome))

@@ -1,6 +1,6 @@
-// Package sources reads directories: Salesforce, those that push by SCIM (Okta,
-// Microsoft Entra ID, OneLogin, Rippling and others, rule R1, through package
-// scim), or one of your own. It decides one thing: what of a directory is
+// Package sources reads directories: Okta, Microsoft Entra ID, Salesforce,
+// OneLogin, Rippling and any SCIM server (rule R1), those that push by SCIM (through
+// package scim), or one of your own. It decides one thing: what of a directory is
 // known, and how much of that is proven.
 //
 //	src, err := salesforce.New(salesforce.Config{...})
@@ -19,6 +19,8 @@
 // part is as safe to use as a whole one, because Snapshot.Proven says fact by
 // fact what is complete, and the absence of somebody counts only if it is
 // proven (rule S12).
+//
+// docs/sources.md says where each field of a user comes from, provider by provider.
 //
 // # Writing a source
 //

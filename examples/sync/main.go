@@ -122,16 +122,8 @@ func run(ctx context.Context, args []string, sys system) error {
 
 	// 4. The plan: the difference between the two under the rules.
 	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: team})
-	if opt.all {
-		err = plan.WriteText(sys.stdout)
-	} else {
-		_, err = io.WriteString(sys.stdout, plan.Summary())
-	}
-	if err != nil {
+	if err := showPlan(sys.stdout, opt, plan); err != nil {
 		return err
-	}
-	for _, breaker := range plan.Breakers {
-		fmt.Fprintf(sys.stdout, "\n%d people wait for an approval; if it is meant: -approve %s=%.*s\n", breaker.Count, breaker.Class, minHash, breaker.Hash)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -168,6 +160,22 @@ func run(ctx context.Context, args []string, sys system) error {
 	return cmp.Or(failed, waiting(outcome))
 }
 
+// showPlan prints the plan: its first screen, or every line and what releases
+// the classes that wait.
+func showPlan(w io.Writer, opt options, plan *provisioning.Plan) error {
+	if !opt.all {
+		_, err := io.WriteString(w, plan.Summary())
+		return err
+	}
+	if err := plan.WriteText(w); err != nil {
+		return err
+	}
+	for _, breaker := range plan.Breakers {
+		fmt.Fprintf(w, "\n%d people wait for an approval; if it is meant: -approve %s=%.*s\n", breaker.Count, breaker.Class, minHash, breaker.Hash)
+	}
+	return nil
+}
+
 func waiting(outcome provisioning.Outcome) error {
 	if outcome.Held > 0 {
 		return errWaits
@@ -188,14 +196,18 @@ func readDirectory(ctx context.Context, opt options, sys system, queries []strin
 	src, err := opt.provider.open(opt.settings, opening{
 		connection: opt.rules.Connection, transport: shown.counting(transport), logger: slog.New(shown),
 	})
-	if err != nil {
-		return nil, errors.Join(err, finish(ctx))
+	var snapshot *sources.Snapshot
+	if err == nil {
+		err = sources.Check(ctx, src)
 	}
-	if err := sources.Check(ctx, src); err != nil {
-		return nil, errors.Join(err, finish(ctx))
+	if err == nil {
+		shown.line("connected: %s %s", src.Info().Kind, src.Info().Connection)
+		snapshot, err = sources.Collect(ctx, src, sources.CollectConfig{Queries: queries, Progress: shown.read})
+		shown.finish(err == nil)
 	}
-	shown.line("connected: %s %s", src.Info().Kind, src.Info().Connection)
-	snapshot, err := sources.Collect(ctx, src, sources.CollectConfig{Queries: queries, Progress: shown.read})
-	shown.finish(err == nil)
-	return snapshot, errors.Join(err, finish(ctx))
+	saved := finish(ctx) // also of a reading that failed: that is what a report is for
+	if opt.record != "" && saved == nil {
+		shown.line("recorded: %s", opt.record)
+	}
+	return snapshot, errors.Join(err, saved)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/entra"
+	"github.com/usher-go/usher/sources/okta"
 	"github.com/usher-go/usher/sources/onelogin"
 	"github.com/usher-go/usher/sources/rippling"
 	"github.com/usher-go/usher/sources/salesforce"
@@ -41,6 +43,40 @@ type opening struct {
 
 // providers are those that this program reads, in the order of -help.
 var providers = []provider{
+	{
+		kind: sources.KindOkta,
+		variables: []variable{
+			{name: "OKTA_URL", help: "the org's address, https://acme.okta.com"},
+			{name: "OKTA_TOKEN", help: "an API token", secret: true},
+			{name: "OKTA_CLIENT_ID", help: "or a service app, and"},
+			{name: "OKTA_PRIVATE_KEY_FILE", help: "the file with its key in PEM", secret: true, file: true},
+			{name: "OKTA_KEY_ID", help: "the key's ID, if the app has several"},
+			{name: "OKTA_APP_ID", help: "reads only those who are assigned to this app"},
+		},
+		open: func(s settings, o opening) (sources.Source, error) {
+			return okta.New(okta.Config{
+				Connection: o.connection, Transport: o.transport, Logger: o.logger,
+				URL: s["OKTA_URL"], Token: s["OKTA_TOKEN"], ClientID: s["OKTA_CLIENT_ID"],
+				PrivateKey: []byte(s["OKTA_PRIVATE_KEY_FILE"]), KeyID: s["OKTA_KEY_ID"], AppID: s["OKTA_APP_ID"],
+			})
+		},
+	},
+	{
+		kind: sources.KindEntra,
+		variables: []variable{
+			{name: "AZURE_TENANT_ID", help: "the tenant"},
+			{name: "AZURE_CLIENT_ID", help: "the application, and"},
+			{name: "AZURE_CLIENT_SECRET", help: "its secret", secret: true},
+			{name: "AZURE_AUTHORITY_HOST", help: "where to log in; default https://login.microsoftonline.com"},
+			{name: "GRAPH_URL", help: "default https://graph.microsoft.com"},
+		},
+		open: func(s settings, o opening) (sources.Source, error) {
+			return entra.New(entra.Config{
+				Connection: o.connection, Transport: o.transport, Logger: o.logger, URL: s["GRAPH_URL"],
+				Credential: clientSecret{s, o.transport},
+			})
+		},
+	},
 	{
 		kind: sources.KindSalesforce,
 		variables: []variable{

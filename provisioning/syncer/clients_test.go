@@ -9,26 +9,14 @@ import (
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/syncer"
-	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/sources"
 )
-
-// world is where directory and team are kept.
-type world struct {
-	name  string
-	stuff func(t testing.TB) (scim.Store, syncer.Store)
-}
-
-// worlds are the stores on which the providers' conversations are held.
-var worlds = []world{
-	{"memory", func(testing.TB) (scim.Store, syncer.Store) { return new(scim.Memory), new(provisioning.Memory) }},
-}
 
 // eachWorld runs a test on a host over HTTP, on each of the stores.
 func eachWorld(t *testing.T, target syncer.Target, kind string, test func(t *testing.T, h *host)) {
 	for _, w := range worlds {
 		t.Run(w.name, func(t *testing.T) {
-			directory, team := w.stuff(t)
+			directory, team := w.open(t)
 			test(t, newHost(t, target, kind, syncer.Config{Store: team, PushWait: time.Minute}, directory).serve())
 		})
 	}

@@ -70,6 +70,7 @@ func newHost(t testing.TB, target syncer.Target, kind string, cfg syncer.Config,
 		Source: scim.AsSource(h.directory, target.Tenant, target.Connection, scim.SourceConfig{Kind: kind}),
 	}
 	h.setup.Rules.Connection = target.Connection
+	cfg.Store = h.team
 	h.sync = h.replica(cfg)
 	handler, err := scim.NewHandler(scim.Config{
 		Store: h.directory, Logger: slog.New(slog.DiscardHandler),
@@ -92,7 +93,9 @@ func (h *host) serve() *host {
 
 // replica returns a syncer of another process of the host.
 func (h *host) replica(cfg syncer.Config) *syncer.Syncer {
-	cfg.Store = h.team
+	if cfg.Store == nil {
+		cfg.Store = h.team
+	}
 	cfg.Setup = func(context.Context, syncer.Target) (syncer.Setup, error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()

@@ -40,7 +40,8 @@ type attempt struct {
 
 const (
 	firstRetry = time.Second
-	lastRetry  = 10 * time.Minute
+	lastRetry  = 30 * time.Second // where only the host's own stores are asked
+	lastRead   = 10 * time.Minute // where a provider is
 )
 
 // enqueue asks for a round, and returns the one that will do what the job says.
@@ -118,7 +119,7 @@ func (s *Syncer) workOn(tenant string, q *queue) {
 }
 
 // ended decides when a connection is tried again by itself: after a failure,
-// and while the store refuses somebody.
+// and when the time of somebody comes whom the store refused.
 func (s *Syncer) ended(p *pending) {
 	if isRefusal(p.err) {
 		return
@@ -128,7 +129,7 @@ func (s *Syncer) ended(p *pending) {
 	if a != nil {
 		a.timer.Stop()
 	}
-	if p.err == nil && p.report.Outcome.Refused == 0 || s.closed {
+	if s.closed || p.err == nil && p.report.again.IsZero() {
 		delete(s.tries, p.target)
 		s.mu.Unlock()
 		return
@@ -137,18 +138,23 @@ func (s *Syncer) ended(p *pending) {
 		a = new(attempt)
 		s.tries[p.target] = a
 	}
-	a.failures++
-	a.err = p.err
-	delay := backOff(a.failures)
-	if p.err == nil && p.report.read {
-		delay = max(delay, time.Minute)
+	delay := max(time.Until(p.report.again), firstRetry/2)
+	if a.err = p.err; p.err == nil {
+		a.failures = 0
+	} else {
+		a.failures++
+		longest := lastRetry
+		if p.report.asked {
+			longest = lastRead
+		}
+		delay = backOff(a.failures, longest)
+		var failure *sources.Error
+		if errors.As(p.err, &failure) {
+			delay = max(delay, min(failure.RetryAfter, time.Hour))
+		}
 	}
-	var failure *sources.Error
-	if errors.As(p.err, &failure) {
-		delay = max(delay, min(failure.RetryAfter, time.Hour))
-	}
-	a.timer = time.AfterFunc(delay, func() { s.enqueue(p.target, job{}, true) })
 	failures := a.failures
+	a.timer = time.AfterFunc(delay, func() { s.enqueue(p.target, job{}, true) })
 	s.mu.Unlock()
 	if p.err != nil {
 		s.emit(s.life, Event{Kind: BackedOff, Target: p.target, Duration: delay, Count: failures, Err: p.err})
@@ -157,11 +163,8 @@ func (s *Syncer) ended(p *pending) {
 
 // backOff returns how long to wait after so many failures in a row: twice as
 // long each time, and no two connections the same.
-func backOff(failures int) time.Duration {
-	delay := firstRetry << min(failures-1, 20)
-	if delay > lastRetry || delay <= 0 {
-		delay = lastRetry
-	}
+func backOff(failures int, longest time.Duration) time.Duration {
+	delay := min(firstRetry<<min(failures-1, 20), longest)
 	return delay/2 + rand.N(delay)
 }
 
@@ -214,74 +217,4 @@ func (s *Syncer) Run(ctx context.Context, target Target) (Report, error) {
 func (s *Syncer) Plan(ctx context.Context, target Target) (*provisioning.Plan, error) {
 	report, err := s.round(ctx, target, job{whole: true, dry: true, admin: true})
 	return report.Plan, err
-}
-
-// Apply does a plan of Plan or Run, and what it holds of the classes that are
-// approved. An approval is used once (S15).
-//
-// An action whose member changed since the plan was made is refused, and the
-// others are done; what a refused one is about is decided again. If a newer run
-// has planned everybody, or the rules changed, an approval still holds where
-// the same waits: everybody is planned anew and that plan is done, or nothing
-// at all, with an error that matches provisioning.ErrPlanChanged, if something
-// else waits. Without an approval, such a plan is refused with
-// provisioning.ErrSuperseded.
-func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Plan, approvals ...provisioning.Approval) (Report, error) {
-	if plan == nil || plan.Tenant != target.Tenant || plan.Connection != target.Connection {
-		return Report{}, fmt.Errorf("syncer: apply: %w: want a plan of %s", provisioning.ErrOtherTenant, target.Connection)
-	}
-	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
-	r.start(ctx)
-	err := r.applyPlan(ctx, plan)
-	if errors.Is(err, provisioning.ErrSuperseded) && len(approvals) > 0 {
-		return s.round(ctx, target, job{whole: true, admin: true, approvals: approvals})
-	}
-	r.finish(ctx, err)
-	if r.report.Outcome.Done > 0 {
-		s.deliverSoon(target.Tenant)
-	}
-	if err == nil && r.report.Outcome.Refused > 0 {
-		s.enqueue(target, job{}, true)
-	}
-	return r.report, err
-}
-
-// applyPlan does a plan as it is.
-func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
-	setup, err := r.cfg.Setup(ctx, r.target)
-	if err != nil {
-		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
-	}
-	if r.setup, err = setup.withDefaults(r.target); err != nil {
-		return err
-	}
-	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
-	if err != nil {
-		return fmt.Errorf("syncer: %w", err)
-	}
-	defer unlock()
-	ctx = provisioning.WithLock(ctx, r.target.Tenant)
-	if r.st, err = r.load(ctx, r.target); err != nil {
-		return err
-	}
-	if r.st.Retired != nil {
-		return ErrRetired
-	}
-	if err := r.resume(ctx); err != nil {
-		return err
-	}
-	if err := r.st.checkUnused(r.job.approvals); err != nil {
-		return err
-	}
-	superseded, err := r.cfg.Store.Superseded(ctx, r.target.Tenant, plan.Hash)
-	if err != nil {
-		return fmt.Errorf("syncer: %w", err)
-	}
-	if superseded || plan.ConfigRevision != r.setup.Rules.Revision {
-		return fmt.Errorf("syncer: apply: %s: %w", provisioning.CodeSuperseded, provisioning.ErrSuperseded)
-	}
-	if _, err := r.cfg.Store.Plan(ctx, r.target.Tenant, plan.Hash); err != nil {
-		return fmt.Errorf("syncer: apply: %w", err)
-	}
-	return r.apply(ctx, plan)
 }

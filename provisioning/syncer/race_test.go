@@ -212,13 +212,22 @@ func TestRacesEndInTheSameTeam(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second")
 	}
+	for _, w := range worlds {
+		t.Run(w.name, func(t *testing.T) { testRaces(t, w) })
+	}
+}
+
+func testRaces(t *testing.T, w world) {
 	const people, pushers = 40, 4
-	h := newHost(t, acme, sources.KindOkta, syncer.Config{PushWait: 50 * time.Millisecond}, nil)
+	open := w.make(t)
+	directory, team := open()
+	h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team, PushWait: 50 * time.Millisecond}, directory)
 	never := &provisioning.Limit{}
 	h.change(func(s *syncer.Setup) {
 		s.Rules.Breakers = provisioning.Breakers{Deactivate: never, Downgrade: never, Grant: never, Reparent: never, RewriteIdentity: never}
 	})
-	replicas := []*syncer.Syncer{h.sync, h.replica(syncer.Config{PushWait: 50 * time.Millisecond})}
+	_, again := open()
+	replicas := []*syncer.Syncer{h.sync, h.replica(syncer.Config{Store: again, PushWait: 50 * time.Millisecond})}
 	group := h.do("POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[]}`, http.StatusCreated)
 	h.change(func(s *syncer.Setup) {
 		breakers := s.Rules.Breakers

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -37,7 +36,8 @@ type Report struct {
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
 
-	read bool // from a provider, which is not asked again at once
+	asked bool      // a provider was asked, which is not to be asked again at once
+	again time.Time // when somebody whom the store refused is decided again, or zero
 }
 
 // A round is one pass of the loop for one connection.
@@ -74,17 +74,11 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 
 func (r *round) run(ctx context.Context) (err error) {
 	r.failure, r.report = nil, Report{}
-	if r.st, err = r.load(ctx, r.target); err != nil {
-		return err
-	}
-	if r.st.Retired != nil {
-		return ErrRetired
-	}
-	if r.st.Paused != nil && !r.job.admin {
-		return ErrPaused
-	}
 	setup, err := r.cfg.Setup(ctx, r.target)
 	if err != nil {
+		if refusal := r.open(ctx); refusal != nil && isRefusal(refusal) { // which the host may have no setup for
+			return refusal
+		}
 		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
 	}
 	if r.setup, err = setup.withDefaults(r.target); err != nil {
@@ -93,19 +87,25 @@ func (r *round) run(ctx context.Context) (err error) {
 	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
 		return err
 	}
-	seen := r.st.Rounds
-	if idle, err := r.idle(ctx); idle || err != nil {
-		return err
+	seen := 0
+	if !r.setup.Pushed || r.job.look { // a push is taken to have something to do
+		if err := r.open(ctx); err != nil {
+			return err
+		}
+		if idle, err := r.idle(ctx); idle || err != nil {
+			return err
+		}
+		seen = r.st.Rounds
 	}
 	r.start(ctx)
 	var snapshot *sources.Snapshot
 	if !r.setup.Pushed {
+		r.report.asked = true
 		if snapshot, err = r.collect(ctx); errors.Is(err, errLeased) {
 			return nil // the other process decides
 		} else if err != nil {
 			return err
 		}
-		r.report.read = true
 	}
 	waited := time.Now()
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
@@ -115,11 +115,8 @@ func (r *round) run(ctx context.Context) (err error) {
 	defer unlock()
 	r.emit(ctx, Event{Kind: Locked, Duration: time.Since(waited)})
 	ctx = provisioning.WithLock(ctx, r.target.Tenant)
-	if r.st, err = r.load(ctx, r.target); err != nil {
+	if err := r.open(ctx); err != nil {
 		return err
-	}
-	if r.st.Retired != nil {
-		return ErrRetired
 	}
 	r.st.Silence, r.st.Pushed = r.setup.Silence, r.setup.Pushed
 	if err := r.resume(ctx); err != nil {
@@ -137,6 +134,20 @@ func (r *round) run(ctx context.Context) (err error) {
 	return r.pushed(ctx)
 }
 
+// open reads the state, unless the connection is paused and nobody asks.
+func (r *round) open(ctx context.Context) (err error) {
+	r.st, err = r.load(ctx, r.target)
+	switch {
+	case err != nil:
+		return err
+	case r.st.Retired != nil:
+		return ErrRetired
+	case r.st.Paused != nil && !r.job.admin:
+		return ErrPaused
+	}
+	return nil
+}
+
 // idle reports whether there is nothing to do, as far as that is seen without
 // the lock. A status that has changed with the time alone is noted.
 func (r *round) idle(ctx context.Context) (bool, error) {
@@ -144,7 +155,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if r.setup.Pushed {
-		if !r.job.look || r.st.Cursor == "" || len(r.st.retries()) > 0 {
+		if again, _ := r.st.refused(time.Now()); r.st.Cursor == "" || len(again) > 0 {
 			return false, nil
 		}
 		feed, err := r.feed(ctx, r.st.Cursor)
@@ -161,6 +172,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 // due says why everybody has to be decided, or "".
 func (r *round) due() string {
 	st, now := r.st, time.Now()
+	again, _ := st.refused(now)
 	settled := st.LastPush.Add(r.setup.GroupWait)
 	switch {
 	case r.job.whole:
@@ -173,7 +185,7 @@ func (r *round) due() string {
 		return st.WholeDue
 	case st.Awaiting && now.After(settled) && st.LastRun.Before(settled):
 		return "groups have come"
-	case !r.setup.Pushed && len(st.retries()) > 0:
+	case !r.setup.Pushed && len(again) > 0:
 		return "refused actions"
 	case now.Sub(st.LastRun) >= jitter(r.setup.Interval, r.target, st.LastRun):
 		return "interval"
@@ -187,68 +199,6 @@ func (r *round) start(ctx context.Context) {
 		r.started = true
 		r.emit(ctx, Event{Kind: RunBegan})
 	}
-}
-
-// readLease is for how long one process has the reading of a provider.
-const readLease = 2 * time.Minute
-
-// collect reads a provider. Where another process is reading it, only a run that
-// was asked for reads it as well. Of one that fails halfway, what could be read is
-// decided (S12); one that answers nothing is an error.
-func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
-	taken := r.setup.Taken
-	if taken.IsZero() {
-		taken = time.Now()
-	}
-	queries, err := r.queries()
-	if err != nil {
-		return nil, err
-	}
-	l, err := r.take(ctx, r.target.Tenant, "read/"+r.target.Connection, readLease)
-	switch {
-	case err == nil:
-		defer l.give(ctx)
-	case !errors.Is(err, errLeased) || !r.job.admin:
-		return nil, err
-	}
-	snapshot, err := sources.Collect(ctx, r.setup.Source, sources.CollectConfig{
-		Queries: queries, Taken: taken,
-		Progress: func(p sources.Progress) {
-			_ = l.keep(ctx) // if it fails, another process reads as well
-			r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)})
-		},
-	})
-	if err != nil && (ctx.Err() != nil || snapshot.Proven == 0 && len(snapshot.Users) == 0) {
-		return nil, err
-	}
-	if err != nil {
-		r.failure = fmt.Errorf("syncer: %w: %w", errIncomplete, err)
-	}
-	return snapshot, nil
-}
-
-// errIncomplete says that a part of a directory could not be read.
-var errIncomplete = errors.New("the directory could not be read to its end")
-
-// read returns how much of what is being read there is so far.
-func read(p sources.Progress) int {
-	switch p.Op {
-	case "list users":
-		return p.Users
-	case "list groups":
-		return p.Groups
-	case "list changes":
-		return p.Changes
-	}
-	return p.Matches
-}
-
-func (r *round) queries() ([]string, error) {
-	resolver, err := provisioning.New(r.setup.Rules)
-	if err != nil {
-		return nil, err
-	}
-	return resolver.Queries(), nil
 }
 
 // pushed decides what was pushed into the directory since the cursor.
@@ -271,7 +221,8 @@ func (r *round) pushed(ctx context.Context) error {
 			cursor, about = feed.next, feed.about
 		}
 	}
-	about = append(about, r.st.retries()...)
+	again, _ := r.st.refused(time.Now())
+	about = append(about, again...)
 	if due == "" && len(about) > partLimit {
 		due = "many changes"
 	}
@@ -298,47 +249,6 @@ func (r *round) pushed(ctx context.Context) error {
 	}
 	r.st.Cursor = cursor
 	return r.whole(ctx, snapshot)
-}
-
-// A feed is what changed in a pushed directory.
-type feed struct {
-	about   []string          // IDs of users, each once
-	names   map[string]string // of groups, by ID
-	changed bool
-	next    sources.Cursor
-}
-
-// feed reads what changed after a cursor. Who joined or left a group is among
-// the users that changed: the source says so. A group's own change is nobody's
-// (S40).
-func (r *round) feed(ctx context.Context, after sources.Cursor) (feed, error) {
-	source, _ := sources.As[sources.DeltaSource](r.setup.Source)
-	seen := make(map[string]bool)
-	f := feed{names: make(map[string]string)}
-	for change, err := range source.Changes(ctx, after) {
-		switch {
-		case err != nil:
-			return f, err
-		case change.User != nil:
-			seen[change.User.ID] = true
-		case change.UserRemoved != "":
-			seen[change.UserRemoved] = true
-		case change.Group != nil:
-			f.names[change.Group.ID] = change.Group.Name
-		case change.Next != "":
-			f.next = change.Next
-			continue
-		}
-		f.changed = true
-	}
-	if err := ctx.Err(); err != nil {
-		return f, err
-	}
-	if f.next == "" {
-		return f, fmt.Errorf("syncer: changes of %s: %w: they ended without a cursor", r.target.Connection, sources.ErrMalformed)
-	}
-	f.about = slices.Sorted(maps.Keys(seen))
-	return f, nil
 }
 
 // recent returns what happened before, as a decision has to know it.
@@ -431,6 +341,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 		st.Awaiting = false
 	}
 	r.await(plan)
+	st.LastPlan = plan.Hash
 	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
 	if r.failure != nil {
 		st.WholeDue = "the last run could not read everything"
@@ -449,47 +360,6 @@ func (r *round) await(plan *provisioning.Plan) {
 		r.st.Awaiting = r.st.Awaiting || slices.ContainsFunc(plan.Actions[i].Reasons, func(reason provisioning.Reason) bool {
 			return reason.Code == provisioning.CodeWaitForGroup
 		})
-	}
-}
-
-// nameGroups notes the names of the groups that assignments select by, so that
-// a group which comes again under another ID is recognised.
-func (r *round) nameGroups(names map[string]string) {
-	known := make(map[string]string)
-	for _, a := range r.setup.Rules.Assignments {
-		for _, id := range a.Match.Groups {
-			name, listed := names[id]
-			if !listed {
-				name = r.st.Groups[id]
-			}
-			if name != "" {
-				known[id] = name
-			}
-		}
-	}
-	r.st.Groups = known
-}
-
-// reappeared tells of groups that are gone and came again under another ID, if
-// an assignment selects by the old one (S40).
-func (r *round) reappeared(snapshot *sources.Snapshot) {
-	names, ids := make(map[string]string, len(snapshot.Groups)), make(map[string]string, len(snapshot.Groups))
-	for i := range snapshot.Groups {
-		g := &snapshot.Groups[i]
-		names[g.ID], ids[g.Name] = g.Name, g.ID
-	}
-	r.nameGroups(names)
-	r.st.clear(CodeGroupReappeared)
-	if !snapshot.Proven.Has(sources.FactGroups) {
-		return
-	}
-	for _, a := range r.setup.Rules.Assignments {
-		for _, id := range a.Match.Groups {
-			_, listed := names[id]
-			if other := ids[r.st.Groups[id]]; !listed && other != "" {
-				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
-			}
-		}
 	}
 }
 
@@ -520,55 +390,6 @@ func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 func (r *round) do(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) (provisioning.Outcome, error) {
 	team := &isolated{Store: r.cfg.Store, syncer: r.Syncer, connection: r.target.Connection, left: maxIsolated}
 	return provisioning.Apply(ctx, team, r.target.Tenant, plan, approvals...)
-}
-
-// approve notes that approvals are used, and on which plan, before the plan is
-// done, so that a crash in between loses none of it (S15, L7).
-func (r *round) approve(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) error {
-	if err := r.st.checkUnused(approvals); err != nil {
-		return err
-	}
-	for _, a := range approvals {
-		if held := plan.Approve(a.Class); held.Hash != a.Hash || a.Hash == "" {
-			return fmt.Errorf("syncer: %s: %w: of class %s, approved %.12s, and now %.12s waits", provisioning.CodePlanChanged, provisioning.ErrPlanChanged, a.Class, a.Hash, held.Hash)
-		}
-	}
-	before := *r.st // the rest of the state is not true before the plan is done
-	current, err := r.load(ctx, r.target)
-	if err != nil {
-		return err
-	}
-	current.Approving = &approving{Plan: plan.Hash, Approvals: approvals, Actor: provisioning.ActorFrom(ctx)}
-	current.use(approvals)
-	if err := r.save(ctx, r.target, current); err != nil {
-		return err
-	}
-	before.Approving, before.Used = current.Approving, current.Used
-	before.revision, before.stored = current.revision, current.stored
-	*r.st = before
-	return nil
-}
-
-// resume finishes an approved plan that a crash interrupted.
-func (r *round) resume(ctx context.Context) error {
-	left := r.st.Approving
-	if left == nil {
-		return nil
-	}
-	plan, err := r.cfg.Store.Plan(ctx, r.target.Tenant, left.Plan)
-	var outcome provisioning.Outcome
-	if err == nil {
-		outcome, err = r.do(provisioning.WithActor(ctx, left.Actor), plan, left.Approvals)
-	}
-	r.st.Approving = nil
-	switch {
-	case errors.Is(err, provisioning.ErrNoPlan), errors.Is(err, provisioning.ErrSuperseded), errors.Is(err, provisioning.ErrPlanChanged):
-		r.st.WholeDue = "an approved plan could not be finished"
-		return r.store(ctx)
-	case err != nil:
-		return fmt.Errorf("syncer: resume: %w", err)
-	}
-	return r.commitApproved(ctx, plan, outcome, left.Approvals)
 }
 
 // commit moves the state behind a plan that is done.

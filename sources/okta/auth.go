@@ -39,13 +39,13 @@ func checkCredential(cfg Config) (crypto.Signer, error) {
 	service := cfg.ClientID != "" || len(cfg.PrivateKey) > 0 || cfg.KeyID != "" || len(cfg.Scopes) > 0
 	switch {
 	case cfg.Token != "" && service:
-		return nil, errors.New("Token: choose one credential; ClientID, PrivateKey, KeyID or Scopes is set as well")
+		return nil, errors.New("field Token: choose one credential; ClientID, PrivateKey, KeyID or Scopes is set as well")
 	case strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return nil, errors.New("Token: want the token alone, without spaces")
+		return nil, errors.New("field Token: want the token alone, without spaces")
 	case cfg.Token != "":
 		return nil, nil
 	case cfg.ClientID == "" || len(cfg.PrivateKey) == 0:
-		return nil, errors.New("Token, or ClientID with PrivateKey: required")
+		return nil, errors.New("one credential is required: Token, or ClientID with PrivateKey")
 	}
 	block, _ := pem.Decode(cfg.PrivateKey)
 	if block == nil {
@@ -89,10 +89,7 @@ func (apiToken) Renew(*http.Request, *rest.Error) (bool, error) { return false, 
 
 // newAuth returns what authorizes requests, and the transport that they go
 // through.
-func newAuth(cfg *Config, base *url.URL, key crypto.Signer) (rest.Auth, http.RoundTripper, error) {
-	if cfg.Transport == nil {
-		cfg.Transport = http.DefaultTransport
-	}
+func newAuth(cfg Config, base *url.URL, key crypto.Signer) (rest.Auth, http.RoundTripper, error) {
 	if key == nil {
 		return apiToken(cfg.Token), cfg.Transport, nil
 	}
@@ -101,8 +98,11 @@ func newAuth(cfg *Config, base *url.URL, key crypto.Signer) (rest.Auth, http.Rou
 		return nil, nil, fmt.Errorf("make a key for DPoP: %w", err)
 	}
 	p := &prover{base: cfg.Transport, key: own}
-	l := &login{cfg: *cfg, address: base.JoinPath(tokenPath).String(), key: key, prover: p}
-	config := restConfig(*cfg, base)
+	if p.base == nil {
+		p.base = http.DefaultTransport
+	}
+	l := &login{cfg: cfg, address: base.JoinPath(tokenPath).String(), key: key, prover: p}
+	config := restConfig(cfg, base)
 	config.Base, config.MaxBody = p, maxToken
 	l.http = rest.New(config)
 	return rest.NewTokens(kind, l.fetch), p, nil
@@ -130,11 +130,9 @@ func (l *login) fetch(ctx context.Context) (rest.Token, error) {
 		}
 		var answer struct{ Error string }
 		_ = json.Unmarshal(failure.Body, &answer) // what is no JSON has no code
-		again := false
-		switch answer.Error {
-		case "use_dpop_nonce", "invalid_dpop_proof":
-			again = !l.prover.on.Swap(true) || answer.Error == "use_dpop_nonce"
-		case "invalid_client":
+		again := answer.Error == "use_dpop_nonce"
+		if again || answer.Error == "invalid_dpop_proof" {
+			again = !l.prover.on.Swap(true) || again
 		}
 		if moved := time.Duration(l.prover.skew.Load() - skew).Abs(); !again && moved < mostSkew {
 			return token, err
@@ -148,29 +146,26 @@ func (l *login) ask(ctx context.Context) (rest.Token, error) {
 	if err != nil {
 		return rest.Token{}, err
 	}
-	form := url.Values{
+	req, err := rest.PostForm(ctx, l.address, url.Values{
 		"grant_type": {"client_credentials"}, "scope": {strings.Join(l.scopes(), " ")},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion},
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.address, strings.NewReader(form.Encode()))
+	})
 	if err != nil {
 		return rest.Token{}, err
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header["Idempotency-Key"] = nil // asking twice gives two tokens, which hurts nobody
 	resp, err := l.http.RoundTrip(req)
 	if err != nil {
 		return rest.Token{}, err
 	}
 	var answer struct {
-		AccessToken string `json:"access_token"`
-		Type        string `json:"token_type"`
-		ExpiresIn   int32  `json:"expires_in"` // seconds
+		rest.TokenAnswer
+		Type string `json:"token_type"`
 	}
 	if err := rest.Decode(resp, &answer); err != nil {
 		return rest.Token{}, err
 	}
-	token := rest.Token{Value: answer.AccessToken, Life: time.Duration(max(answer.ExpiresIn, 0)) * time.Second}
+	token := answer.Token()
 	if strings.EqualFold(answer.Type, "DPoP") {
 		token.Type = "DPoP"
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ func (s *Source) users(ctx context.Context, since string, emit func(sources.User
 	var managers map[string]string
 	if s.records.keyed() {
 		since = beginning
-		if managers, began, err = s.managers(ctx); err != nil {
+		if managers, began, err = s.keys(ctx, usersSince(beginning)); err != nil {
 			return began, err
 		}
 	}
@@ -66,13 +67,13 @@ func (s *Source) ofApp(managers map[string]string) func(okta.AppUser) (rest.Row[
 	}
 }
 
-// managers returns the ID of each user by the key that names managers. A key that
-// several users have is nobody's.
-func (s *Source) managers(ctx context.Context) (ids map[string]string, began time.Time, err error) {
+// keys returns the ID of each listed user by the key that names managers. A key
+// that several users have is nobody's.
+func (s *Source) keys(ctx context.Context, users list[okta.User]) (ids map[string]string, began time.Time, err error) {
 	ids = make(map[string]string)
 	type keyed struct{ id, key string }
-	began, err = listing(ctx, s.api, usersSince(beginning), func(rec okta.User) (rest.Row[keyed], error) {
-		if rec.Id == nil {
+	began, err = listing(ctx, s.api, users, func(rec okta.User) (rest.Row[keyed], error) {
+		if rec.Id == nil || *rec.Id == "" {
 			return rest.Row[keyed]{}, rest.Malformed("a user without id")
 		}
 		return rest.Row[keyed]{Value: keyed{*rec.Id, s.records.key(&rec)}, ID: *rec.Id}, nil
@@ -83,7 +84,7 @@ func (s *Source) managers(ctx context.Context) (ids map[string]string, began tim
 		ids[u.key] = u.id
 		return true
 	})
-	delete(ids, "")
+	delete(ids, "") // of those who have no key
 	return ids, began, err
 }
 
@@ -94,10 +95,12 @@ func (s *Source) user(ctx context.Context, id string) (sources.User, error) {
 		rec, _, err := execute(ctx, s.api, func(ctx context.Context) (*okta.AppUser, *okta.APIResponse, error) {
 			return sdk.ApplicationUsersAPI.GetApplicationUser(ctx, s.app, id).Expand("user").Execute()
 		})
-		if err == nil && rec == nil {
+		switch {
+		case rest.IsMissing(err): // of the user, or of the app, which says nothing of the user
+			return sources.User{}, cmp.Or(s.appExists(ctx), err)
+		case err == nil && rec == nil:
 			err = rest.Malformed("no user of the app came")
-		}
-		if err == nil {
+		case err == nil:
 			p, err = embedded(rec)
 		}
 		if err != nil {
@@ -127,33 +130,31 @@ func (s *Source) user(ctx context.Context, id string) (sources.User, error) {
 	return row.Value, err
 }
 
+// appExists returns an error if Okta does not say that there is the app.
+func (s *Source) appExists(ctx context.Context) error {
+	var app struct{ ID string }
+	err := s.get(ctx, "/api/v1/apps/"+url.PathEscape(s.app), &app)
+	switch {
+	case rest.IsMissing(err):
+		return &rest.Error{Reason: sources.ErrNotFound, Detail: "there is no app of the ID in Config.AppID"}
+	case err == nil && app.ID != s.app:
+		return rest.Malformed("another app answered than the one in Config.AppID")
+	}
+	return err
+}
+
 // lookUp finds who has the key that names a manager.
 func (s *Source) lookUp(ctx context.Context, key string) (map[string]string, error) {
-	field := "user_name"
-	if s.records.managerID == ManagerByEmployeeNumber {
-		field = sources.AttributeEmployeeNumber
-	}
 	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.records.fold(key))
 	var terms []string
-	for _, attribute := range s.records.fields[field] {
+	for _, attribute := range s.records.keyAttributes() {
 		terms = append(terms, fmt.Sprintf(`profile.%s eq "%s"`, attribute, quoted))
 	}
-	users, _, err := execute(ctx, s.api, func(ctx context.Context) ([]okta.User, *okta.APIResponse, error) {
-		return sdk.UserAPI.ListUsers(ctx).Search(strings.Join(terms, " or ")).Limit(mostRowsAll).Execute()
-	})
-	if err != nil {
-		return nil, err
-	}
-	managers := make(map[string]string)
-	for _, u := range users {
-		key := s.records.key(&u)
-		if _, taken := managers[key]; taken || u.Id == nil {
-			managers[key] = ""
-			continue
-		}
-		managers[key] = *u.Id
-	}
-	return managers, nil
+	found := list[okta.User]{[]int32{mostRowsAll}, func(ctx context.Context, after string, limit int32) ([]okta.User, *okta.APIResponse, error) {
+		return from(sdk.UserAPI.ListUsers(ctx).Search(strings.Join(terms, " or ")), after, limit).Execute()
+	}}
+	ids, _, err := s.keys(ctx, found)
+	return ids, err
 }
 
 // groups lists the groups of which something was changed after a time, each with
@@ -210,7 +211,7 @@ func (s *Source) proven(ctx context.Context) error {
 		return nil
 	}
 	// The SDK takes the roles of a service app for an object, and they are a list.
-	path := "/oauth2/v1/clients/" + s.api.client + "/roles"
+	path := "/oauth2/v1/clients/" + url.PathEscape(s.api.client) + "/roles"
 	if s.api.client == "" {
 		var me struct{ ID string }
 		if err := s.get(ctx, usersPath+"/me", &me); err != nil {
@@ -219,27 +220,26 @@ func (s *Source) proven(ctx context.Context) error {
 		if me.ID == "" {
 			return rest.Malformed("the owner of the API token has no id")
 		}
-		path = usersPath + "/" + me.ID + "/roles"
+		path = usersPath + "/" + url.PathEscape(me.ID) + "/roles"
 	}
 	var roles []struct{ Type, Status string }
 	err := s.get(ctx, path, &roles)
-	failure, ok := errors.AsType[*rest.Error](err)
-	switch refused := ok && (failure.Status == http.StatusForbidden || failure.Status == http.StatusNotFound); {
-	case err != nil && !refused:
-		return err
-	case !refused:
-		var types []string
-		for _, role := range roles {
-			if role.Status == "ACTIVE" && slices.Contains(seesEverybody, role.Type) {
-				return nil
-			}
-			types = append(types, role.Type)
-		}
-		return &rest.Error{Reason: sources.ErrForbidden, Detail: excerpt(fmt.Sprintf(
-			"the credential may not see everybody by its admin roles (%s); give it Read-Only Administrator, or say in Config.Sees what it sees", strings.Join(types, ", ")))}
+	if failure, ok := errors.AsType[*rest.Error](err); ok && (failure.Status == http.StatusForbidden || failure.Status == http.StatusNotFound) {
+		return &rest.Error{Method: failure.Method, Path: failure.Path, Status: failure.Status, Reason: sources.ErrForbidden, Err: failure,
+			Detail: "the admin roles of the credential cannot be read, so that it is not known whether it sees everybody; say that in Config.Sees"}
 	}
-	return &rest.Error{Method: failure.Method, Path: failure.Path, Status: failure.Status, Reason: sources.ErrForbidden, Err: failure,
-		Detail: "the admin roles of the credential cannot be read, so that it is not known whether it sees everybody; say that in Config.Sees"}
+	if err != nil {
+		return err
+	}
+	types := make([]string, len(roles))
+	for i, role := range roles {
+		if role.Status == "ACTIVE" && slices.Contains(seesEverybody, role.Type) {
+			return nil
+		}
+		types[i] = role.Type
+	}
+	return &rest.Error{Reason: sources.ErrForbidden, Detail: excerpt(fmt.Sprintf(
+		"the credential may not see everybody by its admin roles (%s); give it Read-Only Administrator, or say in Config.Sees what it sees", strings.Join(types, ", ")))}
 }
 
 // get reads an object that the SDK has no good call for.

@@ -46,16 +46,16 @@
 //
 //	200,000 users, 2,000 groups    requests
 //	log in as a service app        1, or 3 with DPoP; again every hour
-//	Users                          1,000; of an app 400; 2,000 more where managers
-//	                               are named by login or employee number, or 1,000
-//	                               with an app
+//	Users                          1,000; of an app 400; and 1,000 where managers
+//	                               are named by login or employee number
 //	Groups                         2,201: 2, and 2,199 for 800,000 memberships
-//	admin roles                    2 at the end of each listing, as a service app 1
+//	admin roles                    2 at the end of each of the others, as a service
+//	                               app 1; none if Config.Sees is set
 //	Changes                        2 and 1 for each 200 users and 1,000 groups that
 //	                               changed, and the members of those groups; with
 //	                               an app or with keys of managers, all of Users
 //	One                            2, and 1 to find a manager by key
-//	Check                          2, and admin roles
+//	Check                          2
 //
 // Okta allows about 600 requests a minute for users and 500 for groups, by the
 // org's plan, and a credential may use half of that by default. So a full reading
@@ -75,18 +75,21 @@
 //
 // The page without a link next is the last, if it has the link to itself that
 // every page of Okta has. And a token shows only what its owner may see: unless
-// [Config.Sees] says otherwise, each listing ends with a look at the admin roles
-// of the credential, and fails where none of them shows everybody.
+// [Config.Sees] says otherwise, each listing, and the reading of one user, ends
+// with a look at the admin roles of the credential, and fails where none of them
+// shows everybody.
 //
 // # What the credential needs
 //
 // An API token of a Read-Only Administrator; or a service app with that role and
 // the scopes okta.users.read, okta.groups.read, okta.logs.read (for Changes),
-// okta.apps.read (for an app) and okta.roles.read (unless Sees is set). Changes in
-// Okta show at once (R22).
+// okta.apps.read (for an app) and okta.roles.read (unless Sees is set). Who may not
+// read admin roles is refused at the end of each listing, and the host has to say
+// in Sees what the credential sees. Changes in Okta show at once (R22).
 package okta
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -125,8 +128,9 @@ type Sight string
 
 // The sights. The zero value is SeesByRoles.
 const (
-	// SeesByRoles: at the end of each listing the source asks for the admin roles
-	// of the credential, and the listing fails where none of them shows everybody.
+	// SeesByRoles: at the end of each listing, and of the reading of one user, the
+	// source asks for the admin roles of the credential, and fails where none of
+	// them shows everybody.
 	SeesByRoles Sight = ""
 	// SeesAll: the host knows that the credential sees every user and every
 	// group, for instance by a custom role.
@@ -188,7 +192,7 @@ type Config struct {
 }
 
 // public is what of a Config may be seen.
-func (c Config) public() string { return kind + " " + c.Connection + " at " + c.URL }
+func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
 
 // Format implements fmt.Formatter. No verb shows a secret.
 func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
@@ -201,12 +205,12 @@ func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) 
 
 // A Source reads one Okta org. It is safe for concurrent use.
 type Source struct {
-	connection string
-	app        string
-	sees       Sight
-	api        *api
-	records    records
-	mark       string // of the Config, for cursors
+	info    sources.Info
+	app     string
+	sees    Sight
+	api     *api
+	records records
+	mark    string // of the Config, for cursors
 }
 
 var (
@@ -219,51 +223,42 @@ var (
 // names every field of cfg that is wrong. Nothing is read from the environment
 // or from files of Okta's SDK.
 func New(cfg Config) (*Source, error) {
-	if cfg.Connection == "" {
-		cfg.Connection = kind
+	var problems rest.Problems
+	base := problems.URL("URL", cfg.URL)
+	if base != nil && strings.HasSuffix(strings.SplitN(base.Hostname(), ".", 2)[0], "-admin") {
+		problems.Add(errors.New("URL: want the org's address, which has no -admin"))
 	}
-	problems := rest.CheckFields("Fields", cfg.Fields)
-	base, err := rest.BaseURL("URL", cfg.URL)
-	switch {
-	case err != nil:
-		problems = append(problems, err)
-	case strings.HasSuffix(strings.SplitN(base.Hostname(), ".", 2)[0], "-admin"):
-		problems = append(problems, errors.New("URL: want the org's address, which has no -admin"))
-	}
+	problems.Fields("Fields", cfg.Fields)
 	switch cfg.ManagerID {
 	case ManagerByID, ManagerByEmail, ManagerByName, ManagerByLogin, ManagerByEmployeeNumber:
 	default:
-		problems = append(problems, fmt.Errorf("field ManagerID %.40q: want email, name, login, employee_number, or nothing for the ID", cfg.ManagerID))
+		problems.Add(fmt.Errorf("field ManagerID %.40q: want email, name, login, employee_number, or nothing for the ID", cfg.ManagerID))
 	}
+	lists := sources.FactAll
 	switch cfg.Sees {
-	case SeesByRoles, SeesAll, SeesPart:
+	case SeesByRoles, SeesAll:
+	case SeesPart:
+		lists = 0
 	default:
-		problems = append(problems, fmt.Errorf("field Sees %.40q: want all, part, or nothing to go by the roles", cfg.Sees))
+		problems.Add(fmt.Errorf("field Sees %.40q: want all, part, or nothing to go by the roles", cfg.Sees))
 	}
 	key, err := checkCredential(cfg)
-	if err != nil {
-		problems = append(problems, err)
-	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("okta: config: %w", errors.Join(problems...))
+	problems.Add(err)
+	if err := problems.Err(kind); err != nil {
+		return nil, err
 	}
 	api, err := newAPI(cfg, base, key)
 	if err != nil {
 		return nil, fmt.Errorf("okta: %w", err)
 	}
 	return &Source{
-		connection: cfg.Connection, app: cfg.AppID, sees: cfg.Sees, api: api, records: newRecords(cfg), mark: mark(cfg, base),
+		info: sources.Info{Kind: kind, Connection: cmp.Or(cfg.Connection, kind), Lists: lists},
+		app:  cfg.AppID, sees: cfg.Sees, api: api, records: newRecords(cfg), mark: mark(cfg, base),
 	}, nil
 }
 
 // Info implements sources.Source.
-func (s *Source) Info() sources.Info {
-	lists := sources.FactAll
-	if s.sees == SeesPart {
-		lists = 0
-	}
-	return sources.Info{Kind: kind, Connection: s.connection, Lists: lists}
-}
+func (s *Source) Info() sources.Info { return s.info }
 
 // Users implements sources.Source.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
@@ -285,15 +280,20 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 // One implements sources.OneReader, with the user's groups. Okta's users answer
 // no queries.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
-	lists := s.Info().Lists
-	one, err := rest.One(kind, lists, id, func() (sources.User, error) { return s.user(ctx, id) })
-	if err != nil || !one.Found {
+	one, err := rest.One(kind, s.info.Lists, id, func() (sources.User, error) { return s.user(ctx, id) })
+	if err != nil {
 		return one, err
 	}
-	if one.Groups, err = s.groupsOf(ctx, id); err != nil {
+	if one.Found {
+		one.Groups, err = s.groupsOf(ctx, id)
+		one.Proven |= s.info.Lists & sources.FactMemberships
+	}
+	if err == nil {
+		err = s.proven(ctx)
+	}
+	if err != nil {
 		return sources.One{}, rest.Wrap(kind, "read one", err)
 	}
-	one.Proven |= lists & sources.FactMemberships
 	return one, nil
 }
 

@@ -98,7 +98,7 @@ type api struct {
 }
 
 func newAPI(cfg Config, base *url.URL, key crypto.Signer) (*api, error) {
-	auth, transport, err := newAuth(&cfg, base, key)
+	auth, transport, err := newAuth(cfg, base, key)
 	if err != nil {
 		return nil, err
 	}

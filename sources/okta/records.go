@@ -221,16 +221,20 @@ func (r records) keyed() bool {
 	return r.managerID == ManagerByLogin || r.managerID == ManagerByEmployeeNumber
 }
 
+// keyAttributes are those that hold the key which names managers.
+func (r records) keyAttributes() []string {
+	if r.managerID == ManagerByEmployeeNumber {
+		return r.fields[sources.AttributeEmployeeNumber]
+	}
+	return r.fields["user_name"]
+}
+
 // key is what names the user as a manager.
 func (r records) key(u *okta.User) string {
 	if u.Profile == nil {
 		return ""
 	}
-	field := "user_name"
-	if r.managerID == ManagerByEmployeeNumber {
-		field = sources.AttributeEmployeeNumber
-	}
-	if values := first(r.fields[field], profileOf(u.Profile)); len(values) > 0 {
+	if values := first(r.keyAttributes(), profileOf(u.Profile)); len(values) > 0 {
 		return r.fold(values[0])
 	}
 	return ""

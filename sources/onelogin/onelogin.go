@@ -59,6 +59,12 @@
 // different users as OneLogin said there were when it began. One that does not
 // is read again, three times in all, and then it is an error.
 //
+// # Deltas
+//
+// There are none. updated_since selects users who changed, but says nothing of
+// those who were deleted, nor of who was given a role or lost one, so that a full
+// reading would be needed all the same. sources.Refresh reads everything.
+//
 // # What the API credential needs
 //
 // An API credential of the scope Read Users. No cadence is stated for OneLogin

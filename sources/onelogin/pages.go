@@ -30,9 +30,10 @@ func userQuery(noManagers bool) string {
 	var fields []string
 	for i, record := 0, reflect.TypeFor[user](); i < record.NumField(); i++ {
 		field := record.Field(i).Tag.Get("json")
-		if field != "role_ids" && !(noManagers && field == "manager_user_id") {
-			fields = append(fields, field)
+		if field == "role_ids" || noManagers && field == "manager_user_id" {
+			continue
 		}
+		fields = append(fields, field)
 	}
 	return "fields=" + strings.Join(fields, ",") + "&limit=50"
 }

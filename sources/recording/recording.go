@@ -253,14 +253,16 @@ func shorten(name string) string {
 // credentials returns what a request proves its sender's right by.
 func credentials(req *http.Request) []string {
 	var secrets []string
-	for _, name := range []string{"Authorization", "Dpop", "Cookie", "X-Api-Key"} {
+	for _, name := range []string{"Authorization", "Dpop", "X-Api-Key"} {
 		for _, value := range req.Header.Values(name) {
-			scheme, token, ok := strings.Cut(value, " ")
-			if !ok {
-				token = scheme
+			if _, token, ok := strings.Cut(value, " "); ok {
+				value = token // behind its scheme
 			}
-			secrets = append(secrets, token)
+			secrets = append(secrets, value)
 		}
+	}
+	for _, cookie := range req.Cookies() {
+		secrets = append(secrets, cookie.Value)
 	}
 	if _, password, ok := req.BasicAuth(); ok {
 		secrets = append(secrets, password)

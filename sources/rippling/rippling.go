@@ -71,6 +71,12 @@
 // Groups hours.
 // Set [Config.NoGroups] where assignments select by attributes alone.
 //
+// # Deltas
+//
+// There are none. No filter by the time of a change is documented, filters were
+// seen to be ignored without a word, and nothing tells who left a group.
+// sources.Refresh reads everything.
+//
 // # What the token needs
 //
 // The scopes workers.read, users.read, departments.read and companies.read, and

@@ -332,3 +332,54 @@ func TestEchoedSecrets(t *testing.T) {
 		require.NotContains(t, err.Error(), form)
 	}
 }
+
+// A secret is shown in nothing that is logged, returned or listed, though the org
+// repeats all it is sent: neither the credential of any way to log in, nor the
+// session.
+func TestSecretsAreNotShown(t *testing.T) {
+	const secret, refresh = "c4n4ry+cl/ent&secret", "c4n4ry-refresh-token"
+	key := fakeKeyPEM(t)
+	for name, cfg := range map[string]Config{
+		"client credentials": {ClientSecret: secret},
+		"refresh token":      {ClientSecret: secret, RefreshToken: refresh},
+		"JWT bearer":         {Username: "sync@acme.com", PrivateKey: key},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var shown strings.Builder
+			org := newFakeOrg(t)
+			org.ClientSecret, org.RefreshToken = secret, refresh
+			org.fault = func(n int, w http.ResponseWriter, r *http.Request) bool {
+				if n%3 != 2 {
+					return false
+				}
+				body, _ := io.ReadAll(r.Body)
+				sayError(w, http.StatusBadRequest, "ECHO", fmt.Sprintf("%s %s of %s", r.Header.Get("Authorization"), body, cfg.ClientSecret))
+				return true
+			}
+			cfg.LoginURL, cfg.ClientID = org.url, fakeClientID
+			cfg.Logger = slog.New(slog.NewJSONHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			for range 3 {
+				src, err := New(cfg)
+				require.NoError(t, err)
+				fmt.Fprintln(&shown, src.Check(t.Context()))
+				snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{Queries: []string{"Title = 'CEO'"}})
+				fmt.Fprintln(&shown, err)
+				require.NoError(t, json.NewEncoder(&shown).Encode(snapshot))
+				org.RevokeTokens()
+			}
+			assert.Contains(t, shown.String(), "ECHO: ")
+			require.NotEmpty(t, org.tokens)
+			jwts := 0
+			for _, canary := range append(org.tokens, "c4n4ry", url.QueryEscape(secret), strings.Split(string(key), "\n")[1]) {
+				assert.NotContains(t, shown.String(), canary)
+			}
+			for _, form := range org.forms {
+				if values, err := url.ParseQuery(form); assert.NoError(t, err) && values.Get("assertion") != "" {
+					jwts++
+					assert.NotContains(t, shown.String(), values.Get("assertion"))
+				}
+			}
+			assert.Equal(t, name == "JWT bearer", jwts > 0)
+		})
+	}
+}

@@ -50,8 +50,11 @@
 // Reading this org every hour takes 12,072 a day. [Config.MaxAPIUsage] leaves the
 // rest to others.
 //
-// There are no deltas: what a change takes out of Config.Scope or of a filter is
-// in no list of changes, and a reading of everybody is cheap.
+// # Deltas
+//
+// There are none: what a change takes out of Config.Scope or of a filter is in no
+// list of changes, and a reading of everybody is cheap. sources.Refresh reads
+// everything.
 //
 // # Latency
 //

@@ -40,6 +40,11 @@
 //	Check                          3
 //
 // Limits are the server's own affair. A refused request says how long to wait.
+//
+// # Deltas
+//
+// There are none. Servers may offer a filter by meta.lastModified; it says nothing
+// of who was deleted. sources.Refresh reads everything.
 package scimclient
 
 import (

@@ -20,7 +20,8 @@ type Cost struct {
 	Requests map[string]int
 	// Beyond is the most memory in bytes that was in use between two steps of
 	// the reading, that is when a request was sent, a page of more than 1 MB had
-	// come, or a row had been handed out, beyond what the caller kept. The
+	// come, or a row had been handed out (now and then), beyond what the caller
+	// kept. The
 	// largest page is Page bytes; decoding it takes a few times that for a
 	// moment.
 	Beyond, Page uint64
@@ -80,6 +81,7 @@ type meter struct {
 	mu       sync.Mutex
 	cost     Cost
 	requests int
+	large    int // pages of more than 1 MB
 	most     uint64
 }
 
@@ -95,9 +97,13 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		size := uint64(max(resp.ContentLength, 0))
 		m.mu.Lock()
+		if size > 1e6 {
+			m.large++
+		}
+		look := size > 1e6 && (m.large%20 == 1 || size > m.cost.Page)
 		m.cost.Page = max(m.cost.Page, size)
 		m.mu.Unlock()
-		m.step(size > 1e6)
+		m.step(look)
 	}
 	return resp, err
 }

@@ -24,6 +24,7 @@ const forever = math.MaxInt
 type wire struct {
 	base   http.RoundTripper
 	links  []string
+	aside  func(*http.Request) bool       // none of the source's requests; nil is none
 	before func(n int, req *http.Request) // sees each request first
 
 	from, to int
@@ -51,6 +52,9 @@ type harm func(w *wire, req *http.Request, get func() (*exchange, error)) (*http
 
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	if w.aside != nil && w.aside(req) {
+		return w.base.RoundTrip(req)
+	}
 	w.mu.Lock()
 	n := w.requests
 	w.requests++

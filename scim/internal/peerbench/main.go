@@ -23,6 +23,7 @@ func main() {
 	rounds := flag.Int("rounds", 9, "how many rounds count, after one that does not")
 	postgres := flag.String("postgres", os.Getenv("USHER_TEST_POSTGRES"), "URL of a PostgreSQL, in which tables are left behind; without it it is left out")
 	script := flag.String("scimmy", "", "scimmy.mjs, beside the packages it needs; without it scimmy is left out")
+	only := flag.String("only", "", `measure one setting: "in process", "loopback, 1 client", "loopback, 8 clients" or "groups"`)
 	timeout := flag.Duration("timeout", 20*time.Minute, "after which the program gives up")
 	flag.Parse()
 
@@ -30,7 +31,7 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	if err := run(ctx, os.Stdout, max(*rounds, 1), *script, *postgres); err != nil {
+	if err := run(ctx, os.Stdout, max(*rounds, 1), *only, *script, *postgres); err != nil {
 		fmt.Fprintln(os.Stderr, "peerbench:", err)
 		os.Exit(1)
 	}
@@ -42,7 +43,11 @@ var settings = []setting{
 	{name: "loopback, 8 clients", loopback: true, clients: 8, requests: 2000, limit: 2 * time.Second},
 }
 
-func run(ctx context.Context, out io.Writer, rounds int, script, postgres string) error {
+func run(ctx context.Context, out io.Writer, rounds int, only, script, postgres string) error {
+	asked := slices.DeleteFunc(slices.Clone(settings), func(s setting) bool { return only != "" && s.name != only })
+	if len(asked) == 0 && only != "groups" {
+		return fmt.Errorf("-only %q is no setting", only)
+	}
 	dir, err := os.MkdirTemp("", "peerbench-")
 	if err != nil {
 		return err
@@ -53,18 +58,22 @@ func run(ctx context.Context, out io.Writer, rounds int, script, postgres string
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	if err := users(ctx, table, rounds, peers); err != nil {
-		return err
+	if len(asked) > 0 {
+		if err := users(ctx, table, rounds, asked, peers); err != nil {
+			return err
+		}
+		fmt.Fprintln(table)
 	}
-	fmt.Fprintln(table)
-	if err := groups(ctx, table, rounds); err != nil {
-		return err
+	if only == "" || only == "groups" {
+		if err := groups(ctx, table, rounds); err != nil {
+			return err
+		}
 	}
 	return table.Flush()
 }
 
 // users prints what each operation on users costs, a line for each.
-func users(ctx context.Context, out io.Writer, rounds int, peers []*peer) error {
+func users(ctx context.Context, out io.Writer, rounds int, settings []setting, peers []*peer) error {
 	fmt.Fprint(out, "| ")
 	for _, p := range peers {
 		fmt.Fprintf(out, "\t| %s", p.name)

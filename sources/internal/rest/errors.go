@@ -32,6 +32,9 @@ type Error struct {
 	// Body is what the refusing answer says, up to 64 KiB, for the source to
 	// read and never to print.
 	Body []byte
+	// Challenge is the header WWW-Authenticate of an answer with status 401, for
+	// Auth to read and never to print.
+	Challenge string
 
 	temporary bool // worth a repetition
 	asked     bool // RetryAfter is what the provider said, even if it is 0
@@ -154,6 +157,9 @@ func (t *Transport) refused(req *http.Request, resp *http.Response, body []byte)
 	e := &Error{
 		Method: req.Method, Path: req.URL.Path, Status: resp.StatusCode,
 		Body: body[:min(len(body), maxErrorBody)],
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		e.Challenge = resp.Header.Get("WWW-Authenticate")
 	}
 	e.Reason, e.temporary = statusReason(resp.StatusCode)
 	e.RetryAfter, e.asked = t.wait(resp)

@@ -226,13 +226,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 
-		repeat := failure.temporary && idempotent(req) && canResend(req)
-		if !repeat || attempt >= t.cfg.Attempts || failure.RetryAfter > t.cfg.MaxWait {
+		wait, repeat := t.repeats(failure, attempt)
+		if !repeat || !idempotent(req) || !canResend(req) {
 			return nil, failure
-		}
-		wait := failure.RetryAfter
-		if !failure.asked {
-			wait = backoff(attempt)
 		}
 		t.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "repeat a request",
 			slog.String("method", failure.Method), slog.String("path", failure.Path),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -62,11 +63,45 @@ func (t *Transport) observe(resp *http.Response) {
 	if resp.StatusCode >= 500 || wait == 0 || wait > t.cfg.MaxWait {
 		return
 	}
+	t.hold(wait)
+}
+
+// hold keeps all requests of this Transport back for a while.
+func (t *Transport) hold(wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if until := time.Now().Add(wait); until.After(t.notBefore) {
 		t.notBefore = until
 	}
+}
+
+// Part judges an answer that came inside another one, as those of a batch do:
+// path is what was asked for, attempt how often, from 1. It returns nil for a
+// status of 2xx, else the error that RoundTrip would return, and whether to ask
+// again. Then the next request of this Transport waits as a repetition would.
+func (t *Transport) Part(path string, attempt, status int, header http.Header, body []byte) (failure *Error, again bool) {
+	if status >= 200 && status <= 299 {
+		return nil, false
+	}
+	req := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}}
+	failure = t.refused(req, &http.Response{StatusCode: status, Header: header}, body)
+	wait, again := t.repeats(failure, attempt)
+	if again {
+		t.hold(wait)
+	}
+	return failure, again
+}
+
+// repeats reports whether a request that failed is worth another attempt, and
+// after how long.
+func (t *Transport) repeats(failure *Error, attempt int) (time.Duration, bool) {
+	if !failure.temporary || attempt >= t.cfg.Attempts || failure.RetryAfter > t.cfg.MaxWait {
+		return 0, false
+	}
+	if failure.asked {
+		return failure.RetryAfter, true
+	}
+	return backoff(attempt), true
 }
 
 // wait is how long the provider asks to wait, and whether it asks at all.

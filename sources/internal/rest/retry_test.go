@@ -186,3 +186,40 @@ func TestAttemptTimesOut(t *testing.T) {
 		assert.Contains(t, err.Error(), "no answer within 10s")
 	})
 }
+
+// An answer inside another is judged as one of its own: what may pass is asked
+// for again, after as long as it says.
+func TestPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := time.Time{}
+		transport := New(Config{Attempts: 2, Base: baseFunc(func(*http.Request) (*http.Response, error) {
+			sent = time.Now()
+			return answer(200, `{}`), nil
+		})})
+		failure, again := transport.Part("/x", 1, 204, nil, nil)
+		require.Nil(t, failure)
+		require.False(t, again)
+
+		failure, again = transport.Part("/x", 1, 429, http.Header{"Retry-After": {"7"}}, []byte(`{"access_token": "c4n4ry"}`))
+		require.True(t, again)
+		require.ErrorIs(t, failure, sources.ErrRateLimited)
+		require.NotContains(t, failure.Error(), "c4n4ry")
+		before := time.Now()
+		_, err := transport.Get(t.Context(), "http://127.0.0.1:1/")
+		require.NoError(t, err)
+		require.Equal(t, 7*time.Second, sent.Sub(before))
+
+		for _, c := range []struct {
+			attempt, status int
+			after           string
+			reason          error
+		}{
+			{2, 429, "7", sources.ErrRateLimited}, {1, 429, "3600", sources.ErrRateLimited},
+			{1, 404, "", sources.ErrNotFound}, {1, 403, "7", sources.ErrForbidden}, {2, 503, "", sources.ErrUnavailable},
+		} {
+			failure, again = transport.Part("/x", c.attempt, c.status, http.Header{"Retry-After": {c.after}}, nil)
+			require.ErrorIs(t, failure, c.reason)
+			require.False(t, again)
+		}
+	})
+}

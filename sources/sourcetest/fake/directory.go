@@ -20,8 +20,9 @@ type Directory struct {
 	users   shelf[sources.User]
 	groups  shelf[sources.Group]
 	groupOf map[string][]string // user ID: IDs of groups, sorted
-	log     []departure
-	seq     int64 // counts changes
+	log     []departure         // who went away
+	moves   moves               // what a provider with deltas tells of relations
+	seq     int64               // counts changes
 }
 
 // A departure is what a directory keeps of who went away: a user, a group, or a
@@ -39,6 +40,7 @@ func NewDirectory() *Directory {
 		users:   newShelf[sources.User](),
 		groups:  newShelf[sources.Group](),
 		groupOf: make(map[string][]string),
+		moves:   newMoves(),
 	}
 }
 
@@ -51,7 +53,11 @@ func (d *Directory) PutUsers(users ...sources.User) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, u := range users {
-		d.users.put(u.ID, u.Clone(), d.tick())
+		now := d.tick()
+		if before, ok := d.users.byID[u.ID]; ok {
+			d.moves.manager(u.ID, before.value.Manager.ID, u.Manager.ID, now)
+		}
+		d.users.put(u.ID, u.Clone(), now)
 	}
 	d.users.arrange()
 }
@@ -66,6 +72,7 @@ func (d *Directory) RemoveUsers(ids ...string) {
 			d.log = append(d.log, departure{stamp: now, user: id})
 		}
 		d.users.remove(id, now)
+		d.moves.forget(id)
 		for _, group := range slices.Clone(d.groupOf[id]) {
 			g := d.groups.byID[group]
 			d.putGroup(sources.Group{ID: g.value.ID, Name: g.value.Name, Members: slices.DeleteFunc(slices.Clone(g.value.Members), func(m string) bool { return m == id })})
@@ -97,6 +104,7 @@ func (d *Directory) RemoveGroups(ids ...string) {
 			d.groups.remove(id, now)
 			d.left(id, g.value.Members, nil, now)
 			d.log = append(d.log, departure{stamp: now, group: id})
+			d.moves.forget(id)
 		}
 	}
 	d.groups.arrange()
@@ -132,6 +140,7 @@ func (d *Directory) putGroup(g sources.Group) {
 	if known, ok := d.groups.byID[g.ID]; ok {
 		before = known.value.Members
 		d.leave(g.ID, before)
+		d.moves.members(g.ID, before, g.Members, now)
 	}
 	for _, user := range g.Members {
 		in := d.groupOf[user]

@@ -24,5 +24,5 @@
 // word under decides ("status").
 //
 // IDs are the directory's own, so give the ones that the provider would: digits
-// for OneLogin, 005 and 00G in front for Salesforce.
+// for OneLogin, GUIDs for Entra, 005 and 00G in front for Salesforce.
 package fake

@@ -179,6 +179,18 @@ func (a *allowance) take(now time.Time, limit int, window time.Duration) (left i
 	return limit - a.used, a.begun.Add(window)
 }
 
+// origin is how the caller reached the face.
+func origin(r *http.Request) string {
+	scheme := r.URL.Scheme
+	if scheme == "" {
+		scheme = "http"
+	}
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
 // attribute returns the first value of an attribute, or "".
 func attribute(u *sources.User, name string) string {
 	if values := u.Attributes[name]; len(values) > 0 {

@@ -283,15 +283,7 @@ func oktaLink(w http.ResponseWriter, r *http.Request, after, rel string) {
 	}
 	u := *r.URL
 	u.RawQuery = query.Encode()
-	w.Header().Add("Link", fmt.Sprintf(`<%s%s>; rel="%s"`, oktaOrigin(r), u.RequestURI(), rel))
-}
-
-// oktaOrigin is where the org is, as the request has it.
-func oktaOrigin(r *http.Request) string {
-	if r.TLS != nil {
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
+	w.Header().Add("Link", fmt.Sprintf(`<%s%s>; rel="%s"`, origin(r), u.RequestURI(), rel))
 }
 
 func (o *Okta) users(w http.ResponseWriter, r *http.Request) {

@@ -54,6 +54,27 @@ func (p *oktaParser) word() string {
 	return word
 }
 
+// text reads a text in quotes, with its escapes.
+func (p *oktaParser) text() (string, bool) {
+	if !p.take(`"`) {
+		return "", false
+	}
+	var b strings.Builder
+	for i := 0; i < len(p.rest); i++ {
+		switch p.rest[i] {
+		case '"':
+			p.rest = p.rest[i+1:]
+			return b.String(), true
+		case '\\':
+			i++
+		}
+		if i < len(p.rest) {
+			b.WriteByte(p.rest[i])
+		}
+	}
+	return "", false
+}
+
 func (p *oktaParser) or() oktaExpression {
 	left := p.and()
 	for !p.failed && p.take("or ") {
@@ -91,12 +112,11 @@ func (p *oktaParser) term() oktaExpression {
 		}
 	}
 	known := p.attributes == nil || slices.Contains(p.attributes, name)
-	if !known || !slices.Contains(ops, op) || !p.take(`"`) {
+	want, ok := p.text()
+	if !known || !slices.Contains(ops, op) {
 		p.failed = true
 		return nil
 	}
-	want, rest, ok := strings.Cut(p.rest, `"`)
-	p.rest = rest
 	if _, err := time.Parse(time.RFC3339, want); !ok || moment && err != nil {
 		p.failed = true
 		return nil

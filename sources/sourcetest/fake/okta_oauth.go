@@ -131,7 +131,7 @@ func (o *Okta) assertion(r *http.Request, now time.Time) error {
 	}
 	expires, _ := claims["exp"].(float64)
 	left := time.Unix(int64(expires), 0).Sub(now)
-	if o.ClientID == "" || claims["iss"] != o.ClientID || claims["sub"] != o.ClientID || claims["aud"] != oktaOrigin(r)+oktaTokenPath ||
+	if o.ClientID == "" || claims["iss"] != o.ClientID || claims["sub"] != o.ClientID || claims["aud"] != origin(r)+oktaTokenPath ||
 		left <= 0 || left > time.Hour {
 		return errors.New("the claims are not those of the client")
 	}
@@ -156,7 +156,7 @@ func (o *Okta) proof(r *http.Request, now time.Time, nonce, ath string) (string,
 	}
 	issued, _ := claims["iat"].(float64)
 	id, _ := claims["jti"].(string)
-	address := url.URL{Scheme: strings.TrimSuffix(oktaOrigin(r), "://"+r.Host), Host: r.Host, Path: r.URL.Path}
+	address := url.URL{Scheme: strings.TrimSuffix(origin(r), "://"+r.Host), Host: r.Host, Path: r.URL.Path}
 	age := now.Sub(time.Unix(int64(issued), 0)).Abs()
 	switch {
 	case header["typ"] != "dpop+jwt" || claims["htm"] != r.Method || claims["htu"] != address.String():

@@ -50,7 +50,7 @@ func (o *Okta) user(r *http.Request, i *item[sources.User], omitCredentials bool
 		"id": i.id, "status": orNull(oktaStatus(&i.value)), "created": oktaTime(i.created.at), "lastUpdated": oktaTime(i.changed.at),
 		"statusChanged": oktaTime(i.created.at), "activated": nil, "lastLogin": nil, "passwordChanged": nil,
 		"type": map[string]any{"id": "otyfake"}, "profile": oktaProfile(&i.value),
-		"_links": map[string]any{"self": map[string]any{"href": oktaOrigin(r) + "/api/v1/users/" + i.id}},
+		"_links": map[string]any{"self": map[string]any{"href": origin(r) + "/api/v1/users/" + i.id}},
 	}
 	if !omitCredentials {
 		row["credentials"] = map[string]any{
@@ -77,8 +77,8 @@ func (o *Okta) appUser(r *http.Request, app string, i *item[sources.User]) map[s
 		"id": i.id, "externalId": nil, "created": oktaTime(i.created.at), "lastUpdated": oktaTime(i.changed.at), "scope": scope, "status": "ACTIVE",
 		"statusChanged": oktaTime(i.created.at), "passwordChanged": nil, "syncState": "DISABLED", "credentials": nil, "profile": profile,
 		"_links": map[string]any{
-			"app":  map[string]any{"href": oktaOrigin(r) + "/api/v1/apps/" + app},
-			"user": map[string]any{"href": oktaOrigin(r) + "/api/v1/users/" + i.id},
+			"app":  map[string]any{"href": origin(r) + "/api/v1/apps/" + app},
+			"user": map[string]any{"href": origin(r) + "/api/v1/users/" + i.id},
 		},
 	}
 	if r.URL.Query().Get("expand") == "user" {
@@ -91,7 +91,7 @@ func (o *Okta) group(r *http.Request, i *item[sources.Group]) map[string]any {
 	return map[string]any{
 		"id": i.id, "created": oktaTime(i.created.at), "lastUpdated": oktaTime(i.changed.at), "lastMembershipUpdated": oktaTime(i.members.at),
 		"objectClass": []string{"okta:user_group"}, "type": "OKTA_GROUP", "profile": map[string]any{"name": i.value.Name, "description": nil},
-		"_links": map[string]any{"users": map[string]any{"href": oktaOrigin(r) + "/api/v1/groups/" + i.id + "/users"}},
+		"_links": map[string]any{"users": map[string]any{"href": origin(r) + "/api/v1/groups/" + i.id + "/users"}},
 	}
 }
 

@@ -133,14 +133,11 @@ func ripplingList[T any](w http.ResponseWriter, r *http.Request, f *Rippling, al
 	answer := map[string]any{"results": results, "__meta": map[string]any{"redacted_fields": f.redactions()}, "next_link": nil}
 	if last < len(all) {
 		query.Set("cursor", base64.URLEncoding.EncodeToString([]byte("after:"+id(all[last-1]))))
-		next := url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
+		next := (&url.URL{Path: r.URL.Path, RawQuery: query.Encode()}).String()
 		if (last/limit)%2 == 0 {
-			next.Scheme, next.Host = "http", r.Host
-			if r.TLS != nil {
-				next.Scheme = "https"
-			}
+			next = origin(r) + next
 		}
-		answer["next_link"] = next.String()
+		answer["next_link"] = next
 	}
 	say(w, http.StatusOK, answer)
 }

@@ -237,16 +237,10 @@ func (s *Salesforce) assertion(jwt string, now time.Time) string {
 
 // session opens a session on the address that the request went to.
 func (s *Salesforce) session(w http.ResponseWriter, r *http.Request, now time.Time) {
-	scheme := r.URL.Scheme
-	if scheme == "" {
-		if scheme = "http"; r.TLS != nil {
-			scheme = "https"
-		}
-	}
 	const org = "00D000000000001"
 	token := s.sessions.openAs(org+"!", now, orDefault(s.SessionLife, 2*time.Hour))
 	say(w, http.StatusOK, map[string]any{
-		"access_token": token, "signature": "c2lnbmF0dXJl", "scope": "api", "instance_url": scheme + "://" + r.Host,
+		"access_token": token, "signature": "c2lnbmF0dXJl", "scope": "api", "instance_url": origin(r),
 		"id": "https://login.salesforce.com/id/" + org + "EAA/005000000000000AAA", "token_type": "Bearer",
 		"issued_at": strconv.FormatInt(now.UnixMilli(), 10),
 	})

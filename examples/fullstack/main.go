@@ -1,0 +1,132 @@
+// Fullstack is a small application that has everything which a host of usher
+// has: customers who push their people by SCIM, one whose people are read from
+// Salesforce on a schedule, a page with their people and an edit form that
+// respects what the directory owns, settings that can be tried before they are
+// saved, plans that wait for an approval, and a gate for signing in.
+//
+//	go run ./examples/fullstack -demo
+//
+// plays what Okta and Entra ID send, against the application, and prints beside
+// each request what became of the team.
+//
+//	ADMIN_PASSWORD=P go run ./examples/fullstack [-addr 127.0.0.1:8080] [-db FILE | -postgres DSN] [-users FILE]
+//
+// serves it. Everything is kept in the SQLite file FILE, or in PostgreSQL, where
+// any number of processes may serve it side by side. SCIM_TOKEN_ACME and
+// SCIM_TOKEN_GLOBEX are the tokens of the two customers that push; a customer
+// without a token cannot push. Mails are lines of the log.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	}
+	fmt.Fprintln(os.Stderr, "fullstack:", err)
+	os.Exit(1)
+}
+
+// errUsage is the error of a wrong command line, which has been told already.
+var errUsage = errors.New("usage")
+
+type options struct {
+	addr, db, postgres, users string
+	interval                  time.Duration
+	demo                      bool
+}
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	flags := flag.NewFlagSet("fullstack", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	var o options
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
+	flags.StringVar(&o.db, "db", "fullstack.db", "SQLite `file` in which everything is kept")
+	flags.StringVar(&o.postgres, "postgres", "", "`DSN` of a PostgreSQL database to keep everything in instead")
+	flags.StringVar(&o.users, "users", "", "`file` with the saved answer of Salesforce for the customer that is read; none: a made-up one")
+	flags.DurationVar(&o.interval, "interval", time.Hour, "`time` between two readings of Salesforce")
+	flags.BoolVar(&o.demo, "demo", false, "play what providers send, in a database that is thrown away, and end")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return o, err
+	case err != nil:
+		return o, errUsage
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "fullstack: unexpected argument %q\n", flags.Arg(0))
+		flags.Usage()
+		return o, errUsage
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+	opt, err := parseOptions(args, stderr)
+	if err != nil {
+		return err
+	}
+	if opt.demo {
+		return play(ctx, opt, stdout)
+	}
+	password := env("ADMIN_PASSWORD")
+	if password == "" {
+		return errors.New("ADMIN_PASSWORD is not set: the pages show people, and are for nobody without a password")
+	}
+	stores, err := openStores(ctx, opt)
+	if err != nil {
+		return err
+	}
+	defer stores.Close()
+	app, err := newApp(ctx, stores, appConfig{
+		tokens:   map[string]string{"acme": env("SCIM_TOKEN_ACME"), "globex": env("SCIM_TOKEN_GLOBEX")},
+		password: password, users: opt.users, interval: opt.interval,
+		logger: slog.New(slog.NewTextHandler(stderr, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	defer app.Close()
+	listener, err := net.Listen("tcp", opt.addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "pages http://%[1]s/ (user admin), SCIM http://%[1]s/scim/v2\n", listener.Addr())
+	return app.serve(ctx, listener)
+}
+
+// serve serves the pages and the SCIM endpoint, and keeps every customer's
+// people, until the context ends.
+func (a *app) serve(ctx context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	go func() { _ = a.sync.Serve(ctx) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	grace, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer done()
+	return server.Shutdown(grace)
+}

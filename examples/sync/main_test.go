@@ -1,0 +1,371 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/sources"
+)
+
+var update = flag.Bool("update", false, "record the recordings anew and write the golden files")
+
+// A program is one team, on which the program runs again and again.
+type program struct {
+	t         *testing.T
+	db, rules string
+	sys       system
+	out, err  bytes.Buffer
+}
+
+func newProgram(t *testing.T, w world) *program {
+	p := &program{t: t, db: filepath.Join(t.TempDir(), "team.db"), rules: filepath.Join(t.TempDir(), "rules.json")}
+	require.NoError(t, os.WriteFile(p.rules, []byte(w.rules()), 0o600))
+	p.sys = system{env: w.getenv, stdout: &p.out, stderr: &p.err, transport: w.transport()}
+	return p
+}
+
+// run returns the exit status, and what was printed.
+func (p *program) run(args ...string) (code int, stdout, stderr string) {
+	p.t.Helper()
+	return p.with(p.t.Context(), args...)
+}
+
+func (p *program) with(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	p.t.Helper()
+	p.out.Reset()
+	p.err.Reset()
+	err := run(ctx, append([]string{"-db", p.db}, args...), p.sys)
+	return status(err), p.out.String(), p.err.String() + message(err)
+}
+
+// offline is a transport that nothing may use.
+type offline struct{ t *testing.T }
+
+func (o offline) RoundTrip(req *http.Request) (*http.Response, error) {
+	o.t.Errorf("a request to %s", req.URL)
+	return nil, errors.New("offline")
+}
+
+// The recordings are what -record makes of the fakes today, and hold no
+// credential.
+func TestRecordingsAreOfTheFakes(t *testing.T) {
+	forAll(t, func(t *testing.T, w world) {
+		recorded := filepath.Join("recordings", w.kind)
+		into := filepath.Join(t.TempDir(), "recording")
+		p := newProgram(t, w)
+		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
+		require.Equal(t, 3, code, stderr)
+		for name, text := range files(t, into) {
+			assert.NotContains(t, text, canary, name)
+		}
+		assert.NotContains(t, live+stderr, canary)
+		if *update {
+			require.NoError(t, os.RemoveAll(recorded))
+			require.NoError(t, os.MkdirAll("recordings", 0o755))
+			require.NoError(t, os.CopyFS(recorded, os.DirFS(into)))
+		}
+		assert.Equal(t, files(t, recorded), files(t, into))
+
+		p.sys.transport = offline{t}
+		_, replayed, _ := p.run("-replay", into)
+		assert.Equal(t, live, replayed)
+		code, _, stderr = p.run("-source", w.kind, "-config", p.rules, "-record", into)
+		assert.Equal(t, 1, code)
+		assert.Contains(t, stderr, "exists already")
+	})
+}
+
+// The demonstration: each recording comes to the plan that is told, without a
+// credential and without a network; applied, nothing is left (L2).
+func TestRecordings(t *testing.T) {
+	forAll(t, func(t *testing.T, w world) {
+		p := newProgram(t, w)
+		p.sys.transport, p.sys.env = offline{t}, func(string) string { return "" }
+		recorded := filepath.Join("recordings", w.kind)
+
+		code, plan, stderr := p.run("-replay", recorded)
+		assert.Equal(t, 3, code, stderr)
+		assert.NoFileExists(t, p.db)
+		code, applied, _ := p.run("-replay", recorded, "-apply")
+		assert.Equal(t, 0, code)
+		assert.Contains(t, applied, strings.TrimSuffix(plan, "\nNothing was changed; -apply does it.\n"))
+		code, again, stderr := p.run("-replay", recorded, "-apply", "-source", w.kind)
+		assert.Equal(t, 0, code)
+		assert.Contains(t, stderr, "connected: "+w.kind+" linden")
+		golden(t, w.kind+".txt", plan+"--- -apply\n"+strings.TrimPrefix(applied, strings.TrimSuffix(plan, "\nNothing was changed; -apply does it.\n"))+"--- -apply\n"+again)
+	})
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got)
+}
+
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		all[path] = string(data)
+		return err
+	}))
+	return all
+}
+
+// A canary in every credential, searched in everything that the program writes
+// when the provider refuses it, and in the recording of that.
+func TestRefusedCredentials(t *testing.T) {
+	forAll(t, func(t *testing.T, w world) {
+		into := filepath.Join(t.TempDir(), "recording")
+		p := newProgram(t, w)
+		env := maps.Clone(w.env)
+		for _, v := range providers[slices.IndexFunc(providers, func(p provider) bool { return p.kind == w.kind })].variables {
+			if v.secret && env[v.name] != "" {
+				env[v.name] = canary + "-wrong+/&é"
+				if w.kind == "okta" {
+					env[v.name] = canary + "-wrong"
+				}
+			}
+		}
+		p.sys.env = func(name string) string { return env[name] }
+		code, stdout, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
+		assert.Equal(t, 1, code)
+		assert.Contains(t, stderr, "credentials rejected")
+		for name, text := range files(t, into) {
+			assert.NotContains(t, text, canary, name)
+		}
+		assert.NotContains(t, stdout+stderr, canary)
+		code, _, again := p.run("-replay", into)
+		assert.Equal(t, 1, code, "the folder shows what went wrong")
+		_, failure, _ := strings.Cut(stderr, "recorded: "+into+"\n")
+		assert.Equal(t, failure, again)
+	})
+}
+
+// Ctrl-C leaves nothing half: no team, no recording, no file.
+func TestInterrupted(t *testing.T) {
+	forAll(t, func(t *testing.T, w world) {
+		for _, after := range []int{1, 3} {
+			dir := t.TempDir()
+			p := newProgram(t, w)
+			p.db = filepath.Join(dir, "team.db")
+			ctx, cancel := context.WithCancel(t.Context())
+			live, n := p.sys.transport, 0
+			p.sys.transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+				if n++; n == after {
+					cancel()
+				}
+				return live.RoundTrip(req)
+			})
+			code, stdout, stderr := p.with(ctx, "-source", w.kind, "-config", p.rules, "-record", filepath.Join(dir, "recording"), "-apply")
+			assert.Equal(t, 1, code)
+			assert.Empty(t, stdout)
+			assert.Contains(t, stderr, "interrupted; nothing was changed")
+			assert.Empty(t, files(t, dir))
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			assert.Empty(t, entries)
+		}
+	})
+}
+
+// Ctrl-C while the plan is shown: it is not applied.
+func TestInterruptedBeforeTheChange(t *testing.T) {
+	w := worlds[3]
+	p := newProgram(t, w)
+	ctx, cancel := context.WithCancel(t.Context())
+	p.sys.stdout = writer(func(data []byte) (int, error) {
+		cancel()
+		return len(data), nil
+	})
+	code, _, stderr := p.with(ctx, "-source", w.kind, "-config", p.rules, "-apply")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "interrupted; nothing was changed")
+	assert.NoFileExists(t, p.db)
+}
+
+type writer func([]byte) (int, error)
+
+func (f writer) Write(data []byte) (int, error) { return f(data) }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// Run again, the program reads the directory at once (R28), and more leavers than
+// the limit allows wait for an approval (S14, S15): status 3.
+func TestApproval(t *testing.T) {
+	w := worlds[0]
+	p := newProgram(t, w)
+	args := []string{"-source", w.kind, "-config", p.rules, "-apply"}
+	code, _, stderr := p.run(args...)
+	require.Equal(t, 0, code, stderr)
+
+	d := w.company()
+	users := d.Users()
+	for _, u := range users[:10] {
+		u.Status = sources.StatusInactive
+		d.PutUsers(u)
+	}
+	// Half the company is gone: the rules' own limit is lower.
+	rules := strings.Replace(w.rules(), `"domains"`, `"breakers": {"deactivate": {"percent": 20, "count": 2}, "min_population": 1}, "domains"`, 1)
+	require.NoError(t, os.WriteFile(p.rules, []byte(rules), 0o600))
+	p.sys.transport = transportOf(w, d)
+	code, stdout, stderr := p.run(args...)
+	require.Equal(t, 3, code, stdout+stderr)
+	form := regexp.MustCompile(`-approve (deactivate=[0-9a-f]{12})`)
+	found := form.FindStringSubmatch(stdout)
+	require.NotNil(t, found, stdout)
+	command := found[1]
+	_, all, _ := p.run(append(args, "-all")...)
+	assert.Equal(t, found, form.FindStringSubmatch(all))
+
+	code, _, _ = p.run("-source", w.kind, "-config", p.rules, "-approve", command)
+	assert.Equal(t, 2, code, "only with -apply")
+	code, _, _ = p.run(append(args, "-approve", "deactivate=000000000000")...)
+	assert.Equal(t, 1, code, "of another plan")
+	code, stdout, stderr = p.run(append(args, "-approve", command)...)
+	assert.Equal(t, 0, code, stdout+stderr)
+}
+
+// A terminal shows one line, anything else lines of their own.
+func TestProgress(t *testing.T) {
+	w := worlds[2]
+	for _, terminal := range []bool{true, false} {
+		p := newProgram(t, w)
+		p.sys.terminal = terminal
+		_, _, stderr := p.run("-source", w.kind, "-config", p.rules)
+		assert.Equal(t, terminal, strings.Contains(stderr, "\r"))
+		last := stderr[strings.LastIndexAny(strings.TrimRight(stderr, "\r\n "), "\r\n")+1:]
+		assert.Contains(t, last, "read: 12 people, 2 groups, 12 memberships, ")
+		assert.Contains(t, last, " pages")
+	}
+	// Pauses that the provider imposes are told.
+	for _, terminal := range []bool{true, false} {
+		p := newProgram(t, w)
+		p.sys.terminal = terminal
+		live, n := p.sys.transport, 0
+		p.sys.transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+			resp, err := live.RoundTrip(req)
+			if n++; n == 3 {
+				resp.StatusCode = http.StatusServiceUnavailable
+				resp.Header.Set("Retry-After", "1")
+			}
+			return resp, err
+		})
+		_, _, stderr := p.run("-source", w.kind, "-config", p.rules)
+		assert.Contains(t, stderr, "waited 1s for the rate limit")
+		assert.Equal(t, terminal, strings.Contains(stderr, "(waits 1s)"), stderr)
+		assert.Equal(t, !terminal, strings.Contains(stderr, "waits 1s: method=GET"), stderr)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	w := worlds[3]
+	p := newProgram(t, w)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "-source and -config are required"},
+		{[]string{"-source", "onelogin"}, "-source and -config are required"},
+		{[]string{"more"}, `unexpected argument "more"`},
+		{[]string{"-colour"}, "-colour"},
+		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of okta, entra, salesforce, onelogin, rippling, scim`},
+		{[]string{"-record", "x", "-replay", "y"}, "exclude one another"},
+		{[]string{"-replay", "recordings/okta", "-source", "scim"}, "the recording is of okta"},
+		{[]string{"-approve", "deactivate=1"}, "at least 12 characters"},
+	} {
+		code, _, stderr := p.run(c.args...)
+		assert.Equal(t, 2, code, c.args)
+		assert.Contains(t, stderr, c.want)
+	}
+	code, _, help := p.run("-help")
+	assert.Equal(t, 0, code)
+	for _, provider := range providers {
+		for _, v := range provider.variables {
+			assert.Contains(t, help, v.name)
+		}
+	}
+	p.sys.env = func(string) string { return "" }
+	code, _, stderr := p.run("-source", "onelogin", "-config", p.rules)
+	assert.Equal(t, 2, code)
+	assert.Contains(t, stderr, "no credentials for onelogin: none of its variables is set (ONELOGIN_URL, ...)")
+}
+
+// R2: the rules are of one source, and a directory of another is not read by them.
+func TestFailures(t *testing.T) {
+	w := worlds[2]
+	p := newProgram(t, w)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "recording.json"), []byte(`{"format": 1, "source": "ldap"}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "okta.json"), []byte(worlds[0].rules()), 0o600))
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-source", w.kind, "-config", "missing.json"}, "missing.json"},
+		{[]string{"-source", w.kind, "-config", filepath.Join(dir, "okta.json")}, `source: is "okta"; want "salesforce"`},
+		{[]string{"-replay", "missing"}, "no recording: "},
+		{[]string{"-replay", dir}, `source: is "ldap"`},
+		{[]string{"-source", w.kind, "-config", p.rules, "-record", filepath.Join(dir, "no", "such")}, "-record: "},
+	} {
+		code, _, stderr := p.run(c.args...)
+		assert.Equal(t, 1, code, c.args)
+		assert.Contains(t, stderr, c.want)
+	}
+	// A reading that fails half-way changes nothing.
+	live, n := p.sys.transport, 0
+	p.sys.transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+		if n++; n > 9 {
+			return nil, errors.New("the cable is cut")
+		}
+		return live.RoundTrip(req)
+	})
+	code, stdout, stderr := p.run("-source", w.kind, "-config", p.rules, "-apply")
+	assert.Equal(t, 1, code)
+	assert.Empty(t, stdout)
+	assert.Contains(t, stderr, "read in part: ")
+	assert.Contains(t, stderr, "the cable is cut")
+	assert.NoFileExists(t, p.db)
+}
+
+// The variables that name a file have its contents read, and a key of any kind
+// stands for it in a replay.
+func TestKeyFiles(t *testing.T) {
+	key, err := anyKey()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "key.pem")
+	require.NoError(t, os.WriteFile(path, []byte(key), 0o600))
+	p, err := providerOf("salesforce")
+	require.NoError(t, err)
+	s, err := p.read(func(name string) string { return map[string]string{"SALESFORCE_PRIVATE_KEY_FILE": path}[name] }, true)
+	require.NoError(t, err)
+	assert.Equal(t, []string{key}, p.secrets(s))
+	_, err = p.read(func(name string) string { return map[string]string{"SALESFORCE_PRIVATE_KEY_FILE": path + "x"}[name] }, true)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+}

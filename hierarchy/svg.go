@@ -1,0 +1,145 @@
+package hierarchy
+
+import (
+	"bufio"
+	"fmt"
+	"html"
+	"io"
+	"unicode/utf8"
+)
+
+// An SVG says how Chart.SVG draws. The zero SVG draws everybody, without links.
+type SVG struct {
+	// Levels is how many levels are drawn, counting the one it begins with; a
+	// number tells how many people are below somebody on the last one. 0: all.
+	Levels int
+	// Rows is how many people are drawn at most; a last line tells how many are
+	// not. 0: all.
+	Rows int
+	// Link returns the URL to which the name of a person links, "" for none. Nil:
+	// there are no links.
+	Link func(person int) string
+	// Title says what is drawn, for who does not see it. "": "Org chart".
+	Title string
+}
+
+// Measures of an SVG, in pixels.
+const (
+	svgRow    = 28
+	svgIndent = 26
+	svgMargin = 12
+	svgGlyph  = 9 // about the widest common letter at 14 px
+)
+
+// SVG writes the people given and everybody below them, or the whole chart if
+// nobody is given, as an SVG document: a tree with a line for each person.
+// Inactive people are in italics, edges that change are thick. It has
+// presentation attributes and no style sheet; its elements have the classes edge,
+// changed, person, inactive and fold for one. No name is read as markup. See
+// [Chart.Text] for order, names and errors.
+func (c *Chart) SVG(w io.Writer, how SVG, from ...int) error {
+	d := c.draw(from)
+	rows, rest := d.svgRows(&how)
+	width, height := 0, len(rows)*svgRow
+	for i := range rows {
+		width = max(width, rows[i].x()+svgIndent+svgGlyph*(utf8.RuneCountInString(d.label[rows[i].at])+8))
+	}
+	if rest > 0 {
+		height += svgRow
+	}
+	width, height = max(width, 300)+2*svgMargin, height+2*svgMargin
+	title := how.Title
+	if title == "" {
+		title = "Org chart"
+	}
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s" font-family="system-ui, sans-serif" font-size="14">`+"\n",
+		width, height, width, height, html.EscapeString(shown(title)))
+	for i := range rows {
+		r := &rows[i]
+		if r.above < 0 {
+			continue
+		}
+		class, thick := "edge", "1"
+		if c.Changed(int(d.person[r.at])) {
+			class, thick = "edge changed", "3"
+		}
+		x := rows[r.above].x() + svgMargin/2
+		fmt.Fprintf(out, `<path class="%s" d="M%d %dV%dH%d" fill="none" stroke="#6b7280" stroke-width="%s"/>`+"\n",
+			class, x, r.aboveY(rows), r.y(i), r.x()-4, thick)
+	}
+	for i := range rows {
+		r, person := &rows[i], int(d.person[rows[i].at])
+		link := ""
+		if how.Link != nil {
+			link = how.Link(person)
+		}
+		if link != "" {
+			fmt.Fprintf(out, `<a href="%s">`, html.EscapeString(link))
+		}
+		class, style := "person", ""
+		if !c.people[person].Active {
+			class, style = "person inactive", ` font-style="italic"`
+		}
+		fmt.Fprintf(out, `<text class="%s" x="%d" y="%d" fill="#1f2937"%s>%s`, class, r.x(), r.y(i)+5, style, html.EscapeString(d.label[r.at]))
+		if r.folded > 0 {
+			fmt.Fprintf(out, `<tspan class="fold" fill="#4b5563"> (+%d)</tspan>`, r.folded)
+		}
+		out.WriteString("</text>")
+		if link != "" {
+			out.WriteString("</a>")
+		}
+		out.WriteByte('\n')
+	}
+	if rest > 0 {
+		fmt.Fprintf(out, `<text class="fold" x="%d" y="%d" fill="#4b5563">and %d more</text>`+"\n", svgMargin, svgMargin+len(rows)*svgRow+svgRow/2+5, rest)
+	}
+	out.WriteString("</svg>\n")
+	return out.Flush()
+}
+
+// An svgLine is the line of one person.
+type svgLine struct {
+	at     int32 // the place in the drawing
+	depth  int
+	above  int // the line of the manager, or -1
+	folded int // how many people below are not drawn
+}
+
+func (r *svgLine) x() int                    { return svgMargin + min(r.depth, maxIndent)*svgIndent }
+func (r *svgLine) y(line int) int            { return svgMargin + line*svgRow + svgRow/2 }
+func (r *svgLine) aboveY(rows []svgLine) int { return rows[r.above].y(r.above) + svgRow/2 - 4 }
+
+// svgRows returns the lines that are drawn, and how many people have none beside
+// those who are folded.
+func (d *drawing) svgRows(how *SVG) (rows []svgLine, rest int) {
+	lineAt := []int{} // by depth: the line of the last person there, or -1
+	add := func(at int32, depth int) {
+		lineAt = append(lineAt[:min(depth, len(lineAt))], -1)
+		if how.Levels > 0 && depth >= how.Levels {
+			if above := lineAt[how.Levels-1]; above >= 0 {
+				rows[above].folded++
+			} else {
+				rest++
+			}
+			return
+		}
+		if how.Rows > 0 && len(rows) >= how.Rows {
+			rest++
+			return
+		}
+		above := -1
+		if depth > 0 {
+			above = lineAt[depth-1]
+		}
+		lineAt[depth] = len(rows)
+		rows = append(rows, svgLine{at: at, depth: depth, above: above})
+	}
+	for _, root := range d.roots() {
+		add(root, 0)
+		for at, depth := range d.below(root) {
+			add(at, depth)
+		}
+	}
+	return rows, rest
+}

@@ -1,0 +1,224 @@
+package review
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"html/template"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/usher-go/usher/hierarchy"
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/syncer"
+)
+
+const (
+	chartLevels = 3   // how many levels a page draws; who is deeper is folded
+	chartRows   = 400 // how many people a page draws
+	maxFound    = 50  // how many people a search lists
+)
+
+// chartPage is what the page of the org chart shows.
+type chartPage struct {
+	Connection, Hash string
+	After            bool // whether the chart is the one after the plan
+	People, Moves    int
+	At               string // the ID of the person at the top, or ""
+	AtName           string
+	Up               []place // the managers above, the topmost first
+	Query            string
+	Found            []place
+	More             int // people found who are not listed
+	Drawing          template.HTML
+	Access           Access
+}
+
+type place struct{ Name, URL string }
+
+// A team is the org chart of a connection, with the hand-made members beside.
+type team struct {
+	connection, hash string
+	after            bool
+	ids, names       []string
+	search           []string
+	at               map[string]int // by member ID
+	chart            *hierarchy.Chart
+	moves            int
+}
+
+// teamChart reads the team and draws it up as it is, or as it is after a plan.
+func (q *request) teamChart() (*team, error) {
+	t := &team{connection: q.r.FormValue("connection"), hash: q.r.FormValue("hash"), at: make(map[string]int)}
+	changed := make(map[string]*provisioning.Member)
+	var created []provisioning.Member
+	if t.hash != "" {
+		v, err := q.plan()
+		if err != nil {
+			return nil, err
+		}
+		t.connection = v.plan.Connection
+		if t.after = q.r.FormValue("when") != "before"; t.after {
+			for i := range v.plan.Actions {
+				a := &v.plan.Actions[i]
+				changed[a.Member.ID] = &a.Member
+				if a.Kind == provisioning.KindCreate {
+					created = append(created, a.Member)
+				}
+			}
+		}
+	}
+	target, err := q.targetOf(t.connection)
+	if err != nil {
+		return nil, err
+	}
+	t.connection = target.Connection
+	var people []hierarchy.Person
+	add := func(m *provisioning.Member, current string) {
+		t.at[m.ID] = len(people)
+		t.ids = append(t.ids, m.ID)
+		p := hierarchy.Person{
+			Key: m.ID, ID: m.ID, Current: current, Active: m.Active, Email: m.Email, GivenName: m.GivenName, FamilyName: m.FamilyName,
+		}
+		if m.ManagerID != current && m.ManagerID != "" {
+			p.Follow, p.IDFirst, p.Manager = true, true, &hierarchy.Keys{ID: m.ManagerID}
+			t.moves++
+		}
+		t.names = append(t.names, shown(cmp.Or(m.Name(), m.Email, m.ID)))
+		t.search = append(t.search, searchable(m.Name(), m.Email, m.ID))
+		people = append(people, p)
+	}
+	if err := q.eachMember(target, func(m *provisioning.Member) {
+		current := m.ManagerID
+		if next := changed[m.ID]; next != nil {
+			m = next // as the viewer may see it
+		}
+		add(m, current)
+	}); err != nil {
+		return nil, err
+	}
+	for i := range created {
+		if _, known := t.at[created[i].ID]; !known {
+			add(&created[i], "")
+		}
+	}
+	t.chart = hierarchy.Build(people)
+	return t, nil
+}
+
+// eachMember yields the members of a connection and the hand-made ones, without
+// what the viewer may not see.
+func (q *request) eachMember(target syncer.Target, do func(*provisioning.Member)) error {
+	for m, err := range q.cfg.Store.Members(q.ctx, target.Tenant) {
+		if err != nil {
+			return fmt.Errorf("team: %w", err)
+		}
+		if m.Connection != "" && m.Connection != target.Connection {
+			continue
+		}
+		m = q.access.Hide.Member(m)
+		do(&m)
+	}
+	return nil
+}
+
+// link is the URL of the chart below a person.
+func (t *team) link(person int) string { return t.url("chart", t.ids[person]) }
+
+func (t *team) url(page, at string) string {
+	when := ""
+	if t.hash != "" && !t.after {
+		when = "before"
+	}
+	return query(page, "connection", t.connection, "hash", t.hash, "when", when, "at", at)
+}
+
+// from is whom the drawing begins with: the person whom the request names, or
+// everybody at the top.
+func (t *team) from(q *request) ([]int, error) {
+	at := q.r.FormValue("at")
+	if at == "" {
+		return nil, nil
+	}
+	person, known := t.at[at]
+	if !known {
+		return nil, errNotFound
+	}
+	return []int{person}, nil
+}
+
+func (q *request) showChart() error {
+	t, err := q.teamChart()
+	if err != nil {
+		return err
+	}
+	from, err := t.from(q)
+	if err != nil {
+		return err
+	}
+	data := chartPage{
+		Access:     q.access,
+		Connection: t.connection, Hash: t.hash, After: t.after, People: len(t.ids), Moves: t.moves,
+		Query: typed(q.r.FormValue("q")),
+	}
+	if from != nil {
+		data.At, data.AtName = t.ids[from[0]], t.names[from[0]]
+		for above := range t.chart.Chain(from[0]) {
+			data.Up = append([]place{{t.names[above], t.link(above)}}, data.Up...)
+			if len(data.Up) == 20 {
+				break
+			}
+		}
+	}
+	if data.Query != "" {
+		for i := range t.search {
+			if !strings.Contains(t.search[i], strings.ToLower(data.Query)) {
+				continue
+			}
+			data.Found = append(data.Found, place{t.names[i], t.link(i)})
+		}
+		slices.SortFunc(data.Found, func(a, b place) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.URL, b.URL)) })
+		data.More = max(0, len(data.Found)-maxFound)
+		data.Found = data.Found[:len(data.Found)-data.More]
+	}
+	var b bytes.Buffer
+	how := hierarchy.SVG{Levels: chartLevels, Rows: chartRows, Link: t.link, Title: "Org chart of " + t.connection}
+	if err := t.chart.SVG(&b, how, from...); err != nil {
+		return err
+	}
+	data.Drawing = template.HTML(b.String()) //nolint:gosec // Chart.SVG escapes every name
+	return q.page.show("chart", data)
+}
+
+// chartFile writes the whole chart, or what is below somebody, as a file.
+func (q *request) chartFile() error {
+	t, err := q.teamChart()
+	if err != nil {
+		return err
+	}
+	from, err := t.from(q)
+	if err != nil {
+		return err
+	}
+	name := "chart-" + t.connection
+	switch path.Ext(q.r.URL.Path) {
+	case ".svg":
+		out := q.file("image/svg+xml", name+".svg")
+		if err := t.chart.SVG(out, hierarchy.SVG{Title: "Org chart of " + t.connection}, from...); err != nil {
+			return err
+		}
+		return out.Flush()
+	case ".dot":
+		out := q.file("text/vnd.graphviz; charset=utf-8", name+".dot")
+		if err := t.chart.DOT(out, from...); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
+	out := q.file("text/plain; charset=utf-8", name+".mmd")
+	if err := t.chart.Mermaid(out, from...); err != nil {
+		return err
+	}
+	return out.Flush()
+}

@@ -1,0 +1,206 @@
+package review
+
+import (
+	"bufio"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+)
+
+// A page is the answer to a request. Its beginning is sent as soon as its rest
+// is known, or earlier, so that somebody who waits sees where they are.
+type page struct {
+	w          http.ResponseWriter
+	title      string
+	access     Access
+	connection string
+	live       bool // whether each piece is sent when it is made
+
+	mu    sync.Mutex
+	begun bool
+}
+
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"shown":   shown,
+	"when":    when,
+	"long":    shownLong,
+	"short":   func(hash string) string { return clip(hash, 12) },
+	"words":   classWords,
+	"verdict": func(b provisioning.Breaker) string { return verdict(&b) },
+	"query":   query,
+	"count":   count,
+	"may":     func(a Access, what string) bool { return a.May.Has(abilityWords[what]) },
+	"pair": func(sigil string, part groupPart, hash string) map[string]any {
+		return map[string]any{"Sigil": sigil, "Part": part, "Hash": hash}
+	},
+	"names": names,
+	"texts": func(c provisioning.Change) [2]string {
+		before, after := c.Texts()
+		return [2]string{shownLong(before), shownLong(after)}
+	},
+}).ParseFS(assets, "assets/*.html"))
+
+var abilityWords = map[string]Ability{"history": History, "export": Export, "plan": Plan, "operate": Operate}
+
+// query makes a relative URL of a page and pairs of name and value; pairs
+// without a value are left out.
+func query(path string, pairs ...string) string {
+	values := make(url.Values)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			values.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(values) == 0 {
+		return path
+	}
+	return path + "?" + values.Encode()
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%s %s", thousands(n), many)
+}
+
+// A nameList is the first few of some people.
+type nameList struct {
+	Title    string
+	Names    []string
+	Of, Rest int
+}
+
+func names(title string, all []string) nameList {
+	some := all[:min(len(all), maxFound)]
+	return nameList{title, some, len(all), len(all) - len(some)}
+}
+
+// thousands writes a number with commas.
+func thousands(n int) string {
+	digits := fmt.Sprint(n)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
+// when writes a time, and how long ago it is.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	ago := time.Since(t)
+	words := "just now"
+	switch {
+	case ago >= 48*time.Hour:
+		words = fmt.Sprintf("%d days ago", int(ago.Hours()/24))
+	case ago >= time.Hour:
+		words = count(int(ago.Hours()), "hour", "hours") + " ago"
+	case ago >= time.Minute:
+		words = count(int(ago.Minutes()), "minute", "minutes") + " ago"
+	}
+	return t.UTC().Format("2006-01-02 15:04 MST") + " (" + words + ")"
+}
+
+// shownLong is shown, of a value that somebody wants to read.
+func shownLong(s string) string { return clip(s, 2000) }
+
+// startLate sends the beginning of the page after a while, unless it was sent by
+// then. The returned function ends that.
+func (p *page) startLate(after time.Duration) (stop func()) {
+	timer := time.AfterFunc(after, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.begin(http.StatusOK, "")
+		p.flush()
+	})
+	return func() { timer.Stop(); p.mu.Lock(); p.begun = true; p.mu.Unlock() }
+}
+
+// begin sends status and beginning, once. The caller has mu.
+func (p *page) begin(status int, connection string) {
+	if p.begun {
+		return
+	}
+	p.begun = true
+	p.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	p.w.WriteHeader(status)
+	_ = templates.ExecuteTemplate(p.w, "head", map[string]any{ // whoever asked is gone if it cannot be written
+		"Title": p.title, "Access": p.access, "Connection": connection,
+	})
+}
+
+func (p *page) flush() { _ = http.NewResponseController(p.w).Flush() } // what cannot be flushed is sent at the end
+
+// show sends the page, whose rest a template makes of data.
+func (p *page) show(name string, data any) error { return p.send(http.StatusOK, name, data) }
+
+func (p *page) send(status int, name string, data any) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.begin(status, p.connection)
+	buffer := bufio.NewWriterSize(p.w, 16<<10)
+	var out io.Writer = buffer
+	if p.live {
+		out = eager{p}
+	}
+	if err := templates.ExecuteTemplate(out, name, data); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	if err := templates.ExecuteTemplate(out, "foot", nil); err != nil {
+		return err
+	}
+	return buffer.Flush()
+}
+
+// eager sends what is written at once.
+type eager struct{ p *page }
+
+func (e eager) Write(b []byte) (int, error) {
+	n, err := e.p.w.Write(b)
+	e.p.flush()
+	return n, err
+}
+
+// fail sends a failure in place of the page.
+func (p *page) fail(f *failure) {
+	p.mu.Lock()
+	if p.title == "" {
+		p.title = http.StatusText(f.Status)
+	}
+	p.mu.Unlock()
+	_ = p.send(f.Status, "failure", f) // whoever asked is gone if it cannot be written
+}
+
+// redirect sends the sender of a form to a page. The URL stays relative, since
+// where the handler is mounted is the host's to know; http.Redirect would make it
+// absolute.
+func (q *request) redirect(to string) error {
+	q.page.w.Header().Set("Location", to)
+	q.page.w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// file begins a file to be saved.
+func (q *request) file(contentType, name string) *bufio.Writer {
+	q.page.mu.Lock()
+	defer q.page.mu.Unlock()
+	q.page.begun = true
+	header := q.page.w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Disposition", `attachment; filename="`+strings.Map(func(r rune) rune {
+		if r == '-' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '_'
+	}, name)+`"`)
+	return bufio.NewWriterSize(q.page.w, 32<<10)
+}

@@ -1,0 +1,216 @@
+package review
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/syncer"
+)
+
+// How much a page shows.
+const (
+	firstGroups   = 12  // of each section
+	firstPeople   = 4   // of each group
+	pageOfGroups  = 40  // of one section
+	pageOfPeople  = 100 // of one group
+	groupOfPeople = 8   // of each group, in one section
+)
+
+// planPage is what the page of a plan shows.
+type planPage struct {
+	*provisioning.Plan
+	View       *view
+	Sums       []sum
+	Health     *syncer.Health // nil: unknown
+	Made       *madePlan      // nil: unknown
+	Superseded bool
+	Ordinary   int // actions that need no approval
+	Filter     filter
+	Filtered   bool
+	Sections   []sectionPart
+	Group      *groupPart
+	Access     Access
+}
+
+type sum struct {
+	N    int
+	Word string
+}
+
+// A sectionPart is what a page shows of a section.
+type sectionPart struct {
+	*section
+	Groups []groupPart
+	Rest   int // groups that are not shown
+	More   string
+	MayAsk bool // whether the viewer may approve it
+}
+
+// A groupPart is what a page shows of a group.
+type groupPart struct {
+	What   string
+	Number int
+	Some   []*entry
+	All    string // the URL of everybody in it
+	Pages  pages
+}
+
+// Pages are the places of a list.
+type pages struct {
+	From, To, Of   int
+	Previous, Next string
+}
+
+// pageAt returns which part of a list of n a page with the number shows.
+func pageAt(n, size, number int, link func(int) string) (from, to int, p pages) {
+	number = max(1, min(number, (n+size-1)/size))
+	from = min((number-1)*size, n)
+	to = min(from+size, n)
+	p = pages{From: from + 1, To: to, Of: n}
+	if number > 1 {
+		p.Previous = link(number - 1)
+	}
+	if to < n {
+		p.Next = link(number + 1)
+	}
+	return from, to, p
+}
+
+func (q *request) showPlan() error {
+	v, err := q.plan()
+	if err != nil {
+		return err
+	}
+	form := q.r.URL.Query()
+	data := planPage{
+		Plan: v.plan, View: v, Access: q.access, Ordinary: len(v.plan.Actions),
+		Filter: filter{
+			Kind: form.Get("kind"), Reason: form.Get("reason"), Assignment: form.Get("assignment"), Field: form.Get("field"),
+			Text: strings.ToLower(typed(form.Get("q"))),
+		},
+	}
+	data.Filtered = !data.Filter.empty()
+	for _, kind := range []provisioning.Kind{
+		provisioning.KindCreate, provisioning.KindAdopt, provisioning.KindRehire, provisioning.KindReactivate,
+		provisioning.KindUpdate, provisioning.KindDeactivate,
+	} {
+		if n := v.plan.Count(kind); n > 0 {
+			data.Sums = append(data.Sums, sum{n, kind.String()})
+		}
+	}
+	for _, s := range []sum{{len(v.plan.Held), "held"}, {len(v.plan.Findings), "to look at"}, {len(v.plan.Skipped), "left out"}, {v.plan.Unchanged, "unchanged"}} {
+		if s.N > 0 {
+			data.Sums = append(data.Sums, s)
+		}
+	}
+	target := syncer.Target{Tenant: q.access.Tenant, Connection: v.plan.Connection}
+	if health, err := q.cfg.Syncer.Health(q.ctx, target); err == nil {
+		data.Health = &health
+	}
+	if doc, err := q.load(target); err == nil {
+		data.Made = doc.made(v.plan.Hash)
+	}
+	if data.Superseded, err = q.cfg.Store.Superseded(q.ctx, q.access.Tenant, v.plan.Hash); err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+
+	filterPairs := []string{
+		"hash", v.plan.Hash, "kind", data.Filter.Kind, "reason", data.Filter.Reason, "assignment", data.Filter.Assignment,
+		"field", data.Filter.Field, "q", data.Filter.Text,
+	}
+	link := func(pairs ...string) string { return query("plan", slices.Concat(filterPairs, pairs)...) }
+	number, _ := strconv.Atoi(form.Get("page")) // what is no number is the first page
+	sections := v.selected(&data.Filter)
+	if id := form.Get("group"); id != "" {
+		g := findGroup(sections, id)
+		if g == nil {
+			return &failure{404, "There is no such group in this plan, for you and under this filter."}
+		}
+		from, to, p := pageAt(len(g.Of), pageOfPeople, number, func(n int) string { return link("group", id, "page", strconv.Itoa(n)) })
+		data.Group = &groupPart{What: g.What, Number: len(g.Of), Some: g.Of[from:to], Pages: p, All: link()}
+		return q.page.show("plan", data)
+	}
+	only := form.Get("section")
+	for _, s := range sections {
+		if only != "" && s.ID != only {
+			continue
+		}
+		groups, people := firstGroups, firstPeople
+		part := sectionPart{section: s, MayAsk: s.Breaker != nil && q.access.mayApprove(s.Breaker.Class)}
+		from, to := 0, min(groups, len(s.Groups))
+		if only != "" {
+			people = groupOfPeople
+			var p pages
+			from, to, p = pageAt(len(s.Groups), pageOfGroups, number, func(n int) string { return link("section", s.ID, "page", strconv.Itoa(n)) })
+			part.More = p.Next
+		} else {
+			part.More = link("section", s.ID)
+		}
+		part.Rest = len(s.Groups) - to
+		for _, g := range s.Groups[from:to] {
+			part.Groups = append(part.Groups, groupPart{
+				What: g.What, Number: len(g.Of), Some: g.Of[:min(people, len(g.Of))], All: link("group", g.ID),
+			})
+		}
+		data.Sections = append(data.Sections, part)
+	}
+	return q.page.show("plan", data)
+}
+
+func findGroup(sections []*section, id string) *group {
+	for _, s := range sections {
+		for i := range s.Groups {
+			if s.Groups[i].ID == id {
+				return &s.Groups[i]
+			}
+		}
+	}
+	return nil
+}
+
+// Does is what is done about one person, with what is the person's own.
+func (e *entry) Does() string {
+	if e.action == nil {
+		return e.Why()
+	}
+	return clip(cmp.Or(e.action.Describe(), "nothing"), 4*maxShown)
+}
+
+// Why lists the reasons as sentences.
+func (e *entry) Why() string {
+	var words []string
+	for _, list := range e.reasons {
+		for _, r := range list {
+			if text := r.Text(); !slices.Contains(words, text) && len(words) < 6 {
+				words = append(words, clip(text, 2*maxShown))
+			}
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func (q *request) makePlan() error {
+	target, err := q.target()
+	if err != nil {
+		return err
+	}
+	plan, err := q.cfg.Syncer.Plan(q.ctx, target)
+	if plan == nil {
+		if err == nil {
+			return invalid("There was nothing to plan.")
+		}
+		q.cfg.Logger.WarnContext(q.ctx, "review: plan failed", "tenant", target.Tenant, "connection", target.Connection, "actor", q.access.Actor, "error", q.hidden(err.Error()))
+		return &failure{502, "The directory could not be planned: " + q.hidden(shownLong(err.Error()))}
+	}
+	if err := q.change(target, func(doc *document) error {
+		doc.plan(plan, q.access.Actor)
+		return nil
+	}); err != nil {
+		return err
+	}
+	return q.redirect(query("plan", "hash", plan.Hash))
+}

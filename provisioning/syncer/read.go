@@ -1,0 +1,157 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// readLease is for how long one process has the reading of a provider.
+const readLease = 2 * time.Minute
+
+// collect reads a provider. Where another process is reading it, only a run that
+// was asked for reads it as well. Of one that fails halfway, what could be read is
+// decided (S12); one that answers nothing is an error.
+func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
+	taken := r.setup.Taken
+	if taken.IsZero() {
+		taken = time.Now()
+	}
+	queries, err := r.queries()
+	if err != nil {
+		return nil, err
+	}
+	l, err := r.take(ctx, r.target.Tenant, "read/"+r.target.Connection, readLease)
+	switch {
+	case err == nil:
+		defer l.give(ctx)
+	case !errors.Is(err, errLeased) || !r.job.admin:
+		return nil, err
+	}
+	snapshot, err := r.refresh(ctx, sources.CollectConfig{
+		Queries: queries, Taken: taken,
+		Progress: func(p sources.Progress) {
+			_ = l.keep(ctx) // if it fails, another process reads as well
+			r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)})
+		},
+	})
+	if err != nil && (ctx.Err() != nil || snapshot.Proven == 0 && len(snapshot.Users) == 0) {
+		return nil, err
+	}
+	if err != nil {
+		r.failure = fmt.Errorf("syncer: %w: %w", errIncomplete, err)
+	}
+	return snapshot, nil
+}
+
+// errIncomplete says that a part of a directory could not be read.
+var errIncomplete = errors.New("the directory could not be read to its end")
+
+// read returns how much of what is being read there is so far.
+func read(p sources.Progress) int {
+	switch p.Op {
+	case "list users":
+		return p.Users
+	case "list groups":
+		return p.Groups
+	case "list changes":
+		return p.Changes
+	}
+	return p.Matches
+}
+
+func (r *round) queries() ([]string, error) {
+	resolver, err := provisioning.New(r.setup.Rules)
+	if err != nil {
+		return nil, err
+	}
+	return resolver.Queries(), nil
+}
+
+// A feed is what changed in a pushed directory.
+type feed struct {
+	about   []string          // IDs of users, each once
+	names   map[string]string // of groups, by ID
+	changed bool
+	next    sources.Cursor
+}
+
+// feed reads what changed after a cursor. Who joined or left a group is among
+// the users that changed: the source says so. A group's own change is nobody's
+// (S40).
+func (r *round) feed(ctx context.Context, after sources.Cursor) (feed, error) {
+	source, _ := sources.As[sources.DeltaSource](r.setup.Source)
+	seen := make(map[string]bool)
+	f := feed{names: make(map[string]string)}
+	for change, err := range source.Changes(ctx, after) {
+		switch {
+		case err != nil:
+			return f, err
+		case change.User != nil:
+			seen[change.User.ID] = true
+		case change.UserRemoved != "":
+			seen[change.UserRemoved] = true
+		case change.Group != nil:
+			f.names[change.Group.ID] = change.Group.Name
+		case change.Next != "":
+			f.next = change.Next
+			continue
+		}
+		f.changed = true
+	}
+	if err := ctx.Err(); err != nil {
+		return f, err
+	}
+	if f.next == "" {
+		return f, fmt.Errorf("syncer: changes of %s: %w: they ended without a cursor", r.target.Connection, sources.ErrMalformed)
+	}
+	f.about = slices.Sorted(maps.Keys(seen))
+	return f, nil
+}
+
+// nameGroups notes the names of the groups that assignments select by, so that
+// a group which comes again under another ID is recognised.
+func (r *round) nameGroups(names map[string]string) {
+	known := make(map[string]string)
+	for _, a := range r.setup.Rules.Assignments {
+		for _, id := range a.Match.Groups {
+			name, listed := names[id]
+			if !listed {
+				name = r.st.Groups[id]
+			}
+			if name != "" {
+				known[id] = name
+			}
+		}
+	}
+	r.st.Groups = known
+}
+
+// reappeared tells of groups that are gone and came again under another ID, if
+// an assignment selects by the old one (S40).
+func (r *round) reappeared(snapshot *sources.Snapshot) {
+	names, ids := make(map[string]string, len(snapshot.Groups)), make(map[string]string, len(snapshot.Groups))
+	for i := range snapshot.Groups {
+		g := &snapshot.Groups[i]
+		names[g.ID], ids[g.Name] = g.Name, g.ID
+	}
+	r.nameGroups(names)
+	r.st.clear(CodeGroupReappeared)
+	if !snapshot.Proven.Has(sources.FactGroups) {
+		return
+	}
+	for _, a := range r.setup.Rules.Assignments {
+		for _, id := range a.Match.Groups {
+			_, listed := names[id]
+			if other := ids[r.st.Groups[id]]; !listed && other != "" {
+				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
+			}
+		}
+	}
+}

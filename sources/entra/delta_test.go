@@ -1,0 +1,530 @@
+package entra
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/sourcetest/fake"
+)
+
+// fixed is a credential with one token.
+type fixed string
+
+func (f fixed) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: string(f), ExpiresOn: time.Now().Add(time.Hour)}, nil
+}
+
+// A script is what Graph answers, by the path and query under the version, or by
+// the path alone. What is not in it is not found. An answer that begins with a
+// number has that status.
+type script struct {
+	answers  map[string]string
+	requests []string // in order; those of a batch indented
+}
+
+const host = "http://127.0.0.1:1"
+
+func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
+	at := strings.TrimPrefix(req.URL.RequestURI(), "/v1.0")
+	s.requests = append(s.requests, req.Method+" "+at)
+	status, body := 200, ""
+	if at == "/$batch" {
+		var batch struct{ Requests []struct{ ID, URL string } }
+		if err := json.NewDecoder(req.Body).Decode(&batch); err != nil {
+			return nil, err
+		}
+		var responses []map[string]any
+		for _, r := range batch.Requests {
+			s.requests = append(s.requests, "  "+r.URL)
+			status, body := s.find(r.URL)
+			responses = append(responses, map[string]any{"id": r.ID, "status": status, "body": json.RawMessage(body)})
+		}
+		slices.Reverse(responses)
+		text, err := json.Marshal(map[string]any{"responses": responses})
+		if err != nil {
+			return nil, err
+		}
+		body = string(text)
+	} else {
+		status, body = s.find(at)
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+func (s *script) find(at string) (int, string) {
+	path, _, _ := strings.Cut(at, "?")
+	body, ok := s.answers[at]
+	if !ok {
+		body, ok = s.answers[path]
+	}
+	if !ok {
+		return 404, `{"error": {"code": "Request_ResourceNotFound", "message": "no such thing"}}`
+	}
+	status := 200
+	if _, err := fmt.Sscanf(body, "%d ", &status); err == nil {
+		body = body[4:]
+	}
+	return status, body
+}
+
+// scripted returns a source that reads a script.
+func scripted(t *testing.T, cfg Config, answers map[string]string) (*Source, *script) {
+	t.Helper()
+	s := &script{answers: answers}
+	cfg.URL, cfg.Transport, cfg.Credential, cfg.Attempts = host, s, fixed("token"), 1
+	return source(t, cfg), s
+}
+
+const (
+	groupsEnd = `{"value": [], "@odata.deltaLink": "` + host + `/v1.0/groups/delta?$deltatoken=g"}`
+	usersEnd  = `"@odata.deltaLink": "` + host + `/v1.0/users/delta?$deltatoken=u"}`
+	groupEnd  = `"@odata.deltaLink": "` + host + `/v1.0/groups/delta?$deltatoken=g"}`
+)
+
+// at returns a cursor of a source whose rounds go on at u and g.
+func at(src *Source) sources.Cursor {
+	return sources.Cursor(cursor{Config: src.config, Users: host + "/v1.0/users/delta?$deltatoken=u", Groups: host + "/v1.0/groups/delta?$deltatoken=g"}.String())
+}
+
+// told lists changes in short.
+func told(t *testing.T, src *Source, after sources.Cursor) ([]string, error) {
+	t.Helper()
+	var lines []string
+	for c, err := range src.Changes(t.Context(), after) {
+		switch {
+		case err != nil:
+			return lines, err
+		case c.User != nil:
+			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", c.User.ID, c.User.Status, c.User.Title, c.User.Manager.ID)))
+		case c.Group != nil:
+			lines = append(lines, fmt.Sprintf("%s %s %s", c.Group.ID, c.Group.Name, c.Group.Members))
+		case c.Next != "":
+			lines = append(lines, "next")
+		default:
+			lines = append(lines, "-"+c.UserRemoved+c.GroupRemoved)
+		}
+	}
+	return lines, nil
+}
+
+func user(id, more string) string {
+	return `{"id": "` + id + `", "userPrincipalName": "` + id + `@x", "accountEnabled": true, "userType": "Member"` + more + `}`
+}
+
+// The first round: pages that are empty, objects that come again without their
+// manager, somebody removed in both senses, before and after they are told of;
+// parts of a group on three pages, in disorder; members who are no users or not
+// listed.
+func TestFirstRound(t *testing.T) {
+	next := func(of, token string) string {
+		return `"@odata.nextLink": "` + host + `/v1.0/` + of + `/delta?$skiptoken=` + token + `"}`
+	}
+	link := func(id string) string { return `{"@odata.type": "#microsoft.graph.user", "id": "` + id + `"}` }
+	gone := func(id string) string {
+		return `{"@odata.type": "#microsoft.graph.user", "id": "` + id + `", "@removed": {"reason": "deleted"}}`
+	}
+	src, s := scripted(t, Config{}, map[string]string{
+		"/users/delta": `{"value": [], ` + next("users", "1"),
+		"/users/delta?$skiptoken=1": `{"value": [{"id": "z", "@removed": {"reason": "changed"}}, ` + user("a", `, "jobTitle": "CEO"`) + `, ` +
+			user("b", `, "manager@delta": [`+link("a")+`]`) + `, ` + user("d", "") + `], ` + next("users", "2"),
+		"/users/delta?$skiptoken=2": `{"value": [], ` + next("users", "3"),
+		"/users/delta?$skiptoken=3": `{"value": [` + user("b", `, "jobTitle": "Clerk"`) + `, {"id": "d", "@removed": {"reason": "deleted"}}, ` +
+			`{"id": "guest", "userPrincipalName": "g", "accountEnabled": true, "userType": "Guest"}, {"id": "hidden"}, ` + user("y", "") + `], ` + usersEnd,
+		"/groups/delta": `{"value": [{"id": "G", "displayName": "Sales", "members@delta": [` + link("a") + `, ` + link("guest") + `, ` + link("d") + `, ` + link("nobody") + `]}], ` + next("groups", "1"),
+		"/groups/delta?$skiptoken=1": `{"value": [{"id": "H", "displayName": "Empty"}, {"id": "K", "@removed": {"reason": "changed"}}, {"id": "G", "members@delta": [` +
+			link("b") + `, ` + link("a") + `, {"@odata.type": "#microsoft.graph.group", "id": "H"}]}], ` + next("groups", "2"),
+		"/groups/delta?$skiptoken=2": `{"value": [{"id": "G", "displayName": "Sales", "members@delta": [` + gone("b") + `, ` + link("hidden") + `]}, {"id": "L", "displayName": "Left"}, {"id": "L", "@removed": {"reason": "deleted"}}], ` + groupEnd,
+	})
+	lines, err := told(t, src, "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"a active CEO", "b active  a", "d active", "b active Clerk a", "-d", "hidden unknown", "y active",
+		"G Sales [a hidden]", "H Empty []", "next",
+	}, lines)
+	assert.Equal(t, "GET /users/delta?$select="+src.records.selected+",manager", s.requests[0])
+	assert.Len(t, s.requests, 7)
+
+	snapshot, cursor, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Len(t, snapshot.Users, 4)
+	assert.Equal(t, sources.FactAll, snapshot.Proven)
+	assert.Regexp(t, `"absent":"[A-Za-z0-9+/]{16}"\}$`, cursor, "of guest, d, nobody and z")
+
+	// A manager who is configured to be read elsewhere is read there, always.
+	elsewhere, _ := scripted(t, Config{Fields: map[string]string{"manager.id": "employeeId"}}, s.answers)
+	s.answers["/users/delta?$skiptoken=3"] = strings.Replace(s.answers["/users/delta?$skiptoken=3"], `"jobTitle": "Clerk"`, `"employeeId": "boss"`, 1)
+	lines, err = told(t, elsewhere, "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"b active  a", "d active", "b active  boss"}, lines[1:4])
+
+	var ids []string
+	for u, err := range src.Users(t.Context()) {
+		require.NoError(t, err)
+		ids = append(ids, u.ID)
+	}
+	assert.Equal(t, []string{"a", "b", "d", "hidden", "y"}, ids, "each once; who leaves meanwhile was in the directory")
+}
+
+// Somebody whom the first round says to be removed and then to be there is asked
+// for: a replay of the past is no return.
+func TestRemovedAndThereInOneRound(t *testing.T) {
+	answers := map[string]string{
+		"/users/delta":  `{"value": [{"id": "a", "@removed": {"reason": "changed"}}, {"id": "b", "@removed": {"reason": "changed"}}, ` + user("a", "") + `, ` + user("b", "") + `], ` + usersEnd,
+		"/users/b":      user("b", `, "jobTitle": "Clerk"`),
+		"/groups/delta": groupsEnd,
+	}
+	src, _ := scripted(t, Config{}, answers)
+	lines, err := told(t, src, "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"b active Clerk", "next"}, lines)
+}
+
+// A later round: changes are laid over what is read again, a manager who did not
+// change is read, one who did is not; who became a guest is not listed any more;
+// an object that may not be read any more is unknown, and not gone; one that is
+// not found though it is told of is there as the delta tells.
+func TestLaterRound(t *testing.T) {
+	src, s := scripted(t, Config{}, map[string]string{
+		"/users/delta?$deltatoken=u": `{"value": [` +
+			`{"id": "a", "jobTitle": "CEO"}, ` +
+			user("b", `, "jobTitle": null, "manager@delta": [{"id": "a", "@removed": {"reason": "deleted"}}]`) + `, ` +
+			`{"id": "c", "userType": "Guest"}, {"id": "d"}, ` + user("e", "") + `, {"id": "f", "@removed": {"reason": "deleted"}}, ` +
+			`{"id": "g", "@removed": {"reason": "changed"}}, ` + user("g", "") + `], ` + usersEnd,
+		"/users/a": user("a", `, "jobTitle": "Clerk", "manager": {"id": "z"}`),
+		"/users/b": user("b", `, "jobTitle": "Clerk", "manager": {"id": "a"}`),
+		"/users/c": user("c", ""),
+		"/users/d": `{"id": "d", "userPrincipalName": null, "accountEnabled": null}`,
+		"/groups/delta?$deltatoken=g": `{"value": [{"id": "G", "members@delta": [{"id": "a"}, {"id": "guest"}, {"id": "f"}, {"id": "b", "@removed": {"reason": "deleted"}}, {"@odata.type": "#microsoft.graph.device", "id": "pc"}]}, ` +
+			`{"id": "H", "@removed": {"reason": "changed"}}, {"id": "K", "displayName": "New name"}], ` + groupEnd,
+		"/groups/G": `{"id": "G", "displayName": "Sales"}`,
+		"/groups/G/members": `{"value": [{"@odata.type": "#microsoft.graph.user", "id": "b"}, {"@odata.type": "#microsoft.graph.group", "id": "K"}, {"id": "guest", "userType": "Guest"}], ` +
+			`"@odata.nextLink": "` + host + `/v1.0/groups/G/members?$skiptoken=2"}`,
+		"/groups/G/members?$skiptoken=2": `{"value": [{"id": "b"}, {"id": "c"}]}`,
+		"/groups/K":                      `{"id": "K", "displayName": "Old name"}`,
+		"/groups/K/members":              `{"value": []}`,
+	})
+	lines, err := told(t, src, at(src))
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"a active CEO z", "b active", "-c", "d unknown", "e active", "-f", "-g",
+		"-g", "-H", "G Sales [c a]", "K New name []", "next",
+	}, lines)
+	assert.Equal(t, 2, strings.Count(strings.Join(s.requests, "\n"), "POST /$batch"))
+	assert.Contains(t, s.requests, "  /groups/G/members?$select=id,userType&$top=999")
+}
+
+// Somebody who was removed, or was a guest, and comes (back): the groups that have
+// them are told, though no delta of groups tells it.
+func TestWhoComesBackIsInTheirGroups(t *testing.T) {
+	src, s := scripted(t, Config{}, map[string]string{
+		"/users/delta?$deltatoken=u":  `{"value": [{"id": "a", "@removed": {"reason": "changed"}}, {"id": "b", "userType": "Guest"}], ` + usersEnd,
+		"/groups/delta?$deltatoken=g": groupsEnd,
+	})
+	var next sources.Cursor
+	for c, err := range src.Changes(t.Context(), at(src)) {
+		require.NoError(t, err)
+		next = c.Next
+	}
+	s.answers["/users/delta?$deltatoken=u"] = `{"value": [` + user("a", "") + `, ` + user("b", "") + `, ` + user("c", "") + `], ` + usersEnd
+	s.answers["/groups/delta?$deltatoken=g"] = `{"value": [{"id": "H", "@removed": {"reason": "changed"}}], ` + groupEnd
+	for _, id := range []string{"a", "b", "c"} {
+		s.answers["/users/"+id] = user(id, "")
+	}
+	s.answers["/users/a/memberOf"] = `{"value": [{"@odata.type": "#microsoft.graph.group", "id": "G"}, {"@odata.type": "#microsoft.graph.directoryRole", "id": "R"}, {"@odata.type": "#microsoft.graph.group", "id": "H"}]}`
+	s.answers["/users/b/memberOf"] = `{"value": [{"@odata.type": "#microsoft.graph.group", "id": "G"}]}`
+	s.answers["/groups/G"] = `{"id": "G", "displayName": "Sales"}`
+	s.answers["/groups/G/members"] = `{"value": [{"id": "a"}, {"id": "b"}]}`
+	lines, err := told(t, src, next)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a active", "b active", "c active", "-H", "G Sales [a b]", "next"}, lines)
+}
+
+func TestAbsent(t *testing.T) {
+	a := make(absent)
+	for i := range 20_000 {
+		a.add(id(i))
+	}
+	text, err := json.Marshal(cursor{Absent: a})
+	require.NoError(t, err)
+	assert.Less(t, len(text), 81_000)
+	var read cursor
+	require.NoError(t, json.Unmarshal(text, &read))
+	assert.Equal(t, a, read.Absent)
+	byChance := 0
+	for i := range 20_000 {
+		require.True(t, read.Absent.has(id(i)))
+		if read.Absent.has(id(1_000_000 + i)) {
+			byChance++
+		}
+	}
+	assert.Less(t, byChance, 100)
+	require.Error(t, json.Unmarshal([]byte(`{"absent": "AAAAAA=="}`), &read))
+	require.Error(t, json.Unmarshal([]byte(`{"absent": 7}`), &read))
+}
+
+// Whatever happens in a tenant, a round of changes folded into what was known
+// gives what a full reading gives: people come, leave and return, change, get
+// other managers, become guests and members; groups come, go, are renamed and
+// hold others.
+func TestHistories(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"all groups":            func(*Config) {},
+		"with guests":           func(cfg *Config) { cfg.Guests = true },
+		"configured groups":     func(cfg *Config) { cfg.Groups = []string{id(101), id(102), id(103)} },
+		"configured and guests": func(cfg *Config) { cfg.Groups, cfg.Guests = []string{id(101), id(104)}, true },
+	} {
+		t.Run(name, func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { history(t, change) }) })
+	}
+}
+
+func history(t *rapid.T, change func(*Config)) {
+	d := fake.NewDirectory()
+	users, groups := company()
+	d.PutUsers(users...)
+	d.PutGroups(groups...)
+	tenant := face(d)
+	tenant.Unruly = rapid.Bool().Draw(t, "unruly")
+	cfg := config(host, fake.Transport(tenant))
+	cfg.Guests, cfg.TimeZones = false, false
+	change(&cfg)
+	src, err := New(cfg)
+	require.NoError(t, err)
+	someone := rapid.IntRange(1, 7)
+	group := rapid.IntRange(101, 104)
+	find := func(n int) (sources.User, bool) {
+		i := slices.IndexFunc(d.Users(), func(u sources.User) bool { return u.ID == id(n) })
+		if i < 0 {
+			return sources.User{}, false
+		}
+		return d.Users()[i], true
+	}
+	var known *sources.Snapshot
+	var at sources.Cursor
+	for range rapid.IntRange(1, 5).Draw(t, "rounds") {
+		for range rapid.IntRange(0, 4).Draw(t, "events") {
+			n, g := someone.Draw(t, "who"), group.Draw(t, "group")
+			u, there := find(n)
+			if !there {
+				u = sources.User{ID: id(n), UserName: fmt.Sprintf("u%d@acme.com", n), Status: sources.StatusActive, Attributes: map[string]sources.Values{"userType": values("Member")}}
+			}
+			what := rapid.IntRange(0, 7).Draw(t, "what")
+			switch what {
+			case 0:
+				d.RemoveUsers(id(n))
+				continue
+			case 1:
+				u.Title = rapid.SampledFrom([]string{"", "Clerk", "Boss"}).Draw(t, "title")
+			case 2:
+				u.Manager.ID = rapid.SampledFrom([]string{"", id(1), id(2), id(3)}).Draw(t, "manager")
+			case 3:
+				u.Attributes["userType"] = values(rapid.SampledFrom([]string{"Guest", "Member"}).Draw(t, "type"))
+				u.Status = sources.StatusActive
+			case 4:
+				d.RemoveGroups(id(g))
+				continue
+			default:
+				var members []string
+				for range rapid.IntRange(0, 4).Draw(t, "size") {
+					if m := rapid.IntRange(1, 9).Draw(t, "member"); m <= 7 {
+						if _, there := find(m); there {
+							members = append(members, id(m))
+						}
+					} else {
+						members = append(members, id(93+m))
+					}
+				}
+				d.PutGroups(sources.Group{ID: id(g), Name: fmt.Sprintf("Group %d", rapid.IntRange(1, 3).Draw(t, "name")), Members: members})
+				continue
+			}
+			d.PutUsers(u)
+		}
+		next, cursor, err := sources.Refresh(context.Background(), src, known, at, sources.CollectConfig{})
+		require.NoError(t, err)
+		full, err := sources.Collect(context.Background(), src, sources.CollectConfig{})
+		require.NoError(t, err)
+		require.Equal(t, full.Proven, next.Proven)
+		require.Equal(t, inOrder(full), inOrder(next))
+		for _, g := range full.Groups {
+			for _, member := range g.Members {
+				require.True(t, slices.ContainsFunc(full.Users, func(u sources.User) bool { return u.ID == member }), "a member is a user")
+			}
+		}
+		known, at = next, cursor
+	}
+}
+
+// inOrder is what a snapshot lists, in order. Members who are not listed as users
+// are left aside: a delta of groups need not tell that a user has gone.
+func inOrder(s *sources.Snapshot) string {
+	users := slices.SortedFunc(slices.Values(s.Users), func(a, b sources.User) int { return strings.Compare(a.ID, b.ID) })
+	groups := slices.SortedFunc(slices.Values(s.Groups), func(a, b sources.Group) int { return strings.Compare(a.ID, b.ID) })
+	for i, g := range groups {
+		groups[i].Members = slices.Sorted(slices.Values(slices.DeleteFunc(slices.Clone(g.Members), func(member string) bool {
+			return !slices.ContainsFunc(users, func(u sources.User) bool { return u.ID == member })
+		})))
+	}
+	text, err := json.MarshalIndent([]any{users, groups}, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// A group that changed and is not found gives no round: it may be on its way in,
+// and the state of a cursor must not pass over it.
+func TestChangedGroupIsNotFound(t *testing.T) {
+	src, _ := scripted(t, Config{}, map[string]string{
+		"/users/delta?$deltatoken=u":  `{"value": [], ` + usersEnd,
+		"/groups/delta?$deltatoken=g": `{"value": [{"id": "G", "displayName": "Sales"}], ` + groupEnd,
+	})
+	_, err := told(t, src, at(src))
+	require.ErrorIs(t, err, sources.ErrUnavailable)
+}
+
+// With configured groups: those who are in by other groups as well; a group that
+// is not found is none.
+func TestConfiguredGroups(t *testing.T) {
+	d := fake.NewDirectory()
+	users, _ := company()
+	d.PutUsers(users...)
+	d.PutGroups(
+		sources.Group{ID: id(101), Name: "Company", Members: []string{id(102), id(1)}},
+		sources.Group{ID: id(102), Name: "Sales", Members: []string{id(5), id(1), id(3), id(101)}},
+		sources.Group{ID: id(103), Name: "Other", Members: []string{id(101)}},
+	)
+	cfg := config(host, fake.Transport(face(d)))
+	cfg.Groups, cfg.Guests, cfg.TimeZones = []string{strings.ToUpper(id(101)), id(104)}, false, false
+	src := source(t, cfg)
+	snapshot, at, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, []sources.Group{{ID: id(101), Name: "Company", Members: []string{id(1), id(5)}}}, snapshot.Groups)
+	assert.Len(t, snapshot.Users, 4, "without the guest")
+
+	d.RemoveGroups(id(101))
+	d.PutGroups(sources.Group{ID: id(104), Name: "New", Members: []string{id(2)}})
+	snapshot, _, err = sources.Refresh(t.Context(), src, snapshot, at, sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, []sources.Group{{ID: id(104), Name: "New", Members: []string{id(2)}}}, snapshot.Groups)
+
+	one, err := sources.ReadOne(t.Context(), src, id(2))
+	require.NoError(t, err)
+	assert.Equal(t, []sources.Group{{ID: id(104), Name: "New"}}, one.Groups)
+	assert.Equal(t, sources.FactUsers|sources.FactManagers|sources.FactMemberships, one.Proven)
+	one, err = sources.ReadOne(t.Context(), src, id(3))
+	require.NoError(t, err)
+	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one, "a guest is not in this directory")
+}
+
+// S12: all groups, with their direct members; a group within a group is no user.
+func TestNestedGroupsAreNoUsers(t *testing.T) {
+	d := fake.NewDirectory()
+	users, _ := company()
+	d.PutUsers(users...)
+	d.PutGroups(sources.Group{ID: id(101), Name: "Company", Members: []string{id(102), id(1)}}, sources.Group{ID: id(102), Name: "Sales", Members: []string{id(5), id(3)}})
+	cfg := config(host, fake.Transport(face(d)))
+	cfg.Guests, cfg.TimeZones = false, false
+	src := source(t, cfg)
+	want := []sources.Group{{ID: id(101), Name: "Company", Members: []string{id(1)}}, {ID: id(102), Name: "Sales", Members: []string{id(5)}}}
+	snapshot, at, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, want, snapshot.Groups)
+	full, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, want, full.Groups)
+
+	d.PutGroups(sources.Group{ID: id(102), Name: "Sales", Members: []string{id(5), id(3), id(4), id(101)}})
+	snapshot, _, err = sources.Refresh(t.Context(), src, snapshot, at, sources.CollectConfig{})
+	require.NoError(t, err)
+	want[1].Members = []string{id(4), id(5)}
+	assert.Equal(t, want, snapshot.Groups)
+}
+
+// A link lives for seven days, and not longer than the tenant's state; a cursor
+// is good for its own configuration and host only. Then everything is read anew.
+func TestCursorsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := fake.NewDirectory()
+		d.SetClock(time.Now)
+		users, groups := company()
+		d.PutUsers(users...)
+		d.PutGroups(groups...)
+		tenant := face(d)
+		cfg := config(host, fake.Transport(tenant))
+		src := source(t, cfg)
+		known, cursor, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
+		require.NoError(t, err)
+
+		expired := func(src *Source, after sources.Cursor) {
+			t.Helper()
+			lines, err := told(t, src, after)
+			require.ErrorIs(t, err, sources.ErrCursorExpired)
+			require.Empty(t, lines)
+		}
+		time.Sleep(6 * 24 * time.Hour)
+		_, err = told(t, src, cursor)
+		require.NoError(t, err)
+		time.Sleep(2 * 24 * time.Hour)
+		expired(src, cursor)
+		fresh, again, err := sources.Refresh(t.Context(), src, known, cursor, sources.CollectConfig{})
+		require.NoError(t, err)
+		assert.Equal(t, known.Users, fresh.Users)
+		tenant.ForgetDeltas()
+		expired(src, again)
+		_, again, err = sources.Refresh(t.Context(), src, known, again, sources.CollectConfig{})
+		require.NoError(t, err)
+
+		for _, change := range []func(*Config){
+			func(cfg *Config) { cfg.Guests = false },
+			func(cfg *Config) { cfg.TimeZones = false },
+			func(cfg *Config) { cfg.Groups = []string{id(101)} },
+			func(cfg *Config) { cfg.Properties = nil },
+			func(cfg *Config) { cfg.URL = "http://127.0.0.1:2" },
+		} {
+			other := cfg
+			change(&other)
+			expired(source(t, other), again)
+		}
+		expired(src, "{}")
+		expired(src, sources.Cursor(strings.Replace(string(again), host, "https://evil.example", 1)))
+	})
+}
+
+// The cursor, and what it holds, shows no secret and no person.
+func TestCursorHoldsLinksAlone(t *testing.T) {
+	src, _ := scripted(t, Config{}, nil)
+	assert.Regexp(t, `^\{"config":"[0-9a-f]{16}","users":"http://127.0.0.1:1/v1.0/users/delta\?\$deltatoken=u","groups":"http://127.0.0.1:1/v1.0/groups/delta\?\$deltatoken=g"\}$`, string(at(src)))
+}
+
+// Whatever a cursor holds, a source goes on from it or says that it has expired,
+// and asks no other host.
+func FuzzCursor(f *testing.F) {
+	f.Add("{}")
+	f.Add(`{"config":"x","users":"0","groups":"../a"}`)
+	f.Add(`{"config":"x","users":"http://evil.example/v1.0/users/delta?$deltatoken=u"}`)
+	f.Add(`{"config":"x","users":"//evil.example","groups":"http://user@127.0.0.1:1/"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		src, s := scripted(t, Config{}, nil)
+		text = strings.Replace(text, `"config":"x"`, `"config":"`+src.config+`"`, 1)
+		for _, err := range src.Changes(t.Context(), sources.Cursor(text)) {
+			require.Error(t, err)
+			if len(s.requests) == 0 && text != "" {
+				require.ErrorIs(t, err, sources.ErrCursorExpired)
+			}
+		}
+	})
+}

@@ -1,0 +1,346 @@
+package entra
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
+)
+
+// A record is an object as Graph sends one, by property. A property has three
+// states: absent is not known or never set, null is empty, and a value.
+type record map[string]json.RawMessage
+
+// A link is a reference to an object, in manager, manager@delta and
+// members@delta.
+type link struct {
+	Type    string          `json:"@odata.type"`
+	ID      string          `json:"id"`
+	Removed json.RawMessage `json:"@removed"`
+}
+
+func (l link) gone() bool { return isGiven(l.Removed) }
+
+const (
+	userLink  = "#microsoft.graph.user"
+	groupLink = "#microsoft.graph.group"
+)
+
+func isGiven(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+
+// removed reports whether the record says that the object has gone: to the
+// deleted items ("changed"), or for good ("deleted").
+func (r record) removed() bool { return isGiven(r["@removed"]) }
+
+func (r record) id() (string, error) {
+	var id string
+	if raw := r["id"]; isGiven(raw) && json.Unmarshal(raw, &id) == nil && id != "" {
+		return id, nil
+	}
+	return "", rest.Malformed("an object without id")
+}
+
+// kind is the type of the object where a list holds several; empty elsewhere.
+func (r record) kind() string {
+	var name string
+	if raw := r["@odata.type"]; isGiven(raw) && json.Unmarshal(raw, &name) != nil {
+		return string(raw) // no type that is known
+	}
+	return name
+}
+
+// text returns a property that holds one value; empty if it is null or absent.
+func (r record) text(name string) (string, error) {
+	values, err := r.texts(name)
+	if err != nil || len(values) == 0 {
+		return "", err
+	}
+	if len(values) > 1 {
+		return "", rest.Malformed("property %s: want one value", name)
+	}
+	return values[0], nil
+}
+
+// texts returns a property that holds one value or several.
+func (r record) texts(name string) ([]string, error) {
+	raw := r[name]
+	switch {
+	case !isGiven(raw):
+		return nil, nil
+	case raw[0] == '"' && !bytes.ContainsRune(raw, '\\') && utf8.Valid(raw): // most are plain
+		return []string{string(raw[1 : len(raw)-1])}, nil
+	}
+	var values sources.Values
+	if err := json.Unmarshal(raw, &values); err != nil {
+		return nil, rest.Malformed("property %s: %s", name, err)
+	}
+	return values, nil
+}
+
+// A reader reads many properties of one record and keeps the first error. A name
+// with a dot leads into an object, which is decoded once.
+type reader struct {
+	record
+	objects map[string]record
+	err     error
+}
+
+func (r *reader) texts(name string) []string {
+	rec := r.record
+	outer, inner, nested := strings.Cut(name, ".")
+	if nested {
+		object, decoded := r.objects[outer]
+		if raw := r.record[outer]; !decoded && isGiven(raw) {
+			if json.Unmarshal(raw, &object) != nil {
+				r.fail(rest.Malformed("property %s: want an object", outer))
+			}
+			r.objects[outer] = object
+		}
+		rec, name = object, inner
+	}
+	values, err := rec.texts(name)
+	r.fail(err)
+	return values
+}
+
+func (r *reader) text(name string) string {
+	value, err := r.record.text(name)
+	r.fail(err)
+	return value
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// manager returns the ID of the manager, empty if there is none, and whether the
+// record tells of the manager at all. An object that is read has the manager
+// expanded; a delta has what changed of it.
+func (r record) manager() (id string, known bool, err error) {
+	if raw, given := r["manager@delta"]; given {
+		var links []link
+		if json.Unmarshal(raw, &links) != nil {
+			return "", false, rest.Malformed("manager@delta: want a list of objects")
+		}
+		for _, l := range links { // the former one may stand beside the new one
+			if !l.gone() {
+				id = l.ID
+			}
+		}
+		return id, len(links) > 0, nil
+	}
+	if raw, given := r["manager"]; given {
+		var l *link
+		if json.Unmarshal(raw, &l) != nil {
+			return "", false, rest.Malformed("manager: want an object")
+		}
+		if l != nil {
+			id = l.ID
+		}
+		return id, true, nil
+	}
+	return "", false, nil
+}
+
+// attributes are the properties that become attributes of the same name. Those of
+// rule S35 come under the shared name, too.
+var attributes = []struct{ property, shared string }{
+	{"department", sources.AttributeDepartment},
+	{"companyName", sources.AttributeOrganization},
+	{"employeeId", sources.AttributeEmployeeNumber},
+	{"employeeType", ""},
+	{"employeeOrgData.division", sources.AttributeDivision},
+	{"employeeOrgData.costCenter", sources.AttributeCostCenter},
+	{"displayName", ""},
+	{"officeLocation", ""},
+	{"city", ""},
+	{"usageLocation", ""},
+	{"userType", ""},
+	{"mailNickname", ""},
+	{"otherMails", ""},
+	{"onPremisesSamAccountName", ""},
+	{"onPremisesUserPrincipalName", ""},
+}
+
+// extensions is the property that holds the fifteen attributes of Exchange.
+const (
+	extensions     = "onPremisesExtensionAttributes"
+	extensionCount = 15
+)
+
+// needed are the properties without which a user is not one; the others may be
+// hidden.
+var needed = []string{"id", "userPrincipalName", "accountEnabled", "userType"}
+
+// asked are the further properties that are read.
+var asked = []string{
+	"mail", "otherMails", "proxyAddresses", "givenName", "surname", "displayName", "jobTitle", "businessPhones", "mobilePhone",
+	"preferredLanguage", "country", "state", "city", "usageLocation", "officeLocation", "department", "companyName",
+	"employeeId", "employeeType", "employeeOrgData", "externalUserState", "mailNickname",
+	"onPremisesSamAccountName", "onPremisesUserPrincipalName", extensions,
+}
+
+// records makes users of what Graph sends.
+type records struct {
+	fields     map[string]string // field of a user: attribute
+	properties []string          // further ones, which become attributes
+	selected   string            // the properties of a user, for $select
+	guests     bool
+}
+
+func newRecords(cfg Config) *records {
+	r := &records{fields: maps.Clone(cfg.Fields), guests: cfg.Guests}
+	selected := slices.Clone(needed)
+	add := func(property string) {
+		if !slices.Contains(selected, property) && !slices.Contains(cfg.Hidden, property) {
+			selected = append(selected, property)
+		}
+	}
+	for _, property := range asked {
+		add(property)
+	}
+	further := slices.Clone(cfg.Properties)
+	for _, field := range slices.Sorted(maps.Keys(cfg.Fields)) {
+		further = append(further, cfg.Fields[field])
+	}
+	for _, name := range further {
+		property, _, _ := strings.Cut(name, ".")
+		if strings.HasPrefix(property, "extensionAttribute") && slices.Contains(extensionNames, property) {
+			continue // within onPremisesExtensionAttributes
+		}
+		add(property)
+		if !slices.Contains(r.properties, name) && !slices.ContainsFunc(attributes, func(a struct{ property, shared string }) bool { return a.property == name }) {
+			r.properties = append(r.properties, name)
+		}
+	}
+	r.selected = strings.Join(selected, ",")
+	return r
+}
+
+var extensionNames = func() []string {
+	names := make([]string, extensionCount)
+	for i := range names {
+		names[i] = fmt.Sprintf("extensionAttribute%d", i+1)
+	}
+	return names
+}()
+
+// isGuest reports whether a user is a guest: somebody of another directory who
+// was invited. A user without a type comes from before there were types, or may
+// not be read, and is no guest.
+func isGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }
+
+// leftOut reports whether a record is of a guest who is not to be listed.
+func (r *records) leftOut(rec record) (bool, error) {
+	userType, err := rec.text("userType")
+	return isGuest(userType) && !r.guests, err
+}
+
+// user makes a user of a record. Of an object that the application may not read,
+// Graph sends the ID and nothing else: its status is unknown then.
+func (r *records) user(rec record) (sources.User, error) {
+	in := reader{record: rec, objects: make(map[string]record)}
+	text, texts := in.text, in.texts
+	var u sources.User
+	u.ID, in.err = rec.id()
+	u.UserName = text("userPrincipalName")
+	u.Status = status(text("accountEnabled"), text("userType"), text("externalUserState"))
+	u.Email = text("mail")
+	u.OtherEmails = otherEmails(u.Email, texts("otherMails"), texts("proxyAddresses"))
+	u.GivenName, u.FamilyName, u.Title = text("givenName"), text("surname"), text("jobTitle")
+	if phones := texts("businessPhones"); len(phones) > 0 {
+		u.Phone = phones[0]
+	}
+	u.MobilePhone = text("mobilePhone")
+	u.Locale, u.Country, u.State = text("preferredLanguage"), text("country"), text("state")
+
+	for _, a := range attributes {
+		values := texts(a.property)
+		rest.SetAttribute(&u, a.property, values...)
+		if a.shared != "" {
+			rest.SetAttribute(&u, a.shared, values...)
+		}
+	}
+	for _, name := range extensionNames {
+		rest.SetAttribute(&u, name, texts(extensions+"."+name)...)
+	}
+	for _, name := range r.properties {
+		rest.SetAttribute(&u, name, texts(name)...)
+	}
+	manager, _, err := rec.manager()
+	in.fail(err)
+	u.Manager.ID = manager
+	for field, attribute := range r.fields {
+		rest.SetField(&u, field, u.Attributes[attribute])
+	}
+	if in.err != nil {
+		return sources.User{}, in.err
+	}
+	return u, nil
+}
+
+// status says whether the account may sign in. Who was invited and has not
+// accepted has not begun.
+func status(enabled, userType, externalState string) sources.Status {
+	switch {
+	case enabled == "true" && isGuest(userType) && strings.EqualFold(externalState, "PendingAcceptance"):
+		return sources.StatusStaged
+	case enabled == "true":
+		return sources.StatusActive
+	case enabled == "false":
+		return sources.StatusInactive
+	}
+	return sources.StatusUnknown
+}
+
+// otherEmails are the further addresses of a person: the alternate ones, and the
+// aliases of the mailbox, whose prefix is smtp: (the primary one has SMTP:).
+func otherEmails(primary string, others, proxies []string) []string {
+	var all []string
+	add := func(address string) {
+		same := func(known string) bool { return strings.EqualFold(known, address) }
+		if address != "" && !same(primary) && !slices.ContainsFunc(all, same) {
+			all = append(all, address)
+		}
+	}
+	for _, address := range others {
+		add(address)
+	}
+	for _, proxy := range proxies {
+		if scheme, address, ok := strings.Cut(proxy, ":"); ok && strings.EqualFold(scheme, "smtp") {
+			add(address)
+		}
+	}
+	return all
+}
+
+// over lays the properties that a delta gave over what was read of the object:
+// the delta is as new or newer. A property that the delta does not have is
+// unchanged.
+func (r record) over(read record) record {
+	whole := maps.Clone(read)
+	maps.Copy(whole, r)
+	if _, known, err := r.manager(); err == nil && !known {
+		delete(whole, "manager@delta") // what was read says it
+	}
+	return whole
+}
+
+// with returns a copy of the record with another value of one property.
+func (r record) with(name string, value any) record {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return r // what the package sets always can be encoded
+	}
+	changed := maps.Clone(r)
+	changed[name] = raw
+	return changed
+}

@@ -1,0 +1,283 @@
+package okta
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/okta/okta-sdk-golang/v5/okta"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/sourcetest/fake"
+)
+
+// A round asks for what changed since 10 minutes before the cursor, and for
+// members only of the groups that changed.
+func TestRequestsOfARound(t *testing.T) {
+	o := acme()
+	now := time.Now().UTC().Truncate(time.Second).Add(time.Hour) // after all that is in the org
+	o.Directory.SetClock(func() time.Time { return now })
+	src, requests := over(t, o, Config{AppID: appID, Sees: SeesAll}, nil)
+	org, orgRequests := over(t, o, Config{Sees: SeesAll}, nil)
+	known, at, err := sources.Refresh(t.Context(), org, nil, "", sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, sources.Cursor(org.mark+" "+now.Format(cursorForm)), at)
+	_, appAt, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
+	require.NoError(t, err)
+
+	now = now.Add(time.Hour)
+	_, groups := company()
+	groups[1].Members = groups[1].Members[1:]
+	o.Directory.PutGroups(groups[1])
+	*requests, *orgRequests = nil, nil
+	next, _, err := sources.Refresh(t.Context(), org, known, at, sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, groups[1].Members, next.Groups[1].Members)
+	since := now.Add(-70 * time.Minute)
+	stamp := strings.ReplaceAll(since.Format(cursorForm), ":", "%3A")
+	deleted := "eventType+eq+%22user.lifecycle.delete.completed%22+or+eventType+eq+%22group.lifecycle.delete%22"
+	assert.Equal(t, []string{
+		"GET /api/v1/logs?filter=" + deleted + "&limit=1000&since=" + strings.ReplaceAll(since.Format(time.RFC3339), ":", "%3A") + "&sortOrder=ASCENDING",
+		"GET /api/v1/users?filter=lastUpdated+gt+%22" + stamp + "%22&limit=200",
+		"GET /api/v1/groups?filter=lastUpdated+gt+%22" + stamp + "%22+or+lastMembershipUpdated+gt+%22" + stamp + "%22&limit=1000",
+		"GET /api/v1/groups/00g1emfcdsTvHqmuTjv1/users?limit=1000",
+	}, *orgRequests)
+
+	for _, err := range src.Changes(t.Context(), appAt) {
+		require.NoError(t, err)
+	}
+	assert.Contains(t, (*requests)[0], deleted+"+or+eventType+eq+%22application.user_membership.remove%22")
+	assert.Contains(t, (*requests)[1], "/api/v1/apps/0oa1app00000000000x7/users?expand=user&limit=500")
+}
+
+func TestCursors(t *testing.T) {
+	src := configured(t, Config{URL: "https://acme.okta.com", Token: "x"})
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	since, err := src.since(src.cursor(at))
+	require.NoError(t, err)
+	assert.Equal(t, at.Add(-overlap), since)
+
+	// Another credential reads the same people; another Config others, or the same
+	// otherwise.
+	same := configured(t, Config{URL: "https://acme.okta.com/", Token: "y", Connection: "other", Attempts: 2})
+	_, err = same.since(src.cursor(at))
+	require.NoError(t, err)
+	for _, cfg := range []Config{
+		{URL: "https://b.okta.com"}, {AppID: "0oa1"}, {Fields: map[string]string{"title": "x"}}, {ManagerID: ManagerByLogin},
+	} {
+		cfg.Token = "x"
+		if cfg.URL == "" {
+			cfg.URL = "https://acme.okta.com"
+		}
+		_, err := configured(t, cfg).since(src.cursor(at))
+		require.ErrorIs(t, err, sources.ErrCursorExpired)
+		require.ErrorContains(t, err, "another configuration")
+	}
+	for _, cursor := range []sources.Cursor{"x", src.cursor(at.Add(-81 * 24 * time.Hour)), sources.Cursor(src.mark), sources.Cursor(src.mark + " soon"), " "} {
+		for change, err := range src.Changes(t.Context(), cursor) {
+			require.ErrorIs(t, err, sources.ErrCursorExpired)
+			assert.Zero(t, change)
+		}
+	}
+}
+
+func FuzzCursor(f *testing.F) {
+	src, err := New(Config{URL: "https://acme.okta.com", Token: "x"})
+	require.NoError(f, err)
+	f.Add(string(src.cursor(time.Now())))
+	f.Add("x 2026-01-01T00:00:00.000Z")
+	f.Fuzz(func(t *testing.T, text string) {
+		since, err := src.since(sources.Cursor(text))
+		if err != nil {
+			require.ErrorIs(t, err, sources.ErrCursorExpired)
+			return
+		}
+		require.Equal(t, sources.Cursor(text), src.cursor(since.Add(overlap)))
+	})
+}
+
+// Events that failed, are about others, or name nothing, remove nobody.
+func TestRemovals(t *testing.T) {
+	text := func(s string) *string { return &s }
+	event := func(kind, result string, targets ...string) okta.LogEvent {
+		e := okta.LogEvent{EventType: text(kind), Outcome: &okta.LogOutcome{Result: text(result)}}
+		for i := 0; i < len(targets); i += 2 {
+			e.Target = append(e.Target, okta.LogTarget{Type: text(targets[i]), Id: text(targets[i+1])})
+		}
+		return e
+	}
+	src := configured(t, Config{URL: "https://acme.okta.com", Token: "x", AppID: "0oa1"})
+	for _, c := range []struct {
+		event okta.LogEvent
+		want  []sources.Change
+	}{
+		{event(userDeleted, "SUCCESS", "User", "00u1"), []sources.Change{{UserRemoved: "00u1"}}},
+		{event(userDeleted, "FAILURE", "User", "00u1"), nil},
+		{event(userDeleted, "SUCCESS", "Robot", "00u1"), nil},
+		{event(groupDeleted, "SUCCESS", "UserGroup", "00g1"), []sources.Change{{GroupRemoved: "00g1"}}},
+		{event(appRemoved, "SUCCESS", "AppUser", "0ua1", "AppInstance", "0oa1", "User", "00u1"), []sources.Change{{UserRemoved: "00u1"}}},
+		{event(appRemoved, "SUCCESS", "AppUser", "0ua1", "AppInstance", "0oa2", "User", "00u1"), nil},
+		{event("user.session.start", "SUCCESS", "User", "00u1"), nil},
+		{okta.LogEvent{EventType: text(userDeleted), Target: []okta.LogTarget{{}, {Type: text("User"), Id: text("00u2")}}}, []sources.Change{{UserRemoved: "00u2"}}},
+	} {
+		row, err := src.removal(c.event)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, row.Value)
+	}
+}
+
+// Rounds folded into what was known give what a full reading gives, whatever
+// happens: of an org, of an app that is assigned to groups (R53), and where
+// managers are named by employee number.
+func TestHistories(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		history(t, rapid.SampledFrom([]Config{
+			{}, {AppID: "0oagroups"}, {ManagerID: ManagerByEmployeeNumber}, {AppID: "0oagroups", ManagerID: ManagerByLogin},
+		}).Draw(t, "config"))
+	})
+}
+
+func history(t *rapid.T, cfg Config) {
+	now := time.Now().UTC()
+	d := fake.NewDirectory()
+	d.SetClock(func() time.Time { return now })
+	o := &fake.Okta{Directory: d, Token: token, PerMinute: -1, MostRows: 2, Apps: map[string][]string{"0oagroups": {"00g0", "00g1"}}}
+	cfg.URL, cfg.Token, cfg.Transport = "http://127.0.0.1:1", token, fake.Transport(o)
+	src, err := New(cfg)
+	require.NoError(t, err)
+
+	user := rapid.IntRange(0, 4)
+	group := rapid.IntRange(0, 2)
+	put := func(i int) {
+		d.PutUsers(sources.User{
+			ID: fmt.Sprintf("00u%d", i), UserName: fmt.Sprintf("u%d@acme.com", user.Draw(t, "login")), Status: sources.StatusActive,
+			Title: strconv.Itoa(rapid.IntRange(0, 3).Draw(t, "title")), Manager: sources.Manager{ID: rapid.SampledFrom([]string{"", "1", "2", "U1@acme.com", "u2@acme.com"}).Draw(t, "manager")},
+			Attributes: map[string]sources.Values{"employeeNumber": {strconv.Itoa(user.Draw(t, "number"))}},
+		})
+	}
+	members := func() (ids []string) { // of those who are there: Okta has no others in groups
+		for _, u := range d.Users() {
+			if rapid.Bool().Draw(t, "member "+u.ID) {
+				ids = append(ids, u.ID)
+			}
+		}
+		return ids
+	}
+	var known *sources.Snapshot
+	var at sources.Cursor
+	for range rapid.IntRange(2, 5).Draw(t, "rounds") {
+		for range rapid.IntRange(0, 4).Draw(t, "happenings") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
+			g := fmt.Sprintf("00g%d", group.Draw(t, "group"))
+			switch rapid.IntRange(0, 4).Draw(t, "what") {
+			case 0, 1:
+				put(user.Draw(t, "put"))
+			case 2:
+				d.RemoveUsers(fmt.Sprintf("00u%d", user.Draw(t, "remove")))
+			case 3:
+				d.PutGroups(sources.Group{ID: g, Name: "Group " + strconv.Itoa(rapid.IntRange(0, 2).Draw(t, "name")), Members: members()})
+			case 4:
+				d.RemoveGroups(g)
+			}
+		}
+		now = now.Add(time.Duration(rapid.IntRange(0, 3600).Draw(t, "pause")) * time.Second)
+		next, cursor, err := sources.Refresh(t.Context(), src, known, at, sources.CollectConfig{})
+		require.NoError(t, err)
+		full, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+		require.NoError(t, err)
+		require.Equal(t, full.Proven, next.Proven)
+		require.Equal(t, sorted(full), sorted(next))
+		known, at = next, cursor
+	}
+}
+
+// sorted returns what of a snapshot has to be the same: users and groups in the
+// order of their IDs, and those members who are listed.
+func sorted(s *sources.Snapshot) [2]any {
+	users := slices.SortedFunc(slices.Values(s.Users), func(a, b sources.User) int { return strings.Compare(a.ID, b.ID) })
+	groups := slices.SortedFunc(slices.Values(s.Groups), func(a, b sources.Group) int { return strings.Compare(a.ID, b.ID) })
+	for i := range groups {
+		groups[i].Members = slices.DeleteFunc(slices.Clone(groups[i].Members), func(id string) bool {
+			return !slices.ContainsFunc(users, func(u sources.User) bool { return u.ID == id })
+		})
+		if len(groups[i].Members) == 0 {
+			groups[i].Members = nil
+		}
+	}
+	return [2]any{users, groups}
+}
+
+// A manager who is named by login or employee number is found also when one user
+// is read, as a listing finds them.
+func TestOneWithManagerKeys(t *testing.T) {
+	for key, text := range map[ManagerKey]string{ManagerByLogin: "ADA@acme.com", ManagerByEmployeeNumber: "0001"} {
+		o := acme()
+		users, _ := company()
+		users[3].Manager.ID = text
+		users[4].Manager.ID = `no"body\`
+		o.Directory.PutUsers(users[3:]...)
+		o.Directory.PutUsers(sources.User{ID: users[0].ID, UserName: "ada@acme.com", Email: "ada@acme.com", Attributes: map[string]sources.Values{"employeeNumber": {"0001"}, "status": {"ACTIVE"}}})
+		src, _ := over(t, o, Config{ManagerID: key}, nil)
+		var listed []string
+		for u, err := range src.Users(t.Context()) {
+			require.NoError(t, err)
+			one, err := src.One(t.Context(), u.ID)
+			require.NoError(t, err)
+			assert.Equal(t, u, one.User)
+			listed = append(listed, u.Manager.ID)
+		}
+		assert.Equal(t, []string{"", "00u1cagurdhtxqBdf4x0", "", "00u1cagurdhtxqBdf4x0", `no"body\`}[3:], listed[3:], key)
+	}
+}
+
+// A clock that Okta does not state would make a cursor of ours.
+func TestRoundWithoutDate(t *testing.T) {
+	src, _ := through(t, Config{}, func(_ int, _ *http.Request, resp *http.Response) { resp.Header.Del("Date") })
+	_, _, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
+	require.ErrorIs(t, err, sources.ErrMalformed)
+	require.ErrorContains(t, err, "no header Date")
+}
+
+// Where managers are named by a key, a round tells of everybody whose manager is
+// another person now, though only the managers were changed; and a key that two
+// people have names neither.
+func TestManagerKeysMove(t *testing.T) {
+	d := fake.NewDirectory()
+	now := time.Now().UTC()
+	d.SetClock(func() time.Time { return now })
+	put := func(id, number, manager string) {
+		d.PutUsers(sources.User{ID: id, UserName: id, Status: sources.StatusActive, Manager: sources.Manager{ID: manager}, Attributes: map[string]sources.Values{"employeeNumber": {number}}})
+	}
+	put("00u1", "1", "")
+	put("00u2", "2", "")
+	put("00u3", "3", "1")
+	src := configured(t, Config{URL: "http://127.0.0.1:1", Token: token, Sees: SeesAll, ManagerID: ManagerByEmployeeNumber,
+		Transport: fake.Transport(&fake.Okta{Directory: d, Token: token, PerMinute: -1})})
+	var known *sources.Snapshot
+	var at sources.Cursor
+	for _, c := range []struct {
+		first, second, want string
+	}{
+		{"1", "2", "00u1"}, {"9", "1", "00u2"}, {"1", "1", "1"}, {"9", "9", "1"}, {" 1 ", "9", "00u1"},
+	} {
+		now = now.Add(time.Hour)
+		put("00u1", c.first, "")
+		put("00u2", c.second, "")
+		var err error
+		known, at, err = sources.Refresh(t.Context(), src, known, at, sources.CollectConfig{})
+		require.NoError(t, err)
+		assert.Equal(t, c.want, known.Users[2].Manager.ID, "%+v", c)
+		one, err := src.One(t.Context(), "00u3")
+		require.NoError(t, err)
+		if c.first == strings.TrimSpace(c.first) { // Okta's search compares with the spaces
+			assert.Equal(t, c.want, one.User.Manager.ID, "%+v", c)
+		}
+	}
+}
