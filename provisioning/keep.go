@@ -1,9 +1,6 @@
 package provisioning
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // A Keep is a role that may never run empty (S43): as soon as fewer active
 // members than AtLeast would be left who have it, everybody who would leave or
@@ -129,14 +126,23 @@ func (c *chart) keptRoles(d *draft) []Reason {
 	return reasons
 }
 
-// bearsKept reports whether somebody who may lose a role that may not run empty
-// is in the part, while others who have it are not.
+// bearsKept reports whether the part may take a role that may not run empty from
+// somebody, while there are others who have it and about whom it does not decide:
+// whether these wait is not known.
 func (g *gatherer) bearsKept(in Input) bool {
 	for i := range g.cfg.Keep {
 		k := &g.cfg.Keep[i]
-		if in.Facts.Roles[k.Role] > 0 && slices.ContainsFunc(in.Members, func(m Member) bool {
-			return k.has(&m) && (!m.Managed || g.isLinked(&m) && g.about[m.ExternalID])
-		}) {
+		decided, others := false, in.Facts.Roles[k.Role] > 0
+		for j := range in.Members {
+			m := &in.Members[j]
+			if !k.has(m) {
+				continue
+			}
+			about := g.isLinked(m) && g.about[m.ExternalID]
+			decided = decided || about || !m.Managed || g.migrates(m)
+			others = others || !about
+		}
+		if decided && others {
 			return true
 		}
 	}

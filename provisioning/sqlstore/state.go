@@ -63,7 +63,7 @@ func (s *Store) SetState(ctx context.Context, tenant, name string, revision prov
 func (s *Store) Window(ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error) {
 	window := provisioning.Window{Done: make(map[provisioning.Class]int)}
 	err := s.read(ctx, func(tx *sqldb.Tx) error {
-		const query = `SELECT class, CAST(SUM(n) AS BIGINT) FROM @windows WHERE tenant = ? AND minute >= ? AND connection = ? GROUP BY class`
+		const query = `SELECT class, n FROM @windows WHERE tenant = ? AND minute >= ? AND connection = ?`
 		return tx.Each(ctx, query, []any{tenant, minuteOf(s.now().Add(-length)), connection}, func(rows *sql.Rows) error {
 			var word string
 			var n int
@@ -71,13 +71,13 @@ func (s *Store) Window(ctx context.Context, tenant, connection string, length ti
 				return err
 			}
 			if word == grown {
-				window.Grown = n
+				window.Grown += n
 				return nil
 			}
 			var class provisioning.Class
 			err := class.UnmarshalText([]byte(word))
 			if n != 0 {
-				window.Done[class] = n
+				window.Done[class] += n
 			}
 			return err
 		})

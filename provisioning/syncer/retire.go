@@ -11,6 +11,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
+// Why a connection is not given up, or not decided. Test with errors.Is.
 var (
 	// ErrInUse says that a connection that was to retire still gives somebody access. The
 	// report's plan says to whom.
