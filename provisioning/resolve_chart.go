@@ -172,8 +172,9 @@ func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
 		switch built.Finding(i) {
 		case hierarchy.ManagerOpen, hierarchy.AmbiguousEmail, hierarchy.AmbiguousID, hierarchy.AmbiguousName, hierarchy.Cycle:
 			return true
+		default:
+			return false
 		}
-		return false
 	}
 	if p.Manager == nil || *p.Manager == (hierarchy.Keys{}) {
 		return false

@@ -324,6 +324,9 @@ func (q *request) progressLine(target syncer.Target, actions []*provisioning.Act
 	if err != nil {
 		return "The progress cannot be read.", true
 	}
+	if done == len(actions) {
+		return "Everything is written, as the team shows. The outcome is entered next; if it is not, the process that did it ended before it could.", false
+	}
 	if len(actions) == sampled {
 		return fmt.Sprintf("About %d %% is done.", done*100/len(actions)), false
 	}

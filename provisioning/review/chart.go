@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/usher-go/usher/hierarchy"
@@ -175,12 +176,11 @@ func (q *request) showChart() error {
 			if !strings.Contains(t.search[i], strings.ToLower(data.Query)) {
 				continue
 			}
-			if len(data.Found) == maxFound {
-				data.More++
-				continue
-			}
 			data.Found = append(data.Found, place{t.names[i], t.link(i)})
 		}
+		slices.SortFunc(data.Found, func(a, b place) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.URL, b.URL)) })
+		data.More = max(0, len(data.Found)-maxFound)
+		data.Found = data.Found[:len(data.Found)-data.More]
 	}
 	var b bytes.Buffer
 	how := hierarchy.SVG{Levels: chartLevels, Rows: chartRows, Link: t.link, Title: "Org chart of " + t.connection}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -146,9 +147,10 @@ func (p *page) send(status int, name string, data any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.begin(status, p.connection)
-	out := bufio.NewWriterSize(p.w, 16<<10)
+	buffer := bufio.NewWriterSize(p.w, 16<<10)
+	var out io.Writer = buffer
 	if p.live {
-		out = bufio.NewWriterSize(eager{p}, 16)
+		out = eager{p}
 	}
 	if err := templates.ExecuteTemplate(out, name, data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
@@ -156,7 +158,7 @@ func (p *page) send(status int, name string, data any) error {
 	if err := templates.ExecuteTemplate(out, "foot", nil); err != nil {
 		return err
 	}
-	return out.Flush()
+	return buffer.Flush()
 }
 
 // eager sends what is written at once.
@@ -178,9 +180,12 @@ func (p *page) fail(f *failure) {
 	_ = p.send(f.Status, "failure", f) // whoever asked is gone if it cannot be written
 }
 
-// redirect sends the sender of a form to a page.
+// redirect sends the sender of a form to a page. The URL stays relative, since
+// where the handler is mounted is the host's to know; http.Redirect would make it
+// absolute.
 func (q *request) redirect(to string) error {
-	http.Redirect(q.page.w, q.r, to, http.StatusSeeOther)
+	q.page.w.Header().Set("Location", to)
+	q.page.w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
 

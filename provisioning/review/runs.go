@@ -3,6 +3,7 @@ package review
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/usher-go/usher/provisioning"
@@ -48,6 +49,9 @@ func (q *request) runs() error {
 		if part.Document, err = q.load(target); err != nil {
 			return err
 		}
+		if q.access.Connections != nil {
+			part.dropEffects()
+		}
 		part.Waits = part.Waiting[:min(len(part.Waiting), maxWaiting)]
 		part.Rest = part.More + len(part.Waiting) - len(part.Waits)
 		if data.Hidden {
@@ -55,7 +59,7 @@ func (q *request) runs() error {
 		}
 		data.Connections = append(data.Connections, part)
 	}
-	if q.access.Connections == nil { // effects are the tenant's, and of no connection
+	if q.access.Connections == nil {
 		for e, err := range q.cfg.Store.Effects(q.ctx, q.access.Tenant) {
 			if err != nil {
 				return fmt.Errorf("effects: %w", err)
@@ -68,6 +72,17 @@ func (q *request) runs() error {
 		}
 	}
 	return q.page.show("runs", data)
+}
+
+// dropEffects takes out what is told of effects: they are the tenant's, and may
+// be about members of any connection.
+func (c *connectionPart) dropEffects() {
+	c.Undelivered = nil
+	c.Problems = slices.DeleteFunc(slices.Clone(c.Problems), func(p syncer.Problem) bool { return p.Code == syncer.CodeUndelivered })
+	c.Status = syncer.StatusOK
+	if len(c.Problems) > 0 {
+		c.Status = c.Problems[0].Status // the worst comes first
+	}
 }
 
 // hide takes out what may tell of people: texts of the provider and of the host,

@@ -75,10 +75,12 @@ type Waiting struct {
 	// Reason is a code: of the plan, or refused.<why> of the store.
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
-	// Tries counts the rounds in a row in which the store refused the person;
-	// Parked says that they were too many.
-	Tries  int  `json:"tries,omitempty"`
-	Parked bool `json:"parked,omitempty"`
+	// Tries counts the rounds in a row in which the store refused the person,
+	// Next is when the person is decided again, and Parked says that it was
+	// refused too often for that.
+	Tries  int       `json:"tries,omitempty"`
+	Next   time.Time `json:"next,omitzero"`
+	Parked bool      `json:"parked,omitempty"`
 }
 
 // A Pause says who paused a connection, and why.
@@ -99,13 +101,17 @@ type Health struct {
 	// snapshot that proved its users was taken, and LastPush when pushed changes
 	// were last read.
 	LastRun, LastProven, LastPush time.Time
-	Tripped                       []Tripped
+	// LastPlan is the hash of the plan of the last run of everybody.
+	LastPlan string
+	Tripped  []Tripped
 	// Waiting are people who are not decided to the end, 1,000 at most; More are
 	// as many beyond them.
 	Waiting []Waiting
 	More    int
 	// Paused is nil unless the connection is paused.
 	Paused *Pause
+	// Retired says since when the connection is given up. Nil: it is not.
+	Retired *Pause
 	// Undelivered is the tenant's oldest effect that could not be delivered. Nil:
 	// there is none.
 	Undelivered *Undelivered
@@ -120,8 +126,8 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	}
 	now := time.Now().UTC()
 	h := Health{
-		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush,
-		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused,
+		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush, LastPlan: st.LastPlan,
+		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused, Retired: st.Retired,
 	}
 	h.Problems = st.problems(now)
 	d, err := s.loadDeliveries(ctx, target.Tenant)
@@ -237,6 +243,9 @@ func failureCode(err error) string {
 
 // problems returns everything that is not well.
 func (st *state) problems(now time.Time) []Problem {
+	if st.Retired != nil { // nothing is expected of it
+		return nil
+	}
 	problems := slices.Clone(st.Problems)
 	for _, t := range st.Tripped {
 		n := 0

@@ -119,9 +119,9 @@ func (s *Syncer) workOn(tenant string, q *queue) {
 }
 
 // ended decides when a connection is tried again by itself: after a failure,
-// and while the store refuses somebody.
+// and when the time of somebody comes whom the store refused.
 func (s *Syncer) ended(p *pending) {
-	if errors.Is(p.err, ErrPaused) {
+	if isRefusal(p.err) {
 		return
 	}
 	s.mu.Lock()
@@ -129,7 +129,7 @@ func (s *Syncer) ended(p *pending) {
 	if a != nil {
 		a.timer.Stop()
 	}
-	if p.err == nil && p.report.Outcome.Refused == 0 || s.closed {
+	if s.closed || p.err == nil && p.report.again.IsZero() {
 		delete(s.tries, p.target)
 		s.mu.Unlock()
 		return
@@ -138,22 +138,23 @@ func (s *Syncer) ended(p *pending) {
 		a = new(attempt)
 		s.tries[p.target] = a
 	}
-	a.failures++
-	a.err = p.err
-	longest := lastRetry
-	if p.report.asked {
-		longest = lastRead
+	delay := max(time.Until(p.report.again), firstRetry/2)
+	if a.err = p.err; p.err == nil {
+		a.failures = 0
+	} else {
+		a.failures++
+		longest := lastRetry
+		if p.report.asked {
+			longest = lastRead
+		}
+		delay = backOff(a.failures, longest)
+		var failure *sources.Error
+		if errors.As(p.err, &failure) {
+			delay = max(delay, min(failure.RetryAfter, time.Hour))
+		}
 	}
-	delay := backOff(a.failures, longest)
-	if p.err == nil && p.report.asked {
-		delay = max(delay, time.Minute)
-	}
-	var failure *sources.Error
-	if errors.As(p.err, &failure) {
-		delay = max(delay, min(failure.RetryAfter, time.Hour))
-	}
-	a.timer = time.AfterFunc(delay, func() { s.enqueue(p.target, job{}, true) })
 	failures := a.failures
+	a.timer = time.AfterFunc(delay, func() { s.enqueue(p.target, job{}, true) })
 	s.mu.Unlock()
 	if p.err != nil {
 		s.emit(s.life, Event{Kind: BackedOff, Target: p.target, Duration: delay, Count: failures, Err: p.err})

@@ -48,6 +48,8 @@ type state struct {
 	WholeDue string `json:"whole_due,omitempty"`
 	// Awaiting says that somebody's settings wait for a group (S40).
 	Awaiting bool `json:"awaiting,omitempty"`
+	// LastPlan is the hash of the plan of the last whole run.
+	LastPlan string `json:"last_plan,omitempty"`
 
 	Tripped []Tripped `json:"tripped,omitempty"`
 	// Waiting are the people who are not decided to the end: refused by the
@@ -56,6 +58,7 @@ type state struct {
 	More    int       `json:"more,omitempty"`
 
 	Paused    *Pause     `json:"paused,omitempty"`
+	Retired   *Pause     `json:"retired,omitempty"`
 	Approving *approving `json:"approving,omitempty"`
 	Used      []string   `json:"used,omitempty"` // class:hash of used approvals
 
@@ -205,7 +208,9 @@ func (st *state) settle(plan *provisioning.Plan, outcome *provisioning.Outcome, 
 		if was, again := before[w.ExternalID]; again && was.Tries > 0 {
 			w.Since, w.Tries = was.Since, was.Tries+1
 		}
-		w.Parked = w.Tries >= parkAfter
+		if w.Parked = w.Tries >= parkAfter; !w.Parked {
+			w.Next = now.Add(st.retryAfter(w.Tries))
+		}
 		st.wait(w)
 	}
 	for i := range plan.Held {
@@ -276,14 +281,30 @@ func refusal(err error) string {
 	return "refused"
 }
 
-// retries returns the people whom the store refused and who are to be decided
-// again.
-func (st *state) retries() []string {
-	var ids []string
+// retryAfter returns how long a person waits whom the store refused so often. A
+// provider is read for it, unless the directory was pushed.
+func (st *state) retryAfter(tries int) time.Duration {
+	delay := firstRetry << min(tries-1, 20)
+	if !st.Pushed {
+		delay = max(delay, time.Minute)
+	}
+	return min(delay, lastRead)
+}
+
+// refused returns the people whom the store refused and whose time to be decided
+// again has come. Next is when the first of all those comes who wait for theirs,
+// or zero.
+func (st *state) refused(now time.Time) (ids []string, next time.Time) {
 	for _, w := range st.Waiting {
-		if w.Tries > 0 && !w.Parked {
+		if w.Next.IsZero() {
+			continue
+		}
+		if next.IsZero() || w.Next.Before(next) {
+			next = w.Next
+		}
+		if !w.Next.After(now) || w.Next.Sub(now) > 2*lastRead { // by a clock that was ahead
 			ids = append(ids, w.ExternalID)
 		}
 	}
-	return ids
+	return ids, next
 }

@@ -1,0 +1,119 @@
+package review_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+// bigPlan saves a plan of n actions: newcomers, titles that change alike and each
+// in its own way, and leavers who wait.
+func bigPlan(tb testing.TB, h *host, n int) *provisioning.Plan {
+	snapshot := &sources.Snapshot{Format: 1, Kind: "okta", Connection: "okta", Proven: sources.FactAll, Groups: []sources.Group{{ID: "g-sales"}}}
+	var team []provisioning.Member
+	for i := range n {
+		u := user(fmt.Sprintf("person.%06d", i))
+		m := provisioning.Member{
+			ID: fmt.Sprintf("m%06d", i), Connection: "okta", ExternalID: u.ID, Managed: true, Active: true, Email: u.Email, GivenName: u.GivenName,
+			FamilyName: u.FamilyName, Title: "Apprentice", AssignmentID: "default", Revision: "1",
+		}
+		switch i % 4 {
+		case 0: // comes in
+			snapshot.Groups[0].Members = append(snapshot.Groups[0].Members, u.ID)
+		case 1:
+			team = append(team, m)
+		case 2:
+			u.Title = fmt.Sprintf("Title of %d's own", i)
+			team = append(team, m)
+		case 3:
+			u.Status = sources.StatusInactive
+			team = append(team, m)
+		}
+		snapshot.Users = append(snapshot.Users, u)
+	}
+	r, err := provisioning.New(rulesOf(acme))
+	require.NoError(tb, err)
+	plan := r.Resolve(provisioning.Input{Tenant: "acme", Snapshot: snapshot, Members: team})
+	require.Equal(tb, n, len(plan.Actions)+len(plan.Held))
+	require.NoError(tb, h.store.SavePlan(tb.Context(), "acme", plan))
+	return plan
+}
+
+// A stopwatch is an answer of which is kept when it began and how long it is.
+type stopwatch struct {
+	header http.Header
+	asked  time.Time
+	first  time.Duration
+	bytes  int
+	status int
+}
+
+func (s *stopwatch) Header() http.Header    { return s.header }
+func (s *stopwatch) WriteHeader(status int) { s.status = status }
+func (s *stopwatch) Write(b []byte) (int, error) {
+	if s.bytes == 0 {
+		s.first = time.Since(s.asked)
+	}
+	s.bytes += len(b)
+	return len(b), nil
+}
+
+func ask(tb testing.TB, handler http.Handler, path string) *stopwatch {
+	r := httptest.NewRequest("GET", "/admin/review/"+path, nil)
+	r.Header.Set("User", "olga")
+	s := &stopwatch{header: make(http.Header), asked: time.Now()}
+	handler.ServeHTTP(s, r)
+	require.Equal(tb, 200, s.status, path)
+	return s
+}
+
+// views are the pages of a plan that cost most.
+func views(plan *provisioning.Plan) map[string]string {
+	return map[string]string{
+		"whole": "plan?hash=" + plan.Hash, "section": "plan?section=changes&page=300&hash=" + plan.Hash,
+		"filter": "plan?q=9&field=title&hash=" + plan.Hash, "approve": "approve?class=deactivate&hash=" + plan.Hash,
+	}
+}
+
+// The pages of a large plan stay small.
+func TestPageSize(t *testing.T) {
+	h := newHost(t)
+	plan := bigPlan(t, h, 20_000)
+	for name, path := range views(plan) {
+		s := ask(t, h.handler, path)
+		require.Less(t, s.bytes, 300_000, name)
+		require.Greater(t, s.bytes, 3_000, name)
+	}
+}
+
+// BenchmarkPlanPage measures the pages of a plan of 100,000 actions: how long the
+// first byte takes (budget: 100 ms), also of a plan that has to be decoded first,
+// and how large a page is (budget: 300 KB).
+func BenchmarkPlanPage(b *testing.B) {
+	h := newHost(b)
+	plan := bigPlan(b, h, 100_000)
+	measure := func(b *testing.B, handler func() http.Handler, path string) {
+		var first time.Duration
+		bytes := 0
+		for b.Loop() {
+			s := ask(b, handler(), path)
+			first, bytes = max(first, s.first), max(bytes, s.bytes)
+		}
+		b.ReportMetric(float64(first.Microseconds())/1000, "ms-first-byte")
+		b.ReportMetric(float64(bytes)/1000, "kB/page")
+	}
+	b.Run("cold", func(b *testing.B) { measure(b, h.replica, views(plan)["whole"]) })
+	for name, path := range views(plan) {
+		b.Run(name, func(b *testing.B) {
+			ask(b, h.handler, path)
+			measure(b, func() http.Handler { return h.handler }, path)
+		})
+	}
+}

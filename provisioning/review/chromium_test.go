@@ -1,0 +1,78 @@
+package review_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestChromium walks through the pages in a real Chromium: it approves a held
+// class from start to finish, with the keyboard, and wants no console error and no
+// finding of axe-core. Screenshots of every page go to the folder that
+// USHER_SCREENSHOTS names. See .ci/chromium for what has to be there.
+func TestChromium(t *testing.T) {
+	packages := os.Getenv("USHER_TEST_BROWSER")
+	chromium, err := exec.LookPath("chromium")
+	if err != nil || packages == "" {
+		t.Skip("SKIPPED: there is no Chromium, or USHER_TEST_BROWSER does not name what drives it: .ci/chromium go test -run Chromium ./provisioning/review")
+	}
+	h := newHost(t)
+	h.hire(names(30)...)
+	h.leave(names(4)...)
+	h.dirs[acme].set(func(d *directory) {
+		for i := 5; i < 20; i++ {
+			d.users[i].Title, d.users[i].Manager.Email = "Manager", d.users[i/3].Email
+		}
+		for i := 20; i < 30; i++ {
+			d.users[i].Title = "Senior clerk"
+		}
+		d.users = append(d.users, user("newcomer"))
+	})
+	shots := os.Getenv("USHER_SCREENSHOTS")
+	if shots == "" {
+		shots = t.TempDir()
+	}
+	require.NoError(t, os.MkdirAll(shots, 0o755))
+
+	root := http.NewServeMux()
+	root.Handle("/", h.handler)
+	root.HandleFunc("/favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	server := httptest.NewServer(root)
+	defer server.Close()
+
+	plan := h.plan()
+	page := h.get("olga", "plan?hash="+plan.Hash)
+	group, _, _ := strings.Cut(strings.Split(page.text, "group=")[1], "&")
+	team := h.get("olga", "person?who=person07@acme.com")
+	require.Contains(t, team.text, "Place in the org chart")
+	pages, err := json.Marshal([]string{
+		"person?hash=" + plan.Hash + "&who=" + url.QueryEscape("person07@acme.com"), "plan?hash=" + plan.Hash + "&group=" + group,
+		"chart?q=lee&hash=" + plan.Hash, "whatif",
+	})
+	require.NoError(t, err)
+	export := filepath.Join(t.TempDir(), "plan.html")
+	require.NoError(t, os.WriteFile(export, []byte(h.get("olga", "export.html?hash="+plan.Hash).text), 0o600))
+
+	cmd := exec.Command("node", "testdata/browser.mjs", chromium, packages, server.URL+"/admin/review/", shots)
+	cmd.Env = append(os.Environ(), "PAGES="+string(pages), "EXPORT="+export,
+		`NEXT={"format":1,"source":"okta","domains":{"primary":"acme.com"},"attributes":{"cost":"cost"},"default":{"id":"all","name":"All","mode":"automatic","seats":["gold"]}}`)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s", out)
+	var told struct{ Problems, Did []string }
+	require.NoError(t, json.Unmarshal(out, &told), "%s", out)
+	require.Empty(t, told.Problems, "%s", strings.Join(told.Problems, "\n"))
+	require.GreaterOrEqual(t, len(told.Did), 12)
+	require.Equal(t, 27, h.active()) // 30 and a newcomer, less four
+	files, err := filepath.Glob(filepath.Join(shots, "*.png"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(files), 3*len(told.Did))
+}
