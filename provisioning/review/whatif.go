@@ -138,10 +138,10 @@ func (q *request) tryWhatIf() error {
 }
 
 func (s *side) config(setup *syncer.Setup, others []provisioning.Config) (cfg provisioning.Config, err error) {
-	switch {
-	case s.Choice == choiceInForce:
+	switch s.Choice {
+	case choiceInForce:
 		cfg = setup.Rules
-	case s.Choice == choicePasted:
+	case choicePasted:
 		if cfg, err = provisioning.ParseConfig([]byte(s.Text)); err != nil {
 			return cfg, err
 		}
