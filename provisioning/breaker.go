@@ -202,8 +202,9 @@ func (c Class) guarded() fieldSet {
 		return fields(atEmail)
 	case ClassReparent:
 		return fields(atManager)
+	default:
+		return settingFields | fields(atConnection, atExternalID, atManaged, atActive, atEmail, atGivenName, atFamilyName, atManager)
 	}
-	return settingFields | fields(atConnection, atExternalID, atManaged, atActive, atEmail, atGivenName, atFamilyName, atManager)
 }
 
 // classHash returns the hash of what a class holds: tenant, connection, class,

@@ -36,6 +36,11 @@ type Config struct {
 	// Connection is one configured instance of the source. Empty: the same
 	// word as Source.
 	Connection string `json:"connection,omitempty"`
+	// MigrateFrom is the connection from which this one takes over, such as the
+	// former app instance of the same provider: its members are claimed by
+	// address, and those who are not are listed (A22, R145 to R147). Empty: the
+	// members of other connections are their own.
+	MigrateFrom string `json:"migrate_from,omitempty"`
 
 	Domains Domains `json:"domains"`
 
@@ -288,6 +293,7 @@ func (c *Config) Validate() []Problem {
 	kind, _ := sources.KindOf(c.Source)
 	v.kind = kind.Word
 	v.source()
+	v.migration()
 	v.domains()
 	v.assignments()
 	v.attributes()

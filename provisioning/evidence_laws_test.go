@@ -27,6 +27,8 @@ func TestLawLessEvidenceGivesNothing(t *testing.T) {
 		cfg.Breakers = noBreakers()
 		full := gains(in.Members, r.Resolve(in))
 		maps.Copy(full, gains(in.Members, resolver(t, cfg).Resolve(in)))
+		cfg.Keep = nil
+		maps.Copy(full, gains(in.Members, resolver(t, cfg).Resolve(in)))
 		less := cloneInput(in)
 		forget(t, less.Snapshot)
 		plan := r.Resolve(less)

@@ -27,18 +27,20 @@ const gatherLimit = 2000
 
 // Gather collects what a decision about some people needs. They are named by
 // their external IDs: those who changed, and those whom the last decision
-// skipped or held, for what they wait for may have come. The result is also about the people whom their change
-// concerns, which it adds to Input.About: those who have or want the same
-// addresses; those who name them as their manager, if they come, leave, or go by
-// another address or name; and those who could not be placed in the chart until
-// they are. Everybody else in the result is context. If the rest of the team is
-// in step with its directory, Resolve decides about the result as it would about
-// everybody (L6).
+// skipped or held, for what they wait for may have come. The result is also about
+// the people whom their change concerns, which it adds to Input.About: those who
+// have or want the same addresses; those who name them as their manager, if they
+// come, leave, or go by another address or name; and those who could not be
+// placed in the chart until they are. Everybody else in the result is context.
+// If the rest of the team is in step with its directory, Resolve decides about
+// the result as it would about everybody (L6).
 //
 // The error matches ErrNeedsWholeRun if the part would be too large, or if the
 // config has options that need everybody: domains.convert, keep_active, pools
 // that are full while somebody gives a seat back, and keep if the part is about
-// somebody who has such a role, unless nobody else has it.
+// somebody who has such a role, unless nobody else has it; or if one of the people
+// is in neither directory nor team, so that what they kept from others is not
+// known any more.
 func (r *Resolver) Gather(ctx context.Context, from Lookup, about ...string) (Input, error) {
 	if r.cfg.Domains.Convert || r.cfg.KeepActive != (KeepActive{}) {
 		return Input{}, fmt.Errorf("provisioning: gather: %w", ErrNeedsWholeRun)
@@ -95,6 +97,11 @@ func (g *gatherer) gather() (Input, error) {
 		}
 		if len(g.users) == 0 { // whether the directory is empty decides (S13)
 			return Input{}, ErrNeedsWholeRun
+		}
+		for id := range g.about { // somebody unknown may have kept an address from others
+			if g.users[id] == nil && g.linked[id] == nil {
+				return Input{}, ErrNeedsWholeRun
+			}
 		}
 		in, err := g.input()
 		if err != nil {

@@ -48,7 +48,14 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 			return
 		}
 		want := r.Resolve(in)
-		part, err := r.Gather(context.Background(), provisioning.Lookup{Tenant: "t", Team: store, Directory: sources.NewIndex(in.Snapshot)}, about)
+		concerned := []string{about}
+		for _, s := range before.Skipped { // what they wait for may have come
+			concerned = append(concerned, s.ExternalID)
+		}
+		for _, h := range before.Held {
+			concerned = append(concerned, h.Action.Member.ExternalID)
+		}
+		part, err := r.Gather(context.Background(), provisioning.Lookup{Tenant: "t", Team: store, Directory: sources.NewIndex(in.Snapshot)}, concerned...)
 		if errors.Is(err, provisioning.ErrNeedsWholeRun) {
 			whole++
 			return

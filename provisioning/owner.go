@@ -104,6 +104,7 @@ func (o Owners) with(f fieldAt, owner Owner) Owners {
 	o.source &^= 1 << f
 	o.hand &^= 1 << f
 	switch owner {
+	case OwnerNobody:
 	case OwnerSource:
 		o.source |= 1 << f
 	case OwnerHand:

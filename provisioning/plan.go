@@ -94,10 +94,11 @@ const (
 	KindReactivate // the same identity came back (R16)
 	KindRehire     // a former member under a new identity (S4)
 	KindAdopt      // a hand-made member comes under the source (S3)
+	KindClaim      // a member of another connection comes under this one (A22)
 	KindCreate
 )
 
-var kindWords = [...]string{"", "deactivate", "update", "reactivate", "rehire", "adopt", "create"}
+var kindWords = [...]string{"", "deactivate", "update", "reactivate", "rehire", "adopt", "claim", "create"}
 
 // String returns the word that stands for k in JSON.
 func (k Kind) String() string {
@@ -251,6 +252,7 @@ func (a *Action) phase() int {
 		return 0
 	case KindCreate:
 		return 2
+	default: // by what changes
 	}
 	for i := range a.Changes {
 		c := &a.Changes[i]

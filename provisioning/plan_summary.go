@@ -35,7 +35,7 @@ func (p *Plan) Summary() string {
 		lines = append(lines, "  "+sums)
 	}
 	sections := []section{
-		p.summaryOfLosses(), p.summaryOfHeld(), p.summaryOfActions(KindCreate, KindAdopt, KindRehire, KindReactivate),
+		p.summaryOfLosses(), p.summaryOfHeld(), p.summaryOfActions(KindCreate, KindAdopt, KindClaim, KindRehire, KindReactivate),
 		p.summaryOfActions(KindUpdate), p.summaryOfFindings(), p.summaryOfSkipped(),
 	}
 	sections = slices.DeleteFunc(sections, func(s section) bool { return len(s.lines) == 0 })

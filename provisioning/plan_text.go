@@ -84,7 +84,7 @@ func (p *Plan) sums() string {
 	}
 	b.WriteString(":")
 	separator := " "
-	for _, kind := range []Kind{KindCreate, KindAdopt, KindRehire, KindReactivate, KindUpdate, KindDeactivate} {
+	for _, kind := range []Kind{KindCreate, KindAdopt, KindClaim, KindRehire, KindReactivate, KindUpdate, KindDeactivate} {
 		if n := p.Count(kind); n > 0 {
 			fmt.Fprintf(&b, "%s%d %s", separator, n, kind)
 			separator = ", "
@@ -145,8 +145,9 @@ func (k Kind) sigil() string {
 		return "-"
 	case KindUpdate:
 		return "~"
+	default:
+		return "+"
 	}
-	return "+"
 }
 
 // Who names the person by the address, or else by name, by the ID in the
@@ -274,8 +275,9 @@ func (k Kind) implied() fieldSet {
 		return fields(atActive)
 	case KindReactivate:
 		return fields(atActive, atAssignment)
+	default:
+		return fields(atConnection, atExternalID, atManaged, atActive, atAssignment)
 	}
-	return fields(atConnection, atExternalID, atManaged, atActive, atAssignment)
 }
 
 // describe says what changes in one field: of sets what is added and taken, and

@@ -21,10 +21,13 @@ type Code string
 // breaker.<class>.
 const (
 	// Who is who.
-	CodeMatchNew         Code = "match.new"              // nobody in the team is this person
-	CodeMatchAdopt       Code = "match.adopt_email"      // a hand-made member has the address (S3)
-	CodeMatchRehire      Code = "match.rehire"           // a former member's new identity (S4)
-	CodeMatchRecycled    Code = "match.recycled_address" // a former member's address, another name (S4)
+	CodeMatchNew         Code = "match.new"                   // nobody in the team is this person
+	CodeMatchAdopt       Code = "match.adopt_email"           // a hand-made member has the address (S3)
+	CodeMatchRehire      Code = "match.rehire"                // a former member's new identity (S4)
+	CodeMatchRecycled    Code = "match.recycled_address"      // a former member's address, another name (S4)
+	CodeMatchMigrate     Code = "match.migrate_connection"    // claimed from the connection that is migrated from (A22)
+	CodeUnclaimed        Code = "migration.unclaimed_members" // not claimed yet
+	CodeRetired          Code = "connection.retired"          // nobody of the connection stays
 	CodeAdoptConverted   Code = "adopt.converted_address"
 	CodeEmailTaken       Code = "email.taken"
 	CodeEmailDuplicate   Code = "email.duplicate_in_source"
@@ -208,6 +211,9 @@ var codeTexts = map[Code]string{
 	CodeMatchAdopt:                       "A member made by hand has exactly this address, and is adopted.",
 	CodeMatchRehire:                      "A former member came back under a new identity.",
 	CodeMatchRecycled:                    "The record belonged to somebody of another name; somebody has to say whether it is the same person.",
+	CodeMatchMigrate:                     "The member belongs to the connection from which this one takes over, and has exactly this address.",
+	CodeUnclaimed:                        "Belongs to the connection that is migrated from, and nobody of the new one has this address.",
+	CodeRetired:                          "The connection is given up, and nobody else answers for this person.",
 	CodeAdoptConverted:                   "Only the converted address matches a member made by hand, which is not proof enough.",
 	CodeEmailTaken:                       "Another member keeps this address.",
 	CodeEmailDuplicate:                   "Two people of the source have this address.",

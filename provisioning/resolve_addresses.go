@@ -31,8 +31,8 @@ type claim struct {
 	// from is the member who holds the address and gives it up in this plan,
 	// or none. The two must commit together (S2).
 	from int32
-	// joins is the member whom a newcomer becomes, by kind KindAdopt or
-	// KindRehire; none for KindCreate.
+	// joins is the member whom a newcomer becomes, by kind KindAdopt,
+	// KindClaim or KindRehire; none for KindCreate.
 	joins int32
 	kind  Kind
 	// waits is true for the claim of somebody about whom nothing is done for
@@ -240,6 +240,10 @@ func (as *addresses) settleHolders(c *claim, holders []int32) {
 	switch h := &as.members[holder]; {
 	case !h.Managed:
 		c.kind, c.joins = KindAdopt, holder
+	case as.r.migrates(h) && !h.Active && h.Owners.at(atActive) == OwnerHand:
+		c.denied = CodeRemovedByHand
+	case as.r.migrates(h):
+		c.kind, c.joins = KindClaim, holder
 	case !as.r.isLinked(h) || !as.isFormer(holder):
 		c.denied = CodeEmailTaken
 	case !as.proves(sources.FactUsers) && as.userOf[holder] == none:

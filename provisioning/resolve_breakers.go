@@ -62,7 +62,7 @@ func (d *draft) classes() classes {
 	switch {
 	case d.before.Protected:
 		return s
-	case d.kind == KindAdopt:
+	case d.kind == KindAdopt || d.kind == KindClaim:
 		s |= 1 << ClassAdopt
 		if d.before.Active && loses {
 			s |= 1 << ClassDowngrade

@@ -6,6 +6,7 @@ import (
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/hierarchy"
 	"github.com/usher-go/usher/internal/blocks"
+	"github.com/usher-go/usher/internal/name"
 	"github.com/usher-go/usher/internal/set"
 	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/sources"
@@ -171,8 +172,9 @@ func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
 		switch built.Finding(i) {
 		case hierarchy.ManagerOpen, hierarchy.AmbiguousEmail, hierarchy.AmbiguousID, hierarchy.AmbiguousName, hierarchy.Cycle:
 			return true
+		default:
+			return false
 		}
-		return false
 	}
 	if p.Manager == nil || *p.Manager == (hierarchy.Keys{}) {
 		return false
@@ -235,6 +237,15 @@ func (c *chart) listPeople() {
 	}
 	if !c.undecided() {
 		return
+	}
+	for i := range c.members { // whoever is open may get another name, and is a namesake under both (S44)
+		if m := &c.members[i]; c.isOpenPerson(int32(i)) {
+			u := &c.users[c.userOf[i]]
+			if given, family := text.Clean(u.GivenName), text.Clean(u.FamilyName); !name.Same(name.Full(given, family), m.Name()) {
+				c.people = append(c.people, hierarchy.Person{Key: c.freeMemberID(u.ID), GivenName: given, FamilyName: family, Active: true, Open: true})
+				c.persons = append(c.persons, int32(i))
+			}
+		}
 	}
 	for i := range c.newcomers {
 		person := int32(len(c.members) + i)

@@ -69,6 +69,7 @@ func newDrafts(as *addresses) *drafts {
 			ds.draftMember(int32(i))
 		}
 	}
+	ds.tellUnclaimed()
 	return ds
 }
 
@@ -91,7 +92,7 @@ func (ds *drafts) draftNewcomer(person int32, n *newcomer) {
 		return
 	}
 	m := &ds.members[c.joins]
-	d.person, d.recycled = c.joins, (c.kind == KindRehire || !m.Active) && !sameName(m, u)
+	d.person, d.recycled = c.joins, (c.kind == KindRehire || c.kind == KindClaim || !m.Active) && !sameName(m, u)
 	d.start(m, ds.r)
 	if m.Protected { // not bound to an identity by a plan, whatever is approved (S16)
 		ds.withhold(d, because(CodeProtected))
@@ -109,6 +110,7 @@ func (ds *drafts) draftMember(person int32) {
 		return
 	}
 	switch ds.fates[person] {
+	case fateOutside, fateKeep:
 	case fateFollow:
 		if !ds.unchanged[person] {
 			ds.followMember(person, KindUpdate)
@@ -187,6 +189,11 @@ func (d *draft) start(m *Member, r *Resolver) {
 		d.because(because(CodeMatchRecycled, "former", m.Name(), "address", m.Email, "former_id", m.ExternalID))
 	case d.kind == KindAdopt:
 		d.because(because(CodeMatchAdopt, "address", m.Email))
+		if !m.Active {
+			d.because(because(CodeSourceActive))
+		}
+	case d.kind == KindClaim:
+		d.because(because(CodeMatchMigrate, "address", m.Email, "former_connection", m.Connection, "former_id", m.ExternalID))
 		if !m.Active {
 			d.because(because(CodeSourceActive))
 		}

@@ -214,7 +214,7 @@ func (c *chart) countUnchanged(plan *Plan) int {
 	}
 	touched := make(map[string]bool)
 	for a := range plan.all() {
-		if a.Kind != KindCreate && a.Kind != KindAdopt && !touched[a.Member.ID] {
+		if a.Kind != KindCreate && a.Kind != KindAdopt && a.Kind != KindClaim && !touched[a.Member.ID] {
 			touched[a.Member.ID] = true
 			n--
 		}

@@ -282,7 +282,7 @@ func (ds *drafts) explainSettings(d *draft, want *assignment.Settings, former *a
 // keepSettings leaves settings as they are under a manual assignment. Capture
 // is the exception: it was turned off with the access, and stays off (S19).
 func (ds *drafts) keepSettings(d *draft, a *assignment.Assignment, moved bool, refused []refusedSeat) {
-	if moved || d.kind == KindAdopt {
+	if moved || d.kind == KindAdopt || d.kind == KindClaim {
 		d.because(ds.reader.because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
 	}
 	ds.dropRefused(d, &d.after.Settings, refused)

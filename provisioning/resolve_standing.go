@@ -91,6 +91,9 @@ func (st *standing) judgeMember(i int32) fate {
 			st.findMember(m, because(CodeMalformedID))
 			return asIs(m)
 		}
+		if st.r.retires {
+			return st.leave(i, false, because(CodeRetired))
+		}
 		return st.leave(i, st.r.cfg.KeepActive.Unmatched, because(CodeScopeAbsent))
 	}
 	u := &st.users[user]

@@ -78,6 +78,9 @@ func (s *survey) look() {
 		s.close(user)
 	}
 	for _, group := range s.unknownGroups {
+		if s.r.retires {
+			break
+		}
 		s.find(because(CodeUnknownGroup, "group", group))
 	}
 }

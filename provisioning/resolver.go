@@ -20,6 +20,7 @@ type Resolver struct {
 	primary    string
 	attributes []string // names of cfg.Attributes, sorted
 	problems   []Problem
+	retires    bool // nobody of the connection stays; see Retire
 }
 
 // New returns a resolver for the config. The only error is an invalid config:

@@ -137,8 +137,9 @@ func (k Kind) allows(wasActive bool, after *Member) bool {
 		return wasActive == after.Active
 	case KindReactivate:
 		return !wasActive && after.Active
+	default:
+		return after.Active || !wasActive
 	}
-	return after.Active || !wasActive
 }
 
 // A Locker lets one writer at a time have a tenant (S28).

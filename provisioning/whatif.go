@@ -246,8 +246,9 @@ func (o ShiftOutcome) sigil() string {
 		return "+"
 	case ShiftChanges:
 		return "~"
+	default:
+		return "-"
 	}
-	return "-"
 }
 
 // Who names the person as Action.Who does.

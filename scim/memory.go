@@ -148,8 +148,9 @@ func (m *Memory) Apply(ctx context.Context, dir Directory, w Write) (Record, err
 		return d.update(rec, w)
 	case Delete:
 		return d.delete(rec, w.At), nil
+	default:
+		return Record{}, fmt.Errorf("write with unknown operation %d", w.Op)
 	}
-	return Record{}, fmt.Errorf("write with unknown operation %d", w.Op)
 }
 
 // Changes implements Store. Memory never forgets a deletion while it lives.

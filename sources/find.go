@@ -42,6 +42,7 @@ const (
 // NewUserKey returns the key of a kind for a value as people spell it.
 func NewUserKey(by UserKeyKind, value string) UserKey {
 	switch by {
+	case UserByID, UserByManagerID: // compare as they stand
 	case UserByEmail, UserByManagerEmail:
 		value = address.Key(value)
 	case UserByManagerName:

@@ -74,6 +74,8 @@ func (f fieldSource) read(t *testing.T, w world, path string, value any) sources
 			answer = map[string]any{"value": []any{}}
 		case strings.HasSuffix(req.URL.Path, "/groups"):
 			answer = []any{}
+		case strings.HasSuffix(req.URL.Path, "/roles"):
+			answer = []any{map[string]any{"type": "READ_ONLY_ADMIN", "status": "ACTIVE"}}
 		}
 		body, err := json.Marshal(answer)
 		return &http.Response{

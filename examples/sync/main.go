@@ -196,14 +196,18 @@ func readDirectory(ctx context.Context, opt options, sys system, queries []strin
 	src, err := opt.provider.open(opt.settings, opening{
 		connection: opt.rules.Connection, transport: shown.counting(transport), logger: slog.New(shown),
 	})
-	if err != nil {
-		return nil, errors.Join(err, finish(ctx))
+	var snapshot *sources.Snapshot
+	if err == nil {
+		err = sources.Check(ctx, src)
 	}
-	if err := sources.Check(ctx, src); err != nil {
-		return nil, errors.Join(err, finish(ctx))
+	if err == nil {
+		shown.line("connected: %s %s", src.Info().Kind, src.Info().Connection)
+		snapshot, err = sources.Collect(ctx, src, sources.CollectConfig{Queries: queries, Progress: shown.read})
+		shown.finish(err == nil)
 	}
-	shown.line("connected: %s %s", src.Info().Kind, src.Info().Connection)
-	snapshot, err := sources.Collect(ctx, src, sources.CollectConfig{Queries: queries, Progress: shown.read})
-	shown.finish(err == nil)
-	return snapshot, errors.Join(err, finish(ctx))
+	saved := finish(ctx) // also of a reading that failed: that is what a report is for
+	if opt.record != "" && saved == nil {
+		shown.line("recorded: %s", opt.record)
+	}
+	return snapshot, errors.Join(err, saved)
 }

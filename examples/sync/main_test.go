@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -60,6 +61,35 @@ func (o offline) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, errors.New("offline")
 }
 
+// The recordings are what -record makes of the fakes today, and hold no
+// credential.
+func TestRecordingsAreOfTheFakes(t *testing.T) {
+	forAll(t, func(t *testing.T, w world) {
+		recorded := filepath.Join("recordings", w.kind)
+		into := filepath.Join(t.TempDir(), "recording")
+		p := newProgram(t, w)
+		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
+		require.Equal(t, 3, code, stderr)
+		for name, text := range files(t, into) {
+			assert.NotContains(t, text, canary, name)
+		}
+		assert.NotContains(t, live+stderr, canary)
+		if *update {
+			require.NoError(t, os.RemoveAll(recorded))
+			require.NoError(t, os.MkdirAll("recordings", 0o755))
+			require.NoError(t, os.CopyFS(recorded, os.DirFS(into)))
+		}
+		assert.Equal(t, files(t, recorded), files(t, into))
+
+		p.sys.transport = offline{t}
+		_, replayed, _ := p.run("-replay", into)
+		assert.Equal(t, live, replayed)
+		code, _, stderr = p.run("-source", w.kind, "-config", p.rules, "-record", into)
+		assert.Equal(t, 1, code)
+		assert.Contains(t, stderr, "exists already")
+	})
+}
+
 // The demonstration: each recording comes to the plan that is told, without a
 // credential and without a network; applied, nothing is left (L2).
 func TestRecordings(t *testing.T) {
@@ -91,35 +121,6 @@ func golden(t *testing.T, name, got string) {
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Equal(t, string(want), got)
-}
-
-// The recordings are what -record makes of the fakes today, and hold no
-// credential.
-func TestRecordingsAreOfTheFakes(t *testing.T) {
-	forAll(t, func(t *testing.T, w world) {
-		recorded := filepath.Join("recordings", w.kind)
-		into := filepath.Join(t.TempDir(), "recording")
-		p := newProgram(t, w)
-		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
-		require.Equal(t, 3, code, stderr)
-		for name, text := range files(t, into) {
-			assert.NotContains(t, text, canary, name)
-		}
-		assert.NotContains(t, live+stderr, canary)
-		if *update {
-			require.NoError(t, os.RemoveAll(recorded))
-			require.NoError(t, os.MkdirAll("recordings", 0o755))
-			require.NoError(t, os.CopyFS(recorded, os.DirFS(into)))
-		}
-		assert.Equal(t, files(t, recorded), files(t, into))
-
-		p.sys.transport = offline{t}
-		_, replayed, _ := p.run("-replay", into)
-		assert.Equal(t, live, replayed)
-		code, _, stderr = p.run("-source", w.kind, "-config", p.rules, "-record", into)
-		assert.Equal(t, 1, code)
-		assert.Contains(t, stderr, "exists already")
-	})
 }
 
 func files(t *testing.T, dir string) map[string]string {
@@ -161,7 +162,8 @@ func TestRefusedCredentials(t *testing.T) {
 		assert.NotContains(t, stdout+stderr, canary)
 		code, _, again := p.run("-replay", into)
 		assert.Equal(t, 1, code, "the folder shows what went wrong")
-		assert.Equal(t, stderr, again)
+		_, failure, _ := strings.Cut(stderr, "recorded: "+into+"\n")
+		assert.Equal(t, failure, again)
 	})
 }
 
@@ -191,6 +193,25 @@ func TestInterrupted(t *testing.T) {
 		}
 	})
 }
+
+// Ctrl-C while the plan is shown: it is not applied.
+func TestInterruptedBeforeTheChange(t *testing.T) {
+	w := worlds[3]
+	p := newProgram(t, w)
+	ctx, cancel := context.WithCancel(t.Context())
+	p.sys.stdout = writer(func(data []byte) (int, error) {
+		cancel()
+		return len(data), nil
+	})
+	code, _, stderr := p.with(ctx, "-source", w.kind, "-config", p.rules, "-apply")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "interrupted; nothing was changed")
+	assert.NoFileExists(t, p.db)
+}
+
+type writer func([]byte) (int, error)
+
+func (f writer) Write(data []byte) (int, error) { return f(data) }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
@@ -332,6 +353,22 @@ func TestFailures(t *testing.T) {
 	assert.Contains(t, stderr, "read in part: ")
 	assert.Contains(t, stderr, "the cable is cut")
 	assert.NoFileExists(t, p.db)
+}
+
+// Rules that ask what the recording has no answer to fail, and at once.
+func TestReplayByOtherRules(t *testing.T) {
+	w := worlds[2]
+	p := newProgram(t, w)
+	p.sys.transport = offline{t}
+	rules := strings.Replace(w.rules(), `"match": {"attributes": {"department": "Sales"}}`, `"match": {"query": "Title = 'Clerk'"}`, 1)
+	require.NoError(t, os.WriteFile(p.rules, []byte(rules), 0o600))
+	started := time.Now()
+	code, stdout, stderr := p.run("-replay", filepath.Join("recordings", w.kind), "-config", p.rules)
+	assert.Equal(t, 1, code)
+	assert.Empty(t, stdout)
+	assert.Contains(t, stderr, "there is no answer to GET linden.my.salesforce.com/services/data/v64.0/query?q=")
+	assert.Less(t, time.Since(started), 30*time.Second)
+	assert.NotContains(t, stderr, "waits ")
 }
 
 // The variables that name a file have its contents read, and a key of any kind

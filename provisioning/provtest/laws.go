@@ -80,7 +80,7 @@ func checkHandMade(t TB, team []provisioning.Member, plan *provisioning.Plan) {
 // waited, so that its approval can make room for others: the run after it may
 // place these, and the one after that does nothing. Neither does it where
 // evidence was missing: who is placed makes it certain for others that no circle
-// closes. Who had to keep a role may leave once the plan has given it to others
+// closes, and then for others again. Who had to keep a role may leave once the plan has given it to others
 // (S43), which makes room in turn.
 func checkSettles(t TB, r *provisioning.Resolver, in provisioning.Input) {
 	store := new(provisioning.Memory)
@@ -94,7 +94,7 @@ func checkSettles(t TB, r *provisioning.Resolver, in provisioning.Input) {
 	applyAll(t, store, plan)
 	again, more := resolve(), 0
 	if len(plan.Breakers) > 0 || in.Snapshot.Proven != sources.FactAll {
-		more = 1
+		more = 3
 	}
 	if slices.ContainsFunc(plan.Held, func(h provisioning.Held) bool { return h.Reasons[0].Code == provisioning.CodeKeepLast }) {
 		more += 3

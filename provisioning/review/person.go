@@ -108,6 +108,7 @@ func (q *request) members(target syncer.Target, who string, stories []provisioni
 		switch key.By {
 		case provisioning.MemberByID, provisioning.MemberByEmail, provisioning.MemberByName:
 			keys = append(keys, key)
+		default: // not what somebody types
 		}
 	}
 	if !q.access.Hide.Hides(provisioning.FieldExternalID) {

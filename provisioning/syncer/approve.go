@@ -2,8 +2,11 @@ package syncer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/usher-go/usher/provisioning"
@@ -24,19 +27,68 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 		return Report{}, fmt.Errorf("syncer: apply: %w: want a plan of %s", provisioning.ErrOtherTenant, target.Connection)
 	}
 	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
-	r.start(ctx)
 	err := r.applyPlan(ctx, plan)
+	var report Report
 	if errors.Is(err, provisioning.ErrSuperseded) && len(approvals) > 0 {
-		return s.round(ctx, target, job{whole: true, admin: true, approvals: approvals})
+		report, err = s.round(ctx, target, job{whole: true, admin: true, approvals: approvals})
+		if errors.Is(err, provisioning.ErrPlanChanged) && report.Plan != nil {
+			err = fmt.Errorf("%w; %s", err, difference(plan, report.Plan, approvals))
+		}
+	} else {
+		r.finish(ctx, err)
+		report = r.report
 	}
-	r.finish(ctx, err)
-	if r.report.Outcome.Done > 0 {
+	if report.Outcome.Done > 0 {
 		s.deliverSoon(target.Tenant)
 	}
-	if err == nil && r.report.Outcome.Refused > 0 {
-		s.enqueue(target, job{}, true)
+	if err == nil {
+		s.ended(&pending{target: target, report: report})
 	}
-	return r.report, err
+	return report, err
+}
+
+// difference says who waits for the approved classes in one plan and not in the
+// other, or with something else.
+func difference(shown, now *provisioning.Plan, approvals []provisioning.Approval) string {
+	waiting := func(p *provisioning.Plan) map[string]string {
+		who := make(map[string]string)
+		for i := range p.Held {
+			h := &p.Held[i]
+			if slices.ContainsFunc(h.Classes, func(class provisioning.Class) bool { return isApproved(class, approvals) }) {
+				changes, _ := json.Marshal(h.Action.Changes) // what cannot be written was refused by the plan
+				who[h.Action.Member.ID] = string(changes)
+			}
+		}
+		return who
+	}
+	before, after := waiting(shown), waiting(now)
+	var more, less, other []string
+	for id, changes := range after {
+		if was, known := before[id]; !known {
+			more = append(more, id)
+		} else if was != changes {
+			other = append(other, id)
+		}
+	}
+	for id := range before {
+		if _, still := after[id]; !still {
+			less = append(less, id)
+		}
+	}
+	return fmt.Sprintf("besides wait: %s; no more: %s; with something else: %s", listed(more), listed(less), listed(other))
+}
+
+// listed returns the first of some IDs, and how many more there are.
+func listed(ids []string) string {
+	const most = 5
+	slices.Sort(ids)
+	switch {
+	case len(ids) == 0:
+		return "nobody"
+	case len(ids) > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(ids[:most], ", "), len(ids)-most)
+	}
+	return strings.Join(ids, ", ")
 }
 
 // applyPlan does a plan as it is.
@@ -54,7 +106,7 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	}
 	defer unlock()
 	ctx = provisioning.WithLock(ctx, r.target.Tenant)
-	if r.st, err = r.load(ctx, r.target); err != nil {
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	if err := r.resume(ctx); err != nil {
@@ -73,6 +125,7 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	if _, err := r.cfg.Store.Plan(ctx, r.target.Tenant, plan.Hash); err != nil {
 		return fmt.Errorf("syncer: apply: %w", err)
 	}
+	r.start(ctx)
 	return r.apply(ctx, plan)
 }
 

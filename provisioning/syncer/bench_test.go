@@ -21,8 +21,15 @@ import (
 // person, until the team is true: beside the same pushes with nobody deciding
 // them and one run at the end, which is the floor.
 func BenchmarkBurst(b *testing.B) {
+	for _, w := range worlds {
+		b.Run(w.name, func(b *testing.B) { benchmarkBurst(b, w) })
+	}
+}
+
+func benchmarkBurst(b *testing.B, w world) {
 	const people, connections = 10_000, 16
-	h := newHost(b, acme, sources.KindOkta, syncer.Config{}, nil)
+	directory, team := w.open(b)
+	h := newHost(b, acme, sources.KindOkta, syncer.Config{Store: team}, directory)
 	h.change(func(s *syncer.Setup) { s.Interval = 1000 * time.Hour })
 	require.NoError(b, h.sync.Pause(b.Context(), acme, "the directory is filled"))
 	ids := make([]string, people)

@@ -80,6 +80,7 @@ func TestWhatDripsIsHeldAtTheLimit(t *testing.T) {
 				require.Len(t, h.told(syncer.ClassReleased), 1)
 				_, err = h.sync.Apply(t.Context(), acme, plan, approval)
 				require.ErrorIs(t, err, syncer.ErrApprovalUsed, "S15")
+				require.Equal(t, syncer.StatusOK, h.health().Status, "that is no failure of the connection")
 
 				h.leave(h.hire("late"))
 				require.Zero(t, h.active(), "an approved leave does not block the next leaver")
@@ -180,7 +181,7 @@ func TestApprovalsMeetOtherChanges(t *testing.T) {
 		require.Equal(t, 19, report.Outcome.Done)
 		require.Equal(t, 1, report.Outcome.Refused)
 		require.True(t, h.members()["p030@acme.com"].Active)
-		synctest.Wait()
+		pass(2 * time.Second)
 		require.Empty(t, h.health().Waiting, "who was refused has been decided anew")
 
 		pass(2 * time.Hour)
@@ -211,6 +212,8 @@ func TestApprovalsMeetOtherChanges(t *testing.T) {
 		before := h.active()
 		_, err = h.sync.Apply(t.Context(), acme, shown, shown.Approve(provisioning.ClassDeactivate))
 		require.ErrorIs(t, err, provisioning.ErrPlanChanged, "one more waits (S15)")
+		require.ErrorContains(t, err, "besides wait: "+h.members()["p090@acme.com"].ID+"; no more: nobody; with something else: nobody")
 		require.Equal(t, before, h.active())
+		require.Equal(t, syncer.StatusHeld, h.health().Status)
 	})
 }

@@ -78,6 +78,7 @@ func (s *Syncer) emit(ctx context.Context, e Event) {
 		if e.Count > 0 || e.Err != nil {
 			level = slog.LevelInfo
 		}
+	default: // a detail
 	}
 	if !s.cfg.Logger.Enabled(ctx, level) {
 		return
@@ -172,14 +173,17 @@ func hasClass(tripped []Tripped, class provisioning.Class) bool {
 
 // finish tells that a round has ended, and what its end makes of the health.
 func (r *round) finish(ctx context.Context, err error) {
+	if r.st != nil {
+		_, r.report.again = r.st.refused(time.Now())
+	}
 	e := Event{Kind: RunEnded, Duration: time.Since(r.began), Count: r.report.Outcome.Done, Err: err}
 	if r.report.Plan != nil {
 		e.Plan = r.report.Plan.Hash
 	}
-	if r.started || err != nil && !errors.Is(err, ErrPaused) {
+	if r.started || err != nil && !isRefusal(err) {
 		r.emit(ctx, e)
 	}
-	if r.job.dry || errors.Is(err, ErrPaused) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
+	if r.job.dry || isRefusal(err) || ctx.Err() != nil || slices.ContainsFunc(noFailures, func(refusal error) bool { return errors.Is(err, refusal) }) {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already
@@ -191,6 +195,11 @@ func (r *round) finish(ctx context.Context, err error) {
 		r.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "syncer: a failure could not be noted", slog.String("tenant", r.target.Tenant),
 			slog.String("connection", r.target.Connection), slog.String("run", r.id), slog.String("error", err.Error()))
 	}
+}
+
+// noFailures are errors that say nothing about how the connection is.
+var noFailures = []error{
+	ErrPaused, errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
 }
 
 // noteTimeout bounds how long noting a failure in the store may take.

@@ -75,10 +75,12 @@ type Waiting struct {
 	// Reason is a code: of the plan, or refused.<why> of the store.
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
-	// Tries counts the rounds in a row in which the store refused the person;
-	// Parked says that they were too many.
-	Tries  int  `json:"tries,omitempty"`
-	Parked bool `json:"parked,omitempty"`
+	// Tries counts the rounds in a row in which the store refused the person,
+	// Next is when the person is decided again, and Parked says that it was
+	// refused too often for that.
+	Tries  int       `json:"tries,omitempty"`
+	Next   time.Time `json:"next,omitzero"`
+	Parked bool      `json:"parked,omitempty"`
 }
 
 // A Pause says who paused a connection, and why.
@@ -108,6 +110,8 @@ type Health struct {
 	More    int
 	// Paused is nil unless the connection is paused.
 	Paused *Pause
+	// Retired says since when the connection is given up. Nil: it is not.
+	Retired *Pause
 	// Undelivered is the tenant's oldest effect that could not be delivered. Nil:
 	// there is none.
 	Undelivered *Undelivered
@@ -123,7 +127,7 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	now := time.Now().UTC()
 	h := Health{
 		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush, LastPlan: st.LastPlan,
-		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused,
+		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused, Retired: st.Retired,
 	}
 	h.Problems = st.problems(now)
 	d, err := s.loadDeliveries(ctx, target.Tenant)
@@ -239,6 +243,9 @@ func failureCode(err error) string {
 
 // problems returns everything that is not well.
 func (st *state) problems(now time.Time) []Problem {
+	if st.Retired != nil { // nothing is expected of it
+		return nil
+	}
 	problems := slices.Clone(st.Problems)
 	for _, t := range st.Tripped {
 		n := 0

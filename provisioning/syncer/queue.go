@@ -40,7 +40,8 @@ type attempt struct {
 
 const (
 	firstRetry = time.Second
-	lastRetry  = 10 * time.Minute
+	lastRetry  = 30 * time.Second // where only the host's own stores are asked
+	lastRead   = 10 * time.Minute // where a provider is
 )
 
 // enqueue asks for a round, and returns the one that will do what the job says.
@@ -118,9 +119,9 @@ func (s *Syncer) workOn(tenant string, q *queue) {
 }
 
 // ended decides when a connection is tried again by itself: after a failure,
-// and while the store refuses somebody.
+// and when the time of somebody comes whom the store refused.
 func (s *Syncer) ended(p *pending) {
-	if errors.Is(p.err, ErrPaused) {
+	if isRefusal(p.err) {
 		return
 	}
 	s.mu.Lock()
@@ -128,7 +129,7 @@ func (s *Syncer) ended(p *pending) {
 	if a != nil {
 		a.timer.Stop()
 	}
-	if p.err == nil && p.report.Outcome.Refused == 0 || s.closed {
+	if s.closed || p.err == nil && p.report.again.IsZero() {
 		delete(s.tries, p.target)
 		s.mu.Unlock()
 		return
@@ -137,18 +138,23 @@ func (s *Syncer) ended(p *pending) {
 		a = new(attempt)
 		s.tries[p.target] = a
 	}
-	a.failures++
-	a.err = p.err
-	delay := backOff(a.failures)
-	if p.err == nil && p.report.read {
-		delay = max(delay, time.Minute)
+	delay := max(time.Until(p.report.again), firstRetry/2)
+	if a.err = p.err; p.err == nil {
+		a.failures = 0
+	} else {
+		a.failures++
+		longest := lastRetry
+		if p.report.asked {
+			longest = lastRead
+		}
+		delay = backOff(a.failures, longest)
+		var failure *sources.Error
+		if errors.As(p.err, &failure) {
+			delay = max(delay, min(failure.RetryAfter, time.Hour))
+		}
 	}
-	var failure *sources.Error
-	if errors.As(p.err, &failure) {
-		delay = max(delay, min(failure.RetryAfter, time.Hour))
-	}
-	a.timer = time.AfterFunc(delay, func() { s.enqueue(p.target, job{}, true) })
 	failures := a.failures
+	a.timer = time.AfterFunc(delay, func() { s.enqueue(p.target, job{}, true) })
 	s.mu.Unlock()
 	if p.err != nil {
 		s.emit(s.life, Event{Kind: BackedOff, Target: p.target, Duration: delay, Count: failures, Err: p.err})
@@ -157,11 +163,8 @@ func (s *Syncer) ended(p *pending) {
 
 // backOff returns how long to wait after so many failures in a row: twice as
 // long each time, and no two connections the same.
-func backOff(failures int) time.Duration {
-	delay := firstRetry << min(failures-1, 20)
-	if delay > lastRetry || delay <= 0 {
-		delay = lastRetry
-	}
+func backOff(failures int, longest time.Duration) time.Duration {
+	delay := min(firstRetry<<min(failures-1, 20), longest)
 	return delay/2 + rand.N(delay)
 }
 

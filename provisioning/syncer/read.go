@@ -34,7 +34,7 @@ func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	case !errors.Is(err, errLeased) || !r.job.admin:
 		return nil, err
 	}
-	snapshot, err := sources.Collect(ctx, r.setup.Source, sources.CollectConfig{
+	snapshot, err := r.refresh(ctx, sources.CollectConfig{
 		Queries: queries, Taken: taken,
 		Progress: func(p sources.Progress) {
 			_ = l.keep(ctx) // if it fails, another process reads as well

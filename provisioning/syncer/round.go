@@ -36,7 +36,8 @@ type Report struct {
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
 
-	read bool // from a provider, which is not asked again at once
+	asked bool      // a provider was asked, which is not to be asked again at once
+	again time.Time // when somebody whom the store refused is decided again, or zero
 }
 
 // A round is one pass of the loop for one connection.
@@ -75,6 +76,9 @@ func (r *round) run(ctx context.Context) (err error) {
 	r.failure, r.report = nil, Report{}
 	setup, err := r.cfg.Setup(ctx, r.target)
 	if err != nil {
+		if refusal := r.open(ctx); refusal != nil && isRefusal(refusal) { // which the host may have no setup for
+			return refusal
+		}
 		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
 	}
 	if r.setup, err = setup.withDefaults(r.target); err != nil {
@@ -96,12 +100,12 @@ func (r *round) run(ctx context.Context) (err error) {
 	r.start(ctx)
 	var snapshot *sources.Snapshot
 	if !r.setup.Pushed {
+		r.report.asked = true
 		if snapshot, err = r.collect(ctx); errors.Is(err, errLeased) {
 			return nil // the other process decides
 		} else if err != nil {
 			return err
 		}
-		r.report.read = true
 	}
 	waited := time.Now()
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
@@ -132,10 +136,16 @@ func (r *round) run(ctx context.Context) (err error) {
 
 // open reads the state, unless the connection is paused and nobody asks.
 func (r *round) open(ctx context.Context) (err error) {
-	if r.st, err = r.load(ctx, r.target); err == nil && r.st.Paused != nil && !r.job.admin {
+	r.st, err = r.load(ctx, r.target)
+	switch {
+	case err != nil:
+		return err
+	case r.st.Retired != nil:
+		return ErrRetired
+	case r.st.Paused != nil && !r.job.admin:
 		return ErrPaused
 	}
-	return err
+	return nil
 }
 
 // idle reports whether there is nothing to do, as far as that is seen without
@@ -145,7 +155,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if r.setup.Pushed {
-		if !r.job.look || r.st.Cursor == "" || len(r.st.retries()) > 0 {
+		if again, _ := r.st.refused(time.Now()); r.st.Cursor == "" || len(again) > 0 {
 			return false, nil
 		}
 		feed, err := r.feed(ctx, r.st.Cursor)
@@ -162,6 +172,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 // due says why everybody has to be decided, or "".
 func (r *round) due() string {
 	st, now := r.st, time.Now()
+	again, _ := st.refused(now)
 	settled := st.LastPush.Add(r.setup.GroupWait)
 	switch {
 	case r.job.whole:
@@ -174,7 +185,7 @@ func (r *round) due() string {
 		return st.WholeDue
 	case st.Awaiting && now.After(settled) && st.LastRun.Before(settled):
 		return "groups have come"
-	case !r.setup.Pushed && len(st.retries()) > 0:
+	case !r.setup.Pushed && len(again) > 0:
 		return "refused actions"
 	case now.Sub(st.LastRun) >= jitter(r.setup.Interval, r.target, st.LastRun):
 		return "interval"
@@ -210,7 +221,8 @@ func (r *round) pushed(ctx context.Context) error {
 			cursor, about = feed.next, feed.about
 		}
 	}
-	about = append(about, r.st.retries()...)
+	again, _ := r.st.refused(time.Now())
+	about = append(about, again...)
 	if due == "" && len(about) > partLimit {
 		due = "many changes"
 	}

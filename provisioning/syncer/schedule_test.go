@@ -178,6 +178,84 @@ func TestAFailingProviderIsLeftAlone(t *testing.T) {
 	})
 }
 
+// withDeltas is an API that also tells what changed.
+type withDeltas struct {
+	*api
+	rounds []sources.Cursor // after which cursors it was asked
+	gone   []string
+}
+
+func (w *withDeltas) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
+	return func(yield func(sources.Change, error) bool) {
+		w.rounds = append(w.rounds, after)
+		switch after {
+		case "expired":
+			yield(sources.Change{}, sources.ErrCursorExpired)
+			return
+		case "":
+			for u := range w.Users(ctx) {
+				yield(sources.Change{User: &u}, nil)
+			}
+		default: // the last user changed
+			if n := len(w.users); n > 0 {
+				yield(sources.Change{User: &w.users[n-1]}, nil)
+			}
+			for _, id := range w.gone {
+				yield(sources.Change{UserRemoved: id}, nil)
+			}
+		}
+		yield(sources.Change{Next: sources.Cursor(fmt.Sprint(len(w.rounds)))}, nil)
+	}
+}
+
+// A pulled source with deltas is asked for its changes after the stored cursor,
+// which are folded into the stored snapshot; for everything once a day, and
+// where the cursor has expired.
+func TestDeltasOfAPulledSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t, syncer.Config{}, "ana", "bo")
+		d := &withDeltas{api: c.api}
+		c.change(func(s *syncer.Setup) { s.Source, s.Deltas = d, true })
+		run := func() {
+			t.Helper()
+			_, err := c.sync.Run(t.Context(), pulled)
+			require.NoError(t, err)
+			c.sync.Close()
+			c.sync = c.replica(syncer.Config{}) // the next process goes on
+		}
+		run()
+		c.api.users = append(c.api.users, employee("cy"))
+		run()
+		require.Contains(t, c.members(), "cy@acme.com")
+		require.True(t, c.members()["ana@acme.com"].Active, "who is not in the delta is as before")
+		d.gone = []string{"ana"}
+		run()
+		require.False(t, c.members()["ana@acme.com"].Active)
+		require.Equal(t, []sources.Cursor{"", "1", "2"}, d.rounds)
+		require.Equal(t, 1, c.api.count())
+
+		pass(25 * time.Hour)
+		run()
+		require.Equal(t, 2, c.api.count(), "everything once a day")
+		require.True(t, c.members()["ana@acme.com"].Active)
+		for _, document := range []string{"", "damaged"} {
+			team := c.team.(*provisioning.Memory)
+			_, revision, err := team.State(t.Context(), "acme", "snapshot/salesforce")
+			require.NoError(t, err)
+			if document == "" {
+				_, err = team.SetState(t.Context(), "acme", "snapshot/salesforce", revision, nil)
+				require.NoError(t, err)
+				run()
+				continue
+			}
+			_, err = team.SetState(t.Context(), "acme", "snapshot/salesforce", revision, []byte(document))
+			require.NoError(t, err)
+			run()
+		}
+		require.Equal(t, 4, c.api.count(), "a snapshot that is lost or damaged is read anew")
+	})
+}
+
 // Many tenants begin spread over the time, also after a restart, no more at a
 // time than there are workers, and one that fails keeps no other waiting.
 func TestManyTenants(t *testing.T) {

@@ -58,6 +58,7 @@ type state struct {
 	More    int       `json:"more,omitempty"`
 
 	Paused    *Pause     `json:"paused,omitempty"`
+	Retired   *Pause     `json:"retired,omitempty"`
 	Approving *approving `json:"approving,omitempty"`
 	Used      []string   `json:"used,omitempty"` // class:hash of used approvals
 
@@ -108,17 +109,19 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 	return st, nil
 }
 
+// maxSkew is how far the clocks of two processes may be apart.
+const maxSkew = time.Minute
+
 // trim takes back times that a clock gave which was ahead: nothing waits for
 // them. A whole run sets them right.
 func (st *state) trim(now time.Time) {
-	if st.LastRun.After(now) {
+	if st.LastRun.After(now.Add(maxSkew)) {
 		st.LastRun, st.WholeDue = now, "a clock was ahead"
 	}
-	if st.LastPush.After(now) {
-		st.LastPush = now
-	}
-	if st.LastProven.After(now) {
-		st.LastProven = now
+	for _, at := range []*time.Time{&st.LastPush, &st.LastProven} {
+		if at.After(now.Add(maxSkew)) {
+			*at = now
+		}
 	}
 }
 
@@ -205,7 +208,9 @@ func (st *state) settle(plan *provisioning.Plan, outcome *provisioning.Outcome, 
 		if was, again := before[w.ExternalID]; again && was.Tries > 0 {
 			w.Since, w.Tries = was.Since, was.Tries+1
 		}
-		w.Parked = w.Tries >= parkAfter
+		if w.Parked = w.Tries >= parkAfter; !w.Parked {
+			w.Next = now.Add(st.retryAfter(w.Tries))
+		}
 		st.wait(w)
 	}
 	for i := range plan.Held {
@@ -276,14 +281,30 @@ func refusal(err error) string {
 	return "refused"
 }
 
-// retries returns the people whom the store refused and who are to be decided
-// again.
-func (st *state) retries() []string {
-	var ids []string
+// retryAfter returns how long a person waits whom the store refused so often. A
+// provider is read for it, unless the directory was pushed.
+func (st *state) retryAfter(tries int) time.Duration {
+	delay := firstRetry << min(tries-1, 20)
+	if !st.Pushed {
+		delay = max(delay, time.Minute)
+	}
+	return min(delay, lastRead)
+}
+
+// refused returns the people whom the store refused and whose time to be decided
+// again has come. Next is when the first of all those comes who wait for theirs,
+// or zero.
+func (st *state) refused(now time.Time) (ids []string, next time.Time) {
 	for _, w := range st.Waiting {
-		if w.Tries > 0 && !w.Parked {
+		if w.Next.IsZero() {
+			continue
+		}
+		if next.IsZero() || w.Next.Before(next) {
+			next = w.Next
+		}
+		if !w.Next.After(now) || w.Next.Sub(now) > 2*lastRead { // by a clock that was ahead
 			ids = append(ids, w.ExternalID)
 		}
 	}
-	return ids
+	return ids, next
 }

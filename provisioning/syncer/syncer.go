@@ -43,12 +43,17 @@ type Setup struct {
 	// sources.UserFinder as well, a pushed change is decided by itself. Any other
 	// source is read as a whole, before the lock is taken (S28).
 	Pushed bool
+	// Deltas lets a Source that is a sources.DeltaSource and not Pushed be asked
+	// for its changes only, and once a day for everything. The last snapshot is
+	// kept in the store meanwhile, compressed: everybody's data, as the provider
+	// gives it.
+	Deltas bool
 	// Taken is when what Source lists was saved, if it is a saved answer. The
 	// zero time: Source is read as it is now.
 	Taken time.Time
 
 	// Interval is the time between two whole runs (R23, R28), give or take a
-	// tenth. 0: an hour.
+	// tenth, also of a pushed directory, whose pushes wait meanwhile. 0: an hour.
 	Interval time.Duration
 	// MaxAge is how old a snapshot may be when it is decided on (S45). 0: a day.
 	MaxAge time.Duration
@@ -127,7 +132,8 @@ type Config struct {
 	Workers int
 
 	// Observe is told everything that happens, for metrics, traces and mails to
-	// an admin (R138). It is called by the goroutine at work, which waits for it.
+	// an admin (R138). It is called by the goroutine at work, often under the
+	// tenant's lock: it has to be quick, and must not call the syncer.
 	Observe func(context.Context, Event)
 	// Logger receives the same. It is given IDs and no addresses. nil:
 	// slog.Default.

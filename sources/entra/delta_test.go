@@ -165,6 +165,13 @@ func TestFirstRound(t *testing.T) {
 	assert.Equal(t, sources.FactAll, snapshot.Proven)
 	assert.Regexp(t, `"absent":"[A-Za-z0-9+/]{16}"\}$`, cursor, "of guest, d, nobody and z")
 
+	// A manager who is configured to be read elsewhere is read there, always.
+	elsewhere, _ := scripted(t, Config{Fields: map[string]string{"manager.id": "employeeId"}}, s.answers)
+	s.answers["/users/delta?$skiptoken=3"] = strings.Replace(s.answers["/users/delta?$skiptoken=3"], `"jobTitle": "Clerk"`, `"employeeId": "boss"`, 1)
+	lines, err = told(t, elsewhere, "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"b active  a", "d active", "b active  boss"}, lines[1:4])
+
 	var ids []string
 	for u, err := range src.Users(t.Context()) {
 		require.NoError(t, err)

@@ -118,7 +118,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -191,7 +190,7 @@ type Config struct {
 }
 
 // public is what of a Config may be seen.
-func (c Config) public() string { return kind + " " + c.Connection + " at " + c.URL }
+func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
 
 // Format implements fmt.Formatter. No verb shows a secret.
 func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
@@ -204,12 +203,12 @@ func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) 
 
 // A Source reads one tenant's directory. It is safe for concurrent use.
 type Source struct {
-	connection string
-	api        *api
-	records    *records
-	groups     []string // the IDs of the configured ones
-	zones      bool
-	config     string
+	info    sources.Info
+	api     *api
+	records *records
+	groups  []string // the IDs of the configured ones
+	zones   bool
+	config  string
 }
 
 var (
@@ -221,41 +220,33 @@ var (
 // New returns a Source. It makes no request; see Check for that. The error
 // names every field of cfg that is wrong.
 func New(cfg Config) (*Source, error) {
-	if cfg.Connection == "" {
-		cfg.Connection = kind
-	}
-	if cfg.URL == "" {
-		cfg.URL = defaultURL
-	}
-	problems := append(rest.CheckFields("Fields", cfg.Fields), checkProperties(cfg)...)
-	base, err := rest.BaseURL("URL", cfg.URL)
-	if err != nil {
-		problems = append(problems, err)
-	}
+	cfg.URL = cmp.Or(cfg.URL, defaultURL)
+	var problems rest.Problems
+	base := problems.URL("URL", cfg.URL)
 	if cfg.Credential == nil {
-		problems = append(problems, errors.New("field Credential: required"))
+		problems.Add(errors.New("field Credential: required"))
 	}
+	problems.Fields("Fields", cfg.Fields)
+	problems.Add(checkProperties(cfg)...)
 	groups := make([]string, len(cfg.Groups))
 	for i, id := range cfg.Groups {
 		groups[i] = strings.ToLower(id) // as Graph writes it
 		if !objectID.MatchString(id) {
-			problems = append(problems, fmt.Errorf("field Groups[%d] %.80q: want the object ID of a group", i, id))
+			problems.Add(fmt.Errorf("field Groups[%d] %.80q: want the object ID of a group", i, id))
 		}
 	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("entra: config: %w", errors.Join(problems...))
+	if err := problems.Err(kind); err != nil {
+		return nil, err
 	}
-	cfg.Groups = distinct(groups)
-	if cfg.Scope == "" {
-		cfg.Scope = scopeOf(base)
-	}
+	cfg.Groups, cfg.Scope = distinct(groups), cmp.Or(cfg.Scope, scopeOf(base))
 	api, err := newAPI(cfg, base)
 	if err != nil {
 		return nil, fmt.Errorf("entra: %w", err)
 	}
 	r := newRecords(cfg)
 	return &Source{
-		connection: cfg.Connection, api: api, records: r, groups: cfg.Groups, zones: cfg.TimeZones, config: configOf(cfg, r),
+		info: sources.Info{Kind: kind, Connection: cmp.Or(cfg.Connection, kind), Lists: sources.FactAll},
+		api:  api, records: r, groups: cfg.Groups, zones: cfg.TimeZones, config: configOf(cfg, r),
 	}, nil
 }
 
@@ -275,7 +266,7 @@ func checkProperties(cfg Config) (problems []error) {
 		check(fmt.Sprintf("Properties[%d]", i), name)
 	}
 	for field, name := range cfg.Fields {
-		if strings.TrimSpace(name) != "" { // else CheckFields says so
+		if strings.TrimSpace(name) != "" { // else Problems.Fields says so
 			check(fmt.Sprintf("Fields[%q]", field), name)
 		}
 	}
@@ -288,9 +279,7 @@ func checkProperties(cfg Config) (problems []error) {
 }
 
 // Info implements sources.Source.
-func (s *Source) Info() sources.Info {
-	return sources.Info{Kind: kind, Connection: s.connection, Lists: sources.FactAll}
-}
+func (s *Source) Info() sources.Info { return s.info }
 
 // Users implements sources.Source: it reads a round of the delta of users from
 // the beginning, whose end Graph itself marks.
@@ -387,7 +376,7 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 // One implements sources.OneReader. Graph has no queries.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
 	guest := false
-	one, err := rest.One(kind, s.Info().Lists, id, func() (sources.User, error) {
+	one, err := rest.One(kind, s.info.Lists, id, func() (sources.User, error) {
 		var rec record
 		if err := s.api.get(ctx, s.api.address(s.userPath(id), ""), &rec); err != nil {
 			return sources.User{}, err
@@ -419,31 +408,6 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 	}
 	one.Proven |= sources.FactMemberships
 	return one, nil
-}
-
-// groupsOf returns the groups that a listing would have a user in.
-func (s *Source) groupsOf(ctx context.Context, id string) (groups []sources.Group, err error) {
-	relation := "memberOf"
-	if len(s.groups) > 0 {
-		relation = "transitiveMemberOf"
-	}
-	first := s.api.address("/users/"+url.PathEscape(id)+"/"+relation, "$select=id,displayName&$top="+mostRows)
-	_, err = s.api.pages(ctx, first, false, func(page []record) (bool, error) {
-		for _, rec := range page {
-			g := sources.Group{}
-			if g.ID, err = rec.id(); err != nil {
-				return false, err
-			}
-			if g.Name, err = rec.text("displayName"); err != nil {
-				return false, err
-			}
-			if rec.kind() == groupLink && (len(s.groups) == 0 || slices.Contains(s.groups, g.ID)) && !slices.ContainsFunc(groups, func(have sources.Group) bool { return have.ID == g.ID }) {
-				groups = append(groups, g)
-			}
-		}
-		return true, nil
-	})
-	return groups, err
 }
 
 // Check implements sources.Checker: it logs in and reads one user, one group, and

@@ -159,10 +159,18 @@ func harness(configured ...string) sourcetest.HTTPHarness {
 // changed since, with all that Graph's deltas may do.
 func TestConformance(t *testing.T) { sourcetest.TestHTTP(t, harness()) }
 
+// few leaves three people and two groups of a harness, for a further run.
+func few(h sourcetest.HTTPHarness) sourcetest.HTTPHarness {
+	h.Users = []sources.User{h.Users[0], h.Users[1], h.Users[4]}
+	h.Groups = []sources.Group{{ID: id(101), Name: "Everybody", Members: []string{id(1), id(2), id(5)}}, h.Groups[1]}
+	return h
+}
+
 // With the zones of the mailboxes, in batches of which most is refused at first.
 func TestConformanceWithTimeZones(t *testing.T) {
 	h := harness()
 	h.Users, _ = company()
+	h = few(h)
 	h.New = func(t testing.TB, address string, transport http.RoundTripper) sources.Source {
 		return source(t, config(address, transport))
 	}
@@ -177,7 +185,7 @@ func TestConformanceWithTimeZones(t *testing.T) {
 
 // The configured groups alone, which have no delta.
 func TestConformanceOfConfiguredGroups(t *testing.T) {
-	sourcetest.TestHTTP(t, harness(id(103), id(102), id(101), id(104)))
+	sourcetest.TestHTTP(t, few(harness(id(102), id(101), id(104))))
 }
 
 func TestInfo(t *testing.T) {

@@ -23,8 +23,6 @@ type link struct {
 	Type    string          `json:"@odata.type"`
 	ID      string          `json:"id"`
 	Removed json.RawMessage `json:"@removed"`
-	// UserType is that of a user; only lists of members are asked for it.
-	UserType string `json:"userType"`
 }
 
 func (l link) gone() bool { return isGiven(l.Removed) }
@@ -51,7 +49,9 @@ func (r record) id() (string, error) {
 // kind is the type of the object where a list holds several; empty elsewhere.
 func (r record) kind() string {
 	var name string
-	_ = json.Unmarshal(r["@odata.type"], &name) // what is no text is no type that is known
+	if raw := r["@odata.type"]; isGiven(raw) && json.Unmarshal(raw, &name) != nil {
+		return string(raw) // no type that is known
+	}
 	return name
 }
 
@@ -150,24 +150,24 @@ func (r record) manager() (id string, known bool, err error) {
 	return "", false, nil
 }
 
-// attributes are the properties that become attributes, by the name they get.
-// Those of rule S35 come under the shared name, too.
-var attributes = []struct{ name, property, shared string }{
-	{"department", "department", sources.AttributeDepartment},
-	{"companyName", "companyName", sources.AttributeOrganization},
-	{"employeeId", "employeeId", sources.AttributeEmployeeNumber},
-	{"employeeType", "employeeType", ""},
-	{"employeeOrgData.division", "employeeOrgData.division", sources.AttributeDivision},
-	{"employeeOrgData.costCenter", "employeeOrgData.costCenter", sources.AttributeCostCenter},
-	{"displayName", "displayName", ""},
-	{"officeLocation", "officeLocation", ""},
-	{"city", "city", ""},
-	{"usageLocation", "usageLocation", ""},
-	{"userType", "userType", ""},
-	{"mailNickname", "mailNickname", ""},
-	{"otherMails", "otherMails", ""},
-	{"onPremisesSamAccountName", "onPremisesSamAccountName", ""},
-	{"onPremisesUserPrincipalName", "onPremisesUserPrincipalName", ""},
+// attributes are the properties that become attributes of the same name. Those of
+// rule S35 come under the shared name, too.
+var attributes = []struct{ property, shared string }{
+	{"department", sources.AttributeDepartment},
+	{"companyName", sources.AttributeOrganization},
+	{"employeeId", sources.AttributeEmployeeNumber},
+	{"employeeType", ""},
+	{"employeeOrgData.division", sources.AttributeDivision},
+	{"employeeOrgData.costCenter", sources.AttributeCostCenter},
+	{"displayName", ""},
+	{"officeLocation", ""},
+	{"city", ""},
+	{"usageLocation", ""},
+	{"userType", ""},
+	{"mailNickname", ""},
+	{"otherMails", ""},
+	{"onPremisesSamAccountName", ""},
+	{"onPremisesUserPrincipalName", ""},
 }
 
 // extensions is the property that holds the fifteen attributes of Exchange.
@@ -217,7 +217,7 @@ func newRecords(cfg Config) *records {
 			continue // within onPremisesExtensionAttributes
 		}
 		add(property)
-		if !slices.Contains(r.properties, name) && !slices.ContainsFunc(attributes, func(a struct{ name, property, shared string }) bool { return a.name == name }) {
+		if !slices.Contains(r.properties, name) && !slices.ContainsFunc(attributes, func(a struct{ property, shared string }) bool { return a.property == name }) {
 			r.properties = append(r.properties, name)
 		}
 	}
@@ -264,7 +264,7 @@ func (r *records) user(rec record) (sources.User, error) {
 
 	for _, a := range attributes {
 		values := texts(a.property)
-		rest.SetAttribute(&u, a.name, values...)
+		rest.SetAttribute(&u, a.property, values...)
 		if a.shared != "" {
 			rest.SetAttribute(&u, a.shared, values...)
 		}
@@ -332,4 +332,15 @@ func (r record) over(read record) record {
 		delete(whole, "manager@delta") // what was read says it
 	}
 	return whole
+}
+
+// with returns a copy of the record with another value of one property.
+func (r record) with(name string, value any) record {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return r // what the package sets always can be encoded
+	}
+	changed := maps.Clone(r)
+	changed[name] = raw
+	return changed
 }

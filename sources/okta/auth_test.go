@@ -263,7 +263,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	require.NoError(t, err)
 	canaries := []string{
 		token, hex.EncodeToString([]byte(token)), base64.StdEncoding.EncodeToString([]byte(token)),
-		strings.TrimSpace(strings.Split(string(key), "\n")[1]), hex.EncodeToString(block.Bytes), fmt.Sprint(block.Bytes[:16])[1:40], hex.EncodeToString(scalar),
+		strings.TrimSpace(strings.Split(string(key), "\n")[1]), hex.EncodeToString(block.Bytes), fmt.Sprintf("%d", block.Bytes[:16])[1:40], hex.EncodeToString(scalar),
 	}
 	for _, cfg := range []Config{{Token: token}, {ClientID: clientID, PrivateKey: key}} {
 		o := acme()

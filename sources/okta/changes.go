@@ -44,15 +44,18 @@ func (s *Source) cursor(at time.Time) sources.Cursor {
 func (s *Source) since(after sources.Cursor) (time.Time, error) {
 	mark, text, ok := strings.Cut(string(after), " ")
 	at, err := time.Parse(cursorForm, text)
+	expired := &rest.Error{Reason: sources.ErrCursorExpired}
 	switch {
 	case !ok || err != nil:
-		return at, fmt.Errorf("%w: it is not one of this source", sources.ErrCursorExpired)
+		expired.Detail = "it is not one of this source"
 	case mark != s.mark:
-		return at, fmt.Errorf("%w: it is one of another configuration", sources.ErrCursorExpired)
+		expired.Detail = "it is one of another configuration"
 	case time.Since(at) > oldest:
-		return at, fmt.Errorf("%w: Okta's log does not reach back to it", sources.ErrCursorExpired)
+		expired.Detail = "Okta's log does not reach back to it"
+	default:
+		return at.Add(-overlap), nil
 	}
-	return at.Add(-overlap), nil
+	return at, expired
 }
 
 // Changes implements sources.DeltaSource. Who was deleted, and who was taken off
@@ -69,7 +72,7 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 		if after != "" {
 			since, err := s.since(after)
 			if err != nil {
-				return &rest.Error{Reason: sources.ErrCursorExpired, Detail: strings.TrimPrefix(err.Error(), sources.ErrCursorExpired.Error()+": ")}
+				return err
 			}
 			users = since.Format(cursorForm)
 			groups = users

@@ -244,3 +244,40 @@ func TestRoundWithoutDate(t *testing.T) {
 	require.ErrorIs(t, err, sources.ErrMalformed)
 	require.ErrorContains(t, err, "no header Date")
 }
+
+// Where managers are named by a key, a round tells of everybody whose manager is
+// another person now, though only the managers were changed; and a key that two
+// people have names neither.
+func TestManagerKeysMove(t *testing.T) {
+	d := fake.NewDirectory()
+	now := time.Now().UTC()
+	d.SetClock(func() time.Time { return now })
+	put := func(id, number, manager string) {
+		d.PutUsers(sources.User{ID: id, UserName: id, Status: sources.StatusActive, Manager: sources.Manager{ID: manager}, Attributes: map[string]sources.Values{"employeeNumber": {number}}})
+	}
+	put("00u1", "1", "")
+	put("00u2", "2", "")
+	put("00u3", "3", "1")
+	src := configured(t, Config{URL: "http://127.0.0.1:1", Token: token, Sees: SeesAll, ManagerID: ManagerByEmployeeNumber,
+		Transport: fake.Transport(&fake.Okta{Directory: d, Token: token, PerMinute: -1})})
+	var known *sources.Snapshot
+	var at sources.Cursor
+	for _, c := range []struct {
+		first, second, want string
+	}{
+		{"1", "2", "00u1"}, {"9", "1", "00u2"}, {"1", "1", "1"}, {"9", "9", "1"}, {" 1 ", "9", "00u1"},
+	} {
+		now = now.Add(time.Hour)
+		put("00u1", c.first, "")
+		put("00u2", c.second, "")
+		var err error
+		known, at, err = sources.Refresh(t.Context(), src, known, at, sources.CollectConfig{})
+		require.NoError(t, err)
+		assert.Equal(t, c.want, known.Users[2].Manager.ID, "%+v", c)
+		one, err := src.One(t.Context(), "00u3")
+		require.NoError(t, err)
+		if c.first == strings.TrimSpace(c.first) { // Okta's search compares with the spaces
+			assert.Equal(t, c.want, one.User.Manager.ID, "%+v", c)
+		}
+	}
+}

@@ -83,8 +83,9 @@
 //
 // An API token of a Read-Only Administrator; or a service app with that role and
 // the scopes okta.users.read, okta.groups.read, okta.logs.read (for Changes),
-// okta.apps.read (for an app) and okta.roles.read (unless Sees is set). Changes in
-// Okta show at once (R22).
+// okta.apps.read (for an app) and okta.roles.read (unless Sees is set). Who may not
+// read admin roles is refused at the end of each listing, and the host has to say
+// in Sees what the credential sees. Changes in Okta show at once (R22).
 package okta
 
 import (

@@ -194,6 +194,7 @@ func (r records) manager(u *sources.User, managers map[string]string) {
 		return
 	}
 	switch r.managerID {
+	case ManagerByID:
 	case ManagerByEmail:
 		u.Manager.ID = ""
 		rest.SetField(u, "manager.email", sources.Values{text})

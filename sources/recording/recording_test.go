@@ -174,7 +174,7 @@ func TestNoCredentialIsSaved(t *testing.T) {
 	dir := t.TempDir()
 	bodies := map[string]string{
 		"/token": `{"access_token": "` + issued + `", "refresh_token":"` + refresh + `", "signature" : "c4n4ry-signature", "token_type": "Bearer"}`,
-		"/echo":  `{"error": "the token ` + issued + ` and ` + sent + ` of ` + password + `", "x": ["` + url.QueryEscape(given) + `", {"` + issued + `": "` + jwt + `"}], "sid": "c4n4ry-sid"}`,
+		"/echo":  `{"error": "the token ` + issued + ` and ` + sent + ` of ` + password + ` with ` + cookie + `", "x": ["` + url.QueryEscape(given) + `", {"` + issued + `": "` + jwt + `"}], "sid": "c4n4ry-sid"}`,
 		"/html":  `<a href="/x?access_token=` + sent + `&password=c4n4ry-form">` + refresh + ` 00D000000000001!AQ4c4n4ry</a>`,
 	}
 	recorder, err := New(dir, Config{Secrets: []string{given, ""}, Base: roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -188,7 +188,7 @@ func TestNoCredentialIsSaved(t *testing.T) {
 	require.NoError(t, err)
 	for _, path := range []string{"/token", "/echo", "/html", "/fails?access_token=" + sent, "/echo?password=" + password + "&q=" + url.QueryEscape(given)} {
 		for _, header := range []http.Header{
-			{"Authorization": {"SSWS " + sent}, "Cookie": {cookie}, "X-Api-Key": {key}},
+			{"Authorization": {"SSWS " + sent}, "Cookie": {"a=" + cookie + "; b=" + cookie + "2"}, "X-Api-Key": {key}},
 			{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("client:"+password))}},
 			{"Authorization": {"Bearer " + issued}, "Dpop": {jwt}},
 		} {

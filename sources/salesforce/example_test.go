@@ -3,21 +3,30 @@ package salesforce_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/http/httptest"
-	"strings"
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/salesforce"
+	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// Read an org and see whom an assignment's filter selects. A server with three
-// answers stands in for Salesforce; in production leave out LoginURL, or set it
-// to the org's My Domain.
+// Read an org and see whom an assignment's filter selects. A made-up org stands in
+// for Salesforce; in production leave out LoginURL, or set it to the org's My
+// Domain.
 func Example() {
-	org := httptest.NewServer(nil)
+	people := fake.NewDirectory()
+	people.PutUsers(
+		sources.User{
+			ID: "005000000000001AAA", Email: "ada@acme.com", Status: sources.StatusActive, TimeZone: "America/Los_Angeles",
+			Attributes: map[string]sources.Values{"Region__c": {"West"}},
+		},
+		sources.User{
+			ID: "005000000000002AAA", Email: "bo@acme.com", Status: sources.StatusInactive, TimeZone: "Europe/Stockholm",
+			Manager: sources.Manager{ID: "005000000000001AAA"},
+		},
+	)
+	org := httptest.NewServer(&fake.Salesforce{Directory: people, ClientID: "3MVG9...", ClientSecret: "...", Fields: []string{"Region__c"}})
 	defer org.Close()
-	org.Config.Handler = salesforceWithTwoUsers(org.URL)
 
 	src, err := salesforce.New(salesforce.Config{
 		LoginURL:     org.URL,
@@ -52,30 +61,4 @@ func Example() {
 	// bo@acme.com inactive Europe/Stockholm []
 	// in the West: 005000000000001AAA
 	// salesforce: match: query refused: filter: position 19: a closing parenthesis without an opening one
-}
-
-// salesforceWithTwoUsers answers as an org does: a token, the fields of users,
-// and two queries.
-func salesforceWithTwoUsers(address string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		query := r.URL.Query().Get("q")
-		switch {
-		case r.URL.Path == "/services/oauth2/token":
-			fmt.Fprintf(w, `{"access_token": "00D...", "instance_url": %q}`, address)
-		case strings.HasSuffix(r.URL.Path, "/sobjects/User/describe"):
-			fmt.Fprint(w, `{"fields": [{"name": "Id"}, {"name": "Username"}, {"name": "Email"}, {"name": "FirstName"},
-				{"name": "LastName"}, {"name": "IsActive"}, {"name": "ManagerId", "relationshipName": "Manager"},
-				{"name": "TimeZoneSidKey"}, {"name": "Region__c"}]}`)
-		case strings.Contains(query, "WHERE Region__c = 'West'"):
-			fmt.Fprint(w, `{"totalSize": 1, "done": true, "records": [{"Id": "005000000000001AAA"}]}`)
-		default:
-			fmt.Fprint(w, `{"totalSize": 2, "done": true, "records": [
-				{"Id": "005000000000001AAA", "Username": "ada@acme.com", "Email": "ada@acme.com", "FirstName": "Ada", "LastName": "Byron",
-				 "IsActive": true, "ManagerId": null, "Manager": null, "TimeZoneSidKey": "America/Los_Angeles", "Region__c": "West"},
-				{"Id": "005000000000002AAA", "Username": "bo@acme.com", "Email": "bo@acme.com", "FirstName": "Bo", "LastName": "Ek",
-				 "IsActive": false, "ManagerId": "005000000000001AAA", "Manager": {"Email": "ada@acme.com"},
-				 "TimeZoneSidKey": "Europe/Stockholm", "Region__c": null}]}`)
-		}
-	})
 }

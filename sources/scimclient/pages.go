@@ -150,6 +150,7 @@ func listing[R, T any](ctx context.Context, a *api, path string, convert func(R)
 		return rest.Follow(ctx, firstQuery[paging], l.byCursor, rest.Once(emit))
 	case PageAll:
 		return rest.FollowCounted(ctx, firstQuery[paging], l.all, emit)
+	case PageAuto, PageIndex:
 	}
 	err = rest.FollowCounted(ctx, firstQuery[paging], l.byIndex, emit)
 	if failure, ok := errors.AsType[*rest.Error](err); ok && failure.Method == "" && errors.Is(err, sources.ErrUnavailable) {

@@ -3,7 +3,10 @@ package rest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/usher-go/usher/sources"
 )
@@ -36,10 +39,17 @@ func (p *Problems) URL(field, raw string) *url.URL {
 	return u
 }
 
-// Fields wants a field that maps fields of a user to attributes of the provider,
-// as CheckFields does.
+// Fields wants a field that maps fields of a user to attributes of the provider:
+// the keys are names that SetField knows, the values no empty texts.
 func (p *Problems) Fields(option string, fields map[string]string) {
-	p.Add(CheckFields(option, fields)...)
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		switch {
+		case !SetField(&sources.User{}, field, nil):
+			p.Add(fmt.Errorf("field %s[%.80q]: want the name of a user's field, such as timezone or manager.email", option, field))
+		case strings.TrimSpace(fields[field]) == "":
+			p.Add(fmt.Errorf("field %s[%q]: want the name of an attribute", option, field))
+		}
+	}
 }
 
 // Err returns the error of a source's New, which names every problem, or nil.

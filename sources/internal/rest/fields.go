@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -74,22 +73,6 @@ func SetAttribute(u *sources.User, name string, values ...string) {
 // given returns the texts that are not empty.
 func given(values []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(text string) bool { return text == "" })
-}
-
-// CheckFields reports what is wrong with a field of a configuration that maps
-// fields of a user to attributes: the keys are names that SetField knows, the
-// values no empty texts.
-func CheckFields(option string, fields map[string]string) []error {
-	var problems []error
-	for _, field := range slices.Sorted(maps.Keys(fields)) {
-		switch {
-		case !SetField(&sources.User{}, field, nil):
-			problems = append(problems, fmt.Errorf("field %s[%.80q]: want the name of a user's field, such as timezone or manager.email", option, field))
-		case strings.TrimSpace(fields[field]) == "":
-			problems = append(problems, fmt.Errorf("field %s[%q]: want the name of an attribute", option, field))
-		}
-	}
-	return problems
 }
 
 // Mapped are the fields of a user that are read from attributes by

@@ -167,6 +167,7 @@ func (e *Entra) properties(i *item[sources.User]) map[string]any {
 		row["businessPhones"] = []string{u.Phone}
 	}
 	switch u.Status {
+	case sources.StatusUnknown:
 	case sources.StatusActive:
 		row["accountEnabled"] = true
 	case sources.StatusInactive:

@@ -164,6 +164,7 @@ func (f *SCIM) user(i *item[sources.User]) map[string]any {
 	switch u.Status {
 	case sources.StatusActive, sources.StatusInactive:
 		row["active"] = u.Status == sources.StatusActive
+	case sources.StatusUnknown, sources.StatusStaged:
 	}
 	put := func(in map[string]any, name, value string) {
 		if value != "" {

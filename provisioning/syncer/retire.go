@@ -1,0 +1,123 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
+)
+
+var (
+	// ErrInUse: a connection that was to retire still gives somebody access. The
+	// report's plan says to whom.
+	ErrInUse = errors.New("the connection is still in use")
+	// ErrRetired: the connection was given up. See Syncer.Reinstate.
+	ErrRetired = errors.New("the connection is retired")
+)
+
+// isRefusal reports whether a round was not begun because of what the connection
+// is, which is no failure of it.
+func isRefusal(err error) bool {
+	return errors.Is(err, ErrPaused) || errors.Is(err, ErrRetired) || errors.Is(err, ErrInUse)
+}
+
+// Retire gives up a connection, such as the former one after a migration (A22,
+// R146, R147). If nobody would lose access, it is done. Otherwise nothing is
+// done, the error matches ErrInUse, and the report's plan lists who would: to go
+// on all the same, call it again with the approval of what the plan holds.
+// Whom no approval releases, the protected and those who have to keep a role,
+// keeps the connection in use.
+//
+// Nothing is decided of a retired connection any more, whatever is pushed into
+// it. That the old application is deactivated at the provider only after this is
+// for the admin to see to (R147).
+func (s *Syncer) Retire(ctx context.Context, target Target, approvals ...provisioning.Approval) (Report, error) {
+	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
+	r.start(ctx)
+	err := r.retire(ctx)
+	r.finish(ctx, err)
+	if r.report.Outcome.Done > 0 {
+		s.deliverSoon(target.Tenant)
+	}
+	return r.report, err
+}
+
+func (r *round) retire(ctx context.Context) error {
+	setup, err := r.cfg.Setup(ctx, r.target)
+	if err != nil {
+		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
+	}
+	if r.setup, err = setup.withDefaults(r.target); err != nil {
+		return err
+	}
+	resolver, err := provisioning.New(r.setup.Rules)
+	if err != nil {
+		return err
+	}
+	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
+	if err != nil {
+		return fmt.Errorf("syncer: %w", err)
+	}
+	defer unlock()
+	ctx = provisioning.WithLock(ctx, r.target.Tenant)
+	if r.st, err = r.load(ctx, r.target); err != nil || r.st.Retired != nil {
+		return err
+	}
+	if err := r.resume(ctx); err != nil {
+		return err
+	}
+	team, err := provisioning.Team(ctx, r.cfg.Store, r.target.Tenant)
+	if err != nil {
+		return fmt.Errorf("syncer: read team: %w", err)
+	}
+	plan := resolver.Retire(provisioning.Input{Tenant: r.target.Tenant, Snapshot: &sources.Snapshot{Taken: r.began}, Members: team})
+	r.report.Plan = plan
+	if err := r.cfg.Store.SavePlan(ctx, r.target.Tenant, plan); err != nil {
+		return fmt.Errorf("syncer: save plan: %w", err)
+	}
+	if left := r.unreleased(plan); left > 0 {
+		return fmt.Errorf("syncer: retire %s: %w: %d would lose access", r.target.Connection, ErrInUse, left)
+	}
+	if err := r.st.checkUnused(r.job.approvals); err != nil {
+		return err
+	}
+	r.st.Retired = &Pause{Actor: provisioning.ActorFrom(ctx), Since: r.began.UTC()}
+	if err := r.apply(ctx, plan); err != nil {
+		return err
+	}
+	if n := r.report.Outcome.Refused; n > 0 { // by an edit meanwhile
+		r.st.Retired = nil
+		return errors.Join(fmt.Errorf("syncer: retire %s: %w: %d could not be deactivated", r.target.Connection, ErrInUse, n), r.store(ctx))
+	}
+	return nil
+}
+
+// unreleased counts whom a plan holds and the approvals do not release.
+func (r *round) unreleased(plan *provisioning.Plan) int {
+	left := 0
+	for _, h := range plan.Held {
+		if len(h.Classes) == 0 || slices.ContainsFunc(h.Classes, func(class provisioning.Class) bool { return !isApproved(class, r.job.approvals) }) {
+			left++
+		}
+	}
+	return left
+}
+
+// Reinstate takes a retired connection back. The host calls it when the
+// connection has been authenticated again, with new credentials (R140).
+// Everybody is decided then.
+func (s *Syncer) Reinstate(ctx context.Context, target Target) error {
+	err := s.change(ctx, target, func(st *state) {
+		if st.Retired != nil {
+			st.Retired, st.Cursor, st.WholeDue = nil, "", "reinstated"
+		}
+	})
+	if err == nil {
+		s.enqueue(target, job{}, true)
+	}
+	return err
+}
