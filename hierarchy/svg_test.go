@@ -19,11 +19,11 @@ func svg(t require.TestingT, people []hierarchy.Person, how hierarchy.SVG, from 
 	var b strings.Builder
 	require.NoError(t, hierarchy.Build(people).SVG(&b, how, from...))
 	for decoder := xml.NewDecoder(strings.NewReader(b.String())); ; { // it is well-formed
-		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
+		_, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
 			return b.String()
-		} else {
-			require.NoError(t, err, "%s", b.String())
 		}
+		require.NoError(t, err, "%s", b.String())
 	}
 }
 

@@ -214,7 +214,9 @@ func (p *Plan) summaryOfActions(kinds ...Kind) section {
 	return section{title: fmt.Sprintf("%s (%d):", title, n), lines: grouped(sigil, &changes)}
 }
 
-// DescribeAlike is the description without what differs from person to person.
+// DescribeAlike is Describe without what differs from person to person, such as
+// the name of somebody who is created: two actions with the same text do the
+// same for two people.
 func (a *Action) DescribeAlike() string {
 	if a.Kind == KindUpdate {
 		return a.Describe()

@@ -119,6 +119,9 @@ func (p *page) startLate(after time.Duration) (stop func()) {
 	timer := time.AfterFunc(after, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if p.begun { // the answer may have been ended by now
+			return
+		}
 		p.begin(http.StatusOK, "")
 		p.flush()
 	})

@@ -312,6 +312,7 @@ func TestRunsPage(t *testing.T) {
 	require.Contains(t, home, "okta: held")
 	require.Contains(t, home, "breaker.deactivate")
 	require.Contains(t, home, "4 people are not decided to the end")
+	require.Contains(t, home, "its plan")
 	require.Contains(t, h.post("olga", "pause", "connection", "okta", "reason", "a migration").words(), "connection.paused since")
 	require.Contains(t, h.get("olga", "").text, `action="resume"`)
 	require.NotContains(t, h.post("olga", "resume", "connection", "okta").words(), "connection.paused")
