@@ -5,7 +5,8 @@
 //
 // This package holds no code. Data goes one way through the others:
 //
-//	salesforce, or your own                okta · entra · onelogin · rippling · any SCIM client
+//	okta · entra · salesforce              okta · entra · onelogin · rippling
+//	onelogin · rippling · SCIM             any SCIM client
 //	           │ pull                                          │ push
 //	           ▼                                               ▼
 //	   sources.Source ──▶ sources.Collect ◀── scim.AsSource ── scim.NewHandler
@@ -19,11 +20,12 @@
 //	                      provisioning.Apply ──▶ provisioning.Store
 //
 // Left of the Resolver the world is read, the Resolver thinks, and Apply
-// writes. A dry run is not a mode: it is not calling Apply.
+// writes. A dry run is not a mode: it is not calling Apply. Package
+// provisioning/syncer runs all of it, for many tenants, on pushes and by time.
 //
 //	resolver, err := provisioning.New(cfg)              // the only error: an invalid config
 //	snapshot, err := sources.Collect(ctx, directory, sources.CollectConfig{Queries: resolver.Queries()})
-//	plan := resolver.Resolve(provisioning.Input{Snapshot: snapshot, Members: team})
+//	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: team})
 //	fmt.Print(plan)                                     // + ana@acme.com  create in sales with core  # match.new
 //	outcome, err := provisioning.Apply(ctx, store, tenant, plan)
 //

@@ -93,6 +93,9 @@ func (g *rules) draw(t *rapid.T) {
 	if rapid.Bool().Draw(t, "pools") {
 		c.Seats.Pools = map[string]int{"core": g.IntN(50), "plus": g.IntN(10)}
 	}
+	if rapid.Bool().Draw(t, "migrates") {
+		c.MigrateFrom = "other"
+	}
 	if rapid.Bool().Draw(t, "keep") {
 		for _, profile := range g.some("guest", "standard") {
 			c.Keep = append(c.Keep, provisioning.Keep{Role: provisioning.Role{Workspace: "ws1", Profile: profile}, AtLeast: g.IntN(20)})

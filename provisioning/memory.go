@@ -53,9 +53,10 @@ type windowKey struct {
 // A memoryPlan is a saved plan as JSON, which connection it is about everybody
 // of ("" for a part), and when it was saved last, by the count of saves.
 type memoryPlan struct {
-	json       []byte
+	json       []byte // nil: forgotten
 	connection string
 	saved      int
+	at         time.Time
 }
 
 var (
@@ -66,6 +67,7 @@ var (
 	_ PlanStore  = (*Memory)(nil)
 	_ AuditLog   = (*Memory)(nil)
 	_ StateStore = (*Memory)(nil)
+	_ Eraser     = (*Memory)(nil)
 )
 
 // tenant returns the state of a tenant. The caller holds m.mu.
@@ -435,7 +437,7 @@ func (m *Memory) SavePlan(_ context.Context, tenant string, p *Plan) error {
 	defer m.mu.Unlock()
 	t := m.tenant(tenant)
 	t.saved++
-	saved := memoryPlan{json: stored.Bytes(), saved: t.saved}
+	saved := memoryPlan{json: stored.Bytes(), saved: t.saved, at: time.Now()}
 	if p.About == nil {
 		saved.connection = p.Connection
 	}
@@ -483,4 +485,51 @@ func (m *Memory) Audit(_ context.Context, tenant string) iter.Seq2[Record, error
 			}
 		}
 	}
+}
+
+// Erase implements Eraser.
+func (m *Memory) Erase(ctx context.Context, tenant, memberID string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	var own []Record
+	for _, r := range t.records {
+		if r.MemberID == memberID {
+			own = append(own, r)
+		}
+	}
+	e := NewErasure(memberID, t.members[memberID], own)
+	t.unindex(memberID)
+	delete(t.members, memberID)
+	for i := range t.records {
+		t.records[i], _ = e.Redact(t.records[i])
+	}
+	for hash, plan := range t.plans {
+		if e.Names(plan.json) {
+			plan.json = nil
+			t.plans[hash] = plan
+		}
+	}
+	return nil
+}
+
+// Forget implements Eraser.
+func (m *Memory) Forget(ctx context.Context, tenant string, before time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.tenant(tenant)
+	t.records = slices.DeleteFunc(slices.Clone(t.records), func(r Record) bool { return r.At.Before(before) })
+	for hash, plan := range t.plans {
+		if plan.at.Before(before) {
+			plan.json = nil
+			t.plans[hash] = plan
+		}
+	}
+	return nil
 }

@@ -33,7 +33,8 @@ func (ds *drafts) tellUnclaimed() {
 	}
 	for i := range ds.members {
 		if m := &ds.members[i]; m.Active && ds.r.migrates(m) && !ds.joined[int32(i)] && !waits[m.ID] {
-			ds.findMember(m, because(CodeUnclaimed, "connection", m.Connection))
+			// Not by the external ID, which is the other connection's.
+			ds.findings = append(ds.findings, Finding{MemberID: m.ID, Email: m.Email, Name: m.Name(), Reason: because(CodeUnclaimed, "connection", m.Connection)})
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -352,6 +353,22 @@ func TestFailures(t *testing.T) {
 	assert.Contains(t, stderr, "read in part: ")
 	assert.Contains(t, stderr, "the cable is cut")
 	assert.NoFileExists(t, p.db)
+}
+
+// Rules that ask what the recording has no answer to fail, and at once.
+func TestReplayByOtherRules(t *testing.T) {
+	w := worlds[2]
+	p := newProgram(t, w)
+	p.sys.transport = offline{t}
+	rules := strings.Replace(w.rules(), `"match": {"attributes": {"department": "Sales"}}`, `"match": {"query": "Title = 'Clerk'"}`, 1)
+	require.NoError(t, os.WriteFile(p.rules, []byte(rules), 0o600))
+	started := time.Now()
+	code, stdout, stderr := p.run("-replay", filepath.Join("recordings", w.kind), "-config", p.rules)
+	assert.Equal(t, 1, code)
+	assert.Empty(t, stdout)
+	assert.Contains(t, stderr, "there is no answer to GET linden.my.salesforce.com/services/data/v64.0/query?q=")
+	assert.Less(t, time.Since(started), 30*time.Second)
+	assert.NotContains(t, stderr, "waits ")
 }
 
 // The variables that name a file have its contents read, and a key of any kind

@@ -61,24 +61,27 @@ func (w *writer) putByHand(ctx context.Context, r *row) error {
 
 // Delete removes a member for good. The keys of what was done to it stay, so
 // that no plan from before makes the person again; a newer one can (S45). Audit
-// records stay as well, with the address in them: to forget a person
-// altogether, the host deletes those. Deleting a member who is not there is no
-// error.
+// records and plans stay as well, with the address in them: Erase forgets a
+// person altogether. Deleting a member who is not there is no error.
 func (s *Store) Delete(ctx context.Context, tenant, memberID string) error {
 	err := s.write(ctx, tenant, topic{members: []string{memberID}}, func(w *writer) error {
-		before := w.members[memberID]
-		if before == nil {
-			return nil
-		}
-		if err := w.exec(ctx, `DELETE FROM @members WHERE tenant = ? AND id = ?`, tenant, memberID); err != nil {
-			return err
-		}
-		sum := make(sums)
-		sum.add(before, -1)
-		return w.writeCounts(ctx, sum.tallies())
+		return w.deleteMember(ctx, memberID)
 	})
 	if err != nil {
 		return fmt.Errorf("sqlstore: delete member %s: %w", memberID, err)
 	}
 	return nil
+}
+
+func (w *writer) deleteMember(ctx context.Context, memberID string) error {
+	before := w.members[memberID]
+	if before == nil {
+		return nil
+	}
+	if err := w.exec(ctx, `DELETE FROM @members WHERE tenant = ? AND id = ?`, w.tenant, memberID); err != nil {
+		return err
+	}
+	sum := make(sums)
+	sum.add(before, -1)
+	return w.writeCounts(ctx, sum.tallies())
 }

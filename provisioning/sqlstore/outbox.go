@@ -41,23 +41,27 @@ func (s *Store) Delivered(ctx context.Context, tenant string, e provisioning.Eff
 func (s *Store) Audit(ctx context.Context, tenant string) iter.Seq2[provisioning.Record, error] {
 	const query = `SELECT seq, committed_at, action_key, kind, member_id, email, actor, changes, reasons
 		FROM @audit WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?`
-	return pages(ctx, s, "audit", query, tenant, func(rows *sql.Rows) (seq int64, r provisioning.Record, err error) {
-		var at, kind string
-		var changes, reasons []byte
-		if err := rows.Scan(&seq, &at, &r.Key, &kind, &r.MemberID, &r.Email, &r.Actor, &changes, &reasons); err != nil {
-			return 0, r, err
-		}
-		if r.At, err = time.Parse(timeLayout, at); err != nil {
-			return 0, r, err
-		}
-		if err := r.Kind.UnmarshalText([]byte(kind)); err != nil {
-			return 0, r, err
-		}
-		if err := json.Unmarshal(changes, &r.Changes); err != nil {
-			return 0, r, err
-		}
-		return seq, r, json.Unmarshal(reasons, &r.Reasons)
-	})
+	return pages(ctx, s, "audit", query, tenant, scanRecord)
+}
+
+// scanRecord reads the columns seq, committed_at, action_key, kind, member_id,
+// email, actor, changes and reasons.
+func scanRecord(rows *sql.Rows) (seq int64, r provisioning.Record, err error) {
+	var at, kind string
+	var changes, reasons []byte
+	if err := rows.Scan(&seq, &at, &r.Key, &kind, &r.MemberID, &r.Email, &r.Actor, &changes, &reasons); err != nil {
+		return 0, r, err
+	}
+	if r.At, err = time.Parse(timeLayout, at); err != nil {
+		return 0, r, err
+	}
+	if err := r.Kind.UnmarshalText([]byte(kind)); err != nil {
+		return 0, r, err
+	}
+	if err := json.Unmarshal(changes, &r.Changes); err != nil {
+		return 0, r, err
+	}
+	return seq, r, json.Unmarshal(reasons, &r.Reasons)
 }
 
 // pageSize is how many rows are read at a time.

@@ -49,7 +49,7 @@ func (s *Store) Plan(ctx context.Context, tenant, hash string) (*provisioning.Pl
 	err := s.read(ctx, func(tx *sqldb.Tx) error {
 		const query = `SELECT plan FROM @plans WHERE tenant = ? AND hash = ?`
 		found, err := tx.Get(ctx, query, []any{tenant, hash}, &plan)
-		if err == nil && !found {
+		if err == nil && (!found || len(plan) == 0) { // an empty one is forgotten
 			err = provisioning.ErrNoPlan
 		}
 		return err

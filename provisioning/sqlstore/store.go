@@ -54,6 +54,7 @@ var (
 	_ provisioning.PlanStore  = (*Store)(nil)
 	_ provisioning.AuditLog   = (*Store)(nil)
 	_ provisioning.StateStore = (*Store)(nil)
+	_ provisioning.Eraser     = (*Store)(nil)
 )
 
 const (

@@ -775,13 +775,22 @@ func TestEveryCheckCanFail(t *testing.T) {
 				revision = "x"
 			}
 			return document, revision, err
-		}}, "the revision"},
+		}}, "ErrStale"},
 		{"State", "loses one of two racing", &broken{setState: func(s *broken, ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
 			if name == "race" && len(document) == 7 {
 				return revision, nil
 			}
 			return s.Memory.SetState(ctx, tenant, name, revision, document)
 		}}, "replaced"},
+		{"Erase", "deletes the member alone", &broken{erase: func(s *broken, _ context.Context, tenant, memberID string) error {
+			s.Memory.Delete(tenant, memberID)
+			return nil
+		}}, "erased"},
+		{"Erase", "keeps the member", &broken{erase: func(*broken, context.Context, string, string) error { return nil }}, "after somebody was erased"},
+		{"Forget", "forgets nothing", &broken{forget: func(*broken, context.Context, string, time.Time) error { return nil }}, "audit records"},
+		{"Forget", "forgets what is new", &broken{forget: func(s *broken, ctx context.Context, tenant string, _ time.Time) error {
+			return s.Memory.Forget(ctx, tenant, time.Now().Add(time.Hour))
+		}}, "older than an hour"},
 		{"Window", "counts what is refused", driftsInWindow(provisioning.ClassDeactivate, func(r provisioning.Result) bool { return r.Err != nil }), "refused"},
 		{"Window", "counts what is repeated", driftsInWindow(provisioning.ClassCreate, func(r provisioning.Result) bool { return r.Repeated }), "repeated"},
 		{"Window", "knows no approvals", editActions(func(_ *broken, a *provisioning.Action) { a.Approved = nil }), "approved"},

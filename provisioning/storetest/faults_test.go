@@ -28,6 +28,8 @@ type broken struct {
 	count     func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error)
 	state     func(s *broken, ctx context.Context, tenant, name string) ([]byte, provisioning.Revision, error)
 	setState  func(s *broken, ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error)
+	erase     func(s *broken, ctx context.Context, tenant, memberID string) error
+	forget    func(s *broken, ctx context.Context, tenant string, before time.Time) error
 	window    func(s *broken, ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error)
 	put       func(s *broken, tenant string, m provisioning.Member) provisioning.Member
 	remove    func(s *broken, tenant, memberID string)
@@ -80,6 +82,20 @@ func (s *broken) Delivered(ctx context.Context, tenant string, e provisioning.Ef
 		return s.Memory.Delivered(ctx, tenant, e)
 	}
 	return s.delivered(s, ctx, tenant, e)
+}
+
+func (s *broken) Erase(ctx context.Context, tenant, memberID string) error {
+	if s.erase == nil {
+		return s.Memory.Erase(ctx, tenant, memberID)
+	}
+	return s.erase(s, ctx, tenant, memberID)
+}
+
+func (s *broken) Forget(ctx context.Context, tenant string, before time.Time) error {
+	if s.forget == nil {
+		return s.Memory.Forget(ctx, tenant, before)
+	}
+	return s.forget(s, ctx, tenant, before)
 }
 
 func (s *broken) State(ctx context.Context, tenant, name string) ([]byte, provisioning.Revision, error) {
@@ -457,6 +473,7 @@ func (s *broken) fresh() *broken {
 		Memory: new(provisioning.Memory), members: s.members, apply: s.apply, effects: s.effects,
 		delivered: s.delivered, plan: s.plan, audit: s.audit, lock: s.lock,
 		save: s.save, newer: s.newer, find: s.find, count: s.count, put: s.put, remove: s.remove,
+		state: s.state, setState: s.setState, window: s.window, erase: s.erase, forget: s.forget,
 		kept: make(map[string]provisioning.Member), keys: make(map[string]bool), named: make(map[provisioning.MemberKey][]string),
 	}
 }

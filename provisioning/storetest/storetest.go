@@ -98,6 +98,8 @@ func checks() []check {
 		{name: "Count", needs: needs[provisioning.Finder], run: checkCount},
 		{name: "State", needs: needs[provisioning.StateStore], run: checkState},
 		{name: "Window", needs: needs[provisioning.StateStore], run: checkWindow},
+		{name: "Erase", needs: needs[provisioning.Eraser], run: checkErase},
+		{name: "Forget", needs: needs[provisioning.Eraser], run: checkForget},
 		{name: "Lock", needs: needs[provisioning.Locker], run: checkLock},
 		{name: "Crash", needs: needsCrash, run: checkCrash},
 	}

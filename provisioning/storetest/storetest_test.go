@@ -142,7 +142,7 @@ func TestBareStore(t *testing.T) {
 		New: func(*testing.T) provisioning.Store { return bare{new(provisioning.Memory)} },
 		Unsupported: map[string]string{
 			"Protected": reason, "Deleted": reason, "Outbox": reason, "Plans": reason, "Superseded": reason, "Audit": reason,
-			"Find": reason, "Count": reason, "State": reason, "Window": reason, "Lock": reason, "Crash": reason,
+			"Find": reason, "Count": reason, "State": reason, "Window": reason, "Erase": reason, "Forget": reason, "Lock": reason, "Crash": reason,
 		},
 	})
 }

@@ -27,23 +27,24 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 		return Report{}, fmt.Errorf("syncer: apply: %w: want a plan of %s", provisioning.ErrOtherTenant, target.Connection)
 	}
 	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
-	r.start(ctx)
 	err := r.applyPlan(ctx, plan)
+	var report Report
 	if errors.Is(err, provisioning.ErrSuperseded) && len(approvals) > 0 {
-		report, err := s.round(ctx, target, job{whole: true, admin: true, approvals: approvals})
+		report, err = s.round(ctx, target, job{whole: true, admin: true, approvals: approvals})
 		if errors.Is(err, provisioning.ErrPlanChanged) && report.Plan != nil {
 			err = fmt.Errorf("%w; %s", err, difference(plan, report.Plan, approvals))
 		}
-		return report, err
+	} else {
+		r.finish(ctx, err)
+		report = r.report
 	}
-	r.finish(ctx, err)
-	if r.report.Outcome.Done > 0 {
+	if report.Outcome.Done > 0 {
 		s.deliverSoon(target.Tenant)
 	}
 	if err == nil {
-		s.ended(&pending{target: target, report: r.report})
+		s.ended(&pending{target: target, report: report})
 	}
-	return r.report, err
+	return report, err
 }
 
 // difference says who waits for the approved classes in one plan and not in the
@@ -124,6 +125,7 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	if _, err := r.cfg.Store.Plan(ctx, r.target.Tenant, plan.Hash); err != nil {
 		return fmt.Errorf("syncer: apply: %w", err)
 	}
+	r.start(ctx)
 	return r.apply(ctx, plan)
 }
 

@@ -80,6 +80,7 @@ func TestWhatDripsIsHeldAtTheLimit(t *testing.T) {
 				require.Len(t, h.told(syncer.ClassReleased), 1)
 				_, err = h.sync.Apply(t.Context(), acme, plan, approval)
 				require.ErrorIs(t, err, syncer.ErrApprovalUsed, "S15")
+				require.Equal(t, syncer.StatusOK, h.health().Status, "that is no failure of the connection")
 
 				h.leave(h.hire("late"))
 				require.Zero(t, h.active(), "an approved leave does not block the next leaver")
@@ -213,5 +214,6 @@ func TestApprovalsMeetOtherChanges(t *testing.T) {
 		require.ErrorIs(t, err, provisioning.ErrPlanChanged, "one more waits (S15)")
 		require.ErrorContains(t, err, "besides wait: "+h.members()["p090@acme.com"].ID+"; no more: nobody; with something else: nobody")
 		require.Equal(t, before, h.active())
+		require.Equal(t, syncer.StatusHeld, h.health().Status)
 	})
 }

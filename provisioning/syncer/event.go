@@ -183,7 +183,7 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.started || err != nil && !isRefusal(err) {
 		r.emit(ctx, e)
 	}
-	if r.job.dry || isRefusal(err) || errors.Is(err, errOvertaken) || ctx.Err() != nil {
+	if r.job.dry || ctx.Err() != nil || slices.ContainsFunc(noFailures, func(refusal error) bool { return errors.Is(err, refusal) }) {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already
@@ -195,6 +195,11 @@ func (r *round) finish(ctx context.Context, err error) {
 		r.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "syncer: a failure could not be noted", slog.String("tenant", r.target.Tenant),
 			slog.String("connection", r.target.Connection), slog.String("run", r.id), slog.String("error", err.Error()))
 	}
+}
+
+// noFailures are errors that say nothing about how the connection is.
+var noFailures = []error{
+	ErrPaused, ErrRetired, ErrInUse, errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
 }
 
 // noteTimeout bounds how long noting a failure in the store may take.

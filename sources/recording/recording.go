@@ -345,7 +345,7 @@ func (p *Player) RoundTrip(req *http.Request) (*http.Response, error) {
 	asked := requestOf(req, rest.Scrubber{}.Scrub)
 	name, ok := p.take(asked)
 	if !ok {
-		return nil, fmt.Errorf("recording: there is no answer to %s", asked)
+		return nil, missing{asked}
 	}
 	saved, err := p.read(name)
 	if err != nil {
@@ -369,6 +369,14 @@ func (p *Player) RoundTrip(req *http.Request) (*http.Response, error) {
 		Header: http.Header(saved.Header), Body: io.NopCloser(reader), ContentLength: length, Request: req,
 	}, nil
 }
+
+// missing is a request that was not saved.
+type missing struct{ request }
+
+func (m missing) Error() string { return "recording: there is no answer to " + m.String() }
+
+// NonRetriable says that the request is not worth a repetition.
+func (missing) NonRetriable() {}
 
 // take returns the file of the next answer to a request.
 func (p *Player) take(asked request) (string, bool) {

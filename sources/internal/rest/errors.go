@@ -119,7 +119,8 @@ func cancelled(req *http.Request, err error) *Error {
 }
 
 // unreachable is the failure of a request without an answer. A certificate that
-// does not fit will not fit in a second either.
+// does not fit will not fit in a second either, and an error may say so of itself,
+// by a method NonRetriable, as those of Azure's SDK do.
 func (t *Transport) unreachable(ctx context.Context, req *http.Request, err error) *Error {
 	if ctx.Err() != nil {
 		// The attempt ran out of time, or the whole request did, which
@@ -131,7 +132,8 @@ func (t *Transport) unreachable(ctx context.Context, req *http.Request, err erro
 	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
 	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
 	_, hostname := errors.AsType[x509.HostnameError](err)
-	e.temporary = !certificate && !authority && !hostname
+	var final interface{ NonRetriable() }
+	e.temporary = !certificate && !authority && !hostname && !errors.As(err, &final)
 	return e
 }
 

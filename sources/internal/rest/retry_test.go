@@ -50,6 +50,17 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// An error that says that it is final is not met with repetitions.
+func TestFinalErrors(t *testing.T) {
+	sent, _, err := repetitions(t, Config{}, func() (*http.Response, error) { return nil, final{errors.New("not recorded")} })
+	require.ErrorContains(t, err, "not recorded")
+	assert.Equal(t, int32(1), sent)
+}
+
+type final struct{ error }
+
+func (final) NonRetriable() {}
+
 func TestRepetitionsAreBounded(t *testing.T) {
 	sent, _, err := repetitions(t, Config{}, say(503, `{"m":"down"}`))
 	require.ErrorIs(t, err, sources.ErrUnavailable)
