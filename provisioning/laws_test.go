@@ -462,7 +462,7 @@ func classesOf(before map[string]provisioning.Member, a *provisioning.Action) ma
 	case a.Kind == provisioning.KindCreate:
 		classes[provisioning.ClassCreate] = true
 	case m.Protected:
-	case a.Kind == provisioning.KindAdopt:
+	case a.Kind == provisioning.KindAdopt, a.Kind == provisioning.KindClaim:
 		classes[provisioning.ClassAdopt] = true
 		if m.Active && loses(m, a.Member) {
 			classes[provisioning.ClassDowngrade] = true
