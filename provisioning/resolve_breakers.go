@@ -310,10 +310,18 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 	var trips []Breaker
 	limits, _ := c.r.cfg.Breakers.limits()
 	for _, class := range c.holds.tripped.list() {
-		trips = append(trips, Breaker{
-			Class: class, Count: c.holds.counts[class], Recent: c.others.Recent.Done[class], Population: c.population, Limit: limits[class],
-			Reason: c.reasonOf(class), Hash: plan.classHash(class),
-		})
+		waiting := 0 // without those whom no approval releases (S16, S43)
+		for i := range plan.Held {
+			if h := &plan.Held[i]; slices.Contains(h.Classes, class) && slices.Contains(h.Action.Classes, class) {
+				waiting++
+			}
+		}
+		if waiting > 0 {
+			trips = append(trips, Breaker{
+				Class: class, Count: waiting, Recent: c.others.Recent.Done[class], Population: c.population, Limit: limits[class],
+				Reason: c.reasonOf(class), Hash: plan.classHash(class),
+			})
+		}
 	}
 	return trips
 }
