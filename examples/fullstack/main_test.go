@@ -136,6 +136,10 @@ func TestPages(t *testing.T) {
 	require.Contains(t, b.post(path, url.Values{"field": {"phone"}, "value": {"+1 512 555 0199"}}, http.StatusOK), "phone is locked")
 	b.get("/initech/people/"+m.ID, http.StatusNotFound)
 
+	require.Contains(t, b.get("/acme/signin?email=ANA@acme.example", http.StatusOK), "comes in as Ana Silva") // S42
+	require.NotContains(t, b.get("/initech/signin?email=ana@acme.example", http.StatusOK), "comes in")
+	require.NotContains(t, b.get("/acme/signin?email=nobody@acme.example", http.StatusOK), "comes in")
+
 	req := httptest.NewRequest("POST", path, strings.NewReader("field=phone&value=1"))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Sec-Fetch-Site", "cross-site")

@@ -37,6 +37,7 @@ func (a *app) pages() http.Handler {
 	mux.HandleFunc("POST /{tenant}/settings", a.page(a.changeSettings))
 	mux.HandleFunc("GET /{tenant}/plan", a.page(a.plan))
 	mux.HandleFunc("POST /{tenant}/plan", a.page(a.approve))
+	mux.HandleFunc("GET /{tenant}/signin", a.page(a.signIn))
 	guarded := a.asAdmin(http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, maxForm)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
@@ -303,4 +304,33 @@ func (a *app) input(ctx context.Context, c *customer, source sources.Source, rul
 	}
 	team, err := provisioning.Team(ctx, a.team, c.tenant)
 	return provisioning.Input{Tenant: c.tenant, Snapshot: snapshot, Members: team}, err
+}
+
+// signIn answers what the application's sign-in asks after the single sign-on
+// has vouched for an address (S42): who it is, or why they do not come in. What
+// waits for an approval is looked up in the last plan.
+func (a *app) signIn(r *http.Request, c *customer) (view, error) {
+	ctx, email := r.Context(), r.URL.Query().Get("email")
+	v := view{Page: "signin", Data: email}
+	if email == "" {
+		return v, nil
+	}
+	who := provisioning.SignIn{Tenant: c.tenant, Connection: c.connection, Email: email}
+	health, err := a.sync.Health(ctx, c.target())
+	if err != nil {
+		return v, err
+	}
+	if health.LastPlan != "" {
+		if who.Pending, err = a.team.Plan(ctx, c.tenant, health.LastPlan); err != nil && !errors.Is(err, provisioning.ErrNoPlan) {
+			return v, err
+		}
+	}
+	access, err := provisioning.MaySignIn(ctx, a.team, who)
+	if err != nil {
+		return v, err
+	}
+	if v.Note = access.Reason.Text(); access.Granted {
+		v.Note = "comes in as " + access.Member.Name()
+	}
+	return v, nil
 }
