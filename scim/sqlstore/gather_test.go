@@ -99,7 +99,7 @@ func partDecidesAsWhole(t *testing.T, store scim.Store) {
 		}
 	}
 	require.Greater(t, parts, 120, "most pushes are decided as a part")
-	require.Greater(t, acted, 60, "most pushes change something")
+	require.Greater(t, acted, 50, "many pushes change something")
 }
 
 // concerned names those whom a round of changes is about (S40).
