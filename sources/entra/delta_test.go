@@ -493,6 +493,11 @@ func TestCursorsExpire(t *testing.T) {
 			func(cfg *Config) { cfg.TimeZones = false },
 			func(cfg *Config) { cfg.Groups = []string{id(101)} },
 			func(cfg *Config) { cfg.Properties = nil },
+			// The same properties are asked for, and are read otherwise.
+			func(cfg *Config) {
+				cfg.Fields = map[string]string{"phone_extension": "extensionAttribute4", "private_email": "extension_1f_private"}
+			},
+			func(cfg *Config) { cfg.Properties = append(slices.Clone(cfg.Properties), "employeeOrgData.unit") },
 			func(cfg *Config) { cfg.URL = "http://127.0.0.1:2" },
 		} {
 			other := cfg
