@@ -221,6 +221,30 @@ func TestNoCredentialIsSaved(t *testing.T) {
 	require.NoError(t, err, "a link that was scrubbed leads to the answer that was scrubbed")
 }
 
+// A proof of DPoP is another one for each request, so that a Recorder which kept
+// them would look for ever more of them in every text.
+func TestProofsAreNotKept(t *testing.T) {
+	dir := t.TempDir()
+	var proof string
+	recorder, err := New(dir, Config{Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		return answering(200, http.Header{}, `{"error": "the proof `+proof+` was used"}`).RoundTrip(req)
+	})})
+	require.NoError(t, err)
+	for i := range 20 {
+		proof = "eyJ0eXAiOiJkcG9wK2p3dCJ9." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"jti":"%d"}`, i)) + ".c2lnbmF0dXJl"
+		_, _, err := send(t, recorder, http.MethodGet, "https://x.example/a", http.Header{"Authorization": {"DPoP c4n4ry-token"}, "Dpop": {proof}}, "")
+		require.NoError(t, err)
+	}
+	assert.Len(t, recorder.known, 1, "the token")
+	for name, text := range files(t, dir) {
+		assert.NotContains(t, text, "eyJ", name)
+		assert.NotContains(t, text, "c2lnbmF0dXJl", name)
+	}
+	_, _, err = send(t, recorder, http.MethodGet, "https://x.example/a", http.Header{"Dpop": {"c4n4ry proof of another form"}}, "")
+	require.NoError(t, err)
+	assert.Len(t, recorder.known, 2)
+}
+
 // A request that is given up leaves no file, and no half of one.
 func TestCancelled(t *testing.T) {
 	dir := t.TempDir()
