@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/usher-go/usher/sources/recording"
 )
@@ -129,7 +131,7 @@ func (opt options) describe(path string) error {
 		case given && v.secret:
 			about.Secrets = append(about.Secrets, v.name)
 		case given:
-			about.Settings[v.name] = value
+			about.Settings[v.name] = bare(value)
 		}
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
@@ -140,4 +142,19 @@ func (opt options) describe(path string) error {
 		os.WriteFile(filepath.Join(path, aboutFile), append(data, '\n'), 0o600),
 		os.WriteFile(filepath.Join(path, rulesFile), opt.rulesText, 0o600),
 	)
+}
+
+// bare returns a setting without the password and the query that it has if it is
+// an address which somebody put a credential into, and nothing of an address that
+// cannot be read.
+func bare(value string) string {
+	if !strings.Contains(value, "://") {
+		return value
+	}
+	u, err := url.Parse(value)
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }

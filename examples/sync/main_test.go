@@ -386,3 +386,33 @@ func TestKeyFiles(t *testing.T) {
 	_, err = p.read(func(name string) string { return map[string]string{"SALESFORCE_PRIVATE_KEY_FILE": path + "x"}[name] }, true)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
+
+// An address that somebody put a credential into is recorded without it, also
+// where it is refused and nothing is read.
+func TestAddressIsRecordedBare(t *testing.T) {
+	w := worlds[0]
+	p := newProgram(t, w)
+	address := w.env["OKTA_URL"]
+	p.sys.env = func(name string) string {
+		if name == "OKTA_URL" {
+			return strings.Replace(address, "://", "://user:"+canary+"@", 1) + "?token=" + canary
+		}
+		return w.getenv(name)
+	}
+	into := filepath.Join(t.TempDir(), "recording")
+	code, stdout, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "URL: want an address without user, query and fragment")
+	assert.NotContains(t, stdout+stderr, canary)
+	recorded := files(t, into)
+	assert.Contains(t, recorded["recording.json"], `"`+address+`"`)
+	for name, text := range recorded {
+		assert.NotContains(t, text, canary, name)
+	}
+	for value, want := range map[string]string{
+		"0oa1": "0oa1", "a@b.example": "a@b.example", "https://acme.okta.com": "https://acme.okta.com",
+		"http://127.0.0.1:1/scim/v2/": "http://127.0.0.1:1/scim/v2/", "https://u:p@acme.example/a?b=c#d": "https://acme.example/a", "https://u:p/w@acme.example": "",
+	} {
+		assert.Equal(t, want, bare(value))
+	}
+}
