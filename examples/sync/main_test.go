@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -299,6 +300,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of okta, entra, salesforce, onelogin, rippling, scim`},
 		{[]string{"-record", "x", "-replay", "y"}, "exclude one another"},
 		{[]string{"-replay", "recordings/okta", "-source", "scim"}, "the recording is of okta"},
+		{[]string{"-replay", "recordings/okta", "-all", "-json"}, "-all and -json exclude one another"},
 		{[]string{"-approve", "deactivate=1"}, "at least 12 characters"},
 	} {
 		code, _, stderr := p.run(c.args...)
@@ -415,4 +417,20 @@ func TestAddressIsRecordedBare(t *testing.T) {
 	} {
 		assert.Equal(t, want, bare(value))
 	}
+}
+
+// The plan as data, as its first screen says; beside it standard output has nothing.
+func TestJSON(t *testing.T) {
+	p := newProgram(t, worlds[0])
+	p.sys.transport = offline{t}
+	code, stdout, stderr := p.run("-replay", "recordings/okta", "-json")
+	assert.Equal(t, 3, code)
+	assert.Contains(t, stderr, "Nothing was changed; -apply does it.")
+	plan, err := provisioning.ReadPlan([]byte(stdout))
+	require.NoError(t, err)
+	assert.NotEmpty(t, plan.Actions)
+	code, applied, stderr := p.run("-replay", "recordings/okta", "-json", "-apply")
+	assert.Equal(t, 0, code)
+	assert.Equal(t, stdout, applied)
+	assert.Contains(t, stderr, "applied: 9 done")
 }
