@@ -154,13 +154,13 @@ type list[R any] struct {
 // record. It returns Okta's clock when the first page was answered; zero if that
 // is not known.
 func listing[R, T any](ctx context.Context, a *api, l list[R], make func(R) (rest.Row[T], error), emit func(T) bool) (began time.Time, err error) {
-	err = rest.Follow(ctx, "", func(ctx context.Context, after string) (rest.Page[rest.Row[T]], error) {
+	err = rest.FollowOnce(ctx, "", func(ctx context.Context, after string) (rest.Page[rest.Row[T]], error) {
 		p, err := page(ctx, a, l, after, make)
 		if after == "" {
 			began = p.At
 		}
 		return p, err
-	}, rest.Once(emit))
+	}, emit)
 	return began, err
 }
 
