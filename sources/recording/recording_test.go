@@ -173,7 +173,7 @@ func TestNoCredentialIsSaved(t *testing.T) {
 	jwt := "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"c4n4ry"}`)) + ".c2lnbmF0dXJl"
 	dir := t.TempDir()
 	bodies := map[string]string{
-		"/token": `{"access_token": "` + issued + `", "refresh_token":"` + refresh + `", "signature" : "c4n4ry-signature", "token_type": "Bearer"}`,
+		"/token": `{"access_token": "` + issued + `", "refresh_token":"` + refresh + `", "signature"` + strings.Repeat(" ", 100) + `: "c4n4ry-signature", "token_type": "Bearer"}`,
 		"/echo":  `{"error": "the token ` + issued + ` and ` + sent + ` of ` + password + ` with ` + cookie + `", "x": ["` + url.QueryEscape(given) + `", {"` + issued + `": "` + jwt + `"}], "sid": "c4n4ry-sid"}`,
 		"/html":  `<a href="/x?access_token=` + sent + `&password=c4n4ry-form">` + refresh + ` 00D000000000001!AQ4c4n4ry</a>`,
 	}
