@@ -366,3 +366,31 @@ func FuzzNext(f *testing.F) {
 		}
 	})
 }
+
+// S12: a group whose members are not found is left out only if the group is not
+// found either.
+func TestMembersAreNotFound(t *testing.T) {
+	const missing = `{"errorCode": "E0000007", "errorSummary": "Not found"}`
+	gone := "/api/v1/groups/00g1emfcdsTvHqmuTjv1"
+	for _, removed := range []bool{false, true} {
+		src, requests := through(t, Config{Sees: SeesAll}, func(_ int, req *http.Request, resp *http.Response) {
+			if req.URL.Path == gone+"/users" || removed && req.URL.Path == gone {
+				answer(resp, http.StatusNotFound, missing)
+			}
+		})
+		snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+		assert.Contains(t, *requests, "GET "+gone)
+		if !removed {
+			require.ErrorIs(t, err, sources.ErrUnavailable)
+			require.ErrorContains(t, err, "is there, and its members are not found")
+			assert.False(t, snapshot.Proven.Has(sources.FactGroups))
+			continue
+		}
+		require.NoError(t, err)
+		assert.True(t, snapshot.Proven.Has(sources.FactAll))
+		for _, g := range snapshot.Groups {
+			assert.NotEqual(t, "00g1emfcdsTvHqmuTjv1", g.ID)
+		}
+		assert.NotEmpty(t, snapshot.Groups)
+	}
+}
