@@ -235,6 +235,8 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome, 
 	var first page
 	if err := json.Unmarshal(members.body, &first); err != nil || first.Value == nil {
 		return nil, rest.Malformed("the members of group %.80q: want a list", id)
+	} else if err := first.check(); err != nil {
+		return nil, err
 	}
 	seen := make(map[string]bool)
 	add := func(rows []record) (bool, error) {
