@@ -21,6 +21,7 @@ import (
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
 var update = flag.Bool("update", false, "record the recordings anew and write the golden files")
@@ -433,4 +434,22 @@ func TestJSON(t *testing.T) {
 	assert.Equal(t, 0, code)
 	assert.Equal(t, stdout, applied)
 	assert.Contains(t, stderr, "applied: 9 done")
+}
+
+// A credential whose admin roles do not show everybody is of use where somebody
+// knows what it sees: with a part, nobody is taken to be gone.
+func TestSight(t *testing.T) {
+	w := worlds[0]
+	p := newProgram(t, w)
+	p.sys.transport = fake.Transport(&fake.Okta{Directory: w.company(), Token: w.env["OKTA_TOKEN"], Roles: []string{"CUSTOM"}})
+	for sees, want := range map[string]int{"": 1, "all": 3, "part": 3, "some": 1} {
+		p.sys.env = func(name string) string {
+			if name == "OKTA_SEES" {
+				return sees
+			}
+			return w.getenv(name)
+		}
+		code, _, stderr := p.run("-source", w.kind, "-config", p.rules)
+		assert.Equal(t, want, code, "%q: %s", sees, stderr)
+	}
 }
