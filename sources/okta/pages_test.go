@@ -186,22 +186,24 @@ func TestDefectsOfTheSDK(t *testing.T) {
 
 // A page that Okta does not get ready in time is asked for in smaller ones.
 func TestTooSlow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src, requests := through(t, Config{Attempts: 2, Sees: SeesAll}, func(_ int, req *http.Request, resp *http.Response) {
-			if req.URL.Query().Get("limit") == "1000" {
-				resp.Header.Set("Content-Type", "text/html")
-				answer(resp, 504, "<html>504 Gateway Time-out</html>")
+	for status, body := range map[int]string{504: "<html>504 Gateway Time-out</html>", 500: `{"errorCode": "E0000009", "errorSummary": "Internal Server Error"}`} {
+		synctest.Test(t, func(t *testing.T) {
+			src, requests := through(t, Config{Attempts: 2, Sees: SeesAll}, func(_ int, req *http.Request, resp *http.Response) {
+				if req.URL.Query().Get("limit") == "1000" {
+					resp.Header.Set("Content-Type", "text/html")
+					answer(resp, status, body)
+				}
+			})
+			_, want := company()
+			var got []sources.Group
+			for g, err := range src.Groups(t.Context()) {
+				require.NoError(t, err)
+				got = append(got, g)
 			}
+			assert.Equal(t, want, got)
+			assert.Equal(t, []string{"GET /api/v1/groups?limit=1000", "GET /api/v1/groups?limit=1000", "GET /api/v1/groups?limit=200"}, (*requests)[:3])
 		})
-		_, want := company()
-		var got []sources.Group
-		for g, err := range src.Groups(t.Context()) {
-			require.NoError(t, err)
-			got = append(got, g)
-		}
-		assert.Equal(t, want, got)
-		assert.Equal(t, []string{"GET /api/v1/groups?limit=1000", "GET /api/v1/groups?limit=1000", "GET /api/v1/groups?limit=200"}, (*requests)[:3])
-	})
+	}
 }
 
 // The allowance: the source waits for the next minute when a tenth is left, and
