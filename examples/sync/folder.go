@@ -111,6 +111,12 @@ func (opt options) transport(live http.RoundTripper) (http.RoundTripper, func(co
 	return recorder, func(ctx context.Context) error {
 		err := ctx.Err()
 		if err == nil {
+			var answers []os.DirEntry
+			if answers, err = os.ReadDir(partial); err == nil && len(answers) == 0 {
+				err = errors.New("-record: nothing was asked, so there is no recording")
+			}
+		}
+		if err == nil {
 			err = opt.describe(partial)
 		}
 		if err == nil {

@@ -390,28 +390,42 @@ func TestKeyFiles(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
-// An address that somebody put a credential into is recorded without it, also
-// where it is refused and nothing is read.
+// An address that somebody put a credential into is recorded without it. Where it
+// is refused nothing is asked, and there is no recording, which -replay would refuse.
 func TestAddressIsRecordedBare(t *testing.T) {
-	w := worlds[0]
-	p := newProgram(t, w)
-	address := w.env["OKTA_URL"]
-	p.sys.env = func(name string) string {
-		if name == "OKTA_URL" {
-			return strings.Replace(address, "://", "://user:"+canary+"@", 1) + "?token=" + canary
-		}
-		return w.getenv(name)
-	}
 	into := filepath.Join(t.TempDir(), "recording")
-	code, stdout, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
+	with := func(w world, name, value string) (code int, stdout, stderr string) {
+		p := newProgram(t, w)
+		p.sys.env = func(asked string) string {
+			if asked == name {
+				return value
+			}
+			return w.getenv(asked)
+		}
+		return p.run("-source", w.kind, "-config", p.rules, "-record", into)
+	}
+	code, stdout, stderr := with(worlds[0], "OKTA_URL", "https://user:"+canary+"@linden.okta.com?token="+canary)
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "URL: want an address without user, query and fragment")
+	assert.Contains(t, stderr, "nothing was asked, so there is no recording")
+	assert.NotContains(t, stdout+stderr, canary)
+	left, err := os.ReadDir(filepath.Dir(into))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+
+	code, stdout, stderr = with(worlds[1], "AZURE_AUTHORITY_HOST", "https://user:"+canary+"@login.microsoftonline.com")
+	assert.Equal(t, 3, code, stderr)
 	assert.NotContains(t, stdout+stderr, canary)
 	recorded := files(t, into)
-	assert.Contains(t, recorded["recording.json"], `"`+address+`"`)
+	assert.Contains(t, recorded["recording.json"], `"https://login.microsoftonline.com"`)
 	for name, text := range recorded {
 		assert.NotContains(t, text, canary, name)
 	}
+	p := newProgram(t, worlds[1])
+	p.sys.transport = offline{t}
+	_, replayed, _ := p.run("-replay", into)
+	assert.Equal(t, stdout, replayed)
+
 	for value, want := range map[string]string{
 		"0oa1": "0oa1", "a@b.example": "a@b.example", "https://acme.okta.com": "https://acme.okta.com",
 		"http://127.0.0.1:1/scim/v2/": "http://127.0.0.1:1/scim/v2/", "https://u:p@acme.example/a?b=c#d": "https://acme.example/a", "https://u:p/w@acme.example": "",
