@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/usher-go/usher/sources/recording"
 )
@@ -109,6 +111,12 @@ func (opt options) transport(live http.RoundTripper) (http.RoundTripper, func(co
 	return recorder, func(ctx context.Context) error {
 		err := ctx.Err()
 		if err == nil {
+			var answers []os.DirEntry
+			if answers, err = os.ReadDir(partial); err == nil && len(answers) == 0 {
+				err = errors.New("-record: nothing was asked, so there is no recording")
+			}
+		}
+		if err == nil {
 			err = opt.describe(partial)
 		}
 		if err == nil {
@@ -129,7 +137,7 @@ func (opt options) describe(path string) error {
 		case given && v.secret:
 			about.Secrets = append(about.Secrets, v.name)
 		case given:
-			about.Settings[v.name] = value
+			about.Settings[v.name] = bare(value)
 		}
 	}
 	data, err := json.MarshalIndent(about, "", "  ")
@@ -140,4 +148,19 @@ func (opt options) describe(path string) error {
 		os.WriteFile(filepath.Join(path, aboutFile), append(data, '\n'), 0o600),
 		os.WriteFile(filepath.Join(path, rulesFile), opt.rulesText, 0o600),
 	)
+}
+
+// bare returns a setting without the password and the query that it has if it is
+// an address which somebody put a credential into, and nothing of an address that
+// cannot be read.
+func bare(value string) string {
+	if !strings.Contains(value, "://") {
+		return value
+	}
+	u, err := url.Parse(value)
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }

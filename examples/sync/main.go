@@ -125,12 +125,16 @@ func run(ctx context.Context, args []string, sys system) error {
 	if err := showPlan(sys.stdout, opt, plan); err != nil {
 		return err
 	}
+	told := sys.stdout
+	if opt.json {
+		told = sys.stderr
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if !opt.apply {
 		if len(plan.Actions) > 0 {
-			fmt.Fprintln(sys.stdout, "\nNothing was changed; -apply does it.")
+			fmt.Fprintln(told, "\nNothing was changed; -apply does it.")
 		}
 		if !plan.Empty() {
 			return errWaits
@@ -152,7 +156,7 @@ func run(ctx context.Context, args []string, sys system) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(sys.stdout, "\napplied: %s\n", outcome)
+	fmt.Fprintf(told, "\napplied: %s\n", outcome)
 	var failed error
 	for _, result := range outcome.Results {
 		failed = errors.Join(failed, result.Err)
@@ -160,9 +164,12 @@ func run(ctx context.Context, args []string, sys system) error {
 	return cmp.Or(failed, waiting(outcome))
 }
 
-// showPlan prints the plan: its first screen, or every line and what releases
-// the classes that wait.
+// showPlan prints the plan: its first screen, its data, or every line and what
+// releases the classes that wait.
 func showPlan(w io.Writer, opt options, plan *provisioning.Plan) error {
+	if opt.json {
+		return plan.WriteJSON(w)
+	}
 	if !opt.all {
 		_, err := io.WriteString(w, plan.Summary())
 		return err

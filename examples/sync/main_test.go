@@ -19,7 +19,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
 var update = flag.Bool("update", false, "record the recordings anew and write the golden files")
@@ -299,6 +301,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of okta, entra, salesforce, onelogin, rippling, scim`},
 		{[]string{"-record", "x", "-replay", "y"}, "exclude one another"},
 		{[]string{"-replay", "recordings/okta", "-source", "scim"}, "the recording is of okta"},
+		{[]string{"-replay", "recordings/okta", "-all", "-json"}, "-all and -json exclude one another"},
 		{[]string{"-approve", "deactivate=1"}, "at least 12 characters"},
 	} {
 		code, _, stderr := p.run(c.args...)
@@ -385,4 +388,82 @@ func TestKeyFiles(t *testing.T) {
 	assert.Equal(t, []string{key}, p.secrets(s))
 	_, err = p.read(func(name string) string { return map[string]string{"SALESFORCE_PRIVATE_KEY_FILE": path + "x"}[name] }, true)
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// An address that somebody put a credential into is recorded without it. Where it
+// is refused nothing is asked, and there is no recording, which -replay would refuse.
+func TestAddressIsRecordedBare(t *testing.T) {
+	into := filepath.Join(t.TempDir(), "recording")
+	with := func(w world, name, value string) (code int, stdout, stderr string) {
+		p := newProgram(t, w)
+		p.sys.env = func(asked string) string {
+			if asked == name {
+				return value
+			}
+			return w.getenv(asked)
+		}
+		return p.run("-source", w.kind, "-config", p.rules, "-record", into)
+	}
+	code, stdout, stderr := with(worlds[0], "OKTA_URL", "https://user:"+canary+"@linden.okta.com?token="+canary)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "URL: want an address without user, query and fragment")
+	assert.Contains(t, stderr, "nothing was asked, so there is no recording")
+	assert.NotContains(t, stdout+stderr, canary)
+	left, err := os.ReadDir(filepath.Dir(into))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+
+	code, stdout, stderr = with(worlds[1], "AZURE_AUTHORITY_HOST", "https://user:"+canary+"@login.microsoftonline.com")
+	assert.Equal(t, 3, code, stderr)
+	assert.NotContains(t, stdout+stderr, canary)
+	recorded := files(t, into)
+	assert.Contains(t, recorded["recording.json"], `"https://login.microsoftonline.com"`)
+	for name, text := range recorded {
+		assert.NotContains(t, text, canary, name)
+	}
+	p := newProgram(t, worlds[1])
+	p.sys.transport = offline{t}
+	_, replayed, _ := p.run("-replay", into)
+	assert.Equal(t, stdout, replayed)
+
+	for value, want := range map[string]string{
+		"0oa1": "0oa1", "a@b.example": "a@b.example", "https://acme.okta.com": "https://acme.okta.com",
+		"http://127.0.0.1:1/scim/v2/": "http://127.0.0.1:1/scim/v2/", "https://u:p@acme.example/a?b=c#d": "https://acme.example/a", "https://u:p/w@acme.example": "",
+	} {
+		assert.Equal(t, want, bare(value))
+	}
+}
+
+// The plan as data, as its first screen says; beside it standard output has nothing.
+func TestJSON(t *testing.T) {
+	p := newProgram(t, worlds[0])
+	p.sys.transport = offline{t}
+	code, stdout, stderr := p.run("-replay", "recordings/okta", "-json")
+	assert.Equal(t, 3, code)
+	assert.Contains(t, stderr, "Nothing was changed; -apply does it.")
+	plan, err := provisioning.ReadPlan([]byte(stdout))
+	require.NoError(t, err)
+	assert.NotEmpty(t, plan.Actions)
+	code, applied, stderr := p.run("-replay", "recordings/okta", "-json", "-apply")
+	assert.Equal(t, 0, code)
+	assert.Equal(t, stdout, applied)
+	assert.Contains(t, stderr, "applied: 9 done")
+}
+
+// A credential whose admin roles do not show everybody is of use where somebody
+// knows what it sees: with a part, nobody is taken to be gone.
+func TestSight(t *testing.T) {
+	w := worlds[0]
+	p := newProgram(t, w)
+	p.sys.transport = fake.Transport(&fake.Okta{Directory: w.company(), Token: w.env["OKTA_TOKEN"], Roles: []string{"CUSTOM"}})
+	for sees, want := range map[string]int{"": 1, "all": 3, "part": 3, "some": 1} {
+		p.sys.env = func(name string) string {
+			if name == "OKTA_SEES" {
+				return sees
+			}
+			return w.getenv(name)
+		}
+		code, _, stderr := p.run("-source", w.kind, "-config", p.rules)
+		assert.Equal(t, want, code, "%q: %s", sees, stderr)
+	}
 }

@@ -20,7 +20,8 @@ type options struct {
 	rules      provisioning.Config
 	rulesText  []byte
 	config, db string
-	apply, all bool
+	apply      bool
+	all, json  bool
 	record     string
 	replay     *folder // nil: the live directory is read
 	approve    []approval
@@ -61,6 +62,7 @@ func parseOptions(args []string, env func(string) string, stderr io.Writer) (opt
 	flags.StringVar(&opt.db, "db", "usher-sync.db", "the SQLite `file` with the team, made by -apply if there is none")
 	flags.BoolVar(&opt.apply, "apply", false, "do what the plan says")
 	flags.BoolVar(&opt.all, "all", false, "print a line of the plan for each person, in place of its first screen")
+	flags.BoolVar(&opt.json, "json", false, "print the plan as JSON, and all else to standard error")
 	flags.StringVar(&opt.record, "record", "", "save what the directory answers in a new `folder`, without credentials")
 	flags.StringVar(&replay, "replay", "", "read such a `folder` in place of the live directory")
 	flags.Func("approve", "with -apply, release a held `class=hash`, as it was shown; may be repeated", func(text string) error {
@@ -81,6 +83,8 @@ func parseOptions(args []string, env func(string) string, stderr io.Writer) (opt
 		wrong = "-record and -replay exclude one another"
 	case replay == "" && (source == "" || opt.config == ""):
 		wrong = "-source and -config are required, unless -replay is given"
+	case opt.all && opt.json:
+		wrong = "-all and -json exclude one another"
 	case len(opt.approve) > 0 && !opt.apply:
 		wrong = "-approve goes with -apply"
 	}

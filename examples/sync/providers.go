@@ -52,12 +52,14 @@ var providers = []provider{
 			{name: "OKTA_PRIVATE_KEY_FILE", help: "the file with its key in PEM", secret: true, file: true},
 			{name: "OKTA_KEY_ID", help: "the key's ID, if the app has several"},
 			{name: "OKTA_APP_ID", help: "reads only those who are assigned to this app"},
+			{name: "OKTA_SEES", help: "all or part: what the credential sees, if its admin roles do not tell"},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
 			return okta.New(okta.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger,
 				URL: s["OKTA_URL"], Token: s["OKTA_TOKEN"], ClientID: s["OKTA_CLIENT_ID"],
 				PrivateKey: []byte(s["OKTA_PRIVATE_KEY_FILE"]), KeyID: s["OKTA_KEY_ID"], AppID: s["OKTA_APP_ID"],
+				Sees: okta.Sight(s["OKTA_SEES"]),
 			})
 		},
 	},

@@ -26,9 +26,10 @@ type cursor struct {
 	Absent absent `json:"absent,omitzero"`
 }
 
-// configOf is what of the configuration decides what is listed.
+// configOf is what of the configuration decides who is listed, and what a user
+// looks like: the same properties may be asked for, and be read into other fields.
 func configOf(cfg Config, r *records) string {
-	text, _ := json.Marshal([]any{r.selected, cfg.Guests, cfg.TimeZones, cfg.Groups}) // texts and booleans always can be
+	text, _ := json.Marshal([]any{r.selected, r.properties, r.fields, cfg.Guests, cfg.TimeZones, cfg.Groups}) // texts and booleans always can be
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }

@@ -430,6 +430,28 @@ func TestConfiguredGroups(t *testing.T) {
 	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one, "a guest is not in this directory")
 }
 
+// S12: a configured group whose members are not found is left out only if the
+// group is not found either.
+func TestMembersAreNotFound(t *testing.T) {
+	src, s := scripted(t, Config{Groups: []string{"g"}}, map[string]string{"/groups/g": `{"id": "g", "displayName": "Sales"}`})
+	read := func() (groups []sources.Group, err error) {
+		for g, err := range src.Groups(t.Context()) {
+			if err != nil {
+				return groups, err
+			}
+			groups = append(groups, g)
+		}
+		return groups, nil
+	}
+	_, err := read()
+	require.ErrorIs(t, err, sources.ErrUnavailable)
+	require.ErrorContains(t, err, `group "g" is there, and its members are not found`)
+	delete(s.answers, "/groups/g")
+	groups, err := read()
+	require.NoError(t, err)
+	assert.Empty(t, groups)
+}
+
 // S12: all groups, with their direct members; a group within a group is no user.
 func TestNestedGroupsAreNoUsers(t *testing.T) {
 	d := fake.NewDirectory()
@@ -493,6 +515,11 @@ func TestCursorsExpire(t *testing.T) {
 			func(cfg *Config) { cfg.TimeZones = false },
 			func(cfg *Config) { cfg.Groups = []string{id(101)} },
 			func(cfg *Config) { cfg.Properties = nil },
+			// The same properties are asked for, and are read otherwise.
+			func(cfg *Config) {
+				cfg.Fields = map[string]string{"phone_extension": "extensionAttribute4", "private_email": "extension_1f_private"}
+			},
+			func(cfg *Config) { cfg.Properties = append(slices.Clone(cfg.Properties), "employeeOrgData.unit") },
 			func(cfg *Config) { cfg.URL = "http://127.0.0.1:2" },
 		} {
 			other := cfg

@@ -209,8 +209,11 @@ func (s *Source) readGroups(ctx context.Context, ids []string, members string, e
 // group makes a group of the object and the first page of its members, and reads
 // the further ones.
 func (s *Source) group(ctx context.Context, id string, object, members outcome, everybody *roster) (*sources.Group, error) {
-	if object.missing() || members.missing() {
+	switch {
+	case object.missing():
 		return nil, nil
+	case object.failure == nil && members.missing(): // says nothing of the group
+		return nil, &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("group %.80q is there, and its members are not found", id)}
 	}
 	for _, o := range []outcome{object, members} {
 		if o.failure != nil {
@@ -232,6 +235,8 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome, 
 	var first page
 	if err := json.Unmarshal(members.body, &first); err != nil || first.Value == nil {
 		return nil, rest.Malformed("the members of group %.80q: want a list", id)
+	} else if err := first.check(); err != nil {
+		return nil, err
 	}
 	seen := make(map[string]bool)
 	add := func(rows []record) (bool, error) {

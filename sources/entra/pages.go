@@ -168,9 +168,21 @@ func (a *api) send(ctx context.Context, request *abstractions.RequestInformation
 
 // A page is one answer of a list or of a delta.
 type page struct {
-	Value *[]record `json:"value"`
-	Next  string    `json:"@odata.nextLink"`
-	Delta string    `json:"@odata.deltaLink"`
+	Value *[]record       `json:"value"`
+	Next  string          `json:"@odata.nextLink"`
+	Delta string          `json:"@odata.deltaLink"`
+	Error json.RawMessage `json:"error"` // of a server that failed after it had said 200
+}
+
+// check returns an error for an answer that is no whole list.
+func (p *page) check() error {
+	switch {
+	case p.Value == nil:
+		return rest.Malformed("an answer without value")
+	case isGiven(p.Error):
+		return rest.Malformed("a list that breaks off with an error")
+	}
+	return nil
 }
 
 // pages reads the pages of a list, or of a delta, from an address to the end and
@@ -184,9 +196,10 @@ func (a *api) pages(ctx context.Context, first string, delta bool, take func([]r
 		if err := a.get(ctx, at, &answer); err != nil {
 			return rest.Page[whole]{}, err
 		}
+		if err := answer.check(); err != nil {
+			return rest.Page[whole]{}, err
+		}
 		switch {
-		case answer.Value == nil:
-			return rest.Page[whole]{}, rest.Malformed("an answer without value")
 		case answer.Next != "" && answer.Delta != "":
 			return rest.Page[whole]{}, rest.Malformed("an answer with a link to the next page, and with one that ends the delta")
 		case delta && answer.Next == "" && answer.Delta == "":

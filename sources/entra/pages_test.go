@@ -3,6 +3,7 @@ package entra
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -282,4 +283,31 @@ func FuzzBatch(f *testing.F) {
 			require.True(t, o.failure != nil || isGiven(o.body))
 		}
 	})
+}
+
+// An answer that begins well and names an error behind that is not the end of a
+// list, wherever a list is read.
+func TestListBreaksOff(t *testing.T) {
+	const broken = `"error": {"code": "InternalServerError", "message": "later"}`
+	read := func(cfg Config, answers map[string]string) error {
+		src, _ := scripted(t, cfg, answers)
+		snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+		assert.False(t, snapshot.Proven.Has(sources.FactAll))
+		return err
+	}
+	whole := map[string]string{
+		"/users/delta": `{"value": [` + user("a", "") + `], ` + usersEnd, "/users": `{"value": [{"id": "a"}]}`, "/groups/delta": groupsEnd,
+		"/groups/g": `{"id": "g", "displayName": "Sales"}`, "/groups/g/members": `{"value": []}`, "/groups/g/transitiveMembers": `{"value": []}`,
+	}
+	for _, path := range []string{"/users/delta", "/users", "/groups/delta", "/groups/g/transitiveMembers"} {
+		cfg := Config{}
+		if strings.HasPrefix(path, "/groups/g") {
+			cfg.Groups = []string{"g"}
+		}
+		answers := maps.Clone(whole)
+		answers[path] = strings.TrimSuffix(answers[path], "}") + ", " + broken + "}"
+		err := read(cfg, answers)
+		require.ErrorIs(t, err, sources.ErrMalformed, path)
+		require.ErrorContains(t, err, "breaks off with an error", path)
+	}
 }

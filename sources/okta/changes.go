@@ -107,6 +107,10 @@ const (
 	userDeleted  = "user.lifecycle.delete.completed"
 	groupDeleted = "group.lifecycle.delete"
 	appRemoved   = "application.user_membership.remove"
+	// The following may take somebody off the app without saying appRemoved. They
+	// need not: whoever is assigned to the app still is listed behind them.
+	appRevoked      = "application.user_membership.revoke"
+	userDeactivated = "user.lifecycle.deactivate"
 )
 
 // removals lists what was removed since a time. It returns Okta's clock from
@@ -114,7 +118,7 @@ const (
 func (s *Source) removals(ctx context.Context, since time.Time, emit func(sources.Change) bool) (time.Time, error) {
 	types := []string{userDeleted, groupDeleted}
 	if s.app != "" {
-		types = append(types, appRemoved)
+		types = append(types, appRemoved, appRevoked, userDeactivated)
 	}
 	for i, name := range types {
 		types[i] = fmt.Sprintf("eventType eq %q", name)
@@ -157,7 +161,7 @@ func (s *Source) removal(event okta.LogEvent) (rest.Row[[]sources.Change], error
 		}
 	}
 	switch *event.EventType {
-	case appRemoved:
+	case appRemoved, appRevoked:
 		for _, app := range targets["AppInstance"] {
 			if app != s.app {
 				continue
@@ -166,6 +170,11 @@ func (s *Source) removal(event okta.LogEvent) (rest.Row[[]sources.Change], error
 				changes = append(changes, sources.Change{UserRemoved: id})
 			}
 		}
+	case userDeactivated:
+		if s.app == "" {
+			break // is in the list of users
+		}
+		fallthrough
 	case userDeleted:
 		for _, id := range targets["User"] {
 			changes = append(changes, sources.Change{UserRemoved: id})

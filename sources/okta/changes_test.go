@@ -2,6 +2,7 @@ package okta
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -124,6 +125,9 @@ func TestRemovals(t *testing.T) {
 		{event(groupDeleted, "SUCCESS", "UserGroup", "00g1"), []sources.Change{{GroupRemoved: "00g1"}}},
 		{event(appRemoved, "SUCCESS", "AppUser", "0ua1", "AppInstance", "0oa1", "User", "00u1"), []sources.Change{{UserRemoved: "00u1"}}},
 		{event(appRemoved, "SUCCESS", "AppUser", "0ua1", "AppInstance", "0oa2", "User", "00u1"), nil},
+		{event(appRevoked, "SUCCESS", "AppUser", "0ua1", "AppInstance", "0oa1", "User", "00u1"), []sources.Change{{UserRemoved: "00u1"}}},
+		{event(appRevoked, "SUCCESS", "AppUser", "0ua1", "AppInstance", "0oa2", "User", "00u1"), nil},
+		{event(userDeactivated, "SUCCESS", "User", "00u1"), []sources.Change{{UserRemoved: "00u1"}}},
 		{event("user.session.start", "SUCCESS", "User", "00u1"), nil},
 		{okta.LogEvent{EventType: text(userDeleted), Target: []okta.LogTarget{{}, {Type: text("User"), Id: text("00u2")}}}, []sources.Change{{UserRemoved: "00u2"}}},
 	} {
@@ -131,6 +135,49 @@ func TestRemovals(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, c.want, row.Value)
 	}
+	// Of an org, who is deactivated is listed.
+	row, err := configured(t, Config{URL: "https://acme.okta.com", Token: "x"}).removal(event(userDeactivated, "SUCCESS", "User", "00u1"))
+	require.NoError(t, err)
+	assert.Empty(t, row.Value)
+}
+
+// With an app, somebody who is deactivated loses the assignment, whether or not
+// the log tells of that; who is deactivated and in the app still is listed, as a
+// full reading lists them.
+func TestDeactivatedInAnApp(t *testing.T) {
+	entry := func(id, status string) string {
+		return `{"id": "` + id + `", "_embedded": {"user": {"id": "` + id + `", "status": "` + status + `", "profile": {"login": "` + id + `"}}}}`
+	}
+	off := func(id string) string {
+		return `{"eventType": "user.lifecycle.deactivate", "outcome": {"result": "SUCCESS"}, "target": [{"id": "` + id + `", "type": "User"}]}`
+	}
+	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+		body := "[]"
+		switch {
+		case strings.HasSuffix(req.URL.Path, "/logs") && !req.URL.Query().Has("after"):
+			body = "[" + off("00u1") + "," + off("00u2") + "]"
+		case strings.HasSuffix(req.URL.Path, "/apps/0oa1/users"):
+			body = "[" + entry("00u2", "DEPROVISIONED") + "," + entry("00u3", "ACTIVE") + "]"
+		}
+		links := []string{"<" + req.URL.String() + `>; rel="self"`}
+		if strings.HasSuffix(req.URL.Path, "/logs") && !req.URL.Query().Has("after") {
+			links = append(links, "<"+req.URL.String()+`&after=x>; rel="next"`)
+		}
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{
+			"Content-Type": {"application/json"}, "Link": links, "Date": {time.Now().UTC().Format(http.TimeFormat)},
+		}}, nil
+	})
+	src := configured(t, Config{URL: "https://acme.okta.com", Token: "x", AppID: "0oa1", Sees: SeesAll, Transport: transport})
+	user := func(id string, status sources.Status) sources.User { return sources.User{ID: id, Status: status} }
+	known := &sources.Snapshot{Kind: kind, Connection: kind, Proven: sources.FactAll, Users: []sources.User{
+		user("00u1", sources.StatusActive), user("00u2", sources.StatusActive), user("00u3", sources.StatusActive),
+	}}
+	fresh, _, err := sources.Refresh(t.Context(), src, known, src.cursor(time.Now()), sources.CollectConfig{})
+	require.NoError(t, err)
+	whole, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, whole.Users, fresh.Users)
+	assert.Len(t, fresh.Users, 2)
 }
 
 // Rounds folded into what was known give what a full reading gives, whatever

@@ -166,13 +166,28 @@ func (s *Source) groups(ctx context.Context, since string, emit func(sources.Gro
 			g.Members = append(g.Members, id)
 			return true
 		})
-		if rest.IsMissing(failed) { // the group was removed meanwhile
-			failed = nil
-			return true
+		if rest.IsMissing(failed) {
+			failed = s.groupGone(ctx, g.ID)
+			return failed == nil
 		}
 		return failed == nil && emit(g)
 	})
 	return cmp.Or(failed, err)
+}
+
+// groupGone returns an error unless Okta says of a listed group that there is none:
+// that its members are not found may have other reasons, and a group that is left
+// out is taken to be gone.
+func (s *Source) groupGone(ctx context.Context, id string) error {
+	var group struct{ ID string }
+	err := s.get(ctx, "/api/v1/groups/"+url.PathEscape(id), &group)
+	switch {
+	case rest.IsMissing(err): // was removed meanwhile
+		return nil
+	case err == nil:
+		return &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("group %.80q is there, and its members are not found", id)}
+	}
+	return err
 }
 
 // groupsOf lists the groups of one user, without members.

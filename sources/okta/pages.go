@@ -154,13 +154,13 @@ type list[R any] struct {
 // record. It returns Okta's clock when the first page was answered; zero if that
 // is not known.
 func listing[R, T any](ctx context.Context, a *api, l list[R], make func(R) (rest.Row[T], error), emit func(T) bool) (began time.Time, err error) {
-	err = rest.Follow(ctx, "", func(ctx context.Context, after string) (rest.Page[rest.Row[T]], error) {
+	err = rest.FollowOnce(ctx, "", func(ctx context.Context, after string) (rest.Page[rest.Row[T]], error) {
 		p, err := page(ctx, a, l, after, make)
 		if after == "" {
 			began = p.At
 		}
 		return p, err
-	}, rest.Once(emit))
+	}, emit)
 	return began, err
 }
 
@@ -194,11 +194,11 @@ func page[R, T any](ctx context.Context, a *api, l list[R], after string, make f
 	return p, err
 }
 
-// tooSlow reports whether Okta did not get an answer ready in time, which its
-// advice is to ask for less then.
+// tooSlow reports whether Okta did not get an answer ready in time. Its advice is to
+// ask for less then, and also after a 500, by which members of large groups fail.
 func tooSlow(err error) bool {
 	failure, ok := errors.AsType[*rest.Error](err)
-	return ok && failure.Status == http.StatusGatewayTimeout
+	return ok && (failure.Status == http.StatusGatewayTimeout || failure.Status == http.StatusInternalServerError)
 }
 
 // wantList refuses the answer null, of which the SDK makes an empty list.

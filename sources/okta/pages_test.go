@@ -186,22 +186,24 @@ func TestDefectsOfTheSDK(t *testing.T) {
 
 // A page that Okta does not get ready in time is asked for in smaller ones.
 func TestTooSlow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src, requests := through(t, Config{Attempts: 2, Sees: SeesAll}, func(_ int, req *http.Request, resp *http.Response) {
-			if req.URL.Query().Get("limit") == "1000" {
-				resp.Header.Set("Content-Type", "text/html")
-				answer(resp, 504, "<html>504 Gateway Time-out</html>")
+	for status, body := range map[int]string{504: "<html>504 Gateway Time-out</html>", 500: `{"errorCode": "E0000009", "errorSummary": "Internal Server Error"}`} {
+		synctest.Test(t, func(t *testing.T) {
+			src, requests := through(t, Config{Attempts: 2, Sees: SeesAll}, func(_ int, req *http.Request, resp *http.Response) {
+				if req.URL.Query().Get("limit") == "1000" {
+					resp.Header.Set("Content-Type", "text/html")
+					answer(resp, status, body)
+				}
+			})
+			_, want := company()
+			var got []sources.Group
+			for g, err := range src.Groups(t.Context()) {
+				require.NoError(t, err)
+				got = append(got, g)
 			}
+			assert.Equal(t, want, got)
+			assert.Equal(t, []string{"GET /api/v1/groups?limit=1000", "GET /api/v1/groups?limit=1000", "GET /api/v1/groups?limit=200"}, (*requests)[:3])
 		})
-		_, want := company()
-		var got []sources.Group
-		for g, err := range src.Groups(t.Context()) {
-			require.NoError(t, err)
-			got = append(got, g)
-		}
-		assert.Equal(t, want, got)
-		assert.Equal(t, []string{"GET /api/v1/groups?limit=1000", "GET /api/v1/groups?limit=1000", "GET /api/v1/groups?limit=200"}, (*requests)[:3])
-	})
+	}
 }
 
 // The allowance: the source waits for the next minute when a tenth is left, and
@@ -365,4 +367,32 @@ func FuzzNext(f *testing.F) {
 			require.Contains(t, strings.ToLower(link), "next")
 		}
 	})
+}
+
+// S12: a group whose members are not found is left out only if the group is not
+// found either.
+func TestMembersAreNotFound(t *testing.T) {
+	const missing = `{"errorCode": "E0000007", "errorSummary": "Not found"}`
+	gone := "/api/v1/groups/00g1emfcdsTvHqmuTjv1"
+	for _, removed := range []bool{false, true} {
+		src, requests := through(t, Config{Sees: SeesAll}, func(_ int, req *http.Request, resp *http.Response) {
+			if req.URL.Path == gone+"/users" || removed && req.URL.Path == gone {
+				answer(resp, http.StatusNotFound, missing)
+			}
+		})
+		snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+		assert.Contains(t, *requests, "GET "+gone)
+		if !removed {
+			require.ErrorIs(t, err, sources.ErrUnavailable)
+			require.ErrorContains(t, err, "is there, and its members are not found")
+			assert.False(t, snapshot.Proven.Has(sources.FactGroups))
+			continue
+		}
+		require.NoError(t, err)
+		assert.True(t, snapshot.Proven.Has(sources.FactAll))
+		for _, g := range snapshot.Groups {
+			assert.NotEqual(t, "00g1emfcdsTvHqmuTjv1", g.ID)
+		}
+		assert.NotEmpty(t, snapshot.Groups)
+	}
 }

@@ -258,6 +258,11 @@ func credentials(req *http.Request) []string {
 			if _, token, ok := strings.Cut(value, " "); ok {
 				value = token // behind its scheme
 			}
+			// Each request has another proof of DPoP, and every secret that is known
+			// is looked for in all that is saved. A proof is removed by its form.
+			if name == "Dpop" && (rest.Scrubber{}).Scrub(value) == "[removed]" {
+				continue
+			}
 			secrets = append(secrets, value)
 		}
 	}

@@ -173,7 +173,7 @@ func TestNoCredentialIsSaved(t *testing.T) {
 	jwt := "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"c4n4ry"}`)) + ".c2lnbmF0dXJl"
 	dir := t.TempDir()
 	bodies := map[string]string{
-		"/token": `{"access_token": "` + issued + `", "refresh_token":"` + refresh + `", "signature" : "c4n4ry-signature", "token_type": "Bearer"}`,
+		"/token": `{"access_token": "` + issued + `", "refresh_token":"` + refresh + `", "signature"` + strings.Repeat(" ", 100) + `: "c4n4ry-signature", "token_type": "Bearer"}`,
 		"/echo":  `{"error": "the token ` + issued + ` and ` + sent + ` of ` + password + ` with ` + cookie + `", "x": ["` + url.QueryEscape(given) + `", {"` + issued + `": "` + jwt + `"}], "sid": "c4n4ry-sid"}`,
 		"/html":  `<a href="/x?access_token=` + sent + `&password=c4n4ry-form">` + refresh + ` 00D000000000001!AQ4c4n4ry</a>`,
 	}
@@ -219,6 +219,30 @@ func TestNoCredentialIsSaved(t *testing.T) {
 	assert.JSONEq(t, `{"access_token": "removed", "refresh_token": "removed", "signature": "removed", "token_type": "Bearer"}`, played)
 	_, _, err = send(t, player, http.MethodPost, "https://x.example/echo?password=another&q=[removed]", nil, "")
 	require.NoError(t, err, "a link that was scrubbed leads to the answer that was scrubbed")
+}
+
+// A proof of DPoP is another one for each request, so that a Recorder which kept
+// them would look for ever more of them in every text.
+func TestProofsAreNotKept(t *testing.T) {
+	dir := t.TempDir()
+	var proof string
+	recorder, err := New(dir, Config{Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		return answering(200, http.Header{}, `{"error": "the proof `+proof+` was used"}`).RoundTrip(req)
+	})})
+	require.NoError(t, err)
+	for i := range 20 {
+		proof = "eyJ0eXAiOiJkcG9wK2p3dCJ9." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"jti":"%d"}`, i)) + ".c2lnbmF0dXJl"
+		_, _, err := send(t, recorder, http.MethodGet, "https://x.example/a", http.Header{"Authorization": {"DPoP c4n4ry-token"}, "Dpop": {proof}}, "")
+		require.NoError(t, err)
+	}
+	assert.Len(t, recorder.known, 1, "the token")
+	for name, text := range files(t, dir) {
+		assert.NotContains(t, text, "eyJ", name)
+		assert.NotContains(t, text, "c2lnbmF0dXJl", name)
+	}
+	_, _, err = send(t, recorder, http.MethodGet, "https://x.example/a", http.Header{"Dpop": {"c4n4ry proof of another form"}}, "")
+	require.NoError(t, err)
+	assert.Len(t, recorder.known, 2)
 }
 
 // A request that is given up leaves no file, and no half of one.

@@ -3,7 +3,6 @@ package recording
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 
 	"github.com/usher-go/usher/sources/internal/rest"
 )
@@ -72,7 +71,7 @@ func walk(body []byte, visit func(before, literal []byte, name string, isName bo
 		end++
 		before, literal := body[:start], body[start:end]
 		body = body[end:]
-		isName := strings.HasPrefix(strings.TrimLeft(string(body[:min(len(body), 64)]), " \t\r\n"), ":")
+		isName := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte(":"))
 		if isName {
 			_ = json.Unmarshal(literal, &name) // it is a text
 		}

@@ -43,9 +43,9 @@ func (a *api) address(path, query string) string { return a.base.JoinPath(path).
 // listing reads a list to its end and hands out once what convert makes of each
 // record. judge, if not nil, sees what each page says is redacted.
 func listing[R, T any](ctx context.Context, a *api, first string, convert func(R) (rest.Row[T], error), judge func(meta) error, emit func(T) bool) error {
-	return rest.Follow(ctx, first, func(ctx context.Context, at string) (rest.Page[rest.Row[T]], error) {
+	return rest.FollowOnce(ctx, first, func(ctx context.Context, at string) (rest.Page[rest.Row[T]], error) {
 		return page(ctx, a, at, convert, judge)
-	}, rest.Once(emit))
+	}, emit)
 }
 
 // meta names the fields that the token may not see.

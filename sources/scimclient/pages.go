@@ -147,7 +147,7 @@ func listing[R, T any](ctx context.Context, a *api, path string, convert func(R)
 	l := &list[R, T]{api: a, path: path, size: a.size, convert: convert}
 	switch paging {
 	case PageCursor:
-		return rest.Follow(ctx, firstQuery[paging], l.byCursor, rest.Once(emit))
+		return rest.FollowOnce(ctx, firstQuery[paging], l.byCursor, emit)
 	case PageAll:
 		return rest.FollowCounted(ctx, firstQuery[paging], l.all, emit)
 	case PageAuto, PageIndex:

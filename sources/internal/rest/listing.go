@@ -78,7 +78,7 @@ func Follow[T any](ctx context.Context, first string, fetch func(ctx context.Con
 		if len(page.Rows) > 0 {
 			empty = 0
 		} else if empty++; empty > maxEmptyPages {
-			return Malformed("%d pages in a row hold nothing", empty)
+			return Malformed("%d pages in a row hold nothing new", empty)
 		}
 		if page.Next == "" {
 			return nil
@@ -99,17 +99,20 @@ type Row[T any] struct {
 	Created time.Time
 }
 
-// Once returns an emit for Follow that hands on each row once, however often its
-// ID comes: pages overlap where a listing changes while it is read.
-func Once[T any](emit func(T) bool) func(Row[T]) bool {
+// FollowOnce is Follow for a listing that hands on each row once, however often
+// its ID comes: pages overlap where a listing changes while it is read. A page that
+// brings nothing but rows that came before counts as one without a row.
+func FollowOnce[T any](ctx context.Context, first string, fetch func(ctx context.Context, at string) (Page[Row[T]], error), emit func(T) bool) error {
 	seen := make(map[string]bool)
-	return func(row Row[T]) bool {
-		if seen[row.ID] {
-			return true
-		}
-		seen[row.ID] = true
-		return emit(row.Value)
-	}
+	return Follow(ctx, first, func(ctx context.Context, at string) (Page[Row[T]], error) {
+		page, err := fetch(ctx, at)
+		page.Rows = slices.DeleteFunc(page.Rows, func(row Row[T]) bool {
+			again := seen[row.ID]
+			seen[row.ID] = true
+			return again
+		})
+		return page, err
+	}, func(row Row[T]) bool { return emit(row.Value) })
 }
 
 // countedTries is how often FollowCounted reads a listing that changes under it.

@@ -84,6 +84,37 @@ func TestFollow(t *testing.T) {
 	assert.Equal(t, failed, err)
 }
 
+// Rows that come again are handed on once; a provider that goes on for ever with
+// rows that came, by links that are always new, ends in an error.
+func TestFollowOnce(t *testing.T) {
+	n, rounds := 0, 3
+	var rows []string
+	read := func() error {
+		n, rows = 0, nil
+		return FollowOnce(t.Context(), "", func(context.Context, string) (Page[Row[string]], error) {
+			page := Page[Row[string]]{Rows: []Row[string]{{Value: "a", ID: "a"}, {Value: "b", ID: "b"}, {Value: "a", ID: "a"}}}
+			if n++; n == 2 {
+				page.Rows = append(page.Rows, Row[string]{Value: "c", ID: "c"})
+			}
+			if n != rounds {
+				page.Next = strconv.Itoa(n)
+			}
+			return page, nil
+		}, func(row string) bool {
+			rows = append(rows, row)
+			return true
+		})
+	}
+	require.NoError(t, read())
+	assert.Equal(t, []string{"a", "b", "c"}, rows)
+
+	rounds = 0 // without an end
+	err := read()
+	require.ErrorIs(t, err, sources.ErrMalformed)
+	require.ErrorContains(t, err, "pages in a row hold nothing new")
+	assert.Equal(t, 2+maxEmptyPages+1, n)
+}
+
 // A shifting list is one that is paged by position and changes as it is read.
 type shifting struct {
 	rows    []Row[string]
