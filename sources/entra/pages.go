@@ -28,6 +28,10 @@ const (
 	// The most that Graph takes: rows of a page, and requests of a batch.
 	mostRows  = "999"
 	mostBatch = 20
+
+	// mostRepeated is how many pages in a row may hold nothing but what came
+	// before: a delta may replay, and a list that only repeats itself never ends.
+	mostRepeated = 1000
 )
 
 // api speaks to one tenant's directory through the request adapter of
@@ -191,6 +195,7 @@ func (p *page) check() error {
 func (a *api) pages(ctx context.Context, first string, delta bool, take func([]record) (bool, error)) (later string, err error) {
 	type whole = []record
 	var problem error
+	told, repeated := make(map[[16]byte]bool), 0
 	err = rest.Follow(ctx, first, func(ctx context.Context, at string) (rest.Page[whole], error) {
 		var answer page
 		if err := a.get(ctx, at, &answer); err != nil {
@@ -215,6 +220,17 @@ func (a *api) pages(ctx context.Context, first string, delta bool, take func([]r
 			return rest.Page[whole]{}, err
 		}
 		p := rest.Page[whole]{Next: next}
+		fresh := len(*answer.Value) == 0 // rest.Follow counts those
+		for _, rec := range *answer.Value {
+			part := rec.part()
+			fresh = fresh || !told[part]
+			told[part] = true
+		}
+		if fresh {
+			repeated = 0
+		} else if repeated++; repeated > mostRepeated {
+			return rest.Page[whole]{}, rest.Malformed("%d pages in a row tell nothing new", repeated)
+		}
 		if len(*answer.Value) > 0 {
 			p.Rows = []whole{*answer.Value}
 		}

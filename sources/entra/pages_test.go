@@ -2,6 +2,7 @@ package entra
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -309,5 +310,29 @@ func TestListBreaksOff(t *testing.T) {
 		err := read(cfg, answers)
 		require.ErrorIs(t, err, sources.ErrMalformed, path)
 		require.ErrorContains(t, err, "breaks off with an error", path)
+	}
+}
+
+// A list or a delta that tells the same again and again, behind links that are
+// always new, ends in an error.
+func TestEndlessList(t *testing.T) {
+	for _, of := range []string{"/users/delta", "/users", "/groups/delta"} {
+		n := 0
+		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			body := `{"value": [], ` + usersEnd
+			switch strings.TrimPrefix(req.URL.Path, "/v1.0") {
+			case of:
+				n++
+				body = fmt.Sprintf(`{"value": [{"id": "a", "displayName": "%d", "members@delta": [{"id": "b"}]}], "@odata.nextLink": "%s/v1.0%s?$skiptoken=%d"}`, n, host, of, n)
+			case "/users":
+				body = `{"value": []}`
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+		})})
+		snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
+		require.ErrorIs(t, err, sources.ErrMalformed, of)
+		require.ErrorContains(t, err, "pages in a row tell nothing new", of)
+		assert.False(t, snapshot.Proven.Has(sources.FactAll))
+		assert.Equal(t, mostRepeated+2, n, of)
 	}
 }

@@ -2,6 +2,7 @@ package entra
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -44,6 +45,14 @@ func (r record) id() (string, error) {
 		return id, nil
 	}
 	return "", rest.Malformed("an object without id")
+}
+
+// part tells what a delta says of one object from what it says in another place:
+// of a large group, the members on another page.
+func (r record) part() [16]byte {
+	text := slices.Concat(r["id"], r["members@delta"], r["manager@delta"], r["@removed"])
+	sum := sha256.Sum256(text)
+	return [16]byte(sum[:16])
 }
 
 // kind is the type of the object where a list holds several; empty elsewhere.
