@@ -188,8 +188,12 @@ func TestKilledUnderLoad(t *testing.T) {
 		_, err := fmt.Sscan(text, &kills)
 		require.NoError(t, err)
 	}
-	t.Run("sqlite", func(t *testing.T) { killUnderLoad(t, kills, 1, options{db: filepath.Join(t.TempDir(), "team.db")}) })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		killUnderLoad(t, kills, 1, options{db: filepath.Join(t.TempDir(), "team.db")})
+	})
 	t.Run("postgres, two replicas", func(t *testing.T) {
+		t.Parallel()
 		killUnderLoad(t, kills, 2, options{postgres: pgtest.Start(t).Schema(t)})
 	})
 }
