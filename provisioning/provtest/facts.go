@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// Facts are what holds of one person after a decision, in words: what is done
+// facts are what holds of one person after a decision, in words: what is done
 // ("create", "update", "unchanged", "skipped", "held"), whether they have access
 // ("in", "out"), every value that they have ("seats core", "assignment sales",
 // "profiles ws1:standard", "manager bo@acme.com", "timezone Europe/Paris"), and
@@ -37,14 +37,17 @@ func (f facts) holds(phrase string) bool {
 
 func (f facts) String() string { return strings.Join(slices.Sorted(maps.Keys(f)), ", ") }
 
-// decisions are the words for what is done.
-var decisions = []string{"create", "adopt", "rehire", "reactivate", "update", "deactivate", "unchanged", "skipped", "held", "noted", "in", "out"}
+// decisions are the words for what becomes of a person, beside the kinds of
+// actions.
+var decisions = []string{
+	string(provisioning.StoryUnchanged), string(provisioning.StorySkipped), string(provisioning.StoryHeld), string(provisioning.StoryNoted), "in", "out",
+}
 
 // checkPhrase says what is wrong with a phrase that could not hold of anybody.
 func checkPhrase(cfg provisioning.Config, phrase string) error {
 	phrase = strings.TrimPrefix(phrase, "no ")
 	word, _, _ := strings.Cut(phrase, " ")
-	if _, attribute := cfg.Attributes[word]; attribute || strings.HasPrefix(word, "#") || slices.Contains(decisions, phrase) {
+	if _, attribute := cfg.Attributes[word]; attribute || strings.HasPrefix(word, "#") || slices.Contains(decisions, phrase) || new(provisioning.Kind).UnmarshalText([]byte(phrase)) == nil {
 		return nil
 	}
 	for _, name := range []string{word, word + "_id"} {
@@ -52,7 +55,7 @@ func checkPhrase(cfg provisioning.Config, phrase string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q: want one of %s, the name of a member's field with or without a value, or a # and a code", phrase, strings.Join(decisions, ", "))
+	return fmt.Errorf("%q: want the kind of an action, one of %s, the name of a member's field with or without a value, or a # and a code", phrase, strings.Join(decisions, ", "))
 }
 
 // verdicts say what a plan makes of everybody.

@@ -45,8 +45,11 @@ func TestPhrases(t *testing.T) {
 		}
 		require.False(t, f.holds(contrary), contrary)
 	}
+	for kind := provisioning.KindDeactivate; kind <= provisioning.KindCreate; kind++ {
+		require.NoError(t, checkPhrase(r.Config(), kind.String()))
+	}
 	for _, phrase := range []string{"", "created", "seat core", "no ", "assignments"} {
-		require.ErrorContains(t, checkPhrase(r.Config(), phrase), "want one of", phrase)
+		require.ErrorContains(t, checkPhrase(r.Config(), phrase), "want the kind of an action, one of unchanged", phrase)
 	}
 	bo.Member = &provisioning.Member{ID: "m1", Email: "bo@acme.com", Managed: true, Active: true, Connection: "okta", ExternalID: "bo@acme.com"}
 	in = InputOf(r, bo.Gone(), ana) // an empty directory would be held (S13)
@@ -109,8 +112,8 @@ func fails(t *testing.T, test func(t *testing.T)) bool {
 	return failed
 }
 
-// Laws and CheckLaws see a resolver's faults: a plan that is another one for
-// another order, and a member who was made by hand and is changed.
+// The laws about a plan see a member who was made by hand and is changed, and an
+// action without a reason.
 func TestLawsSeeFaults(t *testing.T) {
 	r := resolver(t, small)
 	Laws(t, r)

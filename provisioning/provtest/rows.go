@@ -17,8 +17,8 @@ type Row struct {
 	Person
 	// Want holds phrases, with commas between them, all of which are to hold:
 	//
-	//   - what is done: create, adopt, rehire, reactivate, update, deactivate,
-	//     unchanged, skipped, or held; and whether the person has access then: in
+	//   - what is done: create, adopt, claim, rehire, reactivate, update,
+	//     deactivate, unchanged, skipped, or held; and whether the person has access then: in
 	//     or out
 	//   - a field of the member, alone or with a value, as in a member's JSON but
 	//     without "_id": "assignment sales", "seats core", "profiles ws1:admin",
