@@ -59,7 +59,7 @@ type app struct {
 	handler   http.Handler
 }
 
-func newApp(_ context.Context, s *stores, cfg appConfig) (*app, error) {
+func newApp(s *stores, cfg appConfig) (*app, error) {
 	a := &app{stores: s, cfg: cfg, customers: make(map[string]*customer)}
 	for _, listed := range customers {
 		c := *listed

@@ -62,7 +62,7 @@ func play(ctx context.Context, opt options, out io.Writer) error {
 	}
 	defer func() { _ = stores.Close() }()
 	p := &player{out: out, saved: make(map[string]string)}
-	p.app, err = newApp(ctx, stores, appConfig{
+	p.app, err = newApp(stores, appConfig{
 		tokens: map[string]string{"acme": "demo-okta", "globex": "demo-entra"}, logger: slog.New(slog.DiscardHandler), observe: p.observe, mail: p.mail,
 	})
 	if err != nil {

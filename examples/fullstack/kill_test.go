@@ -242,7 +242,7 @@ func killUnderLoad(t *testing.T, kills, replicas int, opt options) {
 	log, err := os.OpenFile(logs, os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer log.Close()
-	app, err := newApp(t.Context(), stores, appConfig{interval: time.Hour, logger: slog.New(slog.NewTextHandler(log, nil))})
+	app, err := newApp(stores, appConfig{interval: time.Hour, logger: slog.New(slog.NewTextHandler(log, nil))})
 	require.NoError(t, err)
 	defer app.Close()
 	target := app.customers["acme"].target()

@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return err
 	}
 	defer func() { _ = stores.Close() }()
-	app, err := newApp(ctx, stores, appConfig{
+	app, err := newApp(stores, appConfig{
 		tokens:   map[string]string{"acme": env("SCIM_TOKEN_ACME"), "globex": env("SCIM_TOKEN_GLOBEX")},
 		password: password, users: opt.users, interval: opt.interval,
 		logger: slog.New(slog.NewTextHandler(stderr, nil)),

@@ -64,7 +64,7 @@ func open(t *testing.T) *browser {
 	t.Helper()
 	stores, err := openStores(t.Context(), options{db: filepath.Join(t.TempDir(), "team.db")})
 	require.NoError(t, err)
-	app, err := newApp(t.Context(), stores, appConfig{
+	app, err := newApp(stores, appConfig{
 		tokens: map[string]string{"acme": "a token"}, password: password, interval: time.Hour, logger: slog.New(slog.NewTextHandler(t.Output(), nil)), mail: func(string) {},
 	})
 	require.NoError(t, err)
