@@ -93,11 +93,7 @@ func listed(ids []string) string {
 
 // applyPlan does a plan as it is.
 func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
-	setup, err := r.cfg.Setup(ctx, r.target)
-	if err != nil {
-		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
-	}
-	if r.setup, err = setup.withDefaults(r.target); err != nil {
+	if err := r.configure(ctx); err != nil {
 		return err
 	}
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)

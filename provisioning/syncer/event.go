@@ -183,7 +183,7 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.started || err != nil && !isRefusal(err) {
 		r.emit(ctx, e)
 	}
-	if r.job.dry || ctx.Err() != nil || slices.ContainsFunc(noFailures, func(refusal error) bool { return errors.Is(err, refusal) }) {
+	if r.job.dry || ctx.Err() != nil || isRefusal(err) || slices.ContainsFunc(noFailures, func(refusal error) bool { return errors.Is(err, refusal) }) {
 		return
 	}
 	if err == nil || errors.Is(err, errIncomplete) { // the state says so already
@@ -197,9 +197,10 @@ func (r *round) finish(ctx context.Context, err error) {
 	}
 }
 
-// noFailures are errors that say nothing about how the connection is.
+// noFailures are errors that say nothing about how the connection is, beside
+// refusals.
 var noFailures = []error{
-	ErrPaused, ErrRetired, ErrInUse, errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
+	errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
 }
 
 // noteTimeout bounds how long noting a failure in the store may take.

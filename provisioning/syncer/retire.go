@@ -13,8 +13,8 @@ import (
 
 // Why a connection is not given up, or not decided. Test with errors.Is.
 var (
-	// ErrInUse says that a connection that was to retire still gives somebody access. The
-	// report's plan says to whom.
+	// ErrInUse says that a connection that was to retire still gives somebody
+	// access. The report's plan says to whom.
 	ErrInUse = errors.New("the connection is still in use")
 	// ErrRetired says that the connection was given up. See Syncer.Reinstate.
 	ErrRetired = errors.New("the connection is retired")
@@ -48,11 +48,7 @@ func (s *Syncer) Retire(ctx context.Context, target Target, approvals ...provisi
 }
 
 func (r *round) retire(ctx context.Context) error {
-	setup, err := r.cfg.Setup(ctx, r.target)
-	if err != nil {
-		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
-	}
-	if r.setup, err = setup.withDefaults(r.target); err != nil {
+	if err := r.configure(ctx); err != nil {
 		return err
 	}
 	resolver, err := provisioning.New(r.setup.Rules)

@@ -74,14 +74,10 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 
 func (r *round) run(ctx context.Context) (err error) {
 	r.failure, r.report = nil, Report{}
-	setup, err := r.cfg.Setup(ctx, r.target)
-	if err != nil {
-		if refusal := r.open(ctx); refusal != nil && isRefusal(refusal) { // which the host may have no setup for
+	if err := r.configure(ctx); err != nil {
+		if refusal := r.open(ctx); isRefusal(refusal) { // which the host may have no setup for
 			return refusal
 		}
-		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
-	}
-	if r.setup, err = setup.withDefaults(r.target); err != nil {
 		return err
 	}
 	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
@@ -132,6 +128,16 @@ func (r *round) run(ctx context.Context) (err error) {
 		return r.whole(ctx, snapshot)
 	}
 	return r.pushed(ctx)
+}
+
+// configure asks the host how the connection is to be kept.
+func (r *round) configure(ctx context.Context) error {
+	setup, err := r.cfg.Setup(ctx, r.target)
+	if err != nil {
+		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
+	}
+	r.setup, err = setup.withDefaults(r.target)
+	return err
 }
 
 // open reads the state, unless the connection is paused and nobody asks.
