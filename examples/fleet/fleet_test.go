@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,14 +64,6 @@ func start(t *testing.T, opt options, workers int) *fleet {
 		require.NoError(t, f.addWorker(t.Output()))
 	}
 	return f
-}
-
-// import_ runs the first import of a fleet.
-func (f *fleet) firstImport(t *testing.T) {
-	t.Helper()
-	p := f.begin("import")
-	require.NoError(t, f.due(t.Context(), p.since))
-	require.NoError(t, p.await(t.Context(), func() error { return nil }))
 }
 
 // Of a tenant there is one job at a time, however often it is asked for, and
@@ -149,23 +140,25 @@ func TestFailingTenant(t *testing.T) {
 	require.NoError(t, f.check(ctx))
 }
 
-// What a worker that is killed was at, another one takes over.
+// What a worker was at that is killed, another one takes over.
 func TestKilledWorker(t *testing.T) {
 	t.Parallel()
-	f := start(t, options{tenants: 20, timeout: 4 * time.Second}, 2)
-	ctx := t.Context()
-	require.NoError(t, f.due(ctx, time.Now()))
-	victim, attempted := f.workers[0], 0
-	for attempted == 0 { // until it is at work
-		require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE kind = 'run' AND state = 'running'`).Scan(&attempted))
+	f := start(t, options{tenants: 20, timeout: 4 * time.Second}, 1)
+	ctx, p := t.Context(), f.begin("the other worker")
+	require.NoError(t, f.due(ctx, p.since))
+	running := 0
+	for running == 0 {
+		require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE kind = 'run' AND state = 'running'`).Scan(&running))
 	}
+	victim := f.workers[0]
 	require.NoError(t, victim.cmd.Process.Kill())
 	var exit *exec.ExitError
-	require.True(t, errors.As(victim.cmd.Wait(), &exit))
-	f.workers = f.workers[1:]
+	require.ErrorAs(t, victim.cmd.Wait(), &exit)
+	f.workers = nil
+	require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE kind = 'run' AND state = 'running'`).Scan(&running))
+	require.NotZero(t, running, "it was at work")
 
-	p := f.begin("the other worker")
-	p.since = time.Time{}
+	require.NoError(t, f.addWorker(t.Output()))
 	require.NoError(t, p.await(ctx, func() error { return nil }))
 	require.NoError(t, f.check(ctx))
 }

@@ -192,9 +192,11 @@ type scheduleArgs struct{}
 // Kind implements river.JobArgs.
 func (scheduleArgs) Kind() string { return "schedule" }
 
-// InsertOpts implements river.JobArgsWithInsertOpts.
+// InsertOpts implements river.JobArgsWithInsertOpts. The job is not unique: the
+// one of a worker that died would keep the next ones from being inserted until
+// it is rescued, and two at a time do no harm.
 func (scheduleArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{MaxAttempts: 1, Priority: prioritySchedule, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
+	return river.InsertOpts{MaxAttempts: 2, Priority: prioritySchedule}
 }
 
 // scheduleEvery is how often it is looked who is due.

@@ -43,8 +43,8 @@ func (p *phase) count(ctx context.Context) (c count, err error) {
 }
 
 // await tells how the phase goes on, until push has returned, every tenant was
-// run, and no job is left. The providers that refuse do so until half of the
-// others are through.
+// run, and no job is left. The providers that refuse do so until a tenth of the
+// tenants is through.
 func (p *phase) await(ctx context.Context, push func() error) error {
 	pushed := make(chan error, 1)
 	go func() { pushed <- push() }()
@@ -70,7 +70,7 @@ func (p *phase) await(ctx context.Context, push func() error) error {
 		if c.lost != "" {
 			return fmt.Errorf("a job failed: %s", c.lost)
 		}
-		if c.done >= len(p.companies)/2 {
+		if c.done >= len(p.companies)/10 {
 			for _, some := range p.companies {
 				some.refuses.Store(false)
 			}
@@ -94,7 +94,7 @@ func (p *phase) tell(c count) {
 	fmt.Fprintf(p.out, "%s: %5.1f s, %4d of %d tenants, %5.1f tenants/s, %6.0f people/s", p.name, took, c.done, len(p.companies),
 		float64(c.done)/took, float64(c.done*p.opt.people)/took)
 	if c.failing > 0 {
-		fmt.Fprintf(p.out, ", %d back off", c.failing)
+		fmt.Fprintf(p.out, ", %d to be tried again", c.failing)
 	}
 	fmt.Fprintln(p.out)
 }
