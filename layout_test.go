@@ -78,6 +78,7 @@ var mayUse = map[string][]string{
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/peerbench":   {"github.com/jackc/pgx/v5/stdlib", "modernc.org/sqlite"},
+	"internal/pgserver":         {"github.com/jackc/pgx/v5/stdlib"},
 	"internal/pgtest":           {"github.com/jackc/pgx/v5"},
 }
 
