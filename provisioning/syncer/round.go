@@ -364,6 +364,9 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	if err := r.cfg.Store.SavePlan(ctx, r.target.Tenant, plan); err != nil {
 		return fmt.Errorf("syncer: save plan: %w", err)
 	}
+	if err := r.noteEvidence(ctx, plan, snapshot); err != nil {
+		return err
+	}
 	if r.job.dry {
 		return nil
 	}
