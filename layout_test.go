@@ -54,15 +54,16 @@ var mayImport = map[string]string{
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
-	"internal/address": "",
-	"internal/alike":   "",
-	"internal/name":    "",
-	"internal/blocks":  "",
-	"internal/set":     "",
-	"internal/text":    "",
-	"internal/soql":    "",
-	"internal/sqldb":   "",
-	"internal/pgtest":  "",
+	"internal/address":  "",
+	"internal/alike":    "",
+	"internal/name":     "",
+	"internal/blocks":   "",
+	"internal/set":      "",
+	"internal/text":     "",
+	"internal/soql":     "",
+	"internal/sqldb":    "",
+	"internal/pgserver": "",
+	"internal/pgtest":   "internal/pgserver",
 }
 
 // mayUse is which packages of which other modules a package may name.
@@ -78,6 +79,7 @@ var mayUse = map[string][]string{
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/peerbench":   {"github.com/jackc/pgx/v5/stdlib", "modernc.org/sqlite"},
+	"internal/pgserver":         {"github.com/jackc/pgx/v5/stdlib"},
 	"internal/pgtest":           {"github.com/jackc/pgx/v5"},
 }
 

@@ -192,8 +192,8 @@ func (q *request) redirect(to string) error {
 	return nil
 }
 
-// file begins a file to be saved.
-func (q *request) file(contentType, name string) *bufio.Writer {
+// file begins a file to be saved. Whoever writes it has a buffer of their own.
+func (q *request) file(contentType, name string) io.Writer {
 	q.page.mu.Lock()
 	defer q.page.mu.Unlock()
 	q.page.begun = true
@@ -205,5 +205,5 @@ func (q *request) file(contentType, name string) *bufio.Writer {
 		}
 		return '_'
 	}, name)+`"`)
-	return bufio.NewWriterSize(q.page.w, 32<<10)
+	return q.page.w
 }

@@ -1,6 +1,7 @@
 package review_test
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -301,6 +302,56 @@ func TestExports(t *testing.T) {
 	require.Contains(t, csv, "comes,newcomer@acme.com,")
 	require.NotRegexp(t, `(?m)(^|,)[=+@-]`, csv)
 	require.Equal(t, 403, h.send("reader", "GET", "export.csv?hash="+plan.Hash, nil).StatusCode)
+}
+
+// WriteHTML makes the same file without a server: of a plan that nobody saved,
+// redacted and escaped, and byte for byte the same each time.
+func TestWriteHTML(t *testing.T) {
+	hostile := `<script>alert(1)</script>`
+	r, err := provisioning.New(rulesOf(acme))
+	require.NoError(t, err)
+	u := user("ana")
+	u.Title, u.MobilePhone, u.PrivateEmail = hostile, "+1 212 555 0101", "ana@home.example"
+	plan := r.Resolve(provisioning.Input{Tenant: "acme", Snapshot: &sources.Snapshot{
+		Format: 1, Kind: "okta", Connection: "okta", Proven: sources.FactAll, Users: []sources.User{u},
+		Groups: []sources.Group{{ID: "g-sales", Members: []string{u.ID}}},
+	}})
+	write := func(cfg review.HTMLConfig) string {
+		var b strings.Builder
+		require.NoError(t, review.WriteHTML(&b, plan, cfg))
+		return b.String()
+	}
+	file := write(review.HTMLConfig{})
+	require.Contains(t, file, plan.Hash)
+	require.Contains(t, file, "ana@acme.com")
+	require.NotContains(t, file, "555 0101")
+	require.NotContains(t, file, "ana@home.example")
+	require.NotContains(t, file, "<script")
+	require.NotContains(t, file, "this file was made")
+	require.Equal(t, file, write(review.HTMLConfig{}))
+	require.True(t, strings.HasSuffix(file, "</html>\n"))
+	masked := write(review.HTMLConfig{Hide: provisioning.PersonalMask(), Made: time.Date(2026, 11, 26, 3, 0, 0, 0, time.UTC), By: hostile})
+	require.NotContains(t, masked, "ana@acme.com")
+	require.Contains(t, masked, "this file was made 2026-11-26 03:00 UTC for &lt;script&gt;")
+
+	// What cannot be written is told, and early: the file streams.
+	full := &fullDisk{room: 50_000}
+	require.ErrorIs(t, review.WriteHTML(full, bigPlan(t, newHost(t), 5_000), review.HTMLConfig{}), errFull)
+	require.Less(t, full.most, 64<<10)
+}
+
+var errFull = errors.New("the disk is full")
+
+// A fullDisk takes some bytes and no more, and knows the most that it was given
+// at once.
+type fullDisk struct{ room, most int }
+
+func (f *fullDisk) Write(b []byte) (int, error) {
+	f.most = max(f.most, len(b))
+	if f.room -= len(b); f.room < 0 {
+		return 0, errFull
+	}
+	return len(b), nil
 }
 
 func TestRunsPage(t *testing.T) {

@@ -43,7 +43,7 @@ func (s *Syncer) take(ctx context.Context, tenant, name string, length time.Dura
 			return l, fmt.Errorf("syncer: lease of %s: %w", name, err)
 		}
 	}
-	if now := time.Now(); now.Before(held.Until) && held.Until.Sub(now) <= length { // a clock may have jumped back
+	if now := s.cfg.Now(); now.Before(held.Until) && held.Until.Sub(now) <= length { // a clock may have jumped back
 		l.until = held.Until
 		return l, errLeased
 	}
@@ -54,7 +54,7 @@ func (s *Syncer) take(ctx context.Context, tenant, name string, length time.Dura
 // extend lets the lease begin again. It fails with errLeased if the lease was
 // lost.
 func (l *lease) extend(ctx context.Context) error {
-	l.until = time.Now().UTC().Add(l.length)
+	l.until = l.cfg.Now().UTC().Add(l.length)
 	document, err := json.Marshal(map[string]any{"owner": l.owner, "until": l.until})
 	if err != nil {
 		return fmt.Errorf("syncer: lease of %s: %w", l.name, err)
@@ -72,7 +72,7 @@ func (l *lease) extend(ctx context.Context) error {
 
 // keep extends a lease of which half is over.
 func (l *lease) keep(ctx context.Context) error {
-	if time.Until(l.until) > l.length/2 {
+	if l.until.Sub(l.cfg.Now()) > l.length/2 {
 		return nil
 	}
 	return l.extend(ctx)

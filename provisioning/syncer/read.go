@@ -21,7 +21,7 @@ const readLease = 2 * time.Minute
 func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	taken := r.setup.Taken
 	if taken.IsZero() {
-		taken = time.Now()
+		taken = r.cfg.Now()
 	}
 	queries, err := r.queries()
 	if err != nil {
@@ -150,7 +150,7 @@ func (r *round) reappeared(snapshot *sources.Snapshot) {
 		for _, id := range a.Match.Groups {
 			_, listed := names[id]
 			if other := ids[r.st.Groups[id]]; !listed && other != "" {
-				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
+				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), r.cfg.Now())
 			}
 		}
 	}

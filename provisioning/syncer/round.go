@@ -58,7 +58,7 @@ type round struct {
 
 // round does what a job asks for. The caller has no lock.
 func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, error) {
-	r := &round{Syncer: s, target: target, job: job, id: newID(), began: time.Now()}
+	r := &round{Syncer: s, target: target, job: job, id: newID(), began: s.cfg.Now()}
 	if provisioning.ActorFrom(ctx) == "" {
 		ctx = provisioning.WithActor(ctx, "syncer")
 	}
@@ -161,7 +161,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if r.setup.Pushed {
-		if again, _ := r.st.refused(time.Now()); r.st.Cursor == "" || len(again) > 0 {
+		if again, _ := r.st.refused(r.cfg.Now()); r.st.Cursor == "" || len(again) > 0 {
 			return false, nil
 		}
 		feed, err := r.feed(ctx, r.st.Cursor)
@@ -169,7 +169,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
-	if _, changed := r.st.sum(time.Now()); changed {
+	if _, changed := r.st.sum(r.cfg.Now()); changed {
 		return true, r.change(ctx, r.target, func(*state) {})
 	}
 	return true, nil
@@ -177,7 +177,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 
 // due says why everybody has to be decided, or "".
 func (r *round) due() string {
-	st, now := r.st, time.Now()
+	st, now := r.st, r.cfg.Now()
 	again, _ := st.refused(now)
 	settled := st.LastPush.Add(r.setup.GroupWait)
 	switch {
@@ -221,13 +221,13 @@ func (r *round) pushed(ctx context.Context) error {
 			return err
 		default:
 			if feed.changed {
-				r.st.LastPush = time.Now().UTC()
+				r.st.LastPush = r.cfg.Now().UTC()
 			}
 			r.nameGroups(feed.names)
 			cursor, about = feed.next, feed.about
 		}
 	}
-	again, _ := r.st.refused(time.Now())
+	again, _ := r.st.refused(r.cfg.Now())
 	about = append(about, again...)
 	if due == "" && len(about) > partLimit {
 		due = "many changes"
@@ -242,10 +242,10 @@ func (r *round) pushed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := sources.CollectConfig{Queries: queries, Taken: time.Now()}
+	cfg := sources.CollectConfig{Queries: queries, Taken: r.cfg.Now()}
 	var snapshot *sources.Snapshot
 	if cursor == "" {
-		r.st.LastPush = time.Now().UTC()
+		r.st.LastPush = r.cfg.Now().UTC()
 		snapshot, cursor, err = sources.Refresh(ctx, r.setup.Source, nil, "", cfg)
 	} else {
 		snapshot, err = sources.Collect(ctx, r.setup.Source, cfg)
@@ -265,7 +265,7 @@ func (r *round) recent(ctx context.Context) (provisioning.Recent, error) {
 	}
 	return provisioning.Recent{
 		Window:      window,
-		AwaitGroups: r.setup.Pushed && time.Since(r.st.LastPush) < r.setup.GroupWait,
+		AwaitGroups: r.setup.Pushed && r.cfg.Now().Sub(r.st.LastPush) < r.setup.GroupWait,
 	}, nil
 }
 
@@ -318,7 +318,7 @@ func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string)
 
 // whole decides about everybody.
 func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
-	if age := time.Since(snapshot.Taken); age > r.setup.MaxAge {
+	if age := r.cfg.Now().Sub(snapshot.Taken); age > r.setup.MaxAge {
 		return fmt.Errorf("syncer: snapshot of %s: %w: it was taken %s ago, and at most %s are allowed", r.target.Connection, ErrTooOld, age.Round(time.Second), r.setup.MaxAge)
 	}
 	if err := r.compile(); err != nil {
@@ -406,8 +406,8 @@ func (r *round) commit(ctx context.Context, plan *provisioning.Plan, outcome pro
 func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome, approvals []provisioning.Approval) error {
 	tripped, parked := r.st.Tripped, r.st.parked()
 	r.st.Rounds++
-	r.st.settle(plan, &outcome, approvals, r.setup.ParkAfter, time.Now().UTC())
-	r.st.fail(r.failure, time.Now())
+	r.st.settle(plan, &outcome, approvals, r.setup.ParkAfter, r.cfg.Now().UTC())
+	r.st.fail(r.failure, r.cfg.Now())
 	if err := r.store(ctx); err != nil {
 		return err
 	}
