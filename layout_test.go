@@ -44,7 +44,7 @@ var mayImport = map[string]string{
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
 	"provisioning/syncer":    "provisioning sources",
-	"provisioning/review":    "provisioning provisioning/syncer hierarchy sources internal/alike internal/text",
+	"provisioning/review":    "provisioning provisioning/syncer hierarchy scim sources internal/alike internal/text",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
@@ -70,6 +70,7 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
+	"internal/text":             {"golang.org/x/text/width"},
 	"provisioning/provtest":     {"github.com/stretchr/testify", "pgregory.net/rapid"},
 	"sources/entra":             {"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/microsoft/kiota-", "github.com/microsoftgraph/msgraph-sdk-go-core", "github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},

@@ -50,6 +50,8 @@ type Recent struct {
 	// Tripped are classes that tripped before: they hold whatever falls into
 	// them, even if it is within the limit (S39).
 	Tripped []Class
-	// AwaitGroups says that groups of the directory may still be coming (S40).
+	// AwaitGroups says that groups of the directory may still be coming (S40),
+	// except for the people who waited long enough: Waited are their external IDs.
 	AwaitGroups bool
+	Waited      []string
 }

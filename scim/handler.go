@@ -38,7 +38,8 @@ type Config struct {
 	// Authenticate decides whom a request speaks for. It runs before anything
 	// else is looked at. An error that matches ErrUnavailable is answered
 	// with 503, any other error and a principal without a tenant with 401;
-	// the error's text is logged and not sent. See BearerTokens.
+	// the error's text is logged and not sent. See BearerTokens, and
+	// RefusedError for what Requests tells of refusals.
 	//
 	// An address that sends many different wrong values of the Authorization
 	// header (50, and one a second after that) is answered with 429 instead.
@@ -116,6 +117,9 @@ type Config struct {
 	// answered, so keep it short. Its context outlives the request. A change
 	// is not lost with it: [AsSource] lists every change again.
 	OnChange func(context.Context, Event)
+	// Requests remembers the last requests of each directory, for admins. nil
+	// remembers none.
+	Requests *RequestLog
 	// Logger receives failures of the store and of OnChange's surroundings,
 	// and at level debug the work of each request. nil is slog.Default.
 	// Personal data and credentials are not logged.
@@ -134,6 +138,10 @@ type Principal struct {
 	// POST restores a deactivated user (S6); empty stands for
 	// sources.KindSCIM. AsSource is told the kind as well.
 	Kind string
+	// Token names the credential in Config.Requests, by an ID of the host: never
+	// the credential itself. At most 60 characters of it are kept. BearerTokens
+	// and TokenEndpoint fill it in where it is empty.
+	Token string
 	// User is the ID of the user that /Me stands for. Empty, as it is for a
 	// provider's client: /Me is answered with 501.
 	User string
@@ -231,9 +239,10 @@ type exchange struct {
 	dir       Directory
 	base      string // absolute URL of the handler, without a slash at its end
 	work      *work
-	bodySeen  bool     // the body was read, or tried to be
-	unread    int      // records that could not be read
-	values    []string // of the answer's header; see setHeader
+	bodySeen  bool      // the body was read, or tried to be
+	sight     *sighting // what becomes the record of the request; nil if there is no log
+	unread    int       // records that could not be read
+	values    []string  // of the answer's header; see setHeader
 
 	room struct { // what nearly every exchange needs, in one piece of memory
 		work     work
@@ -246,16 +255,22 @@ type exchange struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{handler: h, w: w, r: r, ctx: r.Context()}
 	x.values = x.room.values[:0]
+	if h.cfg.Requests != nil {
+		x.sight = &sighting{RequestRecord: RequestRecord{At: h.cfg.Now().UTC(), Method: "other"}, began: time.Now()}
+	}
 	defer x.finish()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
 }
 
-// finish ends an exchange. At level debug it logs the work of the request, to
+// finish ends an exchange, and has it remembered. At level debug it logs the work of the request, to
 // choose Config.MaxWork by.
 func (x *exchange) finish() {
 	x.pause()
+	if x.sight != nil {
+		x.note()
+	}
 	if x.work != nil && x.cfg.Logger.Enabled(x.ctx, slog.LevelDebug) {
 		x.cfg.Logger.DebugContext(x.ctx, "scim: request", "tenant", x.dir.Tenant, "connection", x.dir.Connection,
 			"method", x.r.Method, "work", x.work.done)
@@ -306,6 +321,7 @@ func (x *exchange) public() bool {
 func (x *exchange) authenticate() error {
 	credential := x.brake.credential(x.r.Header.Get("Authorization"))
 	if wait := x.brake.wait(x.r, credential); wait > 0 {
+		x.refused(nil)
 		return x.tooManyRequests(wait)
 	}
 	principal, err := x.cfg.Authenticate(x.r)
@@ -316,6 +332,7 @@ func (x *exchange) authenticate() error {
 		return fail(http.StatusServiceUnavailable, "", "authentication is unavailable at present; try again")
 	case err != nil || principal.Tenant == "":
 		x.brake.wrong(x.r, credential)
+		x.refused(err)
 		x.cfg.Logger.InfoContext(x.ctx, "scim: request not authenticated", "error", err)
 		challenge := `Bearer realm="scim"`
 		if x.r.Header.Get("Authorization") != "" {
@@ -413,6 +430,7 @@ func (x *exchange) route(segments []string) error {
 		name = fold(segments[0])
 	}
 	rt := x.typeAt(name)
+	x.sight.endpoint(x, rt, name, segments)
 	switch {
 	case len(segments) == 0, name == ".search" && len(segments) == 1:
 		return x.collection(x.types, name == ".search", nil)
@@ -488,7 +506,7 @@ func (x *exchange) one(rt *resourceType, id string) error {
 
 func (x *exchange) methodNotAllowed(allowed ...string) error {
 	x.w.Header().Set("Allow", strings.Join(allowed, ", "))
-	return fail(http.StatusMethodNotAllowed, "", "the endpoint does not take %s", clip(x.r.Method))
+	return fail(http.StatusMethodNotAllowed, "", "the endpoint does not take %q", clip(x.r.Method))
 }
 
 // body reads the request's body: one JSON object, of bounded size and in

@@ -89,6 +89,7 @@ func (x *exchange) selections(types []*resourceType, text string) ([]selection, 
 				return nil, err
 			}
 			s.filter = f.bound(x.work)
+			x.sight.filtered(f)
 			s.where, s.covered = s.filter.hint(rt)
 		}
 		out = append(out, s)

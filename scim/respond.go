@@ -66,6 +66,9 @@ func (x *exchange) start(status int, hasBody bool) {
 	if !x.bodySeen {
 		discardBody(x.w, x.r)
 	}
+	if x.sight != nil {
+		x.sight.Status = status
+	}
 	x.w.WriteHeader(status)
 }
 
@@ -208,6 +211,7 @@ func (x *exchange) visible(err error) scimerrors.ScimError {
 	if !known {
 		x.logFailure(err)
 	}
+	x.sight.failed(string(out.ScimType), out.Detail)
 	return out
 }
 
@@ -343,6 +347,9 @@ func (x *exchange) respondResource(status int, rt *resourceType, rec Record, p *
 	x.setHeader("Etag", rec.tag())
 	if status == http.StatusCreated {
 		x.setHeader("Location", x.location(rec.Ref))
+		if x.sight != nil {
+			x.sight.ID = rec.ID
+		}
 	}
 	out := output{exchange: x, status: status, buf: make([]byte, 0, len(rec.Doc)+512)}
 	return out.end(out.resource(rt, rec, p))
