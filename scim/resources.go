@@ -51,7 +51,7 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, p.links(rt))
+	rec, err := x.read(Ref{rt.name, id}, p.links(rt))
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,16 @@ func (x *exchange) get(rt *resourceType, id string) error {
 		return nil
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
+}
+
+// read reads one record. A group with its members is long work.
+func (x *exchange) read(ref Ref, links bool) (Record, error) {
+	if links && ref.Type == TypeGroup {
+		if err := x.work.long(); err != nil {
+			return Record{}, err
+		}
+	}
+	return x.cfg.Store.Get(x.ctx, x.dir, ref, links)
 }
 
 // put replaces a resource (section 3.5.1).
@@ -128,7 +138,7 @@ func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Recor
 	if !p.links(rt) {
 		return rec, nil
 	}
-	read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
+	read, err := x.read(rec.Ref, true)
 	if errors.Is(err, ErrNotFound) { // deleted since; what was done is still the answer
 		return rec, nil
 	}
@@ -245,6 +255,7 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 		}
 	}
 	x.pause()
+	x.stored += len(w.Doc)
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	if err != nil {
 		return rec, err
@@ -410,7 +421,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		p := &patcher{rt: rt, id: id, doc: doc, locate: x.location, work: x.work}
 		version := rec.Version
 		p.members.current = sync.OnceValues(func() ([]Link, error) {
-			read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
+			read, err := x.read(rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
 			}

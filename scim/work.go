@@ -25,6 +25,10 @@ const (
 	// takes its turn at the gate, so that short requests do not wait for long
 	// ones.
 	freeWork = 2_000
+	// freeBody is how many bytes of a body are read without a turn, freeRecords
+	// how many records the store may be asked for.
+	freeBody    = 4 << 10
+	freeRecords = 50
 	// workStep is how many units lie between two looks at the context.
 	workStep = 500
 	// maxWaiting is how many requests of one tenant may wait at the gate.
@@ -79,6 +83,18 @@ func (w *work) note(n int) error {
 		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
 	} else {
 		runtime.Gosched() // requests with little work run first
+	}
+	return w.err
+}
+
+// long takes the request's turn at the gate before work that cannot be counted
+// while it is done: a reading by the store, or of a body.
+func (w *work) long() error {
+	if w == nil || w.err != nil {
+		return w.failed()
+	}
+	if w.leave == nil && w.gate != nil {
+		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
 	}
 	return w.err
 }
