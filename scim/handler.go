@@ -156,6 +156,7 @@ type handler struct {
 	gate      *gate
 	pace      *pace
 	brake     *brake
+	contested lanes[recordKey] // records that several change at once
 }
 
 // NewHandler returns a handler of the SCIM endpoints, rooted at "/": mount it

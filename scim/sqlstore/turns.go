@@ -31,7 +31,7 @@ type queue struct {
 }
 
 const (
-	longWrite    = 5 * time.Millisecond
+	longWrite    = 2 * time.Millisecond
 	longestRest  = time.Second
 	othersRecent = time.Second // for how long a write of another directory counts
 )
