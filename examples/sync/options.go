@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
@@ -59,7 +61,7 @@ func parseOptions(args []string, env func(string) string, stderr io.Writer) (opt
 	}
 	flags.StringVar(&source, "source", "", "the `kind` of the directory")
 	flags.StringVar(&opt.config, "config", "", "the `file` with the rules; with -replay, those of the recording unless given")
-	flags.StringVar(&opt.db, "db", "usher-sync.db", "the SQLite `file` with the team, made by -apply if there is none")
+	flags.StringVar(&opt.db, "db", "", "the SQLite `file` with the team, made by -apply if there is none; "+liveTeam+" unless given, and with -replay one of the recording's own")
 	flags.BoolVar(&opt.apply, "apply", false, "do what the plan says")
 	flags.BoolVar(&opt.all, "all", false, "print a line of the plan for each person, in place of its first screen")
 	flags.BoolVar(&opt.json, "json", false, "print the plan as JSON, and all else to standard error")
@@ -129,7 +131,13 @@ func (opt *options) read(source, replay string, env func(string) string) error {
 		if opt.config == "" {
 			opt.config = filepath.Join(replay, rulesFile)
 		}
+		if opt.db == "" {
+			if opt.db, err = replayTeam(replay); err != nil {
+				return err
+			}
+		}
 	}
+	opt.db = cmp.Or(opt.db, liveTeam)
 	if opt.provider, err = providerOf(source); err != nil {
 		return err
 	}
@@ -146,6 +154,25 @@ func (opt *options) read(source, replay string, env func(string) string) error {
 		return fmt.Errorf("%s: source: is %q; want %q, as the directory is", opt.config, opt.rules.Source, source)
 	}
 	return nil
+}
+
+// liveTeam is the file of the team of a live directory.
+const liveTeam = "usher-sync.db"
+
+// replayTeam is the file of the team of a recording, in the current folder and named
+// after the recording: what a recording says is never applied to the live team
+// without being asked for.
+func replayTeam(folder string) (string, error) {
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		return "", err
+	}
+	return "usher-replay-" + strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return -1
+	}, filepath.Base(path)) + ".db", nil
 }
 
 // approvals are what the command line approves of the plan. The hash of what a
