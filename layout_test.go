@@ -44,7 +44,7 @@ var mayImport = map[string]string{
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
 	"provisioning/syncer":    "provisioning sources",
-	"provisioning/review":    "provisioning provisioning/syncer hierarchy sources internal/alike internal/text",
+	"provisioning/review":    "provisioning provisioning/syncer hierarchy scim sources internal/alike internal/text",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",

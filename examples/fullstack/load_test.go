@@ -14,10 +14,12 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,7 +35,9 @@ const childVariable = "FULLSTACK_CHILD"
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(childVariable); file != "" {
-		if err := runWith(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr, wrongClock(file)); err != nil {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		if err := runWith(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr, wrongClock(file)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -98,6 +102,20 @@ func (p *process) kill() {
 		_ = p.cmd.Wait()
 		p.cmd = nil
 	}
+}
+
+// stop ends the process as an operator does.
+func (p *process) stop() {
+	p.mu.Lock()
+	cmd := p.cmd
+	p.mu.Unlock()
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	killer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer killer.Stop()
+	require.NoError(p.t, cmd.Wait(), "it does not stop when it is told to")
+	p.mu.Lock()
+	p.cmd = nil
+	p.mu.Unlock()
 }
 
 // A pusher is a provider that pushes a few people. As providers do, it sends
@@ -222,8 +240,7 @@ type load struct {
 	replicas int
 	times    int
 	disaster func(random *rand.Rand, processes []*process)
-	// after, if any, puts an end to what a disaster left.
-	after func(processes []*process)
+	killed   bool // the processes end as they were disturbed, and not in order
 }
 
 // run holds the application to it that it lost nothing which it acknowledged,
@@ -255,14 +272,15 @@ func (l *load) run(t *testing.T) {
 		time.Sleep(time.Duration(100+random.IntN(300)) * time.Millisecond)
 		l.disaster(random, processes)
 	}
-	if l.after != nil {
-		l.after(processes)
-	}
 	time.Sleep(500 * time.Millisecond)
 	stop.Store(true)
 	work.Wait()
 	for _, p := range processes {
-		p.kill()
+		if l.killed {
+			p.kill()
+		} else {
+			p.stop()
+		}
 	}
 
 	// What a process left undone, the next one does.
@@ -326,13 +344,13 @@ func TestKilledUnderLoad(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		db := filepath.Join(t.TempDir(), "team.db")
-		l := load{direct: options{db: db}, args: []string{"-db", db}, replicas: 1, times: times(t, "USHER_KILLS", 25), disaster: kill}
+		l := load{direct: options{db: db}, args: []string{"-db", db}, replicas: 1, times: times(t, "USHER_KILLS", 25), disaster: kill, killed: true}
 		l.run(t)
 	})
 	t.Run("postgres, two replicas", func(t *testing.T) {
 		t.Parallel()
 		dsn := pgtest.Start(t).Schema(t)
-		l := load{direct: options{postgres: dsn}, args: []string{"-postgres", dsn}, replicas: 2, times: times(t, "USHER_KILLS", 25), disaster: kill}
+		l := load{direct: options{postgres: dsn}, args: []string{"-postgres", dsn}, replicas: 2, times: times(t, "USHER_KILLS", 25), disaster: kill, killed: true}
 		l.run(t)
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/syncer"
 )
 
 // redacted are the fields that no file for passing on has: how to reach people
@@ -30,6 +31,8 @@ type HTMLConfig struct {
 	// Made is when the file is made, and By for whom; neither is required.
 	Made time.Time
 	By   string
+	// Evidence is what the plan was decided on. Its zero value says nothing.
+	Evidence syncer.Evidence
 }
 
 // WriteHTML writes the plan as one HTML page that needs no server, no script and
@@ -45,7 +48,7 @@ func WriteHTML(w io.Writer, plan *provisioning.Plan, cfg HTMLConfig) error {
 	v := newView(plan, slices.Concat(redacted, cfg.Hide))
 	out := bufio.NewWriterSize(w, 32<<10)
 	if err := templates.ExecuteTemplate(out, "export", map[string]any{
-		"Plan": v.plan, "Sections": v.sections, "Made": cfg.Made, "By": cfg.By,
+		"Plan": v.plan, "Sections": v.sections, "Made": cfg.Made, "By": cfg.By, "Evidence": cfg.Evidence, "Sums": planSums(v.plan),
 		"Style":  template.CSS(style), //nolint:gosec // the package's own
 		"Policy": "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
 	}); err != nil {
@@ -60,8 +63,13 @@ func (q *request) exportHTML() error {
 	if err != nil {
 		return err
 	}
+	target := syncer.Target{Tenant: q.access.Tenant, Connection: v.plan.Connection}
+	evidence, err := q.cfg.Syncer.Evidence(q.ctx, target, v.plan.Hash)
+	if err != nil {
+		return err
+	}
 	return WriteHTML(q.planFile("text/html; charset=utf-8", v.plan, "html"), v.whole, HTMLConfig{
-		Hide: q.access.Hide, Made: time.Now().UTC(), By: q.access.Actor,
+		Hide: q.access.Hide, Made: time.Now().UTC(), By: q.access.Actor, Evidence: evidence,
 	})
 }
 

@@ -1,6 +1,7 @@
 package review_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/review"
+	"github.com/usher-go/usher/provisioning/syncer"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -45,7 +47,7 @@ func TestPlanPage(t *testing.T) {
 	page := h.post("olga", "plan", "connection", "okta")
 	require.Equal(t, 200, page.StatusCode, page.text)
 	words := page.words()
-	require.Contains(t, words, "1 create, 6 update, 3 held, 1 to look at, 1 unchanged")
+	require.Contains(t, words, "3 held, 1 create, 6 update, 1 to look at, 1 unchanged")
 	require.Contains(t, words, "3 of 10 people, 30 %; limit 2 people. Waits for an approval of the class deactivate")
 	require.Contains(t, words, "5 people: title Clerk -> Manager (person03@acme.com, person04@acme.com, …)")
 	require.Contains(t, words, "person08@acme.com: title Clerk -> Director")
@@ -142,7 +144,12 @@ func TestApprove(t *testing.T) { // S15
 // Two people are needed where the host says so, and any replica knows of the
 // first.
 func TestSecondPerson(t *testing.T) {
-	h := newHost(t, func(c *review.Config) { c.TwoPeople = []provisioning.Class{provisioning.ClassDeactivate} })
+	two, failed := map[string][]provisioning.Class{"acme": {provisioning.ClassDeactivate}}, error(nil)
+	h := newHost(t, func(c *review.Config) {
+		c.TwoPeople = func(_ context.Context, target syncer.Target) ([]provisioning.Class, error) {
+			return two[target.Tenant], failed
+		}
+	})
 	h.hire(names(10)...)
 	h.leave(names(4)...)
 	plan := h.plan()
@@ -155,10 +162,25 @@ func TestSecondPerson(t *testing.T) {
 	require.Contains(t, own.words(), "Somebody else has to confirm it")
 	require.Equal(t, 10, h.active())
 	require.Contains(t, h.get("ned", "approve?hash="+plan.Hash+"&class=deactivate").words(), "olga approved this")
+	failed = errors.New("the settings are away")
+	require.Equal(t, 500, h.post("ned", "approve", form...).StatusCode)
+	require.Equal(t, 500, h.post("olga", "approve", form...).StatusCode)
+	require.Equal(t, 10, h.active())
+	failed = nil
 	page := h.post("ned", "approve", form...)
 	require.Contains(t, page.words(), "Confirmed by ned")
 	require.Contains(t, page.words(), "Done. 4 changes are done.")
 	require.Equal(t, 6, h.active())
+
+	// It is the tenant's setting, not the application's: where it is not set, or no
+	// more, one person is enough.
+	delete(two, "acme")
+	two["rival"] = []provisioning.Class{provisioning.ClassDeactivate}
+	h.leave("person05", "person06", "person07")
+	plan = h.plan()
+	page = h.post("olga", "approve", approval(plan, provisioning.ClassDeactivate, "3", "they left too")...)
+	require.Contains(t, page.words(), "Done. 3 changes are done.")
+	require.Equal(t, 3, h.active())
 }
 
 // A stale approval does nothing, and is explained by the difference to what was

@@ -32,6 +32,7 @@ type connectionPart struct {
 	Document *document
 	Waits    []syncer.Waiting
 	Rest     int
+	Requests *requestPart // nil: the host keeps none
 }
 
 func (q *request) runs() error {
@@ -47,6 +48,9 @@ func (q *request) runs() error {
 			return err
 		}
 		if part.Document, err = q.load(target); err != nil {
+			return err
+		}
+		if part.Requests, err = q.requests(target, fewRequests); err != nil {
 			return err
 		}
 		if q.access.Connections != nil {

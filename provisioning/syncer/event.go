@@ -174,7 +174,7 @@ func hasClass(tripped []Tripped, class provisioning.Class) bool {
 // finish tells that a round has ended, and what its end makes of the health.
 func (r *round) finish(ctx context.Context, err error) {
 	if r.st != nil {
-		_, r.report.again = r.st.refused(r.cfg.Now())
+		_, r.report.again = r.st.retries(r.setup.GroupWait, r.cfg.Now())
 	}
 	e := Event{Kind: RunEnded, Duration: r.cfg.Now().Sub(r.began), Count: r.report.Outcome.Done, Err: err}
 	if r.report.Plan != nil {

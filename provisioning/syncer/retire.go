@@ -71,7 +71,7 @@ func (r *round) retire(ctx context.Context) error {
 		return fmt.Errorf("syncer: read team: %w", err)
 	}
 	plan := resolver.Retire(provisioning.Input{Tenant: r.target.Tenant, Snapshot: &sources.Snapshot{Taken: r.began}, Members: team})
-	r.report.Plan = plan
+	r.report.Plan, r.decided = plan, true
 	if err := r.cfg.Store.SavePlan(ctx, r.target.Tenant, plan); err != nil {
 		return fmt.Errorf("syncer: save plan: %w", err)
 	}
