@@ -65,7 +65,7 @@ var (
 	_ Locker     = (*Memory)(nil)
 	_ Outbox     = (*Memory)(nil)
 	_ PlanStore  = (*Memory)(nil)
-	_ AuditLog   = (*Memory)(nil)
+	_ MemberLog  = (*Memory)(nil)
 	_ StateStore = (*Memory)(nil)
 	_ Eraser     = (*Memory)(nil)
 )
@@ -485,6 +485,22 @@ func (m *Memory) Audit(_ context.Context, tenant string) iter.Seq2[Record, error
 			}
 		}
 	}
+}
+
+// MemberAudit implements MemberLog. The cost does grow with the log here.
+func (m *Memory) MemberAudit(_ context.Context, tenant, memberID string, most int) ([]Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var own []Record
+	for _, r := range slices.Backward(m.tenant(tenant).records) {
+		if len(own) >= most {
+			break
+		}
+		if r.MemberID == memberID {
+			own = append(own, r)
+		}
+	}
+	return own, nil
 }
 
 // Erase implements Eraser.

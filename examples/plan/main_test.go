@@ -48,6 +48,49 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+// The exit status tells whether the plan waits to be applied or approved.
+func TestExitStatus(t *testing.T) {
+	none := func(string) string { return "" }
+	discard := func(args ...string) error { return run(t.Context(), args, none, io.Discard, io.Discard) }
+	require.ErrorIs(t, discard(bundled...), terminal.ErrWaits)
+	require.ErrorIs(t, discard(append(bundled[:len(bundled):len(bundled)], "-json")...), terminal.ErrWaits)
+	require.NoError(t, discard(append(bundled[:len(bundled):len(bundled)], "-explain", "x")...))
+	require.NoError(t, discard(append(bundled[:len(bundled):len(bundled)], "-what-if", "testdata/config-8.json")...))
+	nobody := write(t, `{"format": 1, "kind": "okta", "connection": "okta-main"}`)
+	require.NoError(t, discard("-config", "testdata/config.json", "-snapshot", nobody))
+}
+
+// The chart is that of the team as the plan leaves it, on standard output alone
+// or in a file beside the plan, as the page of the plan is.
+func TestChartAndPage(t *testing.T) {
+	dir := t.TempDir()
+	for form, want := range map[string]string{
+		"text": "Ana Ruiz\n  Bo Chen\n", "dot": "digraph hierarchy {\n", "mermaid": "flowchart TD\n", "svg": "<svg xmlns=",
+	} {
+		var stdout, stderr bytes.Buffer
+		require.NoError(t, runPlan(t, append(bundled[:len(bundled):len(bundled)], "-chart", form), &stdout, &stderr))
+		assert.Empty(t, stderr.String())
+		assert.Contains(t, stdout.String(), want)
+		assert.Contains(t, stdout.String(), "Bo Chen", "who comes in is in it")
+		assert.NotContains(t, stdout.String(), "Finn Oakes", "who leaves is not")
+		chart := stdout.String()
+
+		stdout.Reset()
+		path := filepath.Join(dir, form)
+		require.NoError(t, runPlan(t, append(bundled[:len(bundled):len(bundled)], "-chart", form+"="+path, "-html", path+".html"), &stdout, &stderr))
+		assert.True(t, strings.HasPrefix(stdout.String(), "plan for okta okta-main, config 7: "))
+		assert.Equal(t, "written: "+path+"\nwritten: "+path+".html\n", stderr.String())
+		written, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, chart, string(written))
+		page, err := os.ReadFile(path + ".html")
+		require.NoError(t, err)
+		assert.Contains(t, string(page), "bo.chen@acme.example")
+	}
+	var stdout, stderr bytes.Buffer
+	require.EqualError(t, runPlan(t, append(bundled[:len(bundled):len(bundled)], "-html", dir+"/no/x.html"), &stdout, &stderr), dir+"/no/x.html: no such file or directory")
+}
+
 // The package comment shows the plan of the bundled files.
 func TestPackageComment(t *testing.T) {
 	var stdout bytes.Buffer

@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	if opt.config == "" && (store.InMemory || !opt.looks()) {
 		if err := prepare(ctx, store); err != nil {
 			return err

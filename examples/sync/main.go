@@ -109,7 +109,7 @@ func run(ctx context.Context, args []string, sys system) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	outcome, err := store.Do(ctx, "sync", plan, opt.approve.Of(plan), terminal.NewProgress(stderr, false))
 	if err != nil {
 		return err

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/usher-go/usher/examples/internal/files"
 	"github.com/usher-go/usher/examples/internal/terminal"
@@ -45,7 +47,7 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 	flags := flag.NewFlagSet("sync", flag.ContinueOnError)
 	flags.StringVar(&source, "source", "", "the `kind` of the directory")
 	flags.StringVar(&opt.config, "config", "", "the `file` with the rules; with -replay, those of the recording unless given")
-	flags.StringVar(&opt.db, "db", "usher-sync.db", "the SQLite `file` with the team, made by -apply if there is none")
+	flags.StringVar(&opt.db, "db", "", "the SQLite `file` with the team, made by -apply if there is none; "+liveTeam+" unless given, and with -replay one of the recording's own")
 	flags.BoolVar(&opt.apply, "apply", false, "do what the plan says")
 	flags.StringVar(&opt.record, "record", "", "save what the directory answers in a new `folder`, without credentials")
 	flags.StringVar(&replay, "replay", "", "read such a `folder` in place of the live directory")
@@ -94,7 +96,13 @@ func (opt *options) read(source, replay string, env func(string) string) error {
 		if opt.config == "" {
 			opt.config = filepath.Join(replay, rulesFile)
 		}
+		if opt.db == "" {
+			if opt.db, err = replayTeam(replay); err != nil {
+				return err
+			}
+		}
 	}
+	opt.db = cmp.Or(opt.db, liveTeam)
 	if opt.provider, err = providerOf(source); err != nil {
 		return err
 	}
@@ -106,4 +114,23 @@ func (opt *options) read(source, replay string, env func(string) string) error {
 		return files.ParseRules(data, source)
 	})
 	return err
+}
+
+// liveTeam is the file of the team of a live directory.
+const liveTeam = "usher-sync.db"
+
+// replayTeam is the file of the team of a recording, in the current folder and named
+// after the recording: what a recording says is never applied to the live team
+// without being asked for.
+func replayTeam(folder string) (string, error) {
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		return "", err
+	}
+	return "usher-replay-" + strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return -1
+	}, filepath.Base(path)) + ".db", nil
 }

@@ -72,12 +72,17 @@ var providers = []provider{
 			{name: "AZURE_CLIENT_ID", help: "the application, and"},
 			{name: "AZURE_CLIENT_SECRET", help: "its secret", secret: true},
 			{name: "AZURE_AUTHORITY_HOST", help: "where to log in; default https://login.microsoftonline.com"},
+			{name: "ENTRA_HIDDEN_MEMBERS", help: "yes: the application has Member.Read.Hidden"},
 			{name: "GRAPH_URL", help: "default https://graph.microsoft.com"},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
+			credential := clientSecret{s, o.transport}
+			if _, err := credential.address(); err != nil {
+				return nil, err
+			}
 			return entra.New(entra.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger, URL: s["GRAPH_URL"],
-				Credential: clientSecret{s, o.transport},
+				Credential: credential, HiddenMembers: s["ENTRA_HIDDEN_MEMBERS"] == "yes",
 			})
 		},
 	},

@@ -17,10 +17,13 @@ type RequestReader interface {
 	Requests(ctx context.Context, dir scim.Directory, most int) (scim.RequestHistory, error)
 }
 
-// How many requests are shown: with their connection, and on a page of their own.
+// How many requests and tokens are shown: with their connection, and on a page
+// of their own, which chooses among the last.
 const (
-	fewRequests  = 8
-	manyRequests = 400
+	fewRequests    = 8
+	fewTokens      = 4
+	pageOfRequests = 100
+	lastRequests   = 1000
 )
 
 // requestPart is what a page shows of the requests of a connection.
@@ -31,6 +34,8 @@ type requestPart struct {
 	Only       string // "errors", or "" for all
 	ID         string // of the resource, or "" for any
 	Hidden     bool   // whether the IDs of resources are
+	Found      int    // how many are chosen
+	Pages      pages
 }
 
 // requests reads those of a connection; nil if the host keeps none.
@@ -68,7 +73,7 @@ func (q *request) showRequests() error {
 	if err != nil {
 		return err
 	}
-	part, err := q.requests(target, manyRequests)
+	part, err := q.requests(target, lastRequests)
 	switch {
 	case err != nil:
 		return err
@@ -85,7 +90,11 @@ func (q *request) showRequests() error {
 			chosen = append(chosen, r)
 		}
 	}
-	part.Requests = chosen
+	number, _ := strconv.Atoi(q.r.FormValue("page")) // what is no number is the first page
+	from, to, p := pageAt(len(chosen), pageOfRequests, number, func(n int) string {
+		return query("requests", "connection", part.Connection, "only", part.Only, "id", part.ID, "page", strconv.Itoa(n))
+	})
+	part.Requests, part.Found, part.Pages = chosen[from:to], len(chosen), p
 	return q.page.show("requests", part)
 }
 

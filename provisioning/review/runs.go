@@ -53,6 +53,9 @@ func (q *request) runs() error {
 		if part.Requests, err = q.requests(target, fewRequests); err != nil {
 			return err
 		}
+		if part.Requests != nil {
+			part.Requests.Tokens = part.Requests.Tokens[:min(len(part.Requests.Tokens), fewTokens)]
+		}
 		if q.access.Connections != nil {
 			part.dropEffects()
 		}

@@ -151,6 +151,10 @@ func plannedOperations() []planned {
 			}
 			return nil
 		}},
+		{"audit of a member", 10, func(ctx context.Context, _ testing.TB, s *sqlstore.Store) error {
+			_, err := s.MemberAudit(ctx, of, "m7", 5)
+			return err
+		}},
 		{"page of the audit log", 300, func(ctx context.Context, _ testing.TB, s *sqlstore.Store) error {
 			for _, err := range s.Audit(ctx, of) {
 				return err

@@ -1,13 +1,10 @@
 package entra
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"maps"
 	"net/url"
 	"slices"
 
@@ -22,9 +19,18 @@ type cursor struct {
 	Config string `json:"config"`
 	Users  string `json:"users"`
 	Groups string `json:"groups,omitempty"` // empty with configured groups, which have no delta
-	// Absent are those whose memberships are not told again when they come.
-	Absent absent `json:"absent,omitzero"`
+	// Absent are those whose memberships are not told again when they come: users
+	// who are in groups and are not listed, guests and those who were removed. When
+	// one of them becomes a member of the tenant, or is restored, the delta of users
+	// tells it, and that of groups may not, since no group has changed. Somebody who
+	// is taken for one of them by chance costs a few requests.
+	Absent string `json:"absent,omitempty"`
+
+	absent rest.IDs
 }
+
+// absentWidth is how many bytes of a hash a cursor holds of each absent user.
+const absentWidth = 3
 
 // configOf is what of the configuration decides who is listed, and what a user
 // looks like: the same properties may be asked for, and be read into other fields.
@@ -43,6 +49,7 @@ func (c cursor) String() string {
 // no use any more, just as one that Graph has forgotten.
 func (s *Source) cursor(after sources.Cursor) (c cursor, err error) {
 	if after == "" {
+		c.absent = rest.NewIDs(absentWidth)
 		return c, nil
 	}
 	if json.Unmarshal([]byte(after), &c) == nil && c.Config == s.config && c.Users != "" && (c.Groups != "") == (len(s.groups) == 0) {
@@ -50,54 +57,13 @@ func (s *Source) cursor(after sources.Cursor) (c cursor, err error) {
 			c.Groups, err = s.api.link(c.Groups)
 		}
 		if err == nil {
+			c.absent, err = rest.ReadIDs(absentWidth, c.Absent)
+		}
+		if err == nil {
 			return c, nil
 		}
 	}
 	return c, &rest.Error{Reason: sources.ErrCursorExpired, Detail: "the cursor is not one of this configuration"}
-}
-
-// An absent is a set of users who are in groups and are not listed: guests, and
-// users who were removed. When one of them becomes a member of the tenant, or is
-// restored, the delta of users tells it, and that of groups may not, since no
-// group has changed. It holds three bytes of a hash for each, so that it stays
-// small in a cursor. Somebody who is taken for one of them by chance costs a few
-// requests.
-type absent map[[3]byte]bool
-
-func shorten(id string) [3]byte {
-	sum := sha256.Sum256([]byte(id))
-	return [3]byte(sum[:3])
-}
-
-func (a absent) add(id string)      { a[shorten(id)] = true }
-func (a absent) has(id string) bool { return a[shorten(id)] }
-
-// IsZero leaves an empty set out of JSON.
-func (a absent) IsZero() bool { return len(a) == 0 }
-
-// MarshalJSON implements json.Marshaler: the hashes in order, in base64.
-func (a absent) MarshalJSON() ([]byte, error) {
-	all := make([]byte, 0, 3*len(a))
-	for _, hash := range slices.SortedFunc(maps.Keys(a), func(a, b [3]byte) int { return bytes.Compare(a[:], b[:]) }) {
-		all = append(all, hash[:]...)
-	}
-	return json.Marshal(all)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (a *absent) UnmarshalJSON(data []byte) error {
-	var all []byte
-	if err := json.Unmarshal(data, &all); err != nil {
-		return err
-	}
-	if len(all)%3 != 0 {
-		return errors.New("want three bytes for each")
-	}
-	*a = make(absent, len(all)/3)
-	for hash := range slices.Chunk(all, 3) {
-		(*a)[[3]byte(hash)] = true
-	}
-	return nil
 }
 
 // details is what is read of users beside a page.

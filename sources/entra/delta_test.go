@@ -414,29 +414,6 @@ func TestWhoComesBackIsInTheirGroups(t *testing.T) {
 	assert.Equal(t, []string{"a active", "b active", "c active", "-H", "G Sales [a b]", "next"}, lines)
 }
 
-func TestAbsent(t *testing.T) {
-	a := make(absent)
-	for i := range 20_000 {
-		a.add(id(i))
-	}
-	text, err := json.Marshal(cursor{Absent: a})
-	require.NoError(t, err)
-	assert.Less(t, len(text), 81_000)
-	var read cursor
-	require.NoError(t, json.Unmarshal(text, &read))
-	assert.Equal(t, a, read.Absent)
-	byChance := 0
-	for i := range 20_000 {
-		require.True(t, read.Absent.has(id(i)))
-		if read.Absent.has(id(1_000_000 + i)) {
-			byChance++
-		}
-	}
-	assert.Less(t, byChance, 100)
-	require.Error(t, json.Unmarshal([]byte(`{"absent": "AAAAAA=="}`), &read))
-	require.Error(t, json.Unmarshal([]byte(`{"absent": 7}`), &read))
-}
-
 // Whatever happens in a tenant, a round of changes folded into what was known
 // gives what a full reading gives: people come, leave and return, change, get
 // other managers, become guests and members; groups come, go, are renamed and

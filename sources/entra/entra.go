@@ -295,7 +295,7 @@ func (s *Source) Info() sources.Info { return s.info }
 // the beginning, whose end Graph itself marks, and hands out nobody before.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return rest.List(kind, "list users", func(emit func(sources.User) bool) error {
-		_, err := s.users(ctx, "", newRoster(nil), func(u *sources.User, _ string) bool { return emit(*u) })
+		_, err := s.users(ctx, "", newRoster(rest.NewIDs(absentWidth)), func(u *sources.User, _ string) bool { return emit(*u) })
 		return err
 	})
 }
@@ -305,7 +305,7 @@ func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 // since the delta lists members who are guests or were removed, too.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return rest.List(kind, "list groups", func(emit func(sources.Group) bool) error {
-		everybody := newRoster(nil)
+		everybody := newRoster(rest.NewIDs(absentWidth))
 		stopped := false
 		take := func(g *sources.Group, _ string) bool {
 			stopped = g != nil && !emit(*g)
@@ -361,7 +361,7 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 			return err
 		}
 		stopped := false
-		everybody := newRoster(at.Absent)
+		everybody := newRoster(at.absent)
 		next := cursor{Config: s.config}
 		next.Users, err = s.users(ctx, at.Users, everybody, func(u *sources.User, removed string) bool {
 			stopped = !emit(sources.Change{User: u, UserRemoved: removed})
@@ -378,7 +378,7 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 			err = s.configured(ctx, everybody, take)
 		} else {
 			next.Groups, err = s.deltaGroups(ctx, at.Groups, everybody, take)
-			next.Absent = everybody.absent
+			next.Absent = everybody.absent.String()
 		}
 		if err != nil || stopped {
 			return err

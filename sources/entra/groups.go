@@ -127,7 +127,7 @@ func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster
 		g.Members = slices.DeleteFunc(g.Members, func(member string) bool {
 			_, listed := everybody.lists(member)
 			if !listed {
-				everybody.absent.add(member)
+				everybody.absent.Add(member)
 			}
 			return !listed
 		})
@@ -165,7 +165,7 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 		default:
 			number, listed := everybody.lists(l.ID)
 			if !listed {
-				everybody.absent.add(l.ID) // a guest, or somebody who was removed and is in the group still
+				everybody.absent.Add(l.ID) // a guest, or somebody who was removed and is in the group still
 				continue
 			}
 			if l.gone() {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
 )
 
 const extension = "extension_3f2504e04f8911d39a0c0305e82c3301_"
@@ -132,7 +133,7 @@ func TestManagerOfARound(t *testing.T) {
 		{[]string{`[{"id": "b"}]`, `[{"id": "b", "@removed": {}}]`}, "b", ""},
 		{[]string{`[{"id": "b"}]`, `[{"id": "b", "@removed": {}}]`, `[{"id": "b"}]`}, "", "b"},
 	} {
-		r := newRoster(nil)
+		r := newRoster(rest.NewIDs(absentWidth))
 		for _, part := range c.parts {
 			more, err := r.tell(record{"id": json.RawMessage(`"u"`), managerDelta: json.RawMessage(part)})
 			require.NoError(t, err)
@@ -180,7 +181,7 @@ func TestMalformedRecords(t *testing.T) {
 		var rec record
 		require.NoError(t, json.Unmarshal([]byte(text), &rec))
 		manager, err := rec.manager()
-		_, failed := newRoster(nil).tell(maps.Clone(rec))
+		_, failed := newRoster(rest.NewIDs(absentWidth)).tell(maps.Clone(rec))
 		_, wrong := newRecords(Config{}).user(rec, manager)
 		err = cmp.Or(failed, err, wrong)
 		require.ErrorIs(t, err, sources.ErrMalformed, text)

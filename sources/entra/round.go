@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 
 	"github.com/usher-go/usher/sources"
@@ -20,7 +19,7 @@ type roster struct {
 	ids     []string
 	people  []person
 	left    map[string]bool
-	absent  absent
+	absent  rest.IDs
 	came    []string        // who was absent and is listed now, in a later round
 	hidden  map[string]bool // groups that hide their members from the application
 }
@@ -45,10 +44,9 @@ const (
 	noManager = -2
 )
 
-func newRoster(known absent) *roster {
-	r := &roster{numbers: make(map[string]int32), left: make(map[string]bool), absent: make(absent), hidden: make(map[string]bool)}
-	maps.Copy(r.absent, known)
-	return r
+// newRoster returns an empty roster. It adds to the set of those who are absent.
+func newRoster(absent rest.IDs) *roster {
+	return &roster{numbers: make(map[string]int32), left: make(map[string]bool), absent: absent, hidden: make(map[string]bool)}
 }
 
 // number returns the number of an ID.
@@ -77,7 +75,7 @@ func (r *roster) lists(id string) (number int32, listed bool) {
 // leave enters that somebody is not listed, or not any more.
 func (r *roster) leave(id string) {
 	r.left[id] = true
-	r.absent.add(id)
+	r.absent.Add(id)
 }
 
 // tell takes in a record of a round in the order in which they come. It keeps what
@@ -341,7 +339,7 @@ func (s *Source) settle(rec record, later bool, read details, everybody *roster)
 		return nil, nil
 	}
 	everybody.list(id)
-	if later && everybody.absent.has(id) {
+	if later && everybody.absent.Has(id) {
 		everybody.came = append(everybody.came, id)
 	}
 	manager, err := rec.manager()

@@ -78,7 +78,7 @@ func Terminal(t testing.TB, columns uint16, env []string, args ...string) (statu
 	cmd := Command(t, env, args...)
 	file, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: columns})
 	require.NoError(t, err)
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	shown, _ := io.ReadAll(file) // it ends with an error of the terminal's
 	return wait(t, cmd.Wait()), strings.ReplaceAll(string(shown), "\r\n", "\n")
 }

@@ -10,10 +10,13 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
+	"github.com/usher-go/usher/examples/internal/files"
 	"github.com/usher-go/usher/examples/internal/terminal"
 	"github.com/usher-go/usher/hierarchy"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/review"
 )
 
 // A View is what of a plan is shown, and where.
@@ -21,6 +24,7 @@ type View struct {
 	All, JSON bool
 	Explain   string
 	chart     chart
+	page      string
 }
 
 // Register adds the flags of a view.
@@ -29,6 +33,7 @@ func (v *View) Register(flags *flag.FlagSet) {
 	flags.BoolVar(&v.JSON, "json", false, "print the plan as canonical JSON, and all else to standard error")
 	flags.StringVar(&v.Explain, "explain", "", "print one person's story in the plan, by `email`, ID or full name, and change nothing")
 	flags.Var(&v.chart, "chart", "draw the org chart as the plan leaves it: `svg, dot, mermaid or text`, on standard output and all else to standard error, or with =FILE into a file")
+	flags.StringVar(&v.page, "html", "", "write the plan as a page into a `file`, without private addresses and phone numbers")
 }
 
 // Wrong says what is wrong with a combination of the flags, or nothing.
@@ -46,7 +51,7 @@ func (v *View) Wrong() string {
 }
 
 // Draws reports whether something besides a text is made of the plan.
-func (v *View) Draws() bool { return v.chart.form != "" }
+func (v *View) Draws() bool { return v.chart.form != "" || v.page != "" }
 
 // Told returns where what is told beside the plan goes: standard output, unless
 // that holds data and nothing else.
@@ -61,6 +66,11 @@ func (v *View) Told(stdout, stderr *terminal.Screen) *terminal.Screen {
 func (v *View) Show(stdout, stderr *terminal.Screen, plan *provisioning.Plan, team []provisioning.Member) error {
 	if err := v.chart.draw(stdout, stderr, plan, team); err != nil {
 		return err
+	}
+	if v.page != "" {
+		if err := writeFile(v.page, stderr, func(w io.Writer) error { return review.WriteHTML(w, plan, review.HTMLConfig{Made: time.Now()}) }); err != nil {
+			return err
+		}
 	}
 	out := stdout.Painted()
 	var err error
@@ -133,18 +143,18 @@ func (c *chart) draw(stdout, stderr *terminal.Screen, plan *provisioning.Plan, t
 	case c.path == "":
 		return forms[c.form](Chart(After(plan, team)), stdout)
 	}
-	return WriteFile(c.path, stderr, func(w io.Writer) error { return forms[c.form](Chart(After(plan, team)), w) })
+	return writeFile(c.path, stderr, func(w io.Writer) error { return forms[c.form](Chart(After(plan, team)), w) })
 }
 
-// WriteFile writes a file and says so.
-func WriteFile(path string, stderr *terminal.Screen, write func(io.Writer) error) error {
+// writeFile writes a file and says so.
+func writeFile(path string, stderr *terminal.Screen, write func(io.Writer) error) error {
 	file, err := os.Create(path)
 	if err != nil {
-		return err
+		return files.InFile(path, err)
 	}
 	out := bufio.NewWriter(file)
 	if err := errors.Join(write(out), out.Flush(), file.Close()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return files.InFile(path, err)
 	}
 	fmt.Fprintf(stderr, "written: %s\n", path)
 	return nil

@@ -204,8 +204,8 @@ func (e *Entra) deltaUser(i *item[sources.User], t graphToken, relations bool) m
 		return l
 	}
 	manager := i.value.Manager.ID
-	move, moved := e.Directory.moves.managers[i.id]
-	moved = moved && move.at.seq > t.From
+	move, moved := e.Directory.moves.manager(i.id)
+	moved = moved && move.seq > t.From
 	fresh := t.First || i.created.seq > t.From
 	var links []any
 	if moved && !fresh && move.former != "" {
@@ -287,10 +287,11 @@ func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, 
 	ids := g.value.Members
 	if !fresh {
 		ids = nil
-		for id, move := range e.Directory.moves.memberships[g.id] {
+		for id := range e.Directory.moves.members[g.id] {
+			move, _ := e.Directory.moves.member(g.id, id)
 			_, isUser := e.Directory.users.byID[id]
 			_, isGroup := e.Directory.groups.byID[id]
-			if move.at.seq > t.From && (isUser || isGroup || !e.Unruly) { // a user who is gone may be left out
+			if move.seq > t.From && (isUser || isGroup || !e.Unruly) { // a user who is gone may be left out
 				ids = append(ids, id)
 			}
 		}
@@ -311,7 +312,7 @@ func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, 
 		if _, nested := e.Directory.groups.byID[id]; nested {
 			link["@odata.type"] = groupType
 		}
-		if !fresh && !e.Directory.moves.memberships[g.id][id].in {
+		if move, _ := e.Directory.moves.member(g.id, id); !fresh && move.kind == memberOut {
 			link["@removed"] = map[string]any{"reason": "deleted"}
 		}
 		links, last = append(links, link), id
@@ -322,8 +323,9 @@ func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, 
 // ghosts are the users who were removed while they were in a group: in the
 // deleted items, they are in it still.
 func (e *Entra) ghosts(g *item[sources.Group]) (ids []string) {
-	for id, move := range e.Directory.moves.memberships[g.id] {
-		if _, removed := e.Directory.users.removed[id]; removed && !move.in {
+	for id := range e.Directory.moves.members[g.id] {
+		move, _ := e.Directory.moves.member(g.id, id)
+		if _, removed := e.Directory.users.removed[id]; removed && move.kind == memberOut {
 			ids = append(ids, id)
 		}
 	}
