@@ -19,7 +19,9 @@ type StateStore interface {
 	SetState(ctx context.Context, tenant, name string, revision Revision, document []byte) (Revision, error)
 	// Window returns what was done to the members of a connection from that long
 	// ago until now, by the store's clock. The beginning is exact to a minute.
-	// A store may forget what is older than MaxWindow.
+	// A store may forget what is older than MaxWindow, and leaves out what is as
+	// far in the future: a clock was ahead when it was counted. What is less far
+	// in the future counts, for a clock may have gone back.
 	//
 	// Apply keeps the counts in the transaction of the action, not again where it
 	// repeats one. Of the window of Action.Member.Connection, it begins the

@@ -55,7 +55,7 @@ func (l *lease) free(ctx context.Context) error {
 			return fmt.Errorf("syncer: %s: %w", l.name, err)
 		}
 	}
-	if now := time.Now(); now.Before(held.Until) && held.Until.Sub(now) <= l.length { // a clock may have jumped back
+	if now := l.cfg.Now(); now.Before(held.Until) && held.Until.Sub(now) <= l.length { // a clock may have jumped back
 		l.until = held.Until
 		return errLeased
 	}
@@ -66,7 +66,7 @@ func (l *lease) free(ctx context.Context) error {
 // extend lets the lease begin again. It fails with errLeased if the lease was
 // lost.
 func (l *lease) extend(ctx context.Context) error {
-	l.until = time.Now().UTC().Add(l.length)
+	l.until = l.cfg.Now().UTC().Add(l.length)
 	document, err := json.Marshal(map[string]any{"owner": l.owner, "until": l.until})
 	if err != nil {
 		return fmt.Errorf("syncer: lease of %s: %w", l.name, err)
@@ -84,7 +84,7 @@ func (l *lease) extend(ctx context.Context) error {
 
 // keep extends a lease of which half is over.
 func (l *lease) keep(ctx context.Context) error {
-	if time.Until(l.until) > l.length/2 {
+	if l.until.Sub(l.cfg.Now()) > l.length/2 {
 		return nil
 	}
 	return l.extend(ctx)

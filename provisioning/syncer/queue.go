@@ -164,7 +164,7 @@ func (s *Syncer) ended(p *pending) {
 		a = new(attempt)
 		s.tries[p.target] = a
 	}
-	delay := max(time.Until(p.report.again), firstRetry/2)
+	delay := max(p.report.again.Sub(s.cfg.Now()), firstRetry/2)
 	if a.err = p.err; p.err == nil {
 		a.failures = 0
 	} else {

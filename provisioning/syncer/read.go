@@ -21,7 +21,7 @@ const readLease = 2 * time.Minute
 func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	taken := r.setup.Taken
 	if taken.IsZero() {
-		taken = time.Now()
+		taken = r.cfg.Now()
 	}
 	queries, err := r.queries()
 	if err != nil {
@@ -60,8 +60,8 @@ type reading struct {
 
 // config returns how what was pushed since is read, which makes the reading one
 // of now.
-func (d *reading) config() sources.CollectConfig {
-	return sources.CollectConfig{Queries: d.queries, Taken: time.Now()}
+func (d *reading) config(now time.Time) sources.CollectConfig {
+	return sources.CollectConfig{Queries: d.queries, Taken: now}
 }
 
 // errUnread says that the directory has to be read as a whole, without the lock.
@@ -134,7 +134,7 @@ func (r *round) readPushed(ctx context.Context) error {
 		r.leased = l
 	}
 	d := &reading{queries: queries}
-	cfg := d.config()
+	cfg := d.config(r.cfg.Now())
 	cfg.Progress = func(p sources.Progress) {
 		_ = l.keep(ctx) // if it fails, another process reads as well
 		r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)})
@@ -257,7 +257,7 @@ func (r *round) reappeared(snapshot *sources.Snapshot) {
 		for _, id := range a.Match.Groups {
 			_, listed := names[id]
 			if other := ids[r.st.Groups[id]]; !listed && other != "" {
-				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
+				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), r.cfg.Now())
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
@@ -37,7 +36,7 @@ func isRefusal(err error) bool {
 // it. That the old application is deactivated at the provider only after this is
 // for the admin to see to (R147).
 func (s *Syncer) Retire(ctx context.Context, target Target, approvals ...provisioning.Approval) (Report, error) {
-	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
+	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: s.cfg.Now()}
 	r.start(ctx)
 	err := r.retire(ctx)
 	r.finish(ctx, err)

@@ -66,7 +66,7 @@ type round struct {
 
 // round does what a job asks for. The caller has no lock.
 func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, error) {
-	r := &round{Syncer: s, target: target, job: job, id: newID(), began: time.Now()}
+	r := &round{Syncer: s, target: target, job: job, id: newID(), began: s.cfg.Now()}
 	if provisioning.ActorFrom(ctx) == "" {
 		ctx = provisioning.WithActor(ctx, "syncer")
 	}
@@ -188,7 +188,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if r.setup.Pushed {
-		if again, _ := r.st.retries(r.setup.GroupWait, time.Now()); r.st.Cursor == "" || len(again) > 0 {
+		if again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now()); r.st.Cursor == "" || len(again) > 0 {
 			return false, nil
 		}
 		feed, err := r.feed(ctx, r.st.Cursor)
@@ -196,7 +196,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
-	if _, changed := r.st.sum(time.Now()); changed {
+	if _, changed := r.st.sum(r.cfg.Now()); changed {
 		return true, r.change(ctx, r.target, func(*state) {})
 	}
 	return true, nil
@@ -204,7 +204,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 
 // due says why everybody has to be decided, or "".
 func (r *round) due() string {
-	st, now := r.st, time.Now()
+	st, now := r.st, r.cfg.Now()
 	again, _ := st.refused(now)
 	switch {
 	case r.job.whole:
@@ -248,13 +248,13 @@ func (r *round) pushed(ctx context.Context) error {
 			return err
 		default:
 			if feed.changed {
-				r.st.LastPush = time.Now().UTC()
+				r.st.LastPush = r.cfg.Now().UTC()
 			}
 			r.nameGroups(feed.names)
 			cursor, about = feed.next, feed.about
 		}
 	}
-	again, _ := r.st.retries(r.setup.GroupWait, time.Now())
+	again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now())
 	about = append(about, again...)
 	if due != "" && cursor != "" && !r.job.whole && r.read == nil && r.isReadElsewhere(ctx) {
 		due = "" // others decide everybody soon
@@ -271,12 +271,12 @@ func (r *round) pushed(ctx context.Context) error {
 	if r.read == nil {
 		return errUnread
 	}
-	snapshot, next, err := sources.Refresh(ctx, r.setup.Source, r.read.snapshot, r.read.cursor, r.read.config())
+	snapshot, next, err := sources.Refresh(ctx, r.setup.Source, r.read.snapshot, r.read.cursor, r.read.config(r.cfg.Now()))
 	if err != nil {
 		return err
 	}
 	if cursor == "" {
-		r.st.LastPush = time.Now().UTC()
+		r.st.LastPush = r.cfg.Now().UTC()
 	}
 	r.st.Cursor = next
 	return r.whole(ctx, snapshot)
@@ -288,7 +288,7 @@ func (r *round) recent(ctx context.Context) (provisioning.Recent, error) {
 	if err != nil {
 		return provisioning.Recent{}, fmt.Errorf("syncer: read window: %w", err)
 	}
-	now := time.Now()
+	now := r.cfg.Now()
 	r.waited, _ = r.st.waited(r.setup.GroupWait, now)
 	return provisioning.Recent{Window: window, AwaitGroups: r.st.awaitsGroups(r.setup.GroupWait, now), Waited: r.waited}, nil
 }
@@ -342,7 +342,7 @@ func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string)
 
 // whole decides about everybody.
 func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
-	if age := time.Since(snapshot.Taken); age > r.setup.MaxAge {
+	if age := r.cfg.Now().Sub(snapshot.Taken); age > r.setup.MaxAge {
 		return fmt.Errorf("syncer: snapshot of %s: %w: it was taken %s ago, and at most %s are allowed", r.target.Connection, ErrTooOld, age.Round(time.Second), r.setup.MaxAge)
 	}
 	if err := r.compile(); err != nil {
@@ -353,7 +353,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 		return err
 	}
 	st := r.st
-	if end := st.groupsEnd(st.AwaitedMore, r.setup.GroupWait); !st.AwaitedMore.IsZero() && !time.Now().Before(end) {
+	if end := st.groupsEnd(st.AwaitedMore, r.setup.GroupWait); !st.AwaitedMore.IsZero() && !r.cfg.Now().Before(end) {
 		recent.AwaitGroups = false // of those who are not listed, none waits any longer
 	}
 	team, err := provisioning.Team(ctx, r.cfg.Store, r.target.Tenant)
@@ -366,6 +366,9 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	r.report.Plan, r.decided = plan, true
 	if err := r.cfg.Store.SavePlan(ctx, r.target.Tenant, plan); err != nil {
 		return fmt.Errorf("syncer: save plan: %w", err)
+	}
+	if err := r.noteEvidence(ctx, plan, snapshot); err != nil {
+		return err
 	}
 	if r.job.dry {
 		return nil
@@ -380,7 +383,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	}
 	if snapshot.Proven.Has(sources.FactUsers) {
 		st.LastProven = snapshot.Taken
-		st.Imported = st.Imported || !recent.AwaitGroups || time.Since(st.Began) > longestImport
+		st.Imported = st.Imported || !recent.AwaitGroups || r.cfg.Now().Sub(st.Began) > longestImport
 	}
 	r.reappeared(snapshot)
 	return r.apply(ctx, plan)
@@ -421,7 +424,7 @@ func (r *round) commit(ctx context.Context, plan *provisioning.Plan, outcome pro
 }
 
 func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome, approvals []provisioning.Approval) error {
-	tripped, parked, now := r.st.Tripped, r.st.parked(), time.Now().UTC()
+	tripped, parked, now := r.st.Tripped, r.st.parked(), r.cfg.Now().UTC()
 	r.st.Rounds++
 	r.st.settle(plan, r.decided && plan.About == nil, &outcome, approvals, r.setup.ParkAfter, now)
 	r.st.settleAwaited(plan, &outcome, r.waited, now)

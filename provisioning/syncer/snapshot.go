@@ -67,7 +67,7 @@ func (r *round) mirror(ctx context.Context) (*mirror, error) {
 		return m, nil
 	}
 	err = m.read(document)
-	age := time.Since(m.head.Whole)
+	age := r.cfg.Now().Sub(m.head.Whole)
 	if err != nil || age < -maxSkew || age > wholeReading || m.head.Format != stateFormat {
 		m.snapshot, m.head.Cursor = nil, "" // everything is read anew
 	}

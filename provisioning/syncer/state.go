@@ -112,7 +112,7 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 	if st.Format != stateFormat {
 		return nil, fmt.Errorf("syncer: state of %s: format is %d; want %d", target.Connection, st.Format, stateFormat)
 	}
-	st.trim(time.Now().UTC())
+	st.trim(s.cfg.Now().UTC())
 	return st, nil
 }
 

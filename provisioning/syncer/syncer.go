@@ -133,6 +133,11 @@ type Config struct {
 	// Workers bounds how many tenants are at work at the same time. 0: 8.
 	Workers int
 
+	// Now is the clock. nil: time.Now. Nothing is lost or done twice because it
+	// jumps, or because those of several processes differ: what was noted by a
+	// clock that was ahead is taken to be of now.
+	Now func() time.Time
+
 	// Observe is told everything that happens, for metrics, traces and mails to
 	// an admin (R138). It is called by the goroutine at work, often under the
 	// tenant's lock: it has to be quick, and must not call the syncer.
@@ -173,6 +178,9 @@ func New(cfg Config) (*Syncer, error) {
 	cfg.PushWait = cmp.Or(cfg.PushWait, 2*time.Second)
 	cfg.Poll = cmp.Or(cfg.Poll, time.Minute)
 	cfg.Workers = cmp.Or(cfg.Workers, 8)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}

@@ -165,6 +165,15 @@ func (t *Transport) Get(ctx context.Context, url string) (*http.Response, error)
 	return t.RoundTrip(req)
 }
 
+// Read sends a GET request and reads the JSON of its answer into v.
+func (t *Transport) Read(ctx context.Context, url string, v any) (*http.Response, error) {
+	resp, err := t.Get(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return resp, Decode(resp, v)
+}
+
 // A held body is one that is in memory as a whole.
 type held struct {
 	bytes.Reader

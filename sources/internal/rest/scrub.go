@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -54,6 +55,15 @@ func NewScrubber(secrets ...string) Scrubber {
 		}
 	}
 	return s
+}
+
+// With returns a Scrubber that removes the secrets of others as well.
+func (s Scrubber) With(others ...Scrubber) Scrubber {
+	all := Scrubber{slices.Clone(s.known)}
+	for _, other := range others {
+		all.known = append(all.known, other.known...)
+	}
+	return all
 }
 
 // Scrub returns a text without its secrets.
