@@ -25,7 +25,8 @@ const (
 // extends while it lives, by the clock of the database; one whose holder died
 // ends after Config.Lease. A holder that could not reach the database for so
 // long has lost it without knowing: revisions and keys still keep its writes
-// from doing harm.
+// from doing harm. SQLite does not wait for the disk with a lock, which no holder
+// outlives that is lost with the machine.
 func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err error) {
 	owner := rand.Text()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
@@ -60,7 +61,7 @@ func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, erro
 	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?, ?, NOW_MS + ?)
 		ON CONFLICT (tenant) DO UPDATE SET owner = excluded.owner, expires_ms = excluded.expires_ms
 		WHERE @locks.expires_ms < NOW_MS`
-	changed, err := s.exec(ctx, query, tenant, owner, s.lease.Milliseconds())
+	changed, err := s.execBy(ctx, s.db.WriteUnsynced, query, tenant, owner, s.lease.Milliseconds())
 	return changed > 0, err
 }
 
@@ -76,7 +77,7 @@ func (s *Store) extendLease(ctx context.Context, tenant, owner string) {
 		case <-ticker.C:
 		}
 		const query = `UPDATE @locks SET expires_ms = NOW_MS + ? WHERE tenant = ? AND owner = ?`
-		if changed, err := s.exec(ctx, query, s.lease.Milliseconds(), tenant, owner); err == nil && changed == 0 {
+		if changed, err := s.execBy(ctx, s.db.WriteUnsynced, query, s.lease.Milliseconds(), tenant, owner); err == nil && changed == 0 {
 			return
 		}
 	}
@@ -90,7 +91,7 @@ func (s *Store) endLease(ctx context.Context, tenant, owner string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		_, err := s.exec(ctx, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
+		_, err := s.execBy(ctx, s.db.WriteUnsynced, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
 		if _, away := sqldb.Outage(err); !away {
 			return // if it failed, the lease ends by itself
 		}

@@ -92,7 +92,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 
 // exec runs one statement by itself, which has to be a write.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	err = s.db.Write(ctx, func(tx *sqldb.Tx) error {
+	return s.execBy(ctx, s.db.Write, query, args...)
+}
+
+func (s *Store) execBy(ctx context.Context, write func(context.Context, func(*sqldb.Tx) error) error, query string, args ...any) (changed int64, err error) {
+	err = write(ctx, func(tx *sqldb.Tx) error {
 		changed, err = tx.Exec(ctx, query, args...)
 		return err
 	})
