@@ -44,7 +44,7 @@ var mayImport = map[string]string{
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
 	"provisioning/phone":     "provisioning timezone internal/extension",
 	"provisioning/syncer":    "provisioning sources",
-	"provisioning/review":    "provisioning provisioning/syncer hierarchy sources internal/alike internal/text",
+	"provisioning/review":    "provisioning provisioning/syncer hierarchy scim sources internal/alike internal/text",
 
 	"scim":                      "sources internal/address internal/name",
 	"scim/elimity":              "scim sources",
@@ -54,21 +54,23 @@ var mayImport = map[string]string{
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
-	"internal/address": "",
-	"internal/alike":   "",
-	"internal/name":    "",
-	"internal/blocks":  "",
-	"internal/set":     "",
-	"internal/text":    "",
-	"internal/soql":    "",
-	"internal/sqldb":   "",
-	"internal/pgtest":  "",
+	"internal/address":  "",
+	"internal/alike":    "",
+	"internal/name":     "",
+	"internal/blocks":   "",
+	"internal/set":      "",
+	"internal/text":     "",
+	"internal/soql":     "",
+	"internal/sqldb":    "",
+	"internal/pgserver": "",
+	"internal/pgtest":   "internal/pgserver",
 }
 
 // mayUse is which packages of which other modules a package may name.
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
+	"internal/text":             {"golang.org/x/text/width"},
 	"provisioning/provtest":     {"github.com/stretchr/testify", "pgregory.net/rapid"},
 	"sources/entra":             {"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/microsoft/kiota-", "github.com/microsoftgraph/msgraph-sdk-go-core", "github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
@@ -77,6 +79,7 @@ var mayUse = map[string][]string{
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/peerbench":   {"github.com/jackc/pgx/v5/stdlib", "modernc.org/sqlite"},
+	"internal/pgserver":         {"github.com/jackc/pgx/v5/stdlib"},
 	"internal/pgtest":           {"github.com/jackc/pgx/v5"},
 }
 

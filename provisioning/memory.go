@@ -65,7 +65,7 @@ var (
 	_ Locker     = (*Memory)(nil)
 	_ Outbox     = (*Memory)(nil)
 	_ PlanStore  = (*Memory)(nil)
-	_ AuditLog   = (*Memory)(nil)
+	_ MemberLog  = (*Memory)(nil)
 	_ StateStore = (*Memory)(nil)
 	_ Eraser     = (*Memory)(nil)
 )
@@ -280,7 +280,7 @@ func (t *memoryTenant) countAction(a *Action) {
 	now := windowKey{a.Member.Connection, time.Now().Unix() / 60}
 	for key, counts := range t.windows {
 		switch {
-		case now.minute-key.minute > int64(MaxWindow/time.Minute):
+		case max(now.minute-key.minute, key.minute-now.minute) > int64(MaxWindow/time.Minute):
 			delete(t.windows, key)
 		case key.connection == now.connection:
 			for _, class := range a.Approved {
@@ -320,9 +320,9 @@ func (m *Memory) Window(ctx context.Context, tenant, connection string, length t
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	window := Window{Done: make(map[Class]int)}
-	begin := time.Now().Add(-length).Unix() / 60
+	begin, end := time.Now().Add(-length).Unix()/60, time.Now().Add(MaxWindow).Unix()/60
 	for key, counts := range m.tenant(tenant).windows {
-		if key.connection != connection || key.minute < begin {
+		if key.connection != connection || key.minute < begin || key.minute > end {
 			continue
 		}
 		window.Grown += counts.Grown
@@ -485,6 +485,22 @@ func (m *Memory) Audit(_ context.Context, tenant string) iter.Seq2[Record, error
 			}
 		}
 	}
+}
+
+// MemberAudit implements MemberLog. The cost does grow with the log here.
+func (m *Memory) MemberAudit(_ context.Context, tenant, memberID string, most int) ([]Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var own []Record
+	for _, r := range slices.Backward(m.tenant(tenant).records) {
+		if len(own) >= most {
+			break
+		}
+		if r.MemberID == memberID {
+			own = append(own, r)
+		}
+	}
+	return own, nil
 }
 
 // Erase implements Eraser.

@@ -183,6 +183,15 @@ type AuditLog interface {
 	Audit(ctx context.Context, tenant string) iter.Seq2[Record, error]
 }
 
+// A MemberLog is an AuditLog that finds the records of one member, whose cost
+// does not grow with the log.
+type MemberLog interface {
+	AuditLog
+	// MemberAudit returns the last records of a member, the latest first, at most
+	// so many.
+	MemberAudit(ctx context.Context, tenant, memberID string, most int) ([]Record, error)
+}
+
 // A Record is one done action in an audit log.
 type Record struct {
 	At       time.Time `json:"at"` // when it was committed, UTC

@@ -56,21 +56,27 @@ func HashToken(token string) string {
 // header. lookup finds a token by its hash, for instance in the host's
 // database, where an index on the hash also makes the comparison safe against
 // timing; it returns ErrNotFound for an unknown one and an error that matches
-// ErrUnavailable if it cannot tell.
+// ErrUnavailable if it cannot tell. A token whose Principal.Token is empty is
+// named by the first 8 digits of its hash.
 func BearerTokens(lookup func(ctx context.Context, hash string) (Token, error)) Authenticator {
 	return func(r *http.Request) (Principal, error) {
 		token, err := bearer(r)
 		if err != nil {
 			return Principal{}, err
 		}
-		found, err := lookup(r.Context(), HashToken(token))
+		hash := HashToken(token)
+		found, err := lookup(r.Context(), hash)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return Principal{}, errUnknownToken
 		case err != nil:
 			return Principal{}, fmt.Errorf("looking up a token: %w", err)
-		case !found.NotAfter.IsZero() && time.Now().After(found.NotAfter):
-			return Principal{}, errors.New("bearer token expired")
+		}
+		if found.Principal.Token == "" {
+			found.Principal.Token = hash[:8]
+		}
+		if !found.NotAfter.IsZero() && time.Now().After(found.NotAfter) {
+			return Principal{}, refusedOf(found.Principal, "bearer token expired")
 		}
 		return found.Principal, nil
 	}

@@ -43,11 +43,16 @@ func TestBearerTokensRotate(t *testing.T) {
 		scim.Token{Hash: strings.ToUpper(secondHash), Principal: acme, NotAfter: time.Now().Add(time.Hour)},
 		scim.Token{Hash: expiredHash, Principal: acme, NotAfter: time.Now().Add(-time.Second)},
 	))
-	for _, good := range []string{"Bearer " + first, "bearer " + second, "BEARER  " + first} {
+	for good, name := range map[string]string{"Bearer " + first: firstHash[:8], "bearer " + second: secondHash[:8], "BEARER  " + first: firstHash[:8]} {
 		p, err := auth(withHeader(good))
 		assert.NoError(t, err)
-		assert.Equal(t, acme, p)
+		assert.Equal(t, scim.Principal{Tenant: "acme", Connection: "okta", Token: name}, p)
 	}
+	var refused *scim.RefusedError
+	_, expiry := auth(withHeader("Bearer " + expired))
+	require.ErrorAs(t, expiry, &refused)
+	assert.Equal(t, scim.Directory{Tenant: "acme", Connection: "okta"}, refused.Directory)
+
 	for _, bad := range []string{"", first, "Basic " + first, "Bearer", "Bearer ", "Bearer " + first + "x", "Bearer " + firstHash, "Bearer " + expired} {
 		p, err := auth(withHeader(bad))
 		if assert.Error(t, err, bad) {
@@ -60,7 +65,7 @@ func TestBearerTokensRotate(t *testing.T) {
 	assert.ErrorIs(t, err, scim.ErrUnavailable)
 	p, err := scim.FirstOf(down, auth)(withHeader("Bearer " + first))
 	assert.NoError(t, err)
-	assert.Equal(t, acme, p)
+	assert.Equal(t, firstHash[:8], p.Token)
 	_, err = scim.FirstOf(down, auth)(withHeader("Bearer nobody"))
 	assert.ErrorIs(t, err, scim.ErrUnavailable)
 }
@@ -121,6 +126,7 @@ func TestClientCredentials(t *testing.T) {
 	token := "Bearer " + body["access_token"].(string)
 	p, err := s.Authenticate(withHeader(token))
 	require.NoError(t, err)
+	want.Token = "client:1"
 	assert.Equal(t, want, p)
 
 	status, _ = s.ask(url.Values{"grant_type": {"client_credentials"}, "client_id": {"client:1"}, "client_secret": {old}})
@@ -234,7 +240,9 @@ func TestWorkloadIdentity(t *testing.T) {
 	require.Equal(t, 200, status)
 	p, err := s.Authenticate(withHeader("Bearer " + body["access_token"].(string)))
 	require.NoError(t, err)
-	assert.Equal(t, want, p)
+	named := want
+	named.Token = sub
+	assert.Equal(t, named, p)
 
 	stranger, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)

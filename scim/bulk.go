@@ -60,6 +60,9 @@ func (x *exchange) bulk() error {
 		x.limiter.charge(x.principal.Tenant, len(run.ops)-1) // the request itself was one
 	}
 	run.process()
+	if x.sight != nil {
+		x.sight.Operations, x.sight.Failed = len(run.ops), run.errors
+	}
 	if run.outage != nil && !run.applied { // the client may send it all again
 		return run.outage
 	}
@@ -242,9 +245,9 @@ func (b *bulkRun) run(op *bulkOp) {
 		maker := b.makers[ref]
 		switch {
 		case maker == nil:
-			err = badValue("%s%s: no operation has this bulkId", bulkPrefix, clip(ref))
+			err = badValue("%q: no operation has this bulkId", bulkPrefix+clip(ref))
 		case maker.failed:
-			err = fail(http.StatusConflict, "", "%s%s: the operation with this bulkId failed", bulkPrefix, clip(ref))
+			err = fail(http.StatusConflict, "", "%q: the operation with this bulkId failed", bulkPrefix+clip(ref))
 		case maker.result == nil:
 			partial = true
 		}
@@ -336,7 +339,7 @@ func (b *bulkRun) target(op *bulkOp) (*resourceType, string, error) {
 func (b *bulkRun) complete(u unfinished) {
 	for _, ref := range u.op.refs {
 		if _, known := b.ids[ref]; !known {
-			b.fail(u.op, fail(http.StatusConflict, "", "%s%s: the operation with this bulkId failed", bulkPrefix, clip(ref)))
+			b.fail(u.op, fail(http.StatusConflict, "", "%q: the operation with this bulkId failed", bulkPrefix+clip(ref)))
 			return
 		}
 	}

@@ -27,6 +27,25 @@ func (e *UnavailableError) Error() string { return e.Err.Error() }
 // Unwrap lets errors.Is find ErrUnavailable and what is wrong.
 func (e *UnavailableError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
 
+// A RefusedError is what Config.Authenticate may return for credentials that it
+// does not accept, where it knows whose they were or were meant to be: an expired
+// token, or a wrong one at a URL of one tenant. The refusal is then counted in the
+// Requests of that directory.
+type RefusedError struct {
+	Directory Directory
+	Err       error // what is wrong, for the log; required
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap lets errors.Is find what is wrong.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+func refusedOf(p Principal, why string) error {
+	return &RefusedError{Directory{Tenant: p.Tenant, Connection: p.Connection}, errors.New(why)}
+}
+
 // retryAfter is what a client is told that has to come again.
 func retryAfter(err error) time.Duration {
 	var unavailable *UnavailableError

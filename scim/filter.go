@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -231,7 +232,7 @@ func (p *filterParser) valuePath(path attrPath, depth int) (*filter, error) {
 // brackets parses [filter] and an optional .sub behind it; p is at the [.
 func (p *filterParser) brackets(path attrPath, depth int) (inner *filter, sub string, err error) {
 	if p.inside || path.sub != "" || path.def != nil && path.def.kind != "complex" && !path.def.multi {
-		return nil, "", p.bad("no brackets here: " + path.String() + " has no sub-attributes")
+		return nil, "", p.bad(fmt.Sprintf("no brackets here: %q has no sub-attributes", clip(path.String())))
 	}
 	if depth == maxDepth {
 		return nil, "", badFilter("the filter is nested deeper than %d levels", maxDepth)

@@ -38,7 +38,8 @@ type Config struct {
 	// Authenticate decides whom a request speaks for. It runs before anything
 	// else is looked at. An error that matches ErrUnavailable is answered
 	// with 503, any other error and a principal without a tenant with 401;
-	// the error's text is logged and not sent. See BearerTokens.
+	// the error's text is logged and not sent. See BearerTokens, and
+	// RefusedError for what Requests tells of refusals.
 	//
 	// An address that sends many different wrong values of the Authorization
 	// header (50, and one a second after that) is answered with 429 instead.
@@ -116,6 +117,9 @@ type Config struct {
 	// answered, so keep it short. Its context outlives the request. A change
 	// is not lost with it: [AsSource] lists every change again.
 	OnChange func(context.Context, Event)
+	// Requests remembers the last requests of each directory, for admins. nil
+	// remembers none.
+	Requests *RequestLog
 	// Logger receives failures of the store and of OnChange's surroundings,
 	// and at level debug the work of each request. nil is slog.Default.
 	// Personal data and credentials are not logged.
@@ -134,6 +138,10 @@ type Principal struct {
 	// POST restores a deactivated user (S6); empty stands for
 	// sources.KindSCIM. AsSource is told the kind as well.
 	Kind string
+	// Token names the credential in Config.Requests, by an ID of the host: never
+	// the credential itself. At most 60 characters of it are kept. BearerTokens
+	// and TokenEndpoint fill it in where it is empty.
+	Token string
 	// User is the ID of the user that /Me stands for. Empty, as it is for a
 	// provider's client: /Me is answered with 501.
 	User string
@@ -154,7 +162,9 @@ type handler struct {
 	discovery discovery
 	limiter   *limiter
 	gate      *gate
+	pace      *pace
 	brake     *brake
+	contested lanes[recordKey] // records that several change at once
 }
 
 // NewHandler returns a handler of the SCIM endpoints, rooted at "/": mount it
@@ -205,7 +215,7 @@ func NewHandler(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
-	h := &handler{cfg: cfg, types: types, gate: newGate(max(1, runtime.GOMAXPROCS(0)/2)), brake: newBrake(cfg.Now)}
+	h := &handler{cfg: cfg, types: types, gate: newGate(max(1, runtime.GOMAXPROCS(0)/2)), pace: newPace(), brake: newBrake(cfg.Now)}
 	if h.discovery, err = newDiscovery(cfg, types); err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
@@ -231,8 +241,12 @@ type exchange struct {
 	dir       Directory
 	base      string // absolute URL of the handler, without a slash at its end
 	work      *work
-	bodySeen  bool     // the body was read, or tried to be
-	unread    int      // records that could not be read
+	bodySeen  bool      // the body was read, or tried to be
+	sight     *sighting // what becomes the record of the request; nil if there is no log
+	unread    int       // records that could not be read
+	party     party
+	traffic   int      // bytes read from the client and written to it
+	stored    int      // bytes of documents given to the store
 	values    []string // of the answer's header; see setHeader
 
 	room struct { // what nearly every exchange needs, in one piece of memory
@@ -246,16 +260,29 @@ type exchange struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{handler: h, w: w, r: r, ctx: r.Context()}
 	x.values = x.room.values[:0]
+	if h.cfg.Requests != nil {
+		x.sight = &sighting{RequestRecord: RequestRecord{At: h.cfg.Now().UTC(), Method: "other"}, began: time.Now()}
+	}
 	defer x.finish()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
 }
 
-// finish ends an exchange. At level debug it logs the work of the request, to
+// finish ends an exchange, and has it remembered. At level debug it logs the work of the request, to
 // choose Config.MaxWork by.
 func (x *exchange) finish() {
 	x.pause()
+	if x.sight != nil {
+		x.note()
+	}
+	cost := time.Duration(x.traffic)*trafficCost + time.Duration(x.stored)*storedCost
+	if x.work != nil { // long work is bounded by the gate
+		cost += time.Duration(min(x.work.done, pacedWork)) * workCost
+	}
+	if cost > requestCost/8 { // what is less is in requestCost
+		x.pace.charge(x.party, cost)
+	}
 	if x.work != nil && x.cfg.Logger.Enabled(x.ctx, slog.LevelDebug) {
 		x.cfg.Logger.DebugContext(x.ctx, "scim: request", "tenant", x.dir.Tenant, "connection", x.dir.Connection,
 			"method", x.r.Method, "work", x.work.done)
@@ -267,10 +294,15 @@ func (x *exchange) finish() {
 func (x *exchange) pause() { x.work.pause() }
 
 func (x *exchange) serve() error {
-	if !x.public() {
-		if err := x.authenticate(); err != nil {
-			return err
-		}
+	if x.public() {
+		x.party = unknown(x.r)
+	} else if err := x.authenticate(); err != nil {
+		x.party = unknown(x.r)
+		_ = x.pace.refuse(x.r, x.party) // who has gone needs no answer
+		return err
+	}
+	if err := x.pace.enter(x.r, x.party); err != nil {
+		return err
 	}
 	if x.limiter != nil && x.principal.Tenant != "" {
 		if wait := x.limiter.take(x.principal.Tenant); wait > 0 {
@@ -306,6 +338,7 @@ func (x *exchange) public() bool {
 func (x *exchange) authenticate() error {
 	credential := x.brake.credential(x.r.Header.Get("Authorization"))
 	if wait := x.brake.wait(x.r, credential); wait > 0 {
+		x.refused(nil)
 		return x.tooManyRequests(wait)
 	}
 	principal, err := x.cfg.Authenticate(x.r)
@@ -316,6 +349,7 @@ func (x *exchange) authenticate() error {
 		return fail(http.StatusServiceUnavailable, "", "authentication is unavailable at present; try again")
 	case err != nil || principal.Tenant == "":
 		x.brake.wrong(x.r, credential)
+		x.refused(err)
 		x.cfg.Logger.InfoContext(x.ctx, "scim: request not authenticated", "error", err)
 		challenge := `Bearer realm="scim"`
 		if x.r.Header.Get("Authorization") != "" {
@@ -327,6 +361,7 @@ func (x *exchange) authenticate() error {
 	x.brake.right(credential)
 	x.principal = principal
 	x.dir = Directory{Tenant: principal.Tenant, Connection: principal.Connection}
+	x.party.tenant = principal.Tenant
 	return nil
 }
 
@@ -413,6 +448,7 @@ func (x *exchange) route(segments []string) error {
 		name = fold(segments[0])
 	}
 	rt := x.typeAt(name)
+	x.sight.endpoint(x, rt, name, segments)
 	switch {
 	case len(segments) == 0, name == ".search" && len(segments) == 1:
 		return x.collection(x.types, name == ".search", nil)
@@ -488,7 +524,7 @@ func (x *exchange) one(rt *resourceType, id string) error {
 
 func (x *exchange) methodNotAllowed(allowed ...string) error {
 	x.w.Header().Set("Allow", strings.Join(allowed, ", "))
-	return fail(http.StatusMethodNotAllowed, "", "the endpoint does not take %s", clip(x.r.Method))
+	return fail(http.StatusMethodNotAllowed, "", "the endpoint does not take %q", clip(x.r.Method))
 }
 
 // body reads the request's body: one JSON object, of bounded size and in
@@ -516,6 +552,7 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 	if !tooLong {
 		text.Grow(int(min(max(x.r.ContentLength, 0), 64<<10)) + bytes.MinRead)
 		_, err = text.ReadFrom(io.LimitReader(x.r.Body, most+1))
+		x.traffic += text.Len()
 		tooLong = int64(text.Len()) > most
 	}
 	if tooLong {
@@ -532,7 +569,12 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 		return nil, badSyntax("the body could not be read")
 	}
 	_ = control.SetReadDeadline(time.Time{})
-	if err := x.work.note(text.Len() / parsedPerUnit); err != nil { // a large body waits at the gate before it is parsed
+	if text.Len() > freeBody {
+		if err := x.work.long(); err != nil {
+			return nil, err
+		}
+	}
+	if err := x.work.note(text.Len() / parsedPerUnit); err != nil {
 		return nil, err
 	}
 	o, values, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))
@@ -550,6 +592,7 @@ const maxDrained = 64 << 20
 func (x *exchange) drain() {
 	x.w.Header().Set("Connection", "close")
 	if x.r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, x.r.Body, maxDrained) // whatever comes of it
+		n, _ := io.CopyN(io.Discard, x.r.Body, maxDrained) // whatever comes of it
+		x.traffic += int(n)
 	}
 }

@@ -414,7 +414,8 @@ func (p *jsonParser) hex() (rune, bool) {
 	return rune(n), true
 }
 
-// clip shortens text from a client for an error's detail.
+// clip shortens text from a client for an error's detail, where it is quoted
+// with %q: see maskQuoted.
 func clip(s string) string {
 	const most = 60
 	if len(s) <= most {

@@ -16,11 +16,15 @@ import (
 // contract of Store, good for tests, demonstrations and hosts that can read
 // everything anew after a restart.
 type Memory struct {
-	mu   sync.Mutex
-	dirs map[Directory]*memoryDirectory
+	mu       sync.Mutex
+	dirs     map[Directory]*memoryDirectory
+	requests map[Directory]*RequestHistory
 }
 
-var _ Store = (*Memory)(nil)
+var (
+	_ Store        = (*Memory)(nil)
+	_ RequestStore = (*Memory)(nil)
+)
 
 // memoryDirectory holds one directory. Its lock makes every Apply atomic and
 // puts the sequence numbers in order of commit.

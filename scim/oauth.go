@@ -159,6 +159,7 @@ type accessClaims struct {
 	Connection string `json:"connection"`
 	Kind       string `json:"kind,omitempty"`
 	User       string `json:"user,omitempty"`
+	Token      string `json:"token,omitempty"`
 }
 
 // Authenticate is an Authenticator for the access tokens of the endpoint.
@@ -176,12 +177,13 @@ func (e *TokenEndpoint) Authenticate(r *http.Request) (Principal, error) {
 		if keyID(key) != token.Headers[0].KeyID || token.Claims(key, &claims) != nil {
 			continue
 		}
+		principal := Principal{Tenant: claims.Tenant, Connection: claims.Connection, Kind: claims.Kind, User: claims.User, Token: claims.Token}
 		if claims.Expiry == nil || claims.ValidateWithLeeway(jwt.Expected{
 			AnyAudience: jwt.Audience{tokenAudience}, Time: e.cfg.Now(),
 		}, 0) != nil {
-			return Principal{}, errors.New("access token expired")
+			return Principal{}, refusedOf(principal, "access token expired")
 		}
-		return Principal{Tenant: claims.Tenant, Connection: claims.Connection, Kind: claims.Kind, User: claims.User}, nil
+		return principal, nil
 	}
 	return Principal{}, errUnknownToken
 }
@@ -277,7 +279,7 @@ func (e *TokenEndpoint) issue(p Principal) (string, error) {
 			Expiry:   jwt.NewNumericDate(now.Add(e.cfg.Lifetime)),
 			ID:       newID(),
 		},
-		Tenant: p.Tenant, Connection: p.Connection, Kind: p.Kind, User: p.User,
+		Tenant: p.Tenant, Connection: p.Connection, Kind: p.Kind, User: p.User, Token: p.Token,
 	}).Serialize()
 }
 
@@ -322,7 +324,7 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	hash := []byte(HashToken(secret))
 	for _, known := range client.SecretHashes {
 		if subtle.ConstantTimeCompare(hash, []byte(strings.ToLower(known))) == 1 {
-			return client.Principal, nil
+			return withToken(client.Principal, id), nil
 		}
 	}
 	return Principal{}, errBadClient
@@ -372,5 +374,14 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 			return Principal{}, err
 		}
 	}
-	return trust.Principal, nil
+	return withToken(trust.Principal, claims.Subject), nil
+}
+
+// withToken is a principal that names its credential, if not otherwise then by
+// the ID of the client.
+func withToken(p Principal, id string) Principal {
+	if p.Token == "" {
+		p.Token = credentialName(id)
+	}
+	return p
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/examples/internal/terminal"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
@@ -55,7 +56,7 @@ func (p *program) with(ctx context.Context, args ...string) (code int, stdout, s
 	p.out.Reset()
 	p.err.Reset()
 	err := run(ctx, append([]string{"-db", p.db}, args...), p.sys)
-	return status(err), p.out.String(), p.err.String() + message(err)
+	return terminal.Status(err), p.out.String(), p.err.String() + terminal.Message("sync", err)
 }
 
 // offline is a transport that nothing may use.
@@ -75,7 +76,7 @@ func TestRecordingsAreOfTheFakes(t *testing.T) {
 		p := newProgram(t, w)
 		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
 		require.Equal(t, 3, code, stderr)
-		for name, text := range files(t, into) {
+		for name, text := range filesOf(t, into) {
 			assert.NotContains(t, text, canary, name)
 		}
 		assert.NotContains(t, live+stderr, canary)
@@ -84,7 +85,7 @@ func TestRecordingsAreOfTheFakes(t *testing.T) {
 			require.NoError(t, os.MkdirAll("recordings", 0o755))
 			require.NoError(t, os.CopyFS(recorded, os.DirFS(into)))
 		}
-		assert.Equal(t, files(t, recorded), files(t, into))
+		assert.Equal(t, filesOf(t, recorded), filesOf(t, into))
 
 		p.sys.transport = offline{t}
 		_, replayed, _ := p.run("-replay", into)
@@ -128,7 +129,7 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got)
 }
 
-func files(t *testing.T, dir string) map[string]string {
+func filesOf(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
@@ -161,7 +162,7 @@ func TestRefusedCredentials(t *testing.T) {
 		code, stdout, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
 		assert.Equal(t, 1, code)
 		assert.Contains(t, stderr, "credentials rejected")
-		for name, text := range files(t, into) {
+		for name, text := range filesOf(t, into) {
 			assert.NotContains(t, text, canary, name)
 		}
 		assert.NotContains(t, stdout+stderr, canary)
@@ -191,7 +192,7 @@ func TestInterrupted(t *testing.T) {
 			assert.Equal(t, 1, code)
 			assert.Empty(t, stdout)
 			assert.Contains(t, stderr, "interrupted; nothing was changed")
-			assert.Empty(t, files(t, dir))
+			assert.Empty(t, filesOf(t, dir))
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			assert.Empty(t, entries)
@@ -261,19 +262,23 @@ func TestApproval(t *testing.T) {
 // A terminal shows one line, anything else lines of their own.
 func TestProgress(t *testing.T) {
 	w := worlds[2]
-	for _, terminal := range []bool{true, false} {
+	for _, onTerminal := range []bool{true, false} {
 		p := newProgram(t, w)
-		p.sys.terminal = terminal
+		if onTerminal {
+			p.sys.stderr = terminal.NewTerminal(&p.err, func() int { return 200 })
+		}
 		_, _, stderr := p.run("-source", w.kind, "-config", p.rules)
-		assert.Equal(t, terminal, strings.Contains(stderr, "\r"))
+		assert.Equal(t, onTerminal, strings.Contains(stderr, "\r"))
 		last := stderr[strings.LastIndexAny(strings.TrimRight(stderr, "\r\n "), "\r\n")+1:]
 		assert.Contains(t, last, "read: 12 people, 2 groups, 12 memberships, ")
 		assert.Contains(t, last, " pages")
 	}
 	// Pauses that the provider imposes are told.
-	for _, terminal := range []bool{true, false} {
+	for _, onTerminal := range []bool{true, false} {
 		p := newProgram(t, w)
-		p.sys.terminal = terminal
+		if onTerminal {
+			p.sys.stderr = terminal.NewTerminal(&p.err, func() int { return 200 })
+		}
 		live, n := p.sys.transport, 0
 		p.sys.transport = roundTripper(func(req *http.Request) (*http.Response, error) {
 			resp, err := live.RoundTrip(req)
@@ -285,8 +290,8 @@ func TestProgress(t *testing.T) {
 		})
 		_, _, stderr := p.run("-source", w.kind, "-config", p.rules)
 		assert.Contains(t, stderr, "waited 1s for the rate limit")
-		assert.Equal(t, terminal, strings.Contains(stderr, "(waits 1s)"), stderr)
-		assert.Equal(t, !terminal, strings.Contains(stderr, "waits 1s: method=GET"), stderr)
+		assert.Equal(t, onTerminal, strings.Contains(stderr, "(waits 1s)"), stderr)
+		assert.Equal(t, !onTerminal, strings.Contains(stderr, "waits 1s: method=GET"), stderr)
 	}
 }
 
@@ -304,7 +309,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of okta, entra, salesforce, onelogin, rippling, scim`},
 		{[]string{"-record", "x", "-replay", "y"}, "exclude one another"},
 		{[]string{"-replay", "recordings/okta", "-source", "scim"}, "the recording is of okta"},
-		{[]string{"-replay", "recordings/okta", "-all", "-json"}, "-all and -json exclude one another"},
+		{[]string{"-replay", "recordings/okta", "-all", "-json"}, "-all, -json, -explain and -chart without a file exclude one another"},
 		{[]string{"-approve", "deactivate=1"}, "at least 12 characters"},
 	} {
 		code, _, stderr := p.run(c.args...)

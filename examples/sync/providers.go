@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/usher-go/usher/examples/internal/files"
+	"github.com/usher-go/usher/examples/internal/terminal"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/entra"
 	"github.com/usher-go/usher/sources/okta"
@@ -159,7 +161,7 @@ func providerOf(word string) (provider, error) {
 		}
 		kinds = append(kinds, p.kind)
 	}
-	return provider{}, fmt.Errorf("%w: -source %q: want one of %s", errUsage, word, strings.Join(kinds, ", "))
+	return provider{}, fmt.Errorf("%w: -source %q: want one of %s", terminal.ErrUsage, word, strings.Join(kinds, ", "))
 }
 
 // read reads the variables. If they name files, what these hold is read.
@@ -173,14 +175,14 @@ func (p provider) read(env func(string) string, live bool) (settings, error) {
 		if v.file && live {
 			data, err := os.ReadFile(value)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", v.name, err)
+				return nil, fmt.Errorf("%s: %w", v.name, files.InFile(value, err))
 			}
 			value = string(data)
 		}
 		s[v.name] = value
 	}
 	if len(s) == 0 {
-		return nil, fmt.Errorf("%w: no credentials for %s: none of its variables is set (%s, ...)", errUsage, p.kind, p.variables[0].name)
+		return nil, fmt.Errorf("%w: no credentials for %s: none of its variables is set (%s, ...)", terminal.ErrUsage, p.kind, p.variables[0].name)
 	}
 	return s, nil
 }

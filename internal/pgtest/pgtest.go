@@ -3,23 +3,16 @@
 package pgtest
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/usher-go/usher/internal/pgserver"
 )
 
 // Env is the environment variable that names a server, as a URL whose user may
@@ -27,20 +20,16 @@ import (
 const Env = "USHER_TEST_POSTGRES"
 
 // Driver is the name under which the database/sql driver is registered.
-const Driver = "pgx"
-
-// startTimeout is how long a server may take to answer for the first time.
-const startTimeout = time.Minute
+const Driver = pgserver.Driver
 
 // A Server is a running PostgreSQL.
 type Server struct{ url *url.URL }
 
 // shared is the throw-away server of the tests that run at present.
 var shared struct {
-	mu    sync.Mutex
-	users int // tests
-	url   *url.URL
-	stop  func()
+	mu     sync.Mutex
+	users  int // tests
+	server *pgserver.Server
 }
 
 // Start returns a server for the rest of the test, which it may share with other
@@ -56,30 +45,51 @@ func Start(tb testing.TB) *Server {
 		}
 		return &Server{url: u}
 	}
-	bin, err := binaries()
-	if err != nil {
-		const help = "the tests against PostgreSQL do not run: %v; install postgresql, or name a server in %s"
-		if os.Getenv("CI") == "true" {
-			tb.Fatalf(help, err, Env)
-		}
-		tb.Skipf(help, err, Env)
-	}
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.users == 0 {
-		if shared.url, shared.stop, err = start(bin); err != nil {
-			tb.Fatalf("starting a PostgreSQL for the test: %v", err)
-		}
+		shared.server = start(tb)
 	}
 	shared.users++
 	tb.Cleanup(func() {
 		shared.mu.Lock()
 		defer shared.mu.Unlock()
 		if shared.users--; shared.users == 0 {
-			shared.stop()
+			stop(tb, shared.server)
 		}
 	})
-	return &Server{url: shared.url}
+	return &Server{url: shared.server.URL()}
+}
+
+// StartOwn returns a server that no other test shares and no environment names,
+// for a test that crashes it.
+func StartOwn(tb testing.TB) *pgserver.Server {
+	tb.Helper()
+	server := start(tb)
+	tb.Cleanup(func() { stop(tb, server) })
+	return server
+}
+
+func start(tb testing.TB) *pgserver.Server {
+	tb.Helper()
+	server, err := pgserver.Start()
+	switch {
+	case errors.Is(err, pgserver.ErrNotInstalled):
+		const help = "the tests against PostgreSQL do not run: %v; install postgresql, or name a server in %s"
+		if os.Getenv("CI") == "true" {
+			tb.Fatalf(help, err, Env)
+		}
+		tb.Skipf(help, err, Env)
+	case err != nil:
+		tb.Fatalf("starting a PostgreSQL for the test: %v", err)
+	}
+	return server
+}
+
+func stop(tb testing.TB, server *pgserver.Server) {
+	if err := server.Stop(); err != nil {
+		tb.Errorf("stopping the PostgreSQL of the test: %v", err)
+	}
 }
 
 // Schema returns the URL of an empty schema, which is dropped after the test.
@@ -111,137 +121,5 @@ func (s *Server) drop(tb testing.TB, name string) {
 	}
 	if err != nil {
 		tb.Errorf("dropping the schema of the test: %v", err)
-	}
-}
-
-// binaries returns the directory of initdb and postgres: the one on the path,
-// else the newest of those that Debian's packages leave off it.
-func binaries() (string, error) {
-	if path, err := exec.LookPath("initdb"); err == nil {
-		if path, err = filepath.EvalSymlinks(path); err == nil {
-			if dir := filepath.Dir(path); complete(dir) {
-				return dir, nil
-			}
-		}
-	}
-	dirs, err := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if err != nil {
-		return "", err
-	}
-	slices.SortFunc(dirs, func(a, b string) int { // by version: "9.6" before "15"
-		if len(a) != len(b) && !strings.Contains(a+b, ".") {
-			return len(b) - len(a)
-		}
-		return strings.Compare(b, a)
-	})
-	for _, dir := range dirs {
-		if complete(dir) {
-			return dir, nil
-		}
-	}
-	return "", errors.New("no initdb and postgres are on the path or in /usr/lib/postgresql")
-}
-
-func complete(dir string) bool {
-	for _, name := range []string{"initdb", "postgres"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
-			return false
-		}
-	}
-	return true
-}
-
-// start makes a cluster and runs it until stop is called.
-func start(bin string) (_ *url.URL, _ func(), err error) {
-	// Not in a directory of the test, into which another user cannot go.
-	data, err := os.MkdirTemp("", "usher-pgtest-")
-	if err != nil {
-		return nil, nil, err
-	}
-	stop := func() { _ = os.RemoveAll(data) }
-	defer func() {
-		if err != nil {
-			stop()
-		}
-	}()
-	as, err := unprivileged(data)
-	if err != nil {
-		return nil, nil, err
-	}
-	initdb := exec.Command(filepath.Join(bin, "initdb"),
-		"-D", data, "-U", "usher", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir, initdb.SysProcAttr = data, as
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, nil, fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	port, err := freePort()
-	if err != nil {
-		return nil, nil, err
-	}
-	// The cluster dies with the test, so it need not survive a loss of power.
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-h", "127.0.0.1", "-p", port,
-		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200")
-	server.Dir, server.SysProcAttr = data, as
-	log, err := os.Create(filepath.Join(data, "server.log"))
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = log.Close() }() // the server has its own handle
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		return nil, nil, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	stop = func() {
-		_ = server.Process.Signal(os.Interrupt) // fast shutdown: open sessions are closed
-		select {
-		case err := <-ended:
-			_ = err // the server was told to stop, and how it says so does not matter
-		case <-time.After(startTimeout):
-			_ = server.Process.Kill()
-		}
-		_ = os.RemoveAll(data)
-	}
-	u := &url.URL{Scheme: "postgres", User: url.User("usher"), Host: net.JoinHostPort("127.0.0.1", port), Path: "/postgres",
-		RawQuery: "sslmode=disable"}
-	if err := await(u, ended); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		return nil, nil, fmt.Errorf("%w\n%s", err, text)
-	}
-	return u, stop, nil
-}
-
-func freePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	return port, errors.Join(err, listener.Close())
-}
-
-// await returns when the server answers. It gives the process back to ended if
-// that has died instead.
-func await(u *url.URL, ended chan error) error {
-	db, err := sql.Open(Driver, u.String())
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	for {
-		if err = db.PingContext(ctx); err == nil {
-			return nil
-		}
-		select {
-		case state := <-ended:
-			ended <- state
-			return errors.Join(errors.New("the server ended"), state)
-		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w", err)
-		case <-time.After(50 * time.Millisecond):
-		}
 	}
 }

@@ -27,7 +27,3 @@ func TestSchemas(t *testing.T) {
 	require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'probe'").Scan(&left))
 	assert.Zero(t, left)
 }
-
-func TestNothingToStart(t *testing.T) {
-	assert.False(t, complete(t.TempDir()), "a directory without initdb and postgres")
-}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -238,6 +239,18 @@ func TestOutage(t *testing.T) {
 	}
 	assert.True(t, Serialization(fmt.Errorf("apply: %w", coded("40001"))))
 	assert.False(t, Serialization(coded("40P01")))
+}
+
+// What follows on a connection that was lost before says so in words of pgx's own.
+func TestOutageOfALostConnection(t *testing.T) {
+	conn, err := pgx.Connect(t.Context(), pgtest.Start(t).Schema(t))
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+	_, err = conn.Exec(t.Context(), "SELECT 1")
+	require.Error(t, err)
+	retry, ok := Outage(fmt.Errorf("count: %w", err))
+	assert.True(t, ok, "%v", err)
+	assert.Equal(t, retryDown, retry)
 }
 
 // A statement for one database is not run in the other.

@@ -80,9 +80,13 @@ func (q *request) approvePage(status int, v *view, s *section, problem string) e
 	if err != nil {
 		return err
 	}
+	two, err := q.two(target, s.Breaker.Class)
+	if err != nil {
+		return err
+	}
 	data := approvePage{
 		Plan: v.plan, Ordinary: len(v.plan.Actions), Typed: s.Breaker.Class == provisioning.ClassDeactivate,
-		Two: slices.Contains(q.cfg.TwoPeople, s.Breaker.Class), Asked: doc.asked(s.Breaker.Class, s.Breaker.Hash),
+		Two: two, Asked: doc.asked(s.Breaker.Class, s.Breaker.Hash),
 		Superseded: superseded, Error: problem, Reason: clip(q.r.PostFormValue("reason"), maxReason),
 	}
 	data.Mine = data.Asked != nil && data.Asked.By == q.access.Actor
@@ -94,6 +98,18 @@ func (q *request) approvePage(status int, v *view, s *section, problem string) e
 	}
 	data.Section.Rest = len(s.Groups) - len(data.Section.Groups)
 	return q.page.send(status, "approve", data)
+}
+
+// two reports whether a second person has to confirm an approval of a class.
+func (q *request) two(target syncer.Target, class provisioning.Class) (bool, error) {
+	if q.cfg.TwoPeople == nil {
+		return false, nil
+	}
+	classes, err := q.cfg.TwoPeople(q.ctx, target)
+	if err != nil {
+		return false, fmt.Errorf("two people: %w", err)
+	}
+	return slices.Contains(classes, class), nil
 }
 
 // approve takes an approval of one class of one hash.
@@ -118,7 +134,10 @@ func (q *request) approve() error {
 		return refuse("A reason is required, of at most %d characters.", maxReason)
 	}
 	target := syncer.Target{Tenant: q.access.Tenant, Connection: v.whole.Connection}
-	two := slices.Contains(q.cfg.TwoPeople, b.Class)
+	two, err := q.two(target, b.Class)
+	if err != nil {
+		return err
+	}
 	a := approval{
 		Class: b.Class, Hash: b.Hash, Plan: v.whole.Hash, People: b.Count, Reason: reason, By: q.access.Actor, At: time.Now().UTC(),
 		Step: stepApplying,

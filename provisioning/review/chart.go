@@ -204,21 +204,9 @@ func (q *request) chartFile() error {
 	name := "chart-" + t.connection
 	switch path.Ext(q.r.URL.Path) {
 	case ".svg":
-		out := q.file("image/svg+xml", name+".svg")
-		if err := t.chart.SVG(out, hierarchy.SVG{Title: "Org chart of " + t.connection}, from...); err != nil {
-			return err
-		}
-		return out.Flush()
+		return t.chart.SVG(q.file("image/svg+xml", name+".svg"), hierarchy.SVG{Title: "Org chart of " + t.connection}, from...)
 	case ".dot":
-		out := q.file("text/vnd.graphviz; charset=utf-8", name+".dot")
-		if err := t.chart.DOT(out, from...); err != nil {
-			return err
-		}
-		return out.Flush()
+		return t.chart.DOT(q.file("text/vnd.graphviz; charset=utf-8", name+".dot"), from...)
 	}
-	out := q.file("text/plain; charset=utf-8", name+".mmd")
-	if err := t.chart.Mermaid(out, from...); err != nil {
-		return err
-	}
-	return out.Flush()
+	return t.chart.Mermaid(q.file("text/plain; charset=utf-8", name+".mmd"), from...)
 }

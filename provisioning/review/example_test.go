@@ -45,8 +45,10 @@ func Example() {
 				Hide:    provisioning.Mask{provisioning.FieldPrivateEmail, provisioning.FieldMobilePhone},
 			}, nil
 		},
-		TwoPeople: []provisioning.Class{provisioning.ClassDeactivate},
-		Logger:    slog.New(slog.DiscardHandler),
+		TwoPeople: func(context.Context, syncer.Target) ([]provisioning.Class, error) {
+			return []provisioning.Class{provisioning.ClassDeactivate}, nil // a setting of the customer
+		},
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/syncer"
 )
 
 // A page is the answer to a request. Its beginning is sent as soon as its rest
@@ -40,7 +41,12 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"pair": func(sigil string, part groupPart, hash string) map[string]any {
 		return map[string]any{"Sigil": sigil, "Part": part, "Hash": hash}
 	},
-	"names": names,
+	"names":  names,
+	"took":   took,
+	"proves": func(e syncer.Evidence) string { return proves(&e) },
+	"count64": func(n int64, one, many string) string {
+		return strings.TrimSpace(count(int(n), one, many))
+	},
 	"texts": func(c provisioning.Change) [2]string {
 		before, after := c.Texts()
 		return [2]string{shownLong(before), shownLong(after)}
@@ -192,8 +198,8 @@ func (q *request) redirect(to string) error {
 	return nil
 }
 
-// file begins a file to be saved.
-func (q *request) file(contentType, name string) *bufio.Writer {
+// file begins a file to be saved. Whoever writes it has a buffer of their own.
+func (q *request) file(contentType, name string) io.Writer {
 	q.page.mu.Lock()
 	defer q.page.mu.Unlock()
 	q.page.begun = true
@@ -205,5 +211,5 @@ func (q *request) file(contentType, name string) *bufio.Writer {
 		}
 		return '_'
 	}, name)+`"`)
-	return bufio.NewWriterSize(q.page.w, 32<<10)
+	return q.page.w
 }

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -87,7 +88,7 @@ func (q *request) showPerson() error {
 	for _, m := range members {
 		data.Members = append(data.Members, q.memberPart(m, resolver.Locks()))
 	}
-	if data.NoHistory, err = q.history(&data, members, stories); err != nil {
+	if data.NoHistory, err = q.history(&data, members); err != nil {
 		return err
 	}
 	return q.page.show("person", data)
@@ -162,7 +163,7 @@ func (q *request) memberPart(whole provisioning.Member, locks provisioning.Locks
 }
 
 // history reads what was done to members.
-func (q *request) history(data *personPage, members []provisioning.Member, stories []provisioning.Story) (none string, err error) {
+func (q *request) history(data *personPage, members []provisioning.Member) (none string, err error) {
 	log, ok := q.cfg.Store.(provisioning.AuditLog)
 	switch {
 	case !ok:
@@ -170,32 +171,44 @@ func (q *request) history(data *personPage, members []provisioning.Member, stori
 	case !q.access.May.Has(History):
 		return "You may not see it.", nil
 	}
-	ids := make(map[string]bool)
+	last := make([]provisioning.Record, 0, maxHistory)
 	for i := range members {
-		ids[members[i].ID] = true
-	}
-	var last []provisioning.Record // the latest, as a ring
-	n := 0
-	for record, err := range log.Audit(q.ctx, q.access.Tenant) {
+		records, err := memberAudit(q.ctx, log, q.access.Tenant, members[i].ID, maxHistory+1)
 		if err != nil {
 			return "", fmt.Errorf("history: %w", err)
 		}
-		if !ids[record.MemberID] {
-			continue
-		}
-		if len(last) < maxHistory {
-			last = append(last, record)
-		} else {
-			last[n%maxHistory] = record
-		}
-		n++
+		last = append(last, records...)
 	}
-	data.Cut = n > maxHistory
-	for i := range last {
-		data.History = append(data.History, q.access.Hide.Record(last[(n-1-i)%len(last)]))
+	slices.SortStableFunc(last, func(a, b provisioning.Record) int { return b.At.Compare(a.At) })
+	data.Cut = len(last) > maxHistory
+	for _, record := range last[:min(len(last), maxHistory)] {
+		data.History = append(data.History, q.access.Hide.Record(record))
 	}
-	if n == 0 {
+	if len(last) == 0 {
 		return "Nothing was done yet.", nil
 	}
 	return "", nil
+}
+
+// memberAudit returns the last records of a member, the latest first. Of a store
+// that cannot find them it reads the whole log.
+func memberAudit(ctx context.Context, log provisioning.AuditLog, tenant, memberID string, most int) ([]provisioning.Record, error) {
+	if byMember, ok := log.(provisioning.MemberLog); ok {
+		return byMember.MemberAudit(ctx, tenant, memberID, most)
+	}
+	var last []provisioning.Record
+	for record, err := range log.Audit(ctx, tenant) {
+		if err != nil {
+			return nil, err
+		}
+		if record.MemberID != memberID {
+			continue
+		}
+		if len(last) == most {
+			last = slices.Delete(last, 0, 1)
+		}
+		last = append(last, record)
+	}
+	slices.Reverse(last)
+	return last, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/syncer"
+	"github.com/usher-go/usher/sources"
 )
 
 // How much a page shows.
@@ -25,8 +26,8 @@ type planPage struct {
 	*provisioning.Plan
 	View       *view
 	Sums       []sum
-	Health     *syncer.Health // nil: unknown
-	Made       *madePlan      // nil: unknown
+	Evidence   syncer.Evidence
+	Made       *madePlan // nil: unknown
 	Superseded bool
 	Ordinary   int // actions that need no approval
 	Filter     filter
@@ -39,6 +40,7 @@ type planPage struct {
 type sum struct {
 	N    int
 	Word string
+	Tone string // "good", "warn", "bad" or ""
 }
 
 // A sectionPart is what a page shows of a section.
@@ -87,29 +89,16 @@ func (q *request) showPlan() error {
 	}
 	form := q.r.URL.Query()
 	data := planPage{
-		Plan: v.plan, View: v, Access: q.access, Ordinary: len(v.plan.Actions),
+		Plan: v.plan, View: v, Access: q.access, Ordinary: len(v.plan.Actions), Sums: planSums(v.plan),
 		Filter: filter{
 			Kind: form.Get("kind"), Reason: form.Get("reason"), Assignment: form.Get("assignment"), Field: form.Get("field"),
 			Text: strings.ToLower(typed(form.Get("q"))),
 		},
 	}
 	data.Filtered = !data.Filter.empty()
-	for _, kind := range []provisioning.Kind{
-		provisioning.KindCreate, provisioning.KindAdopt, provisioning.KindRehire, provisioning.KindReactivate,
-		provisioning.KindUpdate, provisioning.KindDeactivate,
-	} {
-		if n := v.plan.Count(kind); n > 0 {
-			data.Sums = append(data.Sums, sum{n, kind.String()})
-		}
-	}
-	for _, s := range []sum{{len(v.plan.Held), "held"}, {len(v.plan.Findings), "to look at"}, {len(v.plan.Skipped), "left out"}, {v.plan.Unchanged, "unchanged"}} {
-		if s.N > 0 {
-			data.Sums = append(data.Sums, s)
-		}
-	}
 	target := syncer.Target{Tenant: q.access.Tenant, Connection: v.plan.Connection}
-	if health, err := q.cfg.Syncer.Health(q.ctx, target); err == nil {
-		data.Health = &health
+	if data.Evidence, err = q.cfg.Syncer.Evidence(q.ctx, target, v.plan.Hash); err != nil {
+		return err
 	}
 	if doc, err := q.load(target); err == nil {
 		data.Made = doc.made(v.plan.Hash)
@@ -159,6 +148,45 @@ func (q *request) showPlan() error {
 		data.Sections = append(data.Sections, part)
 	}
 	return q.page.show("plan", data)
+}
+
+// planSums counts what is in a plan, what takes access and what waits first.
+func planSums(p *provisioning.Plan) []sum {
+	var sums []sum
+	add := func(n int, word, tone string) {
+		if n > 0 {
+			sums = append(sums, sum{n, word, tone})
+		}
+	}
+	add(p.Count(provisioning.KindDeactivate), provisioning.KindDeactivate.String(), "bad")
+	add(len(p.Held), "held", "warn")
+	for _, kind := range []provisioning.Kind{
+		provisioning.KindCreate, provisioning.KindAdopt, provisioning.KindClaim, provisioning.KindRehire, provisioning.KindReactivate,
+	} {
+		add(p.Count(kind), kind.String(), "good")
+	}
+	add(p.Count(provisioning.KindUpdate), provisioning.KindUpdate.String(), "")
+	add(len(p.Findings), "to look at", "warn")
+	add(len(p.Skipped), "left out", "")
+	add(p.Unchanged, "unchanged", "")
+	return sums
+}
+
+// proves says what follows from what a snapshot proves.
+func proves(e *syncer.Evidence) string {
+	if !e.Proven.Has(sources.FactUsers) {
+		return "It was not read to its end, so nobody is taken to have left."
+	}
+	var lacks []string
+	for _, word := range sources.FactAll.Words() {
+		if !slices.Contains(e.Proven.Words(), word) {
+			lacks = append(lacks, word)
+		}
+	}
+	if len(lacks) == 0 {
+		return "It was read whole: who is missing has left."
+	}
+	return "It proves who has left, but not its " + strings.Join(lacks, " and ") + ": what would follow from those stays as it is."
 }
 
 func findGroup(sections []*section, id string) *group {

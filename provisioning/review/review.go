@@ -28,12 +28,17 @@ type Config struct {
 	// for every request. Nothing of the request decides about the tenant but this.
 	// After an error, which is logged and not shown, nothing is served.
 	Access func(*http.Request) (Access, error)
+	// Requests are the SCIM requests of the connections that are pushed, where
+	// scim.Config.Requests remembers them. Nil: none are shown.
+	Requests RequestReader
 	// Rules lists further configs of a connection, such as drafts, which can be
 	// compared with those in force. They are chosen by their Revision. Nil: there
 	// are none but those that are pasted.
 	Rules func(context.Context, syncer.Target) ([]provisioning.Config, error)
-	// TwoPeople are the classes whose approval a second person has to confirm.
-	TwoPeople []provisioning.Class
+	// TwoPeople says of which classes a second person has to confirm an approval,
+	// for a connection: a setting of the tenant. It is asked again when the second
+	// one confirms, and after an error nothing is approved. Nil: of none.
+	TwoPeople func(context.Context, syncer.Target) ([]provisioning.Class, error)
 	// Logger is told who did what, and what failed, by IDs. Nil: slog.Default.
 	Logger *slog.Logger
 }
@@ -117,6 +122,7 @@ func New(cfg Config) (http.Handler, error) {
 		{"GET /approve", "Approve", See, (*request).showApprove},
 		{"GET /outcome", "Outcome", See, (*request).showOutcome},
 		{"GET /person", "Person", See, (*request).showPerson},
+		{"GET /requests", "SCIM requests", See, (*request).showRequests},
 		{"GET /whatif", "What if", See | Plan, (*request).showWhatIf},
 		{"GET /chart", "Org chart", See, (*request).showChart},
 

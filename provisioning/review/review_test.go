@@ -1,6 +1,8 @@
 package review_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/review"
+	"github.com/usher-go/usher/provisioning/syncer"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -44,7 +47,7 @@ func TestPlanPage(t *testing.T) {
 	page := h.post("olga", "plan", "connection", "okta")
 	require.Equal(t, 200, page.StatusCode, page.text)
 	words := page.words()
-	require.Contains(t, words, "1 create, 6 update, 3 held, 1 to look at, 1 unchanged")
+	require.Contains(t, words, "3 held, 1 create, 6 update, 1 to look at, 1 unchanged")
 	require.Contains(t, words, "3 of 10 people, 30 %; limit 2 people. Waits for an approval of the class deactivate")
 	require.Contains(t, words, "5 people: title Clerk -> Manager (person03@acme.com, person04@acme.com, …)")
 	require.Contains(t, words, "person08@acme.com: title Clerk -> Director")
@@ -141,7 +144,12 @@ func TestApprove(t *testing.T) { // S15
 // Two people are needed where the host says so, and any replica knows of the
 // first.
 func TestSecondPerson(t *testing.T) {
-	h := newHost(t, func(c *review.Config) { c.TwoPeople = []provisioning.Class{provisioning.ClassDeactivate} })
+	two, failed := map[string][]provisioning.Class{"acme": {provisioning.ClassDeactivate}}, error(nil)
+	h := newHost(t, func(c *review.Config) {
+		c.TwoPeople = func(_ context.Context, target syncer.Target) ([]provisioning.Class, error) {
+			return two[target.Tenant], failed
+		}
+	})
 	h.hire(names(10)...)
 	h.leave(names(4)...)
 	plan := h.plan()
@@ -154,10 +162,25 @@ func TestSecondPerson(t *testing.T) {
 	require.Contains(t, own.words(), "Somebody else has to confirm it")
 	require.Equal(t, 10, h.active())
 	require.Contains(t, h.get("ned", "approve?hash="+plan.Hash+"&class=deactivate").words(), "olga approved this")
+	failed = errors.New("the settings are away")
+	require.Equal(t, 500, h.post("ned", "approve", form...).StatusCode)
+	require.Equal(t, 500, h.post("olga", "approve", form...).StatusCode)
+	require.Equal(t, 10, h.active())
+	failed = nil
 	page := h.post("ned", "approve", form...)
 	require.Contains(t, page.words(), "Confirmed by ned")
 	require.Contains(t, page.words(), "Done. 4 changes are done.")
 	require.Equal(t, 6, h.active())
+
+	// It is the tenant's setting, not the application's: where it is not set, or no
+	// more, one person is enough.
+	delete(two, "acme")
+	two["rival"] = []provisioning.Class{provisioning.ClassDeactivate}
+	h.leave("person05", "person06", "person07")
+	plan = h.plan()
+	page = h.post("olga", "approve", approval(plan, provisioning.ClassDeactivate, "3", "they left too")...)
+	require.Contains(t, page.words(), "Done. 3 changes are done.")
+	require.Equal(t, 3, h.active())
 }
 
 // A stale approval does nothing, and is explained by the difference to what was
@@ -301,6 +324,56 @@ func TestExports(t *testing.T) {
 	require.Contains(t, csv, "comes,newcomer@acme.com,")
 	require.NotRegexp(t, `(?m)(^|,)[=+@-]`, csv)
 	require.Equal(t, 403, h.send("reader", "GET", "export.csv?hash="+plan.Hash, nil).StatusCode)
+}
+
+// WriteHTML makes the same file without a server: of a plan that nobody saved,
+// redacted and escaped, and byte for byte the same each time.
+func TestWriteHTML(t *testing.T) {
+	hostile := `<script>alert(1)</script>`
+	r, err := provisioning.New(rulesOf(acme))
+	require.NoError(t, err)
+	u := user("ana")
+	u.Title, u.MobilePhone, u.PrivateEmail = hostile, "+1 212 555 0101", "ana@home.example"
+	plan := r.Resolve(provisioning.Input{Tenant: "acme", Snapshot: &sources.Snapshot{
+		Format: 1, Kind: "okta", Connection: "okta", Proven: sources.FactAll, Users: []sources.User{u},
+		Groups: []sources.Group{{ID: "g-sales", Members: []string{u.ID}}},
+	}})
+	write := func(cfg review.HTMLConfig) string {
+		var b strings.Builder
+		require.NoError(t, review.WriteHTML(&b, plan, cfg))
+		return b.String()
+	}
+	file := write(review.HTMLConfig{})
+	require.Contains(t, file, plan.Hash)
+	require.Contains(t, file, "ana@acme.com")
+	require.NotContains(t, file, "555 0101")
+	require.NotContains(t, file, "ana@home.example")
+	require.NotContains(t, file, "<script")
+	require.NotContains(t, file, "this file was made")
+	require.Equal(t, file, write(review.HTMLConfig{}))
+	require.True(t, strings.HasSuffix(file, "</html>\n"))
+	masked := write(review.HTMLConfig{Hide: provisioning.PersonalMask(), Made: time.Date(2026, 11, 26, 3, 0, 0, 0, time.UTC), By: hostile})
+	require.NotContains(t, masked, "ana@acme.com")
+	require.Contains(t, masked, "this file was made 2026-11-26 03:00 UTC for &lt;script&gt;")
+
+	// What cannot be written is told, and early: the file streams.
+	full := &fullDisk{room: 50_000}
+	require.ErrorIs(t, review.WriteHTML(full, bigPlan(t, newHost(t), 5_000), review.HTMLConfig{}), errFull)
+	require.Less(t, full.most, 64<<10)
+}
+
+var errFull = errors.New("the disk is full")
+
+// A fullDisk takes some bytes and no more, and knows the most that it was given
+// at once.
+type fullDisk struct{ room, most int }
+
+func (f *fullDisk) Write(b []byte) (int, error) {
+	f.most = max(f.most, len(b))
+	if f.room -= len(b); f.room < 0 {
+		return 0, errFull
+	}
+	return len(b), nil
 }
 
 func TestRunsPage(t *testing.T) {

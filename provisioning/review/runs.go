@@ -32,6 +32,7 @@ type connectionPart struct {
 	Document *document
 	Waits    []syncer.Waiting
 	Rest     int
+	Requests *requestPart // nil: the host keeps none
 }
 
 func (q *request) runs() error {
@@ -48,6 +49,12 @@ func (q *request) runs() error {
 		}
 		if part.Document, err = q.load(target); err != nil {
 			return err
+		}
+		if part.Requests, err = q.requests(target, fewRequests); err != nil {
+			return err
+		}
+		if part.Requests != nil {
+			part.Requests.Tokens = part.Requests.Tokens[:min(len(part.Requests.Tokens), fewTokens)]
 		}
 		if q.access.Connections != nil {
 			part.dropEffects()

@@ -195,7 +195,8 @@ func (data *whatIfPage) fill(diff *provisioning.Diff) {
 	outcomes := []provisioning.ShiftOutcome{provisioning.ShiftLeaves, provisioning.ShiftStaysOut, provisioning.ShiftComesIn, provisioning.ShiftChanges}
 	for _, outcome := range outcomes {
 		if n := diff.Count(outcome); n > 0 {
-			data.Sums = append(data.Sums, sum{n, string(outcome)})
+			tone := map[provisioning.ShiftOutcome]string{provisioning.ShiftLeaves: "bad", provisioning.ShiftStaysOut: "warn", provisioning.ShiftComesIn: "good"}[outcome]
+			data.Sums = append(data.Sums, sum{n, string(outcome), tone})
 		}
 	}
 	for rest := diff.Shifts; len(rest) > 0; {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/provisioning"
 )
 
@@ -32,14 +33,14 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 		if locked {
 			break
 		}
-		if err != nil && ctx.Err() == nil {
-			return nil, fmt.Errorf("sqlstore: lock: %w", err)
+		if err != nil {
+			s.endLease(ctx, tenant, owner) // it may have been given, and the answer lost
+			if ctx.Err() == nil {
+				return nil, fmt.Errorf("sqlstore: lock: %w", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
-			if err != nil {
-				s.endLease(ctx, tenant, owner) // it may have been given all the same
-			}
 			return nil, fmt.Errorf("sqlstore: lock: %w: %w", provisioning.ErrLocked, ctx.Err())
 		case <-time.After(poll):
 		}
@@ -82,10 +83,21 @@ func (s *Store) extendLease(ctx context.Context, tenant, owner string) {
 }
 
 // endLease gives the tenant back, if it is still the owner's, though the
-// context may have ended.
+// context may have ended. If the database is away, which also cuts the connection
+// that would have given it back, it is tried again for a while: otherwise the
+// tenant would wait for the end of the lease.
 func (s *Store) endLease(ctx context.Context, tenant, owner string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
-	// If this fails, the lease ends by itself.
-	_, _ = s.exec(ctx, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
+	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
+		_, err := s.exec(ctx, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
+		if _, away := sqldb.Outage(err); !away {
+			return // if it failed, the lease ends by itself
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(poll):
+		}
+	}
 }

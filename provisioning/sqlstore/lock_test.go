@@ -2,6 +2,9 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql/driver"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +50,53 @@ func TestDeadHolderLosesTheLock(t *testing.T) {
 	_, err = openLeasing(t, dsn).Lock(short, tenant)
 	assert.ErrorIs(t, err, provisioning.ErrLocked)
 	unlockSecond()
+}
+
+// A tenant is free at once where a connection is lost while it is given or given
+// back: the database may have done it, or not, and the store is not told.
+func TestLockSurvivesLostConnections(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]struct {
+		query string
+		done  bool // before the connection is lost
+	}{
+		"taken":          {"INSERT INTO usher_locks", true},
+		"not taken":      {"INSERT INTO usher_locks", false},
+		"given back":     {"DELETE FROM usher_locks", true},
+		"not given back": {"DELETE FROM usher_locks", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := fileDSN(t)
+			hit, commits := false, false
+			db := openWatched(new(sqlite.Driver), dsn, func(c call) error {
+				switch {
+				case !hit && strings.HasPrefix(c.query, lost.query):
+					hit, commits = true, lost.done
+					if !lost.done {
+						return driver.ErrBadConn
+					}
+				case commits && c.query == "COMMITTED":
+					commits = false
+					return io.ErrUnexpectedEOF
+				}
+				return nil
+			})
+			defer db.Close()
+			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db}) // a lease of 30 seconds
+			require.NoError(t, err)
+			unlock, err := store.Lock(t.Context(), tenant)
+			if err == nil {
+				unlock()
+			}
+			assert.True(t, hit)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			unlock, err = openStore(t, dsn).Lock(ctx, tenant)
+			require.NoError(t, err, "the tenant waits for the end of a lease")
+			unlock()
+		})
+	}
 }
 
 // A holder that lives keeps the lock for longer than a lease.

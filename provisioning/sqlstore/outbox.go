@@ -44,6 +44,24 @@ func (s *Store) Audit(ctx context.Context, tenant string) iter.Seq2[provisioning
 	return pages(ctx, s, "audit", query, tenant, scanRecord)
 }
 
+// MemberAudit implements provisioning.MemberLog.
+func (s *Store) MemberAudit(ctx context.Context, tenant, memberID string, most int) ([]provisioning.Record, error) {
+	var records []provisioning.Record
+	err := s.read(ctx, func(tx *sqldb.Tx) error {
+		const query = `SELECT seq, committed_at, action_key, kind, member_id, email, actor, changes, reasons
+			FROM @audit WHERE member_id = ? AND tenant || '' = ? ORDER BY seq DESC LIMIT ?`
+		return tx.Each(ctx, query, []any{memberID, tenant, max(most, 0)}, func(rows *sql.Rows) error {
+			_, r, err := scanRecord(rows)
+			records = append(records, r)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: audit of %s: %w", memberID, err)
+	}
+	return records, nil
+}
+
 // scanRecord reads the columns seq, committed_at, action_key, kind, member_id,
 // email, actor, changes and reasons.
 func scanRecord(rows *sql.Rows) (seq int64, r provisioning.Record, err error) {

@@ -10,9 +10,17 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
+// filledVersion is the version of the tables that refill fills. Those after it
+// add nothing that has to be filled.
+const filledVersion = 4
+
 // refill fills what the tables of an earlier version have not: the keys of
 // members, the counters, and which plan is about everybody of what.
 func refill(ctx context.Context, tx *sqldb.Tx) error {
+	var version int
+	if _, err := tx.Get(ctx, `SELECT version FROM @schema`, nil, &version); err != nil || version >= filledVersion {
+		return err
+	}
 	var byTenant []string
 	if err := tx.Each(ctx, `SELECT tenant FROM @tenants`, nil, func(rows *sql.Rows) error {
 		var tenant string

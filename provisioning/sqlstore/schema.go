@@ -192,6 +192,9 @@ var migrations = [][]string{
 		) BY_KEY`,
 		`CREATE INDEX @members_subject ON @members (subject, (tenant || '')) WHERE subject <> ''`,
 	},
+	{
+		`CREATE INDEX @audit_member ON @audit (member_id, (tenant || ''), seq)`,
+	},
 }
 
 // timeLayout is the form of times in the tables: UTC, of one length, so that

@@ -52,7 +52,7 @@ var (
 	_ provisioning.Locker     = (*Store)(nil)
 	_ provisioning.Outbox     = (*Store)(nil)
 	_ provisioning.PlanStore  = (*Store)(nil)
-	_ provisioning.AuditLog   = (*Store)(nil)
+	_ provisioning.MemberLog  = (*Store)(nil)
 	_ provisioning.StateStore = (*Store)(nil)
 	_ provisioning.Eraser     = (*Store)(nil)
 )

@@ -79,7 +79,7 @@ func TestNewerTablesAreRefused(t *testing.T) {
 	_, err := db.ExecContext(t.Context(), `UPDATE usher_schema SET version = 99`)
 	require.NoError(t, err)
 	_, err = sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
-	assert.EqualError(t, err, "sqlstore: open: the tables are of version 99, and this program knows them up to 4: use a newer program")
+	assert.EqualError(t, err, "sqlstore: open: the tables are of version 99, and this program knows them up to 5: use a newer program")
 }
 
 // A pool whose connections each have a database would lose the tables now and

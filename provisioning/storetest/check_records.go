@@ -246,8 +246,37 @@ func checkAudit(ctx context.Context, b *bench) error {
 			return fmt.Errorf("audit record %d is older than the one before it, want the oldest first", i)
 		}
 	}
+	if err := checkMemberAudit(ctx, log, records); err != nil {
+		return err
+	}
 	for _, err := range log.Audit(ctx, tenant) {
 		return err // and the listing is left early
+	}
+	return nil
+}
+
+// checkMemberAudit: who finds the records of one member finds those of the log,
+// the latest first, and nobody else's.
+func checkMemberAudit(ctx context.Context, log provisioning.AuditLog, all []provisioning.Record) error {
+	byMember, ok := log.(provisioning.MemberLog)
+	if !ok {
+		return nil
+	}
+	for _, of := range []struct {
+		tenant, member string
+		most           int
+		want           []provisioning.Record
+	}{
+		{tenant, "id-ana", 10, []provisioning.Record{all[2], all[0]}}, {tenant, "id-ana", 1, all[2:3]}, {tenant, "id-bob", 10, all[1:2]},
+		{tenant, "id-ana", 0, nil}, {tenant, "nobody", 10, nil}, {"other tenant", "id-ana", 10, nil},
+	} {
+		got, err := byMember.MemberAudit(ctx, of.tenant, of.member, of.most)
+		if err != nil {
+			return fmt.Errorf("MemberAudit: %w", err)
+		}
+		if len(got) != len(of.want) || len(got) > 0 && text(got) != text(of.want) {
+			return fmt.Errorf("MemberAudit(%q, %q, %d) is %s, want %s", of.tenant, of.member, of.most, text(got), text(of.want))
+		}
 	}
 	return nil
 }

@@ -26,13 +26,25 @@ type lease struct {
 // errLeased says that another process has the lease.
 var errLeased = errors.New("another process is at it")
 
+func (s *Syncer) lease(tenant, name string, length time.Duration) *lease {
+	return &lease{Syncer: s, tenant: tenant, name: "lease/" + name, length: length, owner: newID()}
+}
+
 // take takes a lease. If another process has it, the error matches errLeased
 // and until is when that ends.
 func (s *Syncer) take(ctx context.Context, tenant, name string, length time.Duration) (*lease, error) {
-	l := &lease{Syncer: s, tenant: tenant, name: "lease/" + name, length: length, owner: newID()}
-	document, revision, err := s.cfg.Store.State(ctx, tenant, l.name)
+	l := s.lease(tenant, name, length)
+	if err := l.free(ctx); err != nil {
+		return l, err
+	}
+	return l, l.extend(ctx)
+}
+
+// free fails with errLeased if somebody has the lease.
+func (l *lease) free(ctx context.Context) error {
+	document, revision, err := l.cfg.Store.State(ctx, l.tenant, l.name)
 	if err != nil {
-		return l, fmt.Errorf("syncer: read lease: %w", err)
+		return fmt.Errorf("syncer: read lease: %w", err)
 	}
 	var held struct {
 		Owner string    `json:"owner"`
@@ -40,21 +52,21 @@ func (s *Syncer) take(ctx context.Context, tenant, name string, length time.Dura
 	}
 	if document != nil {
 		if err := json.Unmarshal(document, &held); err != nil {
-			return l, fmt.Errorf("syncer: lease of %s: %w", name, err)
+			return fmt.Errorf("syncer: %s: %w", l.name, err)
 		}
 	}
-	if now := time.Now(); now.Before(held.Until) && held.Until.Sub(now) <= length { // a clock may have jumped back
+	if now := l.cfg.Now(); now.Before(held.Until) && held.Until.Sub(now) <= l.length { // a clock may have jumped back
 		l.until = held.Until
-		return l, errLeased
+		return errLeased
 	}
 	l.revision = revision
-	return l, l.extend(ctx)
+	return nil
 }
 
 // extend lets the lease begin again. It fails with errLeased if the lease was
 // lost.
 func (l *lease) extend(ctx context.Context) error {
-	l.until = time.Now().UTC().Add(l.length)
+	l.until = l.cfg.Now().UTC().Add(l.length)
 	document, err := json.Marshal(map[string]any{"owner": l.owner, "until": l.until})
 	if err != nil {
 		return fmt.Errorf("syncer: lease of %s: %w", l.name, err)
@@ -72,7 +84,7 @@ func (l *lease) extend(ctx context.Context) error {
 
 // keep extends a lease of which half is over.
 func (l *lease) keep(ctx context.Context) error {
-	if time.Until(l.until) > l.length/2 {
+	if l.until.Sub(l.cfg.Now()) > l.length/2 {
 		return nil
 	}
 	return l.extend(ctx)

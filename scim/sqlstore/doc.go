@@ -37,6 +37,10 @@
 //     group members. Triggers keep it.
 //   - usher_scim_deletions: a row for each record that was deleted, for
 //     readers of changes. They are kept; a row takes about a hundred bytes.
+//   - usher_scim_requests: a row for each request that a scim.RequestLog
+//     remembers; entry is its scim.RequestRecord as JSON.
+//   - usher_scim_request_counts: how often each token was used, with its last
+//     request as entry, and how many requests were refused and dropped.
 //   - usher_scim_schema: the version of these tables.
 //
 // # Transactions

@@ -137,6 +137,46 @@ func TestVersion1(t *testing.T) {
 	})
 }
 
+// A database of version 3 is brought up to date when it is opened: it keeps what
+// it has, remembers requests, and is refused by a program of version 3.
+func TestVersion3(t *testing.T) {
+	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
+		pool, err := sql.Open(driver, dsn)
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, pool.Close()) })
+		db, err := sqldb.New(pool, dialect, defaultPrefix)
+		require.NoError(t, err)
+		require.NoError(t, db.Migrate(t.Context(), migrations()[:3], nil))
+		old := &Store{db: db, texts: newStatements(dialect)}
+		acme := scim.Directory{Tenant: "acme", Connection: "okta"}
+		_, err = old.Apply(t.Context(), acme, scim.Write{
+			Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: "ana"}, At: time.Unix(1_800_000_000, 0), Doc: []byte(`{"userName":"ana","emails":[{"value":"a@b.example"}]}`),
+		})
+		require.NoError(t, err)
+		store, err := Open(t.Context(), Config{DB: pool, Dialect: dialect})
+		require.NoError(t, err)
+		rec, err := store.Get(t.Context(), acme, scim.Ref{Type: scim.TypeUser, ID: "ana"}, false)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"userName":"ana","emails":[{"value":"a@b.example"}]}`, string(rec.Doc))
+		keys := 0
+		require.NoError(t, pool.QueryRow(`SELECT COUNT(*) FROM usher_scim_keys`).Scan(&keys))
+		require.Zero(t, keys, "users of version 3 have their keys, and are not read again")
+		r := scim.RequestRecord{At: time.Unix(1_800_000_000, 0).UTC(), Method: "GET", Status: 200}
+		require.NoError(t, store.AddRequests(t.Context(), []scim.RequestBatch{{Directory: acme, RequestHistory: scim.RequestHistory{Requests: []scim.RequestRecord{r}}}},
+			scim.RequestLimits{Requests: 10}))
+		history, err := store.Requests(t.Context(), acme, 10)
+		require.NoError(t, err)
+		require.Equal(t, []scim.RequestRecord{r}, history.Requests)
+		require.ErrorContains(t, db.Migrate(t.Context(), migrations()[:3], nil), "the tables are of version 4")
+		_, err = old.Get(t.Context(), acme, scim.Ref{Type: scim.TypeUser, ID: "ana"}, false) // one that still runs goes on
+		require.NoError(t, err)
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		test(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "scim.db"), SQLite)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, pgtest.Driver, pgtest.Start(t).Schema(t), PostgreSQL) })
+}
+
 // A database of version 2 is brought up to date when it is opened: users are
 // found by keys that were not stored then.
 func TestVersion2(t *testing.T) {

@@ -11,8 +11,12 @@ import (
 // refillSize is how many users are read at a time.
 const refillSize = 500
 
-// refill writes the keys that users of an earlier version lack.
+// refill writes the keys that users of a version before the third lack.
 func refill(ctx context.Context, tx *sqldb.Tx, dialect Dialect) error {
+	var version int
+	if _, err := tx.Get(ctx, `SELECT version FROM @schema`, nil, &version); err != nil || version >= 3 {
+		return err
+	}
 	type row struct {
 		Directory int64  `json:"directory"`
 		Ordinal   int64  `json:"ordinal"`

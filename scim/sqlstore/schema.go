@@ -8,12 +8,42 @@ import "slices"
 // There are no foreign keys: only the store writes, in one place for each
 // table, and checking every membership would lock the group's row again.
 func migrations() [][]string {
-	return [][]string{tables, slices.Concat(indexes, liteCounters, postgresCounters, []string{postgresApply}), sourceKeys}
+	return [][]string{tables, slices.Concat(indexes, liteCounters, postgresCounters, []string{postgresApply}), sourceKeys, requestTables}
 }
 
 // sourceKeys is version 3: no other tables, but the keys that scim.SourceKeys
 // gives of users who were stored before, which refill writes.
 var sourceKeys = []string{}
+
+// requestTables is version 4: what a scim.RequestLog remembers. The rows name
+// tenant and connection themselves, so that writing them needs no lock of a
+// directory's row, and a directory that has no records can have requests.
+var requestTables = []string{
+	// tie is random. The day of at has an index, and at has none, so that a
+	// search by directory and at has one index to go by.
+	`CREATE TABLE @requests (
+		tenant     EXACT_TEXT NOT NULL,
+		connection EXACT_TEXT NOT NULL,
+		at         BIGINT NOT NULL,
+		tie        BIGINT NOT NULL,
+		day        BIGINT NOT NULL,
+		entry      TEXT NOT NULL,
+		PRIMARY KEY (tenant, connection, at, tie)
+	) BY_KEY`,
+	`CREATE INDEX @requests_day ON @requests (day)`,
+	`CREATE TABLE @request_counts (
+		tenant     EXACT_TEXT NOT NULL,
+		connection EXACT_TEXT NOT NULL,
+		kind       EXACT_TEXT NOT NULL,
+		name       EXACT_TEXT NOT NULL,
+		first      BIGINT NOT NULL,
+		last       BIGINT NOT NULL,
+		total      BIGINT NOT NULL,
+		entry      TEXT NOT NULL,
+		PRIMARY KEY (tenant, connection, kind, name)
+	) BY_KEY`,
+	`CREATE INDEX @request_counts_last ON @request_counts (last)`,
+}
 
 var tables = []string{
 	// first is the number before the first: the time at which the directory

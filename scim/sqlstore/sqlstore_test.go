@@ -71,6 +71,15 @@ func TestPostgreSQL(t *testing.T) {
 	scimtest.TestStore(t, harness(func(tb testing.TB) place { return schemaPlace(tb, server) }))
 }
 
+func TestRequestsSQLite(t *testing.T) {
+	scimtest.TestRequestStore(t, func(tb testing.TB) scim.RequestStore { return filePlace(tb).store(tb) })
+}
+
+func TestRequestsPostgreSQL(t *testing.T) {
+	server := pgtest.Start(t)
+	scimtest.TestRequestStore(t, func(tb testing.TB) scim.RequestStore { return schemaPlace(tb, server).store(tb) })
+}
+
 // A pool of one connection is the only way to use a database in memory.
 func TestSQLiteInMemory(t *testing.T) {
 	scimtest.TestStore(t, scimtest.Harness{

@@ -45,7 +45,10 @@ type Store struct {
 	turns turns
 }
 
-var _ scim.Store = (*Store)(nil)
+var (
+	_ scim.Store        = (*Store)(nil)
+	_ scim.RequestStore = (*Store)(nil)
+)
 
 // Open returns the store in a database, with its tables made or brought up to
 // date. Several processes may open one database at the same time. The error

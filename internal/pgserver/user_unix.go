@@ -1,6 +1,6 @@
 //go:build unix
 
-package pgtest
+package pgserver
 
 import (
 	"errors"
@@ -11,10 +11,11 @@ import (
 )
 
 // unprivileged gives dir to a user who may run a server, which root may not,
-// and returns how to run a process as that user; nil is as who we are.
+// and returns how to run a process as that user, in a group of its own.
 func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	as := &syscall.SysProcAttr{Setpgid: true}
 	if os.Getuid() != 0 {
-		return nil, nil
+		return as, nil
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
@@ -32,7 +33,8 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
 			return nil, err
 		}
-		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
+		as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		return as, nil
 	}
 	return nil, errors.New("root cannot run PostgreSQL, and there is no user postgres or nobody to run it as")
 }

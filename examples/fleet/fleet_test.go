@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river/rivertype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/internal/pgtest"
+	"github.com/usher-go/usher/provisioning"
+)
+
+// TestMain makes the test binary be a worker, where a test starts one.
+func TestMain(m *testing.M) {
+	if os.Getenv(workerVariable) != "" {
+		if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func TestOptions(t *testing.T) {
+	for _, args := range [][]string{{"-no"}, {"else"}, {"-tenants", "0"}, {"-pushing", "6", "-failing", "5", "-tenants", "10"}, {"-timeout", "1ms"}} {
+		require.ErrorIs(t, run(t.Context(), args, nil, io.Discard, io.Discard), errUsage, "%v", args)
+	}
+	err := run(t.Context(), []string{"-postgres", "host=secret.example"}, nil, io.Discard, io.Discard)
+	require.ErrorContains(t, err, "want a URL")
+	require.NotContains(t, err.Error(), "secret")
+}
+
+// The whole demonstration: every team equals its directory at the end, also of
+// the tenants that failed at first and of those that push (L2, S38).
+func TestDemonstration(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	args := []string{"-tenants", "20", "-people", "20", "-pushing", "3", "-failing", "2", "-workers", "2", "-postgres", pgtest.Start(t).Schema(t)}
+	require.NoError(t, run(t.Context(), args, nil, &out, t.Output()), "%s", &out)
+	assert.Contains(t, out.String(), "each of 20 teams equals its directory")
+	assert.Contains(t, out.String(), "runs failed, of up to")
+}
+
+// start starts a fleet with so many workers, which ends with the test.
+func start(t *testing.T, opt options, workers int) *fleet {
+	t.Helper()
+	opt.postgres = pgtest.Start(t).Schema(t)
+	opt.people, opt.jobs, opt.interval = 20, 2, time.Hour
+	f, err := startFleet(t.Context(), opt, t.Output(), t.Output())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, f.stop()) })
+	for range workers {
+		require.NoError(t, f.addWorker(t.Output()))
+	}
+	return f
+}
+
+// Of a tenant there is one job at a time, however often it is asked for, and
+// what is pushed while the job is at work is not forgotten (S38).
+func TestUnique(t *testing.T) {
+	t.Parallel()
+	f := start(t, options{tenants: 1, pushing: 1, timeout: time.Minute}, 2)
+	ctx, tenant := t.Context(), f.companies[0].tenant
+
+	// Four at a time push, and each change is followed by runs that nobody needs.
+	users := f.companies[0].people.Users()
+	var work sync.WaitGroup
+	var skipped, inserted int
+	var mu sync.Mutex
+	for part := range 4 {
+		work.Go(func() {
+			c := &company{tenant: tenant, pushes: true, ids: make(map[string]string)}
+			for i := part; i < len(users); i += 4 {
+				assert.NoError(t, c.push(ctx, f.base(), users[i:i+1]))
+				for range 3 {
+					result, err := f.client.Insert(ctx, runArgs{tenant}, nil)
+					assert.NoError(t, err)
+					mu.Lock()
+					if result.UniqueSkippedAsDuplicate {
+						skipped++
+					} else {
+						inserted++
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	work.Wait()
+	assert.NotZero(t, skipped)
+	require.NoError(t, f.begin("pushes").await(ctx, func() error { return nil }))
+	require.NoError(t, f.check(ctx)) // a push that was forgotten would be missing
+
+	var overlapping int
+	require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job a JOIN river_job b ON a.kind = 'run' AND b.kind = 'run' AND a.id < b.id
+		AND a.args = b.args AND a.attempted_at < b.finalized_at AND b.attempted_at < a.finalized_at`).Scan(&overlapping))
+	assert.Zero(t, overlapping, "two jobs of the tenant were at work at the same time")
+}
+
+// A tenant whose provider refuses the credentials backs off, more and more, and
+// keeps none of the others waiting.
+func TestFailingTenant(t *testing.T) {
+	t.Parallel()
+	f := start(t, options{tenants: 6, failing: 1, timeout: time.Minute}, 1)
+	ctx, failing := t.Context(), f.companies[0]
+	require.NoError(t, f.due(ctx, time.Now()))
+	job := func() (state rivertype.JobState, failures int, wait time.Duration) {
+		var scheduled, attempted time.Time
+		err := f.pool.QueryRow(ctx, `SELECT state, coalesce(cardinality(errors), 0), scheduled_at, coalesce(attempted_at, scheduled_at)
+			FROM river_job WHERE kind = 'run' AND args->>'tenant' = $1`, failing.tenant).Scan(&state, &failures, &scheduled, &attempted)
+		if err != nil {
+			return "", 0, 0
+		}
+		return state, failures, scheduled.Sub(attempted)
+	}
+	require.Eventually(t, func() bool {
+		_, failures, wait := job()
+		return failures >= 3 && wait >= 2*time.Second
+	}, time.Minute, 50*time.Millisecond)
+	var done int
+	require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM fleet_tenants WHERE runs > 0`).Scan(&done))
+	assert.Equal(t, 5, done, "the others are through")
+	team, err := provisioning.Team(ctx, f.team, failing.tenant)
+	require.NoError(t, err)
+	assert.Empty(t, team)
+
+	failing.refuses.Store(false)
+	require.Eventually(t, func() bool { state, _, _ := job(); return state == rivertype.JobStateCompleted }, time.Minute, 50*time.Millisecond)
+	require.NoError(t, f.check(ctx))
+}
+
+// What a worker was at that is killed, another one takes over.
+func TestKilledWorker(t *testing.T) {
+	t.Parallel()
+	f := start(t, options{tenants: 20, timeout: 4 * time.Second}, 1)
+	ctx, p := t.Context(), f.begin("the other worker")
+	require.NoError(t, f.due(ctx, p.since))
+	running := 0
+	for running == 0 {
+		require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE kind = 'run' AND state = 'running'`).Scan(&running))
+	}
+	victim := f.workers[0]
+	require.NoError(t, victim.cmd.Process.Kill())
+	var exit *exec.ExitError
+	require.ErrorAs(t, victim.cmd.Wait(), &exit)
+	f.workers = nil
+	require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE kind = 'run' AND state = 'running'`).Scan(&running))
+	require.NotZero(t, running, "it was at work")
+
+	require.NoError(t, f.addWorker(t.Output()))
+	require.NoError(t, p.await(ctx, func() error { return nil }))
+	require.NoError(t, f.check(ctx))
+}
+
+func TestBackOff(t *testing.T) {
+	var waits []string
+	for failures := range 5 {
+		waits = append(waits, backOff(failures, 5*time.Second, 0.5).String())
+	}
+	assert.Equal(t, "1s 1s 2s 4s 5s", strings.Join(waits, " "))
+	assert.Equal(t, 5*time.Minute, backOff(100, 10*time.Minute, 0))
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/usher-go/usher/provisioning/syncer"
+	"github.com/usher-go/usher/sources"
+)
+
+// What is urgent goes before what was due: a push is waited for by somebody.
+const (
+	prioritySchedule = 1
+	priorityPush     = 2
+	priorityRun      = 3
+)
+
+// unfinished are the states of a job that is still to be done. One job of a kind
+// and a tenant is in them at a time.
+var unfinished = []rivertype.JobState{
+	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled, rivertype.JobStateRetryable,
+}
+
+// A job is never given up: the tenant would be run again anyway.
+const maxAttempts = math.MaxInt16
+
+// runArgs is the job that decides what is new of a tenant.
+type runArgs struct {
+	Tenant string `json:"tenant"`
+}
+
+// Kind implements river.JobArgs.
+func (runArgs) Kind() string { return "run" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (runArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{
+		MaxAttempts: maxAttempts, Priority: priorityRun, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished},
+	}
+}
+
+// A runWorker does runs.
+type runWorker struct {
+	river.WorkerDefaults[runArgs]
+	*host
+}
+
+// NextRetry implements river.Worker: a tenant that fails backs off by itself.
+func (w *runWorker) NextRetry(job *river.Job[runArgs]) time.Time {
+	return time.Now().Add(backOff(len(job.Errors)+1, 10*time.Minute, rand.Float64()))
+}
+
+// Work implements river.Worker.
+func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
+	tenant := job.Args.Tenant
+	var kind string
+	var woken int64
+	err := w.pool.QueryRow(ctx, `SELECT kind, woken FROM fleet_tenants WHERE tenant = $1`, tenant).Scan(&kind, &woken)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return river.JobCancel(err) // the tenant has left
+	}
+	if err == nil {
+		err = w.round(ctx, syncer.Target{Tenant: tenant, Connection: kind})
+	}
+	var failure *sources.Error
+	switch {
+	case errors.Is(err, syncer.ErrPaused), errors.Is(err, syncer.ErrRetired):
+		err = nil // an admin wants it so
+	case errors.As(err, &failure) && failure.RetryAfter > 0:
+		return river.JobSnooze(min(failure.RetryAfter, time.Hour))
+	}
+	if err != nil {
+		return err
+	}
+	return w.finish(ctx, job, woken)
+}
+
+// round runs a tenant: of a pushed directory what is new is decided, and any other
+// is read. The syncer lives as long as the job, so that nothing goes on after it.
+func (w *runWorker) round(ctx context.Context, target syncer.Target) error {
+	s, err := w.newSyncer(nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if target.Connection == sources.KindOkta {
+		return s.Push(ctx, target)
+	}
+	_, err = s.Run(ctx, target)
+	return err
+}
+
+// finish ends the job, together with the insertion of one that delivers its
+// effects. If the tenant was woken meanwhile, the job begins anew: the row of the
+// tenant is locked, so that a wake comes either before this or after it.
+func (w *runWorker) finish(ctx context.Context, job *river.Job[runArgs], woken int64) error {
+	tenant := job.Args.Tenant
+	effects, err := w.hasEffects(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	again := false
+	err = pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
+		var now int64
+		if err := tx.QueryRow(ctx, `UPDATE fleet_tenants SET runs = runs + 1 WHERE tenant = $1 RETURNING woken`, tenant).Scan(&now); err != nil {
+			return err
+		}
+		if effects {
+			if _, err := river.ClientFromContext[pgx.Tx](ctx).InsertTx(ctx, tx, effectsArgs{tenant}, nil); err != nil {
+				return err
+			}
+		}
+		if again = now != woken; again {
+			return nil
+		}
+		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
+		return err
+	})
+	if err == nil && again {
+		return river.JobSnooze(0)
+	}
+	return err
+}
+
+// effectsArgs is the job that delivers the effects of a tenant.
+type effectsArgs struct {
+	Tenant string `json:"tenant"`
+}
+
+// Kind implements river.JobArgs.
+func (effectsArgs) Kind() string { return "effects" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (effectsArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{
+		MaxAttempts: maxAttempts, Priority: priorityPush, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished},
+	}
+}
+
+// undelivered is how long the job waits if effects could not be delivered. The
+// syncer knows when each of them is to be tried; new ones are tried at once.
+const undelivered = 10 * time.Second
+
+type effectsWorker struct {
+	river.WorkerDefaults[effectsArgs]
+	*host
+}
+
+// Work implements river.Worker.
+func (w *effectsWorker) Work(ctx context.Context, job *river.Job[effectsArgs]) error {
+	tenant := job.Args.Tenant
+	s, err := w.newSyncer(w.mail)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.Deliver(ctx, tenant); err != nil {
+		return err
+	}
+	left := false
+	err = pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
+		// No run inserts a job for its effects between the look and the end.
+		if _, err := tx.Exec(ctx, `SELECT 1 FROM fleet_tenants WHERE tenant = $1 FOR UPDATE`, tenant); err != nil {
+			return err
+		}
+		var err error
+		if left, err = w.hasEffects(ctx, tenant); left || err != nil {
+			return err
+		}
+		_, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
+		return err
+	})
+	if err == nil && left {
+		return river.JobSnooze(undelivered)
+	}
+	return err
+}
+
+// scheduleArgs is the periodic job that inserts the runs which are due.
+type scheduleArgs struct{}
+
+// Kind implements river.JobArgs.
+func (scheduleArgs) Kind() string { return "schedule" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts. The job is not unique: the
+// one of a worker that died would keep the next ones from being inserted until
+// it is rescued, and two at a time do no harm.
+func (scheduleArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 2, Priority: prioritySchedule}
+}
+
+// scheduleEvery is how often it is looked who is due.
+const scheduleEvery = 2 * time.Second
+
+type scheduleWorker struct {
+	river.WorkerDefaults[scheduleArgs]
+	*host
+}
+
+// Work implements river.Worker.
+func (w *scheduleWorker) Work(ctx context.Context, _ *river.Job[scheduleArgs]) error {
+	return w.schedule(ctx, river.ClientFromContext[pgx.Tx](ctx))
+}
+
+// newClient returns a client of River that inserts jobs and, for a worker, does
+// them.
+func (h *host) newClient(works bool) (*river.Client[pgx.Tx], error) {
+	config := &river.Config{Logger: h.logger}
+	if works {
+		workers := river.NewWorkers()
+		river.AddWorker(workers, &runWorker{host: h})
+		river.AddWorker(workers, &effectsWorker{host: h})
+		river.AddWorker(workers, &scheduleWorker{host: h})
+		config.Workers = workers
+		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: h.opt.jobs}}
+		config.FetchCooldown = 10 * time.Millisecond // a run takes a tenth of a second
+		config.JobTimeout = h.opt.timeout
+		config.RescueStuckJobsAfter = 2 * h.opt.timeout // of a worker that died
+		config.SoftStopTimeout = 5 * time.Second
+		config.PeriodicJobs = []*river.PeriodicJob{river.NewPeriodicJob(
+			river.PeriodicInterval(scheduleEvery),
+			func() (river.JobArgs, *river.InsertOpts) { return scheduleArgs{}, nil },
+			&river.PeriodicJobOpts{ID: "schedule", RunOnStart: true},
+		)}
+	}
+	return river.NewClient(riverpgxv5.New(h.pool), config)
+}
+
+// work does jobs until the context ends, or the process that started this one
+// ends: then its end of the pipe is closed.
+func work(ctx context.Context, opt options, stdin io.Reader, stderr io.Writer) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin)
+		stop()
+	}()
+	logger := slog.New(slog.DiscardHandler)
+	if opt.verbose {
+		logger = slog.New(slog.NewTextHandler(stderr, nil))
+	}
+	h, err := openHost(ctx, opt, logger)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	client, err := h.newClient(true)
+	if err != nil {
+		return err
+	}
+	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	<-client.Stopped()
+	return nil
+}
