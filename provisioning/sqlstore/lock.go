@@ -56,12 +56,14 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 	}), nil
 }
 
-// takeLease takes the tenant if nobody has it.
+// takeLease takes the tenant if nobody has it. A lease that ends later than one
+// which is given now could was given by a clock that has gone back since: its
+// holder, if it lives, extends it from now on.
 func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, error) {
-	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?, ?, NOW_MS + ?)
+	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?1, ?2, NOW_MS + ?3)
 		ON CONFLICT (tenant) DO UPDATE SET owner = excluded.owner, expires_ms = excluded.expires_ms
-		WHERE @locks.expires_ms < NOW_MS`
-	changed, err := s.execBy(ctx, s.db.WriteUnsynced, query, tenant, owner, s.lease.Milliseconds())
+		WHERE @locks.expires_ms < NOW_MS OR @locks.expires_ms > NOW_MS + ?4`
+	changed, err := s.execBy(ctx, s.db.WriteUnsynced, query, tenant, owner, s.lease.Milliseconds(), 2*s.lease.Milliseconds())
 	return changed > 0, err
 }
 

@@ -30,8 +30,9 @@ type Config struct {
 	// Prefix is what the name of every table begins with: lower-case letters,
 	// digits and underscores, at most 32. "" stands for "usher_".
 	Prefix string
-	// Lease is how long a tenant stays locked after its holder died. 0 stands
-	// for 30 seconds; the least is 100 milliseconds.
+	// Lease is how long a tenant stays locked after its holder died, the same in
+	// all processes of one database. 0 stands for 30 seconds; the least is 100
+	// milliseconds.
 	Lease time.Duration
 	// Now is the clock of the audit log and of what was done in a window. nil stands for time.Now.
 	Now func() time.Time
