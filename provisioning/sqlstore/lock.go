@@ -63,8 +63,17 @@ func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, erro
 	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?1, ?2, NOW_MS + ?3)
 		ON CONFLICT (tenant) DO UPDATE SET owner = excluded.owner, expires_ms = excluded.expires_ms
 		WHERE @locks.expires_ms < NOW_MS OR @locks.expires_ms > NOW_MS + ?4`
-	changed, err := s.execBy(ctx, s.db.WriteUnsynced, query, tenant, owner, s.lease.Milliseconds(), 2*s.lease.Milliseconds())
+	changed, err := s.exec(ctx, query, tenant, owner, s.lease.Milliseconds(), 2*s.lease.Milliseconds())
 	return changed > 0, err
+}
+
+// exec runs one statement by itself, which has to be a write.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	err = s.db.WriteUnsynced(ctx, func(tx *sqldb.Tx) error {
+		changed, err = tx.Exec(ctx, query, args...)
+		return err
+	})
+	return changed, err
 }
 
 // extendLease extends the lease until the context ends or the lease was lost. A
@@ -79,7 +88,7 @@ func (s *Store) extendLease(ctx context.Context, tenant, owner string) {
 		case <-ticker.C:
 		}
 		const query = `UPDATE @locks SET expires_ms = NOW_MS + ? WHERE tenant = ? AND owner = ?`
-		if changed, err := s.execBy(ctx, s.db.WriteUnsynced, query, s.lease.Milliseconds(), tenant, owner); err == nil && changed == 0 {
+		if changed, err := s.exec(ctx, query, s.lease.Milliseconds(), tenant, owner); err == nil && changed == 0 {
 			return
 		}
 	}
@@ -93,7 +102,7 @@ func (s *Store) endLease(ctx context.Context, tenant, owner string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		_, err := s.execBy(ctx, s.db.WriteUnsynced, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
+		_, err := s.exec(ctx, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
 		if _, away := sqldb.Outage(err); !away {
 			return // if it failed, the lease ends by itself
 		}

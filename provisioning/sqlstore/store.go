@@ -91,19 +91,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return &Store{db: db, dialect: cfg.Dialect, lease: cfg.Lease, now: cfg.Now}, nil
 }
 
-// exec runs one statement by itself, which has to be a write.
-func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	return s.execBy(ctx, s.db.Write, query, args...)
-}
-
-func (s *Store) execBy(ctx context.Context, write func(context.Context, func(*sqldb.Tx) error) error, query string, args ...any) (changed int64, err error) {
-	err = write(ctx, func(tx *sqldb.Tx) error {
-		changed, err = tx.Exec(ctx, query, args...)
-		return err
-	})
-	return changed, err
-}
-
 // read runs work in a transaction that sees one state of the database and goes
 // by indexes.
 func (s *Store) read(ctx context.Context, work func(tx *sqldb.Tx) error) error {
