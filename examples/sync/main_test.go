@@ -259,7 +259,7 @@ func TestApproval(t *testing.T) {
 // Section A of the rules, from each kind of directory (R1): the seats come from the
 // assignment (R7), nobody is recorded whom no rule says to record (R8), and a leaver is
 // deactivated in the source and nowhere else (R10). Of Salesforce, that asks for what
-// every plan has: users and groups (R5).
+// every plan has: users, roles and groups (R5).
 func TestScope(t *testing.T) {
 	forAll(t, func(t *testing.T, w world) {
 		p := newProgram(t, w)
@@ -287,7 +287,7 @@ func TestScope(t *testing.T) {
 		assert.Equal(t, []string{"core"}, tomas.Seats)
 		assert.Empty(t, tomas.Capture)
 		if w.kind == sources.KindSalesforce {
-			assert.Subset(t, []string{"User", "Group", "GroupMember"}, asked)
+			assert.Subset(t, []string{"User", "UserRole", "Group", "GroupMember"}, asked)
 			assert.NotEmpty(t, asked)
 		}
 
