@@ -1,4 +1,4 @@
-.PHONY: help test lint bench bench-peers demo fuzz update ci
+.PHONY: help test lint bench bench-peers demo picture fuzz update ci
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -18,6 +18,9 @@ bench-peers: ## measure the SCIM handler over its stores beside other servers, w
 
 demo: ## play what Okta and Entra ID send against a whole application
 	go run ./examples/fullstack -demo
+
+picture: ## take the picture of the review page that the README shows
+	.ci/chromium go test -count=1 -run ReviewOfKestrel ./examples/fullstack -args -picture $(CURDIR)/docs/review.png
 
 fuzz: ## give each fuzz test FUZZTIME (30s)
 	.ci/fuzz $(or $(FUZZTIME),30s)
