@@ -90,7 +90,7 @@ func TestNormalize(t *testing.T) {
 	for sent, name := range map[string]string{
 		`"count":1.5`: "count", `"count":"x"`: "count", `"count":true`: "count", `"ratio":"x"`: "ratio", `"on":"yes"`: "on", `"on":1`: "on",
 		`"data":"!"`: "data", `"data":5`: "data", `"since":"soon"`: "since", `"since":5`: "since", `"tags":[["a"]]`: "tags", `"tags":[{"a":1}]`: "tags",
-		`"fixed":["a","b"]`: "fixed", `"fixed":{"value":"a"}`: "fixed", `"part":[{},{}]`: "part", `"part":{"value":["a","b"]}`: "part.value", `"externalId":{}`: "externalId",
+		`"fixed":["a","b"]`: "fixed", `"fixed":{"value":"a","k":1}`: "fixed", `"part":[{},{}]`: "part", `"part":{"value":["a","b"]}`: "part.value", `"externalId":{}`: "externalId",
 	} {
 		_, err := normalized(t, rt, ","+sent)
 		if assert.Error(t, err, sent) {

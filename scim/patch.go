@@ -108,6 +108,9 @@ func (p *patcher) applyOne(op patchOp) error {
 			value = inner
 		}
 	}
+	if list, ok := value.([]any); ok && len(list) == 1 {
+		value = list[0]
+	}
 	in, ok := value.(*object)
 	if !ok {
 		return badValue("value: an operation without a path needs an object of attributes")

@@ -110,6 +110,8 @@ func TestPatch(t *testing.T) {
 			`,"emails":[{"value":"h@x","type":"home"}],"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"secondaryEmails":["a@x"]}`},
 		{"undeclared plain values as objects", `,"x":["a","b"]`, `[{"op":"remove","path":"x","value":[{"value":"a"}]},{"op":"add","path":"x","value":[{"value":"c"},{"value":"b"}]},
 			{"op":"replace","path":"x[value eq \"c\"]","value":{"value":"d"}}]`, `,"x":["b","d"]`},
+		{"plain values as Microsoft's library writes them", `,"title":"old"`, `[{"op":"Replace","path":"displayName","value":[{"$ref":null,"value":"D"}]},
+			{"op":"Replace","path":"active","value":[{"value":"True"}]},{"op":"Replace","value":[{"title":{"value":"T"}}]}]`, `,"title":"T","displayName":"D"`},
 		{"the core schema as a path and as a name", ``, `[{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:User","value":{"title":"T","name":{"givenName":"G"}}},
 			{"op":"replace","value":{"urn:ietf:params:scim:schemas:core:2.0:User":{"nickName":"N"}}}]`, `,"title":"T","name":{"givenName":"G"},"nickName":"N"`},
 		{"a filter replaces the manager", `,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"m","$ref":"../m"}}`,

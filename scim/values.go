@@ -214,6 +214,11 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 	if v == nil || v == "" {
 		return nil, nil
 	}
+	if o, ok := v.(*object); ok && a.kind != "complex" && isPlain(o.get("value")) && (a.multi || onlyValue(o)) {
+		// A plain value may come as the "value" of an object: an element of a
+		// list, and what Microsoft's library makes of a text.
+		v = o.get("value")
+	}
 	s, isString := v.(string)
 	switch a.kind {
 	case "complex":
@@ -247,10 +252,6 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 		// What has to be unique is taken as a text only: 17 and 17.0 are one
 		// number and two names.
 		s, isString = textOf(n), !a.unique
-	case *object: // an element of a list of plain values may come as its "value"
-		if inner := n.get("value"); a.multi && isPlain(inner) {
-			return a.coerceOne(inner, path)
-		}
 	}
 	if !isString {
 		return nil, badValue("%s: want a string", path)
@@ -270,6 +271,16 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 		}
 	}
 	return s, nil
+}
+
+// onlyValue says that an object has nothing but a "value".
+func onlyValue(o *object) bool {
+	for _, f := range o.fields {
+		if f.value != nil && !sameName(f.name, "value") {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *attribute) coerceComplex(v any, path string) (any, error) {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,16 +271,51 @@ func BenchmarkMembers(b *testing.B) {
 				t.report(b, "100", "100000")
 			})
 		}
-		b.Run("store="+kind+"/replace 50000 of 100000", func(b *testing.B) {
-			var halves [2]scim.MemberChange
-			for i := range halves {
-				halves[i].Replace = true
-				halves[i].Add, _ = userLinks(1+i*50_000, 1+(i+1)*50_000, "")
-			}
-			require.NoError(b, write("100000", &halves[1]))
-			for i := 0; b.Loop(); i++ {
-				require.NoError(b, write("100000", &halves[i%2]))
+		for _, writers := range []int{0, 8} {
+			b.Run(fmt.Sprintf("store=%s/replace 50000 of 100000 beside %d writers", kind, writers), func(b *testing.B) {
+				var halves [2]scim.MemberChange
+				for i := range halves {
+					halves[i].Replace = true
+					halves[i].Add, _ = userLinks(1+i*50_000, 1+(i+1)*50_000, "")
+				}
+				require.NoError(b, write("100000", &halves[1]))
+				stop := besideWriters(b, stores["100000"], writers)
+				for i := 0; b.Loop(); i++ {
+					require.NoError(b, write("100000", &halves[i%2]))
+				}
+				b.ReportMetric(float64(stop())/b.Elapsed().Seconds(), "others/s")
+			})
+		}
+	}
+}
+
+// besideWriters makes users in the same directory until stop, which returns how
+// many it made.
+func besideWriters(b *testing.B, store scim.Store, writers int) (stop func() int64) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	var made atomic.Int64
+	first := time.Now().UnixNano()
+	for w := range writers {
+		running.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				id := fmt.Sprint("w", first, "-", w, "-", i)
+				_, err := store.Apply(context.Background(), benchDir, scim.Write{
+					Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: id}, Doc: []byte(`{"userName":"` + id + `"}`),
+					Keys: []scim.Key{{Name: scim.KeyUserName, Value: id, Unique: true}},
+				})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				made.Add(1)
 			}
 		})
+	}
+	return func() int64 {
+		n := made.Load()
+		cancel()
+		running.Wait()
+		return n
 	}
 }
