@@ -296,6 +296,6 @@ func (st *standing) count() {
 			st.population++
 		}
 	}
-	st.deserted = st.population > 0 && !st.others.Users && !slices.ContainsFunc(st.users, func(u sources.User) bool { return u.ID != "" })
 	st.population = max(0, st.population-st.others.Recent.Grown)
+	st.deserted = st.population > 0 && !st.others.Users && !slices.ContainsFunc(st.users, func(u sources.User) bool { return u.ID != "" })
 }

@@ -78,8 +78,25 @@ func deliver(ctx context.Context, w io.Writer, outbox provisioning.Outbox, team 
 	return nil
 }
 
+// chartLines is how much of the org chart a terminal is shown, below the plan.
+const chartLines = 15
+
 // showChart prints who reports to whom, of those who are active.
-func showChart(w io.Writer, members []provisioning.Member) error {
-	fmt.Fprintln(w, "\norg chart:")
-	return view.Chart(members).Text(w)
+func showChart(out *terminal.Screen, members []provisioning.Member) error {
+	fmt.Fprintln(out, "\norg chart:")
+	chart := view.Chart(members)
+	if !out.IsTerminal() {
+		return chart.Text(out)
+	}
+	var text strings.Builder
+	if err := chart.Text(&text); err != nil {
+		return err
+	}
+	lines := strings.SplitAfter(text.String(), "\n")
+	rest := len(lines) - 1 - chartLines // the last one is empty
+	if rest > 1 {
+		lines = append(lines[:chartLines], fmt.Sprintf("and %d more; everybody: -chart text\n", rest))
+	}
+	_, err := io.WriteString(out, strings.Join(lines, ""))
+	return err
 }

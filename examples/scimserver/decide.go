@@ -73,7 +73,8 @@ func (d *decider) decide(ctx context.Context) {
 	lines := make(map[string]bool)
 	var news strings.Builder
 	for line := range strings.Lines(text) {
-		if lines[line] = true; !d.shown[line] {
+		said := strings.Join(strings.Fields(line), " ") // whatever its columns
+		if lines[said] = true; !d.shown[said] {
 			news.WriteString(margin + line)
 		}
 	}

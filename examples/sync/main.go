@@ -110,7 +110,7 @@ func run(ctx context.Context, args []string, sys system) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	outcome, err := store.Do(ctx, "sync", plan, opt.approve.Of(plan), terminal.NewProgress(stderr, false))
+	outcome, err := store.Do(ctx, "sync", plan, opt.approve.Of(plan), terminal.NewProgress(stderr, true))
 	if err != nil {
 		return err
 	}

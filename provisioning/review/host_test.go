@@ -211,9 +211,14 @@ type answer struct {
 	text string
 }
 
+var (
+	inlineTags = regexp.MustCompile(`</?(?:bdi|strong|span|code)\b[^>]*>`)
+	otherTags  = regexp.MustCompile(`<[^>]*>`)
+)
+
 // words is the page's text without markup.
 func (a answer) words() string {
-	return strings.Join(strings.Fields(html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(strings.NewReplacer("<bdi>", "", "</bdi>", "").Replace(a.text), " "))), " ")
+	return strings.Join(strings.Fields(html.UnescapeString(otherTags.ReplaceAllString(inlineTags.ReplaceAllString(a.text, ""), " "))), " ")
 }
 
 func (h *host) send(user, method, path string, form url.Values) answer {

@@ -43,6 +43,10 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	},
 	"names":  names,
 	"took":   took,
+	"number": thousands,
+	"sigilTone": func(sigil string) string {
+		return map[string]string{"-": "bad", "!": "warn", "+": "good"}[sigil]
+	},
 	"proves": func(e syncer.Evidence) string { return proves(&e) },
 	"count64": func(n int64, one, many string) string {
 		return strings.TrimSpace(count(int(n), one, many))

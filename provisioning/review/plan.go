@@ -26,6 +26,7 @@ type planPage struct {
 	*provisioning.Plan
 	View       *view
 	Sums       []sum
+	Alerts     []alertPart
 	Evidence   syncer.Evidence
 	Made       *madePlan // nil: unknown
 	Superseded bool
@@ -43,13 +44,39 @@ type sum struct {
 	Tone string // "good", "warn", "bad" or ""
 }
 
+// An alertPart is a class that holds people, with how it stood against its limit
+// in percent of the population. 0: unknown.
+type alertPart struct {
+	provisioning.Breaker
+	Share, Limited float64
+	MayAsk         bool // whether the viewer may approve it
+}
+
+func (q *request) alert(b *provisioning.Breaker) alertPart {
+	part := alertPart{Breaker: *b, MayAsk: q.access.mayApprove(b.Class)}
+	if b.Population < b.Count || b.Population == 0 || b.Class == provisioning.ClassIdentity {
+		return part
+	}
+	part.Share = 100 * float64(b.Count) / float64(b.Population)
+	var limits []float64
+	if b.Limit.Percent != nil {
+		limits = append(limits, *b.Limit.Percent)
+	}
+	if b.Limit.Count != nil {
+		limits = append(limits, 100*float64(*b.Limit.Count)/float64(b.Population))
+	}
+	if len(limits) > 0 {
+		part.Limited = min(slices.Min(limits), 99.5)
+	}
+	return part
+}
+
 // A sectionPart is what a page shows of a section.
 type sectionPart struct {
 	*section
 	Groups []groupPart
 	Rest   int // groups that are not shown
 	More   string
-	MayAsk bool // whether the viewer may approve it
 }
 
 // A groupPart is what a page shows of a group.
@@ -96,6 +123,9 @@ func (q *request) showPlan() error {
 		},
 	}
 	data.Filtered = !data.Filter.empty()
+	for i := range v.plan.Breakers {
+		data.Alerts = append(data.Alerts, q.alert(&v.plan.Breakers[i]))
+	}
 	target := syncer.Target{Tenant: q.access.Tenant, Connection: v.plan.Connection}
 	if data.Evidence, err = q.cfg.Syncer.Evidence(q.ctx, target, v.plan.Hash); err != nil {
 		return err
@@ -129,7 +159,7 @@ func (q *request) showPlan() error {
 			continue
 		}
 		groups, people := firstGroups, firstPeople
-		part := sectionPart{section: s, MayAsk: s.Breaker != nil && q.access.mayApprove(s.Breaker.Class)}
+		part := sectionPart{section: s}
 		from, to := 0, min(groups, len(s.Groups))
 		if only != "" {
 			people = groupOfPeople
@@ -183,8 +213,11 @@ func proves(e *syncer.Evidence) string {
 			lacks = append(lacks, word)
 		}
 	}
-	if len(lacks) == 0 {
+	switch {
+	case len(lacks) == 0:
 		return "It was read whole: who is missing has left."
+	case e.Groups == 0 && e.Proven.Has(sources.FactManagers): // the provider has none to list
+		return "It was read whole, and has no groups: who is missing has left."
 	}
 	return "It proves who has left, but not its " + strings.Join(lacks, " and ") + ": what would follow from those stays as it is."
 }

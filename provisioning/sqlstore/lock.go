@@ -25,7 +25,8 @@ const (
 // extends while it lives, by the clock of the database; one whose holder died
 // ends after Config.Lease. A holder that could not reach the database for so
 // long has lost it without knowing: revisions and keys still keep its writes
-// from doing harm.
+// from doing harm. SQLite does not wait for the disk with a lock, which no holder
+// outlives that is lost with the machine.
 func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err error) {
 	owner := rand.Text()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
@@ -55,13 +56,24 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 	}), nil
 }
 
-// takeLease takes the tenant if nobody has it.
+// takeLease takes the tenant if nobody has it. A lease that ends later than one
+// which is given now could was given by a clock that has gone back since: its
+// holder, if it lives, extends it from now on.
 func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, error) {
-	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?, ?, NOW_MS + ?)
+	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?1, ?2, NOW_MS + ?3)
 		ON CONFLICT (tenant) DO UPDATE SET owner = excluded.owner, expires_ms = excluded.expires_ms
-		WHERE @locks.expires_ms < NOW_MS`
-	changed, err := s.exec(ctx, query, tenant, owner, s.lease.Milliseconds())
+		WHERE @locks.expires_ms < NOW_MS OR @locks.expires_ms > NOW_MS + ?4`
+	changed, err := s.exec(ctx, query, tenant, owner, s.lease.Milliseconds(), 2*s.lease.Milliseconds())
 	return changed > 0, err
+}
+
+// exec runs one statement by itself, which has to be a write.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	err = s.db.WriteUnsynced(ctx, func(tx *sqldb.Tx) error {
+		changed, err = tx.Exec(ctx, query, args...)
+		return err
+	})
+	return changed, err
 }
 
 // extendLease extends the lease until the context ends or the lease was lost. A

@@ -33,14 +33,24 @@ func (s *Syncer) rest(q *queue) {
 	<-q.turn
 }
 
-// aside returns a function that does something without the turn. The worker is
-// not given back meanwhile.
-func (s *Syncer) aside(q *queue) func(do func()) {
-	return func(do func()) {
+// aside returns a function that does something while others have the turn; it
+// works, or only waits.
+func (s *Syncer) aside(q *queue) func(works bool, do func()) {
+	return func(works bool, do func()) {
+		if !works {
+			s.rest(q)
+			do()
+			s.begin(q)
+			return
+		}
 		<-q.turn
 		do()
-		<-s.slots
-		s.begin(q)
+		select {
+		case q.turn <- struct{}{}:
+		default: // who has it may wait for the worker
+			<-s.slots
+			s.begin(q)
+		}
 	}
 }
 

@@ -67,33 +67,33 @@ func (d *reading) config(now time.Time) sources.CollectConfig {
 // errUnread says that the directory has to be read as a whole, without the lock.
 var errUnread = errors.New("the directory was not read")
 
-// readPushed reads the whole directory while other rounds of the tenant go on.
-// Where another round of this process is reading it, that one's end is waited
-// for instead, unless a whole run was asked for.
-func (r *round) readPushed(ctx context.Context) (err error) {
-	aside := r.job.aside
-	if aside == nil {
-		aside = func(do func()) { do() }
-	}
+// reads reads a directory, while other rounds of the tenant go on. The rounds of
+// a process read a connection one after another: where another one is at it, this
+// one waits for its end instead, and reads nothing.
+func (r *round) reads(ctx context.Context, read func() error) (done bool, err error) {
 	r.mu.Lock()
 	other := r.readings[r.target]
-	if other == nil && r.reading == nil {
+	if other == nil {
 		r.reading = make(chan struct{})
 		r.readings[r.target] = r.reading
 	}
 	r.mu.Unlock()
-	aside(func() {
-		if other != nil && other != r.reading && !r.job.whole {
-			select {
-			case <-other:
-			case <-ctx.Done():
-				err = ctx.Err()
-			}
-			return
+	aside := r.job.aside
+	if aside == nil {
+		aside = func(_ bool, do func()) { do() }
+	}
+	if other == nil || other == r.reading {
+		aside(true, func() { done, err = true, read() })
+		return done, err
+	}
+	aside(false, func() {
+		select {
+		case <-other:
+		case <-ctx.Done():
+			err = ctx.Err()
 		}
-		r.read, err = r.readAll(ctx)
 	})
-	return err
+	return false, err
 }
 
 // endReading lets those go on who waited for the reading.
@@ -120,14 +120,15 @@ func (r *round) isReadElsewhere(ctx context.Context) bool {
 	return errors.Is(r.lease(r.target.Tenant, readingName(r.target), readLease).free(ctx), errLeased)
 }
 
-func (r *round) readAll(ctx context.Context) (*reading, error) {
+// readPushed reads a pushed directory as a whole.
+func (r *round) readPushed(ctx context.Context) error {
 	queries, err := r.queries()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	l, err := r.take(ctx, r.target.Tenant, readingName(r.target), readLease)
 	if err != nil && !errors.Is(err, errLeased) {
-		return nil, err
+		return err
 	}
 	if err == nil {
 		r.leased = l
@@ -141,7 +142,7 @@ func (r *round) readAll(ctx context.Context) (*reading, error) {
 	if d.cursor = r.st.Cursor; d.cursor != "" {
 		feed, err := r.feed(ctx, d.cursor) // so that little is left to be read under the lock
 		if err != nil && !errors.Is(err, sources.ErrCursorExpired) {
-			return nil, err
+			return err
 		}
 		d.cursor = feed.next
 	}
@@ -150,7 +151,10 @@ func (r *round) readAll(ctx context.Context) (*reading, error) {
 	} else {
 		d.snapshot, err = sources.Collect(ctx, r.setup.Source, cfg)
 	}
-	return d, err
+	if err == nil {
+		r.read = d
+	}
+	return err
 }
 
 // errIncomplete says that a part of a directory could not be read.

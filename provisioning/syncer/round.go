@@ -28,7 +28,7 @@ type job struct {
 	approvals []provisioning.Approval
 	// aside does something while other rounds of the tenant may go on. Nil: none
 	// wait for this one.
-	aside func(do func())
+	aside func(works bool, do func())
 }
 
 // A Report is what became of a round.
@@ -105,19 +105,22 @@ func (r *round) run(ctx context.Context) (err error) {
 	r.start(ctx)
 	if r.setup.Pushed {
 		for err = r.locked(ctx, r.pushed); errors.Is(err, errUnread); err = r.locked(ctx, r.pushed) {
-			if err := r.readPushed(ctx); err != nil {
+			if _, err := r.reads(ctx, func() error { return r.readPushed(ctx) }); err != nil {
 				return err
 			}
 		}
 		return err
 	}
 	r.report.asked = true
-	snapshot, err := r.collect(ctx)
-	if errors.Is(err, errLeased) {
+	var snapshot *sources.Snapshot
+	done, err := r.reads(ctx, func() (err error) { snapshot, err = r.collect(ctx); return err })
+	switch {
+	case errors.Is(err, errLeased):
 		return nil // the other process decides
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case !done:
+		return r.run(ctx)
 	}
 	return r.locked(ctx, func(ctx context.Context) error {
 		if r.st.Rounds != seen { // what was read may be older than what was decided

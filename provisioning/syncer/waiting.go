@@ -75,9 +75,13 @@ func (st *state) settleAwaited(plan *provisioning.Plan, outcome *provisioning.Ou
 		}
 	}
 	st.Awaited = slices.DeleteFunc(st.Awaited, func(a awaited) bool { return over[a.ExternalID] })
+	listed := make(map[string]bool, len(st.Awaited))
+	for _, a := range st.Awaited {
+		listed[a.ExternalID] = true
+	}
 	for _, id := range begins {
 		switch {
-		case slices.ContainsFunc(st.Awaited, func(a awaited) bool { return a.ExternalID == id }):
+		case listed[id]:
 		case len(st.Awaited) < maxListed:
 			st.Awaited = append(st.Awaited, awaited{id, now})
 		case st.AwaitedMore.IsZero():

@@ -95,11 +95,12 @@ func TestWhoWaitsIsDecidedWithThePushThatSettlesIt(t *testing.T) {
 	})
 }
 
-// S13, S38: whose deletion concerns nobody is no reason to decide everybody, were
-// they members or never in the team; that of the last one is.
+// S38: whose deletion concerns nobody is no reason to decide everybody, were they
+// members or never in the team.
 func TestADeletionIsDecidedAlone(t *testing.T) {
 	eachWorld(t, acme, sources.KindOkta, func(t *testing.T, h *host) {
-		ana, bo := h.hire("ana"), h.hire("bo")
+		ana := h.hire("ana")
+		h.hire("bo")
 		stranger := h.come("eve", "eve@elsewhere.example")
 		require.Equal(t, 1, h.wholeRuns(), "the first")
 		h.do("DELETE", "/Users/"+stranger, "", http.StatusNoContent)
@@ -107,8 +108,19 @@ func TestADeletionIsDecidedAlone(t *testing.T) {
 		h.do("DELETE", "/Users/"+ana, "", http.StatusNoContent)
 		require.False(t, h.members()["ana@acme.com"].Active)
 		require.Zero(t, h.wholeRuns())
-		h.do("DELETE", "/Users/"+bo, "", http.StatusNoContent)
-		require.True(t, h.members()["bo@acme.com"].Active, "an empty directory ends nobody's access")
+	})
+}
+
+// S13: the deletion of the last person of a directory, which leaves it without
+// users, is for a whole run and an approval.
+func TestTheLastOneIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, ids := settled(t, 3, syncer.Config{})
+		h.wholeRuns()
+		for i, id := range ids {
+			h.do("DELETE", "/Users/"+id, "", http.StatusNoContent)
+			require.Equal(t, max(1, 2-i), h.active())
+		}
 		require.Equal(t, 1, h.wholeRuns())
 		require.Equal(t, syncer.StatusHeld, h.health().Status)
 	})

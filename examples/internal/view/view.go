@@ -38,13 +38,13 @@ func (v *View) Register(flags *flag.FlagSet) {
 
 // Wrong says what is wrong with a combination of the flags, or nothing.
 func (v *View) Wrong() string {
-	var given []string
-	for name, is := range map[string]bool{"-all": v.All, "-json": v.JSON, "-explain": v.Explain != "", "-chart": v.chart.onOutput()} {
+	given := 0
+	for _, is := range []bool{v.All, v.JSON, v.Explain != "", v.chart.onOutput()} {
 		if is {
-			given = append(given, name)
+			given++
 		}
 	}
-	if len(given) > 1 {
+	if given > 1 {
 		return "-all, -json, -explain and -chart without a file exclude one another"
 	}
 	return ""
