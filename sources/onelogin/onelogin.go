@@ -42,7 +42,7 @@
 //	200,000 users, 2,000 roles    requests
 //	log in                        1, again every 10 hours
 //	Users                         4,000
-//	Groups                        4
+//	Groups                        8; 1 for up to 650 roles
 //	One                           1
 //	Check                         2
 //
@@ -57,7 +57,9 @@
 // was read is deleted, the users behind move forward and one of them is never
 // shown. A listing therefore counts as complete only if it holds as many
 // different users as OneLogin said there were when it began. One that does not
-// is read again, three times in all, and then it is an error.
+// is read again, three times in all, and then it is an error. Roles do not say when
+// they were made, so that one that came meanwhile could stand for one that was skipped:
+// a list of several pages of them is read twice.
 //
 // # Deltas
 //

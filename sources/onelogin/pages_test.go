@@ -36,7 +36,7 @@ func TestCursorGoesAlone(t *testing.T) {
 	src, _, requests := through(t, func(int, *http.Request, *http.Response) {})
 	_, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
 	require.NoError(t, err)
-	require.Len(t, *requests, 5)
+	require.Len(t, *requests, 3+2*2, "roles say nothing of when they were made, and are read twice")
 	assert.Contains(t, (*requests)[0], "&limit=50")
 	assert.Contains(t, (*requests)[1], "&cursor=bGltaXQ9MiZzb3J0PWlkJnBhZ2U9MiZzb3J0X2RpcmVjdGlvbj1hc2M%3D")
 	assert.NotContains(t, (*requests)[1], "limit=")
@@ -100,7 +100,7 @@ func TestRolesWithoutUsers(t *testing.T) {
 		groups = append(groups, g)
 	}
 	assert.Equal(t, want, groups)
-	assert.Len(t, *requests, 2+3)
+	assert.Len(t, *requests, 2*2+3)
 	for range src.Groups(t.Context()) {
 		break
 	}

@@ -24,6 +24,6 @@ func TestScale(t *testing.T) {
 			return source(t, address, transport)
 		},
 	}, 200_000, 2_000)
-	assert.Equal(t, map[string]int{"POST /auth/oauth2/v2/token": 1, "GET /api/2/users": 4000, "GET /api/2/roles": 4}, cost.Requests)
+	assert.Equal(t, map[string]int{"POST /auth/oauth2/v2/token": 1, "GET /api/2/users": 4000, "GET /api/2/roles": 8}, cost.Requests)
 	assert.Less(t, cost.Beyond, uint64(64<<20))
 }

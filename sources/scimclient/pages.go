@@ -175,16 +175,9 @@ type list[R, T any] struct {
 
 // rows makes rows of a page's resources.
 func (l *list[R, T]) rows(p answer[R]) ([]rest.Row[T], error) {
-	rows := make([]rest.Row[T], 0, len(p.resources))
-	for _, resource := range p.resources {
-		row, err := l.convert(resource)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, row)
-	}
+	rows, err := rest.Rows(p.resources, l.convert)
 	l.came += len(rows)
-	return rows, nil
+	return rows, err
 }
 
 // byCursor reads the page of a cursor.

@@ -20,8 +20,10 @@
 // to startIndex; and then as many different resources must have come as
 // totalResults said when the listing began. What falls short, because somebody
 // was removed in the middle or because the server errs, is read again, three
-// times in all, and then is an error. A server that answers with everything at
-// once, whatever is asked for, is read with [PageAll].
+// times in all, and then is an error. Who came while it was read counts for nobody who
+// was skipped, so a listing of several pages is read twice if the server leaves out
+// meta.created or the header Date. A server that answers with everything at once,
+// whatever is asked for, is read with [PageAll].
 //
 // # Members
 //
@@ -33,8 +35,8 @@
 //
 //	200,000 users, 2,000 groups    requests, with 100 resources to a page
 //	ServiceProviderConfig          1 for each listing
-//	Users                          2,001
-//	Groups                         21, and one for each group that is listed
+//	Users                          2,001; twice that without meta.created or Date
+//	Groups                         21 or twice that, and one for each group that is listed
 //	                               without members
 //	One                            1
 //	Check                          3

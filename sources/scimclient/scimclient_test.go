@@ -92,6 +92,7 @@ func TestConformance(t *testing.T) {
 		"by cursor":         harness(func(f *fake.SCIM) { f.Cursors = true }, nil),
 		"small pages asked": harness(func(f *fake.SCIM) { f.MostRows = 100 }, func(cfg *Config) { cfg.PageSize = 1 }),
 		"members by group":  harness(func(f *fake.SCIM) { f.MembersOnlyOne = true }, nil),
+		"without meta":      harness(func(f *fake.SCIM) { f.NoMeta = true }, nil),
 	} {
 		t.Run(name, func(t *testing.T) { sourcetest.TestHTTP(t, h) })
 	}

@@ -137,8 +137,10 @@ const countedTries = 3
 // by one. So the listing counts as complete only if it holds as many of the
 // rows that existed when its first page was answered as that page said there
 // were: of those, none can be missing then. Rows that came into being later may
-// or may not be among those listed. A row whose Created is not known, and every
-// row where the provider states no clock, counts as one that existed.
+// or may not be among those listed. Of a row whose Created is not known, and of every
+// row where the provider states no clock, it is not known whether it existed then,
+// unless it stood on the first page or came in an earlier reading: such a listing
+// of several pages is read twice.
 //
 // A page that brings nothing but rows that came before ends the reading short:
 // the provider pays no heed to positions, or shifted that much.
@@ -146,13 +148,13 @@ const countedTries = 3
 // A listing that falls short is read again, three times in all, and what was
 // handed out already is not handed out twice. Every page states its Total.
 func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx context.Context, at string) (Page[Row[T]], error), emit func(T) bool) error {
-	var got, want int
+	var got, want, undated int
 	var stuck bool
 	listed := make(map[string]int) // by ID: the last try in which it was seen
 	for try := 1; try <= countedTries; try++ {
 		pages, stopped := 0, false
 		var began time.Time
-		got, stuck = 0, false
+		got, undated, stuck = 0, 0, false
 		counted := func(ctx context.Context, at string) (Page[Row[T]], error) {
 			page, err := fetch(ctx, at)
 			if pages++; pages == 1 {
@@ -167,13 +169,17 @@ func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx cont
 		err := Follow(ctx, first, counted, func(row Row[T]) bool {
 			last := listed[row.ID]
 			listed[row.ID] = try
-			if last != try && (pages == 1 || row.Created.IsZero() || began.IsZero() || row.Created.Before(began.Add(time.Second))) {
+			switch existed := pages == 1 || last > 0; {
+			case last == try:
+			case !existed && (row.Created.IsZero() || began.IsZero()):
+				undated++
+			case existed || row.Created.Before(began.Add(time.Second)):
 				got++
 			}
 			stopped = last == 0 && !emit(row.Value)
 			return !stopped
 		})
-		if err != nil || stopped || got == want && !stuck {
+		if err != nil || stopped || got == want && undated == 0 && !stuck {
 			return err
 		}
 	}

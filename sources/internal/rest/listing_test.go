@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -225,7 +226,8 @@ func TestFollowCounted(t *testing.T) {
 	assert.Equal(t, 3, n)
 	assert.Equal(t, 2, l.pages)
 
-	// Without a clock every row counts as one that existed.
+	// Without a clock, a row that came on the first page or in an earlier reading
+	// counts as one that existed.
 	l = newShifting(5, 2)
 	l.noClock = true
 	l.between = func(l *shifting, page int) {
@@ -236,11 +238,36 @@ func TestFollowCounted(t *testing.T) {
 	got, err = l.read(t)
 	require.NoError(t, err)
 	assert.Len(t, got, 6)
-	assert.Equal(t, 6, l.pages, "read again, since one more came than there were")
+	assert.Equal(t, 6, l.pages, "read twice")
+	l = newShifting(2, 2)
+	l.noClock = true
+	_, err = l.read(t)
+	require.NoError(t, err)
+	assert.Equal(t, 1, l.pages)
+
+	// Who is skipped while somebody else comes is not made up for by the newcomer.
+	for _, hide := range []func(*shifting){func(l *shifting) { l.noClock = true }, func(l *shifting) {
+		for i := range l.rows {
+			l.rows[i].Created = time.Time{}
+		}
+	}} {
+		l = newShifting(5, 2)
+		hide(l)
+		l.between = func(l *shifting, page int) {
+			if page == 1 { // 2 moves to the place of 0, and is not on the second page
+				l.rows = l.rows[1:]
+				l.rows = append(l.rows, Row[string]{Value: "new", ID: "new"})
+			}
+		}
+		got, err = l.read(t)
+		require.NoError(t, err)
+		assert.ElementsMatch(t, []string{"0", "1", "2", "3", "4", "new"}, got)
+	}
 }
 
-// S12: whatever is added and removed while it is read, whoever was there all the
-// time is listed, or there is an error.
+// S12: whatever is added, removed and moved while it is read, whoever was there all
+// the time is listed, or there is an error; also where the provider states no clock,
+// or not when a row was created.
 func TestFollowCountedNeverListsLess(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newShifting(rapid.IntRange(0, 12).Draw(t, "rows"), rapid.IntRange(1, 4).Draw(t, "size"))
@@ -248,19 +275,36 @@ func TestFollowCountedNeverListsLess(t *testing.T) {
 		for _, row := range l.rows {
 			throughout[row.ID] = true
 		}
+		l.noClock = rapid.Bool().Draw(t, "no clock")
+		undated := rapid.Bool().Draw(t, "undated")
+		for i := range l.rows {
+			if undated {
+				l.rows[i].Created = time.Time{}
+			}
+		}
 		changes := rapid.IntRange(0, 4).Draw(t, "changes")
 		l.between = func(l *shifting, page int) {
 			l.now = l.now.Add(5 * time.Second)
 			for range min(changes, rapid.IntRange(0, 2).Draw(t, "now")) {
 				changes--
-				if len(l.rows) > 0 && rapid.Bool().Draw(t, "remove") {
+				what := rapid.SampledFrom([]string{"add", "remove", "move"}).Draw(t, "what")
+				if len(l.rows) > 0 && what != "add" {
 					i := rapid.IntRange(0, len(l.rows)-1).Draw(t, "which")
-					delete(throughout, l.rows[i].ID)
+					row := l.rows[i]
 					l.rows = append(l.rows[:i:i], l.rows[i+1:]...)
+					if what == "remove" {
+						delete(throughout, row.ID)
+					} else {
+						l.rows = slices.Insert(slices.Clone(l.rows), rapid.IntRange(0, len(l.rows)).Draw(t, "to"), row)
+					}
 				} else {
 					i := rapid.IntRange(0, len(l.rows)).Draw(t, "where")
 					id := "new " + strconv.Itoa(page) + " " + strconv.Itoa(changes)
-					l.rows = append(l.rows[:i:i], append([]Row[string]{{Value: id, ID: id, Created: l.now}}, l.rows[i:]...)...)
+					row := Row[string]{Value: id, ID: id}
+					if !undated {
+						row.Created = l.now
+					}
+					l.rows = slices.Insert(slices.Clone(l.rows), i, row)
 				}
 			}
 		}

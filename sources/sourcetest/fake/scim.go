@@ -37,6 +37,8 @@ type SCIM struct {
 	// MembersOnlyOne says that the list of groups leaves members out, and only
 	// the answer about one group has them.
 	MembersOnlyOne bool
+	// NoMeta leaves meta out, which says when a resource was created.
+	NoMeta bool
 	// UserExtension is the URN of the extension that holds what the core and
 	// enterprise schemas have no place for. Defaults to
 	// "urn:ietf:params:scim:schemas:extension:usher:2.0:User".
@@ -157,10 +159,8 @@ func (f *SCIM) user(i *item[sources.User]) map[string]any {
 	u := &i.value
 	row := map[string]any{
 		"schemas": []string{scimCore + "User", scimEnterprise}, "id": i.id, "userName": u.UserName,
-		"meta": map[string]any{
-			"resourceType": "User", "created": i.created.at.Format(time.RFC3339Nano), "lastModified": i.changed.at.Format(time.RFC3339Nano),
-		},
 	}
+	f.meta(row, "User", i.created, i.changed)
 	switch u.Status {
 	case sources.StatusActive, sources.StatusInactive:
 		row["active"] = u.Status == sources.StatusActive
@@ -242,9 +242,15 @@ func (f *SCIM) group(i *item[sources.Group]) map[string]any {
 		}
 		members = append(members, map[string]any{"value": id, "type": kind, "$ref": "../" + kind + "s/" + url.PathEscape(id)})
 	}
-	return map[string]any{
-		"schemas": []string{scimCore + "Group"}, "id": i.id, "displayName": i.value.Name, "members": members,
-		"meta": map[string]any{"resourceType": "Group", "created": i.created.at.Format(time.RFC3339Nano), "lastModified": i.changed.at.Format(time.RFC3339Nano)},
+	row := map[string]any{"schemas": []string{scimCore + "Group"}, "id": i.id, "displayName": i.value.Name, "members": members}
+	f.meta(row, "Group", i.created, i.changed)
+	return row
+}
+
+// meta says of a resource when it was created and changed.
+func (f *SCIM) meta(row map[string]any, kind string, created, changed stamp) {
+	if !f.NoMeta {
+		row["meta"] = map[string]any{"resourceType": kind, "created": created.at.Format(time.RFC3339Nano), "lastModified": changed.at.Format(time.RFC3339Nano)}
 	}
 }
 
