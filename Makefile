@@ -1,4 +1,4 @@
-.PHONY: help test lint bench bench-peers demo picture fuzz update ci
+.PHONY: help test lint bench bench-peers demo fleet picture fuzz update ci
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -6,6 +6,7 @@ help: ## list the targets
 test: ## run all tests with the race detector, on a PostgreSQL too
 	.ci/postgres
 	go test -race -shuffle=on ./...
+	cd examples/fleet && go test -race -shuffle=on ./...
 
 lint: ## vet, formatting and the linters of .golangci.yml
 	.ci/lint
@@ -18,6 +19,9 @@ bench-peers: ## measure the SCIM handler over its stores beside other servers, w
 
 demo: ## play what Okta and Entra ID send against a whole application
 	go run ./examples/fullstack -demo
+
+fleet: ## keep 1,000 tenants with jobs on a PostgreSQL of its own
+	cd examples/fleet && go run .
 
 picture: ## take the picture of the review page that the README shows
 	.ci/chromium go test -count=1 -run ReviewOfKestrel ./examples/fullstack -args -picture $(CURDIR)/docs/review.png

@@ -70,6 +70,7 @@ var mayImport = map[string]string{
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
+	"internal/text":             {"golang.org/x/text/width"},
 	"provisioning/provtest":     {"github.com/stretchr/testify", "pgregory.net/rapid"},
 	"sources/entra":             {"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/microsoft/kiota-", "github.com/microsoftgraph/msgraph-sdk-go-core", "github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},

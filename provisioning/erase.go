@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// An Eraser is a store that forgets. What is kept in the SCIM mirror is deleted
-// there (scim.Store.Apply with scim.Delete), where an ID and the deletion
-// remain; effects hold IDs alone.
+// An Eraser is a store that forgets. What is kept of directories is not in it:
+// syncer.Syncer.Erase is the one call for all stores. Effects hold IDs alone.
 type Eraser interface {
 	// Erase forgets a person: the member, what audit records say of them, and
 	// every plan that names them, which is ErrNoPlan from then on. Of each done

@@ -2,10 +2,13 @@ package provisioning
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/usher-go/usher/hierarchy"
 	"github.com/usher-go/usher/internal/address"
 	"github.com/usher-go/usher/internal/name"
 	"github.com/usher-go/usher/internal/text"
@@ -18,29 +21,84 @@ type Lookup struct {
 	// Team finds members, Directory users.
 	Team      Finder
 	Directory sources.UserFinder
+	// Rivals are those whom the decisions so far left as such (Plan.Rivals). Nil:
+	// they are not known, and a change of somebody who is in neither directory nor
+	// team needs a whole run.
+	Rivals []Rival
 	// Recent becomes Facts.Recent.
 	Recent Recent
+}
+
+// A Rival is somebody whose wish the decision about it did not grant, and whose
+// next decision another's change may alter though no key leads from the other
+// to it: neither directory nor team tell what the other wished before.
+type Rival struct {
+	ExternalID string `json:"id"`
+	// Over is the same for people who are rivals over the same. It names nobody.
+	Over string `json:"over"`
+}
+
+// Rivals returns the people whom the plan leaves as rivals: over an address that
+// several wish for, or over their places in the chart, if they would close
+// circles. Of those who were rivals before, a part leaves whom it is not about.
+// The result is not nil.
+func (p *Plan) Rivals(before ...Rival) []Rival {
+	rivals := make([]Rival, 0)
+	if p.About != nil {
+		rivals = append(rivals, slices.DeleteFunc(slices.Clone(before), func(r Rival) bool {
+			_, about := slices.BinarySearch(p.About, r.ExternalID)
+			return about
+		})...)
+	}
+	add := func(externalID string, reasons ...Reason) {
+		for i := range reasons {
+			if over := reasons[i].rivalry(); over != "" && externalID != "" {
+				rivals = append(rivals, Rival{externalID, over})
+			}
+		}
+	}
+	for i := range p.Skipped {
+		add(p.Skipped[i].ExternalID, p.Skipped[i].Reasons...)
+	}
+	for i := range p.Findings {
+		if f := &p.Findings[i]; f.Reason.Facts["id"] != f.ExternalID { // others have no part in who is their own manager
+			add(f.ExternalID, f.Reason)
+		}
+	}
+	return rivals
+}
+
+// rivalry returns Rival.Over for a person who has the reason, or "".
+func (r *Reason) rivalry() string {
+	switch r.Code {
+	case CodeEmailTaken, CodeEmailDuplicate:
+		sum := sha256.Sum256([]byte(address.Key(r.Facts["address"])))
+		return "email " + hex.EncodeToString(sum[:8])
+	case Code(hierarchy.Cycle.String()):
+		return "manager"
+	}
+	return ""
 }
 
 // gatherLimit is how many users, and how many members, a part may have.
 const gatherLimit = 2000
 
-// Gather collects what a decision about some people needs. They are named by
-// their external IDs: those who changed, and those whom the last decision
-// skipped or held, for what they wait for may have come. The result is also about
-// the people whom their change concerns, which it adds to Input.About: those who
-// have or want the same addresses; those who name them as their manager, if they
-// come, leave, or go by another address or name; and those who could not be
-// placed in the chart until they are. Everybody else in the result is context.
-// If the rest of the team is in step with its directory, Resolve decides about
-// the result as it would about everybody (L6).
+// Gather collects what a decision about some people needs: those who changed,
+// named by their external IDs. The result is also about the people whom their
+// change concerns, which it adds to Input.About: those who have or want the same
+// addresses; those who name them as their manager, if they come, leave, or go by
+// another address or name; those who could not be placed in the chart until they
+// are; and their rivals, as Lookup.Rivals knows them. Everybody else in the
+// result is context. If the rest of the team is in step with its directory,
+// Resolve decides about the result as it would about everybody (L6).
 //
-// The error matches ErrNeedsWholeRun if the part would be too large, or if the
+// The error matches ErrNeedsWholeRun if the part would be too large; if the
 // config has options that need everybody: domains.convert, keep_active, pools
-// that are full while somebody gives a seat back, and keep if the part is about
-// somebody who has such a role, unless nobody else has it; or if one of the people
-// is in neither directory nor team, so that what they kept from others is not
-// known any more.
+// that are full while somebody gives a seat back, and keep if somebody gets such
+// a role or the part is about somebody who has it, unless nobody else has; if
+// none of the people is in the directory and it does not tell whether it is
+// empty, which a sources.Source does; or if one of them is in neither directory
+// nor team and the rivals are not known.
 func (r *Resolver) Gather(ctx context.Context, from Lookup, about ...string) (Input, error) {
 	if r.cfg.Domains.Convert || r.cfg.KeepActive != (KeepActive{}) {
 		return Input{}, fmt.Errorf("provisioning: gather: %w", ErrNeedsWholeRun)
@@ -89,17 +147,22 @@ func (g *gatherer) gather() (Input, error) {
 				g.expand(id)
 			}
 			g.climb()
+			g.concernRivals()
 			var err error
 			if again, err = g.ask(); err != nil {
 				return Input{}, err
 			}
 			again = again || len(g.about) > known
 		}
-		if len(g.users) == 0 { // whether the directory is empty decides (S13)
+		some, err := g.hasUsers()
+		if err != nil {
+			return Input{}, err
+		}
+		if !some { // whether the directory is empty decides (S13)
 			return Input{}, ErrNeedsWholeRun
 		}
 		for id := range g.about { // somebody unknown may have kept an address from others
-			if g.users[id] == nil && g.linked[id] == nil {
+			if g.from.Rivals == nil && g.users[id] == nil && g.linked[id] == nil {
 				return Input{}, ErrNeedsWholeRun
 			}
 		}
@@ -108,10 +171,55 @@ func (g *gatherer) gather() (Input, error) {
 			return Input{}, err
 		}
 		settled, err := g.judge(in)
-		if err != nil || settled {
-			return in, err
+		if err != nil {
+			return Input{}, err
+		}
+		if settled && !g.concernAll(in) {
+			return in, nil
 		}
 	}
+}
+
+// hasUsers reports whether the directory is known to have anybody.
+func (g *gatherer) hasUsers() (bool, error) {
+	if len(g.users) > 0 {
+		return true, nil
+	}
+	directory, ok := g.from.Directory.(sources.Source)
+	if !ok {
+		return false, nil
+	}
+	for _, err := range directory.Users(g.ctx) {
+		return err == nil, err
+	}
+	return false, g.ctx.Err()
+}
+
+// concernRivals adds the rivals of the people in question.
+func (g *gatherer) concernRivals() {
+	over := make(map[string]bool)
+	for _, rival := range g.from.Rivals {
+		over[rival.Over] = over[rival.Over] || g.about[rival.ExternalID]
+	}
+	for _, rival := range g.from.Rivals {
+		if over[rival.Over] {
+			g.about[rival.ExternalID] = true
+		}
+	}
+}
+
+// concernAll adds every rival if somebody of the part waits for an approval:
+// until that is given, all of them may yet come in, and be somebody's manager.
+// It reports whether that is anybody more.
+func (g *gatherer) concernAll(in Input) bool {
+	more := slices.DeleteFunc(slices.Clone(g.from.Rivals), func(r Rival) bool { return g.about[r.ExternalID] })
+	if len(more) == 0 || !slices.ContainsFunc(g.Resolve(in).Held, func(h Held) bool { return len(h.Classes) > 0 }) {
+		return false
+	}
+	for _, rival := range more {
+		g.about[rival.ExternalID] = true
+	}
+	return true
 }
 
 func (g *gatherer) wantUser(by sources.UserKeyKind, value string) {
@@ -423,7 +531,8 @@ func (g *gatherer) snapshot() *sources.Snapshot {
 // judge looks at the decision about the part: people whose access ends because
 // no assignment matches them any more concern their reports as well. It reports
 // whether nobody was added. Where a pool is full and somebody gives a seat back,
-// others may wait for it who are not in the part.
+// or gets a role that may not run empty, others may wait for it who are not in
+// the part.
 func (g *gatherer) judge(in Input) (settled bool, err error) {
 	if g.bearsKept(in) {
 		return false, ErrNeedsWholeRun
@@ -438,12 +547,17 @@ func (g *gatherer) judge(in Input) (settled bool, err error) {
 			g.bearing[m.ExternalID], settled = true, false
 		}
 	}
-	if len(g.cfg.Seats.Pools) == 0 || !settled {
+	if len(g.cfg.Seats.Pools)+len(g.cfg.Keep) == 0 || !settled {
 		return settled, nil
 	}
 	drafts := newDrafts(newAddresses(standing, new(holds)))
 	drafts.setSettings()
 	for _, d := range drafts.list {
+		for i := range g.cfg.Keep { // who had to keep the role may lose it now (S43)
+			if k := &g.cfg.Keep[i]; k.has(&d.after) && (d.before == nil || !k.has(d.before)) {
+				return false, ErrNeedsWholeRun
+			}
+		}
 		for _, seat := range d.releasedSeats() {
 			if limit, limited := g.cfg.Seats.Pools[seat]; limited && survey.held(seat) >= limit {
 				return false, ErrNeedsWholeRun

@@ -280,7 +280,7 @@ func (t *memoryTenant) countAction(a *Action) {
 	now := windowKey{a.Member.Connection, time.Now().Unix() / 60}
 	for key, counts := range t.windows {
 		switch {
-		case now.minute-key.minute > int64(MaxWindow/time.Minute):
+		case max(now.minute-key.minute, key.minute-now.minute) > int64(MaxWindow/time.Minute):
 			delete(t.windows, key)
 		case key.connection == now.connection:
 			for _, class := range a.Approved {
@@ -320,9 +320,9 @@ func (m *Memory) Window(ctx context.Context, tenant, connection string, length t
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	window := Window{Done: make(map[Class]int)}
-	begin := time.Now().Add(-length).Unix() / 60
+	begin, end := time.Now().Add(-length).Unix()/60, time.Now().Add(MaxWindow).Unix()/60
 	for key, counts := range m.tenant(tenant).windows {
-		if key.connection != connection || key.minute < begin {
+		if key.connection != connection || key.minute < begin || key.minute > end {
 			continue
 		}
 		window.Grown += counts.Grown

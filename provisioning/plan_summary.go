@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/usher-go/usher/internal/alike"
 	"github.com/usher-go/usher/internal/text"
@@ -12,7 +11,8 @@ import (
 
 const (
 	summaryLines   = 25  // how long a summary gets
-	summaryColumns = 100 // and how wide
+	summaryColumns = 100 // how wide Summary is
+	minColumns     = 60  // the least width, in which each approval has room
 	summaryNames   = 10  // how many of a list are named
 )
 
@@ -23,32 +23,41 @@ const (
 // with their number; then findings and who is left out, by cause. Lists are cut
 // with the number of the rest. String has a line for each person, Explain the
 // sentences, the JSON everything.
-func (p *Plan) Summary() string {
+func (p *Plan) Summary() string { return p.SummaryIn(summaryColumns) }
+
+// SummaryIn is Summary for a screen of another width, at least 60 columns. A
+// letter of a wide script and an emoji take two columns.
+func (p *Plan) SummaryIn(columns int) string {
+	columns = max(columns, minColumns)
 	head, _, _ := strings.Cut(p.sums(), "\n") // the breakers stand beside what they hold
 	lines := []string{head}
-	if what, sums, _ := strings.Cut(head, ": "); utf8.RuneCountInString(head) > summaryColumns {
+	if what, sums, _ := strings.Cut(head, ": "); text.Columns(head) > columns {
 		lines = []string{what + ":"}
-		for at := 0; len(sums)+2 > summaryColumns; sums = sums[at+2:] { // counts and words, in ASCII
-			at = strings.LastIndex(sums[:summaryColumns-2], ", ")
+		for at := 0; len(sums)+2 > columns; sums = sums[at+2:] { // counts and words, in ASCII
+			at = strings.LastIndex(sums[:columns-2], ", ")
 			lines = append(lines, "  "+sums[:at+1])
 		}
 		lines = append(lines, "  "+sums)
 	}
+	legend := []string{"+ comes in  ~ changes  - loses  ! needs somebody  . left out", "every line: -all, the data: -json"}
+	if joined := strings.Join(legend, "; "); len(joined) <= columns {
+		legend = []string{joined}
+	}
 	sections := []section{
-		p.summaryOfLosses(), p.summaryOfHeld(), p.summaryOfActions(KindCreate, KindAdopt, KindClaim, KindRehire, KindReactivate),
+		p.summaryOfLosses(), p.summaryOfHeld(columns / 3), p.summaryOfActions(KindCreate, KindAdopt, KindClaim, KindRehire, KindReactivate),
 		p.summaryOfActions(KindUpdate), p.summaryOfFindings(), p.summaryOfSkipped(),
 	}
 	sections = slices.DeleteFunc(sections, func(s section) bool { return len(s.lines) == 0 })
-	cuts := cutSections(sections, summaryLines-len(lines)-1) // and the legend
+	cuts := cutSections(sections, summaryLines-len(lines)-len(legend))
 	for i := range sections {
 		lines = append(append(lines, sections[i].title), sections[i].fit(cuts[i])...)
 	}
 	if len(sections) > 0 {
-		lines = append(lines, "+ comes in  ~ changes  - loses  ! needs somebody  . left out; every line: -all, the data: -json")
+		lines = append(lines, legend...)
 	}
 	var b strings.Builder
 	for _, line := range lines {
-		b.WriteString(clip(line) + "\n")
+		b.WriteString(text.Cut(line, columns) + "\n")
 	}
 	return b.String()
 }
@@ -112,17 +121,11 @@ func (s *section) fit(n int) []string {
 	return texts
 }
 
-// clip cuts a line at the width of a summary.
-func clip(line string) string {
-	if utf8.RuneCountInString(line) <= summaryColumns {
-		return line
-	}
-	return string([]rune(line)[:summaryColumns-1]) + "…"
-}
-
 // summaryOfLosses lists whoever loses access, a seat, a profile or capture.
 func (p *Plan) summaryOfLosses() section {
 	s := section{}
+	var who []string
+	width := 0
 	for i := range p.Actions {
 		a := &p.Actions[i]
 		if !a.TakesAccess() {
@@ -132,7 +135,12 @@ func (p *Plan) summaryOfLosses() section {
 		if len(a.Reasons) > 0 && a.Kind == KindDeactivate {
 			why = ": " + codeTexts[a.Reasons[0].Code]
 		}
-		s.lines = append(s.lines, summaryLine{"  - " + text.Line(a.Who()) + "  " + a.describeLosses() + why, 1})
+		who = append(who, text.Line(a.Who()))
+		width = max(width, min(text.Columns(who[len(who)-1]), whoBound))
+		s.lines = append(s.lines, summaryLine{a.describeLosses() + why, 1})
+	}
+	for i := range s.lines {
+		s.lines[i].text = "  - " + who[i] + text.Pad(who[i], width) + "  " + s.lines[i].text
 	}
 	s.title = fmt.Sprintf("loses access, seats, profiles or capture (%d):", len(s.lines))
 	return s
@@ -161,8 +169,9 @@ func (a *Action) describeLosses() string {
 	return strings.Join(parts, ", ")
 }
 
-// summaryOfHeld lists what waits, by class, and what no approval releases.
-func (p *Plan) summaryOfHeld() section {
+// summaryOfHeld lists what waits, by class with names in so many columns, and
+// what no approval releases.
+func (p *Plan) summaryOfHeld(columns int) section {
 	s := section{title: fmt.Sprintf("waits (%d):", len(p.Held))}
 	for i := range p.Breakers {
 		b := &p.Breakers[i]
@@ -176,12 +185,12 @@ func (p *Plan) summaryOfHeld() section {
 		if b.Class == ClassIdentity {
 			limit = "always held"
 		}
-		release := fmt.Sprintf("release with -approve %s=%.12s", b.Class, b.Hash)
+		release := fmt.Sprintf("-approve %s=%.12s", b.Class, b.Hash)
 		if len(p.Breakers) <= 3 {
 			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %s, %s; %s:", b.Class, b.people(), limit), b.Count},
-				summaryLine{text: "      " + release + ": " + listed(names)})
+				summaryLine{text: "      release with " + release + ": " + listed(names, columns)})
 		} else {
-			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %d people: %s", b.Count, release), b.Count})
+			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %d wait for %s", b.Count, release), b.Count})
 		}
 	}
 	s.whole = len(s.lines)
@@ -269,8 +278,9 @@ func grouped(sigil string, people *alike.Groups[string]) []summaryLine {
 	return lines
 }
 
-// listed names the first few, and the number of the rest.
-func listed(names []string) string {
+// listed names the first few, at least one and as many as fit into so many
+// columns, and the number of the rest.
+func listed(names []string, columns int) string {
 	shown := make([]string, 0, summaryNames)
 	for _, name := range names[:min(len(names), summaryNames)] {
 		shown = append(shown, text.Line(name))
@@ -281,7 +291,7 @@ func listed(names []string) string {
 		if rest > 0 {
 			tail = fmt.Sprintf(" and %d more", rest)
 		}
-		if utf8.RuneCountInString(line+tail) <= summaryColumns/3 || len(shown) == 1 {
+		if text.Columns(line+tail) <= columns || len(shown) == 1 {
 			return line + tail
 		}
 		shown = shown[:len(shown)-1]

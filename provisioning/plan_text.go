@@ -8,7 +8,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/usher-go/usher/internal/set"
 	"github.com/usher-go/usher/internal/text"
@@ -362,14 +361,16 @@ func (r Reason) ordinary() bool {
 // column apart: it always says the same.
 type columns struct{ who, what, skipped int }
 
-// columns measures the rows. A cell past its column's bound pushes the rest to
-// the right rather than every row.
+// The bounds of the columns: a longer cell pushes the rest of its row to the
+// right rather than every row.
+const whoBound, whatBound = 34, 72
+
+// columns measures the rows.
 func (p *Plan) columns() (c columns) {
-	const whoBound, whatBound = 34, 72
 	for row := range p.rows() {
-		c.who = max(c.who, min(utf8.RuneCountInString(row[1]), whoBound))
+		c.who = max(c.who, min(text.Columns(row[1]), whoBound))
 		what := c.second(&row)
-		*what = max(*what, min(utf8.RuneCountInString(row[2]), whatBound))
+		*what = max(*what, min(text.Columns(row[2]), whatBound))
 	}
 	return c
 }
@@ -382,13 +383,9 @@ func (c *columns) second(row *row) *int {
 }
 
 func (c *columns) write(out *bufio.Writer, row *row) {
-	out.WriteString(row[0] + " " + row[1] + pad(row[1], c.who) + "  " + row[2])
+	out.WriteString(row[0] + " " + row[1] + text.Pad(row[1], c.who) + "  " + row[2])
 	if row[3] != "" {
-		out.WriteString(pad(row[2], *c.second(row)) + "  # " + row[3])
+		out.WriteString(text.Pad(row[2], *c.second(row)) + "  # " + row[3])
 	}
 	out.WriteString("\n")
-}
-
-func pad(cell string, width int) string {
-	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(cell)))
 }

@@ -182,6 +182,9 @@ func (r Reason) Text() string {
 		if r.Facts["snapshot"] != "" {
 			return "The snapshot has nobody in it, so this (" + class + ") waits for an approval whatever the limit is."
 		}
+		if r.Facts["connection"] != "" {
+			return "The connection is given up, so this (" + class + ") waits for an approval, however few people there are."
+		}
 		if r.Facts["tripped"] != "" {
 			return "More people than the limit allows would have changed (" + class + ") before; until that is settled, this waits as well."
 		}

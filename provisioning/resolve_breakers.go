@@ -327,10 +327,14 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 }
 
 // reasonOf says why a class waits: too many people, now or in an earlier
-// decision (S39), or nobody in the snapshot (S13).
+// decision (S39), nobody in the snapshot (S13), or that the connection is given up
+// (A22).
 func (c *chart) reasonOf(class Class) Reason {
 	code := Code(CodeFamilyBreaker + class.String())
-	if class == ClassDeactivate && c.deserted {
+	switch {
+	case class == ClassDeactivate && c.r.retires:
+		return because(code, "connection", "is given up")
+	case class == ClassDeactivate && c.deserted:
 		return because(code, "snapshot", "has nobody in it")
 	}
 	limits, minPopulation := c.r.cfg.Breakers.limits()

@@ -34,8 +34,9 @@ func applies(kind Kind, a *assignment.Assignment) bool {
 // groups may still come (S40): somebody whom nothing but the default governs,
 // and who is brought into it now, or was and has no assignment since.
 func (ds *drafts) waitsForGroup(d *draft) bool {
-	if !ds.others.Recent.AwaitGroups || d.before == nil || int(d.position) != len(ds.r.rules.Assignments) ||
-		!d.joins() && d.kind != KindReactivate && d.before.AssignmentID != "" {
+	recent := &ds.others.Recent
+	if !recent.AwaitGroups || d.before == nil || int(d.position) != len(ds.r.rules.Assignments) ||
+		!d.joins() && d.kind != KindReactivate && (d.before.AssignmentID != "" || slices.Contains(recent.Waited, d.before.ExternalID)) {
 		return false
 	}
 	return slices.ContainsFunc(ds.r.rules.Assignments, func(a assignment.Assignment) bool { return len(a.Match.Groups) > 0 })

@@ -19,7 +19,9 @@ type StateStore interface {
 	SetState(ctx context.Context, tenant, name string, revision Revision, document []byte) (Revision, error)
 	// Window returns what was done to the members of a connection from that long
 	// ago until now, by the store's clock. The beginning is exact to a minute.
-	// A store may forget what is older than MaxWindow.
+	// A store may forget what is older than MaxWindow, and leaves out what is as
+	// far in the future: a clock was ahead when it was counted. What is less far
+	// in the future counts, for a clock may have gone back.
 	//
 	// Apply keeps the counts in the transaction of the action, not again where it
 	// repeats one. Of the window of Action.Member.Connection, it begins the
@@ -48,6 +50,8 @@ type Recent struct {
 	// Tripped are classes that tripped before: they hold whatever falls into
 	// them, even if it is within the limit (S39).
 	Tripped []Class
-	// AwaitGroups says that groups of the directory may still be coming (S40).
+	// AwaitGroups says that groups of the directory may still be coming (S40),
+	// except for the people who waited long enough: Waited are their external IDs.
 	AwaitGroups bool
+	Waited      []string
 }

@@ -47,12 +47,12 @@ func TestSettingsWaitForTheGroup(t *testing.T) {
 	for _, m := range []provisioning.Member{byHand, former, away, moved} {
 		team.Put("acme", m)
 	}
-	decide := func(await bool) *provisioning.Plan {
+	decide := func(await bool, waited ...string) *provisioning.Plan {
 		members, err := provisioning.Team(t.Context(), team, "acme")
 		require.NoError(t, err)
 		plan := r.Resolve(provisioning.Input{
 			Tenant: "acme", Snapshot: snapshot, Members: members,
-			Facts: &provisioning.Facts{Recent: provisioning.Recent{AwaitGroups: await}},
+			Facts: &provisioning.Facts{Recent: provisioning.Recent{AwaitGroups: await, Waited: waited}},
 		})
 		_, err = provisioning.Apply(t.Context(), team, "acme", plan)
 		require.NoError(t, err)
@@ -88,6 +88,9 @@ func TestSettingsWaitForTheGroup(t *testing.T) {
 	snapshot.Groups[0].Members = []string{"former"}
 	decide(true)
 	require.Equal(t, "sales", get("former").AssignmentID)
+	decide(true, "away")
+	require.Equal(t, "default", get("away").AssignmentID, "who waited long enough waits no longer")
+	require.Equal(t, []string{"core"}, get("byhand").Seats, "and keeps nobody else from waiting")
 	decide(false)
 	for _, id := range []string{"byhand", "away"} {
 		require.Empty(t, get(id).Seats)

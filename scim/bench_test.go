@@ -91,56 +91,77 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 // BenchmarkGet is GET of one user over loopback, in turn with a bare net/http
-// handler that asks for the same token, sends the same headers and has the
-// body. The budget is 0.85 of the floor's rate: floor/usher, in CPU time, which
-// other work on the machine disturbs least. The client is a bare connection.
+// handler that sends the same headers and has the body, and with elimity's
+// server; all ask for the same token. The budget is 0.85 of the floor's rate and
+// all of elimity's: floor/usher and elimity/usher, in CPU time, which other work
+// on the machine disturbs least. The client is a bare connection. The bytes of
+// an answer are those on the wire.
 func BenchmarkGet(b *testing.B) {
 	const block = 500 // requests
 	principal := scim.Principal{Tenant: "t1", Connection: "c1"}
 	tokens := scim.BearerTokens(scim.FixedTokens(scim.Token{Hash: scim.HashToken(testToken), Principal: principal}))
+	authenticated := func(handler http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if _, err := tokens(r); err != nil {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			handler(w, r)
+		}
+	}
 	ours, err := scim.NewHandler(scim.Config{Store: &scim.Memory{}, Authenticate: tokens, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b, err)
-	var made struct{ ID string }
-	require.NoError(b, json.Unmarshal(benchDo(b, ours, "POST", "/Users", benchUser(1), 201).Body.Bytes(), &made))
-	reply := benchDo(b, ours, "GET", "/Users/"+made.ID, "", 200)
-	floor := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := tokens(r); err != nil {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
+	theirs, err := elimitytest.NewServer()
+	require.NoError(b, err)
+	path := func(handler http.Handler) string {
+		var made struct{ ID string }
+		require.NoError(b, json.Unmarshal(benchDo(b, handler, "POST", "/Users", benchUser(1), 201).Body.Bytes(), &made))
+		return "/Users/" + made.ID
+	}
+	at := path(ours)
+	reply := benchDo(b, ours, "GET", at, "", 200)
+	floor := authenticated(func(w http.ResponseWriter, _ *http.Request) {
 		for name, values := range reply.Header() {
 			w.Header().Set(name, values[0])
 		}
 		_, _ = w.Write(reply.Body.Bytes())
 	})
-	request := []byte("GET /Users/" + made.ID + " HTTP/1.1\r\nHost: example.com\r\nAuthorization: Bearer " + testToken + "\r\n\r\n")
-	ask := func(handler http.Handler) func() time.Duration {
+	ask := func(name string, handler http.Handler, path string) func() time.Duration {
+		request := message("GET", path, testToken, "")
+		body := benchDo(b, handler, "GET", path, "", 200).Body.Bytes()
 		server := httptest.NewServer(handler)
 		b.Cleanup(server.Close)
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
 		require.NoError(b, err)
 		b.Cleanup(func() { _ = conn.Close() })
 		answer := make([]byte, 16<<10)
+		size := 0
+		b.Cleanup(func() { b.ReportMetric(float64(size), name+"-bytes") })
 		return func() time.Duration {
 			start := cpu(b)
 			for range block {
 				_, err := conn.Write(request)
 				n, readErr := conn.Read(answer) // small enough to come at once
-				if err != nil || readErr != nil || !bytes.HasSuffix(answer[:n], reply.Body.Bytes()) {
+				if err != nil || readErr != nil || name != "elimity" && !bytes.HasSuffix(answer[:n], body) {
 					b.Fatalf("%v %v %s", err, readErr, answer[:n])
 				}
+				size = n
 			}
 			return cpu(b) - start
 		}
 	}
-	usher, bare := ask(ours), ask(floor)
-	var ratios []float64
+	usher, bare := ask("usher", ours, at), ask("floor", floor, at)
+	elimity := ask("elimity", authenticated(theirs.ServeHTTP), path(theirs))
+	var toFloor, toElimity []float64
 	for b.Loop() {
-		took := usher()
-		ratios = append(ratios, float64(bare())/float64(took))
+		took := float64(usher())
+		toFloor = append(toFloor, float64(bare())/took)
+		toElimity = append(toElimity, float64(elimity())/took)
 	}
-	slices.Sort(ratios)
-	b.ReportMetric(ratios[len(ratios)/2], "floor/usher")
+	slices.Sort(toFloor)
+	slices.Sort(toElimity)
+	b.ReportMetric(toFloor[len(toFloor)/2], "floor/usher")
+	b.ReportMetric(toElimity[len(toElimity)/2], "elimity/usher")
 	b.ReportMetric(0, "ns/op")
 }
 

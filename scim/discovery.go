@@ -3,26 +3,41 @@ package scim
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 
 	"github.com/elimity-com/scim/schema"
 )
 
 // discovery holds the documents of the three discovery endpoints (RFC 7644
-// section 4), but for their meta, which depends on where they are asked.
+// section 4).
 type discovery struct {
-	config  *object
+	config  described
 	types   []described
 	schemas []described
 }
 
+// described is a document as it is served, but for its location, which depends
+// on where it is asked for.
 type described struct {
-	id  string
-	doc *object
+	id     string
+	before []byte // up to the location
+	path   string // of the location
+}
+
+func describe(id, kind, path string, doc *object) described {
+	text := appendJSON(nil, doc)
+	text = append(text[:len(text)-1], `,"meta":{"resourceType":`...)
+	return described{id, append(appendString(text, kind), `,"location":`...), path}
+}
+
+// append appends the document, asked for below base.
+func (d described) append(dst []byte, base string) []byte {
+	return append(appendString(append(dst, d.before...), base+d.path), "}}"...)
 }
 
 func newDiscovery(cfg Config, types []*resourceType) (discovery, error) {
-	d := discovery{config: serviceProviderConfig(cfg)}
+	d := discovery{config: describe("", "ServiceProviderConfig", "/ServiceProviderConfig", serviceProviderConfig(cfg))}
 	seen := map[string]bool{}
 	for _, rt := range types {
 		extensions := []any{}
@@ -34,11 +49,13 @@ func newDiscovery(cfg Config, types []*resourceType) (discovery, error) {
 				continue
 			}
 			seen[fold(c.urn)] = true
-			if err := d.describe(c.def); err != nil {
+			doc, err := schemaDocument(c.def)
+			if err != nil {
 				return d, err
 			}
+			d.schemas = append(d.schemas, describeSchema(c.def.ID, doc))
 		}
-		d.types = append(d.types, described{rt.name, &object{fields: []field{
+		d.types = append(d.types, describe(rt.name, "ResourceType", "/ResourceTypes/"+rt.name, &object{fields: []field{
 			{"schemas", []any{coreMark + "ResourceType"}},
 			{"id", rt.name},
 			{"name", rt.name},
@@ -46,28 +63,31 @@ func newDiscovery(cfg Config, types []*resourceType) (discovery, error) {
 			{"endpoint", rt.endpoint},
 			{"schema", rt.core.urn},
 			{"schemaExtensions", extensions},
-		}}})
+		}}))
 	}
 	d.schemas = append(d.schemas, discoverySchemas()...)
 	return d, nil
 }
 
-// describe adds the document of a schema.
-func (d *discovery) describe(def schema.Schema) error {
+func describeSchema(id string, doc *object) described {
+	return describe(id, "Schema", "/Schemas/"+id, doc)
+}
+
+// schemaDocument returns the document of a schema.
+func schemaDocument(def schema.Schema) (*object, error) {
 	text, err := json.Marshal(def)
 	if err != nil {
-		return fmt.Errorf("schema %s: %w", def.ID, err)
+		return nil, fmt.Errorf("schema %s: %w", def.ID, err)
 	}
 	doc, err := parseObject(string(text))
 	if err != nil {
-		return fmt.Errorf("schema %s: %w", def.ID, err)
+		return nil, fmt.Errorf("schema %s: %w", def.ID, err)
 	}
 	ordered := &object{}
 	for _, name := range [...]string{"schemas", "id", "name", "description", "attributes"} {
 		ordered.set(name, dropNulls(doc.get(name)))
 	}
-	d.schemas = append(d.schemas, described{def.ID, ordered})
-	return nil
+	return ordered, nil
 }
 
 func serviceProviderConfig(cfg Config) *object {
@@ -115,43 +135,42 @@ func (x *exchange) discover(name string, rest []string) error {
 		if len(rest) > 0 {
 			return notFound("there is no such endpoint")
 		}
-		x.respond(200, appendJSON(nil, x.withMeta(x.discovery.config, "ServiceProviderConfig", "/ServiceProviderConfig")))
+		x.respond(http.StatusOK, x.discovery.config.append(nil, x.base))
 		return nil
 	}
-	documents, kind, path := x.discovery.types, "ResourceType", "/ResourceTypes"
+	documents, kind := x.discovery.types, "ResourceType"
 	if name == "schemas" {
-		documents, kind, path = x.discovery.schemas, "Schema", "/Schemas"
+		documents, kind = x.discovery.schemas, "Schema"
 	}
 	if len(rest) > 1 {
 		return notFound("there is no such endpoint")
 	}
-	all := make([]any, 0, len(documents))
-	for _, d := range documents {
-		doc := x.withMeta(d.doc, kind, path+"/"+d.id)
-		if len(rest) == 1 && sameName(d.id, rest[0]) {
-			x.respond(200, appendJSON(nil, doc))
-			return nil
-		}
-		all = append(all, doc)
-	}
 	if len(rest) == 1 {
+		for _, d := range documents {
+			if sameName(d.id, rest[0]) {
+				x.respond(http.StatusOK, d.append(nil, x.base))
+				return nil
+			}
+		}
 		return notFound("there is no %s %q", kind, clip(rest[0]))
 	}
-	x.respond(200, appendJSON(nil, &object{fields: []field{
+	size := 256
+	for _, d := range documents {
+		size += len(d.before) + len(x.base) + len(d.path) + 8
+	}
+	body := appendJSON(make([]byte, 0, size), &object{fields: []field{
 		{"schemas", []any{messageMark + "ListResponse"}},
-		{"totalResults", itoa(len(all))},
-		{"itemsPerPage", itoa(len(all))},
+		{"totalResults", itoa(len(documents))},
+		{"itemsPerPage", itoa(len(documents))},
 		{"startIndex", number("1")},
-		{"Resources", all},
-	}}))
+	}})
+	body = append(body[:len(body)-1], `,"Resources":[`...)
+	for i, d := range documents {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = d.append(body, x.base)
+	}
+	x.respond(http.StatusOK, append(body, "]}"...))
 	return nil
-}
-
-// withMeta returns the document with its meta; the document stays as it is.
-func (x *exchange) withMeta(doc *object, kind, path string) *object {
-	fields := make([]field, len(doc.fields), len(doc.fields)+1)
-	copy(fields, doc.fields)
-	return &object{fields: append(fields, field{"meta", &object{fields: []field{
-		{"resourceType", kind}, {"location", x.base + path},
-	}}})}
 }

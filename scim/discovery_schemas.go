@@ -56,10 +56,10 @@ func discoverySchemas() []described {
 		{"ResourceType", "ResourceType", "A type of resource and the endpoint that serves it", typeTraits()},
 		{"Schema", "Schema", "A schema: the attributes of resources", schemaTraits()},
 	} {
-		out = append(out, described{coreMark + s.name, &object{fields: []field{
+		out = append(out, describeSchema(coreMark+s.name, &object{fields: []field{
 			{"schemas", []any{coreMark + "Schema"}}, {"id", coreMark + s.name}, {"name", s.title},
 			{"description", s.description}, {"attributes", documents(s.traits)},
-		}}})
+		}}))
 	}
 	return out
 }

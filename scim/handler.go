@@ -162,7 +162,9 @@ type handler struct {
 	discovery discovery
 	limiter   *limiter
 	gate      *gate
+	pace      *pace
 	brake     *brake
+	contested lanes[recordKey] // records that several change at once
 }
 
 // NewHandler returns a handler of the SCIM endpoints, rooted at "/": mount it
@@ -213,7 +215,7 @@ func NewHandler(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
-	h := &handler{cfg: cfg, types: types, gate: newGate(max(1, runtime.GOMAXPROCS(0)/2)), brake: newBrake(cfg.Now)}
+	h := &handler{cfg: cfg, types: types, gate: newGate(max(1, runtime.GOMAXPROCS(0)/2)), pace: newPace(), brake: newBrake(cfg.Now)}
 	if h.discovery, err = newDiscovery(cfg, types); err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
@@ -242,7 +244,10 @@ type exchange struct {
 	bodySeen  bool      // the body was read, or tried to be
 	sight     *sighting // what becomes the record of the request; nil if there is no log
 	unread    int       // records that could not be read
-	values    []string  // of the answer's header; see setHeader
+	party     party
+	traffic   int      // bytes read from the client and written to it
+	stored    int      // bytes of documents given to the store
+	values    []string // of the answer's header; see setHeader
 
 	room struct { // what nearly every exchange needs, in one piece of memory
 		work     work
@@ -271,6 +276,13 @@ func (x *exchange) finish() {
 	if x.sight != nil {
 		x.note()
 	}
+	cost := time.Duration(x.traffic)*trafficCost + time.Duration(x.stored)*storedCost
+	if x.work != nil { // long work is bounded by the gate
+		cost += time.Duration(min(x.work.done, pacedWork)) * workCost
+	}
+	if cost > requestCost/8 { // what is less is in requestCost
+		x.pace.charge(x.party, cost)
+	}
 	if x.work != nil && x.cfg.Logger.Enabled(x.ctx, slog.LevelDebug) {
 		x.cfg.Logger.DebugContext(x.ctx, "scim: request", "tenant", x.dir.Tenant, "connection", x.dir.Connection,
 			"method", x.r.Method, "work", x.work.done)
@@ -282,10 +294,15 @@ func (x *exchange) finish() {
 func (x *exchange) pause() { x.work.pause() }
 
 func (x *exchange) serve() error {
-	if !x.public() {
-		if err := x.authenticate(); err != nil {
-			return err
-		}
+	if x.public() {
+		x.party = unknown(x.r)
+	} else if err := x.authenticate(); err != nil {
+		x.party = unknown(x.r)
+		_ = x.pace.refuse(x.r, x.party) // who has gone needs no answer
+		return err
+	}
+	if err := x.pace.enter(x.r, x.party); err != nil {
+		return err
 	}
 	if x.limiter != nil && x.principal.Tenant != "" {
 		if wait := x.limiter.take(x.principal.Tenant); wait > 0 {
@@ -344,6 +361,7 @@ func (x *exchange) authenticate() error {
 	x.brake.right(credential)
 	x.principal = principal
 	x.dir = Directory{Tenant: principal.Tenant, Connection: principal.Connection}
+	x.party.tenant = principal.Tenant
 	return nil
 }
 
@@ -534,6 +552,7 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 	if !tooLong {
 		text.Grow(int(min(max(x.r.ContentLength, 0), 64<<10)) + bytes.MinRead)
 		_, err = text.ReadFrom(io.LimitReader(x.r.Body, most+1))
+		x.traffic += text.Len()
 		tooLong = int64(text.Len()) > most
 	}
 	if tooLong {
@@ -550,7 +569,12 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 		return nil, badSyntax("the body could not be read")
 	}
 	_ = control.SetReadDeadline(time.Time{})
-	if err := x.work.note(text.Len() / parsedPerUnit); err != nil { // a large body waits at the gate before it is parsed
+	if text.Len() > freeBody {
+		if err := x.work.long(); err != nil {
+			return nil, err
+		}
+	}
+	if err := x.work.note(text.Len() / parsedPerUnit); err != nil {
 		return nil, err
 	}
 	o, values, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))
@@ -568,6 +592,7 @@ const maxDrained = 64 << 20
 func (x *exchange) drain() {
 	x.w.Header().Set("Connection", "close")
 	if x.r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, x.r.Body, maxDrained) // whatever comes of it
+		n, _ := io.CopyN(io.Discard, x.r.Body, maxDrained) // whatever comes of it
+		x.traffic += int(n)
 	}
 }

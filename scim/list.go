@@ -184,6 +184,11 @@ func (r *reader) read(most int) ([]Record, error) {
 	}
 	q := r.query
 	q.Limit = min(r.batch, most)
+	if q.Limit > freeRecords && len(q.Where) == 0 || q.Links && q.Type == TypeGroup && q.Limit > 0 {
+		if err := r.x.work.long(); err != nil {
+			return nil, err
+		}
+	}
 	page, err := r.x.cfg.Store.List(r.x.ctx, r.x.dir, q)
 	if err != nil {
 		return nil, err
@@ -256,7 +261,7 @@ func (x *exchange) fillLinks(r *results, q listing) {
 		f := rest[0]
 		rest = rest[1:]
 		if f.rec.Links == nil && q.projection.links(f.rt) && q.count > 0 {
-			rec, err := x.cfg.Store.Get(x.ctx, x.dir, f.rec.Ref, true)
+			rec, err := x.read(f.rec.Ref, true)
 			if err == nil {
 				f.rec = rec
 			} else if !errors.Is(err, ErrNotFound) { // deleted since: what was found is still the answer

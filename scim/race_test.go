@@ -2,9 +2,13 @@ package scim_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -142,4 +146,45 @@ func TestChangesThatComeBetween(t *testing.T) {
 			assert.Equal(t, false, a.body["active"])
 		})
 	}
+}
+
+// A tardyStore takes a while to read, so that others write meanwhile, and counts
+// the writes that come too late.
+type tardyStore struct {
+	scim.Store
+	late atomic.Int64
+}
+
+func (s *tardyStore) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, links bool) (scim.Record, error) {
+	rec, err := s.Store.Get(ctx, dir, ref, links)
+	time.Sleep(time.Millisecond)
+	return rec, err
+}
+
+func (s *tardyStore) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
+	rec, err := s.Store.Apply(ctx, dir, w)
+	if errors.Is(err, scim.ErrConflict) {
+		s.late.Add(1)
+	}
+	return rec, err
+}
+
+// Changes of one record at once are all made, and few of them twice.
+func TestChangesOfOneRecordTakeTurns(t *testing.T) {
+	const clients, each = 16, 10
+	store := &tardyStore{Store: &scim.Memory{}}
+	h := quiet(t, scim.Config{Store: store})
+	path := postUser(t, h)
+	var all sync.WaitGroup
+	for c := range clients {
+		all.Go(func() {
+			for i := range each {
+				w := ask(h, "PATCH", path, ops(fmt.Sprintf(`{"op":"add","path":"emails","value":[{"value":"m%d-%d@example.com"}]}`, c, i)))
+				assert.Equal(t, 200, w.Code, "%.200s", w.Body)
+			}
+		})
+	}
+	all.Wait()
+	assert.Equal(t, clients*each, strings.Count(ask(h, "GET", path, "").Body.String(), `"value":"m`))
+	assert.Less(t, store.late.Load(), int64(clients*each), "of %d", clients*each)
 }

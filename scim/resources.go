@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"math"
 	mathrand "math/rand/v2"
 	"net/http"
 	"strings"
@@ -51,7 +52,7 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, p.links(rt))
+	rec, err := x.read(Ref{rt.name, id}, p.links(rt))
 	if err != nil {
 		return err
 	}
@@ -61,6 +62,16 @@ func (x *exchange) get(rt *resourceType, id string) error {
 		return nil
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
+}
+
+// read reads one record. A group with its members is long work.
+func (x *exchange) read(ref Ref, links bool) (Record, error) {
+	if links && ref.Type == TypeGroup {
+		if err := x.work.long(); err != nil {
+			return Record{}, err
+		}
+	}
+	return x.cfg.Store.Get(x.ctx, x.dir, ref, links)
 }
 
 // put replaces a resource (section 3.5.1).
@@ -128,7 +139,7 @@ func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Recor
 	if !p.links(rt) {
 		return rec, nil
 	}
-	read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
+	read, err := x.read(rec.Ref, true)
 	if errors.Is(err, ErrNotFound) { // deleted since; what was done is still the answer
 		return rec, nil
 	}
@@ -245,6 +256,7 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 		}
 	}
 	x.pause()
+	x.stored += len(w.Doc)
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	if err != nil {
 		return rec, err
@@ -309,20 +321,39 @@ func (x *exchange) repeated(rt *resourceType, external string, doc *object) erro
 	return err
 }
 
-// retry runs change until no other change comes between. With If-Match there
-// is one try: the client asked for that version only.
-func (x *exchange) retry(c conditions, change func() (Record, error)) (Record, error) {
+// A recordKey names a record of all directories.
+type recordKey struct {
+	dir Directory
+	ref Ref
+}
+
+// retry runs change until no other change of the record comes between. With
+// If-Match there is one try: the client asked for that version only. Changes
+// that have met go on one after the other, and so do those that come while they
+// do: many at once would lose against each other for long.
+func (x *exchange) retry(ref Ref, c conditions, change func() (Record, error)) (Record, error) {
+	key := recordKey{x.dir, ref}
+	queued := false
 	for try := range maxRetries {
+		if !queued && (try > 0 || x.contested.busy(key)) {
+			x.pause()
+			leave, err := x.contested.enter(x.ctx, key, math.MaxInt)
+			if err != nil {
+				return Record{}, err
+			}
+			defer leave()
+			queued = true
+		}
 		rec, err := change()
 		if c.match != "" || !errors.Is(err, ErrConflict) {
 			return rec, err
 		}
-		// Those who lose step aside for a moment that grows, each another one.
+		// What changes the record in another process has a moment to end.
 		x.pause()
-		select {
-		case <-x.ctx.Done():
-			return Record{}, x.ctx.Err()
-		case <-time.After(mathrand.N(time.Duration(min(try, 20)+1) * 500 * time.Microsecond)):
+		if try > 0 {
+			if err := sleep(x.ctx, mathrand.N(time.Duration(min(try, 20))*500*time.Microsecond)); err != nil {
+				return Record{}, err
+			}
 		}
 	}
 	return Record{}, fail(http.StatusServiceUnavailable, "", "the resource is changing too fast; try again")
@@ -339,7 +370,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 		return Record{}, err
 	}
 	keepsActive := rt.name == TypeUser && next.doc.get("active") == nil
-	return x.retry(c, func() (Record, error) {
+	return x.retry(Ref{rt.name, id}, c, func() (Record, error) {
 		rec, old, err := x.current(rt, id, c, links)
 		if err != nil {
 			return Record{}, err
@@ -402,7 +433,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 	if err != nil {
 		return Record{}, err
 	}
-	return x.retry(c, func() (Record, error) {
+	return x.retry(Ref{rt.name, id}, c, func() (Record, error) {
 		rec, doc, err := x.current(rt, id, c, links)
 		if err != nil {
 			return Record{}, err
@@ -410,7 +441,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		p := &patcher{rt: rt, id: id, doc: doc, locate: x.location, work: x.work}
 		version := rec.Version
 		p.members.current = sync.OnceValues(func() ([]Link, error) {
-			read, err := x.cfg.Store.Get(x.ctx, x.dir, rec.Ref, true)
+			read, err := x.read(rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
 			}
@@ -429,8 +460,9 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 
 // remove deletes a resource.
 func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
-	_, err := x.retry(c, func() (Record, error) {
-		w := Write{Op: Delete, Ref: Ref{rt.name, id}, At: x.now()}
+	ref := Ref{rt.name, id}
+	_, err := x.retry(ref, c, func() (Record, error) {
+		w := Write{Op: Delete, Ref: ref, At: x.now()}
 		if c != (conditions{}) {
 			rec, err := x.cfg.Store.Get(x.ctx, x.dir, w.Ref, false)
 			if err == nil {

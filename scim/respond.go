@@ -64,7 +64,7 @@ func (x *exchange) start(status int, hasBody bool) {
 		x.setHeader("X-Content-Type-Options", "nosniff")
 	}
 	if !x.bodySeen {
-		discardBody(x.w, x.r)
+		x.traffic += discardBody(x.w, x.r)
 	}
 	if x.sight != nil {
 		x.sight.Status = status
@@ -84,6 +84,7 @@ func (x *exchange) setHeader(name, value string) {
 // take for that many bytes.
 func (x *exchange) write(body []byte) error {
 	x.pause()
+	x.traffic += len(body)
 	control := http.NewResponseController(x.w)
 	const each = 1 << 20
 	for len(body) > 0 {
@@ -108,18 +109,22 @@ const (
 // it otherwise, without a limit in time, before it sends the answer and before
 // it closes the connection. If the body does not end within lingering and
 // maxUnread, the connection is closed after the answer.
-func discardBody(w http.ResponseWriter, r *http.Request) {
+// It returns how much it has read.
+func discardBody(w http.ResponseWriter, r *http.Request) int {
 	if r.ContentLength == 0 {
-		return
+		return 0
 	}
 	// A server that cannot set deadlines (a recorder in a test) reads anyway.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
+	n := int64(0)
 	if r.Header.Get("Expect") == "" {
-		if _, err := io.CopyN(io.Discard, r.Body, maxUnread); errors.Is(err, io.EOF) {
-			return // the server takes the deadline back
+		var err error
+		if n, err = io.CopyN(io.Discard, r.Body, maxUnread); errors.Is(err, io.EOF) {
+			return int(n) // the server takes the deadline back
 		}
 	}
 	w.Header().Set("Connection", "close")
+	return int(n)
 }
 
 // An output is an answer whose body is made piece by piece: one that stays
@@ -257,7 +262,10 @@ func (o *output) resource(rt *resourceType, rec Record, p *projection) error {
 	var err error
 	if doc := string(rec.Doc); p.trivial(rt) {
 		var inside string
-		if inside, err = insideObject(doc); inside != "" {
+		if err = o.work.note(1 + len(doc)/scannedPerUnit); err == nil {
+			inside, err = insideObject(doc)
+		}
+		if inside != "" {
 			o.buf = append(append(o.buf, ','), inside...)
 		}
 	} else {

@@ -19,7 +19,8 @@ func (x *exchange) stableExternalID() bool {
 // taken out of all groups first: what it was in is pushed again, and what is
 // not must not come back with it.
 func (x *exchange) restore(rt *resourceType, key Key, doc *object) (Record, error) {
-	return x.retry(conditions{}, func() (Record, error) {
+	back := Ref{Type: rt.name, ID: key.Name + " " + key.Value} // whoever it is
+	return x.retry(back, conditions{}, func() (Record, error) {
 		const most = 10 // that have one external id
 		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: []Key{key}, Limit: most})
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/usher-go/usher/internal/address"
@@ -18,6 +19,16 @@ func (s *DirectorySource) User(ctx context.Context, id string) (sources.User, er
 		return sources.User{}, s.fail("read user", err)
 	}
 	return s.user(rec), nil
+}
+
+// Erase deletes a user, as a provider's DELETE does: the ID and that it was
+// deleted remain. Erasing somebody who is not there is no error.
+func (s *DirectorySource) Erase(ctx context.Context, userID string) error {
+	_, err := s.store.Apply(ctx, s.dir, Write{Op: Delete, Ref: Ref{TypeUser, userID}, At: time.Now()})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return s.fail("erase user", err)
+	}
+	return nil
 }
 
 // One implements sources.OneReader. There is no language of queries, so that

@@ -25,6 +25,10 @@ const (
 	// takes its turn at the gate, so that short requests do not wait for long
 	// ones.
 	freeWork = 2_000
+	// freeBody is how many bytes of a body are read without a turn, freeRecords
+	// how many records the store may be asked for.
+	freeBody    = 4 << 10
+	freeRecords = 50
 	// workStep is how many units lie between two looks at the context.
 	workStep = 500
 	// maxWaiting is how many requests of one tenant may wait at the gate.
@@ -83,6 +87,18 @@ func (w *work) note(n int) error {
 	return w.err
 }
 
+// long takes the request's turn at the gate before work that cannot be counted
+// while it is done: a reading by the store, or of a body.
+func (w *work) long() error {
+	if w == nil || w.err != nil {
+		return w.failed()
+	}
+	if w.leave == nil && w.gate != nil {
+		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
+	}
+	return w.err
+}
+
 // failed returns the error that ended the work, or nil.
 func (w *work) failed() error {
 	if w == nil {
@@ -116,58 +132,88 @@ var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was can
 // tenant, so that the requests of one tenant do not delay those of another.
 type gate struct {
 	slots chan struct{}
-	mu    sync.Mutex
-	turns map[string]*turn
+	turns lanes[string] // by tenant
 }
 
-// A turn is a tenant's place at the gate.
-type turn struct {
-	slot  chan struct{}
-	users int // requests in it or waiting for it
-}
-
-func newGate(slots int) *gate {
-	return &gate{slots: make(chan struct{}, slots), turns: map[string]*turn{}}
-}
+func newGate(slots int) *gate { return &gate{slots: make(chan struct{}, slots)} }
 
 // enter waits for the tenant's turn and for a slot. The returned function
 // gives both back.
 func (g *gate) enter(ctx context.Context, tenant string) (leave func(), err error) {
-	g.mu.Lock()
-	t, ok := g.turns[tenant]
-	if !ok {
-		t = &turn{slot: make(chan struct{}, 1)}
-		g.turns[tenant] = t
-	}
-	full := t.users > maxWaiting
-	if !full {
-		t.users++
-	}
-	g.mu.Unlock()
-	if full {
-		return nil, fail(http.StatusServiceUnavailable, "", "too many long requests at once; try again")
-	}
-	gone := func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if t.users--; t.users == 0 {
-			delete(g.turns, tenant)
-		}
-	}
-	if !take(ctx, t.slot) {
-		gone()
-		return nil, errClientGone
+	done, err := g.turns.enter(ctx, tenant, maxWaiting)
+	if err != nil {
+		return nil, err
 	}
 	if !take(ctx, g.slots) {
-		<-t.slot
-		gone()
+		done()
 		return nil, errClientGone
 	}
 	return func() {
 		<-g.slots
-		<-t.slot
-		gone()
+		done()
 	}, nil
+}
+
+// Lanes let one user of each key go at a time, in the order of coming. The zero
+// value is ready to use.
+type lanes[K comparable] struct {
+	mu    sync.Mutex
+	byKey map[K]*lane
+}
+
+type lane struct {
+	slot  chan struct{}
+	users int // in it or waiting for it
+}
+
+// enter waits for the turn of the key, unless more than most wait already. The
+// returned function gives it back.
+func (l *lanes[K]) enter(ctx context.Context, key K, most int) (leave func(), err error) {
+	t := l.join(key, most)
+	if t == nil {
+		return nil, fail(http.StatusServiceUnavailable, "", "too many long requests at once; try again")
+	}
+	if !take(ctx, t.slot) {
+		l.leave(key, t)
+		return nil, errClientGone
+	}
+	return func() {
+		<-t.slot
+		l.leave(key, t)
+	}, nil
+}
+
+func (l *lanes[K]) join(key K, most int) *lane {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.byKey[key]
+	if t == nil {
+		if l.byKey == nil {
+			l.byKey = map[K]*lane{}
+		}
+		t = &lane{slot: make(chan struct{}, 1)}
+		l.byKey[key] = t
+	}
+	if t.users > most {
+		return nil
+	}
+	t.users++
+	return t
+}
+
+func (l *lanes[K]) leave(key K, t *lane) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t.users--; t.users == 0 {
+		delete(l.byKey, key)
+	}
+}
+
+// busy reports whether somebody has the turn of the key or waits for it.
+func (l *lanes[K]) busy(key K) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.byKey[key] != nil
 }
 
 // take puts a token into the channel, unless the context ends first.

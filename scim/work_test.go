@@ -81,7 +81,7 @@ func TestGate(t *testing.T) {
 		assert.Equal(t, 2, most)
 		assert.LessOrEqual(t, max(finished["a"][0], finished["b"][0]), 3*time.Second, "nobody waits behind all of another's requests")
 		assert.Equal(t, 20*time.Second, finished["loud"][19].Round(time.Second))
-		assert.Empty(t, g.turns, "nothing is left of who has gone")
+		assert.Empty(t, g.turns.byKey, "nothing is left of who has gone")
 		assert.Empty(t, g.slots)
 	})
 }
@@ -115,7 +115,7 @@ func TestGateIsLeft(t *testing.T) {
 		cancel()
 		waiting.Wait()
 		first()
-		assert.Empty(t, g.turns)
+		assert.Empty(t, g.turns.byKey)
 		last, err := g.enter(t.Context(), "a")
 		require.NoError(t, err)
 		last()

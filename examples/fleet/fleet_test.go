@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -161,6 +163,39 @@ func TestKilledWorker(t *testing.T) {
 	require.NoError(t, f.addWorker(t.Output()))
 	require.NoError(t, p.await(ctx, func() error { return nil }))
 	require.NoError(t, f.check(ctx))
+}
+
+// Interrupted, the program leaves no process, no session and no table behind.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	server := pgtest.StartOwn(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	reader, writer := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"-tenants", "200", "-people", "20", "-postgres", server.URL().String()}, nil, writer, t.Output())
+	}()
+	for lines := bufio.NewScanner(reader); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "first import") { // it is at work
+			break
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, reader) }()
+	interrupt()
+	require.EqualError(t, <-ended, "interrupted")
+
+	conn, err := pgx.Connect(t.Context(), server.URL().String())
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	left := ""
+	assert.Eventually(t, func() bool { // a session ends a little after its connection
+		err := conn.QueryRow(t.Context(), `SELECT coalesce(string_agg(what, ', '), '') FROM (
+			SELECT nspname FROM pg_namespace WHERE nspname LIKE 'fleet%'
+			UNION ALL SELECT query FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()) left_behind (what)`).Scan(&left)
+		return err == nil && left == ""
+	}, 5*time.Second, 50*time.Millisecond)
+	assert.Empty(t, left)
 }
 
 func TestBackOff(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -183,8 +182,9 @@ func (h *host) hasEffects(ctx context.Context, tenant string) (bool, error) {
 }
 
 // backOff is the time until a tenant that failed so often in a row is tried
-// again: twice as long each time, and no two tenants the same.
+// again: twice as long each time, and no two tenants the same. Share is random,
+// from 0 to 1.
 func backOff(failures int, longest time.Duration, share float64) time.Duration {
 	delay := min(time.Second<<min(max(failures, 1)-1, 20), longest)
-	return cmp.Or(time.Duration(float64(delay)*(0.5+share)), time.Second)
+	return time.Duration(float64(delay) * (0.5 + share))
 }

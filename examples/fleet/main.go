@@ -107,6 +107,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if opt.worker {
 		return work(ctx, opt, stdin, stderr)
 	}
+	defer func() {
+		if err != nil && ctx.Err() != nil { // whatever broke off first
+			err = errors.New("interrupted")
+		}
+	}()
 	if opt.postgres != "" {
 		return demonstrate(ctx, opt, stdout, stderr)
 	}

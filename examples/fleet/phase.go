@@ -54,7 +54,7 @@ func (p *phase) await(ctx context.Context, push func() error) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return errors.New("interrupted")
+			return ctx.Err()
 		case err := <-pushed:
 			if pushing = false; err != nil {
 				return fmt.Errorf("push: %w", err)

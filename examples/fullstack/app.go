@@ -48,6 +48,7 @@ type appConfig struct {
 	logger   *slog.Logger
 	observe  func(context.Context, syncer.Event)
 	mail     func(line string) // nil: to the log
+	now      func() time.Time  // nil: time.Now
 }
 
 // app is the application.
@@ -74,7 +75,7 @@ func newApp(s *stores, cfg appConfig) (*app, error) {
 	var err error
 	a.sync, err = syncer.New(syncer.Config{
 		Store: s.team, Setup: a.setup, Targets: a.targets, Deliver: a.deliver, Observe: cfg.observe, Logger: cfg.logger,
-		Poll: 10 * time.Second,
+		Poll: 10 * time.Second, Now: cfg.now,
 	})
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func newApp(s *stores, cfg appConfig) (*app, error) {
 		return nil, err
 	}
 	push, err := scim.NewHandler(scim.Config{
-		Store: s.directory, Requests: a.requests, Authenticate: scim.BearerTokens(scim.FixedTokens(a.tokens()...)), PublicDiscovery: true, Logger: cfg.logger,
+		Store: s.directory, Requests: a.requests, Authenticate: scim.BearerTokens(scim.FixedTokens(a.tokens()...)), PublicDiscovery: true, Logger: cfg.logger, Now: cfg.now,
 		// The decision is usually made before the provider has its answer. If it is
 		// not, it is made later, by whichever process comes first.
 		OnChange: func(ctx context.Context, e scim.Event) {

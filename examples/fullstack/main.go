@@ -53,6 +53,7 @@ type options struct {
 	addr, db, postgres, users string
 	interval                  time.Duration
 	demo                      bool
+	now                       func() time.Time // nil: time.Now
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -79,10 +80,16 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 func run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+	return runWith(ctx, args, env, stdout, stderr, time.Now)
+}
+
+// runWith runs the program with a clock.
+func runWith(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer, now func() time.Time) error {
 	opt, err := parseOptions(args, stderr)
 	if err != nil {
 		return err
 	}
+	opt.now = now
 	if opt.demo {
 		return play(ctx, opt, stdout)
 	}
@@ -97,7 +104,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 	defer func() { _ = stores.Close() }()
 	app, err := newApp(stores, appConfig{
 		tokens:   map[string]string{"acme": env("SCIM_TOKEN_ACME"), "globex": env("SCIM_TOKEN_GLOBEX")},
-		password: password, users: opt.users, interval: opt.interval,
+		password: password, users: opt.users, interval: opt.interval, now: opt.now,
 		logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/examples/internal/files"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 )
@@ -144,13 +145,11 @@ func example(t *testing.T, name string) []byte {
 		require.NoError(t, err)
 		return data
 	}
-	cfg, err := read("testdata/config.json", maxConfig, provisioning.ParseConfig)
+	resolver, err := files.ReadRules("testdata/config.json", "")
 	require.NoError(t, err)
-	resolver, err := provisioning.New(cfg)
+	snapshot, err := files.Read("testdata/snapshot.json", maxSnapshot, sources.ReadSnapshot)
 	require.NoError(t, err)
-	snapshot, err := read("testdata/snapshot.json", maxSnapshot, sources.ReadSnapshot)
-	require.NoError(t, err)
-	team, err := read("testdata/members.json", maxMembers, provisioning.ReadMembers)
+	team, err := files.Read("testdata/members.json", maxMembers, provisioning.ReadMembers)
 	require.NoError(t, err)
 	snapshot.Users, snapshot.Groups[0].Members = snapshot.Users[:1], snapshot.Groups[0].Members[:1]
 	plan := resolver.Resolve(provisioning.Input{Tenant: "local", Snapshot: snapshot, Members: team[:1]})

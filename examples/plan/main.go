@@ -4,13 +4,16 @@
 // compare plans.
 //
 //	go run ./examples/plan -config C -snapshot S [-members M] [-tenant T] [-all | -json | -explain WHO] [-what-if CONFIG]
+//		[-chart svg|dot|mermaid|text[=FILE]] [-html FILE]
 //
 // The config is a provisioning.Config, the snapshot what sources.WriteSnapshot
 // writes, of whatever source, and the members are the team as it is, none if
 // the flag is not given. docs/formats.md describes all three. Without further
 // flags the plan's first screen is printed; -all prints a line for each person,
 // -json everything. With -what-if, it is who would fare otherwise if the rules
-// were those of another file, before they are saved. Small files lie in testdata, and come to this plan:
+// were those of another file, before they are saved. -chart draws the org chart
+// as the plan leaves it, and -html writes the plan as a page. Small files lie in
+// testdata, and come to this plan:
 //
 //	plan for okta okta-main, config 7: 1 create, 1 adopt, 1 update, 1 deactivate, 1 held, 1 skipped
 //	loses access, seats, profiles or capture (1):
@@ -26,11 +29,14 @@
 //	  . eli@elsewhere.example  The address is of none of the company's domains.
 //	+ comes in  ~ changes  - loses  ! needs somebody  . left out; every line: -all, the data: -json
 //
-// The exit status is 0 if there is a plan, whatever it holds back; 1 if a file
-// cannot be read or is not what it should be; 2 for a wrong command line.
+// The exit status is 0 if the plan has nothing to do, and of -explain and -what-if,
+// which only answer a question; 1 if a file cannot be read or is not what it
+// should be; 2 for a wrong command line; 3 if the plan waits to be applied or
+// approved.
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -38,147 +44,125 @@ import (
 	"io"
 	"os"
 
+	"github.com/usher-go/usher/examples/internal/files"
+	"github.com/usher-go/usher/examples/internal/terminal"
+	"github.com/usher-go/usher/examples/internal/view"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 )
 
 func main() {
-	err := run(os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	}
-	fmt.Fprintln(os.Stderr, "plan:", err)
-	os.Exit(1)
+	terminal.Main("plan", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	})
 }
-
-// errUsage is the error of a wrong command line, which has been told already.
-var errUsage = errors.New("usage")
 
 // The largest files that are read, in bytes. A person takes about 500.
 const (
-	maxConfig   = 16 << 20
 	maxSnapshot = 1 << 30
 	maxMembers  = 1 << 30
 )
 
-func run(args []string, stdout, stderr io.Writer) error {
+// options are the command line.
+type options struct {
+	config, snapshot, members, whatIf string
+	tenant                            string
+	view                              view.View
+}
+
+const usage = `Usage: plan -config C -snapshot S [-members M] [flags]
+
+Prints what usher would do, from files alone, and changes nothing.
+
+` + terminal.ExitStatus + `
+`
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	var opt options
 	flags := flag.NewFlagSet("plan", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	configPath := flags.String("config", "", "the `file` with the rules (required)")
-	snapshotPath := flags.String("snapshot", "", "the `file` with the directory (required)")
-	membersPath := flags.String("members", "", "the `file` with the team as it is; none: nobody is in yet")
-	tenant := flags.String("tenant", "local", "the `name` of the tenant whose plan it is; it can be applied to no other")
-	all := flags.Bool("all", false, "print a line for each person, in place of the first screen")
-	asJSON := flags.Bool("json", false, "print the plan as canonical JSON")
-	explain := flags.String("explain", "", "print the story of one person only: an `email`, ID or full name")
-	tryPath := flags.String("what-if", "", "print who would fare otherwise under the rules of this `file`, and how")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
+	flags.StringVar(&opt.config, "config", "", "the `file` with the rules (required)")
+	flags.StringVar(&opt.snapshot, "snapshot", "", "the `file` with the directory (required)")
+	flags.StringVar(&opt.members, "members", "", "the `file` with the team as it is; none: nobody is in yet")
+	flags.StringVar(&opt.tenant, "tenant", "local", "the `name` of the tenant whose plan it is; it can be applied to no other")
+	flags.StringVar(&opt.whatIf, "what-if", "", "print who would fare otherwise under the rules of this `file`, and how")
+	opt.view.Register(flags)
+	err := terminal.Parse(flags, args, stderr, func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	})
+	if err != nil {
+		return opt, err
+	}
+	var wrong [3]string
+	if opt.config == "" {
+		wrong[0] = "-config is missing"
+	}
+	if opt.snapshot == "" {
+		wrong[1] = "-snapshot is missing"
+	}
+	if opt.whatIf != "" && (opt.view.Explain != "" || opt.view.Draws()) {
+		wrong[2] = "-what-if compares plans, and goes with -all and -json only"
+	}
+	return opt, terminal.Wrong(flags, append(wrong[:], opt.view.Wrong())...)
+}
+
+func run(ctx context.Context, args []string, env func(string) string, out, errOut io.Writer) error {
+	stdout, stderr := terminal.NewScreen(out, env), terminal.NewScreen(errOut, env)
+	opt, err := parseOptions(args, stderr)
+	if err != nil {
 		return err
-	case err != nil:
-		return errUsage
-	}
-	wrong := ""
-	switch {
-	case flags.NArg() > 0:
-		wrong = fmt.Sprintf("unexpected argument %q", flags.Arg(0))
-	case *configPath == "":
-		wrong = "-config is missing"
-	case *snapshotPath == "":
-		wrong = "-snapshot is missing"
-	case *explain != "" && *tryPath != "":
-		wrong = "-explain and -what-if exclude one another"
-	case *all && *asJSON, *all && *explain != "", *asJSON && *explain != "":
-		wrong = "-all, -json and -explain exclude one another"
-	}
-	if wrong != "" {
-		fmt.Fprintf(stderr, "plan: %s\n", wrong)
-		flags.Usage()
-		return errUsage
 	}
 
-	cfg, err := read(*configPath, maxConfig, provisioning.ParseConfig)
-	if err != nil {
-		return err
-	}
-	resolver, err := provisioning.New(cfg)
-	if err != nil {
-		return fmt.Errorf("%s: %w", *configPath, err)
-	}
-	for _, warning := range resolver.Warnings() {
-		fmt.Fprintf(stderr, "%s: warning: %s\n", *configPath, warning)
-	}
-	snapshot, err := read(*snapshotPath, maxSnapshot, sources.ReadSnapshot)
-	if err != nil {
-		return err
+	// All that is wrong with the files is told at once.
+	resolver, err := files.ReadRules(opt.config, "")
+	snapshot, err2 := files.Read(opt.snapshot, maxSnapshot, sources.ReadSnapshot)
+	var next *provisioning.Resolver
+	var err3, err4 error
+	if opt.whatIf != "" {
+		next, err3 = files.ReadRules(opt.whatIf, "")
 	}
 	var team []provisioning.Member
-	if *membersPath != "" {
-		if team, err = read(*membersPath, maxMembers, provisioning.ReadMembers); err != nil {
-			return err
-		}
+	if opt.members != "" {
+		team, err4 = files.Read(opt.members, maxMembers, provisioning.ReadMembers)
+	}
+	if err := errors.Join(err, err2, err3, err4); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, warning := range resolver.Warnings() {
+		fmt.Fprintf(stderr.Painted(), "%s: warning: %s\n", opt.config, warning)
 	}
 
-	in := provisioning.Input{Tenant: *tenant, Snapshot: snapshot, Members: team}
-	if *tryPath != "" {
-		return whatIf(in, cfg, *tryPath, stdout, *all, *asJSON)
+	in := provisioning.Input{Tenant: opt.tenant, Snapshot: snapshot, Members: team}
+	if next != nil {
+		return whatIf(stdout, opt, in, resolver.Config(), next.Config())
 	}
 	plan := resolver.Resolve(in)
-
-	switch {
-	case *asJSON:
-		return plan.WriteJSON(stdout)
-	case *explain != "":
-		_, err = io.WriteString(stdout, plan.Explain(*explain))
-	case *all:
-		err = plan.WriteText(stdout)
-	default:
-		_, err = io.WriteString(stdout, plan.Summary())
+	if err := opt.view.Show(stdout, stderr, plan, team); err != nil {
+		return err
 	}
-	return err
+	if opt.view.Explain == "" && !plan.Empty() {
+		return terminal.ErrWaits
+	}
+	return nil
 }
 
 // whatIf prints what other rules would make of the team.
-func whatIf(in provisioning.Input, now provisioning.Config, path string, stdout io.Writer, all, asJSON bool) error {
-	next, err := read(path, maxConfig, provisioning.ParseConfig)
+func whatIf(stdout *terminal.Screen, opt options, in provisioning.Input, now, next provisioning.Config) error {
+	diff, err := provisioning.WhatIf(in, now, next)
 	if err != nil {
 		return err
 	}
-	diff, err := provisioning.WhatIf(in, now, next)
+	out := stdout.Painted()
 	switch {
-	case err != nil:
-	case asJSON:
+	case opt.view.JSON:
 		err = json.NewEncoder(stdout).Encode(diff)
-	case all:
-		_, err = io.WriteString(stdout, diff.String())
+	case opt.view.All:
+		_, err = io.WriteString(out, diff.String())
 	default:
-		_, err = io.WriteString(stdout, diff.Summary())
+		_, err = io.WriteString(out, diff.Summary())
 	}
-	return err
-}
-
-// read reads what a file of at most limit bytes holds.
-func read[T any](path string, limit int64, parse func([]byte) (T, error)) (T, error) {
-	var none T
-	file, err := os.Open(path)
-	if err != nil {
-		return none, err
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err != nil {
-		return none, err
-	}
-	if int64(len(data)) > limit {
-		return none, fmt.Errorf("%s: more than %d bytes", path, limit)
-	}
-	value, err := parse(data)
-	if err != nil {
-		return none, fmt.Errorf("%s: %w", path, err)
-	}
-	return value, nil
+	return errors.Join(err, out.Close())
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -18,26 +17,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/examples/internal/programtest"
 	"github.com/usher-go/usher/internal/pgtest"
 )
 
-// asProgram is the environment variable with which the test binary is a program
-// of its own, so that a process can be measured: "run" is quickstart, "floor"
-// reads a saved answer and a team, and does nothing with them.
-const asProgram = "USHER_QUICKSTART_BENCH"
+// measured is the environment variable with which the program is the floor.
+const measured = "USHER_QUICKSTART_FLOOR"
 
 func TestMain(m *testing.M) {
-	switch os.Getenv(asProgram) {
-	case "run":
-		main()
-	case "floor":
-		if err := floor(os.Args[1], os.Args[2]); err != nil {
+	programtest.Main(m, func() {
+		if os.Getenv(measured) == "" {
+			main()
+		} else if err := floor(os.Args[1], os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-	default:
-		os.Exit(m.Run())
-	}
+	})
 }
 
 // BenchmarkImport brings 100,000 people from a saved answer into an empty team,
@@ -58,11 +53,11 @@ func BenchmarkImport(b *testing.B) {
 		var first, again, least time.Duration
 		for b.Loop() {
 			db := newTeam()
-			out, took, rss := program(b, "run", "-users", users, "-config", config, "-db", db)
+			out, took, rss := program(b, "", "-users", users, "-config", config, "-db", db)
 			require.Contains(b, out, fmt.Sprintf("applied: %d done, 0 done before, 0 refused, 0 held", people))
 			peak, first = max(peak, rss), shorter(first, took)
 			for range 3 {
-				out, took, _ = program(b, "run", "-users", users, "-config", config, "-db", db)
+				out, took, _ = program(b, "", "-users", users, "-config", config, "-db", db)
 				require.Contains(b, out, "Nothing is left to do.")
 				again = shorter(again, took)
 				_, took, _ = program(b, "floor", users, db)
@@ -94,14 +89,11 @@ func shorter(a, b time.Duration) time.Duration {
 // program runs the test binary as a program, and returns what it prints, how
 // long it takes, and the most memory that it has at once, in bytes.
 func program(b *testing.B, which string, args ...string) (string, time.Duration, int64) {
-	self, err := os.Executable()
-	require.NoError(b, err)
-	cmd := exec.CommandContext(b.Context(), self, args...)
-	cmd.Env = append(os.Environ(), asProgram+"="+which)
+	cmd := programtest.Command(b, []string{measured + "=" + which}, args...)
 	var out, errors strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errors
 	began := time.Now()
-	err = cmd.Run()
+	err := cmd.Run()
 	took := time.Since(began)
 	require.NoError(b, err, errors.String())
 	peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 
+	"github.com/usher-go/usher/examples/internal/files"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/salesforce"
 )
@@ -48,7 +53,11 @@ func openDirectory(opt options, env func(string) string, connection string, stde
 		if opt.users == "" {
 			cfg.FS, cfg.Path = demo, "demo/users.json"
 		}
-		return salesforce.FromFile(cfg)
+		file, err := salesforce.FromFile(cfg)
+		if err != nil {
+			return nil, files.InFile(cfg.Path, err)
+		}
+		return file, nil
 	}
 	cfg := salesforce.Config{
 		Connection:   connection,
@@ -62,9 +71,43 @@ func openDirectory(opt options, env func(string) string, connection string, stde
 	if path := env(privateKeyFile); path != "" {
 		key, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", privateKeyFile, err)
+			return nil, fmt.Errorf("%s: %w", privateKeyFile, files.InFile(path, err))
 		}
 		cfg.PrivateKey = key
 	}
 	return salesforce.New(cfg)
+}
+
+// notWhole is the error of a directory that was not read to its end: each cause
+// once, since a file that was cut fails every filter alike.
+func (opt options) notWhole(err error) error {
+	where := cmp.Or(opt.users, "demo/users.json")
+	if opt.live {
+		where = "the org"
+	}
+	failures := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // as Collect joins them
+		failures = joined.Unwrap()
+	}
+	told := make(map[string]bool)
+	var shown []error
+	for _, failure := range failures {
+		cause := failure
+		if failed := (*sources.Error)(nil); errors.As(failure, &failed) {
+			cause = errors.Join(failed.Reason, failed.Err)
+		}
+		if system := (*fs.PathError)(nil); errors.As(failure, &system) {
+			cause = system.Err
+		}
+		text := strings.ReplaceAll(cause.Error(), "\n", ": ")
+		switch {
+		case told[text]:
+		case opt.live:
+			shown = append(shown, failure)
+		default:
+			shown = append(shown, errors.New(text))
+		}
+		told[text] = true
+	}
+	return fmt.Errorf("%s: not read whole, and what was not read takes nothing away: %w", where, errors.Join(shown...))
 }

@@ -15,44 +15,44 @@
 //	go run ./examples/quickstart -users users.json -config rules.json -dry-run
 //
 // Or read the live org; -help lists the variables that say how to log in.
+//
+// A terminal shows the plan in its width, in colours unless NO_COLOR is set, and
+// how far a long run has come; a pipe or a file gets plain lines. -html and -chart
+// write the plan and the org chart into files. Ctrl-C leaves nothing half: while
+// the directory is read it changes nothing, and a change that has begun is
+// finished.
+//
+// The exit status is 0 if nothing is to do or all was done; 1 if something
+// failed; 2 for a wrong command line; 3 if something waits: for an approval, for
+// whoever protects a member, or, of a dry run, to be done. The made-up company
+// has both kinds of what waits, so its first run ends with 3.
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"slices"
-	"strings"
 
+	"github.com/usher-go/usher/examples/internal/team"
+	"github.com/usher-go/usher/examples/internal/terminal"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return
-	case errors.Is(err, errUsage):
-		os.Exit(2)
-	}
-	// A file that was cut fails every filter alike; once is enough.
-	lines := slices.Compact(strings.Split(err.Error(), "\n"))
-	fmt.Fprintln(os.Stderr, "quickstart:", strings.Join(lines, "\n"))
-	os.Exit(1)
+	terminal.Main("quickstart", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	})
 }
 
 // tenant is the customer whose team this is. A host with many customers keeps
 // the teams of all of them in one store, each under its own name.
 const tenant = "demo"
 
-func run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, env func(string) string, out, errOut io.Writer) error {
+	stdout, stderr := terminal.NewScreen(out, env), terminal.NewScreen(errOut, env)
 	opt, err := parseOptions(args, env, stderr)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return err
 	}
 	for _, warning := range resolver.Warnings() {
-		fmt.Fprintf(stderr, "%s: warning: %s\n", opt.configName(), warning)
+		fmt.Fprintf(stderr.Painted(), "%s: warning: %s\n", opt.configName(), warning)
 	}
 
 	// 2. The directory. A reading that fails half-way gives what could be read,
@@ -75,77 +75,95 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 	if err != nil {
 		return err
 	}
-	progress := newProgress(stderr, opt.progress)
+	progress := terminal.NewProgress(stderr, opt.progress)
 	snapshot, incomplete := sources.Collect(ctx, directory, sources.CollectConfig{
 		Queries:  resolver.Queries(),
-		Progress: progress.reading,
+		Progress: reading(progress),
 	})
-	progress.end()
-	if incomplete != nil {
-		incomplete = fmt.Errorf("the directory was not read whole, and what was not read takes nothing away: %w", incomplete)
+	progress.End()
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	if incomplete != nil && len(snapshot.Users) == 0 {
-		return incomplete
+	if incomplete != nil {
+		incomplete = opt.notWhole(incomplete)
+		if len(snapshot.Users) == 0 {
+			return incomplete
+		}
 	}
 
 	// 3. The team, as the application's own database has it.
-	store, err := openTeam(ctx, opt)
+	store, err := team.Open(ctx, tenant, opt.db, opt.looks())
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	team, err := store.team(ctx)
+	defer func() { _ = store.Close() }()
+	if opt.config == "" && (store.InMemory || !opt.looks()) {
+		if err := prepare(ctx, store); err != nil {
+			return err
+		}
+	}
+	members, err := store.All(ctx)
 	if err != nil {
 		return err
 	}
 
 	// 4. The plan: the difference between the two under the rules. This step
 	// reads no clock and writes nothing, so a dry run simply stops after it.
-	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: team})
-	if opt.explain != "" {
-		fmt.Fprint(stdout, plan.Explain(opt.explain))
-		return incomplete
-	}
-	if err := showPlan(stdout, opt, plan); err != nil {
+	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: members})
+	if err := opt.view.Show(stdout, stderr, plan, members); err != nil {
 		return err
 	}
-	if opt.json {
-		stdout = stderr // standard output holds the plan and nothing else
-	}
-	if opt.dryRun {
+	switch told := opt.view.Told(stdout, stderr); {
+	case opt.view.Explain != "":
 		return incomplete
+	case opt.dryRun:
+		return outcomeOf(incomplete, !plan.Empty())
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case stdout.Closed():
+		return terminal.ErrUnread
+	default:
+		held, err := change(ctx, told, store, members, opt, plan, progress)
+		return outcomeOf(errors.Join(err, incomplete), held)
 	}
+}
 
-	// 5. The change. Apply does what the plan says and nothing else: an action
-	// is done once however often it is applied, and one whose member changed
-	// meanwhile is refused. An approval is of one class and of what the plan
-	// holds of it, so the plan of a later run that holds the same is released by
-	// it as well.
-	if err := store.SavePlan(ctx, tenant, plan); err != nil {
-		return err
+// outcomeOf is an error, or else whether something waits.
+func outcomeOf(err error, waits bool) error {
+	if err == nil && waits {
+		return terminal.ErrWaits
 	}
-	ctx = provisioning.WithActor(ctx, "quickstart") // for the audit log
-	outcome, err := provisioning.Apply(ctx, &toldStore{teamStore: store, progress: progress, of: len(plan.Actions)}, tenant, plan, opt.approvals(plan)...)
-	progress.end()
+	return err
+}
+
+// change does what the plan says and nothing else, delivers what follows, and
+// reports whether something waits.
+func change(ctx context.Context, out *terminal.Screen, store *team.Team, members []provisioning.Member, opt options, plan *provisioning.Plan, progress *terminal.Progress) (waits bool, err error) {
+	// 5. The change. An action is done once however often it is applied, and one
+	// whose member changed meanwhile is refused. An approval is of one class and
+	// of what the plan holds of it, so the plan of a later run that holds the same
+	// is released by it as well.
+	outcome, err := store.Do(ctx, "quickstart", plan, opt.approve.Of(plan), progress)
 	if err != nil {
-		return err
+		return false, err
 	}
-	showOutcome(stdout, outcome)
+	refused := showOutcome(out, outcome)
 
 	// 6. What follows. Effects are stored together with their actions and wait
 	// in the outbox, those of a run that died before it delivered them too.
+	ctx = context.WithoutCancel(ctx)
 	if len(outcome.Results) > 0 {
-		if team, err = store.team(ctx); err != nil {
-			return err
+		if members, err = store.All(ctx); err != nil {
+			return false, err
 		}
 	}
-	if err := deliver(ctx, stdout, store, team); err != nil {
-		return err
+	if err := deliver(ctx, out, store, members); err != nil {
+		return false, err
 	}
 	if len(outcome.Results) > 0 {
-		if err := showChart(stdout, team); err != nil {
-			return err
+		if err := showChart(out, members); err != nil {
+			return false, err
 		}
 	}
-	return incomplete
+	return outcome.Held > 0, refused
 }

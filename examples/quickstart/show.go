@@ -2,35 +2,32 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
-	"github.com/usher-go/usher/hierarchy"
+	"github.com/usher-go/usher/examples/internal/terminal"
+	"github.com/usher-go/usher/examples/internal/view"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/sources"
 )
 
-// showPlan prints the plan: its first screen, or every line and what releases
-// the classes that wait, or the JSON.
-func showPlan(w io.Writer, opt options, plan *provisioning.Plan) error {
-	switch {
-	case opt.json:
-		return plan.WriteJSON(w)
-	case opt.all:
-		if err := plan.WriteText(w); err != nil {
-			return err
+// reading tells of a listing, if it is long.
+func reading(progress *terminal.Progress) func(sources.Progress) {
+	return func(now sources.Progress) {
+		switch {
+		case now.Changes+now.Users+now.Groups+now.Matches < sources.ProgressEvery:
+		case strings.HasPrefix(now.Op, "match "):
+			progress.Tell("match", fmt.Sprintf("answers to the filters: %d", now.Matches))
+		default:
+			progress.Tell(now.Op, fmt.Sprintf("%s: %d users, %d groups, %d memberships", now.Op, now.Users, now.Groups, now.Memberships))
 		}
-		for _, breaker := range plan.Breakers {
-			fmt.Fprintf(w, "\n%d people wait for an approval; if it is meant: -approve %s=%.*s\n",
-				breaker.Count, breaker.Class, minHash, breaker.Hash)
-		}
-	default:
-		fmt.Fprint(w, plan.Summary())
 	}
-	return nil
 }
 
-// showOutcome prints what was applied, and what was refused and why.
-func showOutcome(w io.Writer, outcome provisioning.Outcome) {
+// showOutcome prints what was applied. What was refused, and why, is the error.
+func showOutcome(w io.Writer, outcome provisioning.Outcome) error {
 	switch {
 	case len(outcome.Results) > 0:
 		fmt.Fprintf(w, "\napplied: %s\n", outcome)
@@ -39,11 +36,11 @@ func showOutcome(w io.Writer, outcome provisioning.Outcome) {
 	default:
 		fmt.Fprintln(w, "\nNothing is left to do.")
 	}
+	var refused error
 	for _, result := range outcome.Results {
-		if result.Err != nil {
-			fmt.Fprintf(w, "! %s\n", result.Err)
-		}
+		refused = errors.Join(refused, result.Err)
 	}
+	return refused
 }
 
 // deliver does what waits in the outbox, and marks each piece as delivered once
@@ -81,17 +78,25 @@ func deliver(ctx context.Context, w io.Writer, outbox provisioning.Outbox, team 
 	return nil
 }
 
+// chartLines is how much of the org chart a terminal is shown, below the plan.
+const chartLines = 15
+
 // showChart prints who reports to whom, of those who are active.
-func showChart(w io.Writer, team []provisioning.Member) error {
-	var people []hierarchy.Person
-	for _, m := range team {
-		if m.Active {
-			people = append(people, hierarchy.Person{
-				Key: m.ID, Current: m.ManagerID, Active: true,
-				Email: m.Email, GivenName: m.GivenName, FamilyName: m.FamilyName,
-			})
-		}
+func showChart(out *terminal.Screen, members []provisioning.Member) error {
+	fmt.Fprintln(out, "\norg chart:")
+	chart := view.Chart(members)
+	if !out.IsTerminal() {
+		return chart.Text(out)
 	}
-	fmt.Fprintln(w, "\norg chart:")
-	return hierarchy.Build(people).Text(w)
+	var text strings.Builder
+	if err := chart.Text(&text); err != nil {
+		return err
+	}
+	lines := strings.SplitAfter(text.String(), "\n")
+	rest := len(lines) - 1 - chartLines // the last one is empty
+	if rest > 1 {
+		lines = append(lines[:chartLines], fmt.Sprintf("and %d more; everybody: -chart text\n", rest))
+	}
+	_, err := io.WriteString(out, strings.Join(lines, ""))
+	return err
 }

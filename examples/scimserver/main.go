@@ -2,17 +2,28 @@
 // provider against: point Okta, Entra or another client at it, and see each
 // request in a line.
 //
-//	SCIM_TOKEN=T go run ./examples/scimserver -addr 127.0.0.1:8080 [-db FILE] [-schema FILE]
+//	SCIM_TOKEN=T go run ./examples/scimserver -addr 127.0.0.1:8080 [-db FILE] [-schema FILE] [-config RULES]
 //
 // It serves http://ADDR/scim/v2. Without -db everything is kept in memory and
 // gone when it stops. -schema declares one more extension of the user from a
 // SCIM schema document (RFC 7643 section 7), as GET /Schemas/{urn} answers it.
 // The token is taken from the environment, where other users of the machine do
 // not see it, or from -token.
+//
+// With -config, the rules of docs/formats.md, each push is followed by what it
+// leads to in a team in memory: the lines of the plan. It begins with nobody.
+// With -plan as well, the program prints the plan that brings the directory in
+// -db into an empty team, and ends:
+//
+//	go run ./examples/scimserver -db scim.db -config rules.json -plan
+//
+// The exit status is 0 when it was stopped, 1 if something failed, 2 for a wrong
+// command line, and of -plan 3 if the plan has something to do.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -24,88 +35,154 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
-	"syscall"
+	"sync"
 	"time"
 
 	"github.com/elimity-com/scim/schema"
 	_ "modernc.org/sqlite" // the driver of -db
 
+	"github.com/usher-go/usher/examples/internal/files"
+	"github.com/usher-go/usher/examples/internal/terminal"
+	"github.com/usher-go/usher/examples/internal/view"
+	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/scim/sqlstore"
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Getenv, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "scimserver:", err)
-		os.Exit(1)
-	}
+	terminal.Main("scimserver", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	})
 }
 
 const (
 	base     = "/scim/v2"
 	tokenEnv = "SCIM_TOKEN"
+	// The directory that is served.
+	tenant, connection = "example", "scim"
 )
 
-func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+// options are the command line.
+type options struct {
+	addr, token, db, kind, extension, schema, config string
+	skip, plan                                       bool
+	view                                             view.View
+}
+
+const usage = `Usage: scimserver [flags]
+
+Serves SCIM 2.0 for one directory, and prints a line for each request; with
+-config also what becomes of a team. The token comes from ` + tokenEnv + `.
+
+` + terminal.ExitStatus + `
+`
+
+func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (options, error) {
+	var opt options
 	flags := flag.NewFlagSet("scimserver", flag.ContinueOnError)
-	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on")
-	token := flags.String("token", "", "bearer token that clients must send; better in the environment, as "+tokenEnv)
-	db := flags.String("db", "", "SQLite file to keep the directory in; empty keeps it in memory")
-	kind := flags.String("kind", "", "kind of provider that pushes (okta, entra, onelogin, rippling); empty is any other")
-	extension := flags.String("extension", scim.DefaultUserExtension, "URN of the user extension")
-	document := flags.String("schema", "", "file with a SCIM schema document that declares one more extension of the user")
-	skip := flags.Bool("skip-unknown-members", false, "leave members out that are not there, instead of refusing the change")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil // the usage has been printed
-	} else if err != nil {
+	flags.StringVar(&opt.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
+	flags.StringVar(&opt.token, "token", "", "bearer `token` that clients must send; better in the environment, as "+tokenEnv)
+	flags.StringVar(&opt.db, "db", "", "SQLite `file` to keep the directory in; none keeps it in memory")
+	flags.StringVar(&opt.kind, "kind", "", "`kind` of provider that pushes (okta, entra, onelogin, rippling); none is that of the rules, or any other")
+	flags.StringVar(&opt.extension, "extension", scim.DefaultUserExtension, "`URN` of the user extension")
+	flags.StringVar(&opt.schema, "schema", "", "`file` with a SCIM schema document that declares one more extension of the user")
+	flags.BoolVar(&opt.skip, "skip-unknown-members", false, "leave members out that are not there, instead of refusing the change")
+	flags.StringVar(&opt.config, "config", "", "`file` with rules: print what each push leads to")
+	flags.BoolVar(&opt.plan, "plan", false, "print the plan for the directory in -db by the rules of -config, and serve nothing; the flags below say how")
+	opt.view.Register(flags)
+	err := terminal.Parse(flags, args, stderr, func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	})
+	if err != nil {
+		return opt, err
+	}
+	opt.token = cmp.Or(opt.token, getenv(tokenEnv))
+	wrong := ""
+	switch {
+	case opt.plan && (opt.db == "" || opt.config == ""):
+		wrong = "-plan is of the directory in -db, by the rules of -config"
+	case !opt.plan && opt.view != view.View{}:
+		wrong = "-all, -json, -explain, -chart and -html go with -plan"
+	case !opt.plan && opt.token == "":
+		wrong = "no token: set " + tokenEnv + " in the environment, or -token"
+	}
+	return opt, terminal.Wrong(flags, wrong, opt.view.Wrong())
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, out, errOut io.Writer) error {
+	stdout, stderr := terminal.NewScreen(out, getenv), terminal.NewScreen(errOut, getenv)
+	opt, err := parseOptions(args, getenv, stderr)
+	if err != nil {
 		return err
 	}
-	if *token == "" {
-		*token = getenv(tokenEnv)
+	var resolver *provisioning.Resolver
+	if opt.config != "" {
+		if resolver, err = files.ReadRules(opt.config, opt.kind); err != nil {
+			return err
+		}
+		for _, warning := range resolver.Warnings() {
+			fmt.Fprintf(stderr.Painted(), "%s: warning: %s\n", opt.config, warning)
+		}
+		opt.kind = resolver.Config().Source
 	}
-	if *token == "" {
-		return errors.New("no token: set " + tokenEnv + " in the environment, or -token")
+	if opt.plan {
+		if _, err := os.Stat(opt.db); err != nil {
+			return files.InFile(opt.db, err)
+		}
 	}
 	cfg := scim.Config{
 		Authenticate: scim.BearerTokens(scim.FixedTokens(scim.Token{
-			Hash:      scim.HashToken(*token),
-			Principal: scim.Principal{Tenant: "example", Connection: "scim", Kind: *kind},
+			Hash:      scim.HashToken(opt.token),
+			Principal: scim.Principal{Tenant: tenant, Connection: connection, Kind: opt.kind},
 		})),
-		UserExtension:      *extension,
+		UserExtension:      opt.extension,
 		PublicDiscovery:    true,
-		SkipUnknownMembers: *skip,
+		SkipUnknownMembers: opt.skip,
 	}
-	if *document != "" {
-		declared, err := readSchema(*document)
+	if opt.schema != "" {
+		declared, err := files.Read(opt.schema, maxSchema, readSchema)
 		if err != nil {
-			return fmt.Errorf("-schema: %w", err)
+			return err
 		}
 		cfg.UserExtensions = []schema.Schema{declared}
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-
-	store, closeStore, err := openStore(ctx, *db)
+	store, closeStore, err := openStore(ctx, opt.db)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = closeStore() }()
 	cfg.Store = store
-	return errors.Join(listen(ctx, cfg, *addr, out), closeStore())
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if resolver == nil {
+		return errors.Join(listen(ctx, cfg, opt.addr, stdout), closeStore())
+	}
+	decider := &decider{resolver: resolver, store: store, extension: opt.extension, out: stdout, woken: make(chan struct{}, 1)}
+	if opt.plan {
+		return decider.showPlan(ctx, stderr, &opt.view)
+	}
+	cfg.OnChange = decider.wake
+	decider.wake(ctx, scim.Event{}) // of what is in the directory already
+	var running sync.WaitGroup
+	running.Go(func() { decider.run(ctx) })
+	err = listen(ctx, cfg, opt.addr, stdout)
+	stop()
+	running.Wait()
+	return errors.Join(err, closeStore())
 }
 
+// maxSchema bounds a schema document, in bytes.
+const maxSchema = 1 << 20
+
 // readSchema reads a schema document.
-func readSchema(file string) (schema.Schema, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return schema.Schema{}, err
-	}
+func readSchema(text []byte) (schema.Schema, error) {
 	var declared schema.Schema
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &declared); err != nil {
-		return declared, fmt.Errorf("%s: want a schema document: %w", file, err)
+		return declared, fmt.Errorf("want a schema document: %w", err)
 	}
 	if declared.ID == "" || len(declared.Attributes) == 0 {
-		return declared, fmt.Errorf("%s: want a schema document with an id and attributes", file)
+		return declared, errors.New("want a schema document with an id and attributes")
 	}
 	return declared, nil
 }
@@ -150,11 +227,11 @@ func openStore(ctx context.Context, file string) (scim.Store, func() error, erro
 	}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath())
 	if err != nil {
-		return nil, nil, fmt.Errorf("-db: %w", err)
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
 	if err != nil {
-		return nil, nil, fmt.Errorf("-db: %w", errors.Join(err, db.Close()))
+		return nil, nil, fmt.Errorf("%s: %w", file, errors.Join(err, db.Close()))
 	}
 	return store, db.Close, nil
 }

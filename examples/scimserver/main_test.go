@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/examples/internal/terminal"
 )
 
 // A sink is a writer that can be read while it is written to.
@@ -47,7 +50,7 @@ func serving(t *testing.T, args ...string) (url string, out *sink, stop func()) 
 	out = &sink{}
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), environment, out)
+		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), environment, out, out)
 	}()
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/scim/v2`)
 	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, 20*time.Second, 5*time.Millisecond)
@@ -162,6 +165,53 @@ func operation(op, path, value string) string {
 	return `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"` + op + `","path":"` + path + `","value":` + value + `}]}`
 }
 
+// rules bring the people of Sales in.
+const rules = `{"format": 1, "source": "okta", "connection": "okta-main", "domains": {"primary": "acme.example"},
+	"assignments": [{"id": "sales", "mode": "automatic", "match": {"attributes": {"department": ["Sales"]}}, "seats": ["core"]}]}`
+
+func pushed(name string, active bool) string {
+	return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"%s@acme.example","active":%t,
+		"name":{"givenName":"%[1]s","familyName":"Young"},"emails":[{"value":"%[1]s@acme.example","primary":true}],
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"Sales"}}`, name, active)
+}
+
+// With rules, each push is followed by what it leads to, once.
+func TestPrintsWhatPushesLeadTo(t *testing.T) {
+	dir := t.TempDir()
+	config, db := filepath.Join(dir, "rules.json"), filepath.Join(dir, "scim.db")
+	require.NoError(t, os.WriteFile(config, []byte(rules), 0o600))
+	url, out, stop := serving(t, "-config", config, "-db", db)
+	prints := func(line string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "\n         "+line) }, 20*time.Second, 10*time.Millisecond, "%s", out)
+	}
+	status, text := ask(t, "POST", url+"/Users", "secret-token", pushed("ana", true))
+	require.Equal(t, 201, status, text)
+	prints("+ ana@acme.example  create ana Young in sales, seats core")
+	user := url + "/Users/" + regexp.MustCompile(`"id":"([^"]+)"`).FindStringSubmatch(text)[1]
+	status, text = ask(t, "POST", url+"/Users", "secret-token", pushed("bo", true))
+	require.Equal(t, 201, status, text)
+	prints("+ bo@acme.example  create bo Young in sales, seats core")
+	status, text = ask(t, "PUT", user, "secret-token", pushed("ana", false))
+	require.Equal(t, 200, status, text)
+	prints("- ana@acme.example  deactivate")
+	stop()
+	assert.Equal(t, 1, strings.Count(out.String(), "create ana"), "%s", out)
+
+	var plan, told bytes.Buffer
+	none := func(string) string { return "" }
+	require.ErrorIs(t, run(t.Context(), []string{"-config", config, "-db", db, "-plan"}, none, &plan, &told), terminal.ErrWaits)
+	assert.Empty(t, told.String())
+	assert.Contains(t, plan.String(), "plan for okta okta-main: 1 create, 1 skipped, 1 to look at\n")
+	assert.Contains(t, plan.String(), "  + bo@acme.example  create in sales, seats core\n")
+	plan.Reset()
+	require.NoError(t, run(t.Context(), []string{"-config", config, "-db", db, "-plan", "-explain", "ana@acme.example"}, none, &plan, &told))
+	assert.Contains(t, plan.String(), ". ana@acme.example: skipped")
+	_, out, stop = serving(t, "-config", config, "-db", db)
+	prints("+ bo@acme.example   create") // what was in the directory before
+	stop()
+}
+
 func TestFlags(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
@@ -172,15 +222,23 @@ func TestFlags(t *testing.T) {
 	for want, args := range map[string][]string{
 		"no token: set SCIM_TOKEN":               nil,
 		"flag provided":                          {"-no-such-flag"},
+		"-plan is of the directory in -db":       {"-plan", "-db", "x"},
+		"go with -plan":                          {"-token", "t", "-all"},
+		`source: is "okta"; want "entra"`:        {"-token", "t", "-kind", "entra", "-config", file("okta.json", rules)},
+		"2 things are wrong":                     {"-token", "t", "-config", file("bad.json", `{"format": 1, "source": "okta", "domains": {}, "x": 1}`)},
+		"none.db: no such file or directory":     {"-plan", "-db", filepath.Join(dir, "none.db"), "-config", file("good.json", rules)},
 		"missing port":                           {"-token", "t", "-addr", "nowhere"},
-		"-db: ":                                  {"-token", "t", "-db", "/no/such/directory/x.db"},
-		"-schema: open":                          {"-token", "t", "-schema", filepath.Join(dir, "none.json")},
+		"/no/such/directory/x.db: ":              {"-token", "t", "-db", "/no/such/directory/x.db"},
+		"none.json: no such file or directory":   {"-token", "t", "-schema", filepath.Join(dir, "none.json")},
 		"want a schema document: unexpected end": {"-token", "t", "-schema", file("cut.json", `{"id":`)},
 		"with an id and attributes":              {"-token", "t", "-schema", file("empty.json", `{"id":"urn:x"}`)},
 		"unknown attribute type":                 {"-token", "t", "-schema", file("type.json", `{"id":"urn:x","attributes":[{"name":"ab","type":"text"}]}`)},
 		"is declared twice": {"-token", "t", "-addr", "127.0.0.1:0", "-schema",
 			file("core.json", `{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[{"name":"ab","type":"string"}]}`)},
 	} {
-		assert.ErrorContains(t, run(t.Context(), args, func(string) string { return "" }, io.Discard), want)
+		var told bytes.Buffer
+		err := run(t.Context(), args, func(string) string { return "" }, io.Discard, &told)
+		require.Error(t, err, want)
+		assert.Contains(t, told.String()+err.Error(), want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
+
+// loginTimeout is how long a login may take, its answer included.
+const loginTimeout = 30 * time.Second
 
 // A clientSecret is a credential of an application of Entra ID. It speaks through
 // the program's transport, so that a login is recorded and replayed as all else
@@ -29,7 +33,12 @@ func (clientSecret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "clie
 
 // GetToken implements azcore.TokenCredential (RFC 6749, section 4.4).
 func (c clientSecret) GetToken(ctx context.Context, opt policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	host := strings.TrimSuffix(cmp.Or(c.settings["AZURE_AUTHORITY_HOST"], "https://login.microsoftonline.com"), "/")
+	address, err := c.address()
+	if err != nil {
+		return azcore.AccessToken{}, refused{err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
 	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {c.settings["AZURE_CLIENT_ID"]}, "client_secret": {c.settings["AZURE_CLIENT_SECRET"]},
 		"scope": {strings.Join(opt.Scopes, " ")},
@@ -37,10 +46,9 @@ func (c clientSecret) GetToken(ctx context.Context, opt policy.TokenRequestOptio
 	if opt.Claims != "" {
 		form.Set("claims", opt.Claims)
 	}
-	address := host + "/" + url.PathEscape(c.settings["AZURE_TENANT_ID"]) + "/oauth2/v2.0/token"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return azcore.AccessToken{}, errors.New("AZURE_AUTHORITY_HOST: want an address such as https://login.microsoftonline.com")
+		return azcore.AccessToken{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := c.transport.RoundTrip(req)
@@ -60,6 +68,21 @@ func (c clientSecret) GetToken(ctx context.Context, opt policy.TokenRequestOptio
 		return azcore.AccessToken{}, refused{fmt.Errorf("RESPONSE %d: %s", resp.StatusCode, answer.Description)}
 	}
 	return azcore.AccessToken{Token: answer.AccessToken, ExpiresOn: time.Now().Add(time.Duration(answer.ExpiresIn) * time.Second)}, nil
+}
+
+// address is where to log in: over https, since the secret goes there, or on this
+// machine.
+func (c clientSecret) address() (string, error) {
+	u, err := url.Parse(cmp.Or(c.settings["AZURE_AUTHORITY_HOST"], "https://login.microsoftonline.com"))
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return "", errors.New("AZURE_AUTHORITY_HOST: want an https address such as https://login.microsoftonline.com")
+	}
+	return u.JoinPath(url.PathEscape(c.settings["AZURE_TENANT_ID"]), "oauth2/v2.0/token").String(), nil
+}
+
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
 // refused is a login that another try does not help.

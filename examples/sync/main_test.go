@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -14,11 +15,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/examples/internal/team"
+	"github.com/usher-go/usher/examples/internal/terminal"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
@@ -52,7 +57,7 @@ func (p *program) with(ctx context.Context, args ...string) (code int, stdout, s
 	p.out.Reset()
 	p.err.Reset()
 	err := run(ctx, append([]string{"-db", p.db}, args...), p.sys)
-	return status(err), p.out.String(), p.err.String() + message(err)
+	return terminal.Status(err), p.out.String(), p.err.String() + terminal.Message("sync", err)
 }
 
 // offline is a transport that nothing may use.
@@ -72,7 +77,7 @@ func TestRecordingsAreOfTheFakes(t *testing.T) {
 		p := newProgram(t, w)
 		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
 		require.Equal(t, 3, code, stderr)
-		for name, text := range files(t, into) {
+		for name, text := range filesOf(t, into) {
 			assert.NotContains(t, text, canary, name)
 		}
 		assert.NotContains(t, live+stderr, canary)
@@ -81,7 +86,7 @@ func TestRecordingsAreOfTheFakes(t *testing.T) {
 			require.NoError(t, os.MkdirAll("recordings", 0o755))
 			require.NoError(t, os.CopyFS(recorded, os.DirFS(into)))
 		}
-		assert.Equal(t, files(t, recorded), files(t, into))
+		assert.Equal(t, filesOf(t, recorded), filesOf(t, into))
 
 		p.sys.transport = offline{t}
 		_, replayed, _ := p.run("-replay", into)
@@ -125,7 +130,7 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got)
 }
 
-func files(t *testing.T, dir string) map[string]string {
+func filesOf(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
@@ -158,7 +163,7 @@ func TestRefusedCredentials(t *testing.T) {
 		code, stdout, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
 		assert.Equal(t, 1, code)
 		assert.Contains(t, stderr, "credentials rejected")
-		for name, text := range files(t, into) {
+		for name, text := range filesOf(t, into) {
 			assert.NotContains(t, text, canary, name)
 		}
 		assert.NotContains(t, stdout+stderr, canary)
@@ -188,7 +193,7 @@ func TestInterrupted(t *testing.T) {
 			assert.Equal(t, 1, code)
 			assert.Empty(t, stdout)
 			assert.Contains(t, stderr, "interrupted; nothing was changed")
-			assert.Empty(t, files(t, dir))
+			assert.Empty(t, filesOf(t, dir))
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			assert.Empty(t, entries)
@@ -214,10 +219,6 @@ func TestInterruptedBeforeTheChange(t *testing.T) {
 type writer func([]byte) (int, error)
 
 func (f writer) Write(data []byte) (int, error) { return f(data) }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // Run again, the program reads the directory at once (R28), and more leavers than
 // the limit allows wait for an approval (S14, S15): status 3.
@@ -255,22 +256,78 @@ func TestApproval(t *testing.T) {
 	assert.Equal(t, 0, code, stdout+stderr)
 }
 
+// Section A of the rules, from each kind of directory (R1): the seats come from the
+// assignment (R7), nobody is recorded whom no rule says to record (R8), and a leaver is
+// deactivated in the source and nowhere else (R10). Of Salesforce, that asks for what
+// every plan has: users, roles and groups (R5).
+func TestScope(t *testing.T) {
+	forAll(t, func(t *testing.T, w world) {
+		p := newProgram(t, w)
+		d := w.company()
+		provider := transportOf(w, d)
+		var asked []string
+		p.sys.transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+			if query := req.URL.Query().Get("q"); query != "" {
+				asked = append(asked, regexp.MustCompile(` FROM (\w+)`).FindStringSubmatch(query)[1])
+			}
+			return provider.RoundTrip(req)
+		})
+		find := func(email string) provisioning.Member {
+			members, err := team.Read(t.Context(), tenant, p.db)
+			require.NoError(t, err)
+			i := slices.IndexFunc(members, func(m provisioning.Member) bool { return m.Email == email })
+			require.GreaterOrEqual(t, i, 0, email)
+			return members[i]
+		}
+		args := []string{"-source", w.kind, "-config", p.rules, "-apply"}
+		code, _, stderr := p.run(args...)
+		require.Equal(t, 0, code, stderr)
+		tomas := find("tomas@linden.example")
+		assert.True(t, tomas.Active)
+		assert.Equal(t, []string{"core"}, tomas.Seats)
+		assert.Empty(t, tomas.Capture)
+		if w.kind == sources.KindSalesforce {
+			assert.Subset(t, []string{"User", "UserRole", "Group", "GroupMember"}, asked)
+			assert.NotEmpty(t, asked)
+		}
+
+		for _, u := range d.Users() {
+			if u.Email == "tomas@linden.example" {
+				u.Status = sources.StatusInactive
+				d.PutUsers(u)
+			}
+		}
+		code, stdout, stderr := p.run(args...)
+		require.Equal(t, 0, code, stdout+stderr)
+		assert.False(t, find("tomas@linden.example").Active)
+		assert.True(t, find("yara@linden.example").Active)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
 // A terminal shows one line, anything else lines of their own.
 func TestProgress(t *testing.T) {
 	w := worlds[2]
-	for _, terminal := range []bool{true, false} {
+	for _, onTerminal := range []bool{true, false} {
 		p := newProgram(t, w)
-		p.sys.terminal = terminal
+		if onTerminal {
+			p.sys.stderr = terminal.NewTerminal(&p.err, func() int { return 200 })
+		}
 		_, _, stderr := p.run("-source", w.kind, "-config", p.rules)
-		assert.Equal(t, terminal, strings.Contains(stderr, "\r"))
+		assert.Equal(t, onTerminal, strings.Contains(stderr, "\r"))
 		last := stderr[strings.LastIndexAny(strings.TrimRight(stderr, "\r\n "), "\r\n")+1:]
 		assert.Contains(t, last, "read: 12 people, 2 groups, 12 memberships, ")
 		assert.Contains(t, last, " pages")
 	}
 	// Pauses that the provider imposes are told.
-	for _, terminal := range []bool{true, false} {
+	for _, onTerminal := range []bool{true, false} {
 		p := newProgram(t, w)
-		p.sys.terminal = terminal
+		if onTerminal {
+			p.sys.stderr = terminal.NewTerminal(&p.err, func() int { return 200 })
+		}
 		live, n := p.sys.transport, 0
 		p.sys.transport = roundTripper(func(req *http.Request) (*http.Response, error) {
 			resp, err := live.RoundTrip(req)
@@ -282,8 +339,8 @@ func TestProgress(t *testing.T) {
 		})
 		_, _, stderr := p.run("-source", w.kind, "-config", p.rules)
 		assert.Contains(t, stderr, "waited 1s for the rate limit")
-		assert.Equal(t, terminal, strings.Contains(stderr, "(waits 1s)"), stderr)
-		assert.Equal(t, !terminal, strings.Contains(stderr, "waits 1s: method=GET"), stderr)
+		assert.Equal(t, onTerminal, strings.Contains(stderr, "(waits 1s)"), stderr)
+		assert.Equal(t, !onTerminal, strings.Contains(stderr, "waits 1s: method=GET"), stderr)
 	}
 }
 
@@ -301,7 +358,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of okta, entra, salesforce, onelogin, rippling, scim`},
 		{[]string{"-record", "x", "-replay", "y"}, "exclude one another"},
 		{[]string{"-replay", "recordings/okta", "-source", "scim"}, "the recording is of okta"},
-		{[]string{"-replay", "recordings/okta", "-all", "-json"}, "-all and -json exclude one another"},
+		{[]string{"-replay", "recordings/okta", "-all", "-json"}, "-all, -json, -explain and -chart without a file exclude one another"},
 		{[]string{"-approve", "deactivate=1"}, "at least 12 characters"},
 	} {
 		code, _, stderr := p.run(c.args...)
@@ -358,6 +415,61 @@ func TestFailures(t *testing.T) {
 	assert.NoFileExists(t, p.db)
 }
 
+// What a recording says does not go into the team of the live directory: a replay has
+// a file of its own, unless one is named.
+func TestReplayHasATeamOfItsOwn(t *testing.T) {
+	recorded, err := filepath.Abs(filepath.Join("recordings", "okta"))
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	var out bytes.Buffer
+	sys := system{env: func(string) string { return "" }, stdout: &out, stderr: &out, transport: offline{t}}
+	require.NoError(t, run(t.Context(), []string{"-replay", recorded, "-apply"}, sys), out.String())
+	assert.NoFileExists(t, liveTeam)
+	assert.FileExists(t, "usher-replay-okta.db")
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-replay", recorded}, sys), "it is the team of the next replay of that folder, too")
+	require.NoError(t, run(t.Context(), []string{"-replay", recorded, "-apply", "-db", "mine.db"}, sys))
+	assert.FileExists(t, "mine.db")
+	assert.NoFileExists(t, liveTeam)
+}
+
+// The secret of an application goes to a login over https, or on this machine, and
+// a login that does not answer ends.
+func TestEntraLogin(t *testing.T) {
+	env := map[string]string{"AZURE_TENANT_ID": "acme/../x", "AZURE_CLIENT_ID": "app", "AZURE_CLIENT_SECRET": canary}
+	for host, want := range map[string]string{
+		"": "https://login.microsoftonline.com/acme%2F..%2Fx/oauth2/v2.0/token", "https://login.microsoftonline.us/": "https://login.microsoftonline.us/acme%2F..%2Fx/oauth2/v2.0/token",
+		"http://127.0.0.1:8080": "http://127.0.0.1:8080/acme%2F..%2Fx/oauth2/v2.0/token", "http://localhost:1": "http://localhost:1/acme%2F..%2Fx/oauth2/v2.0/token",
+		"http://login.example": "", "http://127.0.0.1.example": "", "login.example": "", "ftp://login.example": "", "https://user:" + canary + "@login.example": "", "https:///x": "", "https://[::1": "",
+	} {
+		env["AZURE_AUTHORITY_HOST"] = host
+		address, err := clientSecret{settings: env}.address()
+		assert.Equal(t, want, address, host)
+		if want == "" {
+			require.ErrorContains(t, err, "AZURE_AUTHORITY_HOST: want an https address")
+			require.NotContains(t, err.Error(), canary)
+			sys := system{env: func(name string) string { return env[name] }, stdout: io.Discard, stderr: io.Discard, transport: offline{t}}
+			rules := filepath.Join("recordings", "entra", rulesFile)
+			require.ErrorContains(t, run(t.Context(), []string{"-source", "entra", "-config", rules, "-db", filepath.Join(t.TempDir(), "x.db")}, sys), "AZURE_AUTHORITY_HOST: want an https address")
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		delete(env, "AZURE_AUTHORITY_HOST")
+		began := time.Now()
+		_, err := clientSecret{env, silent{}}.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://graph.microsoft.com/.default"}})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, loginTimeout, time.Since(began))
+	})
+}
+
+// silent is a server that does not answer.
+type silent struct{}
+
+func (silent) RoundTrip(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, req.Context().Err()
+}
+
 // Rules that ask what the recording has no answer to fail, and at once.
 func TestReplayByOtherRules(t *testing.T) {
 	w := worlds[2]
@@ -390,8 +502,8 @@ func TestKeyFiles(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
-// An address that somebody put a credential into is recorded without it. Where it
-// is refused nothing is asked, and there is no recording, which -replay would refuse.
+// An address that somebody put a credential into is refused: nothing is asked, and
+// there is no recording, which -replay would refuse. It would be recorded without it.
 func TestAddressIsRecordedBare(t *testing.T) {
 	into := filepath.Join(t.TempDir(), "recording")
 	with := func(w world, name, value string) (code int, stdout, stderr string) {
@@ -404,27 +516,24 @@ func TestAddressIsRecordedBare(t *testing.T) {
 		}
 		return p.run("-source", w.kind, "-config", p.rules, "-record", into)
 	}
-	code, stdout, stderr := with(worlds[0], "OKTA_URL", "https://user:"+canary+"@linden.okta.com?token="+canary)
-	assert.Equal(t, 1, code)
-	assert.Contains(t, stderr, "URL: want an address without user, query and fragment")
-	assert.Contains(t, stderr, "nothing was asked, so there is no recording")
-	assert.NotContains(t, stdout+stderr, canary)
-	left, err := os.ReadDir(filepath.Dir(into))
-	require.NoError(t, err)
-	assert.Empty(t, left)
-
-	code, stdout, stderr = with(worlds[1], "AZURE_AUTHORITY_HOST", "https://user:"+canary+"@login.microsoftonline.com")
-	assert.Equal(t, 3, code, stderr)
-	assert.NotContains(t, stdout+stderr, canary)
-	recorded := files(t, into)
-	assert.Contains(t, recorded["recording.json"], `"https://login.microsoftonline.com"`)
-	for name, text := range recorded {
-		assert.NotContains(t, text, canary, name)
+	for _, c := range []struct {
+		world      world
+		name, host string
+		want       string
+	}{
+		{worlds[0], "OKTA_URL", "linden.okta.com", "URL: want an address without user, query and fragment"},
+		{worlds[1], "AZURE_AUTHORITY_HOST", "login.microsoftonline.com", "AZURE_AUTHORITY_HOST: want an https address"},
+		{worlds[1], "GRAPH_URL", "graph.microsoft.com", "URL: want an address without user, query and fragment"},
+	} {
+		code, stdout, stderr := with(c.world, c.name, "https://user:"+canary+"@"+c.host+"?token="+canary)
+		assert.Equal(t, 1, code)
+		assert.Contains(t, stderr, c.want)
+		assert.Contains(t, stderr, "nothing was asked, so there is no recording")
+		assert.NotContains(t, stdout+stderr, canary)
+		left, err := os.ReadDir(filepath.Dir(into))
+		require.NoError(t, err)
+		assert.Empty(t, left)
 	}
-	p := newProgram(t, worlds[1])
-	p.sys.transport = offline{t}
-	_, replayed, _ := p.run("-replay", into)
-	assert.Equal(t, stdout, replayed)
 
 	for value, want := range map[string]string{
 		"0oa1": "0oa1", "a@b.example": "a@b.example", "https://acme.okta.com": "https://acme.okta.com",

@@ -3,29 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/usher-go/usher/examples/internal/terminal"
 	"github.com/usher-go/usher/sources"
 )
-
-// isTerminal reports whether a file is one that somebody looks at.
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
-}
 
 // A progress shows how far a reading has come: on a terminal as one line that is
 // written again and again, elsewhere as lines. It is also the logger of the
 // source, which tells it of pauses that the provider imposes.
 type progress struct {
-	w        io.Writer
-	terminal bool
+	screen   *terminal.Screen
 	expected int // people, going by the team; 0 if that is not known
 
 	mu      sync.Mutex
@@ -33,13 +25,12 @@ type progress struct {
 	pages   int
 	waits   int
 	waited  time.Duration
-	wide    int // characters of the line that stands on the terminal
 	drawn   time.Time
 	waiting time.Time // until when, if it is in the future
 }
 
-func newProgress(w io.Writer, terminal bool, expected int) *progress {
-	return &progress{w: w, terminal: terminal, expected: expected}
+func newProgress(screen *terminal.Screen, expected int) *progress {
+	return &progress{screen: screen, expected: expected}
 }
 
 // read takes what Collect reports.
@@ -47,12 +38,12 @@ func (p *progress) read(at sources.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.at = at
-	if p.terminal {
+	if p.screen.Redraws() {
 		p.draw(true)
 		return
 	}
 	if at.Users+at.Groups+at.Memberships+at.Matches >= sources.ProgressEvery {
-		fmt.Fprintf(p.w, "%s: %s\n", at.Op, p.sums())
+		fmt.Fprintf(p.screen, "%s: %s\n", at.Op, p.sums())
 	}
 }
 
@@ -80,8 +71,8 @@ func (c *counter) RoundTrip(req *http.Request) (*http.Response, error) {
 func (p *progress) line(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.erase()
-	fmt.Fprintf(p.w, format+"\n", args...)
+	p.screen.Erase()
+	fmt.Fprintf(p.screen, format+"\n", args...)
 }
 
 // finish says what the reading came to.
@@ -100,7 +91,7 @@ func (p *progress) finish(whole bool) {
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.erase()
+	p.screen.Erase()
 }
 
 func (p *progress) sums() string {
@@ -122,7 +113,7 @@ const (
 
 // draw writes the line of a terminal, not too often unless it is to.
 func (p *progress) draw(now bool) {
-	if !p.terminal || !now && time.Since(p.drawn) < drawEvery {
+	if !p.screen.Redraws() || !now && time.Since(p.drawn) < drawEvery {
 		return
 	}
 	text := p.sums()
@@ -133,16 +124,8 @@ func (p *progress) draw(now bool) {
 	if left := time.Until(p.waiting).Round(time.Second); left > 0 {
 		text += fmt.Sprintf(" (waits %s)", left)
 	}
-	p.erase()
-	fmt.Fprint(p.w, text)
-	p.wide, p.drawn = len(text), time.Now()
-}
-
-func (p *progress) erase() {
-	if p.wide > 0 {
-		fmt.Fprint(p.w, "\r"+strings.Repeat(" ", p.wide)+"\r")
-		p.wide = 0
-	}
+	p.screen.Line(text)
+	p.drawn = time.Now()
 }
 
 // Enabled implements slog.Handler.
@@ -167,7 +150,7 @@ func (p *progress) Handle(_ context.Context, record slog.Record) error {
 		p.waiting = time.Now().Add(wait)
 		p.draw(true)
 		p.mu.Unlock()
-		if !p.terminal {
+		if !p.screen.Redraws() {
 			p.line("waits %s:%s", wait.Round(time.Second), attrs.String())
 		}
 	case record.Level >= slog.LevelWarn:

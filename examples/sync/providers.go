@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/usher-go/usher/examples/internal/files"
+	"github.com/usher-go/usher/examples/internal/terminal"
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/entra"
 	"github.com/usher-go/usher/sources/okta"
@@ -70,12 +72,17 @@ var providers = []provider{
 			{name: "AZURE_CLIENT_ID", help: "the application, and"},
 			{name: "AZURE_CLIENT_SECRET", help: "its secret", secret: true},
 			{name: "AZURE_AUTHORITY_HOST", help: "where to log in; default https://login.microsoftonline.com"},
+			{name: "ENTRA_HIDDEN_MEMBERS", help: "yes: the application has Member.Read.Hidden"},
 			{name: "GRAPH_URL", help: "default https://graph.microsoft.com"},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
+			credential := clientSecret{s, o.transport}
+			if _, err := credential.address(); err != nil {
+				return nil, err
+			}
 			return entra.New(entra.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger, URL: s["GRAPH_URL"],
-				Credential: clientSecret{s, o.transport},
+				Credential: credential, HiddenMembers: s["ENTRA_HIDDEN_MEMBERS"] == "yes",
 			})
 		},
 	},
@@ -154,7 +161,7 @@ func providerOf(word string) (provider, error) {
 		}
 		kinds = append(kinds, p.kind)
 	}
-	return provider{}, fmt.Errorf("%w: -source %q: want one of %s", errUsage, word, strings.Join(kinds, ", "))
+	return provider{}, fmt.Errorf("%w: -source %q: want one of %s", terminal.ErrUsage, word, strings.Join(kinds, ", "))
 }
 
 // read reads the variables. If they name files, what these hold is read.
@@ -168,14 +175,14 @@ func (p provider) read(env func(string) string, live bool) (settings, error) {
 		if v.file && live {
 			data, err := os.ReadFile(value)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", v.name, err)
+				return nil, fmt.Errorf("%s: %w", v.name, files.InFile(value, err))
 			}
 			value = string(data)
 		}
 		s[v.name] = value
 	}
 	if len(s) == 0 {
-		return nil, fmt.Errorf("%w: no credentials for %s: none of its variables is set (%s, ...)", errUsage, p.kind, p.variables[0].name)
+		return nil, fmt.Errorf("%w: no credentials for %s: none of its variables is set (%s, ...)", terminal.ErrUsage, p.kind, p.variables[0].name)
 	}
 	return s, nil
 }

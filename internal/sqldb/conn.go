@@ -41,31 +41,64 @@ func (w Wait) left() time.Duration { return max(time.Until(w.end), time.Millisec
 // maxConnections is how many connections are remembered as set up.
 const maxConnections = 1000
 
-// connections are the connections to SQLite that are set up, each with its busy
-// timeout, by the driver's value. The zero value is ready to use.
+// connections are the connections to SQLite that are set up, by the driver's
+// value. The zero value is ready to use.
 type connections struct {
 	mu       sync.Mutex
-	timeouts map[any]time.Duration
+	settings map[any]settings
+}
+
+// settings are those of one connection.
+type settings struct {
+	timeout time.Duration
+	// synchronous is the pragma's value; above 1, each commit waits for the disk.
+	synchronous int
 }
 
 // with sets a connection up for work: it enforces foreign keys, and waits for
 // other processes where the program has made no choice of its own, but never
 // longer than wait says.
 func (c *connections) with(ctx context.Context, conn *sql.Conn, wait Wait, work func(*sql.Conn) error) error {
-	timeout, err := c.setUp(ctx, conn)
+	has, err := c.setUp(ctx, conn)
 	if err != nil {
 		return err
 	}
-	if left := wait.left(); left < timeout-timeout/10 {
+	if left := wait.left(); left < has.timeout-has.timeout/10 {
 		if err := setTimeout(ctx, conn, left); err != nil {
 			return err
 		}
-		defer func() { _ = setTimeout(context.WithoutCancel(ctx), conn, timeout) }() // one that fails is broken
+		defer func() { _ = setTimeout(context.WithoutCancel(ctx), conn, has.timeout) }() // one that fails is broken
 	}
 	return work(conn)
 }
 
-func (c *connections) setUp(ctx context.Context, conn *sql.Conn) (time.Duration, error) {
+// unsynced runs work on a connection that is set up, whose commits do not wait
+// for the disk meanwhile.
+func (c *connections) unsynced(ctx context.Context, conn *sql.Conn, work func(*sql.Conn) error) error {
+	has, err := c.setUp(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if has.synchronous <= 1 {
+		return work(conn)
+	}
+	if err := setSynchronous(ctx, conn, 1); err != nil {
+		return err
+	}
+	defer func() {
+		if err := setSynchronous(context.WithoutCancel(ctx), conn, has.synchronous); err != nil {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // is used no more
+		}
+	}()
+	return work(conn)
+}
+
+func setSynchronous(ctx context.Context, conn *sql.Conn, value int) error {
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA synchronous = %d", value))
+	return err
+}
+
+func (c *connections) setUp(ctx context.Context, conn *sql.Conn) (has settings, err error) {
 	var key any
 	_ = conn.Raw(func(of any) error {
 		if reflect.TypeOf(of).Comparable() {
@@ -74,34 +107,37 @@ func (c *connections) setUp(ctx context.Context, conn *sql.Conn) (time.Duration,
 		return nil
 	})
 	c.mu.Lock()
-	timeout, done := c.timeouts[key]
+	has, done := c.settings[key]
 	c.mu.Unlock()
 	if done {
-		return timeout, nil
+		return has, nil
 	}
 	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = ON"); err != nil {
-		return 0, err
+		return has, err
 	}
 	var chosen int64
 	if err := conn.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&chosen); err != nil {
-		return 0, err
+		return has, err
 	}
-	timeout = time.Duration(chosen) * time.Millisecond
-	if timeout <= 0 {
-		timeout = patience
-		if err := setTimeout(ctx, conn, timeout); err != nil {
-			return 0, err
+	has.timeout = time.Duration(chosen) * time.Millisecond
+	if has.timeout <= 0 {
+		has.timeout = patience
+		if err := setTimeout(ctx, conn, has.timeout); err != nil {
+			return has, err
 		}
+	}
+	if err := conn.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&has.synchronous); err != nil {
+		return has, err
 	}
 	if key != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.timeouts == nil || len(c.timeouts) >= maxConnections {
-			c.timeouts = make(map[any]time.Duration) // forgets those that are closed
+		if c.settings == nil || len(c.settings) >= maxConnections {
+			c.settings = make(map[any]settings) // forgets those that are closed
 		}
-		c.timeouts[key] = timeout
+		c.settings[key] = has
 	}
-	return timeout, nil
+	return has, nil
 }
 
 func setTimeout(ctx context.Context, conn *sql.Conn, timeout time.Duration) error {

@@ -78,6 +78,12 @@ func Outage(err error) (retry time.Duration, ok bool) {
 		}
 		return 0, false
 	}
+	// What pgx says of a connection that is closed already, for one: nothing was
+	// sent, and the next connection may do it.
+	var unsent interface{ SafeToRetry() bool }
+	if errors.As(err, &unsent) && unsent.SafeToRetry() {
+		return retryDown, true
+	}
 	var network net.Error
 	if errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return retryDown, true

@@ -156,6 +156,26 @@ func (db *DB) Write(ctx context.Context, work func(*Tx) error) error {
 
 // WriteWithin is Write for a writer that has waited elsewhere before.
 func (db *DB) WriteWithin(ctx context.Context, wait Wait, work func(*Tx) error) error {
+	return db.write(ctx, wait, db.transaction, work)
+}
+
+// WriteUnsynced is Write for what may be lost with the machine: SQLite does not
+// wait for the disk. It is not lost with the process, and later writes that are
+// durable make it durable, too.
+func (db *DB) WriteUnsynced(ctx context.Context, work func(*Tx) error) error {
+	if db.dialect != SQLite {
+		return db.Write(ctx, work)
+	}
+	return db.write(ctx, db.NewWait(), func(ctx context.Context, wait Wait, options *sql.TxOptions, work func(*Tx) error) error {
+		return db.withConn(ctx, wait, func(conn *sql.Conn) error {
+			return db.conns.unsynced(ctx, conn, func(conn *sql.Conn) error { return db.commit(ctx, conn, options, work) })
+		})
+	}, work)
+}
+
+type transaction func(ctx context.Context, wait Wait, options *sql.TxOptions, work func(*Tx) error) error
+
+func (db *DB) write(ctx context.Context, wait Wait, transact transaction, work func(*Tx) error) error {
 	if db.writer != nil {
 		waiting, stop := wait.Context(ctx)
 		defer stop()
@@ -170,7 +190,7 @@ func (db *DB) WriteWithin(ctx context.Context, wait Wait, work func(*Tx) error) 
 	if db.dialect == PostgreSQL { // what statements that wait for a row are written for
 		options.Isolation = sql.LevelReadCommitted
 	}
-	return db.transaction(ctx, wait, options, work)
+	return transact(ctx, wait, options, work)
 }
 
 // Read runs work in a transaction that sees one state of the database.
@@ -183,17 +203,20 @@ func (db *DB) Read(ctx context.Context, work func(*Tx) error) error {
 }
 
 func (db *DB) transaction(ctx context.Context, wait Wait, options *sql.TxOptions, work func(*Tx) error) error {
-	return db.withConn(ctx, wait, func(conn *sql.Conn) error {
-		tx, err := conn.BeginTx(ctx, options)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback() // does nothing after Commit
-		if err := work(&Tx{Tx: tx, db: db}); err != nil {
-			return err
-		}
-		return tx.Commit()
-	})
+	return db.withConn(ctx, wait, func(conn *sql.Conn) error { return db.commit(ctx, conn, options, work) })
+}
+
+// commit runs work in a transaction on a connection.
+func (db *DB) commit(ctx context.Context, conn *sql.Conn, options *sql.TxOptions, work func(*Tx) error) error {
+	tx, err := conn.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after Commit
+	if err := work(&Tx{Tx: tx, db: db}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // Exec runs a statement and returns how many rows it changed.

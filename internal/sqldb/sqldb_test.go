@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -165,6 +166,34 @@ func TestBusyTimeout(t *testing.T) {
 	}
 }
 
+// A write that may be lost with the machine does not wait for the disk, and the
+// next one on its connection does as before.
+func TestWriteUnsynced(t *testing.T) {
+	for options, want := range map[string][2]int{"": {1, 2}, "?_pragma=synchronous(extra)": {1, 3}, "?_pragma=synchronous(off)": {0, 0}} {
+		pool, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "x.db")+options)
+		require.NoError(t, err)
+		defer pool.Close()
+		pool.SetMaxOpenConns(1)
+		db, err := New(pool, SQLite, "x_")
+		require.NoError(t, err)
+		require.NoError(t, db.Migrate(t.Context(), [][]string{{`CREATE TABLE @t (a BIGINT)`}}, nil))
+		for range 2 {
+			var got [2]int
+			work := func(into *int) func(tx *Tx) error {
+				return func(tx *Tx) error {
+					if _, err := tx.Exec(t.Context(), `INSERT INTO @t VALUES (1)`); err != nil {
+						return err
+					}
+					return tx.QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(into)
+				}
+			}
+			require.NoError(t, db.WriteUnsynced(t.Context(), work(&got[0])))
+			require.NoError(t, db.Write(t.Context(), work(&got[1])))
+			assert.Equal(t, want, got, options)
+		}
+	}
+}
+
 // A statement by itself, kept or not, on both databases.
 func TestQuery(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *DB) {
@@ -238,6 +267,18 @@ func TestOutage(t *testing.T) {
 	}
 	assert.True(t, Serialization(fmt.Errorf("apply: %w", coded("40001"))))
 	assert.False(t, Serialization(coded("40P01")))
+}
+
+// What follows on a connection that was lost before says so in words of pgx's own.
+func TestOutageOfALostConnection(t *testing.T) {
+	conn, err := pgx.Connect(t.Context(), pgtest.Start(t).Schema(t))
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+	_, err = conn.Exec(t.Context(), "SELECT 1")
+	require.Error(t, err)
+	retry, ok := Outage(fmt.Errorf("count: %w", err))
+	assert.True(t, ok, "%v", err)
+	assert.Equal(t, retryDown, retry)
 }
 
 // A statement for one database is not run in the other.

@@ -25,8 +25,8 @@
 // # Files
 //
 // [Scenarios] runs a folder of scenario files: each says in English what it
-// shows and holds a config, a snapshot, a team, and the plan that is wanted. A
-// snapshot that was taken from a customer's directory is a scenario once its
+// shows and holds a config, a snapshot (or that the connection is given up), a
+// team, and the plan that is wanted. A snapshot that was taken from a customer's directory is a scenario once its
 // config stands beside it.
 //
 // The package is for tests. All functions fail the test that is given to them.

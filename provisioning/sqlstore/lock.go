@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/usher-go/usher/internal/sqldb"
 	"github.com/usher-go/usher/provisioning"
 )
 
@@ -24,7 +25,8 @@ const (
 // extends while it lives, by the clock of the database; one whose holder died
 // ends after Config.Lease. A holder that could not reach the database for so
 // long has lost it without knowing: revisions and keys still keep its writes
-// from doing harm.
+// from doing harm. SQLite does not wait for the disk with a lock, which no holder
+// outlives that is lost with the machine.
 func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err error) {
 	owner := rand.Text()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
@@ -32,14 +34,14 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 		if locked {
 			break
 		}
-		if err != nil && ctx.Err() == nil {
-			return nil, fmt.Errorf("sqlstore: lock: %w", err)
+		if err != nil {
+			s.endLease(ctx, tenant, owner) // it may have been given, and the answer lost
+			if ctx.Err() == nil {
+				return nil, fmt.Errorf("sqlstore: lock: %w", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
-			if err != nil {
-				s.endLease(ctx, tenant, owner) // it may have been given all the same
-			}
 			return nil, fmt.Errorf("sqlstore: lock: %w: %w", provisioning.ErrLocked, ctx.Err())
 		case <-time.After(poll):
 		}
@@ -54,13 +56,24 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 	}), nil
 }
 
-// takeLease takes the tenant if nobody has it.
+// takeLease takes the tenant if nobody has it. A lease that ends later than one
+// which is given now could was given by a clock that has gone back since: its
+// holder, if it lives, extends it from now on.
 func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, error) {
-	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?, ?, NOW_MS + ?)
+	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?1, ?2, NOW_MS + ?3)
 		ON CONFLICT (tenant) DO UPDATE SET owner = excluded.owner, expires_ms = excluded.expires_ms
-		WHERE @locks.expires_ms < NOW_MS`
-	changed, err := s.exec(ctx, query, tenant, owner, s.lease.Milliseconds())
+		WHERE @locks.expires_ms < NOW_MS OR @locks.expires_ms > NOW_MS + ?4`
+	changed, err := s.exec(ctx, query, tenant, owner, s.lease.Milliseconds(), 2*s.lease.Milliseconds())
 	return changed > 0, err
+}
+
+// exec runs one statement by itself, which has to be a write.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	err = s.db.WriteUnsynced(ctx, func(tx *sqldb.Tx) error {
+		changed, err = tx.Exec(ctx, query, args...)
+		return err
+	})
+	return changed, err
 }
 
 // extendLease extends the lease until the context ends or the lease was lost. A
@@ -82,10 +95,21 @@ func (s *Store) extendLease(ctx context.Context, tenant, owner string) {
 }
 
 // endLease gives the tenant back, if it is still the owner's, though the
-// context may have ended.
+// context may have ended. If the database is away, which also cuts the connection
+// that would have given it back, it is tried again for a while: otherwise the
+// tenant would wait for the end of the lease.
 func (s *Store) endLease(ctx context.Context, tenant, owner string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
-	// If this fails, the lease ends by itself.
-	_, _ = s.exec(ctx, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
+	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
+		_, err := s.exec(ctx, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
+		if _, away := sqldb.Outage(err); !away {
+			return // if it failed, the lease ends by itself
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(poll):
+		}
+	}
 }

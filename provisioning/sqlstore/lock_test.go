@@ -2,6 +2,11 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
+	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
@@ -47,6 +53,82 @@ func TestDeadHolderLosesTheLock(t *testing.T) {
 	_, err = openLeasing(t, dsn).Lock(short, tenant)
 	assert.ErrorIs(t, err, provisioning.ErrLocked)
 	unlockSecond()
+}
+
+// A tenant is free at once where a connection is lost while it is given or given
+// back: the database may have done it, or not, and the store is not told.
+func TestLockSurvivesLostConnections(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]struct {
+		query string
+		done  bool // before the connection is lost
+	}{
+		"taken":          {"INSERT INTO usher_locks", true},
+		"not taken":      {"INSERT INTO usher_locks", false},
+		"given back":     {"DELETE FROM usher_locks", true},
+		"not given back": {"DELETE FROM usher_locks", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := fileDSN(t)
+			hit, commits := false, false
+			db := openWatched(new(sqlite.Driver), dsn, func(c call) error {
+				switch {
+				case !hit && strings.HasPrefix(c.query, lost.query):
+					hit, commits = true, lost.done
+					if !lost.done {
+						return driver.ErrBadConn
+					}
+				case commits && c.query == "COMMITTED":
+					commits = false
+					return io.ErrUnexpectedEOF
+				}
+				return nil
+			})
+			defer db.Close()
+			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db}) // a lease of 30 seconds
+			require.NoError(t, err)
+			unlock, err := store.Lock(t.Context(), tenant)
+			if err == nil {
+				unlock()
+			}
+			assert.True(t, hit)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			unlock, err = openStore(t, dsn).Lock(ctx, tenant)
+			require.NoError(t, err, "the tenant waits for the end of a lease")
+			unlock()
+		})
+	}
+}
+
+// A holder that died leaves the tenant locked for a lease, also if the clock of
+// the database has gone back by hours since.
+func TestLockOfAClockThatWentBack(t *testing.T) {
+	t.Parallel()
+	for dialect, open := range map[sqlstore.Dialect]func(t *testing.T) *sql.DB{
+		sqlstore.SQLite: func(t *testing.T) *sql.DB { return openDB(t, fileDSN(t)) },
+		sqlstore.PostgreSQL: func(t *testing.T) *sql.DB {
+			db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, db.Close()) })
+			return db
+		},
+	} {
+		t.Run(fmt.Sprint(dialect), func(t *testing.T) {
+			t.Parallel()
+			db := open(t)
+			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect})
+			require.NoError(t, err)
+			_, err = db.Exec(`INSERT INTO usher_locks (tenant, owner, expires_ms) VALUES ($1, 'dead', $2)`, tenant, time.Now().Add(5*time.Hour).UnixMilli())
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			unlock, err := store.Lock(ctx, tenant)
+			require.NoError(t, err)
+			unlock()
+		})
+	}
 }
 
 // A holder that lives keeps the lock for longer than a lease.

@@ -63,8 +63,10 @@ func (s *Store) SetState(ctx context.Context, tenant, name string, revision prov
 func (s *Store) Window(ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error) {
 	window := provisioning.Window{Done: make(map[provisioning.Class]int)}
 	err := s.read(ctx, func(tx *sqldb.Tx) error {
-		const query = `SELECT class, n FROM @windows WHERE tenant = ? AND minute >= ? AND connection = ?`
-		return tx.Each(ctx, query, []any{tenant, minuteOf(s.now().Add(-length)), connection}, func(rows *sql.Rows) error {
+		const query = `SELECT class, n FROM @windows WHERE tenant = ? AND minute >= ? AND minute <= ? AND connection = ?`
+		now := s.now()
+		args := []any{tenant, minuteOf(now.Add(-length)), minuteOf(now.Add(provisioning.MaxWindow)), connection}
+		return tx.Each(ctx, query, args, func(rows *sql.Rows) error {
 			var word string
 			var n int
 			if err := rows.Scan(&word, &n); err != nil {
@@ -154,7 +156,12 @@ func (w *writer) writeWindows(ctx context.Context, added, anew []windowCount) er
 	}, nil)
 }
 
-// forgetWindows removes counts that nobody asks for any more.
+// forgetWindows removes counts that nobody asks for any more, or that a clock
+// made which was ahead.
 func (w *writer) forgetWindows(ctx context.Context) error {
-	return w.exec(ctx, `DELETE FROM @windows WHERE tenant = ? AND minute < ?`, w.tenant, minuteOf(w.at.Add(-provisioning.MaxWindow)))
+	oldest, latest := minuteOf(w.at.Add(-provisioning.MaxWindow)), minuteOf(w.at.Add(provisioning.MaxWindow))
+	if err := w.exec(ctx, `DELETE FROM @windows WHERE tenant = ? AND minute < ?`, w.tenant, oldest); err != nil {
+		return err
+	}
+	return w.exec(ctx, `DELETE FROM @windows WHERE tenant = ? AND minute > ?`, w.tenant, latest)
 }

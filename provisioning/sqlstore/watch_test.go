@@ -16,7 +16,8 @@ type call struct {
 }
 
 // A watchDriver shows the calls to a database before they are made. One for
-// which watch returns an error is not made.
+// which watch returns an error is not made. A COMMIT is shown again after it was
+// made, as COMMITTED: an error then is that of a lost answer.
 type watchDriver struct {
 	inner driver.Driver
 	dsn   string
@@ -98,7 +99,10 @@ func (t *watchedTx) Commit() error {
 	if err := t.watch(call{query: "COMMIT"}); err != nil {
 		return err
 	}
-	return t.Tx.Commit()
+	if err := t.Tx.Commit(); err != nil {
+		return err
+	}
+	return t.watch(call{query: "COMMITTED"})
 }
 
 func (t *watchedTx) Rollback() error {

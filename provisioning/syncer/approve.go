@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/usher-go/usher/provisioning"
 )
@@ -26,7 +25,7 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 	if plan == nil || plan.Tenant != target.Tenant || plan.Connection != target.Connection {
 		return Report{}, fmt.Errorf("syncer: apply: %w: want a plan of %s", provisioning.ErrOtherTenant, target.Connection)
 	}
-	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
+	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: s.cfg.Now()}
 	err := r.applyPlan(ctx, plan)
 	var report Report
 	if errors.Is(err, provisioning.ErrSuperseded) && len(approvals) > 0 {

@@ -31,14 +31,7 @@ func benchmarkBurst(b *testing.B, w world) {
 	directory, team := w.open(b)
 	h := newHost(b, acme, sources.KindOkta, syncer.Config{Store: team}, directory)
 	h.change(func(s *syncer.Setup) { s.Interval = 1000 * time.Hour })
-	require.NoError(b, h.sync.Pause(b.Context(), acme, "the directory is filled"))
-	ids := make([]string, people)
-	for i := range ids {
-		ids[i] = h.hire(fmt.Sprintf("p%05d", i))
-	}
-	require.NoError(b, h.sync.Resume(b.Context(), acme))
-	_, err := h.sync.Run(b.Context(), acme)
-	require.NoError(b, err)
+	ids := h.fill(people)
 	burst := func(title string) time.Duration {
 		var next atomic.Int64
 		var wait sync.WaitGroup
@@ -90,14 +83,7 @@ func BenchmarkPushed(b *testing.B) {
 				directory, team := w.open(b)
 				h := newHost(b, acme, sources.KindOkta, syncer.Config{Store: team, PushWait: time.Minute}, directory)
 				h.change(func(s *syncer.Setup) { s.Interval = 1000 * time.Hour })
-				require.NoError(b, h.sync.Pause(b.Context(), acme, "the directory is filled"))
-				ids := make([]string, people)
-				for i := range ids {
-					ids[i] = h.hire(fmt.Sprintf("p%05d", i))
-				}
-				require.NoError(b, h.sync.Resume(b.Context(), acme))
-				_, err := h.sync.Run(b.Context(), acme)
-				require.NoError(b, err)
+				ids := h.fill(people)
 				h.serve()
 				for _, rate := range []int{25, 200} {
 					b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {
@@ -111,6 +97,37 @@ func BenchmarkPushed(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkPushedDuringRun measures the same at 25 a second while everybody in a
+// tenant of 100,000 people is decided, and for how long that takes.
+func BenchmarkPushedDuringRun(b *testing.B) {
+	for _, w := range worlds {
+		b.Run(w.name, func(b *testing.B) {
+			directory, team := w.open(b)
+			h := newHost(b, acme, sources.KindOkta, syncer.Config{Store: team, PushWait: time.Minute}, directory)
+			h.change(func(s *syncer.Setup) { s.Interval = 1000 * time.Hour })
+			ids := h.fill(100_000)
+			h.serve()
+			for b.Loop() {
+				var took []time.Duration
+				var run time.Duration
+				var wait sync.WaitGroup
+				wait.Go(func() { took = h.load(ids, 25, 8*time.Second) })
+				time.Sleep(time.Second)
+				began := time.Now()
+				_, err := h.sync.Run(b.Context(), acme)
+				require.NoError(b, err)
+				run = time.Since(began)
+				wait.Wait()
+				b.ReportMetric(float64(run.Milliseconds()), "ms-run")
+				b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-p50")
+				b.ReportMetric(float64(took[len(took)*9/10].Microseconds())/1000, "ms-p90")
+				b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "ms-longest")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }
 

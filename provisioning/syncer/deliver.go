@@ -137,7 +137,7 @@ func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, er
 			return l.until, err
 		}
 		key := effectKey(e)
-		if u, again := d.Failing[key]; again && u.waits(time.Now()) {
+		if u, again := d.Failing[key]; again && u.waits(s.cfg.Now()) {
 			pending[key] = true
 			if next.IsZero() || u.Next.Before(next) {
 				next = u.Next
@@ -150,9 +150,9 @@ func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, er
 		}
 		if failure != nil {
 			pending[key] = true
-			delay := d.failed(e, failure)
+			delay := d.failed(e, failure, s.cfg.Now().UTC())
 			s.emit(ctx, Event{Kind: EffectFailed, Target: Target{Tenant: tenant}, Effect: e.Kind, MemberID: e.About, Duration: delay, Err: failure})
-			if at := time.Now().Add(delay); next.IsZero() || at.Before(next) {
+			if at := s.cfg.Now().Add(delay); next.IsZero() || at.Before(next) {
 				next = at
 			}
 			continue
@@ -189,8 +189,8 @@ func (s *Syncer) deliverOne(ctx context.Context, tenant string, e provisioning.E
 }
 
 // failed notes a failed try, and returns how long to wait for the next one.
-func (d *deliveries) failed(e provisioning.Effect, failure error) time.Duration {
-	key, now := effectKey(e), time.Now().UTC()
+func (d *deliveries) failed(e provisioning.Effect, failure error, now time.Time) time.Duration {
+	key := effectKey(e)
 	u, again := d.Failing[key]
 	if !again {
 		u = Undelivered{Effect: e, Since: now}
@@ -240,7 +240,7 @@ func (s *Syncer) deliverSoon(tenant string) {
 			if d.again = false; !again {
 				delete(s.delivering, tenant)
 				if !next.IsZero() && !s.closed {
-					time.AfterFunc(time.Until(next), func() { s.deliverSoon(tenant) })
+					time.AfterFunc(next.Sub(s.cfg.Now()), func() { s.deliverSoon(tenant) })
 				}
 			}
 			s.mu.Unlock()

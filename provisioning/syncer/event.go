@@ -64,7 +64,7 @@ func (r *round) emit(ctx context.Context, e Event) {
 
 // emit tells an event to the host's hook and to the log.
 func (s *Syncer) emit(ctx context.Context, e Event) {
-	e.At = time.Now()
+	e.At = s.cfg.Now()
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(ctx, e)
 	}
@@ -174,9 +174,9 @@ func hasClass(tripped []Tripped, class provisioning.Class) bool {
 // finish tells that a round has ended, and what its end makes of the health.
 func (r *round) finish(ctx context.Context, err error) {
 	if r.st != nil {
-		_, r.report.again = r.st.refused(time.Now())
+		_, r.report.again = r.st.retries(r.setup.GroupWait, r.cfg.Now())
 	}
-	e := Event{Kind: RunEnded, Duration: time.Since(r.began), Count: r.report.Outcome.Done, Err: err}
+	e := Event{Kind: RunEnded, Duration: r.cfg.Now().Sub(r.began), Count: r.report.Outcome.Done, Err: err}
 	if r.report.Plan != nil {
 		e.Plan = r.report.Plan.Hash
 	}
@@ -191,7 +191,7 @@ func (r *round) finish(ctx context.Context, err error) {
 	}
 	noting, cancel := context.WithTimeout(ctx, noteTimeout)
 	defer cancel()
-	if err := r.change(noting, r.target, func(st *state) { st.fail(err, time.Now()) }); err != nil {
+	if err := r.change(noting, r.target, func(st *state) { st.fail(err, r.cfg.Now()) }); err != nil {
 		r.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "syncer: a failure could not be noted", slog.String("tenant", r.target.Tenant),
 			slog.String("connection", r.target.Connection), slog.String("run", r.id), slog.String("error", err.Error()))
 	}

@@ -83,7 +83,7 @@ func (r *round) noteEvidence(ctx context.Context, plan *provisioning.Plan, snaps
 	}
 	file.Plans = slices.DeleteFunc(file.Plans, func(p planEvidence) bool { return p.Plan == plan.Hash })
 	file.Plans = slices.Insert(file.Plans, 0, planEvidence{plan.Hash, Evidence{
-		Made: time.Now().UTC(), Taken: snapshot.Taken, Proven: snapshot.Proven, Users: len(snapshot.Users), Groups: len(snapshot.Groups),
+		Made: r.cfg.Now().UTC(), Taken: snapshot.Taken, Proven: snapshot.Proven, Users: len(snapshot.Users), Groups: len(snapshot.Groups),
 	}})
 	file.Plans = file.Plans[:min(len(file.Plans), maxEvidence)]
 	document, err := json.Marshal(file)

@@ -289,7 +289,7 @@ func TestAClockThatWasAhead(t *testing.T) {
 		team := new(provisioning.Memory)
 		ahead := time.Now().Add(1000 * time.Hour)
 		for name, document := range map[string]string{
-			"connection/okta": `{"format":1,"rounds":1,"last_run":%q,"last_push":%q,"last_proven":%q,"awaiting":true}`,
+			"connection/okta": `{"format":1,"rounds":1,"last_run":%q,"last_push":%q,"last_proven":%q,"began":%q,"awaited":[{"id":"x","since":%q}]}`,
 			"lease/effects":   `{"owner":"dead","until":%q}`,
 		} {
 			document = strings.ReplaceAll(document, "%q", `"`+ahead.Format(time.RFC3339)+`"`)

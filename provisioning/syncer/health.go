@@ -124,7 +124,7 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	if err != nil {
 		return Health{}, err
 	}
-	now := time.Now().UTC()
+	now := s.cfg.Now().UTC()
 	h := Health{
 		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush, LastPlan: st.LastPlan,
 		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused, Retired: st.Retired,
@@ -320,7 +320,7 @@ func (st *state) parked() map[string]bool {
 func (s *Syncer) Pause(ctx context.Context, target Target, reason string) error {
 	return s.change(ctx, target, func(st *state) {
 		if st.Paused == nil {
-			st.Paused = &Pause{Actor: provisioning.ActorFrom(ctx), Reason: reason, Since: time.Now().UTC()}
+			st.Paused = &Pause{Actor: provisioning.ActorFrom(ctx), Reason: reason, Since: s.cfg.Now().UTC()}
 		}
 	})
 }
@@ -351,7 +351,7 @@ func (s *Syncer) change(ctx context.Context, target Target, do func(*state)) err
 
 // store saves the round's state with its status, and tells a change of that.
 func (r *round) store(ctx context.Context) error {
-	worst, changed := r.st.sum(time.Now())
+	worst, changed := r.st.sum(r.cfg.Now())
 	if err := r.save(ctx, r.target, r.st); err != nil {
 		return err
 	}

@@ -14,10 +14,44 @@ import (
 
 // A queue holds the rounds of one tenant that are asked for, one for each
 // connection: who asks while a round is at work waits for the next one, however
-// many ask. One goroutine works on a tenant at a time.
+// many ask. One round at a time has the turn; one that reads a directory lets
+// others have it meanwhile.
 type queue struct {
-	waiting []*pending // in the order in which they were asked for first
-	working bool
+	waiting map[Target]*pending
+	rounds  int           // that wait or are at work
+	turn    chan struct{} // holds a token while a round has the turn
+}
+
+// begin waits for the turn, and for one of the workers.
+func (s *Syncer) begin(q *queue) {
+	q.turn <- struct{}{}
+	s.slots <- struct{}{}
+}
+
+func (s *Syncer) rest(q *queue) {
+	<-s.slots
+	<-q.turn
+}
+
+// aside returns a function that does something while others have the turn; it
+// works, or only waits.
+func (s *Syncer) aside(q *queue) func(works bool, do func()) {
+	return func(works bool, do func()) {
+		if !works {
+			s.rest(q)
+			do()
+			s.begin(q)
+			return
+		}
+		<-q.turn
+		do()
+		select {
+		case q.turn <- struct{}{}:
+		default: // who has it may wait for the worker
+			<-s.slots
+			s.begin(q)
+		}
+	}
 }
 
 // A pending round is one that has not begun.
@@ -61,23 +95,19 @@ func (s *Syncer) enqueueLocked(target Target, job job, actor string, atOnce bool
 	}
 	q := s.queues[target.Tenant]
 	if q == nil {
-		q = new(queue)
+		q = &queue{waiting: make(map[Target]*pending), turn: make(chan struct{}, 1)}
 		s.queues[target.Tenant] = q
 	}
-	for _, p := range q.waiting {
-		if p.target == target {
-			p.job.whole, p.job.admin, p.job.look = p.job.whole || job.whole, p.job.admin || job.admin, p.job.look && job.look
-			if actor != "" {
-				p.actor = actor
-			}
-			return p
-		}
+	p := q.waiting[target]
+	if p == nil {
+		p = &pending{target: target, job: job, done: make(chan struct{})}
+		q.waiting[target] = p
+		q.rounds++
+		s.work.Go(func() { s.workOn(q, p) })
 	}
-	p := &pending{target: target, job: job, actor: actor, done: make(chan struct{})}
-	q.waiting = append(q.waiting, p)
-	if !q.working {
-		q.working = true
-		s.work.Go(func() { s.workOn(target.Tenant, q) })
+	p.job.whole, p.job.admin, p.job.look = p.job.whole || job.whole, p.job.admin || job.admin, p.job.look && job.look
+	if actor != "" {
+		p.actor = actor
 	}
 	return p
 }
@@ -89,33 +119,29 @@ func refused(target Target, err error) *pending {
 	return p
 }
 
-// workOn does the rounds of one tenant until there are none.
-func (s *Syncer) workOn(tenant string, q *queue) {
-	for {
-		s.slots <- struct{}{}
-		s.mu.Lock()
-		if len(q.waiting) == 0 {
-			q.working = false
-			delete(s.queues, tenant)
-			s.mu.Unlock()
-			<-s.slots
-			return
-		}
-		p := q.waiting[0]
-		q.waiting = q.waiting[1:]
-		s.mu.Unlock()
-		ctx := s.life
-		if p.actor != "" {
-			ctx = provisioning.WithActor(ctx, p.actor)
-		}
-		p.report, p.err = s.round(ctx, p.target, p.job)
-		<-s.slots
-		s.ended(p)
-		if p.report.Outcome.Done > 0 {
-			s.deliverSoon(p.target.Tenant)
-		}
-		close(p.done)
+// workOn does one round of a queue.
+func (s *Syncer) workOn(q *queue, p *pending) {
+	s.begin(q)
+	s.mu.Lock()
+	delete(q.waiting, p.target)
+	s.mu.Unlock()
+	ctx := s.life
+	if p.actor != "" {
+		ctx = provisioning.WithActor(ctx, p.actor)
 	}
+	p.job.aside = s.aside(q)
+	p.report, p.err = s.round(ctx, p.target, p.job)
+	s.rest(q)
+	s.mu.Lock()
+	if q.rounds--; q.rounds == 0 {
+		delete(s.queues, p.target.Tenant)
+	}
+	s.mu.Unlock()
+	s.ended(p)
+	if p.report.Outcome.Done > 0 {
+		s.deliverSoon(p.target.Tenant)
+	}
+	close(p.done)
 }
 
 // ended decides when a connection is tried again by itself: after a failure,
@@ -138,7 +164,7 @@ func (s *Syncer) ended(p *pending) {
 		a = new(attempt)
 		s.tries[p.target] = a
 	}
-	delay := max(time.Until(p.report.again), firstRetry/2)
+	delay := max(p.report.again.Sub(s.cfg.Now()), firstRetry/2)
 	if a.err = p.err; p.err == nil {
 		a.failures = 0
 	} else {

@@ -21,13 +21,13 @@ const readLease = 2 * time.Minute
 func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	taken := r.setup.Taken
 	if taken.IsZero() {
-		taken = time.Now()
+		taken = r.cfg.Now()
 	}
 	queries, err := r.queries()
 	if err != nil {
 		return nil, err
 	}
-	l, err := r.take(ctx, r.target.Tenant, "read/"+r.target.Connection, readLease)
+	l, err := r.take(ctx, r.target.Tenant, readingName(r.target), readLease)
 	switch {
 	case err == nil:
 		defer l.give(ctx)
@@ -48,6 +48,113 @@ func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 		r.failure = fmt.Errorf("syncer: %w: %w", errIncomplete, err)
 	}
 	return snapshot, nil
+}
+
+// A reading is a pushed directory as it was read without the lock. What was
+// pushed after its cursor is in it or not.
+type reading struct {
+	snapshot *sources.Snapshot
+	cursor   sources.Cursor
+	queries  []string
+}
+
+// config returns how what was pushed since is read, which makes the reading one
+// of now.
+func (d *reading) config(now time.Time) sources.CollectConfig {
+	return sources.CollectConfig{Queries: d.queries, Taken: now}
+}
+
+// errUnread says that the directory has to be read as a whole, without the lock.
+var errUnread = errors.New("the directory was not read")
+
+// reads reads a directory, while other rounds of the tenant go on. The rounds of
+// a process read a connection one after another: where another one is at it, this
+// one waits for its end instead, and reads nothing.
+func (r *round) reads(ctx context.Context, read func() error) (done bool, err error) {
+	r.mu.Lock()
+	other := r.readings[r.target]
+	if other == nil {
+		r.reading = make(chan struct{})
+		r.readings[r.target] = r.reading
+	}
+	r.mu.Unlock()
+	aside := r.job.aside
+	if aside == nil {
+		aside = func(_ bool, do func()) { do() }
+	}
+	if other == nil || other == r.reading {
+		aside(true, func() { done, err = true, read() })
+		return done, err
+	}
+	aside(false, func() {
+		select {
+		case <-other:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	})
+	return false, err
+}
+
+// endReading lets those go on who waited for the reading.
+func (r *round) endReading(ctx context.Context) {
+	if r.leased != nil {
+		r.leased.give(ctx)
+		r.leased = nil
+	}
+	if r.reading == nil {
+		return
+	}
+	r.mu.Lock()
+	delete(r.readings, r.target)
+	r.mu.Unlock()
+	close(r.reading)
+	r.reading = nil
+}
+
+func readingName(target Target) string { return "read/" + target.Connection }
+
+// isReadElsewhere reports whether another round, of any process, is about to
+// decide everybody.
+func (r *round) isReadElsewhere(ctx context.Context) bool {
+	return errors.Is(r.lease(r.target.Tenant, readingName(r.target), readLease).free(ctx), errLeased)
+}
+
+// readPushed reads a pushed directory as a whole.
+func (r *round) readPushed(ctx context.Context) error {
+	queries, err := r.queries()
+	if err != nil {
+		return err
+	}
+	l, err := r.take(ctx, r.target.Tenant, readingName(r.target), readLease)
+	if err != nil && !errors.Is(err, errLeased) {
+		return err
+	}
+	if err == nil {
+		r.leased = l
+	}
+	d := &reading{queries: queries}
+	cfg := d.config(r.cfg.Now())
+	cfg.Progress = func(p sources.Progress) {
+		_ = l.keep(ctx) // if it fails, another process reads as well
+		r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)})
+	}
+	if d.cursor = r.st.Cursor; d.cursor != "" {
+		feed, err := r.feed(ctx, d.cursor) // so that little is left to be read under the lock
+		if err != nil && !errors.Is(err, sources.ErrCursorExpired) {
+			return err
+		}
+		d.cursor = feed.next
+	}
+	if d.cursor == "" {
+		d.snapshot, d.cursor, err = sources.Refresh(ctx, r.setup.Source, nil, "", cfg)
+	} else {
+		d.snapshot, err = sources.Collect(ctx, r.setup.Source, cfg)
+	}
+	if err == nil {
+		r.read = d
+	}
+	return err
 }
 
 // errIncomplete says that a part of a directory could not be read.
@@ -150,7 +257,7 @@ func (r *round) reappeared(snapshot *sources.Snapshot) {
 		for _, id := range a.Match.Groups {
 			_, listed := names[id]
 			if other := ids[r.st.Groups[id]]; !listed && other != "" {
-				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), time.Now())
+				r.st.problem(CodeGroupReappeared, fmt.Sprintf("assignment %s selects by group %s, which is gone; a group of the same name has the ID %s", a.ID, id, other), r.cfg.Now())
 			}
 		}
 	}

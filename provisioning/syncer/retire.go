@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
@@ -37,7 +36,7 @@ func isRefusal(err error) bool {
 // it. That the old application is deactivated at the provider only after this is
 // for the admin to see to (R147).
 func (s *Syncer) Retire(ctx context.Context, target Target, approvals ...provisioning.Approval) (Report, error) {
-	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: time.Now()}
+	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: s.cfg.Now()}
 	r.start(ctx)
 	err := r.retire(ctx)
 	r.finish(ctx, err)
@@ -72,7 +71,7 @@ func (r *round) retire(ctx context.Context) error {
 		return fmt.Errorf("syncer: read team: %w", err)
 	}
 	plan := resolver.Retire(provisioning.Input{Tenant: r.target.Tenant, Snapshot: &sources.Snapshot{Taken: r.began}, Members: team})
-	r.report.Plan = plan
+	r.report.Plan, r.decided = plan, true
 	if err := r.cfg.Store.SavePlan(ctx, r.target.Tenant, plan); err != nil {
 		return fmt.Errorf("syncer: save plan: %w", err)
 	}

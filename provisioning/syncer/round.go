@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/usher-go/usher/provisioning"
@@ -27,6 +26,9 @@ type job struct {
 	look      bool // see whether there is anything to do, without the lock first
 	admin     bool // somebody asks: a paused connection is decided all the same
 	approvals []provisioning.Approval
+	// aside does something while other rounds of the tenant may go on. Nil: none
+	// wait for this one.
+	aside func(works bool, do func())
 }
 
 // A Report is what became of a round.
@@ -54,11 +56,17 @@ type round struct {
 	started  bool  // it has something to do
 	failure  error // of the provider; what could be read is decided all the same
 	report   Report
+
+	read    *reading      // of a pushed directory, before the lock
+	reading chan struct{} // in Syncer.readings
+	leased  *lease        // of the reading
+	waited  []string      // see Recent.Waited
+	decided bool          // the plan was, in this round
 }
 
 // round does what a job asks for. The caller has no lock.
 func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, error) {
-	r := &round{Syncer: s, target: target, job: job, id: newID(), began: time.Now()}
+	r := &round{Syncer: s, target: target, job: job, id: newID(), began: s.cfg.Now()}
 	if provisioning.ActorFrom(ctx) == "" {
 		ctx = provisioning.WithActor(ctx, "syncer")
 	}
@@ -67,6 +75,7 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 		r.emit(ctx, Event{Kind: Overtaken})
 		err = r.run(ctx)
 	}
+	r.endReading(ctx)
 	err = errors.Join(err, r.failure)
 	r.finish(ctx, err)
 	return r.report, err
@@ -94,15 +103,38 @@ func (r *round) run(ctx context.Context) (err error) {
 		seen = r.st.Rounds
 	}
 	r.start(ctx)
-	var snapshot *sources.Snapshot
-	if !r.setup.Pushed {
-		r.report.asked = true
-		if snapshot, err = r.collect(ctx); errors.Is(err, errLeased) {
-			return nil // the other process decides
-		} else if err != nil {
-			return err
+	if r.setup.Pushed {
+		for err = r.locked(ctx, r.pushed); errors.Is(err, errUnread); err = r.locked(ctx, r.pushed) {
+			if _, err := r.reads(ctx, func() error { return r.readPushed(ctx) }); err != nil {
+				return err
+			}
 		}
+		return err
 	}
+	r.report.asked = true
+	var snapshot *sources.Snapshot
+	done, err := r.reads(ctx, func() (err error) { snapshot, err = r.collect(ctx); return err })
+	switch {
+	case errors.Is(err, errLeased):
+		return nil // the other process decides
+	case err != nil:
+		return err
+	case !done:
+		return r.run(ctx)
+	}
+	return r.locked(ctx, func(ctx context.Context) error {
+		if r.st.Rounds != seen { // what was read may be older than what was decided
+			if r.due() == "" {
+				return nil
+			}
+			return errOvertaken
+		}
+		return r.whole(ctx, snapshot)
+	})
+}
+
+// locked does something under the tenant's lock, with the state as it is then.
+func (r *round) locked(ctx context.Context, do func(context.Context) error) error {
 	waited := time.Now()
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
 	if err != nil {
@@ -111,23 +143,18 @@ func (r *round) run(ctx context.Context) (err error) {
 	defer unlock()
 	r.emit(ctx, Event{Kind: Locked, Duration: time.Since(waited)})
 	ctx = provisioning.WithLock(ctx, r.target.Tenant)
+	r.waited, r.decided = nil, false
 	if err := r.open(ctx); err != nil {
 		return err
 	}
 	r.st.Silence, r.st.Pushed = r.setup.Silence, r.setup.Pushed
+	if r.st.Began.IsZero() {
+		r.st.Began = r.began.UTC()
+	}
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
-	if snapshot != nil {
-		if r.st.Rounds != seen { // what was read may be older than what was decided
-			if r.due() == "" {
-				return nil
-			}
-			return errOvertaken
-		}
-		return r.whole(ctx, snapshot)
-	}
-	return r.pushed(ctx)
+	return do(ctx)
 }
 
 // configure asks the host how the connection is to be kept.
@@ -161,7 +188,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if r.setup.Pushed {
-		if again, _ := r.st.refused(time.Now()); r.st.Cursor == "" || len(again) > 0 {
+		if again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now()); r.st.Cursor == "" || len(again) > 0 {
 			return false, nil
 		}
 		feed, err := r.feed(ctx, r.st.Cursor)
@@ -169,7 +196,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
-	if _, changed := r.st.sum(time.Now()); changed {
+	if _, changed := r.st.sum(r.cfg.Now()); changed {
 		return true, r.change(ctx, r.target, func(*state) {})
 	}
 	return true, nil
@@ -177,9 +204,8 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 
 // due says why everybody has to be decided, or "".
 func (r *round) due() string {
-	st, now := r.st, time.Now()
+	st, now := r.st, r.cfg.Now()
 	again, _ := st.refused(now)
-	settled := st.LastPush.Add(r.setup.GroupWait)
 	switch {
 	case r.job.whole:
 		return "asked for"
@@ -189,7 +215,7 @@ func (r *round) due() string {
 		return "rules changed"
 	case st.WholeDue != "":
 		return st.WholeDue
-	case st.Awaiting && now.After(settled) && st.LastRun.Before(settled):
+	case !st.AwaitedMore.IsZero() && !now.Before(st.groupsEnd(st.AwaitedMore, r.setup.GroupWait)):
 		return "groups have come"
 	case !r.setup.Pushed && len(again) > 0:
 		return "refused actions"
@@ -207,7 +233,8 @@ func (r *round) start(ctx context.Context) {
 	}
 }
 
-// pushed decides what was pushed into the directory since the cursor.
+// pushed decides what was pushed into the directory since the cursor. It fails
+// with errUnread if everybody has to be decided and the directory was not read.
 func (r *round) pushed(ctx context.Context) error {
 	var about []string
 	cursor := r.st.Cursor
@@ -221,14 +248,17 @@ func (r *round) pushed(ctx context.Context) error {
 			return err
 		default:
 			if feed.changed {
-				r.st.LastPush = time.Now().UTC()
+				r.st.LastPush = r.cfg.Now().UTC()
 			}
 			r.nameGroups(feed.names)
 			cursor, about = feed.next, feed.about
 		}
 	}
-	again, _ := r.st.refused(time.Now())
+	again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now())
 	about = append(about, again...)
+	if due != "" && cursor != "" && !r.job.whole && r.read == nil && r.isReadElsewhere(ctx) {
+		due = "" // others decide everybody soon
+	}
 	if due == "" && len(about) > partLimit {
 		due = "many changes"
 	}
@@ -238,22 +268,17 @@ func (r *round) pushed(ctx context.Context) error {
 			return err
 		}
 	}
-	queries, err := r.queries()
+	if r.read == nil {
+		return errUnread
+	}
+	snapshot, next, err := sources.Refresh(ctx, r.setup.Source, r.read.snapshot, r.read.cursor, r.read.config(r.cfg.Now()))
 	if err != nil {
 		return err
 	}
-	cfg := sources.CollectConfig{Queries: queries, Taken: time.Now()}
-	var snapshot *sources.Snapshot
 	if cursor == "" {
-		r.st.LastPush = time.Now().UTC()
-		snapshot, cursor, err = sources.Refresh(ctx, r.setup.Source, nil, "", cfg)
-	} else {
-		snapshot, err = sources.Collect(ctx, r.setup.Source, cfg)
+		r.st.LastPush = r.cfg.Now().UTC()
 	}
-	if err != nil {
-		return err
-	}
-	r.st.Cursor = cursor
+	r.st.Cursor = next
 	return r.whole(ctx, snapshot)
 }
 
@@ -263,10 +288,9 @@ func (r *round) recent(ctx context.Context) (provisioning.Recent, error) {
 	if err != nil {
 		return provisioning.Recent{}, fmt.Errorf("syncer: read window: %w", err)
 	}
-	return provisioning.Recent{
-		Window:      window,
-		AwaitGroups: r.setup.Pushed && time.Since(r.st.LastPush) < r.setup.GroupWait,
-	}, nil
+	now := r.cfg.Now()
+	r.waited, _ = r.st.waited(r.setup.GroupWait, now)
+	return provisioning.Recent{Window: window, AwaitGroups: r.st.awaitsGroups(r.setup.GroupWait, now), Waited: r.waited}, nil
 }
 
 // compile makes the resolver of the round.
@@ -301,7 +325,7 @@ func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string)
 		recent.Tripped = append(recent.Tripped, t.Class)
 	}
 	in, err := r.resolver.Gather(ctx, provisioning.Lookup{
-		Tenant: r.target.Tenant, Team: r.cfg.Store, Directory: directory, Recent: recent,
+		Tenant: r.target.Tenant, Team: r.cfg.Store, Directory: directory, Rivals: r.st.rivals(), Recent: recent,
 	}, about...)
 	if err != nil {
 		return err
@@ -309,7 +333,7 @@ func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string)
 	in.Snapshot.Taken = r.began.UTC()
 	r.st.Cursor = cursor
 	plan := r.resolver.Resolve(in)
-	r.await(plan)
+	r.decided = true
 	if plan.Empty() {
 		return r.commit(ctx, plan, provisioning.Outcome{})
 	}
@@ -318,7 +342,7 @@ func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string)
 
 // whole decides about everybody.
 func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
-	if age := time.Since(snapshot.Taken); age > r.setup.MaxAge {
+	if age := r.cfg.Now().Sub(snapshot.Taken); age > r.setup.MaxAge {
 		return fmt.Errorf("syncer: snapshot of %s: %w: it was taken %s ago, and at most %s are allowed", r.target.Connection, ErrTooOld, age.Round(time.Second), r.setup.MaxAge)
 	}
 	if err := r.compile(); err != nil {
@@ -328,6 +352,10 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	st := r.st
+	if end := st.groupsEnd(st.AwaitedMore, r.setup.GroupWait); !st.AwaitedMore.IsZero() && !r.cfg.Now().Before(end) {
+		recent.AwaitGroups = false // of those who are not listed, none waits any longer
+	}
 	team, err := provisioning.Team(ctx, r.cfg.Store, r.target.Tenant)
 	if err != nil {
 		return fmt.Errorf("syncer: read team: %w", err)
@@ -335,7 +363,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	plan := r.resolver.Resolve(provisioning.Input{
 		Tenant: r.target.Tenant, Snapshot: snapshot, Members: team, Facts: &provisioning.Facts{Recent: recent},
 	})
-	r.report.Plan = plan
+	r.report.Plan, r.decided = plan, true
 	if err := r.cfg.Store.SavePlan(ctx, r.target.Tenant, plan); err != nil {
 		return fmt.Errorf("syncer: save plan: %w", err)
 	}
@@ -345,11 +373,9 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	if r.job.dry {
 		return nil
 	}
-	st := r.st
 	if !recent.AwaitGroups {
-		st.Awaiting = false
+		st.Awaited, st.AwaitedMore = nil, time.Time{}
 	}
-	r.await(plan)
 	st.LastPlan = plan.Hash
 	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
 	if r.failure != nil {
@@ -357,19 +383,10 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	}
 	if snapshot.Proven.Has(sources.FactUsers) {
 		st.LastProven = snapshot.Taken
-		st.Imported = st.Imported || !recent.AwaitGroups
+		st.Imported = st.Imported || !recent.AwaitGroups || r.cfg.Now().Sub(st.Began) > longestImport
 	}
 	r.reappeared(snapshot)
 	return r.apply(ctx, plan)
-}
-
-// await notes that somebody's settings wait for a group (S40).
-func (r *round) await(plan *provisioning.Plan) {
-	for i := range plan.Actions {
-		r.st.Awaiting = r.st.Awaiting || slices.ContainsFunc(plan.Actions[i].Reasons, func(reason provisioning.Reason) bool {
-			return reason.Code == provisioning.CodeWaitForGroup
-		})
-	}
 }
 
 // apply saves a plan, does it, and commits the state that goes with it.
@@ -407,10 +424,14 @@ func (r *round) commit(ctx context.Context, plan *provisioning.Plan, outcome pro
 }
 
 func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome, approvals []provisioning.Approval) error {
-	tripped, parked := r.st.Tripped, r.st.parked()
+	tripped, parked, now := r.st.Tripped, r.st.parked(), r.cfg.Now().UTC()
 	r.st.Rounds++
-	r.st.settle(plan, &outcome, approvals, r.setup.ParkAfter, time.Now().UTC())
-	r.st.fail(r.failure, time.Now())
+	r.st.settle(plan, r.decided && plan.About == nil, &outcome, approvals, r.setup.ParkAfter, now)
+	r.st.settleAwaited(plan, &outcome, r.waited, now)
+	if r.decided {
+		r.st.settleRivals(plan)
+	}
+	r.st.fail(r.failure, now)
 	if err := r.store(ctx); err != nil {
 		return err
 	}

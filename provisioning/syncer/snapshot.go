@@ -41,10 +41,24 @@ type mirrorHead struct {
 	Whole  time.Time      `json:"whole"` // when everything was last read
 }
 
+func mirrorName(target Target) string { return "snapshot/" + target.Connection }
+
+// dropMirror removes what is stored.
+func (s *Syncer) dropMirror(ctx context.Context, target Target) error {
+	_, revision, err := s.cfg.Store.State(ctx, target.Tenant, mirrorName(target))
+	if err == nil && revision != "" {
+		_, err = s.cfg.Store.SetState(ctx, target.Tenant, mirrorName(target), revision, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("remove snapshot: %w", err)
+	}
+	return nil
+}
+
 // mirror returns what is stored, with no snapshot if there is nothing that a
 // delta could begin from.
 func (r *round) mirror(ctx context.Context) (*mirror, error) {
-	m := &mirror{name: "snapshot/" + r.target.Connection}
+	m := &mirror{name: mirrorName(r.target)}
 	document, revision, err := r.cfg.Store.State(ctx, r.target.Tenant, m.name)
 	if err != nil {
 		return nil, fmt.Errorf("syncer: read snapshot: %w", err)
@@ -53,7 +67,7 @@ func (r *round) mirror(ctx context.Context) (*mirror, error) {
 		return m, nil
 	}
 	err = m.read(document)
-	age := time.Since(m.head.Whole)
+	age := r.cfg.Now().Sub(m.head.Whole)
 	if err != nil || age < -maxSkew || age > wholeReading || m.head.Format != stateFormat {
 		m.snapshot, m.head.Cursor = nil, "" // everything is read anew
 	}

@@ -39,6 +39,7 @@ type state struct {
 	// decided.
 	Rules string `json:"rules,omitempty"`
 
+	Began      time.Time `json:"began,omitzero"`       // the first round
 	LastRun    time.Time `json:"last_run,omitzero"`    // the last whole run
 	LastProven time.Time `json:"last_proven,omitzero"` // when the last snapshot with proven users was taken
 	LastPush   time.Time `json:"last_push,omitzero"`   // when pushed changes were last read
@@ -46,8 +47,14 @@ type state struct {
 	Imported bool `json:"imported,omitempty"`
 	// WholeDue says why everybody has to be decided, though no time has come.
 	WholeDue string `json:"whole_due,omitempty"`
-	// Awaiting says that somebody's settings wait for a group (S40).
-	Awaiting bool `json:"awaiting,omitempty"`
+	// Awaited are the people whose settings wait for a group (S40). AwaitedMore
+	// is since when there are some who are not listed.
+	Awaited     []awaited `json:"awaited,omitempty"`
+	AwaitedMore time.Time `json:"awaited_more,omitzero"`
+	// Rivals are those of whom a change of one concerns the others. RivalsKnown
+	// says that they are all.
+	Rivals      []provisioning.Rival `json:"rivals,omitempty"`
+	RivalsKnown bool                 `json:"rivals_known,omitempty"`
 	// LastPlan is the hash of the plan of the last whole run.
 	LastPlan string `json:"last_plan,omitempty"`
 
@@ -105,7 +112,7 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 	if st.Format != stateFormat {
 		return nil, fmt.Errorf("syncer: state of %s: format is %d; want %d", target.Connection, st.Format, stateFormat)
 	}
-	st.trim(time.Now().UTC())
+	st.trim(s.cfg.Now().UTC())
 	return st, nil
 }
 
@@ -118,7 +125,11 @@ func (st *state) trim(now time.Time) {
 	if st.LastRun.After(now.Add(maxSkew)) {
 		st.LastRun, st.WholeDue = now, "a clock was ahead"
 	}
-	for _, at := range []*time.Time{&st.LastPush, &st.LastProven} {
+	times := []*time.Time{&st.LastPush, &st.LastProven, &st.Began, &st.AwaitedMore}
+	for i := range st.Awaited {
+		times = append(times, &st.Awaited[i].Since)
+	}
+	for _, at := range times {
 		if at.After(now.Add(maxSkew)) {
 			*at = now
 		}
@@ -180,24 +191,34 @@ func (st *state) checkUnused(approvals []provisioning.Approval) error {
 }
 
 // settle enters what became of a plan: who waits now, and which classes hold.
-func (st *state) settle(plan *provisioning.Plan, outcome *provisioning.Outcome, approvals []provisioning.Approval, parkAfter int, now time.Time) {
+// Everybody says that it was just decided about everybody; of an older plan
+// only those whom it names are settled.
+func (st *state) settle(plan *provisioning.Plan, everybody bool, outcome *provisioning.Outcome, approvals []provisioning.Approval, parkAfter int, now time.Time) {
 	before := make(map[string]Waiting, len(st.Waiting))
 	for _, w := range st.Waiting {
 		before[w.ExternalID] = w
 	}
-	if plan.About == nil {
-		st.Waiting, st.More = nil, 0
-	} else {
-		st.Waiting = slices.DeleteFunc(st.Waiting, func(w Waiting) bool { return slices.Contains(plan.About, w.ExternalID) })
+	whom := make(map[string]*provisioning.Action, len(plan.Actions)+len(plan.Held))
+	about := make(map[string]bool)
+	for _, id := range plan.About {
+		about[id] = true
 	}
-	whom := make(map[string]*provisioning.Action, len(plan.Actions))
+	enter := func(a *provisioning.Action) { whom[a.Key], about[a.Member.ExternalID] = a, true }
 	for i := range plan.Actions {
-		whom[plan.Actions[i].Key] = &plan.Actions[i]
+		enter(&plan.Actions[i])
+	}
+	for i := range plan.Held {
+		enter(&plan.Held[i].Action)
+	}
+	if plan.About == nil {
+		st.More = 0 // they are among those whom the plan names
+	}
+	if everybody {
+		st.Waiting = nil
+	} else {
+		st.Waiting = slices.DeleteFunc(st.Waiting, func(w Waiting) bool { return about[w.ExternalID] })
 	}
 	done := make(map[string]bool)
-	for i := range plan.Held {
-		whom[plan.Held[i].Action.Key] = &plan.Held[i].Action
-	}
 	for _, result := range outcome.Results {
 		done[result.Key] = true
 		a := whom[result.Key]
@@ -227,7 +248,7 @@ func (st *state) settle(plan *provisioning.Plan, outcome *provisioning.Outcome, 
 		}
 		st.wait(w)
 	}
-	st.trip(plan, approvals, now)
+	st.trip(plan, everybody, approvals, now)
 }
 
 func (st *state) wait(w Waiting) {
@@ -240,9 +261,9 @@ func (st *state) wait(w Waiting) {
 
 // trip enters which classes are tripped after a plan. A part adds to them; only
 // a whole run or an approval takes one away (S39).
-func (st *state) trip(plan *provisioning.Plan, approvals []provisioning.Approval, now time.Time) {
+func (st *state) trip(plan *provisioning.Plan, everybody bool, approvals []provisioning.Approval, now time.Time) {
 	before := st.Tripped
-	if plan.About == nil {
+	if everybody {
 		st.Tripped = nil
 	}
 	st.Tripped = slices.DeleteFunc(slices.Clone(st.Tripped), func(t Tripped) bool { return isApproved(t.Class, approvals) })
@@ -289,22 +310,4 @@ func (st *state) retryAfter(tries int) time.Duration {
 		delay = max(delay, time.Minute)
 	}
 	return min(delay, lastRead)
-}
-
-// refused returns the people whom the store refused and whose time to be decided
-// again has come. Next is when the first of all those comes who wait for theirs,
-// or zero.
-func (st *state) refused(now time.Time) (ids []string, next time.Time) {
-	for _, w := range st.Waiting {
-		if w.Next.IsZero() {
-			continue
-		}
-		if next.IsZero() || w.Next.Before(next) {
-			next = w.Next
-		}
-		if !w.Next.After(now) || w.Next.Sub(now) > 2*lastRead { // by a clock that was ahead
-			ids = append(ids, w.ExternalID)
-		}
-	}
-	return ids, next
 }

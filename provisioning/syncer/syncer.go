@@ -38,10 +38,11 @@ type Setup struct {
 	// Source is the directory.
 	Source sources.Source
 	// Pushed says that Source is a directory which is kept beside the team and
-	// which a provider pushes into, such as a scim.DirectorySource. It is read
-	// under the tenant's lock, and has to be a sources.DeltaSource; if it is a
-	// sources.UserFinder as well, a pushed change is decided by itself. Any other
-	// source is read as a whole, before the lock is taken (S28).
+	// which a provider pushes into, such as a scim.DirectorySource. It has to be a
+	// sources.DeltaSource; if it is a sources.UserFinder as well, a pushed change
+	// is decided by itself. To decide everybody, it is read before the tenant's
+	// lock is taken, like any source (S28); what was pushed meanwhile is read under
+	// it.
 	Pushed bool
 	// Deltas lets a Source that is a sources.DeltaSource and not Pushed be asked
 	// for its changes only, and once a day for everything. The last snapshot is
@@ -53,7 +54,7 @@ type Setup struct {
 	Taken time.Time
 
 	// Interval is the time between two whole runs (R23, R28), give or take a
-	// tenth, also of a pushed directory, whose pushes wait meanwhile. 0: an hour.
+	// tenth, also of a pushed directory. 0: an hour.
 	Interval time.Duration
 	// MaxAge is how old a snapshot may be when it is decided on (S45). 0: a day.
 	MaxAge time.Duration
@@ -61,14 +62,15 @@ type Setup struct {
 	// provisioning.MaxWindow. 0: an hour.
 	Window time.Duration
 	// GroupWait is how long after the last push groups may still come for people
-	// who were pushed before them (S40). 0: ten minutes.
+	// who were pushed before them (S40). Nobody waits for longer than six times
+	// that, however the connection is pushed into. 0: ten minutes.
 	GroupWait time.Duration
 	// Silence is how long a connection may prove nothing, and push nothing,
 	// until its health says so. 0: a day; negative: for ever.
 	Silence time.Duration
 	// SilentImport mails no manager on account of people who come before the
 	// first import is over (A16): the first whole run, of a pushed directory the
-	// first one GroupWait after a push.
+	// first one GroupWait after a push, or a day after the beginning.
 	SilentImport bool
 	// ParkAfter is in how many rounds in a row the store may refuse an action
 	// before its person is parked: told in Health, and tried again only with a
@@ -131,6 +133,11 @@ type Config struct {
 	// Workers bounds how many tenants are at work at the same time. 0: 8.
 	Workers int
 
+	// Now is the clock. nil: time.Now. Nothing is lost or done twice because it
+	// jumps, or because those of several processes differ: what was noted by a
+	// clock that was ahead is taken to be of now.
+	Now func() time.Time
+
 	// Observe is told everything that happens, for metrics, traces and mails to
 	// an admin (R138). It is called by the goroutine at work, often under the
 	// tenant's lock: it has to be quick, and must not call the syncer.
@@ -151,8 +158,9 @@ type Syncer struct {
 	work sync.WaitGroup
 
 	mu         sync.Mutex
-	queues     map[string]*queue   // by tenant
-	tries      map[Target]*attempt // of connections whose last round failed
+	queues     map[string]*queue        // by tenant
+	readings   map[Target]chan struct{} // of pushed directories; closed with the round that reads
+	tries      map[Target]*attempt      // of connections whose last round failed
 	closed     bool
 	delivering map[string]*delivery // by tenant
 }
@@ -170,12 +178,15 @@ func New(cfg Config) (*Syncer, error) {
 	cfg.PushWait = cmp.Or(cfg.PushWait, 2*time.Second)
 	cfg.Poll = cmp.Or(cfg.Poll, time.Minute)
 	cfg.Workers = cmp.Or(cfg.Workers, 8)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
 	s := &Syncer{
 		cfg: cfg, slots: make(chan struct{}, cfg.Workers),
-		queues: make(map[string]*queue), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
+		queues: make(map[string]*queue), readings: make(map[Target]chan struct{}), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil

@@ -2,7 +2,10 @@ package syncer_test
 
 import (
 	"database/sql"
+	"fmt"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,5 +58,68 @@ func openWorld(t testing.TB, driver, dsn string, directory directorystore.Dialec
 	require.NoError(t, err)
 	members, err := teamstore.Open(t.Context(), teamstore.Config{DB: db, Dialect: team})
 	require.NoError(t, err)
+	databases.Store(records, database{db, team == teamstore.PostgreSQL})
 	return records, members
+}
+
+// databases are those of the directories that openWorld opened.
+var databases sync.Map
+
+// fill hires n people and returns their IDs. In a database, all but the first are
+// copies of the first one's rows.
+func (h *host) fill(n int) []string {
+	h.t.Helper()
+	require.NoError(h.t, h.sync.Pause(h.t.Context(), acme, "the directory is filled"))
+	const first = 1_000_000 // so that all names have one length
+	name := func(i int) string { return fmt.Sprintf("p%d", first+i) }
+	ids := []string{h.hire(name(0))}
+	if db, ok := databases.Load(h.directory); ok {
+		h.copyFirst(db.(database), first, n)
+		ids = nil
+	}
+	for i := len(ids); ids != nil && i < n; i++ {
+		ids = append(ids, h.hire(name(i)))
+	}
+	require.NoError(h.t, h.sync.Resume(h.t.Context(), acme))
+	_, err := h.sync.Run(h.t.Context(), acme)
+	require.NoError(h.t, err)
+	if ids == nil {
+		for _, m := range h.members() {
+			ids = append(ids, m.ExternalID)
+		}
+		slices.Sort(ids)
+	}
+	require.Len(h.t, ids, n)
+	return ids
+}
+
+// A database is one of databases.
+type database struct {
+	*sql.DB
+	isPostgres bool
+}
+
+func (h *host) copyFirst(db database, first, n int) {
+	h.t.Helper()
+	random := "lower(hex(randomblob(16)))"
+	if db.isPostgres {
+		random = "md5(s.i::text)"
+	}
+	named := func(column string) string {
+		for _, letter := range []string{"p", "P"} {
+			column = fmt.Sprintf("replace(%s, '%s%d', '%s' || (%[3]d + s.i))", column, letter, first, letter)
+		}
+		return column
+	}
+	series := fmt.Sprintf("WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < %d) ", n-1)
+	for _, statement := range []string{
+		series + `INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
+			SELECT r.directory, r.ordinal + s.i, r.type, ` + random + `, r.version + s.i, r.created, r.modified, r.display, ` + named("r.doc") + ` FROM s, usher_scim_records r`,
+		series + `INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
+			SELECT k.ordinal + s.i, k.directory, k.name, ` + named("k.value") + `, k.type, k.is_unique FROM s, usher_scim_keys k`,
+		fmt.Sprintf(`UPDATE usher_scim_directories SET seq = seq + %d`, n),
+	} {
+		_, err := db.ExecContext(h.t.Context(), statement)
+		require.NoError(h.t, err)
+	}
 }

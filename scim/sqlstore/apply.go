@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/usher-go/usher/scim"
 )
@@ -31,12 +32,14 @@ func (s *Store) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (sc
 	if err != nil {
 		return scim.Record{}, fail("apply", err)
 	}
-	defer done()
-	apply := s.applyLite
+	var rec scim.Record
+	var held time.Duration
+	defer func() { done(held) }()
 	if s.db.Dialect() == PostgreSQL {
-		apply = s.applyPostgres
+		rec, err = s.applyPostgres(ctx, wait, dir, prepared)
+	} else {
+		rec, held, err = s.applyLite(ctx, wait, dir, prepared)
 	}
-	rec, err := apply(ctx, wait, dir, prepared)
 	if err != nil {
 		return scim.Record{}, fail("apply", err)
 	}

@@ -71,7 +71,9 @@ type liteWriter struct {
 	moved []int64
 }
 
-func (s *Store) applyLite(ctx context.Context, wait sqldb.Wait, dir scim.Directory, w write) (rec scim.Record, err error) {
+// applyLite also returns how long it has had the database for itself.
+func (s *Store) applyLite(ctx context.Context, wait sqldb.Wait, dir scim.Directory, w write) (rec scim.Record, held time.Duration, err error) {
+	var locked time.Time
 	err = s.db.WriteWithin(ctx, wait, func(tx *sqldb.Tx) error {
 		t := &liteWriter{write: w, tx: tx}
 		// Drawing the number is the first statement, which takes the lock.
@@ -79,15 +81,19 @@ func (s *Store) applyLite(ctx context.Context, wait sqldb.Wait, dir scim.Directo
 		if _, err := tx.Get(ctx, liteDraw, []any{dir.Tenant, dir.Connection, first}, &t.dir, &t.seq); err != nil {
 			return err
 		}
+		locked = time.Now()
 		if rec, err = t.apply(ctx); err != nil {
 			return err
 		}
 		return t.number(ctx, rec)
 	})
+	if !locked.IsZero() {
+		held = time.Since(locked)
+	}
 	if errors.Is(err, errUnchanged) {
 		err = nil
 	}
-	return rec, err
+	return rec, held, err
 }
 
 func (t *liteWriter) apply(ctx context.Context) (scim.Record, error) {

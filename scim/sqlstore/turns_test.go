@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -20,16 +22,60 @@ func TestTurns(t *testing.T) {
 	require.NoError(t, err)
 	other, err := queue.take(t.Context(), new(sqldb.DB).NewWait(), another)
 	require.NoError(t, err)
-	other()
+	other(0)
 
 	impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	_, err = queue.take(impatient, new(sqldb.DB).NewWait(), one)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "one has the turn, and who waits may give up")
 
-	first()
+	first(0)
 	second, err := queue.take(t.Context(), new(sqldb.DB).NewWait(), one)
 	require.NoError(t, err)
-	second()
+	second(0)
 	assert.Empty(t, queue.queues, "nothing is kept of who has left")
+}
+
+// After a long write a directory of which writers wait rests, while others
+// write.
+func TestTurnsRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, another := scim.Directory{Tenant: "one"}, scim.Directory{Tenant: "another"}
+		for name, c := range map[string]struct {
+			held   time.Duration
+			others bool
+			rested time.Duration
+		}{
+			"long":         {40 * time.Millisecond, true, 80 * time.Millisecond},
+			"longest":      {time.Minute, true, longestRest},
+			"short":        {longWrite, true, 0},
+			"nobody else":  {time.Second, false, 0},
+			"not measured": {0, true, 0},
+		} {
+			var queue turns
+			take := func(dir scim.Directory) func(time.Duration) {
+				done, err := queue.take(t.Context(), new(sqldb.DB).NewWait(), dir)
+				require.NoError(t, err)
+				return done
+			}
+			first := take(one)
+			if time.Sleep(2 * othersRecent); c.others {
+				take(another)(0)
+			}
+			var waited time.Duration
+			var waiting sync.WaitGroup
+			waiting.Go(func() {
+				began := time.Now()
+				take(one)(0)
+				waited = time.Since(began)
+			})
+			synctest.Wait()
+			first(c.held)
+			waiting.Wait()
+			assert.Equal(t, c.rested, waited, name)
+			began := time.Now()
+			take(one)(0)
+			assert.Zero(t, time.Since(began), "%s: who comes later does not rest", name)
+		}
+	})
 }

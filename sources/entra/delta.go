@@ -1,13 +1,10 @@
 package entra
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"maps"
 	"net/url"
 	"slices"
 
@@ -22,14 +19,23 @@ type cursor struct {
 	Config string `json:"config"`
 	Users  string `json:"users"`
 	Groups string `json:"groups,omitempty"` // empty with configured groups, which have no delta
-	// Absent are those whose memberships are not told again when they come.
-	Absent absent `json:"absent,omitzero"`
+	// Absent are those whose memberships are not told again when they come: users
+	// who are in groups and are not listed, guests and those who were removed. When
+	// one of them becomes a member of the tenant, or is restored, the delta of users
+	// tells it, and that of groups may not, since no group has changed. Somebody who
+	// is taken for one of them by chance costs a few requests.
+	Absent string `json:"absent,omitempty"`
+
+	absent rest.IDs
 }
+
+// absentWidth is how many bytes of a hash a cursor holds of each absent user.
+const absentWidth = 3
 
 // configOf is what of the configuration decides who is listed, and what a user
 // looks like: the same properties may be asked for, and be read into other fields.
 func configOf(cfg Config, r *records) string {
-	text, _ := json.Marshal([]any{r.selected, r.properties, r.fields, cfg.Guests, cfg.TimeZones, cfg.Groups}) // texts and booleans always can be
+	text, _ := json.Marshal([]any{r.selected, r.properties, r.fields, cfg.Guests, cfg.TimeZones, cfg.HiddenMembers, cfg.Groups}) // texts and booleans always can be
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }
@@ -43,6 +49,7 @@ func (c cursor) String() string {
 // no use any more, just as one that Graph has forgotten.
 func (s *Source) cursor(after sources.Cursor) (c cursor, err error) {
 	if after == "" {
+		c.absent = rest.NewIDs(absentWidth)
 		return c, nil
 	}
 	if json.Unmarshal([]byte(after), &c) == nil && c.Config == s.config && c.Users != "" && (c.Groups != "") == (len(s.groups) == 0) {
@@ -50,197 +57,13 @@ func (s *Source) cursor(after sources.Cursor) (c cursor, err error) {
 			c.Groups, err = s.api.link(c.Groups)
 		}
 		if err == nil {
+			c.absent, err = rest.ReadIDs(absentWidth, c.Absent)
+		}
+		if err == nil {
 			return c, nil
 		}
 	}
 	return c, &rest.Error{Reason: sources.ErrCursorExpired, Detail: "the cursor is not one of this configuration"}
-}
-
-// An absent is a set of users who are in groups and are not listed: guests, and
-// users who were removed. When one of them becomes a member of the tenant, or is
-// restored, the delta of users tells it, and that of groups may not, since no
-// group has changed. It holds three bytes of a hash for each, so that it stays
-// small in a cursor. Somebody who is taken for one of them by chance costs a few
-// requests.
-type absent map[[3]byte]bool
-
-func shorten(id string) [3]byte {
-	sum := sha256.Sum256([]byte(id))
-	return [3]byte(sum[:3])
-}
-
-func (a absent) add(id string)      { a[shorten(id)] = true }
-func (a absent) has(id string) bool { return a[shorten(id)] }
-
-// IsZero leaves an empty set out of JSON.
-func (a absent) IsZero() bool { return len(a) == 0 }
-
-// MarshalJSON implements json.Marshaler: the hashes in order, in base64.
-func (a absent) MarshalJSON() ([]byte, error) {
-	all := make([]byte, 0, 3*len(a))
-	for _, hash := range slices.SortedFunc(maps.Keys(a), func(a, b [3]byte) int { return bytes.Compare(a[:], b[:]) }) {
-		all = append(all, hash[:]...)
-	}
-	return json.Marshal(all)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (a *absent) UnmarshalJSON(data []byte) error {
-	var all []byte
-	if err := json.Unmarshal(data, &all); err != nil {
-		return err
-	}
-	if len(all)%3 != 0 {
-		return errors.New("want three bytes for each")
-	}
-	*a = make(absent, len(all)/3)
-	for hash := range slices.Chunk(all, 3) {
-		(*a)[[3]byte(hash)] = true
-	}
-	return nil
-}
-
-// A roster holds who is listed, each under a number, so that a membership takes
-// four bytes.
-type roster struct {
-	numbers  map[string]int32
-	ids      []string
-	managers []string // as told last; only in a round from the beginning
-	left     map[string]bool
-	absent   absent
-	came     []string // who was absent and is listed now, in a later round
-}
-
-func newRoster(known absent) *roster {
-	r := &roster{numbers: make(map[string]int32), left: make(map[string]bool), absent: make(absent)}
-	maps.Copy(r.absent, known)
-	return r
-}
-
-// leave enters that somebody is not listed, or not any more.
-func (r *roster) leave(id string) {
-	r.left[id] = true
-	r.absent.add(id)
-}
-
-// add enters that somebody is listed, and returns their number.
-func (r *roster) add(id string) int32 {
-	delete(r.left, id)
-	if number, known := r.numbers[id]; known {
-		return number
-	}
-	number := int32(len(r.ids)) // a directory has less than two thousand million users
-	r.numbers[id] = number
-	r.ids, r.managers = append(r.ids, id), append(r.managers, "")
-	return number
-}
-
-// A userChange is what a round tells of one user, in the order in which it does.
-type userChange struct {
-	id     string
-	record record // nil: removed
-}
-
-// users reads one round of the delta of users from link, or everybody where link
-// is empty, and hands out who is in the directory or removed from it. It returns
-// the link to the next round; take reports whether to go on.
-//
-// A round from the beginning gives every object whole, but may repeat one without
-// its manager. A later one gives what changed, and of the manager only if the
-// manager changed: each object is read again, and what the delta says laid over
-// it.
-func (s *Source) users(ctx context.Context, link string, everybody *roster, take func(u *sources.User, removed string) bool) (next string, err error) {
-	first := link
-	if first == "" {
-		first = s.api.address("/users/delta", "$select="+s.records.selected+",manager")
-	}
-	gone := make(map[string]bool) // said to be removed in this round
-	return s.api.pages(ctx, first, true, func(page []record) (bool, error) {
-		changes := make([]userChange, 0, len(page))
-		var again, listed []string
-		for _, rec := range page {
-			id, err := rec.id()
-			if err != nil {
-				return false, err
-			}
-			if rec.removed() {
-				gone[id] = true
-				changes = append(changes, userChange{id, nil})
-				continue
-			}
-			changes = append(changes, userChange{id, rec})
-			if out, err := s.records.leftOut(rec); err != nil {
-				return false, err
-			} else if out {
-				continue // there is no more to know of a guest
-			}
-			listed = append(listed, id)
-			if link != "" || gone[id] {
-				again = append(again, id)
-			}
-		}
-		read, err := s.details(ctx, again, listed)
-		if err != nil {
-			return false, err
-		}
-		for _, c := range changes {
-			u, removed, err := s.change(c, link == "", gone[c.id], read, everybody)
-			if err != nil {
-				return false, err
-			}
-			if (u != nil || removed != "") && !take(u, removed) {
-				return false, nil
-			}
-		}
-		return true, nil
-	})
-}
-
-// change makes of what a round tells of somebody either the user, or the ID of
-// who is not listed any more; neither if there is nothing to tell. gone says that
-// the round had them removed at some point.
-func (s *Source) change(c userChange, whole, gone bool, read details, everybody *roster) (*sources.User, string, error) {
-	removed := c.id
-	if _, listed := everybody.numbers[c.id]; whole && (!listed || everybody.left[c.id]) {
-		removed = "" // was not told of
-	}
-	rec := c.record
-	if rec == nil || read.missing[c.id] && gone {
-		everybody.leave(c.id)
-		return nil, removed, nil
-	}
-	if found := read.users[c.id]; found != nil {
-		rec = rec.over(found)
-	}
-	out, err := s.records.leftOut(rec)
-	if err != nil {
-		return nil, "", err
-	}
-	if out {
-		everybody.leave(c.id)
-		return nil, removed, nil
-	}
-	if whole {
-		manager, known, err := rec.manager()
-		if err != nil {
-			return nil, "", err
-		}
-		if number := everybody.add(c.id); known {
-			everybody.managers[number] = manager
-		} else if manager = everybody.managers[number]; manager != "" { // told before
-			rec = rec.with("manager", link{ID: manager})
-		}
-	} else if everybody.absent.has(c.id) {
-		everybody.came = append(everybody.came, c.id)
-	}
-	u, err := s.records.user(rec)
-	if err != nil {
-		return nil, "", err
-	}
-	if u.TimeZone == "" {
-		u.TimeZone = read.zones[c.id]
-	}
-	return &u, "", nil
 }
 
 // details is what is read of users beside a page.

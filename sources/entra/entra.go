@@ -81,10 +81,13 @@
 // The end of every round is marked by Graph, with a link to the next one; a round
 // without it is an error. The source is prepared for what Microsoft says that a
 // round may hold: empty pages, objects that come several times and in any order,
-// members of a large group in parts on several pages, @removed in the first round,
-// and in both senses: in the deleted items ("changed") and for good ("deleted").
-// Both mean that the object is not listed any more. A member who is not a listed
-// user is none.
+// a user or the members of a large group in parts on several pages, @removed in the
+// first round, and in both senses: in the deleted items ("changed") and for good
+// ("deleted"). Both mean that the object is not listed any more. So nothing is
+// handed out before a round has ended and its parts are laid over one another in
+// the order in which they came; until then users are held compressed, about 100
+// bytes each. What a round tells to be removed, and then to be there, is read
+// again: it may be a replay. A member who is not a listed user is none.
 //
 // A later round tells what changed of an object, and not the rest: the manager
 // and the members who stayed are not in it. So what changed is read again, and
@@ -100,8 +103,8 @@
 // # What the application needs
 //
 // The application permissions User.Read.All and GroupMember.Read.All, and
-// MailboxSettings.Read for TimeZones; Member.Read.Hidden for groups that hide
-// their members.
+// MailboxSettings.Read for TimeZones; Member.Read.Hidden where groups hide their
+// members, which is to be said in HiddenMembers.
 //
 // The package is built on the request adapter and the error model of Microsoft's
 // SDK, msgraph-sdk-go, and links none of its models, which take 4.5 GB of memory to
@@ -159,6 +162,12 @@ type Config struct {
 	Groups []string
 	// Guests lists guests as well: people of other directories who were invited.
 	Guests bool
+	// HiddenMembers says that the application has the permission
+	// Member.Read.Hidden. Without it, Graph lists a group that hides its members
+	// (visibility HiddenMembership) as if it had none, or fewer: a listing that
+	// meets such a group fails at its end, so that no membership counts as known.
+	// One user's groups do not show that there are such groups.
+	HiddenMembers bool
 	// TimeZones reads the time zone of each mailbox, which takes a request to
 	// Outlook for each user and the permission MailboxSettings.Read.
 	TimeZones bool
@@ -208,6 +217,7 @@ type Source struct {
 	records *records
 	groups  []string // the IDs of the configured ones
 	zones   bool
+	hidden  bool // the application sees hidden members
 	config  string
 }
 
@@ -246,7 +256,7 @@ func New(cfg Config) (*Source, error) {
 	r := newRecords(cfg)
 	return &Source{
 		info: sources.Info{Kind: kind, Connection: cmp.Or(cfg.Connection, kind), Lists: sources.FactAll},
-		api:  api, records: r, groups: cfg.Groups, zones: cfg.TimeZones, config: configOf(cfg, r),
+		api:  api, records: r, groups: cfg.Groups, zones: cfg.TimeZones, hidden: cfg.HiddenMembers, config: configOf(cfg, r),
 	}, nil
 }
 
@@ -282,17 +292,10 @@ func checkProperties(cfg Config) (problems []error) {
 func (s *Source) Info() sources.Info { return s.info }
 
 // Users implements sources.Source: it reads a round of the delta of users from
-// the beginning, whose end Graph itself marks.
+// the beginning, whose end Graph itself marks, and hands out nobody before.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return rest.List(kind, "list users", func(emit func(sources.User) bool) error {
-		listed := make(map[string]bool)
-		_, err := s.users(ctx, "", newRoster(nil), func(u *sources.User, _ string) bool {
-			if u == nil || listed[u.ID] { // left while this was read, or is repeated
-				return true
-			}
-			listed[u.ID] = true
-			return emit(*u)
-		})
+		_, err := s.users(ctx, "", newRoster(rest.NewIDs(absentWidth)), func(u *sources.User, _ string) bool { return emit(*u) })
 		return err
 	})
 }
@@ -302,10 +305,18 @@ func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 // since the delta lists members who are guests or were removed, too.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return rest.List(kind, "list groups", func(emit func(sources.Group) bool) error {
-		if len(s.groups) > 0 {
-			return s.configured(ctx, newRoster(nil), func(g *sources.Group, _ string) bool { return g == nil || emit(*g) })
+		everybody := newRoster(rest.NewIDs(absentWidth))
+		stopped := false
+		take := func(g *sources.Group, _ string) bool {
+			stopped = g != nil && !emit(*g)
+			return !stopped
 		}
-		everybody := newRoster(nil)
+		if len(s.groups) > 0 {
+			if err := s.configured(ctx, everybody, take); err != nil || stopped {
+				return err
+			}
+			return everybody.allShown()
+		}
 		_, err := s.api.pages(ctx, s.api.address("/users", "$select=id,userType&$top="+mostRows), false, func(page []record) (bool, error) {
 			for _, rec := range page {
 				id, err := rec.id()
@@ -315,15 +326,18 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 				if out, err := s.records.leftOut(rec); err != nil {
 					return false, err
 				} else if !out {
-					everybody.add(id)
+					everybody.list(id)
 				}
 			}
 			return true, nil
 		})
 		if err == nil {
-			_, err = s.deltaGroups(ctx, "", everybody, func(g *sources.Group, _ string) bool { return g == nil || emit(*g) })
+			_, err = s.deltaGroups(ctx, "", everybody, take)
 		}
-		return err
+		if err != nil || stopped {
+			return err
+		}
+		return everybody.allShown()
 	})
 }
 
@@ -347,7 +361,7 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 			return err
 		}
 		stopped := false
-		everybody := newRoster(at.Absent)
+		everybody := newRoster(at.absent)
 		next := cursor{Config: s.config}
 		next.Users, err = s.users(ctx, at.Users, everybody, func(u *sources.User, removed string) bool {
 			stopped = !emit(sources.Change{User: u, UserRemoved: removed})
@@ -364,12 +378,16 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 			err = s.configured(ctx, everybody, take)
 		} else {
 			next.Groups, err = s.deltaGroups(ctx, at.Groups, everybody, take)
-			next.Absent = everybody.absent
+			next.Absent = everybody.absent.String()
 		}
-		if err == nil && !stopped {
-			emit(sources.Change{Next: sources.Cursor(next.String())})
+		if err != nil || stopped {
+			return err
 		}
-		return err
+		if err := everybody.allShown(); err != nil {
+			return err
+		}
+		emit(sources.Change{Next: sources.Cursor(next.String())})
+		return nil
 	})
 }
 
@@ -381,7 +399,11 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 		if err := s.api.get(ctx, s.api.address(s.userPath(id), ""), &rec); err != nil {
 			return sources.User{}, err
 		}
-		u, err := s.records.user(rec)
+		manager, err := rec.manager()
+		if err != nil {
+			return sources.User{}, err
+		}
+		u, err := s.records.user(rec, manager)
 		if err != nil || u.ID != id {
 			return u, err
 		}

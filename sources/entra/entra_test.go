@@ -152,6 +152,7 @@ func harness(configured ...string) sourcetest.HTTPHarness {
 		Links:         []string{"@odata.nextLink", "@odata.deltaLink"},
 		MissingID:     id(999),
 		ExpiredCursor: "forgotten",
+		Unsupported:   map[string]string{"requests": "a round of the delta is read to its end before anybody is handed out, since parts of a user may come on its last page"},
 	}
 }
 
@@ -179,7 +180,7 @@ func TestConformanceWithTimeZones(t *testing.T) {
 		tenant.Concurrent = 1
 		return tenant
 	}
-	h.Unsupported = map[string]string{"chaos drift": "the zone of a user who is removed meanwhile is not known any more"}
+	h.Unsupported["chaos drift"] = "the zone of a user who is removed meanwhile is not known any more"
 	sourcetest.TestHTTP(t, h)
 }
 

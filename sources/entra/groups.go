@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
@@ -16,8 +17,38 @@ import (
 // one hold a part of its members each, anywhere in the round.
 type groupDraft struct {
 	id, name string
+	gone     bool            // was said to be removed, at some point of the round
 	members  []int32         // of the roster; ^number for one who left
 	moved    map[string]bool // in a later round: who came (true) or left
+}
+
+// hidesMembers reports whether a group hides its members from who may not read
+// hidden memberships: Graph lists it without them then, or with a part of them, as
+// it lists any group.
+func (r record) hidesMembers() (bool, error) {
+	visibility, err := r.text("visibility")
+	return strings.EqualFold(visibility, "HiddenMembership"), err
+}
+
+// allShown returns an error if the round, or the reading, met a group whose
+// members the application is not known to see.
+func (r *roster) allShown() error {
+	if len(r.hidden) == 0 {
+		return nil
+	}
+	return &rest.Error{Reason: sources.ErrForbidden, Detail: fmt.Sprintf(
+		"%d groups hide their members, such as %.80q; give the application Member.Read.Hidden and say so in Config.HiddenMembers, or name in Config.Groups the groups to list", len(r.hidden), slices.Min(slices.Collect(maps.Keys(r.hidden))))}
+}
+
+// note enters a group that hides its members from the application.
+func (s *Source) note(rec record, everybody *roster) error {
+	hides, err := rec.hidesMembers()
+	if err != nil || !hides || s.hidden {
+		return err
+	}
+	id, err := rec.id()
+	everybody.hidden[id] = true
+	return err
 }
 
 // deltaGroups reads one round of the delta of groups from link, or all groups
@@ -27,10 +58,11 @@ type groupDraft struct {
 func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster, take func(g *sources.Group, removed string) bool) (next string, err error) {
 	first := link
 	if first == "" {
-		first = s.api.address("/groups/delta", "$select=displayName,members")
+		first = s.api.address("/groups/delta", "$select=displayName,visibility,members")
 	}
 	drafts := make(map[string]*groupDraft)
 	var order []string
+	removed := make(map[string]bool) // at some point of the round
 	next, err = s.api.pages(ctx, first, true, func(page []record) (bool, error) {
 		for _, rec := range page {
 			id, err := rec.id()
@@ -42,11 +74,14 @@ func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster
 				order = append(order, id)
 			}
 			if rec.removed() {
-				drafts[id] = nil
+				drafts[id], removed[id] = nil, true
 				continue
 			}
+			if err := s.note(rec, everybody); err != nil {
+				return false, err
+			}
 			if draft == nil {
-				draft = &groupDraft{id: id}
+				draft = &groupDraft{id: id, gone: removed[id]}
 				drafts[id] = draft
 			}
 			if err := draft.add(rec, link == "", everybody); err != nil {
@@ -73,12 +108,31 @@ func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster
 		}
 		return next, s.readChanged(ctx, drafts, order, everybody, take)
 	}
+	var again []string
 	for _, id := range order {
-		if draft := drafts[id]; draft != nil && !take(draft.group(everybody), "") {
-			break
+		draft := drafts[id]
+		switch {
+		case draft == nil:
+		case draft.gone:
+			again = append(again, id)
+		case !take(draft.group(everybody), ""):
+			return next, nil
 		}
 	}
-	return next, nil
+	// What is told after a removal may be a replay, and need not be whole.
+	return next, s.readGroups(ctx, again, "members", everybody, func(_ string, g *sources.Group) (bool, error) {
+		if g == nil {
+			return true, nil
+		}
+		g.Members = slices.DeleteFunc(g.Members, func(member string) bool {
+			_, listed := everybody.lists(member)
+			if !listed {
+				everybody.absent.Add(member)
+			}
+			return !listed
+		})
+		return take(g, ""), nil
+	})
 }
 
 // add takes in what one record says.
@@ -109,9 +163,9 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 			}
 			d.moved[l.ID] = !l.gone()
 		default:
-			number, listed := everybody.numbers[l.ID]
-			if !listed || everybody.left[l.ID] {
-				everybody.absent.add(l.ID) // a guest, or somebody who was removed and is in the group still
+			number, listed := everybody.lists(l.ID)
+			if !listed {
+				everybody.absent.Add(l.ID) // a guest, or somebody who was removed and is in the group still
 				continue
 			}
 			if l.gone() {
@@ -152,10 +206,13 @@ func (s *Source) readChanged(ctx context.Context, drafts map[string]*groupDraft,
 		}
 	}
 	return s.readGroups(ctx, changed, "members", everybody, func(id string, g *sources.Group) (bool, error) {
+		draft := drafts[id]
+		if g == nil && draft.gone {
+			return take(nil, id), nil
+		}
 		if g == nil {
 			return false, &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("group %.80q changed, and is not found; the next round will tell", id)}
 		}
-		draft := drafts[id]
 		if draft.name != "" {
 			g.Name = draft.name
 		}
@@ -183,11 +240,15 @@ const groupsOfBatch = mostBatch / 2
 // all ("transitiveMembers"). A group that there is not is nil. Members who are not
 // listed are entered in the roster as absent.
 func (s *Source) readGroups(ctx context.Context, ids []string, members string, everybody *roster, take func(id string, g *sources.Group) (bool, error)) error {
+	selected := "$select=id,userType"
+	if members != "members" { // those of groups within the group as well, which may hide theirs
+		selected += ",visibility"
+	}
 	for chunk := range slices.Chunk(ids, groupsOfBatch) {
 		var urls []string
 		for _, id := range chunk {
 			path := "/groups/" + url.PathEscape(id)
-			urls = append(urls, path+"?$select=id,displayName", path+"/"+members+"?$select=id,userType&$top="+mostRows)
+			urls = append(urls, path+"?$select=id,displayName,visibility", path+"/"+members+"?"+selected+"&$top="+mostRows)
 		}
 		outcomes, err := s.api.batch(ctx, urls)
 		if err != nil {
@@ -232,6 +293,9 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome, 
 	if g.Name, err = rec.text("displayName"); err != nil {
 		return nil, err
 	}
+	if err := s.note(rec, everybody); err != nil {
+		return nil, err
+	}
 	var first page
 	if err := json.Unmarshal(members.body, &first); err != nil || first.Value == nil {
 		return nil, rest.Malformed("the members of group %.80q: want a list", id)
@@ -241,7 +305,14 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome, 
 	seen := make(map[string]bool)
 	add := func(rows []record) (bool, error) {
 		for _, row := range rows {
-			if kind := row.kind(); kind != "" && kind != userLink {
+			switch row.kind() {
+			case "", userLink:
+			case groupLink: // within the group
+				if err := s.note(row, everybody); err != nil {
+					return false, err
+				}
+				continue
+			default:
 				continue
 			}
 			member, err := row.id()

@@ -195,7 +195,7 @@ func (p *page) check() error {
 func (a *api) pages(ctx context.Context, first string, delta bool, take func([]record) (bool, error)) (later string, err error) {
 	type whole = []record
 	var problem error
-	told, repeated := make(map[[16]byte]bool), 0
+	told, repeated := make(map[uint64]bool), 0
 	err = rest.Follow(ctx, first, func(ctx context.Context, at string) (rest.Page[whole], error) {
 		var answer page
 		if err := a.get(ctx, at, &answer); err != nil {

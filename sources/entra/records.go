@@ -2,9 +2,9 @@ package entra
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
@@ -47,13 +47,22 @@ func (r record) id() (string, error) {
 	return "", rest.Malformed("an object without id")
 }
 
-// part tells what a delta says of one object from what it says in another place:
-// of a large group, the members on another page.
-func (r record) part() [16]byte {
-	text := slices.Concat(r["id"], r["members@delta"], r["manager@delta"], r["@removed"])
-	sum := sha256.Sum256(text)
-	return [16]byte(sum[:16])
+// part tells what a delta says of one object from what it says in another place: of
+// a large group, the members on another page; of a user, other properties. Other
+// values of the same properties are no other part.
+func (r record) part() uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for _, name := range slices.Sorted(maps.Keys(r)) {
+		_, _ = h.WriteString(name) // never fails
+		if name == "id" || name == "members@delta" || name == managerDelta || name == "@removed" {
+			_, _ = h.Write(r[name])
+		}
+	}
+	return h.Sum64()
 }
+
+var seed = maphash.MakeSeed()
 
 // kind is the type of the object where a list holds several; empty elsewhere.
 func (r record) kind() string {
@@ -130,33 +139,32 @@ func (r *reader) fail(err error) {
 	}
 }
 
-// manager returns the ID of the manager, empty if there is none, and whether the
-// record tells of the manager at all. An object that is read has the manager
-// expanded; a delta has what changed of it.
-func (r record) manager() (id string, known bool, err error) {
-	if raw, given := r["manager@delta"]; given {
-		var links []link
-		if json.Unmarshal(raw, &links) != nil {
-			return "", false, rest.Malformed("manager@delta: want a list of objects")
-		}
-		for _, l := range links { // the former one may stand beside the new one
-			if !l.gone() {
-				id = l.ID
-			}
-		}
-		return id, len(links) > 0, nil
+// managerDelta is the property by which a delta tells what changed of the manager.
+const managerDelta = "manager@delta"
+
+// managers returns what a record of a delta tells of the manager.
+func (r record) managers() ([]link, error) {
+	var links []link
+	if raw, given := r[managerDelta]; given && json.Unmarshal(raw, &links) != nil {
+		return nil, rest.Malformed("manager@delta: want a list of objects")
 	}
-	if raw, given := r["manager"]; given {
-		var l *link
-		if json.Unmarshal(raw, &l) != nil {
-			return "", false, rest.Malformed("manager: want an object")
-		}
-		if l != nil {
-			id = l.ID
-		}
-		return id, true, nil
+	if slices.ContainsFunc(links, func(l link) bool { return l.ID == "" }) {
+		return nil, rest.Malformed("manager@delta: a manager without id")
 	}
-	return "", false, nil
+	return links, nil
+}
+
+// manager returns the ID of the manager of an object that is read with its manager;
+// empty if there is none.
+func (r record) manager() (string, error) {
+	var l *link
+	if raw, given := r["manager"]; given && json.Unmarshal(raw, &l) != nil {
+		return "", rest.Malformed("manager: want an object")
+	}
+	if l == nil {
+		return "", nil
+	}
+	return l.ID, nil
 }
 
 // attributes are the properties that become attributes of the same name. Those of
@@ -253,9 +261,10 @@ func (r *records) leftOut(rec record) (bool, error) {
 	return isGuest(userType) && !r.guests, err
 }
 
-// user makes a user of a record. Of an object that the application may not read,
-// Graph sends the ID and nothing else: its status is unknown then.
-func (r *records) user(rec record) (sources.User, error) {
+// user makes a user of a record, who has the manager of an ID. Of an object that the
+// application may not read, Graph sends the ID and nothing else: its status is
+// unknown then.
+func (r *records) user(rec record, manager string) (sources.User, error) {
 	in := reader{record: rec, objects: make(map[string]record)}
 	text, texts := in.text, in.texts
 	var u sources.User
@@ -284,8 +293,6 @@ func (r *records) user(rec record) (sources.User, error) {
 	for _, name := range r.properties {
 		rest.SetAttribute(&u, name, texts(name)...)
 	}
-	manager, _, err := rec.manager()
-	in.fail(err)
 	u.Manager.ID = manager
 	for field, attribute := range r.fields {
 		rest.SetField(&u, field, u.Attributes[attribute])
@@ -331,15 +338,12 @@ func otherEmails(primary string, others, proxies []string) []string {
 	return all
 }
 
-// over lays the properties that a delta gave over what was read of the object:
-// the delta is as new or newer. A property that the delta does not have is
-// unchanged.
+// over lays what a delta tells of an object over what it told before, or over what
+// was read of the object: it is as new or newer. A property that it does not have
+// is unchanged.
 func (r record) over(read record) record {
 	whole := maps.Clone(read)
 	maps.Copy(whole, r)
-	if _, known, err := r.manager(); err == nil && !known {
-		delete(whole, "manager@delta") // what was read says it
-	}
 	return whole
 }
 

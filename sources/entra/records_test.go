@@ -1,7 +1,9 @@
 package entra
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
 )
 
 const extension = "extension_3f2504e04f8911d39a0c0305e82c3301_"
@@ -25,7 +28,9 @@ func readUsers(t *testing.T, cfg Config) []sources.User {
 	require.NoError(t, json.Unmarshal(data, &list))
 	var users []sources.User
 	for _, rec := range *list.Value {
-		u, err := newRecords(cfg).user(rec)
+		manager, err := rec.manager()
+		require.NoError(t, err)
+		u, err := newRecords(cfg).user(rec, manager)
 		require.NoError(t, err)
 		users = append(users, u)
 	}
@@ -107,26 +112,41 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-func TestManagerOfARecord(t *testing.T) {
-	for text, want := range map[string]struct {
-		id    string
-		known bool
+// What a round tells of a manager, in its order, laid over whom a reading has as
+// manager: the removal of a manager is the removal of that one alone.
+func TestManagerOfARound(t *testing.T) {
+	for _, c := range []struct {
+		parts []string // of manager@delta
+		read  string
+		want  string
 	}{
-		`{}`:                               {"", false},
-		`{"manager": null}`:                {"", true},
-		`{"manager": {"id": "a"}}`:         {"a", true},
-		`{"manager@delta": []}`:            {"", false},
-		`{"manager@delta": [{"id": "a"}]}`: {"a", true},
-		`{"manager@delta": [{"id": "a", "@removed": {"reason": "deleted"}}]}`:                {"", true},
-		`{"manager@delta": [{"id": "b"}, {"id": "a", "@removed": {"reason": "changed"}}]}`:   {"b", true},
-		`{"manager@delta": [{"id": "a", "@removed": {}}, {"id": "b"}], "manager": {"id":1}}`: {"b", true},
+		{nil, "", ""},
+		{nil, "r", "r"},
+		{[]string{`[]`}, "r", "r"},
+		{[]string{`[{"id": "a"}]`}, "r", "a"},
+		{[]string{`[{"id": "a", "@removed": {"reason": "deleted"}}]`}, "a", ""},
+		{[]string{`[{"id": "a", "@removed": {"reason": "deleted"}}]`}, "r", "r"},
+		{[]string{`[{"id": "b"}, {"id": "a", "@removed": {"reason": "changed"}}]`}, "a", "b"},
+		{[]string{`[{"id": "a", "@removed": {}}, {"id": "b"}]`}, "a", "b"},
+		{[]string{`[{"id": "b"}]`, `[{"id": "a", "@removed": {}}]`}, "a", "b"},
+		{[]string{`[{"id": "a", "@removed": {}}]`, `[{"id": "b"}]`}, "a", "b"},
+		{[]string{`[{"id": "b"}]`, `[{"id": "b", "@removed": {}}]`}, "b", ""},
+		{[]string{`[{"id": "b"}]`, `[{"id": "b", "@removed": {}}]`, `[{"id": "b"}]`}, "", "b"},
 	} {
+		r := newRoster(rest.NewIDs(absentWidth))
+		for _, part := range c.parts {
+			more, err := r.tell(record{"id": json.RawMessage(`"u"`), managerDelta: json.RawMessage(part)})
+			require.NoError(t, err)
+			assert.False(t, more)
+		}
+		assert.Equal(t, c.want, r.manager(r.people[r.number("u")], c.read), "%+v", c)
+	}
+	for text, want := range map[string]string{`{}`: "", `{"manager": null}`: "", `{"manager": {"id": "a"}}`: "a"} {
 		var rec record
 		require.NoError(t, json.Unmarshal([]byte(text), &rec))
-		id, known, err := rec.manager()
+		manager, err := rec.manager()
 		require.NoError(t, err)
-		assert.Equal(t, want.id, id, text)
-		assert.Equal(t, want.known, known, text)
+		assert.Equal(t, want, manager)
 	}
 }
 
@@ -138,16 +158,11 @@ func TestOver(t *testing.T) {
 		return rec
 	}
 	whole := read(`{"id": "1", "jobTitle": null, "mail": "new@x"}`).over(read(`{"id": "1", "jobTitle": "Clerk", "mail": "old@x", "city": "Rome", "manager": {"id": "9"}}`))
-	u, err := newRecords(Config{}).user(whole)
+	manager, err := whole.manager()
+	require.NoError(t, err)
+	u, err := newRecords(Config{}).user(whole, manager)
 	require.NoError(t, err)
 	assert.Equal(t, sources.User{ID: "1", Email: "new@x", Manager: sources.Manager{ID: "9"}, Attributes: map[string]sources.Values{"city": values("Rome")}}, u)
-
-	u, err = newRecords(Config{}).user(read(`{"id": "1", "manager@delta": [{"id": "7"}]}`).over(read(`{"id": "1", "manager": {"id": "9"}}`)))
-	require.NoError(t, err)
-	assert.Equal(t, "7", u.Manager.ID)
-	u, err = newRecords(Config{}).user(read(`{"id": "1", "manager@delta": []}`).over(read(`{"id": "1", "manager": {"id": "9"}}`)))
-	require.NoError(t, err)
-	assert.Equal(t, "9", u.Manager.ID, "an empty list of changes is none")
 }
 
 func TestMalformedRecords(t *testing.T) {
@@ -161,10 +176,14 @@ func TestMalformedRecords(t *testing.T) {
 		`{"id": "1", "businessPhones": [null]}`: "property businessPhones: ",
 		`{"id": "1", "manager": "x"}`:           "manager: want an object",
 		`{"id": "1", "manager@delta": {}}`:      "manager@delta: want a list",
+		`{"id": "1", "manager@delta": [{}]}`:    "manager@delta: a manager without id",
 	} {
 		var rec record
 		require.NoError(t, json.Unmarshal([]byte(text), &rec))
-		_, err := newRecords(Config{}).user(rec)
+		manager, err := rec.manager()
+		_, failed := newRoster(rest.NewIDs(absentWidth)).tell(maps.Clone(rec))
+		_, wrong := newRecords(Config{}).user(rec, manager)
+		err = cmp.Or(failed, err, wrong)
 		require.ErrorIs(t, err, sources.ErrMalformed, text)
 		require.ErrorContains(t, err, want, text)
 	}
@@ -187,7 +206,7 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		for _, rec := range []record{rec, rec.over(read)} {
-			u, err := records.user(rec)
+			u, err := records.user(rec, "boss")
 			if err != nil {
 				require.ErrorIs(t, err, sources.ErrMalformed)
 				require.Zero(t, u)

@@ -1,23 +1,18 @@
 package okta
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -47,32 +42,7 @@ func checkCredential(cfg Config) (crypto.Signer, error) {
 	case cfg.ClientID == "" || len(cfg.PrivateKey) == 0:
 		return nil, errors.New("one credential is required: Token, or ClientID with PrivateKey")
 	}
-	block, _ := pem.Decode(cfg.PrivateKey)
-	if block == nil {
-		return nil, errors.New("PrivateKey: want PEM, beginning with -----BEGIN PRIVATE KEY-----")
-	}
-	var key any
-	for _, parse := range []func([]byte) (any, error){
-		x509.ParsePKCS8PrivateKey,
-		func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
-		func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
-	} {
-		var err error
-		if key, err = parse(block.Bytes); err == nil {
-			break
-		}
-	}
-	switch key := key.(type) {
-	case *rsa.PrivateKey:
-		if key != nil {
-			return key, nil
-		}
-	case *ecdsa.PrivateKey:
-		if key != nil && key.Curve == elliptic.P256() {
-			return key, nil
-		}
-	}
-	return nil, fmt.Errorf("PrivateKey: want an RSA key, or an ECDSA key of the curve P-256, unencrypted, not a block of type %.40q", block.Type)
+	return rest.ParseKey(cfg.PrivateKey, "an RSA key, or an ECDSA key of the curve P-256", func(key crypto.Signer) bool { return rest.IsRSA(key) || rest.IsP256(key) })
 }
 
 // apiToken is the Auth of an API token.
@@ -195,7 +165,7 @@ func (l *login) assertion() (string, error) {
 	if l.cfg.KeyID != "" {
 		header["kid"] = l.cfg.KeyID
 	}
-	return sign(l.key, header, map[string]any{
+	return rest.SignJWT(l.key, header, map[string]any{
 		"iss": l.cfg.ClientID, "sub": l.cfg.ClientID, "aud": l.address, "iat": now.Unix(), "exp": now.Add(assertionFor).Unix(),
 	})
 }
@@ -273,39 +243,5 @@ func (p *prover) proof(req *http.Request, nonce *string) (string, error) {
 		sum := sha256.Sum256([]byte(token))
 		claims["ath"] = encode(sum[:])
 	}
-	return sign(p.key, header, claims)
-}
-
-// sign makes a JWT in the compact form (RFC 7515, section 3.1), signed with RS256
-// or ES256 (RFC 7518, sections 3.3 and 3.4).
-func sign(key crypto.Signer, header, claims map[string]any) (string, error) {
-	header["alg"] = "RS256"
-	if _, ok := key.(*ecdsa.PrivateKey); ok {
-		header["alg"] = "ES256"
-	}
-	var parts [2][]byte
-	for i, part := range []any{header, claims} {
-		text, err := json.Marshal(part)
-		if err != nil {
-			return "", err
-		}
-		parts[i] = base64.RawURLEncoding.AppendEncode(nil, text)
-	}
-	signed := bytes.Join(parts[:], []byte("."))
-	digest := sha256.Sum256(signed)
-	var signature []byte
-	var err error
-	switch key := key.(type) {
-	case *rsa.PrivateKey:
-		signature, err = rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
-	case *ecdsa.PrivateKey:
-		r, s, failed := ecdsa.Sign(rand.Reader, key, digest[:])
-		if err = failed; err == nil {
-			signature = slices.Concat(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32)))
-		}
-	}
-	if err != nil {
-		return "", fmt.Errorf("sign a JWT: %w", err)
-	}
-	return string(signed) + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	return rest.SignJWT(p.key, header, claims)
 }

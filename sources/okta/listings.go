@@ -150,9 +150,9 @@ func (s *Source) lookUp(ctx context.Context, key string) (map[string]string, err
 	for _, attribute := range s.records.keyAttributes() {
 		terms = append(terms, fmt.Sprintf(`profile.%s eq "%s"`, attribute, quoted))
 	}
-	found := list[okta.User]{[]int32{mostRowsAll}, func(ctx context.Context, after string, limit int32) ([]okta.User, *okta.APIResponse, error) {
+	found := called([]int32{mostRowsAll}, func(ctx context.Context, after string, limit int32) ([]okta.User, *okta.APIResponse, error) {
 		return from(sdk.UserAPI.ListUsers(ctx).Search(strings.Join(terms, " or ")), after, limit).Execute()
-	}}
+	})
 	ids, _, err := s.keys(ctx, found)
 	return ids, err
 }
@@ -259,9 +259,6 @@ func (s *Source) proven(ctx context.Context) error {
 
 // get reads an object that the SDK has no good call for.
 func (s *Source) get(ctx context.Context, path string, v any) error {
-	resp, err := s.api.http.Get(ctx, s.api.base.JoinPath(path).String())
-	if err != nil {
-		return err
-	}
-	return rest.Decode(resp, v)
+	_, err := s.api.http.Read(ctx, s.api.base.JoinPath(path).String(), v)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -147,7 +148,14 @@ type list[R any] struct {
 	// sizes are how many rows of a page are asked for: the most that Okta gives,
 	// and fewer, for a page that Okta does not get ready in time.
 	sizes []int32
-	ask   func(ctx context.Context, after string, limit int32) ([]R, *okta.APIResponse, error)
+	ask   func(ctx context.Context, a *api, after string, limit int32) ([]R, *http.Response, error)
+}
+
+// called is a list that a call of the SDK asks for.
+func called[R any](sizes []int32, ask func(ctx context.Context, after string, limit int32) ([]R, *okta.APIResponse, error)) list[R] {
+	return list[R]{sizes, func(ctx context.Context, a *api, after string, limit int32) ([]R, *http.Response, error) {
+		return execute(ctx, a, func(ctx context.Context) ([]R, *okta.APIResponse, error) { return ask(ctx, after, limit) })
+	}}
 }
 
 // listing reads a list to its end and hands out once what make makes of each
@@ -171,7 +179,7 @@ func page[R, T any](ctx context.Context, a *api, l list[R], after string, make f
 	var resp *http.Response
 	var err error
 	for _, size := range l.sizes {
-		rows, resp, err = execute(ctx, a, func(ctx context.Context) ([]R, *okta.APIResponse, error) { return l.ask(ctx, after, size) })
+		rows, resp, err = l.ask(ctx, a, after, size)
 		if !tooSlow(err) {
 			break
 		}
@@ -182,12 +190,8 @@ func page[R, T any](ctx context.Context, a *api, l list[R], after string, make f
 	if err != nil {
 		return p, err
 	}
-	for _, record := range rows {
-		row, err := make(record)
-		if err != nil {
-			return p, err
-		}
-		p.Rows = append(p.Rows, row)
+	if p.Rows, err = rest.Rows(rows, make); err != nil {
+		return p, err
 	}
 	p.At = rest.Date(resp.Header)
 	p.Next, err = next(resp)
@@ -268,40 +272,47 @@ const beginning = "1970-01-01T00:00:00.000Z"
 // is consistent, where search goes by an index that lags; and with either, Okta
 // lists deactivated users, too.
 func usersSince(since string) list[okta.User] {
-	return list[okta.User]{[]int32{mostRowsAll, 50}, func(ctx context.Context, after string, limit int32) ([]okta.User, *okta.APIResponse, error) {
+	return called([]int32{mostRowsAll, 50}, func(ctx context.Context, after string, limit int32) ([]okta.User, *okta.APIResponse, error) {
 		return from(sdk.UserAPI.ListUsers(ctx).Filter(`lastUpdated gt "`+since+`"`), after, limit).Execute()
-	}}
+	})
 }
 
 // appUsers lists the users of an app, each with the user.
 func appUsers(app string) list[okta.AppUser] {
-	return list[okta.AppUser]{[]int32{500, 50}, func(ctx context.Context, after string, limit int32) ([]okta.AppUser, *okta.APIResponse, error) {
+	return called([]int32{500, 50}, func(ctx context.Context, after string, limit int32) ([]okta.AppUser, *okta.APIResponse, error) {
 		return from(sdk.ApplicationUsersAPI.ListApplicationUsers(ctx, app).Expand("user"), after, limit).Execute()
-	}}
+	})
 }
 
 // groupsSince lists the groups of which something was changed after a time, be it
 // their members only; all where since is empty.
 func groupsSince(since string) list[okta.Group] {
-	return list[okta.Group]{[]int32{1000, 200}, func(ctx context.Context, after string, limit int32) ([]okta.Group, *okta.APIResponse, error) {
+	return called([]int32{1000, 200}, func(ctx context.Context, after string, limit int32) ([]okta.Group, *okta.APIResponse, error) {
 		request := sdk.GroupAPI.ListGroups(ctx)
 		if since != "" {
 			request = request.Filter(fmt.Sprintf(`lastUpdated gt "%s" or lastMembershipUpdated gt "%[1]s"`, since))
 		}
 		return from(request, after, limit).Execute()
-	}}
+	})
 }
 
-func members(group string) list[okta.GroupMember] {
-	return list[okta.GroupMember]{[]int32{1000, 200}, func(ctx context.Context, after string, limit int32) ([]okta.GroupMember, *okta.APIResponse, error) {
-		return from(sdk.GroupAPI.ListGroupUsers(ctx, group), after, limit).Execute()
+// members lists the members of a group. Of each, the ID alone is read, and not by
+// the SDK, which makes a whole user of each: that took more time than all else.
+func members(group string) list[memberID] {
+	return list[memberID]{[]int32{1000, 200}, func(ctx context.Context, a *api, after string, limit int32) (ids []memberID, resp *http.Response, err error) {
+		query := url.Values{"limit": {strconv.Itoa(int(limit))}}
+		if after != "" {
+			query.Set("after", after)
+		}
+		resp, err = a.http.Read(ctx, a.base.JoinPath("/api/v1/groups", url.PathEscape(group), "users").String()+"?"+query.Encode(), &ids)
+		return ids, resp, err
 	}}
 }
 
 func groupsOf(user string) list[okta.Group] {
-	return list[okta.Group]{[]int32{200}, func(ctx context.Context, after string, limit int32) ([]okta.Group, *okta.APIResponse, error) {
+	return called([]int32{200}, func(ctx context.Context, after string, limit int32) ([]okta.Group, *okta.APIResponse, error) {
 		return from(sdk.UserAPI.ListUserGroups(ctx, user), after, limit).Execute()
-	}}
+	})
 }
 
 // explain reads the body of a refused request, of the API or of the token

@@ -285,9 +285,14 @@ func (r records) group(rec okta.Group) (rest.Row[sources.Group], error) {
 	return rest.Row[sources.Group]{Value: g, ID: g.ID}, nil
 }
 
-func member(rec okta.GroupMember) (rest.Row[string], error) {
-	if rec.Id == nil || *rec.Id == "" {
+// A memberID is what is read of a member of a group.
+type memberID struct {
+	ID string `json:"id"`
+}
+
+func member(rec memberID) (rest.Row[string], error) {
+	if rec.ID == "" {
 		return rest.Row[string]{}, rest.Malformed("a member without id")
 	}
-	return rest.Row[string]{Value: *rec.Id, ID: *rec.Id}, nil
+	return rest.Row[string]{Value: rec.ID, ID: rec.ID}, nil
 }

@@ -198,7 +198,7 @@ func TestMalformedRecords(t *testing.T) {
 	}
 	_, err := src.records.group(okta.Group{})
 	require.ErrorContains(t, err, "a group without id")
-	_, err = member(okta.GroupMember{})
+	_, err = member(memberID{})
 	require.ErrorContains(t, err, "a member without id")
 	_, err = src.removal(okta.LogEvent{})
 	require.ErrorContains(t, err, "without eventType")

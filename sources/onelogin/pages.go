@@ -71,12 +71,9 @@ func page[R, T any](ctx context.Context, a *api, path, query, cursor string, con
 		query, _, _ = strings.Cut(query, "&limit=")
 		query += "&cursor=" + url.QueryEscape(cursor)
 	}
-	resp, err := a.http.Get(ctx, a.base.JoinPath(path).String()+"?"+query)
-	if err != nil {
-		return p, err
-	}
 	var records []R
-	if err := rest.Decode(resp, &records); err != nil {
+	resp, err := a.http.Read(ctx, a.base.JoinPath(path).String()+"?"+query, &records)
+	if err != nil {
 		return p, err
 	}
 	total, err := strconv.Atoi(resp.Header.Get("Total-Count"))
@@ -87,23 +84,14 @@ func page[R, T any](ctx context.Context, a *api, path, query, cursor string, con
 	if decoded, err := url.PathUnescape(p.Next); err == nil {
 		p.Next = decoded // base64, with the = at its end escaped or not
 	}
-	for _, record := range records {
-		row, err := convert(record)
-		if err != nil {
-			return p, err
-		}
-		p.Rows = append(p.Rows, row)
-	}
-	return p, nil
+	p.Rows, err = rest.Rows(records, convert)
+	return p, err
 }
 
 // one reads one user, whole.
 func one(ctx context.Context, a *api, id string) (rec user, err error) {
-	resp, err := a.http.Get(ctx, a.base.JoinPath(usersPath).String()+"/"+url.PathEscape(id))
-	if err != nil {
-		return rec, err
-	}
-	return rec, rest.Decode(resp, &rec)
+	_, err = a.http.Read(ctx, a.base.JoinPath(usersPath).String()+"/"+url.PathEscape(id), &rec)
+	return rec, err
 }
 
 // explain reads the body of a refused request. Its message stands in one of

@@ -24,8 +24,16 @@
 // only the headers that matter to a reading: its type and date, links and
 // cursors, totals, rate limits. From bodies, addresses and headers are removed the
 // secrets that the Recorder is given, the credentials that it sees on requests,
-// what a login gives, and whatever has the form of a token. People's names and
-// addresses stay: a recording is as confidential as the directory.
+// what a login gives, and whatever has the form of a token. A secret of less than
+// four characters cannot be told from other text, and is removed only where it
+// stands under the name of one. People's names and addresses stay: a recording is as
+// confidential as the directory.
+//
+// # What is not replayed
+//
+// A replay waits for nothing. Of the answers, allowances (X-Rate-Limit-Remaining and
+// the like) are left out, and a refusal asks to come again at once, also one within a
+// batch.
 package recording
 
 import (
@@ -39,6 +47,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -104,9 +113,24 @@ type Recorder struct {
 
 	mu       sync.Mutex
 	asked    int // requests so far
-	known    map[string]bool
-	scrubber rest.Scrubber
+	given    rest.Scrubber
+	known    []string        // what learned removes
+	learned  []rest.Scrubber // at most mostLearned, the oldest first
+	scrubber rest.Scrubber   // all of them
 }
+
+const (
+	// mostLearned is how many secrets are remembered beside those that are given,
+	// since each is looked for in all that is saved. It is the credentials of some
+	// hours: what a request proves its right by, and what a login gives.
+	mostLearned = 64
+	// mostOfLogin is how many secrets one answer gives at most; one with more is a
+	// list of things that are called like secrets, and has them removed by name.
+	mostOfLogin = 8
+	// minOfLogin is the least length in bytes of what counts as a secret by its name
+	// in an answer: what is shorter may be an ordinary word.
+	minOfLogin = 8
+)
 
 // New returns a Recorder that saves into a directory, which it makes. One that
 // has files already is an error, since two recordings would mix.
@@ -121,11 +145,11 @@ func New(dir string, cfg Config) (*Recorder, error) {
 	if len(files) > 0 {
 		return nil, fmt.Errorf("recording: %s holds files already", dir)
 	}
-	r := &Recorder{base: cfg.Base, dir: dir, known: map[string]bool{}}
+	r := &Recorder{base: cfg.Base, dir: dir, given: rest.NewScrubber(cfg.Secrets...)}
 	if r.base == nil {
 		r.base = http.DefaultTransport
 	}
-	r.learn(cfg.Secrets...)
+	r.scrubber = r.given
 	return r, nil
 }
 
@@ -138,18 +162,15 @@ func (r *Recorder) learn(secrets ...string) {
 	defer r.mu.Unlock()
 	before := len(r.known)
 	for _, secret := range secrets {
-		if secret != "" {
-			r.known[secret] = true
+		if secret != "" && !slices.Contains(r.known, secret) {
+			r.known, r.learned = append(r.known, secret), append(r.learned, rest.NewScrubber(secret))
 		}
 	}
-	if len(r.known) == before {
-		return
+	if len(r.known) > before {
+		forget := max(0, len(r.known)-mostLearned)
+		r.known, r.learned = slices.Delete(r.known, 0, forget), slices.Delete(r.learned, 0, forget)
+		r.scrubber = r.given.With(r.learned...)
 	}
-	all := make([]string, 0, len(r.known))
-	for secret := range r.known {
-		all = append(all, secret)
-	}
-	r.scrubber = rest.NewScrubber(all...)
 }
 
 func (r *Recorder) scrub(text string) string {
@@ -191,9 +212,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	} else {
 		resp.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	for _, secret := range secretsOf(body) {
-		r.learn(secret)
-	}
+	r.learn(secretsOf(body)...)
 	saved.Status, saved.Header = resp.StatusCode, r.header(resp.Header)
 	if json.Valid(body) {
 		saved.Body = rewrite(body, r.scrub)
@@ -357,23 +376,46 @@ func (p *Player) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if saved.Status == 0 {
-		return nil, errors.New(saved.Error)
+		return nil, lost{saved.Error}
 	}
-	body := []byte(saved.Body)
+	body := hasten(saved.Body)
 	if body == nil {
 		body = []byte(saved.Text)
 	}
 	var reader io.Reader = bytes.NewReader(body)
 	length := int64(len(body))
 	if saved.Error != "" {
-		reader, length = io.MultiReader(reader, failing{errors.New(saved.Error)}), -1
+		reader, length = io.MultiReader(reader, failing{lost{saved.Error}}), -1
+	}
+	header := http.Header{}
+	for name, values := range saved.Header {
+		if !allowanceForm.MatchString(name) {
+			header[name] = values
+		}
+	}
+	if saved.Status > 299 {
+		header.Set(retryAfter, "0")
 	}
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", saved.Status, http.StatusText(saved.Status)), StatusCode: saved.Status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header(saved.Header), Body: io.NopCloser(reader), ContentLength: length, Request: req,
+		Header: header, Body: io.NopCloser(reader), ContentLength: length, Request: req,
 	}, nil
 }
+
+// retryAfter is the header by which an answer says when to come again.
+const retryAfter = "Retry-After"
+
+// allowanceForm is which headers of an answer say that the next request should wait.
+var allowanceForm = regexp.MustCompile(`(?i)^(?:retry-after|x-rate-?limit-remaining|ratelimit-[a-z]+|x-ms-[a-z-]*throttle[a-z-]*)$`)
+
+// lost is a failure that was saved.
+type lost struct{ text string }
+
+func (l lost) Error() string { return l.text }
+
+// RetryNow says that a repetition need not wait.
+func (lost) RetryNow() {}
 
 // missing is a request that was not saved.
 type missing struct{ request }

@@ -12,13 +12,18 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/sources/internal/rest"
 )
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -70,14 +75,14 @@ func TestRoundTrip(t *testing.T) {
 	const body = `{"id": 12345678901234567890, "id": 2.50, "note": "a\u00e9 <b>", "list": [null, true, {"z": "", "a": "x"}]}`
 	header := http.Header{
 		"Content-Type": {"application/json"}, "Link": {`<https://acme.okta.com/api/v1/users?after=b>; rel="next"`, `<https://acme.okta.com/api/v1/users>; rel="self"`},
-		"X-Rate-Limit-Remaining": {"17"}, "Set-Cookie": {"sid=c4n4ry"}, "X-Okta-Request-Id": {"abc"},
+		"X-Rate-Limit-Limit": {"600"}, "X-Rate-Limit-Remaining": {"17"}, "Set-Cookie": {"sid=c4n4ry"}, "X-Okta-Request-Id": {"abc"},
 	}
 	recorder, err := New(dir, Config{Base: answering(200, header, body)})
 	require.NoError(t, err)
 	_, live, err := send(t, recorder, http.MethodGet, "https://acme.okta.com/api/v1/users?limit=2", nil, "")
 	require.NoError(t, err)
 	assert.Equal(t, body, live)
-	require.Contains(t, files(t, dir), "000001-get-api-v1-users.json")
+	assert.Contains(t, files(t, dir)["000001-get-api-v1-users.json"], `"X-Rate-Limit-Remaining"`)
 
 	player, err := Open(os.DirFS(dir))
 	require.NoError(t, err)
@@ -86,6 +91,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, 200, resp.StatusCode)
 	assert.Equal(t, compact(t, body), compact(t, played))
 	delete(header, "Set-Cookie")
+	delete(header, "X-Rate-Limit-Remaining") // is not waited for
 	delete(header, "X-Okta-Request-Id")
 	assert.Equal(t, header, resp.Header)
 
@@ -235,14 +241,96 @@ func TestProofsAreNotKept(t *testing.T) {
 		_, _, err := send(t, recorder, http.MethodGet, "https://x.example/a", http.Header{"Authorization": {"DPoP c4n4ry-token"}, "Dpop": {proof}}, "")
 		require.NoError(t, err)
 	}
-	assert.Len(t, recorder.known, 1, "the token")
+	assert.Len(t, recorder.learned, 1, "the token")
 	for name, text := range files(t, dir) {
 		assert.NotContains(t, text, "eyJ", name)
 		assert.NotContains(t, text, "c2lnbmF0dXJl", name)
 	}
 	_, _, err = send(t, recorder, http.MethodGet, "https://x.example/a", http.Header{"Dpop": {"c4n4ry proof of another form"}}, "")
 	require.NoError(t, err)
-	assert.Len(t, recorder.known, 2)
+	assert.Len(t, recorder.learned, 2)
+}
+
+// A listing of things that are called as secrets are has them removed, and they are
+// not looked for in all else: what a recording costs grows with its length alone, and
+// what is called "sid" and is an ordinary word stays where it is not called so.
+func TestListingsOfSecretNames(t *testing.T) {
+	row := func(i int) string { return fmt.Sprintf(`{"id": %d, "name": "sales", "sid": "S-1-5-21-%012d"}`, i, i) }
+	var body string
+	recorder, err := New(t.TempDir(), Config{Secrets: []string{"abc", "c4n4ry-given"}, Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		return answering(200, http.Header{"Content-Type": {"application/json"}}, body).RoundTrip(req)
+	})})
+	require.NoError(t, err)
+	ask := func(answer string) string {
+		body = answer
+		_, _, err := send(t, recorder, http.MethodGet, "https://x.example/list", http.Header{"Authorization": {"Bearer c4n4ry-sent"}}, "")
+		require.NoError(t, err)
+		last, err := os.ReadFile(filepath.Join(recorder.dir, fmt.Sprintf("%06d-get-list.json", recorder.asked)))
+		require.NoError(t, err)
+		return string(last)
+	}
+	rows := make([]string, 500)
+	for i := range rows {
+		rows[i] = row(i)
+	}
+	text := ask("[" + strings.Join(rows, ",") + "]")
+	assert.Equal(t, 500, strings.Count(text, `"sid": "removed"`))
+	assert.Len(t, recorder.learned, 1, "what was sent")
+	for i := range 300 { // one to an answer
+		ask(row(i))
+	}
+	assert.Len(t, recorder.learned, mostLearned)
+
+	text = ask(`{"sid": "sales", "password": "abc", "name": "sales in abc", "token": "c4n4ry-given and S-1-5-21-000000000299"}`)
+	assert.Contains(t, text, `"sid": "removed"`)
+	assert.Contains(t, text, `"password": "removed"`)
+	assert.Contains(t, text, `"name": "sales in abc"`)
+	assert.Contains(t, text, `"token": "[removed] and [removed]"`)
+	assert.NotContains(t, ask(`{"error": "c4n4ry-given"}`), "c4n4ry-given", "what was given is not forgotten")
+}
+
+// A replay waits for nothing, whatever the provider made the recording wait for: an
+// allowance that is used up, refusals with and without a time, lost connections.
+func TestReplayDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		answers := []http.RoundTripper{
+			answering(429, http.Header{"Retry-After": {"50"}}, `{}`), answering(429, nil, ""), answering(503, http.Header{"Content-Type": {"application/json"}}, `{}`),
+			roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF }),
+			answering(200, http.Header{
+				"Content-Type": {"application/json"}, "X-Rate-Limit-Limit": {"600"}, "X-Rate-Limit-Remaining": {"0"},
+				"X-Rate-Limit-Reset": {strconv.FormatInt(time.Now().Add(50*time.Second).Unix(), 10)},
+			}, `{"responses": [{"id": "1", "status": 429, "headers": {"retry-after": "50", "x": "50"}, "body": {"Retry-After": 50}}]}`),
+		}
+		read := func(base http.RoundTripper) (waited time.Duration, body string) {
+			began := time.Now()
+			transport := rest.New(rest.Config{
+				Base: base, Attempts: 6, Limit: rest.Budget{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset", Epoch: true}.Wait,
+			})
+			for range 2 {
+				resp, err := transport.Get(t.Context(), "https://x.example/list")
+				require.NoError(t, err)
+				data, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				body = string(data)
+			}
+			return time.Since(began), body
+		}
+		n := 0
+		recorder, err := New(dir, Config{Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+			n++
+			return answers[(n-1)%len(answers)].RoundTrip(req)
+		})})
+		require.NoError(t, err)
+		waited, _ := read(recorder)
+		assert.Greater(t, waited, 100*time.Second)
+
+		player, err := Open(os.DirFS(dir))
+		require.NoError(t, err)
+		waited, body := read(player)
+		assert.Zero(t, waited)
+		assert.JSONEq(t, `{"responses": [{"id": "1", "status": 429, "headers": {"retry-after": "0", "x": "50"}, "body": {"Retry-After": 50}}]}`, body)
+	})
 }
 
 // A request that is given up leaves no file, and no half of one.

@@ -3,6 +3,7 @@ package recording
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/usher-go/usher/sources/internal/rest"
 )
@@ -35,7 +36,8 @@ func rewrite(body []byte, scrub func(string) string) []byte {
 	return out
 }
 
-// secretsOf returns the texts of JSON that a secret's name goes before.
+// secretsOf returns the texts of JSON that a secret's name goes before, if they are
+// no more than a login gives, and not too short.
 func secretsOf(body []byte) []string {
 	var secrets []string
 	if !json.Valid(body) {
@@ -43,11 +45,31 @@ func secretsOf(body []byte) []string {
 	}
 	walk(body, func(_, literal []byte, name string, isName bool) {
 		var text string
-		if literal != nil && !isName && rest.SecretName(name) && json.Unmarshal(literal, &text) == nil {
+		if literal != nil && !isName && len(secrets) <= mostOfLogin && rest.SecretName(name) && json.Unmarshal(literal, &text) == nil && len(text) >= minOfLogin {
 			secrets = append(secrets, text)
 		}
 	})
+	if len(secrets) > mostOfLogin {
+		return nil
+	}
 	return secrets
+}
+
+// hasten returns valid JSON in which every answer within it that says when to come
+// again says: at once.
+func hasten(body []byte) []byte {
+	if !bytes.Contains(bytes.ToLower(body), []byte(`"retry-after"`)) {
+		return body
+	}
+	out := make([]byte, 0, len(body))
+	walk(body, func(before, literal []byte, name string, isName bool) {
+		out = append(out, before...)
+		if literal != nil && !isName && strings.EqualFold(name, retryAfter) {
+			literal = []byte(`"0"`)
+		}
+		out = append(out, literal...)
+	})
+	return out
 }
 
 // walk visits the texts of valid JSON with what stands before each, and at the

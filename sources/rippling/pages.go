@@ -78,12 +78,8 @@ func page[R, T any](ctx context.Context, a *api, at string, convert func(R) (res
 			return p, err
 		}
 	}
-	for _, record := range *answer.Results {
-		row, err := convert(record)
-		if err != nil {
-			return p, err
-		}
-		p.Rows = append(p.Rows, row)
+	if p.Rows, err = rest.Rows(*answer.Results, convert); err != nil {
+		return p, err
 	}
 	if link := answer.NextLink.Value; link != "" { // with and without the host
 		next, err := rest.NextLink(resp.Request.URL, link)

@@ -4,15 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -105,7 +97,7 @@ func newGrant(cfg Config, base *url.URL) (func(time.Time) (url.Values, error), e
 		if cfg.Username == "" {
 			return nil, errors.New("with PrivateKey, Username is required")
 		}
-		key, err := parseKey(cfg.PrivateKey)
+		key, err := rest.ParseKey(cfg.PrivateKey, "an RSA key in PKCS #1 or PKCS #8", rest.IsRSA)
 		if err != nil {
 			return nil, err
 		}
@@ -129,38 +121,10 @@ func newGrant(cfg Config, base *url.URL) (func(time.Time) (url.Values, error), e
 	return nil, errors.New("PrivateKey, RefreshToken, ClientSecret: one of them is required")
 }
 
-// parseKey reads an RSA key in PEM. Its errors say nothing of the key.
-func parseKey(text []byte) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("PrivateKey: want PEM, beginning with -----BEGIN PRIVATE KEY-----")
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	key, ok := parsed.(*rsa.PrivateKey)
-	if err != nil || !ok {
-		return nil, fmt.Errorf("PrivateKey: want an RSA key in PKCS #1 or PKCS #8, unencrypted, not a block of type %.40q", block.Type)
-	}
-	return key, nil
-}
-
-// assertion makes the JWT of a JWT bearer login (RFC 7523, signed with RS256 as
-// of RFC 7518, section 3.3). Salesforce reads four claims.
-func assertion(key *rsa.PrivateKey, issuer, subject, audience string, now time.Time) (string, error) {
-	claims, err := json.Marshal(map[string]any{
+// assertion makes the JWT of a JWT bearer login (RFC 7523). Salesforce reads four
+// claims.
+func assertion(key crypto.Signer, issuer, subject, audience string, now time.Time) (string, error) {
+	return rest.SignJWT(key, map[string]any{"typ": "JWT"}, map[string]any{
 		"iss": issuer, "sub": subject, "aud": audience, "exp": now.Add(assertionFor).Unix(),
 	})
-	if err != nil {
-		return "", err
-	}
-	encode := base64.RawURLEncoding.EncodeToString
-	signed := encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode(claims)
-	digest := sha256.Sum256([]byte(signed))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
-	if err != nil {
-		return "", fmt.Errorf("sign the assertion: %w", err)
-	}
-	return signed + "." + encode(signature), nil
 }

@@ -199,6 +199,14 @@ func (h HTTPHarness) drift(t *testing.T) error {
 			w.directory.RemoveUsers(u.ID)
 		}})
 	}
+	if from, to, user := h.mover(); user != "" {
+		changes = append(changes, change{"user " + user + " moves from group " + from.ID + " to " + to.ID, func(w *world) {
+			from, to := from, to
+			from.Members = slices.DeleteFunc(slices.Clone(from.Members), func(id string) bool { return id == user })
+			to.Members = append(slices.Clone(to.Members), user)
+			w.directory.PutGroups(from, to)
+		}})
+	}
 	for _, g := range h.Groups {
 		changes = append(changes, change{"group " + g.ID + " is removed", func(w *world) { w.directory.RemoveGroups(g.ID) }})
 		changes = append(changes, change{"group " + g.ID + " is emptied", func(w *world) {
@@ -231,6 +239,20 @@ func (h HTTPHarness) drift(t *testing.T) error {
 		}
 	}
 	return nil
+}
+
+// mover returns two groups and a user who is in the first only; "" if there is none.
+func (h HTTPHarness) mover() (from, to sources.Group, user string) {
+	for _, from := range h.Groups {
+		for _, to := range h.Groups {
+			for _, user := range from.Members {
+				if !slices.Contains(to.Members, user) {
+					return from, to, user
+				}
+			}
+		}
+	}
+	return from, to, ""
 }
 
 // between reports what of a reading was neither so before nor after a change.

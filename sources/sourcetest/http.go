@@ -1,9 +1,9 @@
 package sourcetest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -225,9 +225,12 @@ func (h HTTPHarness) network(t *testing.T) {
 		if bomb && r.Header.Get("Accept-Encoding") == "gzip" && !h.aside(r) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Encoding", "gzip")
-			packed := gzip.NewWriter(w)
-			_, _ = io.CopyN(packed, spaces{}, 1<<30) // the client gives up before
-			_ = packed.Close()
+			mebibyte := packedSpaces()
+			for range 1 << 10 { // members of one file (RFC 1952, section 2.2)
+				if _, err := w.Write(mebibyte); err != nil {
+					return // the client gives up before
+				}
+			}
 			return
 		}
 		world.provider.ServeHTTP(w, r)
@@ -258,12 +261,11 @@ func (h HTTPHarness) network(t *testing.T) {
 	}
 }
 
-// spaces is white space without end.
-type spaces struct{}
-
-func (spaces) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = ' '
-	}
-	return len(p), nil
+// packedSpaces returns a mebibyte of white space, packed to a kilobyte.
+func packedSpaces() []byte {
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	_, _ = writer.Write(bytes.Repeat([]byte(" "), 1<<20)) // to memory
+	_ = writer.Close()
+	return packed.Bytes()
 }

@@ -134,7 +134,15 @@ func (t *Transport) unreachable(ctx context.Context, req *http.Request, err erro
 	_, hostname := errors.AsType[x509.HostnameError](err)
 	var final interface{ NonRetriable() }
 	e.temporary = !certificate && !authority && !hostname && !errors.As(err, &final)
+	e.asked = atOnce(err)
 	return e
+}
+
+// atOnce reports whether an error says of itself, by a method RetryNow, that a
+// repetition need not wait, as those of a replay do.
+func atOnce(err error) bool {
+	var now interface{ RetryNow() }
+	return errors.As(err, &now)
 }
 
 // unreadable is the failure of an answer of status 2xx whose body is too large
@@ -150,7 +158,7 @@ func (t *Transport) unreadable(ctx context.Context, req *http.Request, resp *htt
 		err = fmt.Errorf("the answer was cut off: %w", err)
 	}
 	e := t.failure(req, resp.StatusCode, sources.ErrMalformed, err)
-	e.temporary = true
+	e.temporary, e.asked = true, atOnce(err)
 	return e
 }
 

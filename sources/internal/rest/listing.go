@@ -99,6 +99,19 @@ type Row[T any] struct {
 	Created time.Time
 }
 
+// Rows makes rows of the records of a page; the first record that is none ends that.
+func Rows[R, T any](records []R, convert func(R) (Row[T], error)) ([]Row[T], error) {
+	rows := make([]Row[T], 0, len(records))
+	for _, record := range records {
+		row, err := convert(record)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
 // FollowOnce is Follow for a listing that hands on each row once, however often
 // its ID comes: pages overlap where a listing changes while it is read. A page that
 // brings nothing but rows that came before counts as one without a row.

@@ -30,6 +30,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/usher-go/usher/sources"
@@ -124,6 +125,7 @@ const (
 type Transport struct {
 	cfg      Config
 	scrubber Scrubber
+	latest   atomic.Pointer[sent] // for errors
 
 	mu        sync.Mutex
 	notBefore time.Time
@@ -163,6 +165,15 @@ func (t *Transport) Get(ctx context.Context, url string) (*http.Response, error)
 		return nil, &Error{Method: http.MethodGet, Detail: "the address of the request is not a URL"}
 	}
 	return t.RoundTrip(req)
+}
+
+// Read sends a GET request and reads the JSON of its answer into v.
+func (t *Transport) Read(ctx context.Context, url string, v any) (*http.Response, error) {
+	resp, err := t.Get(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return resp, Decode(resp, v)
 }
 
 // A held body is one that is in memory as a whole.

@@ -20,17 +20,8 @@ type Directory struct {
 	users   shelf[sources.User]
 	groups  shelf[sources.Group]
 	groupOf map[string][]string // user ID: IDs of groups, sorted
-	log     []departure         // who went away
-	moves   moves               // what a provider with deltas tells of relations
+	moves   moves               // what a provider tells by a log or a delta
 	seq     int64               // counts changes
-}
-
-// A departure is what a directory keeps of who went away: a user, a group, or a
-// user from a group.
-type departure struct {
-	stamp
-	user, group string
-	still       []string // of a user who left a group: the groups the user is in then
 }
 
 // NewDirectory returns an empty directory.
@@ -54,8 +45,8 @@ func (d *Directory) PutUsers(users ...sources.User) {
 	defer d.mu.Unlock()
 	for _, u := range users {
 		now := d.tick()
-		if before, ok := d.users.byID[u.ID]; ok {
-			d.moves.manager(u.ID, before.value.Manager.ID, u.Manager.ID, now)
+		if before, ok := d.users.byID[u.ID]; ok && before.value.Manager.ID != u.Manager.ID {
+			d.moves.add(move{stamp: now, kind: managerNew, user: u.ID, former: before.value.Manager.ID})
 		}
 		d.users.put(u.ID, u.Clone(), now)
 	}
@@ -69,10 +60,9 @@ func (d *Directory) RemoveUsers(ids ...string) {
 	for _, id := range ids {
 		now := d.tick()
 		if _, known := d.users.byID[id]; known {
-			d.log = append(d.log, departure{stamp: now, user: id})
+			d.moves.add(move{stamp: now, kind: userGone, user: id})
 		}
 		d.users.remove(id, now)
-		d.moves.forget(id)
 		for _, group := range slices.Clone(d.groupOf[id]) {
 			g := d.groups.byID[group]
 			d.putGroup(sources.Group{ID: g.value.ID, Name: g.value.Name, Members: slices.DeleteFunc(slices.Clone(g.value.Members), func(m string) bool { return m == id })})
@@ -102,9 +92,8 @@ func (d *Directory) RemoveGroups(ids ...string) {
 			d.leave(id, g.value.Members)
 			now := d.tick()
 			d.groups.remove(id, now)
-			d.left(id, g.value.Members, nil, now)
-			d.log = append(d.log, departure{stamp: now, group: id})
-			d.moves.forget(id)
+			d.related(id, g.value.Members, nil, now)
+			d.moves.add(move{stamp: now, kind: groupGone, group: id})
 		}
 	}
 	d.groups.arrange()
@@ -137,10 +126,10 @@ func (d *Directory) Groups() []sources.Group {
 func (d *Directory) putGroup(g sources.Group) {
 	now := d.tick()
 	var before []string
-	if known, ok := d.groups.byID[g.ID]; ok {
+	known, was := d.groups.byID[g.ID]
+	if was {
 		before = known.value.Members
 		d.leave(g.ID, before)
-		d.moves.members(g.ID, before, g.Members, now)
 	}
 	for _, user := range g.Members {
 		in := d.groupOf[user]
@@ -152,15 +141,8 @@ func (d *Directory) putGroup(g sources.Group) {
 	if item := d.groups.byID[g.ID]; item.members == (stamp{}) || !slices.Equal(before, g.Members) {
 		item.members = now
 	}
-	d.left(g.ID, before, g.Members, now)
-}
-
-// left logs who was in a group before and is not any more.
-func (d *Directory) left(group string, before, after []string, now stamp) {
-	for _, user := range before {
-		if _, stays := slices.BinarySearchFunc(after, user, compareIDs); !stays {
-			d.log = append(d.log, departure{stamp: now, user: user, group: group, still: slices.Clone(d.groupOf[user])})
-		}
+	if was {
+		d.related(g.ID, before, g.Members, now)
 	}
 }
 

@@ -41,7 +41,8 @@ import (
 //   - POST /v1.0/$batch with up to 20 requests, answered in another order, each
 //     with a status of its own.
 //   - An allowance of resource units in ten seconds, with Retry-After.
-//   - Of objects that the application may not read, the ID alone.
+//   - Of objects that the application may not read, the ID alone. Of groups that
+//     hide their members, none of them, and them to nobody, and no word about it.
 //
 // A user's zone is the one of the mailbox; who has none has no mailbox. Status
 // staged is a guest who has not accepted. Country, state and the rest are those
@@ -59,8 +60,8 @@ type Entra struct {
 	// 999, 200 and 1,000; of a delta Microsoft states no number.
 	Rows, DeltaRows, DeltaMembers int
 	// Unruly makes deltas do all that they may: empty pages, objects repeated
-	// without their relations, objects that are removed in the first round, and
-	// memberships of users who were removed.
+	// without their relations, users told of in parts on two pages, objects that are
+	// removed in the first round, and memberships of users who were removed.
 	Unruly bool
 	// TokenLife is how long a token is good. Defaults to an hour.
 	TokenLife time.Duration
@@ -72,6 +73,11 @@ type Entra struct {
 	Concurrent int
 	// Limited are the IDs of objects that the application may not read.
 	Limited []string
+	// Hidden are the IDs of groups that hide their members (visibility
+	// HiddenMembership): they are listed without any, unless ReadsHidden says that
+	// the application has the permission Member.Read.Hidden.
+	Hidden      []string
+	ReadsHidden bool
 	// NoMailboxes says that the application may not read mailbox settings.
 	NoMailboxes bool
 
@@ -246,7 +252,7 @@ func (e *Entra) groupUnder(w http.ResponseWriter, r *http.Request, g *item[sourc
 	case "":
 		say(w, http.StatusOK, pick(e.group(g), q.selected, graphGroupDefault))
 	case "members":
-		graphList(w, r, e.Rows, q, g.value.Members, same, func(id string) any { return e.member(id, q) })
+		graphList(w, r, e.Rows, q, e.shown(g), same, func(id string) any { return e.member(id, q) })
 	case "transitiveMembers":
 		graphList(w, r, e.Rows, q, e.everybodyIn(g), same, func(id string) any { return e.member(id, q) })
 	default:
@@ -322,17 +328,28 @@ func (e *Entra) member(id string, q graphQuery) any {
 	return map[string]any{"@odata.type": "#microsoft.graph.device", "id": id}
 }
 
+// hides reports whether a group hides its members from the application.
+func (e *Entra) hides(group string) bool { return !e.ReadsHidden && slices.Contains(e.Hidden, group) }
+
+// shown returns the members of a group that the application sees.
+func (e *Entra) shown(g *item[sources.Group]) []string {
+	if e.hides(g.id) {
+		return nil
+	}
+	return g.value.Members
+}
+
 // everybodyIn returns the members of a group and of those nested in it, each
 // once, in order.
 func (e *Entra) everybodyIn(g *item[sources.Group]) []string {
-	nested := slices.ContainsFunc(g.value.Members, func(id string) bool { return e.Directory.groups.byID[id] != nil })
+	nested := slices.ContainsFunc(e.shown(g), func(id string) bool { return e.Directory.groups.byID[id] != nil })
 	if !nested {
-		return g.value.Members
+		return e.shown(g)
 	}
 	found := make(map[string]bool)
 	var enter func(*item[sources.Group])
 	enter = func(g *item[sources.Group]) {
-		for _, id := range g.value.Members {
+		for _, id := range e.shown(g) {
 			if !found[id] {
 				found[id] = true
 				if inner, ok := e.Directory.groups.byID[id]; ok {
@@ -347,7 +364,7 @@ func (e *Entra) everybodyIn(g *item[sources.Group]) []string {
 
 // groupsAround returns the groups that hold somebody, in order.
 func (e *Entra) groupsAround(id string, transitive bool) []string {
-	direct := e.Directory.groupOf[id]
+	direct := slices.DeleteFunc(slices.Clone(e.Directory.groupOf[id]), e.hides)
 	if !transitive {
 		return direct
 	}
@@ -357,7 +374,7 @@ func (e *Entra) groupsAround(id string, transitive bool) []string {
 		for _, group := range groups {
 			if !found[group] {
 				found[group] = true
-				enter(e.Directory.groupOf[group])
+				enter(slices.DeleteFunc(slices.Clone(e.Directory.groupOf[group]), e.hides))
 			}
 		}
 	}

@@ -126,10 +126,13 @@ func (e *Entra) deltaUsers(w http.ResponseWriter, r *http.Request, q graphQuery,
 	} else {
 		first = after(all.order, t.After)
 		if last, ok := all.byID[t.After]; ok && e.Unruly {
-			page.rows = append(page.rows, e.deltaUser(last, t, false))
+			page.rows = append(page.rows, e.again(last, t))
+		} else if at, removed := all.removed[t.After]; removed && e.Unruly {
+			page.rows = append(page.rows, map[string]any{"id": t.After, "@removed": graphRemoved(at.at, now)})
 		}
 	}
 	count := 0
+	var last *item[sources.User]
 	for i := first; i < len(all.order); i++ {
 		u := all.order[i]
 		if u.changed.seq <= t.From || t.From > 0 && u.changed.seq > t.To {
@@ -137,18 +140,52 @@ func (e *Entra) deltaUsers(w http.ResponseWriter, r *http.Request, q graphQuery,
 		}
 		if count == e.deltaRows() {
 			next := t
-			next.After = all.order[i-1].id
+			next.After = last.id
+			if e.Unruly && inParts(last.id) {
+				page.rows[len(page.rows)-1] = e.firstPart(last, t)
+			}
 			e.sayDelta(w, r, page, &next)
 			return
 		}
 		page.rows = append(page.rows, e.deltaUser(u, t, true))
+		last = u
 		count++
 	}
 	e.sayDelta(w, r, page, nil)
 }
 
+// inParts reports whether an unruly delta tells of the last user of a page in two
+// parts, the second of them on the next page; it repeats the others.
+func inParts(id string) bool { return id != "" && id[len(id)-1]%2 == 0 }
+
+// firstPart renders the properties of a user of odd places in the alphabet.
+func (e *Entra) firstPart(i *item[sources.User], t graphToken) any {
+	row := e.deltaUser(i, t, false)
+	for n, name := range sortedKeys(row) {
+		if n%2 == 0 && name != "id" {
+			delete(row, name)
+		}
+	}
+	return row
+}
+
+// again renders the user who came last on the page before: whole and without
+// relations, or what firstPart has left out.
+func (e *Entra) again(i *item[sources.User], t graphToken) any {
+	if !inParts(i.id) {
+		return e.deltaUser(i, t, false)
+	}
+	row := e.deltaUser(i, t, true)
+	for n, name := range sortedKeys(e.deltaUser(i, t, false)) {
+		if n%2 != 0 && name != "id" {
+			delete(row, name)
+		}
+	}
+	return row
+}
+
 // deltaUser renders a user for a round, with what became of the manager.
-func (e *Entra) deltaUser(i *item[sources.User], t graphToken, relations bool) any {
+func (e *Entra) deltaUser(i *item[sources.User], t graphToken, relations bool) map[string]any {
 	whole := e.properties(i)
 	row := pick(whole, t.Selected, graphUserDefault)
 	for name, value := range row {
@@ -167,8 +204,8 @@ func (e *Entra) deltaUser(i *item[sources.User], t graphToken, relations bool) a
 		return l
 	}
 	manager := i.value.Manager.ID
-	move, moved := e.Directory.moves.managers[i.id]
-	moved = moved && move.at.seq > t.From
+	move, moved := e.Directory.moves.manager(i.id)
+	moved = moved && move.seq > t.From
 	fresh := t.First || i.created.seq > t.From
 	var links []any
 	if moved && !fresh && move.former != "" {
@@ -244,13 +281,17 @@ func (e *Entra) deltaGroups(w http.ResponseWriter, r *http.Request, q graphQuery
 // and so many at most. It tells the last one, and whether there are more.
 func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, room int) (links []any, last string, more bool) {
 	fresh := t.First || g.created.seq > t.From
+	if e.hides(g.id) {
+		return nil, "", false
+	}
 	ids := g.value.Members
 	if !fresh {
 		ids = nil
-		for id, move := range e.Directory.moves.memberships[g.id] {
+		for id := range e.Directory.moves.members[g.id] {
+			move, _ := e.Directory.moves.member(g.id, id)
 			_, isUser := e.Directory.users.byID[id]
 			_, isGroup := e.Directory.groups.byID[id]
-			if move.at.seq > t.From && (isUser || isGroup || !e.Unruly) { // a user who is gone may be left out
+			if move.seq > t.From && (isUser || isGroup || !e.Unruly) { // a user who is gone may be left out
 				ids = append(ids, id)
 			}
 		}
@@ -271,7 +312,7 @@ func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, 
 		if _, nested := e.Directory.groups.byID[id]; nested {
 			link["@odata.type"] = groupType
 		}
-		if !fresh && !e.Directory.moves.memberships[g.id][id].in {
+		if move, _ := e.Directory.moves.member(g.id, id); !fresh && move.kind == memberOut {
 			link["@removed"] = map[string]any{"reason": "deleted"}
 		}
 		links, last = append(links, link), id
@@ -282,8 +323,9 @@ func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, 
 // ghosts are the users who were removed while they were in a group: in the
 // deleted items, they are in it still.
 func (e *Entra) ghosts(g *item[sources.Group]) (ids []string) {
-	for id, move := range e.Directory.moves.memberships[g.id] {
-		if _, removed := e.Directory.users.removed[id]; removed && !move.in {
+	for id := range e.Directory.moves.members[g.id] {
+		move, _ := e.Directory.moves.member(g.id, id)
+		if _, removed := e.Directory.users.removed[id]; removed && move.kind == memberOut {
 			ids = append(ids, id)
 		}
 	}

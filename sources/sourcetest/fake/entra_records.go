@@ -31,7 +31,7 @@ var (
 	graphUserKnown = []string{
 		"accountEnabled", "userType", "otherMails", "proxyAddresses", "country", "state", "city", "usageLocation", "department", "companyName",
 		"employeeId", "employeeType", "employeeOrgData", "externalUserState", "mailNickname", "onPremisesSamAccountName",
-		"onPremisesUserPrincipalName", "onPremisesExtensionAttributes", "createdDateTime",
+		"onPremisesUserPrincipalName", "onPremisesExtensionAttributes", "createdDateTime", "visibility",
 	}
 )
 
@@ -140,8 +140,12 @@ func (e *Entra) group(i *item[sources.Group]) map[string]any {
 	if slices.Contains(e.Limited, i.id) {
 		return map[string]any{"id": i.id}
 	}
+	var visibility any // of a security group there is none
+	if slices.Contains(e.Hidden, i.id) {
+		visibility = "HiddenMembership"
+	}
 	return map[string]any{
-		"id": i.id, "displayName": orNull(i.value.Name), "mailEnabled": false, "securityEnabled": true, "groupTypes": []string{},
+		"id": i.id, "displayName": orNull(i.value.Name), "visibility": visibility, "mailEnabled": false, "securityEnabled": true, "groupTypes": []string{},
 	}
 }
 

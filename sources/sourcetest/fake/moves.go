@@ -2,56 +2,95 @@ package fake
 
 import "slices"
 
-// moves says when a relation changed: who got another manager, who came into a
-// group or left it. What something came into being with is no change. Only the
-// latest change of each is kept.
+// A moveKind says what a move is.
+type moveKind uint8
+
+const (
+	userGone   moveKind = iota // user was removed
+	groupGone                  // group was removed
+	managerNew                 // user got another manager than former
+	memberIn                   // user came into group
+	memberOut                  // user left group, and is in the groups still
+	unassigned                 // app was taken from user, or from group
+)
+
+// A move is a thing that happened in a directory and that a provider tells by a log
+// or by a delta.
+type move struct {
+	stamp
+	kind             moveKind
+	user, group, app string
+	former           string
+	still            []string
+}
+
+// moves are all moves in their order, and the latest of each relation: who got
+// another manager, who came into a group or left it. What something came into being
+// with is no move.
 type moves struct {
-	managers    map[string]managerMove           // by user
-	memberships map[string]map[string]memberMove // by group, by member
-}
-
-type managerMove struct {
-	at     stamp
-	former string
-}
-
-type memberMove struct {
-	at stamp
-	in bool
+	log      []move
+	managers map[string]int            // by user: the position in log
+	members  map[string]map[string]int // by group, by member
 }
 
 func newMoves() moves {
-	return moves{managers: make(map[string]managerMove), memberships: make(map[string]map[string]memberMove)}
+	return moves{managers: make(map[string]int), members: make(map[string]map[string]int)}
 }
 
-func (m moves) manager(user, before, after string, now stamp) {
-	if before != after {
-		m.managers[user] = managerMove{now, before}
-	}
-}
-
-// members takes two lists in the order of IDs.
-func (m moves) members(group string, before, after []string, now stamp) {
-	note := func(member string, in bool) {
-		if m.memberships[group] == nil {
-			m.memberships[group] = make(map[string]memberMove)
+// add logs a move. A relation of who is gone is forgotten.
+func (m *moves) add(what move) {
+	at := len(m.log)
+	m.log = append(m.log, what)
+	switch what.kind {
+	case userGone:
+		m.forget(what.user)
+	case groupGone:
+		m.forget(what.group)
+	case managerNew:
+		m.managers[what.user] = at
+	case memberIn, memberOut:
+		if m.members[what.group] == nil {
+			m.members[what.group] = make(map[string]int)
 		}
-		m.memberships[group][member] = memberMove{now, in}
-	}
-	for _, member := range before {
-		if _, stays := slices.BinarySearchFunc(after, member, compareIDs); !stays {
-			note(member, false)
-		}
-	}
-	for _, member := range after {
-		if _, was := slices.BinarySearchFunc(before, member, compareIDs); !was {
-			note(member, true)
-		}
+		m.members[what.group][what.user] = at
+	case unassigned:
 	}
 }
 
-// forget drops what is kept of a user or a group that was removed.
-func (m moves) forget(id string) {
+func (m *moves) forget(id string) {
 	delete(m.managers, id)
-	delete(m.memberships, id)
+	delete(m.members, id)
+}
+
+// manager returns the latest move of a user's manager.
+func (m *moves) manager(user string) (move, bool) {
+	at, moved := m.managers[user]
+	if !moved {
+		return move{}, false
+	}
+	return m.log[at], true
+}
+
+// member returns the latest move of a user into a group or out of it.
+func (m *moves) member(group, user string) (move, bool) {
+	at, moved := m.members[group][user]
+	if !moved {
+		return move{}, false
+	}
+	return m.log[at], true
+}
+
+// related logs who came into a group and who left it. The lists are in the order of
+// IDs.
+func (d *Directory) related(group string, before, after []string, now stamp) {
+	for _, user := range before {
+		if _, stays := slices.BinarySearchFunc(after, user, compareIDs); !stays {
+			d.moves.add(move{stamp: now, kind: memberOut, user: user, group: group, still: slices.Clone(d.groupOf[user])})
+		}
+	}
+	for _, user := range after {
+		if _, was := slices.BinarySearchFunc(before, user, compareIDs); !was {
+			d.moves.add(move{stamp: now, kind: memberIn, user: user, group: group})
+		}
+	}
 }

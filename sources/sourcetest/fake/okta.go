@@ -33,8 +33,8 @@ import (
 //     parentheses.
 //   - filter on groups by id, type, lastUpdated and lastMembershipUpdated. The
 //     latter moves with the members, the former with all else.
-//   - The log of users who were deleted, of groups that were, and of users who
-//     were taken off an app. Its list has a next link even on an empty page,
+//   - The log of users who were deleted, of groups that were, of users who were
+//     taken off an app, and of groups that were. Its list has a next link even on an empty page,
 //     unless until is given.
 //   - X-Rate-Limit-Limit, -Remaining and -Reset (in seconds of Unix time) on every
 //     answer, a bucket for each endpoint, and 429 with E0000047.
@@ -59,8 +59,8 @@ type Okta struct {
 	// Roles are the admin roles of whoever owns the credential. Nil is
 	// READ_ONLY_ADMIN.
 	Roles []string
-	// Apps are the IDs of apps, and for each those of the groups that it is
-	// assigned to; nil assigns it to everybody.
+	// Apps are the IDs of apps, and for each those of the users and groups that it
+	// is assigned to at first (see Assign); nil assigns it to everybody, always.
 	Apps map[string][]string
 	// MostRows is the most rows of any page. Defaults to what Okta allows: 200
 	// users, 10,000 groups, 1,000 members of a group, 500 users of an app, 1,000
@@ -72,11 +72,12 @@ type Okta struct {
 	// 600; negative allows any number.
 	PerMinute int
 
-	sessions sessions
-	revoked  revocable
-	oauth    oktaOAuth
-	mu       sync.Mutex
-	buckets  map[string]*allowance
+	sessions    sessions
+	revoked     revocable
+	oauth       oktaOAuth
+	assignments []assignment // since the beginning; guarded by the lock of Directory
+	mu          sync.Mutex
+	buckets     map[string]*allowance
 }
 
 // RevokeTokens makes every access token that was given out invalid before its
@@ -84,6 +85,38 @@ type Okta struct {
 func (o *Okta) RevokeTokens() {
 	o.sessions.revoke()
 	o.revoked.revoke()
+}
+
+// An assignment is that a user or a group gets an app, or loses it.
+type assignment struct {
+	stamp
+	app, id string
+	in      bool
+}
+
+// Assign assigns an app to users or groups, by ID.
+func (o *Okta) Assign(app string, ids ...string) { o.assign(app, ids, true) }
+
+// Unassign takes an app from users or groups, by ID. Of a group, the System Log
+// tells that, and not which users it concerns.
+func (o *Okta) Unassign(app string, ids ...string) { o.assign(app, ids, false) }
+
+func (o *Okta) assign(app string, ids []string, in bool) {
+	d := o.Directory
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		now := d.tick()
+		had := o.assigned(app, id, nil, now.seq)
+		o.assignments = append(o.assignments, assignment{now, app, id, in})
+		switch group := d.groups.byID[id]; {
+		case in || !had:
+		case group != nil:
+			d.moves.add(move{stamp: now, kind: unassigned, app: app, group: id})
+		default:
+			d.moves.add(move{stamp: now, kind: unassigned, app: app, user: id, still: slices.Clone(d.groupOf[id])})
+		}
+	}
 }
 
 // ServeHTTP implements http.Handler.
@@ -338,21 +371,32 @@ func (o *Okta) app(w http.ResponseWriter, r *http.Request, id string, parts []st
 		say(w, http.StatusOK, map[string]any{"id": id, "name": "usher", "label": "Usher", "status": "ACTIVE", "signOnMode": "SAML_2_0"})
 	case len(parts) == 2:
 		u := d.users.byID[parts[1]]
-		if u == nil || !o.assigned(id, d.groupOf[u.id]) {
+		if u == nil || !o.assigned(id, u.id, d.groupOf[u.id], d.seq) {
 			oktaNotFound(w, parts[1]+" (AppUser)")
 			return
 		}
 		say(w, http.StatusOK, o.appUser(r, id, u))
 	default:
-		keep := func(u *item[sources.User]) bool { return o.assigned(id, d.groupOf[u.id]) }
+		keep := func(u *item[sources.User]) bool { return o.assigned(id, u.id, d.groupOf[u.id], d.seq) }
 		oktaList(w, r, o, d.users.order, 50, 500, itemID, keep, func(u *item[sources.User]) any { return o.appUser(r, id, u) })
 	}
 }
 
-// assigned reports whether who is in the groups has the app.
-func (o *Okta) assigned(app string, groups []string) bool {
-	assigned := o.Apps[app]
-	return assigned == nil || slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(assigned, g) })
+// assigned reports whether a user who is in some groups has the app after a change.
+func (o *Okta) assigned(app, user string, groups []string, after int64) bool {
+	first := o.Apps[app]
+	if first == nil {
+		return true
+	}
+	return slices.ContainsFunc(append([]string{user}, groups...), func(id string) bool {
+		in := slices.Contains(first, id)
+		for _, a := range o.assignments {
+			if a.app == app && a.id == id && a.seq <= after {
+				in = a.in
+			}
+		}
+		return in
+	})
 }
 
 // logs lists the events that the directory's log tells of.
@@ -388,7 +432,7 @@ func (o *Okta) logs(w http.ResponseWriter, r *http.Request, now time.Time) {
 	}
 	events := []any{}
 	next := after
-	for n, left := range o.Directory.log {
+	for n, left := range o.Directory.moves.log {
 		if n < after || len(events) >= limit {
 			continue
 		}
@@ -402,17 +446,17 @@ func (o *Okta) logs(w http.ResponseWriter, r *http.Request, now time.Time) {
 		}
 	}
 	oktaLink(w, r, query.Get("after"), "self")
-	if !query.Has("until") || next < len(o.Directory.log) {
+	if !query.Has("until") || next < len(o.Directory.moves.log) {
 		oktaLink(w, r, strconv.Itoa(next), "next")
 	}
 	say(w, http.StatusOK, events)
 }
 
-// events are what the System Log says of a departure.
-func (o *Okta) events(n int, left departure) []map[string]any {
+// events are what the System Log says of a move.
+func (o *Okta) events(n int, what move) []map[string]any {
 	event := func(kind string, targets ...any) map[string]any {
 		return map[string]any{
-			"uuid": fmt.Sprintf("00000000-0000-0000-0000-%012d", n), "published": oktaTime(left.at), "eventType": kind, "version": "0", "severity": "INFO",
+			"uuid": fmt.Sprintf("00000000-0000-0000-0000-%012d", n), "published": oktaTime(what.at), "eventType": kind, "version": "0", "severity": "INFO",
 			"actor":   map[string]any{"id": oktaAdmin["id"], "type": "User", "alternateId": "admin@okta.example"},
 			"outcome": map[string]any{"result": "SUCCESS", "reason": nil}, "target": targets,
 		}
@@ -420,16 +464,22 @@ func (o *Okta) events(n int, left departure) []map[string]any {
 	target := func(id, kind string) any {
 		return map[string]any{"id": id, "type": kind, "alternateId": "unknown", "displayName": "unknown", "detailEntry": nil}
 	}
+	user, group := target(what.user, "User"), target(what.group, "UserGroup")
+	var events []map[string]any
 	switch {
-	case left.user == "":
-		return []map[string]any{event("group.lifecycle.delete", target(left.group, "UserGroup"))}
-	case left.group == "":
-		return []map[string]any{event("user.lifecycle.delete.completed", target(left.user, "User"))}
+	case what.kind == userGone:
+		events = append(events, event("user.lifecycle.delete.completed", user))
+	case what.kind == groupGone:
+		events = append(events, event("group.lifecycle.delete", group))
+	case what.kind == memberOut:
+		events = append(events, event("group.user_membership.remove", user, group))
+	case what.kind == unassigned && what.group != "":
+		events = append(events, event("group.application_assignment.remove", group, target(what.app, "AppInstance")))
 	}
-	events := []map[string]any{event("group.user_membership.remove", target(left.user, "User"), target(left.group, "UserGroup"))}
 	for _, app := range sortedKeys(o.Apps) {
-		if slices.Contains(o.Apps[app], left.group) && !o.assigned(app, left.still) {
-			events = append(events, event("application.user_membership.remove", target("0ua"+left.user, "AppUser"), target(app, "AppInstance"), target(left.user, "User")))
+		byUser, byGroup := what.kind == unassigned && what.user != "", what.kind == memberOut && o.assigned(app, what.group, nil, what.seq)
+		if (byUser && app == what.app || byGroup) && !o.assigned(app, what.user, what.still, what.seq) {
+			events = append(events, event("application.user_membership.remove", target("0ua"+what.user, "AppUser"), target(app, "AppInstance"), user))
 		}
 	}
 	return events

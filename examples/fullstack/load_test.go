@@ -14,10 +14,12 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,12 +29,15 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// childVariable makes the test binary be the program, to be killed.
+// childVariable makes the test binary be the program, to be killed. Its value is
+// a file that holds by how many seconds the clock of the program is wrong.
 const childVariable = "FULLSTACK_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) != "" {
-		if err := run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
+	if file := os.Getenv(childVariable); file != "" {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		if err := runWith(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr, wrongClock(file)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -51,10 +56,11 @@ const (
 // A process is the program, started again whenever it was killed, on the same
 // address and database.
 type process struct {
-	t    *testing.T
-	args []string
-	base string
-	logs string // a file that all of its lives write to
+	t     *testing.T
+	args  []string
+	base  string
+	logs  string // a file that all of its lives write to
+	clock string // a file that says how wrong its clock is
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -66,7 +72,9 @@ func startProcess(t *testing.T, logs string, args ...string) *process {
 	require.NoError(t, err)
 	addr := listener.Addr().String()
 	require.NoError(t, listener.Close())
-	p := &process{t: t, args: append([]string{"-addr", addr}, args...), base: "http://" + addr + "/scim/v2", logs: logs}
+	p := &process{t: t, args: append([]string{"-addr", addr}, args...), base: "http://" + addr + "/scim/v2", logs: logs,
+		clock: filepath.Join(t.TempDir(), "clock")}
+	p.setClock(0)
 	p.start()
 	t.Cleanup(p.kill)
 	return p
@@ -81,7 +89,7 @@ func (p *process) start() {
 	self, err := os.Executable()
 	require.NoError(p.t, err)
 	p.cmd = exec.Command(self, p.args...)
-	p.cmd.Env = append(os.Environ(), childVariable+"=1", "ADMIN_PASSWORD=x", "SCIM_TOKEN_ACME="+killToken)
+	p.cmd.Env = append(os.Environ(), childVariable+"="+p.clock, "ADMIN_PASSWORD=x", "SCIM_TOKEN_ACME="+killToken)
 	p.cmd.Stderr = log
 	require.NoError(p.t, p.cmd.Start())
 }
@@ -96,6 +104,20 @@ func (p *process) kill() {
 	}
 }
 
+// stop ends the process as an operator does.
+func (p *process) stop() {
+	p.mu.Lock()
+	cmd := p.cmd
+	p.mu.Unlock()
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	killer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer killer.Stop()
+	require.NoError(p.t, cmd.Wait(), "it does not stop when it is told to")
+	p.mu.Lock()
+	p.cmd = nil
+	p.mu.Unlock()
+}
+
 // A pusher is a provider that pushes a few people. As providers do, it sends
 // again what was not answered, and takes for true what was.
 type pusher struct {
@@ -105,6 +127,8 @@ type pusher struct {
 	people    []*pushed
 	random    *rand.Rand
 	stop      *atomic.Bool
+
+	acknowledged int // changes
 }
 
 // A pushed person is as the last acknowledged request left them.
@@ -168,50 +192,69 @@ func (p *pusher) create(who *pushed) {
 		who.id = created.ID
 	}
 	require.Less(p.t, status, 300, "%s", answer)
+	p.acknowledged++
 	who.active = true
 }
 
 func (p *pusher) patch(who *pushed, operation string) {
 	status, answer := p.send("PATCH", "/Users/"+who.id, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+operation+`]}`)
 	require.Less(p.t, status, 300, "%s", answer)
+	p.acknowledged++
 }
 
-// Killed at random moments while providers push, the application loses nothing
-// that it acknowledged, decides nothing twice, and delivers every effect (S28,
-// S38, S41, L2, L7). USHER_KILLS says how often it is killed.
-func TestKilledUnderLoad(t *testing.T) {
-	kills := 25
-	if testing.Short() {
-		kills = 5
+// wrongClock returns a clock that is wrong by what the file holds at the time.
+func wrongClock(file string) func() time.Time {
+	return func() time.Time {
+		var seconds int64
+		if text, err := os.ReadFile(file); err == nil {
+			_, _ = fmt.Sscan(string(text), &seconds) // an empty file: the clock is right
+		}
+		return time.Now().Round(0).Add(time.Duration(seconds) * time.Second) // without the monotonic reading
 	}
-	if text := os.Getenv("USHER_KILLS"); text != "" {
-		_, err := fmt.Sscan(text, &kills)
+}
+
+// setClock lets a process's clock be wrong from now on.
+func (p *process) setClock(wrong time.Duration) {
+	require.NoError(p.t, os.WriteFile(p.clock+".new", fmt.Append(nil, int64(wrong.Seconds())), 0o600))
+	require.NoError(p.t, os.Rename(p.clock+".new", p.clock))
+}
+
+// times is how often a disaster happens: often is for a build, and the variable
+// says otherwise.
+func times(t *testing.T, variable string, often int) int {
+	if testing.Short() {
+		often = min(often, 5)
+	}
+	if text := os.Getenv(variable); text != "" {
+		_, err := fmt.Sscan(text, &often)
 		require.NoError(t, err)
 	}
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		killUnderLoad(t, kills, 1, options{db: filepath.Join(t.TempDir(), "team.db")})
-	})
-	t.Run("postgres, two replicas", func(t *testing.T) {
-		t.Parallel()
-		killUnderLoad(t, kills, 2, options{postgres: pgtest.Start(t).Schema(t)})
-	})
+	return often
 }
 
-func killUnderLoad(t *testing.T, kills, replicas int, opt options) {
-	stores, err := openStores(t.Context(), opt)
+// A load is providers that push into processes of the application, while a
+// disaster happens again and again.
+type load struct {
+	direct   options // the database, as nothing disturbs it
+	args     []string
+	replicas int
+	times    int
+	disaster func(random *rand.Rand, processes []*process)
+	killed   bool // the processes end as they were disturbed, and not in order
+}
+
+// run holds the application to it that it lost nothing which it acknowledged,
+// decided nothing twice, and delivered every effect (S28, S38, S41, L2, L7).
+func (l *load) run(t *testing.T) {
+	stores, err := openStores(t.Context(), l.direct)
 	require.NoError(t, err)
-	defer stores.Close()
+	defer func() { require.NoError(t, stores.Close()) }()
 	require.NoError(t, stores.saveRules(t.Context(), "acme", killRules))
 
 	logs := filepath.Join(t.TempDir(), "log")
-	args := []string{"-db", opt.db}
-	if opt.postgres != "" {
-		args = []string{"-postgres", opt.postgres}
-	}
 	var processes []*process
-	for range replicas {
-		processes = append(processes, startProcess(t, logs, args...))
+	for range l.replicas {
+		processes = append(processes, startProcess(t, logs, l.args...))
 	}
 	var stop atomic.Bool
 	var pushers []*pusher
@@ -225,17 +268,19 @@ func killUnderLoad(t *testing.T, kills, replicas int, opt options) {
 		work.Go(p.push)
 	}
 	random := rand.New(rand.NewPCG(7, 7))
-	for range kills {
+	for range l.times {
 		time.Sleep(time.Duration(100+random.IntN(300)) * time.Millisecond)
-		victim := processes[random.IntN(len(processes))]
-		victim.kill()
-		victim.start()
+		l.disaster(random, processes)
 	}
 	time.Sleep(500 * time.Millisecond)
 	stop.Store(true)
 	work.Wait()
 	for _, p := range processes {
-		p.kill()
+		if l.killed {
+			p.kill()
+		} else {
+			p.stop()
+		}
 	}
 
 	// What a process left undone, the next one does.
@@ -258,7 +303,7 @@ func killUnderLoad(t *testing.T, kills, replicas int, opt options) {
 			return false
 		}
 		return true
-	}, 2*time.Minute, 100*time.Millisecond, "effects wait for ever")
+	}, 3*time.Minute, 100*time.Millisecond, "effects wait for ever")
 
 	team, err := provisioning.Team(t.Context(), stores.team, target.Tenant)
 	require.NoError(t, err)
@@ -267,7 +312,9 @@ func killUnderLoad(t *testing.T, kills, replicas int, opt options) {
 		require.NotContains(t, members, m.ExternalID, "somebody is in twice")
 		members[m.ExternalID] = m
 	}
+	acknowledged := 0
 	for _, p := range pushers {
+		acknowledged += p.acknowledged
 		for _, who := range p.people {
 			if who.id == "" {
 				continue
@@ -282,12 +329,36 @@ func killUnderLoad(t *testing.T, kills, replicas int, opt options) {
 	plan, err := app.sync.Plan(t.Context(), target)
 	require.NoError(t, err)
 	require.True(t, plan.Empty(), "L2: %s", plan)
-	checkDecisions(t, stores, target.Tenant, logs)
+	decisions := checkDecisions(t, stores, target.Tenant, logs)
+	t.Logf("%d disasters, %d changes acknowledged, %d actions done, each once", l.times, acknowledged, decisions)
+}
+
+// Killed at random moments while providers push, the application loses nothing
+// (S28, S38, S41, L2, L7). USHER_KILLS says how often it is killed.
+func TestKilledUnderLoad(t *testing.T) {
+	kill := func(random *rand.Rand, processes []*process) {
+		victim := processes[random.IntN(len(processes))]
+		victim.kill()
+		victim.start()
+	}
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		db := filepath.Join(t.TempDir(), "team.db")
+		l := load{direct: options{db: db}, args: []string{"-db", db}, replicas: 1, times: times(t, "USHER_KILLS", 25), disaster: kill, killed: true}
+		l.run(t)
+	})
+	t.Run("postgres, two replicas", func(t *testing.T) {
+		t.Parallel()
+		dsn := pgtest.Start(t).Schema(t)
+		l := load{direct: options{postgres: dsn}, args: []string{"-postgres", dsn}, replicas: 2, times: times(t, "USHER_KILLS", 25), disaster: kill, killed: true}
+		l.run(t)
+	})
 }
 
 // checkDecisions holds the audit log to it that every action was done once, and
-// the log to it that each effect was delivered under its key.
-func checkDecisions(t *testing.T, s *stores, tenant, logs string) {
+// the log to it that each effect was delivered under its key. It returns how many
+// actions were done.
+func checkDecisions(t *testing.T, s *stores, tenant, logs string) int {
 	delivered, err := readKeys(logs)
 	require.NoError(t, err)
 	done := make(map[string]bool)
@@ -305,6 +376,7 @@ func checkDecisions(t *testing.T, s *stores, tenant, logs string) {
 		}
 	}
 	require.NotEmpty(t, made)
+	return len(done)
 }
 
 // readKeys returns the keys of the effects that a log tells of.

@@ -1,0 +1,86 @@
+package rest
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ParseKey reads the field PrivateKey of a configuration: a key in PEM that takes
+// accepts, unencrypted, in PKCS #8, PKCS #1 or SEC 1. want says which keys those are.
+// The errors say nothing of the key.
+func ParseKey(text []byte, want string, takes func(crypto.Signer) bool) (crypto.Signer, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("PrivateKey: want PEM, beginning with -----BEGIN PRIVATE KEY-----")
+	}
+	var key crypto.Signer
+	if parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+		key, _ = parsed.(crypto.Signer)
+	} else if parsed, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		key = parsed
+	} else if parsed, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
+		key = parsed
+	}
+	if key == nil || !takes(key) {
+		return nil, fmt.Errorf("PrivateKey: want %s, unencrypted, not a block of type %.40q", want, block.Type)
+	}
+	return key, nil
+}
+
+// IsRSA reports whether a key signs with RS256.
+func IsRSA(key crypto.Signer) bool {
+	_, ok := key.(*rsa.PrivateKey)
+	return ok
+}
+
+// IsP256 reports whether a key signs with ES256.
+func IsP256(key crypto.Signer) bool {
+	ec, ok := key.(*ecdsa.PrivateKey)
+	return ok && ec.Curve == elliptic.P256()
+}
+
+// SignJWT makes a JWT in the compact form (RFC 7515, section 3.1), signed with RS256
+// or, if key is one of the curve P-256, with ES256 (RFC 7518, sections 3.3 and 3.4). It
+// sets the member alg of header.
+func SignJWT(key crypto.Signer, header, claims map[string]any) (string, error) {
+	header["alg"] = "RS256"
+	if IsP256(key) {
+		header["alg"] = "ES256"
+	}
+	var parts [2][]byte
+	for i, part := range []any{header, claims} {
+		text, err := json.Marshal(part)
+		if err != nil {
+			return "", err
+		}
+		parts[i] = base64.RawURLEncoding.AppendEncode(nil, text)
+	}
+	signed := bytes.Join(parts[:], []byte("."))
+	digest := sha256.Sum256(signed)
+	var signature []byte
+	var err error
+	if ec, ok := key.(*ecdsa.PrivateKey); ok { // its Sign returns another form
+		r, s, failed := ecdsa.Sign(rand.Reader, ec, digest[:])
+		if err = failed; err == nil {
+			signature = slices.Concat(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32)))
+		}
+	} else {
+		signature, err = key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	}
+	if err != nil {
+		return "", fmt.Errorf("sign a JWT: %w", err)
+	}
+	return string(signed) + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
