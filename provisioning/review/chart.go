@@ -134,26 +134,25 @@ func (t *team) url(page, at string) string {
 	return query(page, "connection", t.connection, "hash", t.hash, "when", when, "at", at)
 }
 
-// from is whom the drawing begins with: the person whom the request names, or
-// everybody at the top.
-func (t *team) from(q *request) ([]int, error) {
+// chartFrom draws the team up, and finds whom the drawing begins with: the person
+// whom the request names, or everybody at the top.
+func (q *request) chartFrom() (t *team, from []int, err error) {
+	if t, err = q.teamChart(); err != nil {
+		return nil, nil, err
+	}
 	at := q.r.FormValue("at")
 	if at == "" {
-		return nil, nil
+		return t, nil, nil
 	}
 	person, known := t.at[at]
 	if !known {
-		return nil, errNotFound
+		return nil, nil, errNotFound
 	}
-	return []int{person}, nil
+	return t, []int{person}, nil
 }
 
 func (q *request) showChart() error {
-	t, err := q.teamChart()
-	if err != nil {
-		return err
-	}
-	from, err := t.from(q)
+	t, from, err := q.chartFrom()
 	if err != nil {
 		return err
 	}
@@ -193,11 +192,7 @@ func (q *request) showChart() error {
 
 // chartFile writes the whole chart, or what is below somebody, as a file.
 func (q *request) chartFile() error {
-	t, err := q.teamChart()
-	if err != nil {
-		return err
-	}
-	from, err := t.from(q)
+	t, from, err := q.chartFrom()
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,33 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/usher-go/usher/provisioning/review"
+	"github.com/usher-go/usher/scim"
 )
+
+// someRequests are as a provider sends them whose first token has expired.
+func someRequests() scim.RequestHistory {
+	at := time.Now().UTC().Add(-time.Hour)
+	var h scim.RequestHistory
+	for i, r := range []scim.RequestRecord{
+		{Method: "GET", Type: "User", Filter: `userName eq "…"`, Status: 200},
+		{Method: "POST", Type: "User", ID: "0a7d4f0e-5b39-4c8f-9d3e-8f6f2b1c0d11", Status: 201},
+		{Method: "POST", Type: "User", Status: 409, ScimType: "uniqueness", Detail: "userName: the value is in use by another resource"},
+		{Method: "PATCH", Type: "Group", ID: "7b1c0d11-5b39-4c8f-9d3e-8f6f2b1c0a7d", Status: 204},
+		{Method: "POST", Type: "Bulk", Operations: 12, Failed: 2, Status: 200, Detail: `members.value: no user or group has the id "…"`},
+		{Method: "GET", Type: "User", Filter: `emails[type eq "…"] and active eq true`, Status: 503, Detail: "the service is unavailable at present; try again"},
+	} {
+		r.At, r.Token, r.Took = at.Add(time.Duration(i)*7*time.Minute), "okta-1", time.Duration(1+i*i)*9*time.Millisecond
+		h.Requests = append(h.Requests, r)
+		h.Tokens = []scim.TokenUse{{Token: r.Token, RequestCount: scim.RequestCount{N: 1284, First: at, Last: r.At}, Did: r}}
+	}
+	h.Refused = scim.RequestCount{N: 37, First: at, Last: at.Add(time.Minute)}
+	return h
+}
 
 // TestChromium walks through the pages in a real Chromium: it approves a held
 // class from start to finish, with the keyboard, and wants no console error and no
@@ -24,7 +48,9 @@ func TestChromium(t *testing.T) {
 	if err != nil || packages == "" {
 		t.Skip("SKIPPED: there is no Chromium, or USHER_TEST_BROWSER does not name what drives it: .ci/chromium go test -run Chromium ./provisioning/review")
 	}
-	h := newHost(t)
+	pushed := new(scim.Memory)
+	require.NoError(t, pushed.AddRequests(t.Context(), []scim.RequestBatch{{Directory: scim.Directory(acme), RequestHistory: someRequests()}}, scim.RequestLimits{Requests: 1000}))
+	h := newHost(t, func(c *review.Config) { c.Requests = pushed })
 	h.hire(names(30)...)
 	h.leave(names(4)...)
 	h.dirs[acme].set(func(d *directory) {
@@ -55,7 +81,7 @@ func TestChromium(t *testing.T) {
 	require.Contains(t, team.text, "Place in the org chart")
 	pages, err := json.Marshal([]string{
 		"person?hash=" + plan.Hash + "&who=" + url.QueryEscape("person07@acme.com"), "plan?hash=" + plan.Hash + "&group=" + group,
-		"chart?q=lee&hash=" + plan.Hash, "whatif",
+		"chart?q=lee&hash=" + plan.Hash, "whatif", "requests?connection=okta",
 	})
 	require.NoError(t, err)
 	export := filepath.Join(t.TempDir(), "plan.html")

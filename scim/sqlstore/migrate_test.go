@@ -137,19 +137,24 @@ func TestVersion1(t *testing.T) {
 	})
 }
 
+// openVersion makes the tables of an earlier version, and a store on them.
+func openVersion(t *testing.T, version int, driver, dsn string, dialect Dialect) (*sql.DB, *Store) {
+	pool, err := sql.Open(driver, dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, pool.Close()) })
+	db, err := sqldb.New(pool, dialect, defaultPrefix)
+	require.NoError(t, err)
+	require.NoError(t, db.Migrate(t.Context(), migrations()[:version], nil))
+	return pool, &Store{db: db, texts: newStatements(dialect)}
+}
+
 // A database of version 3 is brought up to date when it is opened: it keeps what
 // it has, remembers requests, and is refused by a program of version 3.
 func TestVersion3(t *testing.T) {
 	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
-		pool, err := sql.Open(driver, dsn)
-		require.NoError(t, err)
-		t.Cleanup(func() { assert.NoError(t, pool.Close()) })
-		db, err := sqldb.New(pool, dialect, defaultPrefix)
-		require.NoError(t, err)
-		require.NoError(t, db.Migrate(t.Context(), migrations()[:3], nil))
-		old := &Store{db: db, texts: newStatements(dialect)}
+		pool, old := openVersion(t, 3, driver, dsn, dialect)
 		acme := scim.Directory{Tenant: "acme", Connection: "okta"}
-		_, err = old.Apply(t.Context(), acme, scim.Write{
+		_, err := old.Apply(t.Context(), acme, scim.Write{
 			Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: "ana"}, At: time.Unix(1_800_000_000, 0), Doc: []byte(`{"userName":"ana","emails":[{"value":"a@b.example"}]}`),
 		})
 		require.NoError(t, err)
@@ -167,7 +172,7 @@ func TestVersion3(t *testing.T) {
 		history, err := store.Requests(t.Context(), acme, 10)
 		require.NoError(t, err)
 		require.Equal(t, []scim.RequestRecord{r}, history.Requests)
-		require.ErrorContains(t, db.Migrate(t.Context(), migrations()[:3], nil), "the tables are of version 4")
+		require.ErrorContains(t, old.db.Migrate(t.Context(), migrations()[:3], nil), "the tables are of version 4")
 		_, err = old.Get(t.Context(), acme, scim.Ref{Type: scim.TypeUser, ID: "ana"}, false) // one that still runs goes on
 		require.NoError(t, err)
 	}
@@ -181,13 +186,7 @@ func TestVersion3(t *testing.T) {
 // found by keys that were not stored then.
 func TestVersion2(t *testing.T) {
 	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
-		pool, err := sql.Open(driver, dsn)
-		require.NoError(t, err)
-		t.Cleanup(func() { assert.NoError(t, pool.Close()) })
-		db, err := sqldb.New(pool, dialect, defaultPrefix)
-		require.NoError(t, err)
-		require.NoError(t, db.Migrate(t.Context(), migrations()[:2], nil))
-		old := &Store{db: db, texts: newStatements(dialect)}
+		pool, old := openVersion(t, 2, driver, dsn, dialect)
 		acme := scim.Directory{Tenant: "acme", Connection: "okta"}
 		for i := range refillSize + 2 { // more than a page of them
 			id := fmt.Sprint("u", i)
@@ -199,7 +198,7 @@ func TestVersion2(t *testing.T) {
 			})
 			require.NoError(t, err)
 		}
-		_, err = old.Apply(t.Context(), acme, scim.Write{Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: "damaged"}, At: time.Unix(1, 0), Doc: []byte(`{"userName"`)})
+		_, err := old.Apply(t.Context(), acme, scim.Write{Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: "damaged"}, At: time.Unix(1, 0), Doc: []byte(`{"userName"`)})
 		require.NoError(t, err)
 
 		find := func(store *Store, by sources.UserKeyKind, value string) (ids []string) {

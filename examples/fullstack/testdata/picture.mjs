@@ -14,7 +14,8 @@ try {
 	await page.setViewport({ width: 1200, height: 900 });
 	await page.goto(url);
 	await page.evaluate(() => { document.querySelector("ul.groups details").open = true; });
-	await page.screenshot({ path: file, clip: { x: 0, y: 0, width: 1200, height: 1080 } });
+	const end = await page.evaluate(() => document.querySelector("ul.groups").getBoundingClientRect().bottom);
+	await page.screenshot({ path: file, clip: { x: 0, y: 0, width: 1200, height: Math.min(1200, Math.ceil(end) + 32) } });
 } finally {
 	await browser.close();
 }

@@ -26,7 +26,7 @@ try {
 	page.on("requestfailed", (r) => { if (r.failure()?.errorText !== "net::ERR_ABORTED") problems.push(`request failed: ${r.url()} ${r.failure()?.errorText}`); });
 
 	const look = async (name) => {
-		for (const [mode, width] of [["light", 1280], ["dark", 1280], ["light", 360]]) {
+		for (const [mode, width] of [["light", 1280], ["dark", 1280], ["light", 375]]) {
 			await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: mode }]);
 			await page.setViewport({ width, height: 900 });
 			await page.screenshot({ path: join(shots, `${name}-${mode}-${width}.png`), fullPage: true });
@@ -88,6 +88,18 @@ try {
 		await open(path);
 		await look(path.split("?")[0] + (path.includes("group=") ? "-group" : ""));
 	}
+	// On paper there is what can be read, and nothing to press.
+	await open(JSON.parse(process.env.PAGES)[0]);
+	await page.emulateMediaType("print");
+	const pressed = await page.evaluate(() => [...document.querySelectorAll("button, nav a")].filter((e) => e.checkVisibility()).length);
+	if (pressed) problems.push(`${pressed} buttons and links of the navigation are printed`);
+	await page.screenshot({ path: join(shots, "person-print.png"), fullPage: true });
+	await page.emulateMediaType(null);
+	// Nothing moves for whoever wants no motion.
+	await page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "reduce" }]);
+	const moving = await page.evaluate(() => [...document.querySelectorAll("*")].filter((e) => getComputedStyle(e).transitionDuration !== "0s" || getComputedStyle(e, "::before").transitionDuration !== "0s").length);
+	if (moving) problems.push(`${moving} elements move`);
+
 	await open("whatif");
 	await page.$eval("#next_text", (e, text) => { e.value = text; }, process.env.NEXT);
 	await enter("Compare");
