@@ -1,4 +1,4 @@
-.PHONY: help test lint bench bench-peers demo fleet fuzz update ci
+.PHONY: help test lint bench bench-peers demo fleet picture fuzz update ci
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,6 +22,9 @@ demo: ## play what Okta and Entra ID send against a whole application
 
 fleet: ## keep 1,000 tenants with jobs on a PostgreSQL of its own
 	cd examples/fleet && go run .
+
+picture: ## take the picture of the review page that the README shows
+	.ci/chromium go test -count=1 -run ReviewOfKestrel ./examples/fullstack -args -picture $(CURDIR)/docs/review.png
 
 fuzz: ## give each fuzz test FUZZTIME (30s)
 	.ci/fuzz $(or $(FUZZTIME),30s)

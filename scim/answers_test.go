@@ -158,6 +158,12 @@ func TestQueriesAsClientsWriteThem(t *testing.T) {
 		"/Users?filter=userName+eq+%22ana+1@example.com%22":             0, // a form's plus sign is a space
 		"/Users?filter=displayName+eq+%22a+b%22&startIndex=1&count=100": 1,
 		"/Users?filter=userName%20eq%20%22x%zz%22":                      -1,
+		// A parameter is not passed over for its letter case: without its filter
+		// a query selects everybody.
+		"/Users?Filter=userName+eq+%22nobody%22":   0,
+		"/Users?FILTER=userName+eq&SORTBY=title":   -1,
+		"/Users?startindex=x":                      -1,
+		"/Users?sortby=displayName&sortorder=none": -1,
 	} {
 		status, text := raw(t, server, target)
 		if want < 0 {

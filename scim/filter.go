@@ -178,6 +178,9 @@ func (p *filterParser) path(name string) (attrPath, error) {
 		if sub := p.within.sub(name); sub != nil {
 			return attrPath{attr: sub.name, def: sub}, nil
 		}
+		if p.within != nil && p.within.closed {
+			return attrPath{}, badFilter("%s has no sub-attribute %q", p.within.name, clip(name))
+		}
 		if !validName(name) {
 			return attrPath{}, badFilter("%q is not the name of a sub-attribute", clip(name))
 		}
@@ -186,6 +189,9 @@ func (p *filterParser) path(name string) (attrPath, error) {
 	path, ok := p.rt.resolve(name)
 	if !ok || path.attr == "" {
 		return attrPath{}, badFilter("%q is not the name of an attribute", clip(name))
+	}
+	if path.sub != "" && path.subDef == nil && path.def != nil && path.def.closed {
+		return attrPath{}, badFilter("%s has no sub-attribute %q", path.def.name, clip(path.sub))
 	}
 	return path, nil
 }

@@ -113,7 +113,7 @@ func TestFilterRefuses(t *testing.T) {
 		``, ` `, `userName`, `userName eq`, `userName like "x"`, `eq "x"`, `userName eq "x`, `userName eq "\x"`,
 		`(userName eq "x"`, `userName eq "x")`, `userName eq "x" and`, `and userName eq "x"`, `userName eq "x" userName pr`,
 		`not userName pr`, `emails[type eq "x"`, `emails[]`, `emails[type eq "x"].`, `emails[type eq "x"].value`,
-		`userName[x eq 1]`, `emails[a[b pr]]`, `name eq "x"`, `active gt true`, `active co "t"`, `active eq "maybe"`,
+		`userName[x eq 1]`, `groups.nope eq "x"`, `groups[nope pr]`, `groups[value eq "x"].nope eq 1`, `meta.nope pr`, `meta[nope eq "x"]`, `emails[a[b pr]]`, `name eq "x"`, `active gt true`, `active co "t"`, `active eq "maybe"`,
 		`userName co null`, `userName gt null`, `meta.created gt "soon"`, `user name eq 1`, `a..b pr`, `[x]`, `()`,
 		strings.Repeat("(", maxDepth+1) + "title pr" + strings.Repeat(")", maxDepth+1),
 		`title eq "` + strings.Repeat("a", DefaultMaxFilter) + `"`,

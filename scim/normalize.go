@@ -11,6 +11,7 @@ import (
 // declared types, nothing that is null, empty, read-only or never returned.
 // What is not declared is kept as it was sent.
 func (rt *resourceType) normalize(body *object) (*object, error) {
+	body = rt.flat(body)
 	doc := &object{fields: make([]field, 0, len(body.fields)+1)}
 	schemas, err := rt.clientSchemas(body.get("schemas"))
 	if err != nil {
@@ -47,6 +48,24 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 		}
 	}
 	return doc, nil
+}
+
+// flat returns a body with the attributes that it has under the URN of the core
+// schema, as if that were an extension, beside its others. Of two values for one
+// name the plain one goes.
+func (rt *resourceType) flat(body *object) *object {
+	core, ok := body.get(rt.core.urn).(*object)
+	if !ok {
+		return body
+	}
+	out := &object{fields: slices.Clone(body.fields)}
+	out.drop(rt.core.urn)
+	for _, f := range core.fields {
+		if out.at(f.name) < 0 {
+			out.fields = append(out.fields, f)
+		}
+	}
+	return out
 }
 
 // resolveKey resolves the name of a field at the top of a body. Of an extension

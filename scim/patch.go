@@ -86,6 +86,9 @@ func (p *patcher) apply(ops []patchOp) error {
 }
 
 func (p *patcher) applyOne(op patchOp) error {
+	if o, ok := op.value.(*object); ok && len(o.fields) > 0 && op.op != "remove" && sameName(op.path, p.rt.core.urn) {
+		op.path = "" // the attributes of the core are those of the resource
+	}
 	if op.path != "" {
 		path, err := p.path(op.path, op.value)
 		if err != nil {
@@ -109,7 +112,7 @@ func (p *patcher) applyOne(op patchOp) error {
 	if !ok {
 		return badValue("value: an operation without a path needs an object of attributes")
 	}
-	for _, f := range in.fields {
+	for _, f := range p.rt.flat(in).fields {
 		path, err := p.path(f.name, f.value)
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ func (p *patcher) whole(in *object, op patchOp, path patchPath) error {
 		if !isList && value != nil {
 			added = []any{value}
 		}
-		list, err := p.addAll(oldList, added)
+		list, err := p.addAll(oldList, path.alike(oldList, added))
 		if err != nil {
 			return err
 		}
@@ -70,6 +70,7 @@ func (p *patcher) assign(in *object, path patchPath, value any) error {
 // merge sets or, where null or empty, removes the sub-attributes that given
 // names.
 func (p *patcher) merge(into, given *object, path patchPath) error {
+	was := into.get("value")
 	for _, f := range given.fields {
 		sub := path.def.sub(f.name)
 		name := f.name
@@ -100,7 +101,18 @@ func (p *patcher) merge(into, given *object, path patchPath) error {
 	if path.def != nil {
 		path.def.nameBy(into, given)
 	}
+	if given.at("$ref") < 0 {
+		path.def.dropOldRef(into, was)
+	}
 	return nil
+}
+
+// dropOldRef removes the reference of a complex value that is another one now:
+// value and $ref name one resource (RFC 7643 section 4.3).
+func (a *attribute) dropOldRef(o *object, was any) {
+	if a.sub("$ref") != nil && was != nil && !equalValues(was, o.get("value")) {
+		o.drop("$ref")
+	}
 }
 
 // addAll appends the values that are not there yet. A complex value is there
@@ -192,8 +204,8 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 	}
 	// One whose type is not said goes with any type.
 	keys := map[string]bool{}
-	for _, g := range gone {
-		key, err := p.elementKey(g)
+	for _, g := range path.alike(list, gone) {
+		key, err := p.elementKey(path.def.folded(g))
 		if err != nil {
 			return err
 		}
@@ -201,12 +213,13 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 	}
 	rest := make([]any, 0, len(list))
 	for _, have := range list {
-		key, err := p.elementKey(have)
+		same := path.def.folded(have)
+		key, err := p.elementKey(same)
 		if err != nil {
 			return err
 		}
 		untyped := key
-		if o, ok := have.(*object); ok && o.get("type") != nil && o.get("value") != nil {
+		if o, ok := same.(*object); ok && o.get("type") != nil && o.get("value") != nil {
 			if untyped, err = p.elementKey(&object{fields: []field{{"value", o.get("value")}}}); err != nil {
 				return err
 			}
@@ -245,11 +258,13 @@ func (p *patcher) sub(in *object, op patchOp, path patchPath) error {
 			return err
 		}
 	}
+	was := o.get("value")
 	if value == nil {
 		o.drop(path.sub)
 	} else {
 		o.set(path.sub, value)
 	}
+	path.def.dropOldRef(o, was)
 	switch {
 	case len(o.fields) == 0:
 		return p.assign(in, path, nil)
@@ -307,6 +322,12 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		element.set(path.sub, value)
 		return p.appendElement(in, path, list, element)
 	}
+	if !clears && !path.multi(old) {
+		// One value that the filter selects is that value: what is not said of
+		// it stays (section 3.5.2.3: sub-attributes that are not specified).
+		path.filter = nil
+		return p.whole(in, op, path)
+	}
 	if clears {
 		if op.op == "add" {
 			return nil
@@ -318,7 +339,7 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		value = one[0]
 	}
 	if path.plain(list) {
-		return p.filteredPlain(in, path, list, found, value)
+		return p.filteredPlain(in, path, list, found, path.alike(list, []any{value})[0])
 	}
 	given, err := path.def.oneElement(value, path.String())
 	if err != nil || given == nil {
@@ -390,6 +411,39 @@ func (p *patcher) filteredPlain(in *object, path patchPath, list []any, found bo
 		}
 	}
 	return p.assignList(in, path, next)
+}
+
+// alike returns values for a list, plain ones where a list that nobody declares
+// has plain ones: {"value": "x"} is "x" there.
+func (path patchPath) alike(list, values []any) []any {
+	if path.def != nil || !path.plain(list) {
+		return values
+	}
+	out := slices.Clone(values)
+	for i, v := range out {
+		if o, ok := v.(*object); ok && len(o.fields) == 1 && isPlain(o.get("value")) {
+			out[i] = o.get("value")
+		}
+	}
+	return out
+}
+
+// folded returns an element of a list to be compared with others: its value
+// without letter case where RFC 7643 section 2.2 (caseExact) has none.
+func (a *attribute) folded(element any) any {
+	switch v := element.(type) {
+	case string:
+		if a != nil && a.kind == "string" && !a.caseExact {
+			return fold(v)
+		}
+	case *object:
+		sub := a.sub("value")
+		text, ok := v.get("value").(string)
+		if ok && sub != nil && sub.kind == "string" && !sub.caseExact {
+			return &object{fields: []field{{"value", fold(text)}, {"type", v.get("type")}}}
+		}
+	}
+	return element
 }
 
 // multi says that the attribute, of which old is the value, is a list.

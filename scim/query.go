@@ -71,9 +71,22 @@ func (x *exchange) urlValues() (url.Values, error) {
 		if values == nil {
 			values = url.Values{}
 		}
-		values.Add(name, value)
+		values.Add(parameterName(name), value)
 	}
 	return values, nil
+}
+
+// parameterName is the name of a parameter as RFC 7644 section 3.4.2 spells it,
+// in whatever letter case it comes: a filter that is not seen selects everybody.
+func parameterName(name string) string {
+	for _, known := range [...]string{
+		"filter", "attributes", "excludedAttributes", "startIndex", "count", "sortBy", "sortOrder", "cursor",
+	} {
+		if sameName(name, known) {
+			return known
+		}
+	}
+	return name
 }
 
 // unescapeValue undoes the escapes of a query's value. A plus sign is a space,

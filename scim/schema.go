@@ -74,6 +74,7 @@ type attribute struct {
 	subs       map[string]*attribute
 	order      []*attribute // subs, each once
 	needsValue bool         // an element without its value is refused: roles, entitlements
+	closed     bool         // no sub-attribute but those declared can have a value
 	label      string       // the sub-attribute that names a value where nothing else does; see nameBy
 }
 
@@ -120,7 +121,7 @@ func commonAttributes() map[string]*attribute {
 	text := func(name string, exact bool, mutability, returned string) *attribute {
 		return &attribute{name: name, kind: "string", caseExact: exact, mutability: mutability, returned: returned}
 	}
-	meta := &attribute{name: "meta", kind: "complex", mutability: "readOnly", returned: "default", subs: map[string]*attribute{}}
+	meta := &attribute{name: "meta", kind: "complex", closed: true, mutability: "readOnly", returned: "default", subs: map[string]*attribute{}}
 	for _, sub := range []*attribute{
 		text("resourceType", true, "readOnly", "default"),
 		text("location", true, "readOnly", "default"),
@@ -220,6 +221,7 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 			rt.core.attrs[rt.links] = &attribute{name: rt.links, kind: "complex", multi: true, mutability: "readOnly", returned: "default",
 				subs: map[string]*attribute{"value": {name: "value", kind: "string", returned: "default"}}}
 		}
+		rt.core.attrs[rt.links].closed = true
 		if id := rt.core.attrs[rt.links].sub("value"); id != nil {
 			id.caseExact = true // as the id itself
 		}

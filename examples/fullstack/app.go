@@ -57,6 +57,7 @@ type app struct {
 	cfg       appConfig
 	customers map[string]*customer // by tenant
 	sync      *syncer.Syncer
+	requests  *scim.RequestLog
 	handler   http.Handler
 }
 
@@ -79,8 +80,13 @@ func newApp(s *stores, cfg appConfig) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What the providers ask and are told is shown with the plans.
+	if a.requests, err = scim.NewRequestLog(scim.RequestLogConfig{Store: s.directory, Logger: cfg.logger}); err != nil {
+		a.sync.Close()
+		return nil, err
+	}
 	push, err := scim.NewHandler(scim.Config{
-		Store: s.directory, Authenticate: scim.BearerTokens(scim.FixedTokens(a.tokens()...)), PublicDiscovery: true, Logger: cfg.logger, Now: cfg.now,
+		Store: s.directory, Requests: a.requests, Authenticate: scim.BearerTokens(scim.FixedTokens(a.tokens()...)), PublicDiscovery: true, Logger: cfg.logger, Now: cfg.now,
 		// The decision is usually made before the provider has its answer. If it is
 		// not, it is made later, by whichever process comes first.
 		OnChange: func(ctx context.Context, e scim.Event) {
@@ -89,15 +95,24 @@ func newApp(s *stores, cfg appConfig) (*app, error) {
 			}
 		},
 	})
+	var reviewed http.Handler
+	if err == nil {
+		reviewed, err = a.reviewPages()
+	}
 	if err != nil {
-		a.sync.Close()
+		a.Close()
 		return nil, err
 	}
-	a.handler = scim.Mount("/scim/v2", push, a.pages())
+	a.handler = scim.Mount("/scim/v2", push, a.pages(reviewed))
 	return a, nil
 }
 
-func (a *app) Close() { a.sync.Close() }
+func (a *app) Close() {
+	a.sync.Close()
+	if err := a.requests.Close(); err != nil {
+		a.cfg.logger.Warn("requests are not remembered", "error", err)
+	}
+}
 
 // tokens are those of the customers that may push. A token says whose it is, and
 // of what kind the provider is (S33).
@@ -106,7 +121,7 @@ func (a *app) tokens() []scim.Token {
 	for tenant, token := range a.cfg.tokens {
 		if c := a.customers[tenant]; token != "" {
 			tokens = append(tokens, scim.Token{
-				Hash: scim.HashToken(token), Principal: scim.Principal{Tenant: tenant, Connection: c.connection, Kind: c.kind},
+				Hash: scim.HashToken(token), Principal: scim.Principal{Tenant: tenant, Connection: c.connection, Kind: c.kind, Token: c.kind + "-1"},
 			})
 		}
 	}

@@ -24,6 +24,7 @@ func TestDatabaseRestarts(t *testing.T) {
 	l := load{
 		direct: options{postgres: dsn}, args: []string{"-postgres", dsn}, replicas: 2, times: times(t, "USHER_FAULTS", 5),
 		disaster: func(random *rand.Rand, _ []*process) {
+			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond) // something is decided again in between
 			require.NoError(t, server.Crash())
 			time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
 			require.NoError(t, server.Run())

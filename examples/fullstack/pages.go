@@ -27,7 +27,7 @@ var edits = []provisioning.Field{
 const maxForm = 1 << 20
 
 // pages are the application's pages, behind its sign-in and against forgery.
-func (a *app) pages() http.Handler {
+func (a *app) pages(review http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.page(a.home))
 	mux.HandleFunc("GET /{tenant}/people", a.page(a.people))
@@ -38,6 +38,7 @@ func (a *app) pages() http.Handler {
 	mux.HandleFunc("GET /{tenant}/plan", a.page(a.plan))
 	mux.HandleFunc("POST /{tenant}/plan", a.page(a.approve))
 	mux.HandleFunc("GET /{tenant}/signin", a.page(a.signIn))
+	mux.Handle("/{tenant}/review/", review)
 	guarded := a.asAdmin(http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, maxForm)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/examples/internal/team"
 	"github.com/usher-go/usher/examples/internal/terminal"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
@@ -219,10 +220,6 @@ type writer func([]byte) (int, error)
 
 func (f writer) Write(data []byte) (int, error) { return f(data) }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
 // Run again, the program reads the directory at once (R28), and more leavers than
 // the limit allows wait for an approval (S14, S15): status 3.
 func TestApproval(t *testing.T) {
@@ -258,6 +255,58 @@ func TestApproval(t *testing.T) {
 	code, stdout, stderr = p.run(append(args, "-approve", command)...)
 	assert.Equal(t, 0, code, stdout+stderr)
 }
+
+// Section A of the rules, from each kind of directory (R1): the seats come from the
+// assignment (R7), nobody is recorded whom no rule says to record (R8), and a leaver is
+// deactivated in the source and nowhere else (R10). Of Salesforce, that asks for what
+// every plan has: users, roles and groups (R5).
+func TestScope(t *testing.T) {
+	forAll(t, func(t *testing.T, w world) {
+		p := newProgram(t, w)
+		d := w.company()
+		provider := transportOf(w, d)
+		var asked []string
+		p.sys.transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+			if query := req.URL.Query().Get("q"); query != "" {
+				asked = append(asked, regexp.MustCompile(` FROM (\w+)`).FindStringSubmatch(query)[1])
+			}
+			return provider.RoundTrip(req)
+		})
+		find := func(email string) provisioning.Member {
+			members, err := team.Read(t.Context(), tenant, p.db)
+			require.NoError(t, err)
+			i := slices.IndexFunc(members, func(m provisioning.Member) bool { return m.Email == email })
+			require.GreaterOrEqual(t, i, 0, email)
+			return members[i]
+		}
+		args := []string{"-source", w.kind, "-config", p.rules, "-apply"}
+		code, _, stderr := p.run(args...)
+		require.Equal(t, 0, code, stderr)
+		tomas := find("tomas@linden.example")
+		assert.True(t, tomas.Active)
+		assert.Equal(t, []string{"core"}, tomas.Seats)
+		assert.Empty(t, tomas.Capture)
+		if w.kind == sources.KindSalesforce {
+			assert.Subset(t, []string{"User", "UserRole", "Group", "GroupMember"}, asked)
+			assert.NotEmpty(t, asked)
+		}
+
+		for _, u := range d.Users() {
+			if u.Email == "tomas@linden.example" {
+				u.Status = sources.StatusInactive
+				d.PutUsers(u)
+			}
+		}
+		code, stdout, stderr := p.run(args...)
+		require.Equal(t, 0, code, stdout+stderr)
+		assert.False(t, find("tomas@linden.example").Active)
+		assert.True(t, find("yara@linden.example").Active)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // A terminal shows one line, anything else lines of their own.
 func TestProgress(t *testing.T) {

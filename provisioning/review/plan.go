@@ -213,8 +213,11 @@ func proves(e *syncer.Evidence) string {
 			lacks = append(lacks, word)
 		}
 	}
-	if len(lacks) == 0 {
+	switch {
+	case len(lacks) == 0:
 		return "It was read whole: who is missing has left."
+	case e.Groups == 0 && e.Proven.Has(sources.FactManagers): // the provider has none to list
+		return "It was read whole, and has no groups: who is missing has left."
 	}
 	return "It proves who has left, but not its " + strings.Join(lacks, " and ") + ": what would follow from those stays as it is."
 }

@@ -56,13 +56,24 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 	}), nil
 }
 
-// takeLease takes the tenant if nobody has it.
+// takeLease takes the tenant if nobody has it. A lease that ends later than one
+// which is given now could was given by a clock that has gone back since: its
+// holder, if it lives, extends it from now on.
 func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, error) {
-	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?, ?, NOW_MS + ?)
+	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?1, ?2, NOW_MS + ?3)
 		ON CONFLICT (tenant) DO UPDATE SET owner = excluded.owner, expires_ms = excluded.expires_ms
-		WHERE @locks.expires_ms < NOW_MS`
-	changed, err := s.execBy(ctx, s.db.WriteUnsynced, query, tenant, owner, s.lease.Milliseconds())
+		WHERE @locks.expires_ms < NOW_MS OR @locks.expires_ms > NOW_MS + ?4`
+	changed, err := s.exec(ctx, query, tenant, owner, s.lease.Milliseconds(), 2*s.lease.Milliseconds())
 	return changed > 0, err
+}
+
+// exec runs one statement by itself, which has to be a write.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	err = s.db.WriteUnsynced(ctx, func(tx *sqldb.Tx) error {
+		changed, err = tx.Exec(ctx, query, args...)
+		return err
+	})
+	return changed, err
 }
 
 // extendLease extends the lease until the context ends or the lease was lost. A
@@ -77,7 +88,7 @@ func (s *Store) extendLease(ctx context.Context, tenant, owner string) {
 		case <-ticker.C:
 		}
 		const query = `UPDATE @locks SET expires_ms = NOW_MS + ? WHERE tenant = ? AND owner = ?`
-		if changed, err := s.execBy(ctx, s.db.WriteUnsynced, query, s.lease.Milliseconds(), tenant, owner); err == nil && changed == 0 {
+		if changed, err := s.exec(ctx, query, s.lease.Milliseconds(), tenant, owner); err == nil && changed == 0 {
 			return
 		}
 	}
@@ -91,7 +102,7 @@ func (s *Store) endLease(ctx context.Context, tenant, owner string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		_, err := s.execBy(ctx, s.db.WriteUnsynced, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
+		_, err := s.exec(ctx, `DELETE FROM @locks WHERE tenant = ? AND owner = ?`, tenant, owner)
 		if _, away := sqldb.Outage(err); !away {
 			return // if it failed, the lease ends by itself
 		}

@@ -2,7 +2,9 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
+	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
@@ -94,6 +97,35 @@ func TestLockSurvivesLostConnections(t *testing.T) {
 			defer cancel()
 			unlock, err = openStore(t, dsn).Lock(ctx, tenant)
 			require.NoError(t, err, "the tenant waits for the end of a lease")
+			unlock()
+		})
+	}
+}
+
+// A holder that died leaves the tenant locked for a lease, also if the clock of
+// the database has gone back by hours since.
+func TestLockOfAClockThatWentBack(t *testing.T) {
+	t.Parallel()
+	for dialect, open := range map[sqlstore.Dialect]func(t *testing.T) *sql.DB{
+		sqlstore.SQLite: func(t *testing.T) *sql.DB { return openDB(t, fileDSN(t)) },
+		sqlstore.PostgreSQL: func(t *testing.T) *sql.DB {
+			db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, db.Close()) })
+			return db
+		},
+	} {
+		t.Run(fmt.Sprint(dialect), func(t *testing.T) {
+			t.Parallel()
+			db := open(t)
+			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect})
+			require.NoError(t, err)
+			_, err = db.Exec(`INSERT INTO usher_locks (tenant, owner, expires_ms) VALUES ($1, 'dead', $2)`, tenant, time.Now().Add(5*time.Hour).UnixMilli())
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			unlock, err := store.Lock(ctx, tenant)
+			require.NoError(t, err)
 			unlock()
 		})
 	}

@@ -30,8 +30,9 @@ type Config struct {
 	// Prefix is what the name of every table begins with: lower-case letters,
 	// digits and underscores, at most 32. "" stands for "usher_".
 	Prefix string
-	// Lease is how long a tenant stays locked after its holder died. 0 stands
-	// for 30 seconds; the least is 100 milliseconds.
+	// Lease is how long a tenant stays locked after its holder died, the same in
+	// all processes of one database. 0 stands for 30 seconds; the least is 100
+	// milliseconds.
 	Lease time.Duration
 	// Now is the clock of the audit log and of what was done in a window. nil stands for time.Now.
 	Now func() time.Time
@@ -88,19 +89,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("sqlstore: open: %w", err)
 	}
 	return &Store{db: db, dialect: cfg.Dialect, lease: cfg.Lease, now: cfg.Now}, nil
-}
-
-// exec runs one statement by itself, which has to be a write.
-func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	return s.execBy(ctx, s.db.Write, query, args...)
-}
-
-func (s *Store) execBy(ctx context.Context, write func(context.Context, func(*sqldb.Tx) error) error, query string, args ...any) (changed int64, err error) {
-	err = write(ctx, func(tx *sqldb.Tx) error {
-		changed, err = tx.Exec(ctx, query, args...)
-		return err
-	})
-	return changed, err
 }
 
 // read runs work in a transaction that sees one state of the database and goes

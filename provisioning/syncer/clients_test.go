@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
+	teamstore "github.com/usher-go/usher/provisioning/sqlstore"
 	"github.com/usher-go/usher/provisioning/syncer"
 	"github.com/usher-go/usher/sources"
 )
@@ -196,4 +198,70 @@ func (h *host) effects() []provisioning.EffectKind {
 		kinds = append(kinds, e.Kind)
 	}
 	return kinds
+}
+
+// put writes a member as a hand does in the application.
+func (h *host) put(m provisioning.Member) provisioning.Member {
+	h.t.Helper()
+	switch team := h.team.(type) {
+	case *provisioning.Memory:
+		return team.Put(h.target.Tenant, m)
+	case *teamstore.Store:
+		stored, err := team.Put(h.t.Context(), h.target.Tenant, m)
+		require.NoError(h.t, err)
+		return stored
+	}
+	require.Fail(h.t, "nothing is written by hand there")
+	return m
+}
+
+// R30 to R37, R9: who was made by hand is left alone until the directory pushes
+// the same address, and is provisioned from then on; what a hand changes of what
+// the directory gives is overridden with the next push, and what it does not give
+// stays; who is in no group follows the default assignment, or under manual
+// editing keeps what a hand gave.
+func TestMadeByHandAndPushed(t *testing.T) {
+	eachWorld(t, acme, sources.KindOkta, func(t *testing.T, h *host) {
+		group := h.do("POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[]}`, http.StatusCreated)
+		h.change(func(s *syncer.Setup) {
+			s.Rules = rules(sources.KindOkta, group)
+			s.Rules.Default = &assignment.Assignment{ID: "rest", Name: "Rest", Mode: assignment.Manual, Settings: assignment.Settings{Seats: []string{"guest"}}}
+		})
+		byHand := func(name string) provisioning.Member {
+			return h.put(provisioning.Member{ID: "m-" + name, Active: true, Email: name + "@acme.com", GivenName: "Old", FamilyName: "Name", Title: "Chief",
+				Settings: assignment.Settings{Seats: []string{"core"}, Capture: []string{assignment.Recording}}})
+		}
+		ana, bo := byHand("ana"), byHand("bo")
+		h.hire("cy")
+		_, err := h.sync.Run(t.Context(), acme)
+		require.NoError(t, err)
+		require.Equal(t, ana, h.members()["ana@acme.com"], "R30")
+		bo.Title = "Founder"
+		bo = h.put(bo)
+		_, err = h.sync.Run(t.Context(), acme)
+		require.NoError(t, err)
+		require.Equal(t, bo, h.members()["bo@acme.com"], "R31, R35")
+		require.Equal(t, []string{"guest"}, h.members()["cy@acme.com"].Seats, "R33")
+
+		id := h.hire("ana")
+		m := h.members()["ana@acme.com"]
+		require.Equal(t, ana.ID, m.ID, "R32")
+		require.Equal(t, id, m.ExternalID)
+		require.True(t, m.Managed)
+		require.Equal(t, "Ana", m.GivenName, "R37, R9")
+		require.Equal(t, "Chief", m.Title, "the directory gives none")
+		require.Equal(t, []string{"core"}, m.Seats, "R34: under manual editing a hand's settings stay")
+
+		m.GivenName, m.MobilePhone, m.Seats = "Anna", "+33 1", []string{"core", "guest"}
+		h.put(m)
+		h.patch("/Users/"+id, `{"op":"replace","value":{"nickName":"An"}}`, http.StatusOK)
+		m = h.members()["ana@acme.com"]
+		require.Equal(t, "Ana", m.GivenName, "R37")
+		require.Equal(t, "+33 1", m.MobilePhone, "R36")
+		require.Equal(t, []string{"core", "guest"}, m.Seats)
+
+		h.patch("/Groups/"+group, `{"op":"add","path":"members","value":[{"value":"`+id+`"}]}`, http.StatusNoContent)
+		require.Equal(t, []string{"core"}, h.members()["ana@acme.com"].Seats, "an automatic assignment's settings are not a hand's to make")
+		require.Equal(t, bo, h.members()["bo@acme.com"])
+	})
 }

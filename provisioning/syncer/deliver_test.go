@@ -118,3 +118,48 @@ func TestOneProcessDelivers(t *testing.T) {
 		require.Len(t, mail.tries, 4)
 	})
 }
+
+// forgetful is a team of which a change of a tenant's lease on its deliveries
+// fails once: it is stored, or not, and nobody learns which.
+type forgetful struct {
+	*provisioning.Memory
+	mu      sync.Mutex
+	removes bool // it is the lease's end that fails, and not its beginning
+	stored  bool
+	failed  bool
+}
+
+func (f *forgetful) SetState(ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
+	f.mu.Lock()
+	fails := !f.failed && name == "lease/effects" && f.removes == (document == nil)
+	f.failed = f.failed || fails
+	f.mu.Unlock()
+	if !fails {
+		return f.Memory.SetState(ctx, tenant, name, revision, document)
+	}
+	if f.stored {
+		if _, err := f.Memory.SetState(ctx, tenant, name, revision, document); err != nil {
+			return "", err
+		}
+	}
+	return "", errors.New("the connection is lost")
+}
+
+// S41: where a store fails while the deliveries of a tenant are begun or ended,
+// the tenant's effects wait for no lease to end.
+func TestDeliveriesOfALostConnection(t *testing.T) {
+	for _, team := range []*forgetful{{}, {stored: true}, {removes: true}, {removes: true, stored: true}} {
+		synctest.Test(t, func(t *testing.T) {
+			team.Memory = new(provisioning.Memory)
+			mail := newMailer()
+			h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team, Deliver: mail.deliver}, nil)
+			ana, bo := h.hire("ana"), h.hire("bo")
+			h.leave(ana)
+			pass(5 * time.Second)
+			require.True(t, team.failed)
+			h.leave(bo)
+			pass(5 * time.Second)
+			require.Empty(t, h.effects(), "removes %t, stored %t", team.removes, team.stored)
+		})
+	}
+}

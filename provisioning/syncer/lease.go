@@ -37,14 +37,32 @@ func (s *Syncer) take(ctx context.Context, tenant, name string, length time.Dura
 	if err := l.free(ctx); err != nil {
 		return l, err
 	}
-	return l, l.extend(ctx)
+	err := l.extend(ctx)
+	if err != nil && !errors.Is(err, errLeased) {
+		l.give(ctx) // it may have been stored, and the answer lost
+	}
+	return l, err
 }
 
 // free fails with errLeased if somebody has the lease.
 func (l *lease) free(ctx context.Context) error {
+	_, until, revision, err := l.read(ctx)
+	if err != nil {
+		return err
+	}
+	if now := l.cfg.Now(); now.Before(until) && until.Sub(now) <= l.length { // a clock may have jumped back
+		l.until = until
+		return errLeased
+	}
+	l.revision = revision
+	return nil
+}
+
+// read returns who has the lease, and until when.
+func (l *lease) read(ctx context.Context) (owner string, until time.Time, revision provisioning.Revision, err error) {
 	document, revision, err := l.cfg.Store.State(ctx, l.tenant, l.name)
 	if err != nil {
-		return fmt.Errorf("syncer: read lease: %w", err)
+		return "", time.Time{}, "", fmt.Errorf("syncer: read lease: %w", err)
 	}
 	var held struct {
 		Owner string    `json:"owner"`
@@ -52,15 +70,10 @@ func (l *lease) free(ctx context.Context) error {
 	}
 	if document != nil {
 		if err := json.Unmarshal(document, &held); err != nil {
-			return fmt.Errorf("syncer: %s: %w", l.name, err)
+			return "", time.Time{}, "", fmt.Errorf("syncer: %s: %w", l.name, err)
 		}
 	}
-	if now := l.cfg.Now(); now.Before(held.Until) && held.Until.Sub(now) <= l.length { // a clock may have jumped back
-		l.until = held.Until
-		return errLeased
-	}
-	l.revision = revision
-	return nil
+	return held.Owner, held.Until, revision, nil
 }
 
 // extend lets the lease begin again. It fails with errLeased if the lease was
@@ -90,9 +103,44 @@ func (l *lease) keep(ctx context.Context) error {
 	return l.extend(ctx)
 }
 
-// give gives the lease back. If that fails, it ends by itself.
+// give gives the lease back. If the store fails, it is tried again for a while,
+// without the caller, and what is stored is looked at, since the answer to an
+// earlier change may be lost. If that does not help, the lease ends by itself.
 func (l *lease) give(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	first, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()
-	_, _ = l.cfg.Store.SetState(ctx, l.tenant, l.name, l.revision, nil)
+	_, err := l.cfg.Store.SetState(first, l.tenant, l.name, l.revision, nil)
+	if err == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.work.Go(l.giveLater)
+	}
 }
+
+func (l *lease) giveLater() {
+	ctx, cancel := context.WithTimeout(l.life, noteTimeout)
+	defer cancel()
+	for pause := firstGive; ; pause = min(2*pause, lastGive) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		owner, _, revision, err := l.read(ctx)
+		if err == nil && owner == l.owner {
+			_, err = l.cfg.Store.SetState(ctx, l.tenant, l.name, revision, nil)
+		}
+		if err == nil {
+			return
+		}
+	}
+}
+
+// firstGive and lastGive are the pauses between two tries to give a lease back.
+const (
+	firstGive = 10 * time.Millisecond
+	lastGive  = 500 * time.Millisecond
+)

@@ -291,6 +291,33 @@ func TestPartsOfAUser(t *testing.T) {
 	}
 }
 
+// Of whom a round tells the ID alone the rest is asked for, and not of everybody where
+// the application may see no more: that would be a request for each twenty.
+func TestUsersWithoutProperties(t *testing.T) {
+	const many = 500
+	rows, answers := make([]string, many), map[string]string{"/groups/delta": groupsEnd}
+	for i := range rows {
+		rows[i] = fmt.Sprintf(`{"id": "u%d"}`, i)
+		answers[fmt.Sprintf("/users/u%d", i)] = user(fmt.Sprintf("u%d", i), `, "jobTitle": "Clerk"`)
+	}
+	answers["/users/delta"] = `{"value": [` + strings.Join(rows, ",") + `], ` + usersEnd
+	src, _ := scripted(t, Config{}, answers)
+	lines, err := told(t, src, "")
+	require.NoError(t, err)
+	require.Len(t, lines, many+1)
+	assert.Equal(t, "u499 active Clerk", lines[many-1])
+
+	for i := range rows {
+		answers[fmt.Sprintf("/users/u%d", i)] = rows[i]
+	}
+	src, s := scripted(t, Config{}, answers)
+	lines, err = told(t, src, "")
+	require.NoError(t, err)
+	require.Len(t, lines, many+1)
+	assert.Equal(t, "u499 unknown", lines[many-1])
+	assert.Equal(t, 1, strings.Count(strings.Join(s.requests, "\n"), "POST /$batch"))
+}
+
 // Members of a group in parts with removals in between, of a member and of the
 // group: the last word counts, and a group that is removed and there is read again.
 func TestPartsOfAGroup(t *testing.T) {

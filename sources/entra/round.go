@@ -22,6 +22,7 @@ type roster struct {
 	absent  rest.IDs
 	came    []string        // who was absent and is listed now, in a later round
 	hidden  map[string]bool // groups that hide their members from the application
+	limited bool            // of somebody, the application sees no more when it asks again
 }
 
 // A person is what a round has told of one user so far, beside the records on the
@@ -186,7 +187,8 @@ func (p *pile) take(take func([]record) (bool, error)) (more bool, err error) {
 // A later round gives what changed, and of the manager only if the manager
 // changed: each user is read again, and what the delta says laid over it. In a
 // round from the beginning that is so only of those whom the round tells to be
-// removed as well, or without saying whether the account is enabled.
+// removed as well, or without saying whether the account is enabled, until that is
+// found to be all that the application may see of somebody.
 func (s *Source) users(ctx context.Context, link string, everybody *roster, take func(u *sources.User, removed string) bool) (next string, err error) {
 	first := link
 	if first == "" {
@@ -218,7 +220,6 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 		return next, err
 	}
 	// Who was removed, and of whom the ID alone was told.
-	const chunk = 1000
 	var bare []record
 	for number := 0; number < len(everybody.ids); number++ {
 		id, p := everybody.ids[number], everybody.people[number]
@@ -231,7 +232,7 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 				return next, nil
 			}
 		}
-		if len(bare) == chunk || number == len(everybody.ids)-1 {
+		if len(bare) == mostBatch || number == len(everybody.ids)-1 {
 			if more, err := s.handOut(ctx, bare, later, everybody, take); err != nil || !more {
 				return next, err
 			}
@@ -287,13 +288,16 @@ func (s *Source) handOut(ctx context.Context, round []record, later bool, everyb
 			continue // there is no more to know of a guest
 		}
 		listed = append(listed, id)
-		if later || p.gone || !isGiven(rec["accountEnabled"]) {
+		if later || p.gone || !isGiven(rec["accountEnabled"]) && !everybody.limited {
 			again = append(again, id)
 		}
 	}
 	read, err := s.details(ctx, again, listed)
 	if err != nil {
 		return false, err
+	}
+	for _, rec := range read.users {
+		everybody.limited = everybody.limited || !isGiven(rec["accountEnabled"])
 	}
 	for _, rec := range round {
 		u, err := s.settle(rec, later, read, everybody)

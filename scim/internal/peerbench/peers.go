@@ -74,9 +74,9 @@ func (p *peer) ask(ctx context.Context, loopback bool, r request) answer {
 	return answer{status: resp.StatusCode, body: body, err: err}
 }
 
-// newUsher is the handler as a host mounts it, with hashed bearer tokens. It
-// does more for each request than its peers: elimity's server asks for no
-// credential, and scimmy's compares a header.
+// newUsher is the handler as a host mounts it, with hashed bearer tokens.
+// elimity's server, which has no authentication of its own, asks for the same
+// ones; scimmy's compares a header.
 func newUsher(store scim.Store) (http.Handler, error) {
 	return scim.NewHandler(scim.Config{Store: store, Authenticate: scim.BearerTokens(tokens()), Logger: slog.New(slog.DiscardHandler)})
 }
@@ -153,11 +153,18 @@ func startPeers(ctx context.Context, dir, script, postgres string) (peers []*pee
 		}
 		peers = append(peers, p)
 	}
-	handler, err := elimitytest.NewServer()
+	theirs, err := elimitytest.NewServer()
 	if err != nil {
 		return nil, err
 	}
-	p, err := serve(ctx, "elimity", handler)
+	authenticate := scim.BearerTokens(tokens())
+	p, err := serve(ctx, "elimity", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := authenticate(r); err != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		theirs.ServeHTTP(w, r)
+	}))
 	if err != nil {
 		return nil, err
 	}

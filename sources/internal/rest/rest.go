@@ -30,6 +30,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/usher-go/usher/sources"
@@ -124,6 +125,7 @@ const (
 type Transport struct {
 	cfg      Config
 	scrubber Scrubber
+	latest   atomic.Pointer[sent] // for errors
 
 	mu        sync.Mutex
 	notBefore time.Time

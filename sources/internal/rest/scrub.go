@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf16"
 )
@@ -43,7 +44,15 @@ func SecretName(name string) bool { return secretName.MatchString(name) }
 
 // A Scrubber removes secrets from texts. The zero value knows none, and removes
 // what has the form of one.
-type Scrubber struct{ known []*regexp.Regexp }
+type Scrubber struct{ known []echo }
+
+// An echo returns an expression for a secret in every spelling. It is made when it is
+// first needed, which most are not.
+type echo func() *regexp.Regexp
+
+func echoOf(secret string) echo {
+	return sync.OnceValue(func() *regexp.Regexp { return echoes(secret) })
+}
 
 // NewScrubber returns a Scrubber that removes the given secrets, however they are
 // spelled, and what has the form of one.
@@ -51,7 +60,7 @@ func NewScrubber(secrets ...string) Scrubber {
 	var s Scrubber
 	for _, secret := range secrets {
 		if len(secret) >= minSecret {
-			s.known = append(s.known, echoes(secret))
+			s.known = append(s.known, echoOf(secret))
 		}
 	}
 	return s
@@ -69,7 +78,7 @@ func (s Scrubber) With(others ...Scrubber) Scrubber {
 // Scrub returns a text without its secrets.
 func (s Scrubber) Scrub(text string) string {
 	for _, secret := range s.known {
-		text = secret.ReplaceAllString(text, removed)
+		text = secret().ReplaceAllString(text, removed)
 	}
 	for _, secret := range secretForms {
 		text = secret.form.ReplaceAllString(text, secret.keep)
@@ -84,7 +93,12 @@ func (s Scrubber) Scrub(text string) string {
 func (t *Transport) excerpt(req *http.Request, text []byte) string {
 	s := strings.ToValidUTF8(string(text[:min(len(text), maxErrorBody)]), "�")
 	if _, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " "); len(credentials) >= minSecret {
-		s = echoes(credentials).ReplaceAllString(s, removed)
+		latest := t.latest.Load()
+		if latest == nil || latest.credentials != credentials {
+			latest = &sent{credentials, echoOf(credentials)}
+			t.latest.Store(latest)
+		}
+		s = latest.echo().ReplaceAllString(s, removed)
 	}
 	s = addressQuery.ReplaceAllString(t.scrubber.Scrub(s), "${1}?"+removed)
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
@@ -94,6 +108,12 @@ func (t *Transport) excerpt(req *http.Request, text []byte) string {
 		s = string(runes[:maxExcerpt]) + "…"
 	}
 	return s
+}
+
+// sent are the credentials that requests carry, as long as they carry the same.
+type sent struct {
+	credentials string
+	echo        echo
 }
 
 const (
