@@ -114,19 +114,21 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 	}
 
 	// All that is wrong with the files is told at once.
-	resolver, err := files.ReadRules(opt.config, "")
-	snapshot, err2 := files.Read(opt.snapshot, maxSnapshot, sources.ReadSnapshot)
 	var next *provisioning.Resolver
-	var err3, err4 error
-	if opt.whatIf != "" {
-		next, err3 = files.ReadRules(opt.whatIf, "")
-	}
 	var team []provisioning.Member
-	if opt.members != "" {
-		team, err4 = files.Read(opt.members, maxMembers, provisioning.ReadMembers)
+	resolver, failed := files.ReadRules(opt.config, "")
+	snapshot, err := files.Read(opt.snapshot, maxSnapshot, sources.ReadSnapshot)
+	failed = errors.Join(failed, err)
+	if opt.whatIf != "" {
+		next, err = files.ReadRules(opt.whatIf, "")
+		failed = errors.Join(failed, err)
 	}
-	if err := errors.Join(err, err2, err3, err4); err != nil {
-		return err
+	if opt.members != "" {
+		team, err = files.Read(opt.members, maxMembers, provisioning.ReadMembers)
+		failed = errors.Join(failed, err)
+	}
+	if failed != nil {
+		return failed
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -36,6 +36,9 @@ func showOutcome(w io.Writer, outcome provisioning.Outcome) error {
 	default:
 		fmt.Fprintln(w, "\nNothing is left to do.")
 	}
+	if outcome.Held > 0 {
+		fmt.Fprintln(w, "What is held waits for somebody, so the exit status is 3.")
+	}
 	var refused error
 	for _, result := range outcome.Results {
 		refused = errors.Join(refused, result.Err)
