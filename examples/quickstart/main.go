@@ -24,8 +24,8 @@
 //
 // The exit status is 0 if nothing is to do or all was done; 1 if something
 // failed; 2 for a wrong command line; 3 if something waits: for an approval, for
-// whoever protects a member, or, of a dry run, to be done. The made-up company
-// has both kinds of what waits, so its first run ends with 3.
+// whoever protects a member, or, of a dry run, to be done. The made-up company is
+// a demonstration: it ends with 0 whoever waits there.
 package main
 
 import (
@@ -117,20 +117,20 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 	case opt.view.Explain != "":
 		return incomplete
 	case opt.dryRun:
-		return outcomeOf(incomplete, !plan.Empty())
+		return opt.outcomeOf(incomplete, !plan.Empty())
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case stdout.Closed():
 		return terminal.ErrUnread
 	default:
 		held, err := change(ctx, told, store, members, opt, plan, progress)
-		return outcomeOf(errors.Join(err, incomplete), held)
+		return opt.outcomeOf(errors.Join(err, incomplete), held)
 	}
 }
 
 // outcomeOf is an error, or else whether something waits.
-func outcomeOf(err error, waits bool) error {
-	if err == nil && waits {
+func (opt options) outcomeOf(err error, waits bool) error {
+	if err == nil && waits && !opt.demonstrates() {
 		return terminal.ErrWaits
 	}
 	return err

@@ -34,7 +34,8 @@ Reads the users of a Salesforce org, shows what has to change in the team, and
 changes it. Without -users, and without the variables below, the people and the
 rules of a made-up company are used.
 
-` + terminal.ExitStatus + `
+` + terminal.ExitStatus + `The made-up company ends with 0 whoever waits there.
+
 `
 
 func parseOptions(args []string, env func(string) string, stderr *terminal.Screen) (options, error) {
@@ -64,6 +65,10 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 
 // looks reports whether nothing is to be changed.
 func (opt options) looks() bool { return opt.dryRun || opt.view.Explain != "" }
+
+// demonstrates reports whether everything is the made-up company's, of which
+// nobody is to do what waits.
+func (opt options) demonstrates() bool { return opt.users == "" && opt.config == "" && !opt.live }
 
 // configName is where the rules stand.
 func (opt options) configName() string { return cmp.Or(opt.config, "demo/config.json") }

@@ -37,7 +37,7 @@ func showOutcome(w io.Writer, outcome provisioning.Outcome) error {
 		fmt.Fprintln(w, "\nNothing is left to do.")
 	}
 	if outcome.Held > 0 {
-		fmt.Fprintln(w, "What is held waits for somebody, so the exit status is 3.")
+		fmt.Fprintln(w, "What is held waits for somebody.")
 	}
 	var refused error
 	for _, result := range outcome.Results {
