@@ -43,8 +43,8 @@ func (p *phase) count(ctx context.Context) (c count, err error) {
 }
 
 // await tells how the phase goes on, until push has returned, every tenant was
-// run, and no job is left. The providers that refuse do so until a tenth of the
-// tenants is through.
+// run, and no job is left. The providers that refuse do so at least once, and until
+// a tenth of the tenants is through.
 func (p *phase) await(ctx context.Context, push func() error) error {
 	pushed := make(chan error, 1)
 	go func() { pushed <- push() }()
@@ -72,7 +72,9 @@ func (p *phase) await(ctx context.Context, push func() error) error {
 		}
 		if c.done >= len(p.companies)/10 {
 			for _, some := range p.companies {
-				some.refuses.Store(false)
+				if some.refused.Load() {
+					some.refuses.Store(false)
+				}
 			}
 		}
 		end := !pushing && c.done == len(p.companies) && c.unfinished == 0

@@ -27,6 +27,7 @@ type company struct {
 	pushes  bool
 	people  *fake.Directory
 	refuses atomic.Bool // the credentials
+	refused atomic.Bool // it has refused them
 
 	ids map[string]string // of a company that pushes: the host's ID of each person
 }
@@ -71,6 +72,7 @@ func readable(companies []*company) http.Handler {
 		face := &fake.OneLogin{Directory: c.people, ClientID: clientID, ClientSecret: clientSecret, Hourly: -1}
 		mux.Handle("/"+c.tenant+"/", http.StripPrefix("/"+c.tenant, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if c.refuses.Load() {
+				c.refused.Store(true)
 				http.Error(w, `{"message": "Unauthorized"}`, http.StatusUnauthorized)
 				return
 			}
