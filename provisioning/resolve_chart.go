@@ -51,13 +51,18 @@ func newChart(ds *drafts) *chart {
 	return c
 }
 
-// build builds the chart. A newcomer under a manual assignment follows the
-// directory this once (R94). One whose edge would close a circle stays without
-// a manager from then on, so that the others are placed as they will be on the
-// next run, which does not ask about the newcomer again (L2).
+// build builds the chart of the edges that a plan without approvals sets.
 func (c *chart) build() *hierarchy.Chart {
+	return c.buildOf(func() []hierarchy.Person { return c.people })
+}
+
+// buildOf builds the chart of some edges of the people. A newcomer under a manual
+// assignment follows the directory this once (R94). One whose edge would close a
+// circle stays without a manager from then on, so that the others are placed as
+// they will be on the next run, which does not ask about the newcomer again (L2).
+func (c *chart) buildOf(edges func() []hierarchy.Person) *hierarchy.Chart {
 	for {
-		built, again := hierarchy.Build(c.people), false
+		built, again := hierarchy.Build(edges()), false
 		for i := range c.people {
 			if c.people[i].Follow && built.Finding(i) == hierarchy.Cycle && !c.followsOn(c.persons[i]) {
 				c.stay(i)
@@ -74,8 +79,8 @@ func (c *chart) build() *hierarchy.Chart {
 // edge that waits for an approval, so that the circle cannot come to be if it is
 // given, or with an edge that missing evidence could give (S44).
 func (c *chart) avoidCircles() {
-	if possible := c.possible(); possible != nil {
-		built := hierarchy.Build(possible)
+	if c.possible() != nil {
+		built := c.buildOf(c.possible)
 		for i := range c.people {
 			if c.people[i].Follow && built.Finding(i) == hierarchy.Cycle {
 				c.stay(i)
