@@ -38,7 +38,8 @@ type Server struct {
 	as        *syscall.SysProcAttr
 
 	process *os.Process
-	ended   chan error // holds the end of the process
+	ended   chan struct{} // closed when the process has ended
+	state   error         // how it ended
 }
 
 // Start makes a cluster in a new directory and runs a server on it. Stop it
@@ -99,9 +100,11 @@ func (s *Server) Run() error {
 	if err := server.Start(); err != nil {
 		return err
 	}
-	s.process, s.ended = server.Process, make(chan error, 1)
-	ended := s.ended
-	go func() { ended <- server.Wait() }()
+	s.process, s.ended = server.Process, make(chan struct{})
+	go func() {
+		defer close(s.ended)
+		s.state = server.Wait()
+	}()
 	if err := s.await(); err != nil {
 		_ = s.end(syscall.SIGKILL)
 		text, _ := os.ReadFile(log.Name())
@@ -127,7 +130,7 @@ func (s *Server) end(signal os.Signal) error {
 	defer func() { s.process = nil }()
 	_ = s.process.Signal(signal) // it may have ended already
 	select {
-	case <-s.ended: // how it says that it was told to stop does not matter
+	case <-s.ended:
 		return nil
 	case <-time.After(timeout):
 		_ = s.process.Kill()
@@ -149,9 +152,9 @@ func (s *Server) await() error {
 			return nil
 		}
 		select {
-		case state := <-s.ended:
+		case <-s.ended:
 			s.process = nil
-			return errors.Join(errors.New("the server ended"), state)
+			return errors.Join(errors.New("the server ended"), s.state)
 		case <-ctx.Done():
 			return fmt.Errorf("the server does not answer: %w", err)
 		case <-time.After(50 * time.Millisecond):
