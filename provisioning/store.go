@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -190,6 +191,25 @@ type MemberLog interface {
 	// MemberAudit returns the last records of a member, the latest first, at most
 	// so many.
 	MemberAudit(ctx context.Context, tenant, memberID string, most int) ([]Record, error)
+}
+
+// MemberAudit returns the last records of a member, the latest first, at most so
+// many. Of a log that is no MemberLog it reads everything.
+func MemberAudit(ctx context.Context, log AuditLog, tenant, memberID string, most int) ([]Record, error) {
+	if byMember, ok := log.(MemberLog); ok {
+		return byMember.MemberAudit(ctx, tenant, memberID, most)
+	}
+	var own []Record
+	for record, err := range log.Audit(ctx, tenant) {
+		if err != nil {
+			return nil, err
+		}
+		if record.MemberID == memberID {
+			own = append(own, record)
+		}
+	}
+	slices.Reverse(own)
+	return own[:min(len(own), max(most, 0))], nil
 }
 
 // A Record is one done action in an audit log.

@@ -1,7 +1,6 @@
 package review
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -173,7 +172,7 @@ func (q *request) history(data *personPage, members []provisioning.Member) (none
 	}
 	last := make([]provisioning.Record, 0, maxHistory)
 	for i := range members {
-		records, err := memberAudit(q.ctx, log, q.access.Tenant, members[i].ID, maxHistory+1)
+		records, err := provisioning.MemberAudit(q.ctx, log, q.access.Tenant, members[i].ID, maxHistory+1)
 		if err != nil {
 			return "", fmt.Errorf("history: %w", err)
 		}
@@ -188,27 +187,4 @@ func (q *request) history(data *personPage, members []provisioning.Member) (none
 		return "Nothing was done yet.", nil
 	}
 	return "", nil
-}
-
-// memberAudit returns the last records of a member, the latest first. Of a store
-// that cannot find them it reads the whole log.
-func memberAudit(ctx context.Context, log provisioning.AuditLog, tenant, memberID string, most int) ([]provisioning.Record, error) {
-	if byMember, ok := log.(provisioning.MemberLog); ok {
-		return byMember.MemberAudit(ctx, tenant, memberID, most)
-	}
-	var last []provisioning.Record
-	for record, err := range log.Audit(ctx, tenant) {
-		if err != nil {
-			return nil, err
-		}
-		if record.MemberID != memberID {
-			continue
-		}
-		if len(last) == most {
-			last = slices.Delete(last, 0, 1)
-		}
-		last = append(last, record)
-	}
-	slices.Reverse(last)
-	return last, nil
 }

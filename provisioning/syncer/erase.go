@@ -3,6 +3,8 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
@@ -72,14 +74,12 @@ func (s *Syncer) identities(ctx context.Context, tenant, memberID string) (map[i
 	if !ok {
 		return found, nil
 	}
+	records, err := provisioning.MemberAudit(ctx, log, tenant, memberID, math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
 	var was provisioning.Member
-	for r, err := range log.Audit(ctx, tenant) {
-		if err != nil {
-			return nil, err
-		}
-		if r.MemberID != memberID {
-			continue
-		}
+	for _, r := range slices.Backward(records) {
 		for _, c := range r.Changes {
 			switch c.Field {
 			case provisioning.FieldConnection:

@@ -44,9 +44,11 @@ type planEvidence struct {
 	Evidence
 }
 
+func evidenceName(target Target) string { return "evidence/" + target.Connection }
+
 func (s *Syncer) loadEvidence(ctx context.Context, target Target) (evidenceFile, provisioning.Revision, error) {
 	file := evidenceFile{Format: stateFormat}
-	document, revision, err := s.cfg.Store.State(ctx, target.Tenant, "evidence/"+target.Connection)
+	document, revision, err := s.cfg.Store.State(ctx, target.Tenant, evidenceName(target))
 	if err == nil && document != nil {
 		err = json.Unmarshal(document, &file)
 	}
@@ -88,7 +90,7 @@ func (r *round) noteEvidence(ctx context.Context, plan *provisioning.Plan, snaps
 	file.Plans = file.Plans[:min(len(file.Plans), maxEvidence)]
 	document, err := json.Marshal(file)
 	if err == nil {
-		_, err = r.cfg.Store.SetState(ctx, r.target.Tenant, "evidence/"+r.target.Connection, revision, document)
+		_, err = r.cfg.Store.SetState(ctx, r.target.Tenant, evidenceName(r.target), revision, document)
 	}
 	if err != nil && !errors.Is(err, provisioning.ErrStale) { // a process that lost the lock
 		return fmt.Errorf("syncer: save evidence of %s: %w", r.target.Connection, err)
