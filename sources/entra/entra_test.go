@@ -240,7 +240,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	assert.EqualError(t, err, "entra: log in: provider unavailable: the credential gave no token (AADSTS7000215)")
 	fmt.Fprintf(&shown, "%v %+v %#v", err, err, err)
 
-	shown.WriteString(resttest.Shown(cfg) + resttest.Shown(src))
+	shown.WriteString(resttest.Shown(t, cfg) + resttest.Shown(t, src))
 	require.NotEmpty(t, credential.tokens)
 	for _, canary := range append(credential.tokens, secret) {
 		assert.NotContains(t, shown.String(), canary)

@@ -307,7 +307,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		again, err := New(cfg)
 		require.NoError(t, err)
 		fmt.Fprintln(&shown, again.Check(t.Context()))
-		shown.WriteString(resttest.Shown(cfg) + resttest.Shown(src))
+		shown.WriteString(resttest.Shown(t, cfg) + resttest.Shown(t, src))
 	}
 	assert.Contains(t, shown.String(), "repeat a request")
 	for _, canary := range canaries {

@@ -153,7 +153,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	require.Error(t, err)
 	fmt.Fprintln(&shown, err)
 
-	shown.WriteString(resttest.Shown(cfg) + resttest.Shown(src))
+	shown.WriteString(resttest.Shown(t, cfg) + resttest.Shown(t, src))
 	for _, canary := range append(tokens, secret, base64.StdEncoding.EncodeToString([]byte(clientID+":"+secret)), hex.EncodeToString([]byte(secret))) {
 		assert.NotContains(t, shown.String(), canary)
 	}

@@ -198,7 +198,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		company.RevokeTokens()
 	}
 	assert.Contains(t, shown.String(), "credentials rejected: GET /workers: 401 Unauthorized: Invalid token")
-	shown.WriteString(resttest.Shown(cfg) + resttest.Shown(src))
+	shown.WriteString(resttest.Shown(t, cfg) + resttest.Shown(t, src))
 	for _, canary := range []string{token, hex.EncodeToString([]byte(token))} {
 		assert.False(t, strings.Contains(shown.String(), canary), canary)
 	}

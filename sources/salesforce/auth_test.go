@@ -290,7 +290,7 @@ func TestConfigHidesItsSecrets(t *testing.T) {
 		ClientSecret: secret, RefreshToken: secret, PrivateKey: []byte(secret), Attributes: []string{"Region__c"},
 		Transport: http.DefaultTransport, Logger: slog.Default(),
 	}
-	shown := strings.ToLower(resttest.Shown(cfg))
+	shown := strings.ToLower(resttest.Shown(t, cfg))
 	for _, form := range []string{secret, url.QueryEscape(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%d", []byte(secret)), "s3cret"} {
 		require.NotContains(t, shown, strings.ToLower(form))
 	}

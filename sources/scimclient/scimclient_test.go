@@ -183,7 +183,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		err = src.Check(t.Context())
 		require.ErrorIs(t, err, sources.ErrForbidden)
 		fmt.Fprintln(&shown, err)
-		shown.WriteString(resttest.Shown(cfg) + resttest.Shown(src))
+		shown.WriteString(resttest.Shown(t, cfg) + resttest.Shown(t, src))
 	}
 	assert.Contains(t, shown.String(), "[removed]")
 	for _, canary := range []string{"c4n4ry", hex.EncodeToString([]byte("c4n4ry")), base64.StdEncoding.EncodeToString([]byte("user:" + secret))} {

@@ -174,7 +174,7 @@ func TestAnySecretIsRemoved(t *testing.T) {
 
 // A config that is printed, logged or stored shows no secret.
 func TestConfigShowsNoSecret(t *testing.T) {
-	shown := resttest.Shown(Config{Auth: &keyAuth{}, Secrets: []string{"s3cr3t-value"}, MaxBody: 5, Timeout: time.Second})
+	shown := resttest.Shown(t, Config{Auth: &keyAuth{}, Secrets: []string{"s3cr3t-value"}, MaxBody: 5, Timeout: time.Second})
 	assert.Contains(t, shown, "value=[removed]")
 	assert.Contains(t, shown, `"value":"[removed]"`)
 	assert.NotContains(t, shown, "s3cr3t")

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"testing"
 )
 
 // A RoundTripper is a function that serves as an http.RoundTripper.
@@ -26,7 +27,8 @@ func JSON(status int, body string) *http.Response {
 
 // Shown returns everything that package fmt, log/slog and encoding/json make of
 // the values: of each alone, behind a pointer and inside of other values.
-func Shown[T any](values ...T) string {
+func Shown[T any](t testing.TB, values ...T) string {
+	t.Helper()
 	var all strings.Builder
 	logs := []*slog.Logger{slog.New(slog.NewTextHandler(&all, nil)), slog.New(slog.NewJSONHandler(&all, nil))}
 	for _, value := range values {
@@ -37,7 +39,9 @@ func Shown[T any](values ...T) string {
 			for _, log := range logs {
 				log.Info("message", "value", form)
 			}
-			_ = json.NewEncoder(&all).Encode(form) // what JSON has no form for is not shown
+			if err := json.NewEncoder(&all).Encode(form); err != nil {
+				t.Errorf("encode a %T: %v", form, err)
+			}
 		}
 	}
 	return all.String()
