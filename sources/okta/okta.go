@@ -91,10 +91,8 @@ package okta
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -144,6 +142,8 @@ const (
 // ClientID with PrivateKey. A Config that is printed, logged or encoded shows no
 // secret.
 type Config struct {
+	redacted
+
 	// Connection names this org among the tenant's connections. Defaults to
 	// "okta".
 	Connection string
@@ -191,17 +191,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// public is what of a Config may be seen.
-func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
-
-// Format implements fmt.Formatter. No verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
-
-// LogValue implements slog.LogValuer.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
-
-// MarshalJSON implements json.Marshaler.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+// redacted keeps secrets out of a Config that is printed.
+type redacted = rest.Redacted
 
 // A Source reads one Okta org. It is safe for concurrent use.
 type Source struct {

@@ -77,9 +77,6 @@ package onelogin
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -94,6 +91,8 @@ const kind = sources.KindOneLogin
 // Config configures a Source. URL, ClientID and ClientSecret are required. A
 // Config that is printed, logged or encoded shows no secret.
 type Config struct {
+	redacted
+
 	// Connection names this account among the tenant's connections. Defaults
 	// to "onelogin".
 	Connection string
@@ -126,17 +125,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// public is what of a Config may be seen.
-func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
-
-// Format implements fmt.Formatter. No verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
-
-// LogValue implements slog.LogValuer.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
-
-// MarshalJSON implements json.Marshaler.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+// redacted keeps secrets out of a Config that is printed.
+type redacted = rest.Redacted
 
 // A Source reads one OneLogin account. It is safe for concurrent use.
 type Source struct {

@@ -66,9 +66,7 @@ package salesforce
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -85,7 +83,8 @@ import (
 const kind = sources.KindSalesforce
 
 // Config configures a Source. ClientID and the fields of one way to log in are
-// required; everything else has a default.
+// required; everything else has a default. A Config that is printed, logged or
+// encoded shows no secret.
 //
 // The ways to log in, of which exactly one is chosen by the fields that are
 // set:
@@ -97,6 +96,8 @@ const kind = sources.KindSalesforce
 //   - Client credentials: ClientSecret alone. LoginURL is the org's My Domain,
 //     and the app names the user to run as.
 type Config struct {
+	redacted
+
 	// Connection names this org among the tenant's connections. Defaults to
 	// "salesforce".
 	Connection string
@@ -150,36 +151,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// String names the connection and nothing else.
-func (c Config) String() string { return "salesforce " + c.Connection }
-
-// Format implements fmt.Formatter: whatever the verb, a config is printed as its
-// String, so that it shows no secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
-
-// LogValue implements slog.LogValuer: what tells one connection from another.
-func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("connection", c.Connection), slog.String("login_url", rest.Bare(c.LoginURL)),
-		slog.String("api_version", c.APIVersion))
-}
-
-// MarshalJSON implements json.Marshaler: the settings under the names of their
-// fields, without ClientSecret, RefreshToken, PrivateKey and what JSON has no
-// form for. What is read back from it cannot log in.
-func (c Config) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Connection, LoginURL, ClientID, Username, Audience, APIVersion, Scope string        `json:",omitempty"`
-		Attributes                                                            []string      `json:",omitempty"`
-		NoGroups                                                              bool          `json:",omitempty"`
-		MaxAPIUsage                                                           int           `json:",omitempty"`
-		MaxPageBytes                                                          int64         `json:",omitempty"`
-		MaxWait                                                               time.Duration `json:",omitempty"`
-		Attempts                                                              int           `json:",omitempty"`
-	}{
-		c.Connection, rest.Bare(c.LoginURL), c.ClientID, c.Username, rest.Bare(c.Audience), c.APIVersion, c.Scope,
-		c.Attributes, c.NoGroups, c.MaxAPIUsage, c.MaxPageBytes, c.MaxWait, c.Attempts,
-	})
-}
+// redacted keeps secrets out of a Config that is printed.
+type redacted = rest.Redacted
 
 // A Source reads one Salesforce org. It is safe for concurrent use.
 type Source struct {

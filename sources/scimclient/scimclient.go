@@ -54,7 +54,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -83,6 +82,8 @@ const (
 // Token, a TokenSource, a UserName with Password, or a TokenURL with ClientID and
 // ClientSecret. A Config that is printed, logged or encoded shows no secret.
 type Config struct {
+	redacted
+
 	// Kind is what kind of directory this is, a word of sources.KindOf, which
 	// decides how it is treated (rule S33). Defaults to "scim".
 	Kind string
@@ -142,17 +143,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// public is what of a Config may be seen.
-func (c Config) public() string { return rest.Public(sources.KindSCIM, c.Connection, c.URL) }
-
-// Format implements fmt.Formatter. No verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
-
-// LogValue implements slog.LogValuer.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
-
-// MarshalJSON implements json.Marshaler.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+// redacted keeps secrets out of a Config that is printed.
+type redacted = rest.Redacted
 
 // A Source reads one SCIM server. It is safe for concurrent use.
 type Source struct {

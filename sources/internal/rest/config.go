@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"slices"
@@ -60,27 +61,16 @@ func (p *Problems) Err(kind string) error {
 	return fmt.Errorf("%s: config: %w", kind, errors.Join(p.found...))
 }
 
-// Public is how the configuration of a source is printed, logged and encoded: by
-// its kind, its connection and the bare address of the provider.
-func Public(kind, connection, address string) string {
-	text := kind
-	for _, part := range []string{connection, Bare(address)} {
-		if part != "" {
-			text += " " + part
-		}
-	}
-	return text
-}
+// Redacted is embedded in a Config that holds secrets. Such a Config is printed,
+// logged and encoded as "[removed]", without any of its fields.
+type Redacted struct{}
 
-// Bare returns an address without what it may hold besides: a password, a query.
-// It returns nothing of a text that is no address.
-func Bare(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-}
+// Format implements fmt.Formatter, for every verb.
+func (Redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, removed) }
+
+// MarshalText implements encoding.TextMarshaler, which encoding/json and the
+// handlers of log/slog use.
+func (Redacted) MarshalText() ([]byte, error) { return []byte(removed), nil }
 
 // Lists is Info.Lists of a source that lists everything but what its
 // configuration leaves out. There are no memberships without groups.

@@ -50,6 +50,8 @@ type Auth interface {
 // Config configures a Transport. The zero value sends requests without
 // credentials and with the limits named below.
 type Config struct {
+	Redacted
+
 	// Base sends the requests. Defaults to http.DefaultTransport.
 	Base http.RoundTripper
 	// Auth authorizes every request. Nil leaves requests as they are.
@@ -89,27 +91,6 @@ type Config struct {
 	// that the provider imposes, with the attribute "wait". Defaults to
 	// discarding.
 	Logger *slog.Logger
-}
-
-// Format implements fmt.Formatter: whatever the verb, a Config is printed without
-// the secrets that it, its Auth or its Base may hold.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "rest.Config") }
-
-// LogValue implements slog.LogValuer: the limits.
-func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(slog.Int64("max_body", c.MaxBody), slog.Int("attempts", c.Attempts),
-		slog.Duration("timeout", c.Timeout), slog.Duration("max_wait", c.MaxWait))
-}
-
-// MarshalJSON implements json.Marshaler: the limits, under the names of their
-// fields.
-func (c Config) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		UserAgent        string        `json:",omitempty"`
-		MaxBody          int64         `json:",omitempty"`
-		Attempts         int           `json:",omitempty"`
-		Timeout, MaxWait time.Duration `json:",omitempty"`
-	}{c.UserAgent, c.MaxBody, c.Attempts, c.Timeout, c.MaxWait})
 }
 
 const (
