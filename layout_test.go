@@ -76,7 +76,7 @@ var mayUse = map[string][]string{
 	"sources/entra":             {"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/microsoft/kiota-", "github.com/microsoftgraph/msgraph-sdk-go-core", "github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"},
 	"provisioning/phone":        {"github.com/nyaruka/phonenumbers"},
 	"sources/okta":              {"github.com/okta/okta-sdk-golang/v5/okta"},
-	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4"},
+	"scim":                      {"github.com/elimity-com/scim", "github.com/go-jose/go-jose/v4", "golang.org/x/text/unicode/norm"},
 	"scim/elimity":              {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/elimitytest": {"github.com/elimity-com/scim", "github.com/scim2/filter-parser"},
 	"scim/internal/peerbench":   {"github.com/jackc/pgx/v5/stdlib", "modernc.org/sqlite"},
