@@ -109,18 +109,17 @@ func (a *api) describeUser(ctx context.Context) (has func(field string) (string,
 	}, nil
 }
 
-// query yields the records of a query, page by page. Each is good until the next
-// one is asked for. It ends without an error only where Salesforce said that it
-// was the end and every record came.
+// query yields the records of a query, page by page. A record is valid until the
+// next one is asked for. The iteration ends without an error only if Salesforce
+// said that it was the end and every record came.
 func (a *api) query(ctx context.Context, soql string) iter.Seq2[*record, error] {
 	return func(yield func(*record, error) bool) {
 		var (
 			rec     = newRecord()
 			listing tally
-			path    = a.data + "/query?q=" + url.QueryEscape(soql)
 			seen    = map[string]bool{}
 		)
-		for {
+		for path := a.data + "/query?q=" + url.QueryEscape(soql); path != ""; {
 			page, from, err := a.page(ctx, path, rec, func(rec *record) error {
 				if !yield(rec, nil) {
 					return errStop
@@ -131,21 +130,10 @@ func (a *api) query(ctx context.Context, soql string) iter.Seq2[*record, error] 
 				return
 			}
 			if err == nil {
-				err = listing.add(page)
+				path, err = a.further(&listing, page, from)
 			}
-			if err == nil && listing.done {
-				if err = listing.end(); err == nil {
-					return
-				}
-			}
-			if err == nil {
-				path, err = nextPath(from, page.next)
-			}
-			if err == nil && seen[path] {
+			if err == nil && path != "" && seen[path] {
 				err = rest.Malformed("the same nextRecordsUrl twice")
-			}
-			if err == nil {
-				err = a.polite()
 			}
 			if err != nil {
 				yield(nil, err)
@@ -154,6 +142,21 @@ func (a *api) query(ctx context.Context, soql string) iter.Seq2[*record, error] 
 			seen[path] = true
 		}
 	}
+}
+
+// further adds a page to its listing and returns the path of the next page, or ""
+// after the last one of a complete listing.
+func (a *api) further(listing *tally, page answer, from *url.URL) (path string, err error) {
+	if err := listing.add(page); err != nil {
+		return "", err
+	}
+	if listing.done {
+		return "", listing.end()
+	}
+	if path, err = nextPath(from, page.next); err != nil {
+		return "", err
+	}
+	return path, a.polite()
 }
 
 // page reads one page and returns the address it came from.
