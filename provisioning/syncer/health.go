@@ -279,14 +279,23 @@ func (st *state) problems(now time.Time) []Problem {
 	if st.Paused != nil {
 		problems = append(problems, newProblem(CodePaused, st.Paused.Since, st.Paused.Reason))
 	}
+	if silent := st.silentFrom(); !silent.IsZero() && now.After(silent) {
+		problems = append(problems, newProblem(CodeSilent, silent, fmt.Sprintf("nothing since %s", silent.Add(-st.Silence).Format(time.RFC3339))))
+	}
+	return problems
+}
+
+// silentFrom returns when the connection counts as silent, if nothing is heard of
+// it until then. Zero: it never does.
+func (st *state) silentFrom() time.Time {
 	heard := st.LastProven
 	if st.LastPush.After(heard) || st.Pushed {
 		heard = st.LastPush
 	}
-	if silent := heard.Add(st.Silence); st.Silence > 0 && !heard.IsZero() && now.After(silent) {
-		problems = append(problems, newProblem(CodeSilent, silent, fmt.Sprintf("nothing since %s", heard.Format(time.RFC3339))))
+	if st.Silence <= 0 || heard.IsZero() {
+		return time.Time{}
 	}
-	return problems
+	return heard.Add(st.Silence)
 }
 
 // sum brings the status up to date and returns the problem that decides it, nil

@@ -37,9 +37,16 @@ type Report struct {
 	Plan *provisioning.Plan
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
+	// Next is when the connection is due again, by Config.Now, if nothing is pushed
+	// into it before: the next whole run or the next try. Zero: never, since it is
+	// paused or retired.
+	Next time.Time
+	// Effects says, of Round, that effects of the tenant wait for Deliver.
+	Effects bool
 
-	asked bool      // a provider was asked, which is not to be asked again at once
-	again time.Time // when somebody whom the store refused is decided again, or zero
+	asked     bool      // a provider was asked, which is not to be asked again at once
+	everybody bool      // a directory was read as a whole
+	again     time.Time // when somebody whom the store refused is decided again, or zero
 }
 
 // A round is one pass of the loop for one connection.
@@ -223,6 +230,33 @@ func (r *round) due() string {
 		return "interval"
 	}
 	return ""
+}
+
+// next returns when the connection is due again. What is due at the end of a
+// round is being done by another process, or came meanwhile.
+func (r *round) next() time.Time {
+	st, now := r.st, r.cfg.Now()
+	if st.Paused != nil || st.Retired != nil {
+		return time.Time{}
+	}
+	r.job.whole = false
+	if r.due() != "" {
+		return now.Add(leaseLength)
+	}
+	next := st.LastRun.Add(jitter(r.setup.Interval, r.target, st.LastRun))
+	times := []time.Time{st.silentFrom()}
+	if _, again := st.retries(r.setup.GroupWait, now); !again.IsZero() {
+		times = append(times, again)
+	}
+	if !st.AwaitedMore.IsZero() {
+		times = append(times, st.groupsEnd(st.AwaitedMore, r.setup.GroupWait))
+	}
+	for _, at := range times {
+		if at.After(now) && at.Before(next) {
+			next = at
+		}
+	}
+	return next
 }
 
 // start tells that the round begins.
@@ -414,7 +448,7 @@ func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 
 // do does a plan.
 func (r *round) do(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) (provisioning.Outcome, error) {
-	team := &isolated{Store: r.cfg.Store, syncer: r.Syncer, connection: r.target.Connection, left: maxIsolated}
+	team := &isolated{Store: r.cfg.Store, connection: r.target.Connection, left: maxIsolated}
 	return provisioning.Apply(ctx, team, r.target.Tenant, plan, approvals...)
 }
 

@@ -161,6 +161,7 @@ type Syncer struct {
 	queues     map[string]*queue        // by tenant
 	readings   map[Target]chan struct{} // of pushed directories; closed with the round that reads
 	tries      map[Target]*attempt      // of connections whose last round failed
+	sightings  map[leaseKey]sighting    // of other processes' leases
 	closed     bool
 	delivering map[string]*delivery // by tenant
 }
@@ -187,6 +188,7 @@ func New(cfg Config) (*Syncer, error) {
 	s := &Syncer{
 		cfg: cfg, slots: make(chan struct{}, cfg.Workers),
 		queues: make(map[string]*queue), readings: make(map[Target]chan struct{}), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
+		sightings: make(map[leaseKey]sighting),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
@@ -198,7 +200,12 @@ func (s *Syncer) Close() {
 	s.mu.Lock()
 	s.closed = true
 	for _, a := range s.tries {
-		a.timer.Stop()
+		a.stop()
+	}
+	for _, d := range s.delivering {
+		if d.timer != nil {
+			d.timer.Stop()
+		}
 	}
 	s.mu.Unlock()
 	s.end()
