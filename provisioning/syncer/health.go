@@ -124,6 +124,14 @@ type Health struct {
 	Undelivered *Undelivered
 }
 
+// earlier returns the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // Health tells how a connection is, from what the store knows: that is the same
 // in every process.
 func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
@@ -133,7 +141,7 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	}
 	now := s.cfg.Now().UTC()
 	h := Health{
-		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush, LastPlan: st.LastPlan,
+		Target: target, Since: st.StatusSince, LastRun: earlier(st.LastRun, now), LastProven: st.LastProven, LastPush: st.LastPush, LastPlan: st.LastPlan,
 		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused, Retired: st.Retired,
 	}
 	h.Problems = st.problems(now)
