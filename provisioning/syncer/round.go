@@ -203,7 +203,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
-	if _, changed := r.st.sum(r.cfg.Now()); changed {
+	if _, changed := r.st.sum(r.cfg.Now()); changed || r.st.trimmed {
 		return true, r.change(ctx, r.target, func(*state) {})
 	}
 	return true, nil
@@ -226,7 +226,7 @@ func (r *round) due() string {
 		return "groups have come"
 	case !r.setup.Pushed && len(again) > 0:
 		return "refused actions"
-	case now.Sub(st.LastRun) >= jitter(r.setup.Interval, r.target, st.LastRun):
+	case now.Sub(st.ran) >= jitter(r.setup.Interval, r.target, st.LastRun):
 		return "interval"
 	}
 	return ""
@@ -243,7 +243,7 @@ func (r *round) next() time.Time {
 	if r.due() != "" {
 		return now.Add(leaseLength)
 	}
-	next := st.LastRun.Add(jitter(r.setup.Interval, r.target, st.LastRun))
+	next := st.ran.Add(jitter(r.setup.Interval, r.target, st.LastRun))
 	times := []time.Time{st.silentFrom()}
 	if _, again := st.retries(r.setup.GroupWait, now); !again.IsZero() {
 		times = append(times, again)
@@ -412,6 +412,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	}
 	st.LastPlan = plan.Hash
 	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
+	st.ran = st.LastRun
 	if r.failure != nil {
 		st.WholeDue = "the last run could not read everything"
 	}

@@ -51,7 +51,7 @@ func (s *Syncer) Serve(ctx context.Context) error {
 
 // firstLooks is how far apart the first looks are, on average, at connections
 // that are new, as all are after a start. They are done within a poll in any case.
-const firstLooks = 50 * time.Millisecond
+const firstLooks = 100 * time.Millisecond
 
 // spread gives each new target a time of its own within a poll, or sooner if they
 // are few, and drops those that are not listed any more.
