@@ -32,7 +32,7 @@ var mayImport = map[string]string{
 	"sources/scimclient":        "sources sources/internal/rest scim",
 	"sources/salesforce":        "sources sources/internal/rest internal/soql",
 
-	"hierarchy":                     "internal/address internal/blocks internal/name",
+	"hierarchy":                     "internal/address internal/blocks internal/invisible internal/name",
 	"timezone":                      "timezone/internal/key",
 	"timezone/internal/key":         "",
 	"timezone/internal/gen":         "timezone/internal/key",
@@ -47,7 +47,7 @@ var mayImport = map[string]string{
 	"provisioning/syncer":    "provisioning sources",
 	"provisioning/review":    "provisioning provisioning/syncer hierarchy scim sources internal/alike internal/text",
 
-	"scim":                      "sources internal/address internal/name",
+	"scim":                      "sources internal/address internal/invisible internal/name",
 	"scim/elimity":              "scim sources",
 	"scim/internal/elimitytest": "scim",
 	"scim/internal/clienttest":  "",
@@ -55,16 +55,17 @@ var mayImport = map[string]string{
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
-	"internal/address":  "",
-	"internal/alike":    "",
-	"internal/name":     "",
-	"internal/blocks":   "",
-	"internal/set":      "",
-	"internal/text":     "",
-	"internal/soql":     "",
-	"internal/sqldb":    "",
-	"internal/pgserver": "",
-	"internal/pgtest":   "internal/pgserver",
+	"internal/address":   "internal/invisible",
+	"internal/alike":     "",
+	"internal/invisible": "",
+	"internal/name":      "internal/invisible",
+	"internal/blocks":    "",
+	"internal/set":       "",
+	"internal/text":      "internal/invisible",
+	"internal/soql":      "",
+	"internal/sqldb":     "",
+	"internal/pgserver":  "",
+	"internal/pgtest":    "internal/pgserver",
 }
 
 // mayUse is which packages of which other modules a package may name.

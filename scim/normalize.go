@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/usher-go/usher/internal/invisible"
 )
 
 // normalize turns what a client sent for a whole resource (POST, PUT) into the
@@ -326,7 +328,7 @@ func checkUserName(old, name string) error {
 		switch {
 		case unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control):
 			return badValue("userName: the value holds the character %U; want none for control or writing direction", r)
-		case isInvisible(r) && !isJoiner(r), isJoiner(r) && !isJoined(before):
+		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before):
 			return badValue("userName: the value holds the invisible character %U", r)
 		}
 		before = r
@@ -337,15 +339,6 @@ func checkUserName(old, name string) error {
 	}
 	return nil
 }
-
-// isInvisible reports whether a character is not drawn, nor a space.
-func isInvisible(r rune) bool {
-	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
-}
-
-// isJoiner reports whether a character says how its neighbours are drawn: the
-// zero width joiner and non-joiner.
-func isJoiner(r rune) bool { return unicode.Is(unicode.Join_Control, r) }
 
 // isJoined reports whether a joiner may follow r: in the scripts that are
 // written with joiners (RFC 5892 appendix A.1 and A.2), and in emoji.
