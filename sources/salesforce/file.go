@@ -149,22 +149,19 @@ const opMatch = "match in file"
 // LAST_N_DAYS, a fiscal year, convertTimezone, toLabel, DISTANCE, an amount in a
 // currency), yield an error that matches ErrUnsupported and says which.
 func (f *File) Match(ctx context.Context, filter string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+	return rest.List(kind, opMatch, func(emit func(string) bool) error {
 		q := newQuery(filter)
-		err := q.err
-		if err == nil {
-			err = f.each(ctx, func(rec *record, id string) error {
-				selected, err := q.selects(rec)
-				if err == nil && selected && !yield(id, nil) {
-					err = errStop
-				}
-				return err
-			})
+		if q.err != nil {
+			return q.err
 		}
-		if err != nil && !errors.Is(err, errStop) {
-			yield("", rest.Wrap(kind, opMatch, err))
-		}
-	}
+		return f.each(ctx, func(rec *record, id string) error {
+			selected, err := q.selects(rec)
+			if err == nil && selected && !emit(id) {
+				err = errStop
+			}
+			return err
+		})
+	})
 }
 
 // UsersAndMatches implements sources.BatchMatcher.
@@ -173,7 +170,7 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 		mu      sync.Mutex
 		answers map[string]*query // of the last listing that was read to its end, or to its error
 	)
-	users := func(yield func(sources.User, error) bool) {
+	users := rest.List(kind, "read users from file", func(emit func(sources.User) bool) error {
 		queries := make(map[string]*query, len(filters))
 		for _, filter := range filters {
 			queries[filter] = newQuery(filter)
@@ -182,13 +179,13 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 			for _, q := range queries {
 				q.ask(rec, id)
 			}
-			if !yield(f.decoder.user(rec, id), nil) {
+			if !emit(f.decoder.user(rec, id)) {
 				return errStop
 			}
 			return nil
 		})
 		if errors.Is(err, errStop) {
-			return
+			return nil
 		}
 		if err != nil {
 			for _, q := range queries {
@@ -196,12 +193,10 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 			}
 		}
 		mu.Lock()
+		defer mu.Unlock()
 		answers = queries
-		mu.Unlock()
-		if err != nil {
-			yield(sources.User{}, rest.Wrap(kind, "read users from file", err))
-		}
-	}
+		return err
+	})
 	match := func(filter string) iter.Seq2[string, error] {
 		mu.Lock()
 		q := answers[filter]
@@ -209,21 +204,20 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 		if q == nil {
 			return f.Match(ctx, filter)
 		}
-		return func(yield func(string, error) bool) {
+		return rest.List(kind, opMatch, func(emit func(string) bool) error {
 			if q.err != nil {
-				yield("", rest.Wrap(kind, opMatch, q.err))
-				return
+				return q.err
 			}
 			for _, id := range q.ids {
 				if err := ctx.Err(); err != nil {
-					yield("", rest.Wrap(kind, opMatch, err))
-					return
+					return err
 				}
-				if !yield(id, nil) {
-					return
+				if !emit(id) {
+					return nil
 				}
 			}
-		}
+			return nil
+		})
 	}
 	return users, match
 }

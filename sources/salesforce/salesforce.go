@@ -66,6 +66,7 @@ package salesforce
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -245,33 +246,35 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 
 // users lists the users that a condition selects.
 func (s *Source) users(ctx context.Context, op string, where soql.Condition) iter.Seq2[sources.User, error] {
-	return func(yield func(sources.User, error) bool) {
+	return rest.List(kind, op, func(emit func(sources.User) bool) error {
 		fields, missing, err := s.fields(ctx)
 		if err == nil {
 			err = s.api.polite()
 		}
 		if err != nil {
-			yield(sources.User{}, rest.Wrap(kind, op, err))
-			return
+			return err
 		}
 		if len(missing) > 0 {
 			s.decoder.log.WarnContext(ctx, "the org lacks attributes that are configured", "fields", missing)
 		}
-		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where.String()
-		for rec, err := range s.api.query(ctx, query) {
-			var id string
-			if err == nil {
-				id, err = rec.idOf("User")
-			}
-			if err != nil {
-				yield(sources.User{}, rest.Wrap(kind, op, err))
-				return
-			}
-			if !yield(s.decoder.user(rec, id), nil) {
-				return
-			}
+		return s.eachUser(ctx, fields, where, func(rec *record, id string) bool { return emit(s.decoder.user(rec, id)) })
+	})
+}
+
+// eachUser reads fields of the users that a condition selects, and passes each
+// record with its ID to do, until do returns false.
+func (s *Source) eachUser(ctx context.Context, fields []string, where soql.Condition, do func(rec *record, id string) bool) error {
+	err := s.each(ctx, "SELECT "+strings.Join(fields, ", ")+" FROM User WHERE "+where.String(), func(rec *record) error {
+		id, err := rec.idOf("User")
+		if err == nil && !do(rec, id) {
+			err = errStop
 		}
+		return err
+	})
+	if errors.Is(err, errStop) {
+		return nil
 	}
+	return err
 }
 
 // Match implements sources.Matcher. The filter is a SOQL condition, such as
@@ -280,30 +283,16 @@ func (s *Source) users(ctx context.Context, op string, where soql.Condition) ite
 // terms of one condition, in which Salesforce takes semi-joins of both.
 func (s *Source) Match(ctx context.Context, filter string) iter.Seq2[string, error] {
 	const op = "match"
-	return func(yield func(string, error) bool) {
+	return rest.List(kind, op, func(emit func(string) bool) error {
 		condition, err := soql.Parse(filter)
 		if err == nil && condition.Joins()+s.scope.Joins() > soql.MaxJoins {
 			err = &soql.Error{Position: 1, Reason: "with those of Config.Scope, more than two semi-joins in one query"}
 		}
 		if err != nil {
-			yield("", badFilter(op, err))
-			return
+			return badFilter(op, err)
 		}
-		query := "SELECT Id FROM User WHERE " + soql.All(condition, s.scope).String()
-		for rec, err := range s.api.query(ctx, query) {
-			var id string
-			if err == nil {
-				id, err = rec.idOf("User")
-			}
-			if err != nil {
-				yield("", rest.Wrap(kind, op, err))
-				return
-			}
-			if !yield(id, nil) {
-				return
-			}
-		}
-	}
+		return s.eachUser(ctx, []string{"Id"}, soql.All(condition, s.scope), func(_ *record, id string) bool { return emit(id) })
+	})
 }
 
 // Check implements sources.Checker: it logs in, asks for the fields of users,
