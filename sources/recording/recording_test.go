@@ -3,6 +3,7 @@ package recording
 import (
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -208,11 +209,9 @@ func TestNoCredentialIsSaved(t *testing.T) {
 		var saved exchange
 		require.NoError(t, json.Unmarshal([]byte(text), &saved))
 	}
-	for _, value := range []any{recorder, Config{Secrets: []string{given}}} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
-			assert.NotContains(t, fmt.Sprintf(verb, value), "c4n4ry")
-		}
-	}
+	shown := resttest.Shown(t, recorder) + resttest.Shown(t, Config{Secrets: []string{given}})
+	assert.NotContains(t, shown, "c4n4ry")
+	assert.NotContains(t, shown, hex.EncodeToString([]byte("c4n4ry")))
 
 	// Whoever plays it logs in with what stands for the token.
 	player, err := Open(os.DirFS(dir))
