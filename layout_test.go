@@ -54,16 +54,17 @@ var mayImport = map[string]string{
 	"scim/scimtest":             "scim sources scim/internal/clienttest",
 	"scim/sqlstore":             "scim sources internal/sqldb",
 
-	"internal/address":  "",
-	"internal/alike":    "",
-	"internal/name":     "",
-	"internal/blocks":   "",
-	"internal/set":      "",
-	"internal/text":     "",
-	"internal/soql":     "",
-	"internal/sqldb":    "",
-	"internal/pgserver": "",
-	"internal/pgtest":   "internal/pgserver",
+	"internal/address":   "",
+	"internal/alike":     "",
+	"internal/name":      "",
+	"internal/blocks":    "",
+	"internal/set":       "",
+	"internal/text":      "",
+	"internal/soql":      "",
+	"internal/sqldb":     "",
+	"internal/pgserver":  "",
+	"internal/pgtest":    "internal/pgserver",
+	"internal/rapidtest": "",
 }
 
 // mayUse is which packages of which other modules a package may name.
