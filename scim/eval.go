@@ -221,6 +221,9 @@ func (f *filter) test(each func(visit func(any) bool) bool) bool {
 func comparing(v any) int {
 	switch v := v.(type) {
 	case string:
+		if !isComposed(v) {
+			return 1 + len(v)
+		}
 		return 1 + len(v)/foldedPerUnit
 	case number:
 		return 2

@@ -56,15 +56,11 @@ func foldBySearch(r rune) rune {
 }
 
 // foldText is the form in which values compare whose letter case is of no
-// matter: fold, and for characters that are not ASCII the rules of width and
-// normalization that RFC 7613 section 3.2.2 has for user names (RFC 7644 section
-// 5), so that an accent is the same composed and decomposed.
+// matter: fold, and the rules of width and normalization that RFC 7613 section
+// 3.2.2 has for user names (RFC 7644 section 5), so that an accent is the same
+// composed and decomposed.
 func foldText(s string) string {
-	i := 0
-	for i < len(s) && s[i] < utf8.RuneSelf {
-		i++
-	}
-	if i == len(s) {
+	if isComposed(s) {
 		return fold(s)
 	}
 	if strings.ContainsFunc(s, isWidthForm) {
@@ -73,6 +69,30 @@ func foldText(s string) string {
 	// A folded letter may compose with its marks although the given one does
 	// not.
 	return norm.NFC.String(strings.Map(foldRune, norm.NFC.String(s)))
+}
+
+// isComposed reports whether a text certainly is in normalization form C, folded
+// or not, and has no width forms: it is of letters and signs that neither
+// compose nor decompose, as nearly all texts are.
+func isComposed(s string) bool {
+	for i := 0; i < len(s); {
+		if s[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+		switch {
+		case r < 0x300: // Latin
+		case 0x400 <= r && r < 0x483, 0x48a <= r && r < 0x530: // Cyrillic
+		case 0x5d0 <= r && r < 0x5eb, 0x620 <= r && r < 0x64b: // Hebrew, Arabic
+		case 0x3041 <= r && r < 0x3097, 0x30a1 <= r && r < 0x30fb: // Kana
+		case 0x3400 <= r && r < 0xa000, 0xac00 <= r && r < 0xd7a4: // ideographs, Hangul
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // isWidthForm reports whether r is a fullwidth or halfwidth form, or the wide
@@ -84,9 +104,12 @@ func isWidthForm(r rune) bool { return r == '\u3000' || '\uff00' <= r && r <= '\
 func widthMapped(s string) string {
 	mapped := make([]byte, 0, len(s))
 	for _, r := range s {
-		if isWidthForm(r) {
+		switch {
+		case '\uff01' <= r && r <= '\uff5e':
+			mapped = append(mapped, byte(r-'\uff01'+'!'))
+		case isWidthForm(r):
 			mapped = norm.NFKC.AppendString(mapped, string(r))
-		} else {
+		default:
 			mapped = utf8.AppendRune(mapped, r)
 		}
 	}

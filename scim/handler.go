@@ -251,7 +251,7 @@ type exchange struct {
 
 	room struct { // what nearly every exchange needs, in one piece of memory
 		work     work
-		values   [6]string
+		values   [7]string
 		segments [2]string
 	}
 }
@@ -327,7 +327,7 @@ func (x *exchange) serve() error {
 
 // public says that the request needs no credentials.
 func (x *exchange) public() bool {
-	if !x.cfg.PublicDiscovery || x.r.Method != http.MethodGet || len(x.r.URL.Path) > DefaultMaxFilter {
+	if !x.cfg.PublicDiscovery || !x.reads() || len(x.r.URL.Path) > DefaultMaxFilter {
 		return false
 	}
 	segments, err := x.segments()
@@ -469,8 +469,8 @@ func (x *exchange) route(segments []string) error {
 		}
 		return x.bulk()
 	case isDiscovery(segments):
-		if x.r.Method != http.MethodGet {
-			return x.methodNotAllowed(http.MethodGet)
+		if !x.reads() {
+			return x.methodNotAllowed(http.MethodGet, http.MethodHead)
 		}
 		return x.discover(name, segments[1:])
 	}
@@ -493,7 +493,7 @@ func (x *exchange) collection(types []*resourceType, search bool, create *resour
 		return x.list(types, q)
 	case search:
 		return x.methodNotAllowed(http.MethodPost)
-	case x.r.Method == http.MethodGet:
+	case x.reads():
 		q, err := x.urlQuery()
 		if err != nil {
 			return err
@@ -502,15 +502,15 @@ func (x *exchange) collection(types []*resourceType, search bool, create *resour
 	case x.r.Method == http.MethodPost && create != nil:
 		return x.post(create)
 	case create == nil:
-		return x.methodNotAllowed(http.MethodGet)
+		return x.methodNotAllowed(http.MethodGet, http.MethodHead)
 	}
-	return x.methodNotAllowed(http.MethodGet, http.MethodPost)
+	return x.methodNotAllowed(http.MethodGet, http.MethodHead, http.MethodPost)
 }
 
 // one serves the endpoint of one resource.
 func (x *exchange) one(rt *resourceType, id string) error {
 	switch x.r.Method {
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead:
 		return x.get(rt, id)
 	case http.MethodPut:
 		return x.put(rt, id)
@@ -519,7 +519,7 @@ func (x *exchange) one(rt *resourceType, id string) error {
 	case http.MethodDelete:
 		return x.delete(rt, id)
 	}
-	return x.methodNotAllowed(http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete)
+	return x.methodNotAllowed(http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete)
 }
 
 func (x *exchange) methodNotAllowed(allowed ...string) error {

@@ -206,6 +206,7 @@ func (x *exchange) refuse(err error) {
 		x.w.Header().Set("Retry-After", wholeSeconds(retryAfter(err)))
 	}
 	x.w.Header().Del("ETag") // of a resource that is not shown after all
+	x.w.Header().Del("Last-Modified")
 	x.w.Header().Del("Location")
 	x.respond(out.Status, appendJSON(nil, errorObject(out)))
 }
@@ -352,7 +353,7 @@ func appendText(dst []byte, before, s string) []byte {
 
 // respondResource answers with one resource.
 func (x *exchange) respondResource(status int, rt *resourceType, rec Record, p *projection) error {
-	x.setHeader("Etag", rec.tag())
+	x.setValidators(rec)
 	if status == http.StatusCreated {
 		x.setHeader("Location", x.location(rec.Ref))
 		if x.sight != nil {
