@@ -15,13 +15,13 @@ import (
 
 // chaosChecks returns a check for each thing that can go wrong between source and
 // provider.
-func (h HTTPHarness) chaosChecks() []chaosCheck {
+func (h HTTPHarness) chaosChecks() []subtest {
 	const (
 		truth = "a listing that meets this at any request tells the truth or returns an error"
 		once  = "a request that fails for once is repeated, and the listing tells the truth"
 		same  = "this changes nothing"
 	)
-	var checks []chaosCheck
+	var checks []subtest
 	for _, c := range []struct {
 		name string
 		rule string
@@ -48,7 +48,7 @@ func (h HTTPHarness) chaosChecks() []chaosCheck {
 		{"foreign link", truth, mayFail, true},
 		{"merged links", same, mustBeTrue, false},
 	} {
-		checks = append(checks, chaosCheck{name: c.name, rule: c.rule, run: func(t *testing.T) error {
+		checks = append(checks, subtest{name: c.name, rule: c.rule, run: func(t *testing.T) error {
 			err := h.each(t, c.want, func(w *world, at int) { w.wire.from, w.wire.to, w.wire.harm = at, at+1, harms[c.name] })
 			if err == nil && c.ever {
 				err = h.each(t, mayFail, func(w *world, at int) { w.wire.from, w.wire.to, w.wire.harm = at, forever, harms[c.name] })
@@ -57,33 +57,24 @@ func (h HTTPHarness) chaosChecks() []chaosCheck {
 		}})
 	}
 	return append(checks,
-		chaosCheck{name: "tokens revoked", rule: truth, run: func(t *testing.T) error {
+		subtest{name: "tokens revoked", rule: truth, run: func(t *testing.T) error {
 			return h.each(t, mayFail, func(w *world, at int) {
 				if provider, ok := w.provider.(interface{ RevokeTokens() }); ok {
 					w.before(at, provider.RevokeTokens)
 				}
 			})
 		}},
-		chaosCheck{name: "slow provider", rule: "tokens that end in the middle of a listing are renewed", run: func(t *testing.T) error {
+		subtest{name: "slow provider", rule: "tokens that end in the middle of a listing are renewed", run: func(t *testing.T) error {
 			return h.each(t, mustBeTrue, func(w *world, _ int) {
 				w.wire.before = func(int, *http.Request) { time.Sleep(45 * time.Second) }
 			})
 		}},
-		chaosCheck{name: "clock ahead", rule: same, run: func(t *testing.T) error { return h.skewed(t, 25*time.Hour) }},
-		chaosCheck{name: "clock behind", rule: same, run: func(t *testing.T) error { return h.skewed(t, -25*time.Hour) }},
-		chaosCheck{name: "drift", rule: "who is in the directory before and after a change in the middle of a listing is listed", run: h.drift},
-		chaosCheck{name: "history", ability: can[sources.DeltaSource], run: h.history,
+		subtest{name: "clock ahead", rule: same, run: func(t *testing.T) error { return h.skewed(t, 25*time.Hour) }},
+		subtest{name: "clock behind", rule: same, run: func(t *testing.T) error { return h.skewed(t, -25*time.Hour) }},
+		subtest{name: "drift", rule: "who is in the directory before and after a change in the middle of a listing is listed", run: h.drift},
+		subtest{name: "history", ability: can[sources.DeltaSource], run: h.history,
 			rule: "a round of changes folded into what was known gives what a full reading gives, whatever happened"},
 	)
-}
-
-// A chaosCheck makes one thing go wrong.
-type chaosCheck struct {
-	name string
-	rule string
-	// ability reports whether the rule applies to the source; nil means always.
-	ability func(sources.Source) bool
-	run     func(*testing.T) error
 }
 
 // A verdict says how a listing may end.

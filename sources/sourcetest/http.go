@@ -75,37 +75,19 @@ func TestHTTP(t *testing.T, h HTTPHarness) {
 	if t.Failed() {
 		return
 	}
+	// A bubble has a clock of its own, so a check needs a harness of its own.
+	inBubble := func(run func(*testing.T) error) func(*testing.T) error {
+		return func(t *testing.T) (err error) {
+			synctest.Test(t, func(t *testing.T) { err = run(t) })
+			return err
+		}
+	}
 	for _, c := range checks() {
-		t.Run(c.name, func(t *testing.T) {
-			if reason, ok := h.Unsupported[c.name]; ok {
-				t.Skip(reason)
-			}
-			if c.ability != nil && !c.ability(inner.New(t)) {
-				t.Skip("the source does not have the ability")
-			}
-			synctest.Test(t, func(t *testing.T) {
-				// The bubble has a clock of its own, so it needs a harness of its
-				// own.
-				if err := c.run(run{tb: t, Harness: h.harness()}); err != nil {
-					t.Errorf("%s\nThe rule: %s", err, c.rule)
-				}
-			})
-		})
+		inOwn := func(t *testing.T) error { return c.run(run{tb: t, Harness: h.harness()}) }
+		subtest{c.name, c.rule, c.ability, inBubble(inOwn)}.start(t, h.Unsupported, inner.New)
 	}
 	for _, c := range h.chaosChecks() {
-		t.Run(chaos+c.name, func(t *testing.T) {
-			if reason, ok := h.Unsupported[chaos+c.name]; ok {
-				t.Skip(reason)
-			}
-			if c.ability != nil && !c.ability(inner.New(t)) {
-				t.Skip("the source does not have the ability")
-			}
-			synctest.Test(t, func(t *testing.T) {
-				if err := c.run(t); err != nil {
-					t.Errorf("%s\nThe rule: %s", err, c.rule)
-				}
-			})
-		})
+		subtest{chaos + c.name, c.rule, c.ability, inBubble(c.run)}.start(t, h.Unsupported, inner.New)
 	}
 	t.Run(chaos+"network", h.network)
 }

@@ -107,18 +107,33 @@ func Test(t *testing.T, h Harness) {
 		return
 	}
 	for _, c := range checks() {
-		t.Run(c.name, func(t *testing.T) {
-			if reason, ok := h.Unsupported[c.name]; ok {
-				t.Skip(reason)
-			}
-			if c.ability != nil && !c.ability(h.New(t)) {
-				t.Skip("the source does not have the ability")
-			}
-			if err := c.run(run{tb: t, Harness: h}); err != nil {
-				t.Errorf("%s\nThe rule: %s", err, c.rule)
-			}
-		})
+		inHarness := func(t *testing.T) error { return c.run(run{tb: t, Harness: h}) }
+		subtest{c.name, c.rule, c.ability, inHarness}.start(t, h.Unsupported, h.New)
 	}
+}
+
+// A subtest checks one rule.
+type subtest struct {
+	name, rule string
+	// ability reports whether the rule applies to the source; nil means always.
+	ability func(sources.Source) bool
+	run     func(*testing.T) error
+}
+
+// start runs the subtest, unless unsupported has a reason against it or the rule
+// does not apply to the source.
+func (s subtest) start(t *testing.T, unsupported map[string]string, newSource func(testing.TB) sources.Source) {
+	t.Run(s.name, func(t *testing.T) {
+		if reason, ok := unsupported[s.name]; ok {
+			t.Skip(reason)
+		}
+		if s.ability != nil && !s.ability(newSource(t)) {
+			t.Skip("the source does not have the ability")
+		}
+		if err := s.run(t); err != nil {
+			t.Errorf("%s\nThe rule: %s", err, s.rule)
+		}
+	})
 }
 
 // A check is one rule of the contract. It is a function that returns an error, and
