@@ -25,17 +25,17 @@ import (
 // Driver is the name under which the database/sql driver is registered.
 const Driver = "pgx"
 
-// timeout is how long a server may take to answer for the first time, or to stop.
+// timeout is how long a server may take for its first answer, or to stop.
 const timeout = time.Minute
 
-// ErrNotInstalled says that this machine has no PostgreSQL to run.
+// ErrNotInstalled says that PostgreSQL is not installed on this machine.
 var ErrNotInstalled = errors.New("no initdb and postgres are on the path, in pg_config's directory or in /usr/lib/postgresql")
 
 var errEnded = errors.New("the server ended")
 
-// A Server is a PostgreSQL with a cluster of its own. It is a process group of
-// its own, so that what interrupts the program does not stop the server as well.
-// Its methods are not for concurrent use.
+// A Server is a PostgreSQL with its own cluster. It is a process group of its own,
+// so that an interrupt of the program does not stop it. Its methods are not for
+// concurrent use.
 type Server struct {
 	bin, data string
 	port      string
@@ -48,15 +48,15 @@ type Server struct {
 	exit    *os.File      // closed at the exit of this program, which somebody waits for
 }
 
-// Start makes a cluster in a new directory and runs a server on it, with further
-// options of the command postgres. Stop it after use. Without a PostgreSQL on
-// this machine the error matches ErrNotInstalled.
+// Start creates a cluster in a new directory and runs a server on it, with further
+// options of the command postgres. Stop it after use. If PostgreSQL is not installed,
+// the error matches ErrNotInstalled.
 func Start(options ...string) (_ *Server, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	// Not in a directory of a test, into which another user cannot go.
+	// A directory of a test cannot be used, since another user cannot enter it.
 	data, err := os.MkdirTemp("", "usher-postgres-")
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func Start(options ...string) (_ *Server, err error) {
 	return s, err
 }
 
-// URL is that of the server's database.
+// URL returns the URL of the server's database.
 func (s *Server) URL() *url.URL {
 	return &url.URL{
 		Scheme: "postgres", User: url.User("usher"), Host: net.JoinHostPort("127.0.0.1", s.port), Path: "/postgres",
@@ -125,8 +125,8 @@ func (s *Server) Run() error {
 	return nil
 }
 
-// Crash stops the server in the middle of whatever it does, as if its machine
-// had failed: sessions are cut, and the next Run recovers what was committed.
+// Crash stops the server at once, as if its machine had failed: sessions end, and
+// the next Run recovers what was committed.
 func (s *Server) Crash() error { return s.end(syscall.SIGQUIT) }
 
 // Stop closes all sessions, stops the server and removes its cluster.
@@ -171,7 +171,7 @@ func (s *Server) end(signal os.Signal) error {
 	}
 }
 
-// await returns when the server answers, or has ended instead.
+// await returns when the server answers or has ended.
 func (s *Server) await() error {
 	db, err := sql.Open(Driver, s.URL().String())
 	if err != nil {
@@ -196,9 +196,8 @@ func (s *Server) await() error {
 	}
 }
 
-// binaries returns the directory of initdb and postgres: the one on the path,
-// else the one that pg_config names, else the newest of those that Debian's
-// packages leave off the path.
+// binaries returns the directory of initdb and postgres: the one on the path, or
+// that of pg_config, or the newest of Debian's packages, which are not on the path.
 func binaries() (string, error) {
 	var dirs []string
 	if path, err := exec.LookPath("initdb"); err == nil {
