@@ -246,7 +246,7 @@ type exchange struct {
 	unread    int       // records that could not be read
 	party     party
 	traffic   int      // bytes read from the client and written to it
-	stored    int      // bytes of documents given to the store
+	stored    int      // bytes of documents given to the store, and storedRecord for each write
 	values    []string // of the answer's header; see setHeader
 
 	room struct { // what nearly every exchange needs, in one piece of memory
