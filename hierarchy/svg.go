@@ -56,46 +56,55 @@ func (c *Chart) SVG(w io.Writer, how SVG, from ...int) error {
 	fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s" font-family="system-ui, sans-serif" font-size="14">`+"\n",
 		width, height, width, height, html.EscapeString(shown(title)))
 	for i := range rows {
-		r := &rows[i]
-		if r.above < 0 {
-			continue
+		if rows[i].above >= 0 {
+			d.svgEdge(out, rows, i)
 		}
-		class, thick := "edge", "1"
-		if c.Changed(int(d.person[r.at])) {
-			class, thick = "edge changed", "3"
-		}
-		x := rows[r.above].x() + svgMargin/2
-		fmt.Fprintf(out, `<path class="%s" d="M%d %dV%dH%d" fill="none" stroke="#6b7280" stroke-width="%s"/>`+"\n",
-			class, x, r.aboveY(rows), r.y(i), r.x()-4, thick)
 	}
 	for i := range rows {
-		r, person := &rows[i], int(d.person[rows[i].at])
-		link := ""
-		if how.Link != nil {
-			link = how.Link(person)
-		}
-		if link != "" {
-			fmt.Fprintf(out, `<a href="%s">`, html.EscapeString(link))
-		}
-		class, style := "person", ""
-		if !c.people[person].Active {
-			class, style = "person inactive", ` font-style="italic"`
-		}
-		fmt.Fprintf(out, `<text class="%s" x="%d" y="%d" fill="#1f2937"%s>%s`, class, r.x(), r.y(i)+5, style, html.EscapeString(d.label[r.at]))
-		if r.folded > 0 {
-			fmt.Fprintf(out, `<tspan class="fold" fill="#4b5563"> (+%d)</tspan>`, r.folded)
-		}
-		out.WriteString("</text>")
-		if link != "" {
-			out.WriteString("</a>")
-		}
-		out.WriteByte('\n')
+		d.svgPerson(out, &rows[i], i, how.Link)
 	}
 	if rest > 0 {
 		fmt.Fprintf(out, `<text class="fold" x="%d" y="%d" fill="#4b5563">and %d more</text>`+"\n", svgMargin, svgMargin+len(rows)*svgRow+svgRow/2+5, rest)
 	}
 	out.WriteString("</svg>\n")
 	return out.Flush()
+}
+
+// svgEdge draws the edge from a row up to the row of the manager.
+func (d *drawing) svgEdge(out *bufio.Writer, rows []svgLine, i int) {
+	r := &rows[i]
+	class, thick := "edge", "1"
+	if d.chart.Changed(int(d.person[r.at])) {
+		class, thick = "edge changed", "3"
+	}
+	x := rows[r.above].x() + svgMargin/2
+	fmt.Fprintf(out, `<path class="%s" d="M%d %dV%dH%d" fill="none" stroke="#6b7280" stroke-width="%s"/>`+"\n",
+		class, x, r.aboveY(rows), r.y(i), r.x()-4, thick)
+}
+
+// svgPerson writes the name of a row's person, as a link if there is one.
+func (d *drawing) svgPerson(out *bufio.Writer, r *svgLine, i int, linkOf func(int) string) {
+	person := int(d.person[r.at])
+	link := ""
+	if linkOf != nil {
+		link = linkOf(person)
+	}
+	if link != "" {
+		fmt.Fprintf(out, `<a href="%s">`, html.EscapeString(link))
+	}
+	class, style := "person", ""
+	if !d.chart.people[person].Active {
+		class, style = "person inactive", ` font-style="italic"`
+	}
+	fmt.Fprintf(out, `<text class="%s" x="%d" y="%d" fill="#1f2937"%s>%s`, class, r.x(), r.y(i)+5, style, html.EscapeString(d.label[r.at]))
+	if r.folded > 0 {
+		fmt.Fprintf(out, `<tspan class="fold" fill="#4b5563"> (+%d)</tspan>`, r.folded)
+	}
+	out.WriteString("</text>")
+	if link != "" {
+		out.WriteString("</a>")
+	}
+	out.WriteByte('\n')
 }
 
 // An svgLine is the line of one person.

@@ -294,7 +294,7 @@ func (f *filter) compare(v any) bool {
 			}
 		}
 		if !f.exact {
-			v = fold(v)
+			v = foldText(v)
 		}
 		switch f.op {
 		case opContains:

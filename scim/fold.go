@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // fold maps all spellings that strings.EqualFold takes for the same to one
@@ -51,6 +53,44 @@ func foldBySearch(r rune) rune {
 		return asciiLower(least)
 	}
 	return least
+}
+
+// foldText is the form in which values compare whose letter case is of no
+// matter: fold, and for characters that are not ASCII the rules of width and
+// normalization that RFC 7613 section 3.2.2 has for user names (RFC 7644 section
+// 5), so that an accent is the same composed and decomposed.
+func foldText(s string) string {
+	i := 0
+	for i < len(s) && s[i] < utf8.RuneSelf {
+		i++
+	}
+	if i == len(s) {
+		return fold(s)
+	}
+	if strings.ContainsFunc(s, isWidthForm) {
+		s = widthMapped(s)
+	}
+	// A folded letter may compose with its marks although the given one does
+	// not.
+	return norm.NFC.String(strings.Map(foldRune, norm.NFC.String(s)))
+}
+
+// isWidthForm reports whether r is a fullwidth or halfwidth form, or the wide
+// space.
+func isWidthForm(r rune) bool { return r == '\u3000' || '\uff00' <= r && r <= '\uffef' }
+
+// widthMapped replaces the fullwidth and halfwidth forms by what they
+// decompose to.
+func widthMapped(s string) string {
+	mapped := make([]byte, 0, len(s))
+	for _, r := range s {
+		if isWidthForm(r) {
+			mapped = norm.NFKC.AppendString(mapped, string(r))
+		} else {
+			mapped = utf8.AppendRune(mapped, r)
+		}
+	}
+	return string(mapped)
 }
 
 func asciiLower(r rune) rune {

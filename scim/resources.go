@@ -298,7 +298,7 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	w.Members = x.members(next.members)
 	rec, err := x.commit(w, 0)
 	if rt.name == TypeUser && errors.Is(err, ErrDuplicate) {
-		userName := Key{Name: KeyUserName, Value: fold(next.doc.text("userName"))}
+		userName := Key{Name: KeyUserName, Value: foldText(next.doc.text("userName"))}
 		if restored, err := x.restore(rt, userName, next.doc); !errors.Is(err, ErrNotFound) {
 			return restored, err
 		}
@@ -310,7 +310,7 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 // creation whose answer was lost comes again, and the client then looks for
 // the first. Either of the two alone may occur in several groups.
 func (x *exchange) repeated(rt *resourceType, external string, doc *object) error {
-	where := []Key{{Name: KeyExternalID, Value: external}, {Name: KeyDisplayName, Value: fold(doc.text("displayName"))}}
+	where := []Key{{Name: KeyExternalID, Value: external}, {Name: KeyDisplayName, Value: foldText(doc.text("displayName"))}}
 	if len(where[1].Value) > MaxKeyBytes {
 		return nil
 	}

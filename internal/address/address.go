@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"github.com/usher-go/usher/internal/invisible"
 )
 
 // mangled is what a Salesforce sandbox appends to an address, so that nobody is
@@ -17,12 +19,12 @@ import (
 const mangled = ".invalid"
 
 // Parse splits an email address and brings it into the form in which members
-// carry it: trimmed, the local part as given, the domain in lower case and in
+// carry it: trimmed of what is not seen, the local part as given, the domain in lower case and in
 // A-label form. It reports false for a text that does not have exactly one
 // usable domain (S7), and for one that a Salesforce sandbox made of an address
 // or that has a URI scheme (S8). The common case allocates nothing.
 func Parse(text string) (address, domain string, ok bool) {
-	text = strings.TrimSpace(text)
+	text = invisible.Trim(text)
 	at := strings.IndexByte(text, '@')
 	if at <= 0 || !usableLocal(text[:at]) { // no domain has a second @
 		return "", "", false
@@ -38,12 +40,12 @@ func Parse(text string) (address, domain string, ok bool) {
 }
 
 // Clean returns an address in the form in which members carry it, and a text
-// that is none without the space around it.
+// that is none without what is not seen around it.
 func Clean(text string) string {
 	if address, _, ok := Parse(text); ok {
 		return address
 	}
-	return strings.TrimSpace(text)
+	return invisible.Trim(text)
 }
 
 // usableLocal refuses what no mailbox name has: white space, controls,
@@ -71,7 +73,7 @@ func usableLocal(local string) bool {
 // Domain brings a domain into the form in which domains are compared: trimmed,
 // ASCII lower case, A-labels (S7).
 func Domain(text string) (string, bool) {
-	text = strings.TrimSpace(text)
+	text = invisible.Trim(text)
 	if domain, ok := asciiDomain(text); ok {
 		return domain, true
 	}
@@ -125,8 +127,8 @@ func asciiDomain(text string) (string, bool) {
 	return text, true
 }
 
-// Same reports whether two texts are one address: surrounding space and ASCII
-// case aside, and with domains in A-label form (S3, S7). Texts that are no
+// Same reports whether two texts are one address: what is not seen around them
+// and ASCII case aside, and with domains in A-label form (S3, S7). Texts that are no
 // addresses compare in the same way.
 func Same(a, b string) bool {
 	if a == b {
@@ -151,7 +153,7 @@ func Key(text string) string {
 // buffer is too small or the address is not ASCII.
 func AppendKey(buffer []byte, text string) []byte {
 	start := len(buffer)
-	buffer = append(buffer, strings.TrimSpace(text)...)
+	buffer = append(buffer, invisible.Trim(text)...)
 	if lowerASCII(buffer[start:]) {
 		return buffer
 	}

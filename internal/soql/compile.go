@@ -197,76 +197,83 @@ func integer(n int) Value { return Number(strconv.Itoa(n)) }
 
 var errType = errors.New("the value in the record is not of the same type as the filter's")
 
-// equal looks for a value among literals. Texts, of which there may be many, are
-// looked up; every other literal is tried in turn.
+// A set holds the literals that a field is compared with by = or IN.
+type set struct {
+	null    bool            // NULL, or the empty text, which Salesforce keeps as null
+	texts   map[string]bool // folded; there may be many
+	isID    bool            // the field holds an ID, which is compared in its long form
+	bools   bool            // TRUE or FALSE is among them
+	yes, no bool
+	others  []func(*Value) (int, error) // numbers and times
+}
+
+// equal returns a function that looks for a value among literals.
 func equal(left operand, literals []literal) func(*Value) (bool, error) {
-	var (
-		null  bool
-		texts = map[string]bool{}
-		rest  []func(*Value) (int, error)
-		no    bool // FALSE, as which null counts
-		yes   bool
-		bools bool
-	)
 	field := strings.ToLower(left.text)
-	isID := strings.HasSuffix(field, "id") && left.function == ""
+	s := set{texts: map[string]bool{}, isID: strings.HasSuffix(field, "id") && left.function == ""}
 	for _, lit := range literals {
 		switch lit.kind {
 		case literalNull:
-			null = true
+			s.null = true
 		case literalString:
-			text := string(decode(lit.text, false))
-			if text == "" {
-				null = true
-				break
-			}
-			if isID {
-				text = LongID(text)
-			}
-			texts[strings.ToLower(text)] = true
-			if strings.HasSuffix(field, "__c") {
-				texts[strings.ToLower(LongID(text))] = true // it may be a lookup, whose IDs come in the long form
-			}
+			s.addText(string(decode(lit.text, false)), strings.HasSuffix(field, "__c"))
 		case literalBool:
-			bools, yes, no = true, yes || lit.text == "TRUE", no || lit.text == "FALSE"
+			s.bools, s.yes, s.no = true, s.yes || lit.text == "TRUE", s.no || lit.text == "FALSE"
 		default:
-			rest = append(rest, order(lit))
+			s.others = append(s.others, order(lit))
 		}
 	}
-	return func(v *Value) (bool, error) {
-		if v.IsNull() {
-			return null || no, nil
-		}
-		found := false
-		if v.kind == valueBool {
-			found = null && !v.yes
-		}
-		if bools {
-			is, ok := v.Bool()
-			if !ok {
-				return false, errType
-			}
-			found = found || is && yes || !is && no
-		}
-		if len(texts) > 0 {
-			if v.kind != valueText {
-				return false, errType
-			}
-			text := v.fold()
-			if isID && len(v.text) == 15 {
-				text = strings.ToLower(LongID(v.text))
-			}
-			found = found || texts[text]
-		}
-		for _, compare := range rest {
-			c, err := compare(v)
-			if err != nil {
-				return false, err
-			}
-			found = found || c == 0
-		}
-		return found, nil
+	return s.has
+}
+
+// addText adds a text. A custom field may be a lookup, whose IDs come in their long
+// form.
+func (s *set) addText(text string, custom bool) {
+	if text == "" {
+		s.null = true
+		return
 	}
+	if s.isID {
+		text = LongID(text)
+	}
+	s.texts[strings.ToLower(text)] = true
+	if custom {
+		s.texts[strings.ToLower(LongID(text))] = true
+	}
+}
+
+// has reports whether a value is in the set. The set wants a value of the type of
+// each of its literals, else the error is errType.
+func (s *set) has(v *Value) (bool, error) {
+	if v.IsNull() {
+		return s.null || s.no, nil // a null counts as FALSE
+	}
+	found := s.null && v.kind == valueBool && !v.yes
+	if s.bools {
+		is, ok := v.Bool()
+		if !ok {
+			return false, errType
+		}
+		found = found || is && s.yes || !is && s.no
+	}
+	if len(s.texts) > 0 {
+		if v.kind != valueText {
+			return false, errType
+		}
+		text := v.fold()
+		if s.isID && len(v.text) == 15 {
+			text = strings.ToLower(LongID(v.text))
+		}
+		found = found || s.texts[text]
+	}
+	for _, compare := range s.others {
+		c, err := compare(v)
+		if err != nil {
+			return false, err
+		}
+		found = found || c == 0
+	}
+	return found, nil
 }
 
 func ordered(op string, lit literal) func(*Value) (bool, error) {
