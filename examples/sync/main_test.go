@@ -347,6 +347,10 @@ func TestProgress(t *testing.T) {
 func TestUsage(t *testing.T) {
 	w := worlds[3]
 	p := newProgram(t, w)
+	var kinds []string
+	for _, w := range worlds {
+		kinds = append(kinds, w.kind)
+	}
 	for _, c := range []struct {
 		args []string
 		want string
@@ -355,7 +359,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-source", "onelogin"}, "-source and -config are required"},
 		{[]string{"more"}, `unexpected argument "more"`},
 		{[]string{"-colour"}, "-colour"},
-		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of okta, entra, salesforce, onelogin, rippling, scim`},
+		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of ` + strings.Join(kinds, ", ")},
 		{[]string{"-record", "x", "-replay", "y"}, "exclude one another"},
 		{[]string{"-replay", "recordings/okta", "-source", "scim"}, "the recording is of okta"},
 		{[]string{"-replay", "recordings/okta", "-all", "-json"}, "-all, -json, -explain and -chart without a file exclude one another"},
