@@ -63,12 +63,14 @@ func TestPace(t *testing.T) {
 
 // What a request cost beside that counts as well.
 func TestPaceCharges(t *testing.T) {
-	p := newPace()
-	now := time.Now()
-	p.arrive(asked("192.0.2.2:1", 1), party{tenant: "other"}, now)
-	p.charge(party{tenant: "large"}, 100*time.Millisecond)
-	wait := p.arrive(asked("192.0.2.1:1", 1), party{tenant: "large"}, now)
-	assert.InDelta(t, (100*time.Millisecond/p.processors - paceBurst).Seconds(), wait.Seconds(), 0.03)
+	synctest.Test(t, func(t *testing.T) { // it charges at the time of the clock
+		p := newPace()
+		now := time.Now()
+		p.arrive(asked("192.0.2.2:1", 1), party{tenant: "other"}, now)
+		p.charge(party{tenant: "large"}, 100*time.Millisecond)
+		wait := p.arrive(asked("192.0.2.1:1", 1), party{tenant: "large"}, now)
+		assert.InDelta(t, (100*time.Millisecond/p.processors - paceBurst).Seconds(), wait.Seconds(), 0.03)
+	})
 }
 
 // The memory of the pace is bounded by those who still owe.

@@ -481,12 +481,10 @@ func TestReplayByOtherRules(t *testing.T) {
 	p.sys.transport = offline{t}
 	rules := strings.Replace(w.rules(), `"match": {"attributes": {"department": "Sales"}}`, `"match": {"query": "Title = 'Clerk'"}`, 1)
 	require.NoError(t, os.WriteFile(p.rules, []byte(rules), 0o600))
-	started := time.Now()
 	code, stdout, stderr := p.run("-replay", filepath.Join("recordings", w.kind), "-config", p.rules)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, stdout)
 	assert.Contains(t, stderr, "there is no answer to GET linden.my.salesforce.com/services/data/v64.0/query?q=")
-	assert.Less(t, time.Since(started), 30*time.Second)
 	assert.NotContains(t, stderr, "waits ")
 }
 
