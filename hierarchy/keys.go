@@ -2,9 +2,9 @@ package hierarchy
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/usher-go/usher/internal/address"
+	"github.com/usher-go/usher/internal/invisible"
 	"github.com/usher-go/usher/internal/name"
 )
 
@@ -60,7 +60,7 @@ func (p *Person) deciding() (kind, string) {
 	return byKey, ""
 }
 
-func blank(key string) bool { return key == "" || strings.TrimSpace(key) == "" }
+func blank(key string) bool { return key == "" || invisible.Trim(key) == "" }
 
 // own appends the comparable form of p's value of this kind.
 func (k kind) own(buffer []byte, p *Person) []byte {
@@ -68,7 +68,7 @@ func (k kind) own(buffer []byte, p *Person) []byte {
 	case byEmail:
 		return address.AppendKey(buffer, p.Email)
 	case byID:
-		return append(buffer, strings.TrimSpace(p.ID)...)
+		return append(buffer, invisible.Trim(p.ID)...)
 	case byName:
 		return name.AppendKey(buffer, p.GivenName, p.FamilyName)
 	}
@@ -81,7 +81,7 @@ func (k kind) given(buffer []byte, key string) []byte {
 	case byEmail:
 		return address.AppendKey(buffer, key)
 	case byID:
-		return append(buffer, strings.TrimSpace(key)...)
+		return append(buffer, invisible.Trim(key)...)
 	case byName:
 		return name.AppendKey(buffer, key)
 	}

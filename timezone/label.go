@@ -58,7 +58,7 @@ func findNamed(s string) (zone uint16, ok bool) {
 // isDivider reports whether a byte ends a word. Names are ASCII.
 func isDivider(c byte) bool {
 	switch c {
-	case ' ', '\t', '\n', '\r', '(', ')', '[', ']', '{', '}', '<', '>', ',', ';', '|', '"':
+	case ' ', '\t', '\n', '\r', '(', ')', '[', ']', '{', '}', '<', '>', ',', ';', '|', '"', '\'', '`', '=', ':':
 		return true
 	}
 	return c >= 0x80

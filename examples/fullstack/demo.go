@@ -163,7 +163,7 @@ func (p *player) step(ctx context.Context, c *conversation, s *step) error {
 // deliver waits until every effect is delivered, by the syncer itself or here.
 func (p *player) deliver(ctx context.Context, tenant string) error {
 	for range 1000 {
-		if err := p.app.sync.Deliver(ctx, tenant); err != nil {
+		if _, err := p.app.sync.Deliver(ctx, tenant); err != nil {
 			return err
 		}
 		waiting := false

@@ -34,16 +34,23 @@ import (
 const childVariable = "FULLSTACK_CHILD"
 
 func TestMain(m *testing.M) {
-	if file := os.Getenv(childVariable); file != "" {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer stop()
-		if err := runWith(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr, wrongClock(file)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch file := os.Getenv(childVariable); {
+	case file != "":
+		err = runWith(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr, wrongClock(file))
+	case os.Getenv(holdVariable) != "":
+		err = hold(ctx, os.Args[1:], os.Stdout)
+	default:
+		stop()
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 const (
@@ -137,6 +144,25 @@ type pushed struct {
 	active          bool
 }
 
+func newPusher(t *testing.T, processes ...*process) *pusher {
+	return &pusher{t: t, processes: processes, client: http.Client{Timeout: 10 * time.Second}, random: rand.New(rand.NewPCG(1, 1))}
+}
+
+func (p *pushed) email() string { return p.name + "@acme.example" }
+
+// body is that of the POST which creates the person.
+func (p *pushed) body() string {
+	return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":%q,"externalId":%q,"active":true,
+		"name":{"givenName":"Ana","familyName":%q},"emails":[{"value":%[1]q,"primary":true}]}`, p.email(), "00u"+p.name, p.name)
+}
+
+// idOf returns the id in an answer, or "".
+func idOf(answer []byte) string {
+	var created struct{ ID string }
+	_ = json.Unmarshal(answer, &created)
+	return created.ID
+}
+
 // send sends a request until it is answered, by whichever process is there.
 func (p *pusher) send(method, path, body string) (int, []byte) {
 	for {
@@ -177,19 +203,15 @@ func (p *pusher) push() {
 }
 
 func (p *pusher) create(who *pushed) {
-	email := who.name + "@acme.example"
-	status, answer := p.send("POST", "/Users", fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":%q,"externalId":%q,"active":true,
-		"name":{"givenName":"Ana","familyName":%q},"emails":[{"value":%q,"primary":true}]}`, email, "00u"+who.name, who.name, email))
+	status, answer := p.send("POST", "/Users", who.body())
 	if status == http.StatusConflict { // it was stored, and the answer lost
-		status, answer = p.send("GET", "/Users?filter="+url.QueryEscape(`userName eq "`+email+`"`), "")
+		status, answer = p.send("GET", "/Users?filter="+url.QueryEscape(`userName eq "`+who.email()+`"`), "")
 		var list struct{ Resources []struct{ ID string } }
 		require.NoError(p.t, json.Unmarshal(answer, &list))
 		require.Len(p.t, list.Resources, 1, "%s", answer)
 		who.id = list.Resources[0].ID
 	} else {
-		var created struct{ ID string }
-		require.NoError(p.t, json.Unmarshal(answer, &created))
-		who.id = created.ID
+		who.id = idOf(answer)
 	}
 	require.Less(p.t, status, 300, "%s", answer)
 	p.acknowledged++
@@ -260,7 +282,8 @@ func (l *load) run(t *testing.T) {
 	var pushers []*pusher
 	var work sync.WaitGroup
 	for i := range 4 {
-		p := &pusher{t: t, processes: processes, client: http.Client{Timeout: 10 * time.Second}, random: rand.New(rand.NewPCG(uint64(i), 1)), stop: &stop}
+		p := newPusher(t, processes...)
+		p.random, p.stop = rand.New(rand.NewPCG(uint64(i), 1)), &stop
 		for k := range 5 {
 			p.people = append(p.people, &pushed{name: fmt.Sprintf("p%d-%d", i, k)})
 		}
@@ -297,7 +320,8 @@ func (l *load) run(t *testing.T) {
 		return app.sync.Push(ctx, target) == nil
 	}, 2*time.Minute, 100*time.Millisecond)
 	require.Eventually(t, func() bool {
-		require.NoError(t, app.sync.Deliver(t.Context(), target.Tenant))
+		_, err := app.sync.Deliver(t.Context(), target.Tenant)
+		require.NoError(t, err)
 		for _, err := range stores.team.Effects(t.Context(), target.Tenant) {
 			require.NoError(t, err)
 			return false

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"github.com/usher-go/usher/internal/invisible"
 )
 
 // mangled is the suffix that a Salesforce sandbox appends to addresses, so that no
@@ -17,12 +19,12 @@ import (
 const mangled = ".invalid"
 
 // Parse splits an email address and converts it to the form that members carry:
-// trimmed, the local part unchanged, the domain in lower case and in A-label form.
-// It reports false if the text does not have exactly one usable domain (S7), if it
-// was changed by a Salesforce sandbox, or if it has a URI scheme (S8). In the
-// common case it does not allocate.
+// trimmed of space and of invisible characters, the local part unchanged, the domain
+// in lower case and in A-label form. It reports false if the text does not have
+// exactly one usable domain (S7), if it was changed by a Salesforce sandbox, or if it
+// has a URI scheme (S8). In the common case it does not allocate.
 func Parse(text string) (address, domain string, ok bool) {
-	text = strings.TrimSpace(text)
+	text = invisible.Trim(text)
 	at := strings.IndexByte(text, '@')
 	if at <= 0 || !usableLocal(text[:at]) { // a domain has no second @
 		return "", "", false
@@ -38,12 +40,12 @@ func Parse(text string) (address, domain string, ok bool) {
 }
 
 // Clean returns an address in the form that members carry. A text that is no
-// address is only trimmed.
+// address is only trimmed of space and of invisible characters.
 func Clean(text string) string {
 	if address, _, ok := Parse(text); ok {
 		return address
 	}
-	return strings.TrimSpace(text)
+	return invisible.Trim(text)
 }
 
 // usableLocal refuses characters that no mailbox name has: white space, control
@@ -71,7 +73,7 @@ func usableLocal(local string) bool {
 // Domain converts a domain to the form in which domains are compared: trimmed,
 // ASCII lower case, A-labels (S7).
 func Domain(text string) (string, bool) {
-	text = strings.TrimSpace(text)
+	text = invisible.Trim(text)
 	if domain, ok := asciiDomain(text); ok {
 		return domain, true
 	}
@@ -126,8 +128,8 @@ func asciiDomain(text string) (string, bool) {
 }
 
 // Same reports whether two texts are the same address, without regard to
-// surrounding space and ASCII case, and with domains in A-label form (S3, S7).
-// Texts that are no addresses are compared in the same way.
+// surrounding space, invisible characters and ASCII case, and with domains in
+// A-label form (S3, S7). Texts that are no addresses are compared in the same way.
 func Same(a, b string) bool {
 	if a == b {
 		return true
@@ -151,7 +153,7 @@ func Key(text string) string {
 // buffer is too small or the address is not ASCII.
 func AppendKey(buffer []byte, text string) []byte {
 	start := len(buffer)
-	buffer = append(buffer, strings.TrimSpace(text)...)
+	buffer = append(buffer, invisible.Trim(text)...)
 	if lowerASCII(buffer[start:]) {
 		return buffer
 	}

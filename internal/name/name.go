@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/usher-go/usher/internal/invisible"
 )
 
 // Full returns the given and the family name with a space between them.
@@ -21,8 +23,8 @@ func Full(given, family string) string {
 }
 
 // Same reports whether two names are the same, without regard to letter case,
-// normal form, white space, and the typographic form of apostrophes and hyphens
-// (S36).
+// normal form, white space, invisible characters, and the typographic form of
+// apostrophes and hyphens (S36).
 func Same(a, b string) bool {
 	return a == b || equal(a, b, true)
 }
@@ -51,7 +53,7 @@ func appendFolded(buffer []byte, fold bool, parts ...string) []byte {
 		if !isASCII(part) && norm.NFC.QuickSpanString(part) < len(part) {
 			part = norm.NFC.String(part)
 		}
-		space := true
+		space, broken := true, false
 		for i, size := 0, 0; i < len(part); i += size {
 			r := rune(part[i])
 			if size = 1; r >= utf8.RuneSelf {
@@ -61,12 +63,17 @@ func appendFolded(buffer []byte, fold bool, parts ...string) []byte {
 				space = true
 				continue
 			}
+			if invisible.Is(r) && !invisible.IsJoiner(r) && !broken {
+				marks = true // what it kept apart may compose
+				continue
+			}
 			if space && len(buffer) > start {
 				buffer = append(buffer, ' ')
 			}
 			space = false
+			broken = r == utf8.RuneError && size == 1
 			switch {
-			case r == utf8.RuneError && size == 1:
+			case broken:
 				buffer = append(buffer, part[i]) // bytes that are not UTF-8 stay as they are
 			case fold:
 				marks = marks || r >= utf8.RuneSelf && unicode.IsMark(r)
@@ -76,7 +83,7 @@ func appendFolded(buffer []byte, fold bool, parts ...string) []byte {
 			}
 		}
 	}
-	if marks {
+	if marks && fold {
 		// A folded letter may compose with its marks although the original does
 		// not: ǰ exists, and its capital does not.
 		folded := norm.NFC.String(string(buffer[start:]))

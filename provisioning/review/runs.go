@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/syncer"
@@ -84,8 +85,10 @@ func (q *request) runs() error {
 // dropEffects takes out what is told of effects: they are the tenant's, and may
 // be about members of any connection.
 func (c *connectionPart) dropEffects() {
-	c.Undelivered = nil
-	c.Problems = slices.DeleteFunc(slices.Clone(c.Problems), func(p syncer.Problem) bool { return p.Code == syncer.CodeUndelivered })
+	c.Undelivered, c.Effects, c.EffectsSince = nil, 0, time.Time{}
+	c.Problems = slices.DeleteFunc(slices.Clone(c.Problems), func(p syncer.Problem) bool {
+		return p.Code == syncer.CodeUndelivered || p.Code == syncer.CodeUntried
+	})
 	c.Status = syncer.StatusOK
 	if len(c.Problems) > 0 {
 		c.Status = c.Problems[0].Status // the worst comes first

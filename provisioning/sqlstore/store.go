@@ -31,8 +31,9 @@ type Config struct {
 	// digits and underscores, at most 32. "" stands for "usher_".
 	Prefix string
 	// Lease is how long a tenant stays locked after its holder died, the same in
-	// all processes of one database. 0 stands for 30 seconds; the least is 100
-	// milliseconds.
+	// all processes of one database. 0 stands for 10 seconds; the least is 100
+	// milliseconds. A holder that cannot reach the database for so long loses the
+	// tenant while it lives: no harm, but its work is done again.
 	Lease time.Duration
 	// Now is the clock of the audit log and of what was done in a window. nil stands for time.Now.
 	Now func() time.Time
@@ -60,7 +61,7 @@ var (
 
 const (
 	defaultPrefix = "usher_"
-	defaultLease  = 30 * time.Second
+	defaultLease  = 10 * time.Second
 	minLease      = 100 * time.Millisecond
 )
 

@@ -41,7 +41,7 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 		s.deliverSoon(target.Tenant)
 	}
 	if err == nil {
-		s.ended(&pending{target: target, report: report})
+		s.tryAgain(target, report, nil)
 	}
 	return report, err
 }

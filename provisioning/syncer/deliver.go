@@ -16,11 +16,8 @@ const (
 	deliveriesName = "effects" // of the document that a tenant's deliveries keep
 	// deliverTimeout bounds one call of the host's function.
 	deliverTimeout = time.Minute
-	// deliverLease is for how long one process has a tenant's deliveries; it is
-	// longer than a call may take.
-	deliverLease  = 2 * deliverTimeout
-	firstDelivery = time.Second // until the second try
-	lastDelivery  = time.Hour   // between two tries
+	firstDelivery  = time.Second // until the second try
+	lastDelivery   = time.Hour   // between two tries
 	// maxFailing is of how many effects the tries are remembered.
 	maxFailing = 1000
 )
@@ -101,27 +98,23 @@ func (s *Syncer) saveDeliveries(ctx context.Context, tenant string, d *deliverie
 // Deliver. It is delivered at least once: again under the same key, if the
 // process dies before the mark.
 //
-// One process at a time delivers a tenant's effects, as far as their clocks
-// agree. The error is the store's, or the context's.
-func (s *Syncer) Deliver(ctx context.Context, tenant string) error {
-	_, err := s.deliver(ctx, tenant)
-	if errors.Is(err, errLeased) {
-		return nil
-	}
-	return err
-}
-
-// deliver returns when the next effect is to be tried, or zero.
-func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, err error) {
+// Next is when the first of those that are left is to be tried, by Config.Now; it
+// is zero if none is. One process at a time delivers a tenant's effects: next is
+// then when the effects of another one are taken over if it has died. The error is
+// the store's, or the context's.
+func (s *Syncer) Deliver(ctx context.Context, tenant string) (next time.Time, err error) {
 	if s.cfg.Deliver == nil {
 		return time.Time{}, nil
 	}
 	if some, err := s.hasEffects(ctx, tenant); !some || err != nil {
 		return time.Time{}, err
 	}
-	l, err := s.take(ctx, tenant, deliveriesName, deliverLease)
+	l, until, err := s.take(ctx, tenant, deliveriesName)
+	if errors.Is(err, errLeased) {
+		return until, nil
+	}
 	if err != nil {
-		return l.until, err
+		return time.Time{}, err
 	}
 	defer l.give(ctx)
 	d, err := s.loadDeliveries(ctx, tenant)
@@ -133,8 +126,8 @@ func (s *Syncer) deliver(ctx context.Context, tenant string) (next time.Time, er
 		if err != nil {
 			return time.Time{}, fmt.Errorf("syncer: read effects: %w", err)
 		}
-		if err := l.keep(ctx); err != nil {
-			return l.until, err
+		if l.lost.Load() {
+			return s.cfg.Now().Add(leaseLength), nil
 		}
 		key := effectKey(e)
 		if u, again := d.Failing[key]; again && u.waits(s.cfg.Now()) {
@@ -209,12 +202,16 @@ func (d *deliveries) failed(e provisioning.Effect, failure error, now time.Time)
 	return delay
 }
 
-// A delivery is the work on one tenant's effects.
+// A delivery is the work on one tenant's effects, or the wait for its next try.
 type delivery struct {
-	again bool // there may be more than the work in progress sees
+	atWork   bool
+	again    bool // there may be more than the work in progress sees
+	failures int  // of the store, in a row
+	timer    *time.Timer
 }
 
-// deliverSoon delivers a tenant's effects in the background.
+// deliverSoon delivers a tenant's effects in the background, and again when the
+// time of those comes that are left.
 func (s *Syncer) deliverSoon(tenant string) {
 	if s.cfg.Deliver == nil {
 		return
@@ -224,29 +221,48 @@ func (s *Syncer) deliverSoon(tenant string) {
 	if s.closed {
 		return
 	}
-	if d := s.delivering[tenant]; d != nil {
+	d := s.delivering[tenant]
+	if d == nil {
+		d = new(delivery)
+		s.delivering[tenant] = d
+	}
+	if d.atWork {
 		d.again = true
 		return
 	}
-	d := new(delivery)
-	s.delivering[tenant] = d
-	s.work.Go(func() {
-		for {
-			s.slots <- struct{}{}
-			next, err := s.deliver(s.life, tenant)
-			<-s.slots
-			s.mu.Lock()
-			again := d.again && err == nil
-			if d.again = false; !again {
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.atWork = true
+	s.work.Go(func() { s.deliverNow(tenant, d) })
+}
+
+// deliverNow does the work on a tenant's effects.
+func (s *Syncer) deliverNow(tenant string, d *delivery) {
+	for {
+		s.slots <- struct{}{}
+		next, err := s.Deliver(s.life, tenant)
+		<-s.slots
+		s.mu.Lock()
+		if err == nil {
+			d.failures = 0
+		} else {
+			d.failures++
+			next = s.cfg.Now().Add(backOff(d.failures, lastRetry))
+		}
+		again := d.again && err == nil && !s.closed
+		d.again = false
+		if !again {
+			d.atWork = false
+			if next.IsZero() || s.closed {
 				delete(s.delivering, tenant)
-				if !next.IsZero() && !s.closed {
-					time.AfterFunc(next.Sub(s.cfg.Now()), func() { s.deliverSoon(tenant) })
-				}
-			}
-			s.mu.Unlock()
-			if !again {
-				return
+			} else {
+				d.timer = time.AfterFunc(next.Sub(s.cfg.Now()), func() { s.deliverSoon(tenant) })
 			}
 		}
-	})
+		s.mu.Unlock()
+		if !again {
+			return
+		}
+	}
 }

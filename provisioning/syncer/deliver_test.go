@@ -77,6 +77,39 @@ func TestEffectsAreDelivered(t *testing.T) {
 	})
 }
 
+// S41: where nobody delivers, the health says how many effects wait and since
+// when, though none was tried.
+func TestEffectsThatNobodyDelivers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
+		h.hire("stays")
+		require.Zero(t, h.health().Effects)
+		var left time.Time
+		for _, name := range []string{"ana", "bo", "cy"} {
+			id := h.hire(name)
+			pass(time.Minute)
+			if left.IsZero() {
+				left = time.Now()
+			}
+			h.leave(id)
+		}
+		health := h.health()
+		require.Equal(t, 3, health.Effects)
+		require.WithinDuration(t, left, health.EffectsSince, 0)
+		require.Nil(t, health.Undelivered)
+		require.Equal(t, syncer.StatusOK, health.Status)
+		pass(5 * time.Minute)
+		health = h.health()
+		require.Equal(t, syncer.CodeUntried, health.Problems[0].Code)
+		require.Equal(t, "3 wait", health.Problems[0].Detail)
+
+		worker := h.replica(syncer.Config{Deliver: newMailer().deliver})
+		require.Zero(t, h.deliver(worker))
+		require.Zero(t, h.health().Effects)
+		require.Equal(t, syncer.StatusOK, h.health().Status)
+	})
+}
+
 // S27: of two processes one delivers at a time; the effects of one that died are
 // delivered by the next, after its lease.
 func TestOneProcessDelivers(t *testing.T) {
@@ -91,7 +124,7 @@ func TestOneProcessDelivers(t *testing.T) {
 		for _, name := range []string{"ana", "bo", "cy"} {
 			h.leave(h.hire(name))
 		}
-		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
+		h.deliver(second)
 		pass(time.Minute)
 		for about, tries := range mail.tries {
 			require.Len(t, tries, 1, about)
@@ -110,9 +143,9 @@ func TestOneProcessDelivers(t *testing.T) {
 		<-hangs
 		dying.Close() // in the middle of a delivery
 		h.sync = second
-		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
+		h.deliver(second)
 		pass(5 * time.Minute)
-		require.NoError(t, second.Deliver(t.Context(), acme.Tenant))
+		h.deliver(second)
 		synctest.Wait()
 		require.Empty(t, h.effects())
 		require.Len(t, mail.tries, 4)

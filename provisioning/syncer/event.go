@@ -176,6 +176,9 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.st != nil {
 		_, r.report.again = r.st.retries(r.setup.GroupWait, r.cfg.Now())
 	}
+	if r.st != nil && err == nil && r.setup.Source != nil {
+		r.report.Next = r.next()
+	}
 	e := Event{Kind: RunEnded, Duration: r.cfg.Now().Sub(r.began), Count: r.report.Outcome.Done, Err: err}
 	if r.report.Plan != nil {
 		e.Plan = r.report.Plan.Hash

@@ -46,6 +46,7 @@ const (
 	CodePaused          = "connection.paused"
 	CodeGroupReappeared = "group.reappeared" // a group that an assignment names came again under another ID (S40)
 	CodeUndelivered     = "effect.undelivered"
+	CodeUntried         = "effect.untried" // nobody delivers
 )
 
 // A Problem is one thing that keeps a connection from being well.
@@ -112,9 +113,23 @@ type Health struct {
 	Paused *Pause
 	// Retired says since when the connection is given up. Nil: it is not.
 	Retired *Pause
-	// Undelivered is the tenant's oldest effect that could not be delivered. Nil:
-	// there is none.
+	// Effects is how many effects of the tenant wait in the outbox, whether or not
+	// they were tried; more than 1,000 are not counted. EffectsSince is when the
+	// action of the oldest was done; zero if there is none, or if the store is no
+	// provisioning.MemberLog.
+	Effects      int
+	EffectsSince time.Time
+	// Undelivered is that one of them which could not be delivered for the longest
+	// time. Nil: none was tried in vain.
 	Undelivered *Undelivered
+}
+
+// earlier returns the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // Health tells how a connection is, from what the store knows: that is the same
@@ -126,17 +141,19 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	}
 	now := s.cfg.Now().UTC()
 	h := Health{
-		Target: target, Since: st.StatusSince, LastRun: st.LastRun, LastProven: st.LastProven, LastPush: st.LastPush, LastPlan: st.LastPlan,
+		Target: target, Since: st.StatusSince, LastRun: earlier(st.LastRun, now), LastProven: st.LastProven, LastPush: st.LastPush, LastPlan: st.LastPlan,
 		Tripped: st.Tripped, Waiting: st.Waiting, More: st.More, Paused: st.Paused, Retired: st.Retired,
 	}
 	h.Problems = st.problems(now)
-	d, err := s.loadDeliveries(ctx, target.Tenant)
-	if err != nil {
+	if err := s.outbox(ctx, &h); err != nil {
 		return Health{}, err
 	}
-	if h.Undelivered = d.oldest(); h.Undelivered != nil {
-		h.Problems = append(h.Problems, newProblem(CodeUndelivered, h.Undelivered.Since,
-			fmt.Sprintf("%s about %s failed %d times: %s", h.Undelivered.Effect.Kind, h.Undelivered.Effect.About, h.Undelivered.Tries, h.Undelivered.Failure)))
+	switch u := h.Undelivered; {
+	case u != nil:
+		h.Problems = append(h.Problems, newProblem(CodeUndelivered, u.Since,
+			fmt.Sprintf("%s about %s failed %d times: %s; %d wait", u.Effect.Kind, u.Effect.About, u.Tries, u.Failure, h.Effects)))
+	case !h.EffectsSince.IsZero() && now.Sub(h.EffectsSince) > longUntried:
+		h.Problems = append(h.Problems, newProblem(CodeUntried, h.EffectsSince, fmt.Sprintf("%d wait", h.Effects)))
 	}
 	slices.SortStableFunc(h.Problems, func(a, b Problem) int {
 		return cmp.Compare(slices.Index(statusOrder, b.Status), slices.Index(statusOrder, a.Status))
@@ -152,6 +169,43 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 		}
 	}
 	return h, nil
+}
+
+// longUntried is how long an effect may wait for its first try until the health
+// says so.
+const longUntried = 5 * time.Minute
+
+// outbox enters what waits for its delivery.
+func (s *Syncer) outbox(ctx context.Context, h *Health) error {
+	d, err := s.loadDeliveries(ctx, h.Tenant)
+	if err != nil {
+		return err
+	}
+	h.Undelivered = d.oldest()
+	var oldest provisioning.Effect
+	for e, err := range s.cfg.Store.Effects(ctx, h.Tenant) {
+		if err != nil {
+			return fmt.Errorf("syncer: read effects: %w", err)
+		}
+		if h.Effects == 0 {
+			oldest = e
+		}
+		if h.Effects++; h.Effects == maxListed {
+			break
+		}
+	}
+	log, ok := s.cfg.Store.(provisioning.MemberLog)
+	if h.Effects == 0 || !ok {
+		return nil
+	}
+	records, err := log.MemberAudit(ctx, h.Tenant, oldest.About, maxListed)
+	if err != nil {
+		return fmt.Errorf("syncer: since when an effect waits: %w", err)
+	}
+	if i := slices.IndexFunc(records, func(r provisioning.Record) bool { return r.Key == oldest.Key }); i >= 0 {
+		h.EffectsSince = records[i].At
+	}
+	return nil
 }
 
 // advice says how bad each problem is, and what to do about it.
@@ -174,6 +228,7 @@ var advice = map[string]struct {
 	CodePaused:          {StatusDegraded, "Resume the connection."},
 	CodeGroupReappeared: {StatusDegraded, "Let the assignment select by the new group."},
 	CodeUndelivered:     {StatusDegraded, "Mend what the detail says; it is tried again."},
+	CodeUntried:         {StatusDegraded, "See whether a process runs that delivers: Serve or Deliver, with Config.Deliver."},
 }
 
 const adviceBreaker = "Look at the plan. If it is right, approve the class; if not, mend the directory or the rules."
@@ -279,14 +334,23 @@ func (st *state) problems(now time.Time) []Problem {
 	if st.Paused != nil {
 		problems = append(problems, newProblem(CodePaused, st.Paused.Since, st.Paused.Reason))
 	}
+	if silent := st.silentFrom(); !silent.IsZero() && now.After(silent) {
+		problems = append(problems, newProblem(CodeSilent, silent, fmt.Sprintf("nothing since %s", silent.Add(-st.Silence).Format(time.RFC3339))))
+	}
+	return problems
+}
+
+// silentFrom returns when the connection counts as silent, if nothing is heard of
+// it until then. Zero: it never does.
+func (st *state) silentFrom() time.Time {
 	heard := st.LastProven
 	if st.LastPush.After(heard) || st.Pushed {
 		heard = st.LastPush
 	}
-	if silent := heard.Add(st.Silence); st.Silence > 0 && !heard.IsZero() && now.After(silent) {
-		problems = append(problems, newProblem(CodeSilent, silent, fmt.Sprintf("nothing since %s", heard.Format(time.RFC3339))))
+	if st.Silence <= 0 || heard.IsZero() {
+		return time.Time{}
 	}
-	return problems
+	return heard.Add(st.Silence)
 }
 
 // sum brings the status up to date and returns the problem that decides it, nil

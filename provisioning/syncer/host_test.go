@@ -214,6 +214,14 @@ func (h *host) health() syncer.Health {
 	return health
 }
 
+// deliver delivers what is in the outbox, and returns when the next is to be tried.
+func (h *host) deliver(s *syncer.Syncer) time.Time {
+	h.t.Helper()
+	next, err := s.Deliver(context.Background(), h.target.Tenant)
+	require.NoError(h.t, err)
+	return next
+}
+
 // pass lets time pass in a bubble, and what goes on by itself come to rest.
 func pass(d time.Duration) {
 	time.Sleep(d)

@@ -13,7 +13,6 @@ import (
 // nobody else waiting.
 type isolated struct {
 	Store
-	syncer     *Syncer
 	connection string
 	left       int // how many more may be set aside before it is the database that fails
 }
@@ -57,10 +56,13 @@ func (s *isolated) Apply(ctx context.Context, tenant string, actions []provision
 
 // answers reports whether the store does anything at all, a write included.
 func (s *isolated) answers(ctx context.Context, tenant string) bool {
-	l, err := s.syncer.take(ctx, tenant, "probe/"+s.connection, 0)
-	if err != nil {
-		return false
+	name := "probe/" + s.connection
+	_, revision, err := s.State(ctx, tenant, name)
+	if err == nil {
+		revision, err = s.SetState(ctx, tenant, name, revision, []byte("{}"))
 	}
-	l.give(ctx)
-	return true
+	if err == nil {
+		_, err = s.SetState(ctx, tenant, name, revision, nil)
+	}
+	return err == nil || errors.Is(err, provisioning.ErrStale)
 }

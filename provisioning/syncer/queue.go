@@ -22,10 +22,20 @@ type queue struct {
 	turn    chan struct{} // holds a token while a round has the turn
 }
 
-// begin waits for the turn, and for one of the workers.
-func (s *Syncer) begin(q *queue) {
-	q.turn <- struct{}{}
-	s.slots <- struct{}{}
+// begin waits for the turn, and for one of the workers, until the context ends.
+func (s *Syncer) begin(ctx context.Context, q *queue) error {
+	select {
+	case q.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		<-q.turn
+		return ctx.Err()
+	}
 }
 
 func (s *Syncer) rest(q *queue) {
@@ -40,7 +50,7 @@ func (s *Syncer) aside(q *queue) func(works bool, do func()) {
 		if !works {
 			s.rest(q)
 			do()
-			s.begin(q)
+			_ = s.begin(context.Background(), q)
 			return
 		}
 		<-q.turn
@@ -49,7 +59,7 @@ func (s *Syncer) aside(q *queue) func(works bool, do func()) {
 		case q.turn <- struct{}{}:
 		default: // who has it may wait for the worker
 			<-s.slots
-			s.begin(q)
+			_ = s.begin(context.Background(), q)
 		}
 	}
 }
@@ -68,18 +78,32 @@ type pending struct {
 // which the store refused somebody.
 type attempt struct {
 	failures int
-	timer    *time.Timer
-	err      error // nil: what comes meanwhile is decided without waiting
+	err      error       // nil: what comes meanwhile is decided without waiting
+	asked    bool        // it was a provider that failed: what comes meanwhile waits as well
+	ended    time.Time   // the last try
+	timer    *time.Timer // nil: the host comes back by itself
+}
+
+// stop keeps the next try from coming by itself.
+func (a *attempt) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
 }
 
 const (
 	firstRetry = time.Second
-	lastRetry  = 30 * time.Second // where only the host's own stores are asked
+	lastRetry  = 5 * time.Second  // where only the host's own stores are asked
+	lastWhole  = 30 * time.Second // where they are asked for everybody
 	lastRead   = 10 * time.Minute // where a provider is
 )
 
 // enqueue asks for a round, and returns the one that will do what the job says.
-// At once tells that a round which would wait for its next try begins now.
+//
+// After a failure, the next try is waited for by what is due by time alone, and
+// where a provider failed by everything; a push, which is a reason of its own,
+// begins it, a second after the last one at the earliest. At once tells that
+// nothing is waited for.
 func (s *Syncer) enqueue(target Target, job job, atOnce bool) *pending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,26 +114,42 @@ func (s *Syncer) enqueueLocked(target Target, job job, actor string, atOnce bool
 	if s.closed {
 		return refused(target, ErrClosed)
 	}
+	var pause time.Duration
 	if a := s.tries[target]; a != nil && a.err != nil && !atOnce {
-		return refused(target, fmt.Errorf("%w: the last round failed: %w", ErrPending, a.err))
+		if job.look || a.asked {
+			return refused(target, fmt.Errorf("%w: the last round failed: %w", ErrPending, a.err))
+		}
+		pause = firstRetry - time.Since(a.ended)
 	}
-	q := s.queues[target.Tenant]
-	if q == nil {
-		q = &queue{waiting: make(map[Target]*pending), turn: make(chan struct{}, 1)}
-		s.queues[target.Tenant] = q
-	}
+	q := s.queueLocked(target.Tenant)
 	p := q.waiting[target]
 	if p == nil {
 		p = &pending{target: target, job: job, done: make(chan struct{})}
 		q.waiting[target] = p
 		q.rounds++
-		s.work.Go(func() { s.workOn(q, p) })
+		s.work.Go(func() {
+			select {
+			case <-time.After(pause):
+			case <-s.life.Done():
+			}
+			s.workOn(q, p)
+		})
 	}
 	p.job.whole, p.job.admin, p.job.look = p.job.whole || job.whole, p.job.admin || job.admin, p.job.look && job.look
 	if actor != "" {
 		p.actor = actor
 	}
 	return p
+}
+
+// queueLocked returns the queue of a tenant.
+func (s *Syncer) queueLocked(tenant string) *queue {
+	q := s.queues[tenant]
+	if q == nil {
+		q = &queue{waiting: make(map[Target]*pending), turn: make(chan struct{}, 1)}
+		s.queues[tenant] = q
+	}
+	return q
 }
 
 // refused returns a round that was not begun.
@@ -121,7 +161,7 @@ func refused(target Target, err error) *pending {
 
 // workOn does one round of a queue.
 func (s *Syncer) workOn(q *queue, p *pending) {
-	s.begin(q)
+	_ = s.begin(context.Background(), q) // also at the end: who waits is told
 	s.mu.Lock()
 	delete(q.waiting, p.target)
 	s.mu.Unlock()
@@ -129,62 +169,121 @@ func (s *Syncer) workOn(q *queue, p *pending) {
 	if p.actor != "" {
 		ctx = provisioning.WithActor(ctx, p.actor)
 	}
-	p.job.aside = s.aside(q)
-	p.report, p.err = s.round(ctx, p.target, p.job)
-	s.rest(q)
-	s.mu.Lock()
-	if q.rounds--; q.rounds == 0 {
-		delete(s.queues, p.target.Tenant)
-	}
-	s.mu.Unlock()
-	s.ended(p)
+	p.report, p.err = s.turn(ctx, q, p.target, p.job)
+	s.tryAgain(p.target, p.report, p.err)
 	if p.report.Outcome.Done > 0 {
 		s.deliverSoon(p.target.Tenant)
 	}
 	close(p.done)
 }
 
-// ended decides when a connection is tried again by itself: after a failure,
-// and when the time of somebody comes whom the store refused.
-func (s *Syncer) ended(p *pending) {
-	if isRefusal(p.err) {
-		return
+// turn does a round of a queue that has begun, and ends its turn.
+func (s *Syncer) turn(ctx context.Context, q *queue, target Target, job job) (Report, error) {
+	job.aside = s.aside(q)
+	report, err := s.round(ctx, target, job)
+	s.rest(q)
+	s.leave(q, target.Tenant)
+	return report, err
+}
+
+// leave takes a round out of a tenant's queue.
+func (s *Syncer) leave(q *queue, tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.rounds--; q.rounds == 0 {
+		delete(s.queues, tenant)
+	}
+}
+
+// Round does what Serve does for a connection each time that it looks at it, on
+// the caller's goroutine: it decides what was pushed and is not decided, or
+// everybody if a whole run is due, or nothing. It is for a host whose own queue of
+// jobs says when, and bounds and retries them; nothing is tried again by itself
+// afterwards. Report.Next is when to come back, after an error as well, and
+// Report.Effects whether Deliver has something to do; a push is a reason to come
+// back at once. Rounds of one tenant wait for each other.
+func (s *Syncer) Round(ctx context.Context, target Target) (Report, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return Report{}, ErrClosed
+	}
+	q := s.queueLocked(target.Tenant)
+	q.rounds++
+	s.work.Add(1)
+	s.mu.Unlock()
+	defer s.work.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	if err := s.begin(ctx, q); err != nil {
+		s.leave(q, target.Tenant)
+		return Report{}, fmt.Errorf("syncer: %w: %w", ErrPending, err)
+	}
+	report, err := s.turn(ctx, q, target, job{look: true})
+	if delay := s.noteTry(target, report, err, nil); err != nil && !isRefusal(err) {
+		report.Next = s.cfg.Now().Add(delay)
+	}
+	some, failure := s.hasEffects(ctx, target.Tenant)
+	report.Effects = some
+	return report, errors.Join(err, failure)
+}
+
+// tryAgain lets a connection be tried again by itself: after a failure, and when
+// the time of somebody comes whom the store refused.
+func (s *Syncer) tryAgain(target Target, report Report, err error) {
+	s.noteTry(target, report, err, func() { s.enqueue(target, job{}, true) })
+}
+
+// noteTry notes how a round of a connection ended, and returns when it is to be
+// tried again, which again does then unless it is nil. It returns 0 if there is no
+// reason to.
+func (s *Syncer) noteTry(target Target, report Report, err error, again func()) time.Duration {
+	if isRefusal(err) {
+		return 0
 	}
 	s.mu.Lock()
-	a := s.tries[p.target]
+	a := s.tries[target]
 	if a != nil {
-		a.timer.Stop()
+		a.stop()
 	}
-	if s.closed || p.err == nil && p.report.again.IsZero() {
-		delete(s.tries, p.target)
+	if s.closed || err == nil && report.again.IsZero() {
+		delete(s.tries, target)
 		s.mu.Unlock()
-		return
+		return 0
 	}
 	if a == nil {
 		a = new(attempt)
-		s.tries[p.target] = a
+		s.tries[target] = a
 	}
-	delay := max(p.report.again.Sub(s.cfg.Now()), firstRetry/2)
-	if a.err = p.err; p.err == nil {
+	delay := max(report.again.Sub(s.cfg.Now()), firstRetry/2)
+	a.err, a.asked, a.ended = err, report.asked, time.Now()
+	if err == nil {
 		a.failures = 0
 	} else {
 		a.failures++
 		longest := lastRetry
-		if p.report.asked {
+		switch {
+		case report.asked:
 			longest = lastRead
+		case report.everybody:
+			longest = lastWhole
 		}
 		delay = backOff(a.failures, longest)
 		var failure *sources.Error
-		if errors.As(p.err, &failure) {
+		if errors.As(err, &failure) {
 			delay = max(delay, min(failure.RetryAfter, time.Hour))
 		}
 	}
 	failures := a.failures
-	a.timer = time.AfterFunc(delay, func() { s.enqueue(p.target, job{}, true) })
-	s.mu.Unlock()
-	if p.err != nil {
-		s.emit(s.life, Event{Kind: BackedOff, Target: p.target, Duration: delay, Count: failures, Err: p.err})
+	if again != nil {
+		a.timer = time.AfterFunc(delay, again)
 	}
+	s.mu.Unlock()
+	if err != nil {
+		s.emit(s.life, Event{Kind: BackedOff, Target: target, Duration: delay, Count: failures, Err: err})
+	}
+	return delay
 }
 
 // backOff returns how long to wait after so many failures in a row: twice as

@@ -12,9 +12,6 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// readLease is for how long one process has the reading of a provider.
-const readLease = 2 * time.Minute
-
 // collect reads a provider. Where another process is reading it, only a run that
 // was asked for reads it as well. Of one that fails halfway, what could be read is
 // decided (S12); one that answers nothing is an error.
@@ -27,7 +24,7 @@ func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := r.take(ctx, r.target.Tenant, readingName(r.target), readLease)
+	l, _, err := r.take(ctx, r.target.Tenant, readingName(r.target))
 	switch {
 	case err == nil:
 		defer l.give(ctx)
@@ -37,7 +34,6 @@ func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	snapshot, err := r.refresh(ctx, sources.CollectConfig{
 		Queries: queries, Taken: taken,
 		Progress: func(p sources.Progress) {
-			_ = l.keep(ctx) // if it fails, another process reads as well
 			r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)})
 		},
 	})
@@ -117,16 +113,18 @@ func readingName(target Target) string { return "read/" + target.Connection }
 // isReadElsewhere reports whether another round, of any process, is about to
 // decide everybody.
 func (r *round) isReadElsewhere(ctx context.Context) bool {
-	return errors.Is(r.lease(r.target.Tenant, readingName(r.target), readLease).free(ctx), errLeased)
+	_, _, err := r.free(ctx, r.target.Tenant, readingName(r.target))
+	return errors.Is(err, errLeased)
 }
 
 // readPushed reads a pushed directory as a whole.
 func (r *round) readPushed(ctx context.Context) error {
+	r.report.everybody = true
 	queries, err := r.queries()
 	if err != nil {
 		return err
 	}
-	l, err := r.take(ctx, r.target.Tenant, readingName(r.target), readLease)
+	l, _, err := r.take(ctx, r.target.Tenant, readingName(r.target))
 	if err != nil && !errors.Is(err, errLeased) {
 		return err
 	}
@@ -136,7 +134,6 @@ func (r *round) readPushed(ctx context.Context) error {
 	d := &reading{queries: queries}
 	cfg := d.config(r.cfg.Now())
 	cfg.Progress = func(p sources.Progress) {
-		_ = l.keep(ctx) // if it fails, another process reads as well
 		r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)})
 	}
 	if d.cursor = r.st.Cursor; d.cursor != "" {

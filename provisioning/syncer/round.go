@@ -37,9 +37,16 @@ type Report struct {
 	Plan *provisioning.Plan
 	// Outcome is what became of it.
 	Outcome provisioning.Outcome
+	// Next is when the connection is due again, by Config.Now, if nothing is pushed
+	// into it before: the next whole run or the next try. Zero: never, since it is
+	// paused or retired.
+	Next time.Time
+	// Effects says, of Round, that effects of the tenant wait for Deliver.
+	Effects bool
 
-	asked bool      // a provider was asked, which is not to be asked again at once
-	again time.Time // when somebody whom the store refused is decided again, or zero
+	asked     bool      // a provider was asked, which is not to be asked again at once
+	everybody bool      // a directory was read as a whole
+	again     time.Time // when somebody whom the store refused is decided again, or zero
 }
 
 // A round is one pass of the loop for one connection.
@@ -196,7 +203,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
-	if _, changed := r.st.sum(r.cfg.Now()); changed {
+	if _, changed := r.st.sum(r.cfg.Now()); changed || r.st.trimmed {
 		return true, r.change(ctx, r.target, func(*state) {})
 	}
 	return true, nil
@@ -219,10 +226,37 @@ func (r *round) due() string {
 		return "groups have come"
 	case !r.setup.Pushed && len(again) > 0:
 		return "refused actions"
-	case now.Sub(st.LastRun) >= jitter(r.setup.Interval, r.target, st.LastRun):
+	case now.Sub(st.ran) >= jitter(r.setup.Interval, r.target, st.LastRun):
 		return "interval"
 	}
 	return ""
+}
+
+// next returns when the connection is due again. What is due at the end of a
+// round is being done by another process, or came meanwhile.
+func (r *round) next() time.Time {
+	st, now := r.st, r.cfg.Now()
+	if st.Paused != nil || st.Retired != nil {
+		return time.Time{}
+	}
+	r.job.whole = false
+	if r.due() != "" {
+		return now.Add(leaseLength)
+	}
+	next := st.ran.Add(jitter(r.setup.Interval, r.target, st.LastRun))
+	times := []time.Time{st.silentFrom()}
+	if _, again := st.retries(r.setup.GroupWait, now); !again.IsZero() {
+		times = append(times, again)
+	}
+	if !st.AwaitedMore.IsZero() {
+		times = append(times, st.groupsEnd(st.AwaitedMore, r.setup.GroupWait))
+	}
+	for _, at := range times {
+		if at.After(now) && at.Before(next) {
+			next = at
+		}
+	}
+	return next
 }
 
 // start tells that the round begins.
@@ -378,6 +412,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	}
 	st.LastPlan = plan.Hash
 	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
+	st.ran = st.LastRun
 	if r.failure != nil {
 		st.WholeDue = "the last run could not read everything"
 	}
@@ -414,7 +449,7 @@ func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 
 // do does a plan.
 func (r *round) do(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) (provisioning.Outcome, error) {
-	team := &isolated{Store: r.cfg.Store, syncer: r.Syncer, connection: r.target.Connection, left: maxIsolated}
+	team := &isolated{Store: r.cfg.Store, connection: r.target.Connection, left: maxIsolated}
 	return provisioning.Apply(ctx, team, r.target.Tenant, plan, approvals...)
 }
 

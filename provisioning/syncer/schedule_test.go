@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -441,4 +442,42 @@ func TestAPushThatNobodyDecidedIsFound(t *testing.T) {
 		pass(time.Minute)
 		require.Len(t, h.members(), 2)
 	})
+}
+
+// S28, R23: processes whose clocks are hours apart, or jump, decide everybody once
+// in an interval all the same, each of them and both.
+func TestClocksThatDiffer(t *testing.T) {
+	for _, skew := range []time.Duration{3 * time.Hour, -3 * time.Hour, 300 * 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCompany(t, syncer.Config{}, "ana")
+			wrong := new(atomic.Int64)
+			wrong.Store(int64(skew))
+			second := c.replica(syncer.Config{
+				Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{pulled}, nil },
+				Now:     func() time.Time { return time.Now().Add(time.Duration(wrong.Load())) },
+			})
+			defer serve(t, c.sync)()
+			stop := serve(t, second)
+			defer stop()
+			pass(10 * time.Minute)
+			require.LessOrEqual(t, c.api.count(), 4, "a process that begins may believe that a run is due")
+			began := c.api.count()
+			pass(24 * time.Hour)
+			inADay := func(runs int) { // both may read in the same moment
+				t.Helper()
+				require.GreaterOrEqual(t, runs, 22, "skew %s", skew)
+				require.LessOrEqual(t, runs, 2*27, "skew %s", skew)
+			}
+			inADay(c.api.count() - began)
+			require.False(t, c.health().LastRun.After(time.Now()))
+			before := c.api.count()
+			wrong.Store(0) // the clock is set right
+			pass(5 * time.Minute)
+			require.LessOrEqual(t, c.api.count()-before, 2)
+			stop()
+			before = c.api.count()
+			pass(24 * time.Hour)
+			inADay(c.api.count() - before)
+		})
+	}
 }

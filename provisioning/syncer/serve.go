@@ -25,6 +25,7 @@ func (s *Syncer) Serve(ctx context.Context) error {
 			listed = now
 			targets, err := s.cfg.Targets(ctx)
 			if err != nil {
+				listed = now.Add(min(lastRetry, s.cfg.Poll) - s.cfg.Poll)
 				s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "syncer: the connections could not be listed", slog.String("error", err.Error()))
 			} else {
 				spread(looks, targets, now, s.cfg.Poll)
@@ -48,14 +49,25 @@ func (s *Syncer) Serve(ctx context.Context) error {
 	}
 }
 
-// spread gives each new target a time of its own within a poll, and drops those
-// that are not listed any more.
+// firstLooks is how far apart the first looks are, on average, at connections
+// that are new, as all are after a start. They are done within a poll in any case.
+const firstLooks = 100 * time.Millisecond
+
+// spread gives each new target a time of its own within a poll, or sooner if they
+// are few, and drops those that are not listed any more.
 func spread(looks map[Target]time.Time, targets []Target, now time.Time, poll time.Duration) {
+	unknown := 0
+	for _, target := range targets {
+		if _, known := looks[target]; !known {
+			unknown++
+		}
+	}
+	within := min(poll, time.Duration(unknown+1)*firstLooks)
 	listed := make(map[Target]bool, len(targets))
 	for _, target := range targets {
 		listed[target] = true
 		if _, known := looks[target]; !known {
-			looks[target] = now.Add(rand.N(poll))
+			looks[target] = now.Add(rand.N(within))
 		}
 	}
 	for target := range looks {

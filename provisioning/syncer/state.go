@@ -81,6 +81,8 @@ type state struct {
 
 	revision provisioning.Revision
 	stored   []byte
+	ran      time.Time // LastRun, by this process's clock
+	trimmed  bool      // times of a clock that is ahead were taken back
 }
 
 // approving is an approved plan that is being applied: what is left of it after
@@ -112,26 +114,56 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 	if st.Format != stateFormat {
 		return nil, fmt.Errorf("syncer: state of %s: format is %d; want %d", target.Connection, st.Format, stateFormat)
 	}
-	st.trim(s.cfg.Now().UTC())
+	now := s.cfg.Now().UTC()
+	st.trim(now)
+	var known bool
+	if st.ran, known = s.sight(target, st.LastRun, now); !known && st.LastRun.After(now.Add(maxSkew)) {
+		st.WholeDue = "a clock was ahead"
+	}
 	return st, nil
 }
 
 // maxSkew is how far the clocks of two processes may be apart.
 const maxSkew = time.Minute
 
-// trim takes back times that a clock gave which was ahead: nothing waits for
-// them. A whole run sets them right.
-func (st *state) trim(now time.Time) {
-	if st.LastRun.After(now.Add(maxSkew)) {
-		st.LastRun, st.WholeDue = now, "a clock was ahead"
+// A sightedRun is the last whole run of a connection, as this process saw it.
+type sightedRun struct {
+	stored time.Time // by the clock of whoever ran it
+	ran    time.Time // by this process's clock: no later than that, or than the look that saw it
+	looked time.Time
+}
+
+// sight returns when the last whole run was, by this process's clock: a run that
+// came since the last look was after that look, whatever the clock said of whoever
+// ran it. So processes whose clocks are hours apart start no runs over and over.
+// Of a connection that was not known before, the stored time is believed.
+func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen, known := s.runs[target]
+	if !known || !seen.stored.Equal(stored) {
+		if seen.stored, seen.ran = stored, stored; known && stored.Before(seen.looked) {
+			seen.ran = seen.looked
+		}
 	}
+	if seen.ran.After(now) {
+		seen.ran = now
+	}
+	seen.looked = now
+	s.runs[target] = seen
+	return seen.ran, known
+}
+
+// trim takes back times that a clock gave which was ahead: nothing waits for
+// them.
+func (st *state) trim(now time.Time) {
 	times := []*time.Time{&st.LastPush, &st.LastProven, &st.Began, &st.AwaitedMore}
 	for i := range st.Awaited {
 		times = append(times, &st.Awaited[i].Since)
 	}
 	for _, at := range times {
 		if at.After(now.Add(maxSkew)) {
-			*at = now
+			*at, st.trimmed = now, true
 		}
 	}
 }

@@ -135,7 +135,9 @@ type Config struct {
 
 	// Now is the clock. nil: time.Now. Nothing is lost or done twice because it
 	// jumps, or because those of several processes differ: what was noted by a
-	// clock that was ahead is taken to be of now.
+	// clock that was ahead is taken to be of now, and a whole run is due an interval
+	// after this process saw the last one. GroupWait and Window are true as far as
+	// the clocks agree.
 	Now func() time.Time
 
 	// Observe is told everything that happens, for metrics, traces and mails to
@@ -161,6 +163,8 @@ type Syncer struct {
 	queues     map[string]*queue        // by tenant
 	readings   map[Target]chan struct{} // of pushed directories; closed with the round that reads
 	tries      map[Target]*attempt      // of connections whose last round failed
+	sightings  map[leaseKey]sighting    // of other processes' leases
+	runs       map[Target]sightedRun
 	closed     bool
 	delivering map[string]*delivery // by tenant
 }
@@ -187,6 +191,7 @@ func New(cfg Config) (*Syncer, error) {
 	s := &Syncer{
 		cfg: cfg, slots: make(chan struct{}, cfg.Workers),
 		queues: make(map[string]*queue), readings: make(map[Target]chan struct{}), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
+		sightings: make(map[leaseKey]sighting), runs: make(map[Target]sightedRun),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
@@ -198,7 +203,12 @@ func (s *Syncer) Close() {
 	s.mu.Lock()
 	s.closed = true
 	for _, a := range s.tries {
-		a.timer.Stop()
+		a.stop()
+	}
+	for _, d := range s.delivering {
+		if d.timer != nil {
+			d.timer.Stop()
+		}
 	}
 	s.mu.Unlock()
 	s.end()
