@@ -7,18 +7,17 @@ import (
 	"slices"
 )
 
-// An Approval releases what a breaker held: of one class, and of what that
-// class holds, whose hash it names (S15). There is none that lasts, and none
-// for everything. A plan that is made anew and holds the same is released by it
-// as well.
+// An Approval releases what a breaker holds. It is for one class and, by the hash,
+// for exactly what the class holds (S15). No approval is permanent, and none is for
+// everything. It is also valid for a new plan in which the class holds the same.
 type Approval struct {
 	Class Class
-	// Hash is the Breaker's.
+	// Hash is Breaker.Hash.
 	Hash string
 }
 
-// Approve returns the approval of what the plan holds of a class. If it holds
-// nothing, Apply refuses the approval.
+// Approve returns the approval of what the plan holds of a class. Apply refuses the
+// approval of a class that holds nothing.
 func (p *Plan) Approve(class Class) Approval {
 	for i := range p.Breakers {
 		if p.Breakers[i].Class == class {
@@ -28,34 +27,34 @@ func (p *Plan) Approve(class Class) Approval {
 	return Approval{Class: class}
 }
 
-// An Outcome is what became of a plan.
+// An Outcome says what Apply did with a plan.
 type Outcome struct {
-	// Results are one for each action that was tried, in order.
+	// Results has one entry for each action that was tried, in order.
 	Results []Result
-	// Done, Repeated and Refused count them: done now, done before under the
+	// Done, Repeated and Refused count Results: done now, done before under the
 	// same key, and refused with an error.
 	Done, Repeated, Refused int
-	// Held counts the actions that still wait.
+	// Held counts the actions that still wait for an approval.
 	Held int
 }
 
-// applyBatch is how many actions go to the store in one call, so that progress
-// is made however large the plan is.
+// applyBatch is the number of actions that are passed to the store in one call, so
+// that a large plan is applied in steps.
 const applyBatch = 500
 
-// Apply does what the plan says, in its order, and nothing else: the actions,
-// and those held ones of which every class is approved. A refused action does
-// not stop the rest; the next run plans just what is missing (S28).
+// Apply does what the plan says, in its order, and nothing else: the actions, and
+// the held actions of which every class is approved. A refused action does not stop
+// the rest; the next run plans again what is missing (S28).
 //
-// The plan is checked first, and nothing is done if it was changed since it was
-// made or an approval is for something else (ErrPlanChanged), if it is another
-// tenant's (ErrOtherTenant), or if the store keeps plans and has a newer one of
-// everybody for the connection (ErrSuperseded, S45). Otherwise an error is the
-// store's, and the Outcome holds what was done before it.
+// Apply checks the plan before it does anything. The error matches ErrPlanChanged
+// if the plan was changed after it was made or an approval does not fit it,
+// ErrOtherTenant if the plan is another tenant's, and ErrSuperseded if the store
+// keeps plans and has a newer plan about everybody of the connection (S45). Any
+// other error is the store's, and the Outcome holds what was done before it.
 //
-// If the store is a Locker, the tenant is locked meanwhile, unless the context
-// says that the caller holds the lock (WithLock). Applying a plan again, after
-// a crash or a partial failure, does only what is missing.
+// If the store is a Locker, Apply locks the tenant, unless the context says that
+// the caller holds the lock (WithLock). Applying a plan again after a crash or a
+// partial failure does only what is missing.
 func Apply(ctx context.Context, store Store, tenant string, plan *Plan, approvals ...Approval) (Outcome, error) {
 	if plan == nil || tenant == "" {
 		return Outcome{}, errors.New("provisioning: apply: want a plan and the tenant it is for")
@@ -99,8 +98,8 @@ func Apply(ctx context.Context, store Store, tenant string, plan *Plan, approval
 
 type lockKey struct{ tenant string }
 
-// WithLock returns a context that says that the caller holds the tenant's lock,
-// so that Apply does not take it (S28).
+// WithLock returns a context which says that the caller holds the tenant's lock, so
+// that Apply does not take it (S28).
 func WithLock(ctx context.Context, tenant string) context.Context {
 	return context.WithValue(ctx, lockKey{tenant}, true)
 }
@@ -124,14 +123,14 @@ func (o *Outcome) add(results []Result) {
 	}
 }
 
-// String returns the counts in a line.
+// String returns the counts on one line.
 func (o Outcome) String() string {
 	return fmt.Sprintf("%d done, %d done before, %d refused, %d held", o.Done, o.Repeated, o.Refused, o.Held)
 }
 
-// approved returns the plan's actions with the held ones that are released,
-// and the number of those that are not. It verifies the plan's hash, and that
-// each approval is for what its class holds in this plan.
+// approved returns the plan's actions together with the held actions that are
+// released, and the number of those that stay held. It verifies the hash of the
+// plan, and that each approval fits what its class holds.
 func (p *Plan) approved(approvals []Approval) (actions []Action, waiting int, err error) {
 	if p.Hash == "" || p.digest() != p.Hash {
 		return nil, 0, fmt.Errorf("%s: %w: the plan was changed after it was made", CodePlanChanged, ErrPlanChanged)
@@ -150,7 +149,7 @@ func (p *Plan) approved(approvals []Approval) (actions []Action, waiting int, er
 		released |= 1 << a.Class
 	}
 	actions = p.Actions[:len(p.Actions):len(p.Actions)]
-	rehired := make(map[string]bool) // members whose record is approved for somebody who comes
+	rehired := make(map[string]bool) // members whose record an approved action gives to a newcomer
 	for i := range p.Held {
 		h := &p.Held[i]
 		if len(h.Classes) > 0 && !slices.ContainsFunc(h.Classes, func(c Class) bool { return !released.has(c) }) {
@@ -170,8 +169,8 @@ func (p *Plan) approved(approvals []Approval) (actions []Action, waiting int, er
 	return actions, waiting, nil
 }
 
-// batches yields the actions in pieces of about n, never between two that must
-// commit together.
+// batches yields the actions in slices of about n. Actions that must commit
+// together are in one slice.
 func batches(actions []Action, n int) func(yield func([]Action) bool) {
 	return func(yield func([]Action) bool) {
 		for len(actions) > 0 {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// A Class is a kind of change that can do harm in bulk. Each has a breaker: if
-// more people than its limit would change in one run, their actions are held
-// until somebody approves them, and the others go on (S14, S15).
+// A Class is a kind of change that does harm in large numbers. Each class has a
+// breaker: if a run would change more people than its limit allows, their actions
+// are held until somebody approves them, and all other actions go on (S14, S15).
 type Class uint8
 
 // The classes.
@@ -36,8 +36,8 @@ func (c Class) String() string {
 	return fmt.Sprintf("Class(%d)", uint8(c))
 }
 
-// valid reports whether c is one of the classes. The zero Class is none, so
-// that no approval is given by leaving it out.
+// valid reports whether c is one of the classes. The zero Class is not, so that an
+// approval without a class is refused.
 func (c Class) valid() bool { return c >= ClassDeactivate && c < classCount }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -54,10 +54,10 @@ func (c *Class) UnmarshalText(text []byte) error {
 	return fmt.Errorf("class %q: want one of %s", text, strings.Join(classWords[1:], ", "))
 }
 
-// Breakers are the limits of each class but identity, which is always held. A
-// nil Limit is the class's default: deactivate, adopt and grant 20 % and more
-// than 10 people, downgrade 20 %, rewrite_identity 10 %, reparent 30 %, create
-// and reactivate none.
+// Breakers has the limits of all classes except ClassIdentity, which is always
+// held. A nil Limit means the default: for deactivate, adopt and grant 20 % and
+// more than 10 people, for downgrade 20 %, for rewrite_identity 10 %, for reparent
+// 30 %, for create and reactivate none.
 type Breakers struct {
 	Deactivate      *Limit `json:"deactivate,omitempty"`
 	Downgrade       *Limit `json:"downgrade,omitempty"`
@@ -67,23 +67,23 @@ type Breakers struct {
 	Create          *Limit `json:"create,omitempty"`
 	Reactivate      *Limit `json:"reactivate,omitempty"`
 	Grant           *Limit `json:"grant,omitempty"`
-	// MinPopulation is the number of people below which percentages are not
-	// used: the count alone decides, which is 10 in a limit that gives a
-	// percentage only. Nil: 50.
+	// MinPopulation is the number of people below which percentages are not used:
+	// then the count decides alone, and counts as 10 in a limit that has a
+	// percentage only. Nil means 50.
 	MinPopulation *int `json:"min_population,omitempty"`
 }
 
-// A Limit trips if more than its percentage and more than its count of people
-// would change; if one of the two is nil, the other decides alone. The empty
-// Limit never trips.
+// A Limit trips if more than Percent and more than Count people would change. If
+// one of the two is nil, the other decides alone. The empty Limit never trips.
 type Limit struct {
-	// Percent is of the population: the connection's managed active members
+	// Percent refers to the population: the connection's managed active members
 	// before the run, without the protected ones.
 	Percent *float64 `json:"percent,omitempty"`
 	Count   *int     `json:"count,omitempty"`
 }
 
-// given returns the limits that the config gives, by class.
+// given returns the configured limits by class; nil for those that are not
+// configured.
 func (b Breakers) given() [classCount]*Limit {
 	return [classCount]*Limit{
 		ClassDeactivate: b.Deactivate, ClassDowngrade: b.Downgrade, ClassRewriteIdentity: b.RewriteIdentity,
@@ -110,11 +110,10 @@ func clonePointer[T any](p *T) *T {
 	return &copied
 }
 
-// smallTeamCount is the count of a limit that gives none, below the least
-// population.
+// smallTeamCount is the count of a limit without one, below the least population.
 const smallTeamCount = 10
 
-// limits returns the limits in force, by class.
+// limits returns the limits in force, by class, and the least population.
 func (b Breakers) limits() (limits [classCount]Limit, minPopulation int) {
 	percent, count := func(p float64) *float64 { return &p }, func(n int) *int { return &n }
 	limits = [classCount]Limit{
@@ -138,8 +137,8 @@ func (b Breakers) limits() (limits [classCount]Limit, minPopulation int) {
 	return limits, minPopulation
 }
 
-// trips reports whether a change of count people out of population is past the
-// limit (S14: more than, not equal).
+// trips reports whether count people out of population are over the limit (S14:
+// more than the limit, not equal to it).
 func (l Limit) trips(count, population, minPopulation int) bool {
 	if count == 0 || l.Percent == nil && l.Count == nil {
 		return false
@@ -175,23 +174,24 @@ func (v *validation) breakers() {
 	}
 }
 
-// A Breaker says how one class of change stood against its limit.
+// A Breaker says how one class of change compares with its limit.
 type Breaker struct {
 	Class Class `json:"class"`
-	// Count people wait, of Population. Recent were done without an approval in
-	// the window over which breakers count, at whose start Population were in
-	// (S39).
+	// Count people wait, out of Population. Recent people were changed without an
+	// approval in the window over which breakers count; Population is that at the
+	// start of the window (S39).
 	Count      int   `json:"count"`
 	Recent     int   `json:"recent,omitempty"`
 	Population int   `json:"population"`
 	Limit      Limit `json:"limit"`
-	// Reason is breaker.<class>; its facts say if the snapshot was empty (S13).
+	// Reason has the code breaker.<class>. Its facts tell if the snapshot was empty
+	// (S13).
 	Reason Reason `json:"reason"`
-	// Hash is SHA-256 over what the class holds. An approval names it (S15).
+	// Hash is SHA-256 over what the class holds. An approval contains it (S15).
 	Hash string `json:"hash"`
 }
 
-// guarded returns the fields whose changes an approval of the class is about.
+// guarded returns the fields that an approval of the class covers.
 func (c Class) guarded() fieldSet {
 	switch c {
 	case ClassDeactivate:
@@ -207,10 +207,10 @@ func (c Class) guarded() fieldSet {
 	}
 }
 
-// classHash returns the hash of what a class holds: tenant, connection, class,
-// and who gets which guarded value in place of which, companions included.
-// Nothing else of the plan is in it, so that an unrelated title voids no
-// approval, and one more leaver does (S15).
+// classHash returns the hash of what a class holds: tenant, connection, class, and
+// for each person, companions included, the old and the new values of the guarded
+// fields. Nothing else of the plan is in it. So an approval stays valid if a title
+// changes, and becomes invalid if one more person would leave (S15).
 func (p *Plan) classHash(class Class) string {
 	type held struct {
 		Kind    Kind     `json:"kind"`

@@ -17,46 +17,46 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// ConfigFormat is the number in the field "format" of a config's JSON.
+// ConfigFormat is the value of the field "format" in the JSON of a config.
 const ConfigFormat = 1
 
-// Config holds the rules of one company for one connection. It is plain data,
-// the same in Go and in JSON. The zero value of every option is the safe one:
-// nothing is converted, nobody stays active, nobody is mailed, capture is off.
+// Config holds the rules of one company for one connection. It is plain data with
+// the same fields in Go and in JSON. The zero value of each option is the safe one:
+// nothing is converted, nobody is kept active, nobody gets a mail, capture is off.
 type Config struct {
-	// Format is 1. In a Go literal it may be left out.
+	// Format is 1. A Go literal may leave it out.
 	Format int `json:"format"`
-	// Revision names this state of the config; plans carry it, so that a plan
-	// made under older rules can be told (R29).
+	// Revision names this version of the config. Plans carry it, so that a plan
+	// made under older rules can be recognized (R29).
 	Revision string `json:"revision,omitempty"`
 	// Source is the kind of the company's one directory: okta, entra (or
 	// azuread), salesforce, onelogin, rippling, scim, or a word of the host's
 	// own (R1, R2, S33). It is required.
 	Source string `json:"source"`
-	// Connection is one configured instance of the source. Empty: the same
-	// word as Source.
+	// Connection names one configured instance of the source. Empty means the same
+	// as Source.
 	Connection string `json:"connection,omitempty"`
-	// MigrateFrom is the connection from which this one takes over, such as the
-	// former app instance of the same provider: its members are claimed by
-	// address, and those who are not are listed (A22, R145 to R147). Empty: the
-	// members of other connections are their own.
+	// MigrateFrom is the connection that this one replaces, such as an earlier app
+	// of the same provider. Its members are claimed by address; members who are not
+	// claimed are listed (A22, R145 to R147). If it is empty, the members of other
+	// connections are not touched.
 	MigrateFrom string `json:"migrate_from,omitempty"`
 
 	Domains Domains `json:"domains"`
 
-	// Assignments are in the order of the table, uppermost first.
+	// Assignments are in the order of the table: the first that matches decides.
 	Assignments []assignment.Assignment `json:"assignments,omitempty"`
-	// Default governs whoever matches no assignment. Nil: an assignment with
-	// the ID "default" that gives nothing, automatically (R109). With
-	// Salesforce queries there is none and this is ignored (S17).
+	// Default governs everybody who matches no assignment. Nil means an assignment
+	// with the ID "default" that gives nothing, in automatic mode (R109). With
+	// Salesforce queries there is no default, and this field is ignored (S17).
 	Default *assignment.Assignment `json:"default,omitempty"`
-	// Basic is the track without assignments: everybody, or one query, and one
-	// profile (R111, R112). It excludes Assignments and Default.
+	// Basic is the track without assignments: everybody, or the people of one
+	// query, get one profile (R111, R112). It excludes Assignments and Default.
 	Basic *Basic `json:"basic,omitempty"`
 
-	// Attributes carries attributes of the directory into Member.Attributes:
-	// the application's name and the directory's, {"cost_center": "costCenter"}
-	// (S35).
+	// Attributes names the attributes of the directory that members carry in
+	// Member.Attributes. It maps the application's name to the directory's:
+	// {"cost_center": "costCenter"} (S35).
 	Attributes map[string]string `json:"attributes,omitempty"`
 
 	Hierarchy  Hierarchy        `json:"hierarchy,omitzero"`
@@ -66,54 +66,55 @@ type Config struct {
 	Seats      assignment.Seats `json:"seats,omitzero"`
 	Breakers   Breakers         `json:"breakers,omitzero"`
 
-	// Keep names roles that may never run empty (S43).
+	// Keep lists roles that must always have enough members (S43).
 	Keep []Keep `json:"keep,omitempty"`
 
-	// Phones brings phone numbers into one form. Nil: an extension written
-	// behind the number in one of the forms of R64 is split off, and the
-	// number is kept as given. The package phone has a better one.
+	// Phones converts phone numbers into one form. If it is nil, an extension
+	// behind the number, in one of the forms of R64, is split off, and the number
+	// stays as given. Package phone has a more complete implementation.
 	Phones PhoneNormalizer `json:"-"`
 }
 
-// A PhoneNormalizer brings a phone number into one form. It must be pure and
-// safe for concurrent use.
+// A PhoneNormalizer converts a phone number into one form. It must be pure and safe
+// for concurrent use.
 type PhoneNormalizer interface {
 	NormalizePhone(Phone) NormalizedPhone
 }
 
-// A Phone is a number as a directory has it.
+// A Phone is a phone number as a directory has it.
 type Phone struct {
 	Number string
-	// Extension is that of a field of its own; it wins over one in the number
-	// (R65).
+	// Extension is the value of a separate field. It takes precedence over an
+	// extension inside Number (R65).
 	Extension string
-	// Country is the person's, empty or as the directory spells it.
+	// Country is the country of the person as the directory spells it. It may be
+	// empty.
 	Country string
 }
 
-// A NormalizedPhone is a number as members carry it.
+// A NormalizedPhone is a phone number in the form that members carry.
 type NormalizedPhone struct {
 	Number, Extension string
 	// Codes are the reasons to report, such as CodePhoneUnparsed.
 	Codes []Code
 }
 
-// Domains says whose addresses are the company's (S7, S8).
+// Domains says which addresses belong to the company (S7, S8).
 type Domains struct {
 	// Primary is the company's primary domain. It is required.
 	Primary string `json:"primary"`
 	// Company are further domains of the company itself.
 	Company DomainList `json:"company,omitempty"`
-	// Additional are domains of others from which new people are provisioned
-	// all the same (R45). Salesforce only.
+	// Additional are domains of other companies whose people are provisioned, too
+	// (R45). Salesforce only.
 	Additional DomainList `json:"additional,omitempty"`
-	// Convert gives a person of another domain the primary one (R44).
-	// Salesforce only.
+	// Convert replaces the domain of a person's address by the primary one if it is
+	// another (R44). Salesforce only.
 	Convert bool `json:"convert,omitempty"`
 }
 
-// A DomainList holds domains. In JSON it is an array, or one text with the
-// domains separated by commas or newlines, as people type them (R46).
+// A DomainList holds domains. In JSON it is an array, or a single text in which
+// commas or newlines separate the domains (R46).
 type DomainList []string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -131,8 +132,8 @@ func (l *DomainList) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseDomainList splits a text of domains at commas and newlines and drops
-// what is blank (R46). It does not judge the domains; Config.Validate does.
+// ParseDomainList splits a text at commas and newlines and drops blank parts (R46).
+// It does not check the domains; Config.Validate does.
 func ParseDomainList(text string) DomainList {
 	var list DomainList
 	for domain := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
@@ -143,61 +144,63 @@ func ParseDomainList(text string) DomainList {
 	return list
 }
 
-// Basic is the track of a company that has no assignments.
+// Basic is the config of a company without assignments.
 type Basic struct {
-	// Query selects who is imported. Empty: everybody (R111).
+	// Query selects the people who are imported. Empty means everybody (R111).
 	Query string `json:"query,omitempty"`
-	// Profile is the one permission profile for all of them (R112).
+	// Profile is the permission profile that all of them get (R112).
 	Profile string `json:"profile"`
-	// Workspace is where the profile holds. Empty: "default".
+	// Workspace is the workspace of the profile. Empty means "default".
 	Workspace string          `json:"workspace,omitempty"`
 	Mode      assignment.Mode `json:"mode"`
 }
 
 // Hierarchy says whether the org chart follows the source.
 type Hierarchy struct {
-	// Source may repeat Config.Source. The chart comes from the provisioning
-	// source and no other, so another word here is an error (R3).
+	// Source may repeat Config.Source. Any other word is an error, since the chart
+	// always comes from the provisioning source (R3).
 	Source string `json:"source,omitempty"`
-	// Ignore leaves the chart alone: it stays as it is and nobody new is
-	// placed in it (R85 to R91). For Salesforce; accepted elsewhere with a
-	// warning.
+	// Ignore keeps the chart as it is: no edge changes, and nobody new gets a
+	// manager (R85 to R91). For Salesforce; accepted elsewhere with a warning.
 	Ignore bool `json:"ignore,omitempty"`
 }
 
-// KeepActive leaves people active who should leave (R124 to R126). Neither
-// option is recommended; each is reported for each person it keeps.
+// KeepActive keeps people active who would otherwise be deactivated (R124 to R126).
+// Neither option is recommended. The plan reports each person who is kept.
 type KeepActive struct {
-	// Deactivated keeps those whom the source deactivated.
+	// Deactivated keeps people whom the source deactivated.
 	Deactivated bool `json:"deactivated,omitempty"`
-	// Unmatched keeps those who match no filter any more or are not listed.
+	// Unmatched keeps people who no longer match any filter or are no longer
+	// listed.
 	Unmatched bool `json:"unmatched,omitempty"`
 }
 
-// Managers holds the options about direct managers.
+// Managers has the options about direct managers.
 type Managers struct {
-	// Notify mails the direct manager of a person whom a plan creates, if the
-	// manager has a recorded team (R128, R129, S27).
+	// Notify sends a mail to the direct manager of each person whom a plan creates,
+	// if the manager has a recorded team (R128, R129, S27).
 	Notify bool `json:"notify,omitempty"`
-	// ToggleCapture lets direct managers turn capture on and off for their
-	// reports under manual assignments (R131 to R134).
+	// ToggleCapture lets direct managers switch capture on and off for reports who
+	// have a manual assignment (R131 to R134).
 	ToggleCapture bool `json:"toggle_capture,omitempty"`
 }
 
-// Locale holds the company's defaults.
+// Locale has the company's defaults.
 type Locale struct {
-	// TimeZone is a TZ database name, used last (R79). Empty: none.
+	// TimeZone is a TZ database name, used if nothing else says the zone (R79).
+	// Empty means none.
 	TimeZone string `json:"timezone,omitempty"`
-	// Locale is used for people without one. Empty: en-US (R69).
+	// Locale is used for people without one. Empty means en-US (R69).
 	Locale string `json:"locale,omitempty"`
 }
 
-// DefaultLocale is the locale of a person for whom nothing says another (R69).
+// DefaultLocale is used if neither the directory nor the config states a locale
+// (R69).
 const DefaultLocale = "en-US"
 
-// ParseConfig reads the JSON form of a config. The error is a *ConfigError with
-// everything that is wrong with it at once: syntax, unknown fields, and what
-// Validate finds; warnings alone are no error.
+// ParseConfig parses the JSON form of a config. The error is a *ConfigError with
+// all problems at once: syntax, unknown fields, and what Validate finds. Warnings
+// alone are no error.
 func ParseConfig(data []byte) (Config, error) {
 	var cfg Config
 	var problems []Problem
@@ -214,9 +217,9 @@ func ParseConfig(data []byte) (Config, error) {
 		if !json.Valid(data) {
 			return Config{}, &ConfigError{Problems: problems}
 		}
-		_ = json.Unmarshal(data, &cfg) // as much as can be read is judged as well
+		_ = json.Unmarshal(data, &cfg) // Validate also checks the fields that could be decoded
 	}
-	if cfg.Format == 0 && !slices.ContainsFunc(problems, func(p Problem) bool { return p.Path == "format" || p.Path == "" }) { // which only a Go literal may leave out
+	if cfg.Format == 0 && !slices.ContainsFunc(problems, func(p Problem) bool { return p.Path == "format" || p.Path == "" }) { // only a Go literal may leave format out
 		problems = append(problems, Problem{Path: "format", Message: fmt.Sprintf("is %d; want %d", cfg.Format, ConfigFormat)})
 	}
 	for _, p := range cfg.Validate() {
@@ -232,12 +235,12 @@ func ParseConfig(data []byte) (Config, error) {
 	return cfg, nil
 }
 
-// A Problem is one thing that is wrong, or unwise, in a config.
+// A Problem is an error or a warning about a config.
 type Problem = assignment.Problem
 
-// A ConfigError holds everything that is wrong with a config.
+// A ConfigError holds the problems of a config.
 type ConfigError struct {
-	// Problems holds the errors, at least one, and the warnings.
+	// Problems holds the errors, of which there is at least one, and the warnings.
 	Problems []Problem
 }
 
@@ -253,7 +256,8 @@ func (e *ConfigError) Error() string {
 	return b.String()
 }
 
-// configError returns the problems as an error if one of them is an error.
+// configError returns a *ConfigError if one of the problems is an error, and nil
+// otherwise.
 func configError(problems []Problem) error {
 	for _, p := range problems {
 		if !p.Warning {
@@ -263,7 +267,7 @@ func configError(problems []Problem) error {
 	return nil
 }
 
-// clone returns a copy of c that shares no memory with it but the PhoneNormalizer.
+// clone returns a copy of c that shares only the PhoneNormalizer with it.
 func (c *Config) clone() Config {
 	d := *c
 	d.Domains.Company, d.Domains.Additional = slices.Clone(c.Domains.Company), slices.Clone(c.Domains.Additional)
@@ -286,8 +290,7 @@ func (c *Config) clone() Config {
 	return d
 }
 
-// Validate returns everything that is wrong or unwise in c, errors and
-// warnings, in the order of the fields.
+// Validate returns all errors and warnings about c, in the order of the fields.
 func (c *Config) Validate() []Problem {
 	v := validation{cfg: c, traits: traitsOf(c.Source)}
 	kind, _ := sources.KindOf(c.Source)
@@ -442,8 +445,8 @@ func (v *validation) locale() {
 	}
 }
 
-// rules returns the assignments as they hold for the source: with the default
-// where there is one (S17), and the basic track as the one assignment it is.
+// rules returns the assignments for the source, together with the default if there
+// is one (S17). The basic track becomes a single assignment.
 func (c *Config) rules() assignment.Rules {
 	if b := c.Basic; b != nil {
 		workspace := b.Workspace

@@ -9,21 +9,23 @@ import (
 	"time"
 )
 
-// An Eraser is a store that forgets. What is kept of directories is not in it:
-// syncer.Syncer.Erase is the one call for all stores. Effects hold IDs alone.
+// An Eraser is a store that can erase people. It does not cover what is kept of
+// directories: syncer.Syncer.Erase erases in all stores. Effects hold IDs only.
 type Eraser interface {
-	// Erase forgets a person: the member, what audit records say of them, and
-	// every plan that names them, which is ErrNoPlan from then on. Of each done
-	// action its key, kind, time, actor and the member's ID remain, and of a plan
-	// that it superseded those before it. Erasing somebody again, or who never
-	// was, is no error. The cost grows with the plans and records that are kept.
+	// Erase removes a person: the member, what audit records say about them, and
+	// every plan that names them, which Plan answers with ErrNoPlan from then on.
+	// What remains is, of each done action, its key, kind, time, actor and the
+	// member's ID, and of each such plan, which earlier plans it superseded. It is
+	// no error to erase somebody again, or somebody unknown. The cost grows with
+	// the number of plans and records that are kept.
 	Erase(ctx context.Context, tenant, memberID string) error
-	// Forget removes audit records of what was done, and plans that were saved
-	// last, before a moment. Which plans they superseded is kept.
+	// Forget removes the audit records of actions that were done, and the plans
+	// that were last saved, before a point in time. It keeps which plans they
+	// superseded.
 	Forget(ctx context.Context, tenant string, before time.Time) error
 }
 
-// An Erasure is what tells one person in audit records and plans: for stores
+// An Erasure recognizes one person in audit records and plans. It is for stores
 // that implement Eraser.
 type Erasure struct {
 	memberID string
@@ -31,7 +33,7 @@ type Erasure struct {
 	words    [][]byte // addresses and full names, as they stand in JSON strings
 }
 
-// NewErasure returns the erasure of a person, from the member, which is the zero
+// NewErasure returns the erasure of a person. It takes the member, or the zero
 // Member if it was deleted before, and the person's own audit records.
 func NewErasure(memberID string, m Member, own []Record) *Erasure {
 	e := &Erasure{memberID: memberID}
@@ -58,7 +60,7 @@ func (e *Erasure) addMember(m *Member) {
 	for _, email := range append([]string{m.Email, m.PrivateEmail}, m.OtherEmails...) {
 		e.addWord(email)
 	}
-	if m.GivenName != "" && m.FamilyName != "" { // one of them is many people's
+	if m.GivenName != "" && m.FamilyName != "" { // either name alone may belong to many people
 		e.addWord(m.Name())
 	}
 }
@@ -76,12 +78,12 @@ func (e *Erasure) addWord(text string) {
 	}
 }
 
-// lowerJSON returns a text in lower case as the JSON string that plans have.
+// lowerJSON returns the JSON string for a text, in lower case.
 func lowerJSON(text string) []byte {
 	var quoted bytes.Buffer
 	encoder := json.NewEncoder(&quoted)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(strings.ToLower(text)) // a text can be written
+	_ = encoder.Encode(strings.ToLower(text)) // encoding a text does not fail
 	return bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))
 }
 
@@ -92,9 +94,10 @@ func (e *Erasure) Names(text []byte) bool {
 	return slices.ContainsFunc(e.ids, contains) || slices.ContainsFunc(e.words, contains)
 }
 
-// Redact returns a record without what it says of the person, and reports
-// whether it said anything: of the person's own records the fact remains, and
-// of others' the facts of reasons that name the person go.
+// Redact returns a record without what it says about the person, and reports
+// whether it changed the record. Of the person's own records it removes all but the
+// fact that the action was done; of other people's records, the facts of reasons
+// that name the person.
 func (e *Erasure) Redact(r Record) (Record, bool) {
 	if r.MemberID == e.memberID {
 		changed := r.Email != "" || len(r.Changes) > 0

@@ -15,9 +15,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Field names a field of a Member that a plan or a hand can change, as a
-// member's JSON does. Those of Member.Attributes have the names that Attribute
-// gives.
+// A Field is the name of a field of a Member that a plan or a hand can change, as
+// in the member's JSON. The fields of Member.Attributes have the names that
+// Attribute returns.
 type Field string
 
 // The fields.
@@ -53,7 +53,7 @@ const attributePrefix = "attributes."
 // Attribute returns the field of the attribute with the given name (S35).
 func Attribute(name string) Field { return Field(attributePrefix + name) }
 
-// attribute returns the name of the attribute that f is, if it is one.
+// attribute returns the name of the attribute if f is one.
 func (f Field) attribute() (name string, ok bool) {
 	return strings.CutPrefix(string(f), attributePrefix)
 }
@@ -61,11 +61,12 @@ func (f Field) attribute() (name string, ok bool) {
 // String returns the field's name in a member's JSON.
 func (f Field) String() string { return string(f) }
 
-// line is the name as it may be printed: that of an attribute is the host's.
+// line returns the name in a form that may be printed: the host chooses the names
+// of attributes.
 func (f Field) line() string { return text.Line(string(f)) }
 
-// UnmarshalText implements encoding.TextUnmarshaler. It refuses what is no
-// field of a member.
+// UnmarshalText implements encoding.TextUnmarshaler. A text that is no field of a
+// member is an error.
 func (f *Field) UnmarshalText(data []byte) error {
 	*f = Field(data)
 	if _, ok := f.attribute(); ok {
@@ -77,8 +78,8 @@ func (f *Field) UnmarshalText(data []byte) error {
 	return nil
 }
 
-// A fieldAt is the position of a field in the table of fields. Attributes have
-// none: they are as many as the config names, and are treated alike.
+// A fieldAt is the position of a field in fieldTable. Attributes have no position:
+// the config names them, and all are treated alike.
 type fieldAt uint8
 
 const (
@@ -109,40 +110,40 @@ const (
 	fieldCount
 )
 
-// A fieldSpec describes one field: how it is read, compared, written, locked,
-// and wished from a user (S34). The decision, the shortcut for unchanged
-// people, locks, hand edits, the changes of an action and the stores' check of
-// them read it.
+// A fieldSpec describes one field: how it is read, compared, written, locked, and
+// derived from a user (S34). It is used by the decision, the shortcut for unchanged
+// people, the locks, hand edits, the changes of an action, and the stores when they
+// check those.
 type fieldSpec struct {
 	name  Field
 	value fieldValue
 	// same compares two texts of the field; nil: exactly.
 	same func(a, b string) bool
-	// wish returns the text that a user gives the field of member m, in the
-	// member's form, "" for none, and whether there is something to report
-	// about it. Nil for fields that no user's value fills by itself.
+	// wish returns the text that a user asks for in the field of member m, in the
+	// member's form, or "" for none, and whether there is something to report about
+	// it. Nil for a field that no value of a user fills by itself.
 	wish func(r *reader, u *sources.User, m *Member) (value string, report bool)
 	// list is wish for a field that holds a set.
 	list func(r *reader, u *sources.User, m *Member) []string
-	// report tells what wish found to report.
+	// report reports what wish found.
 	report func(r *reader, d *draft, tell func(Reason))
-	// required: an eligible person has a value (S9).
+	// required: an eligible person must have a value (S9).
 	required bool
-	// setting: the value follows the assignment under automatic mode (R116).
+	// setting: the value follows the assignment in automatic mode (R116).
 	setting bool
-	// lock says when a hand may not edit the field.
+	// lock says when the field may not be edited by hand.
 	lock lockRule
 }
 
-// A lockRule says when a field is locked for hands.
+// A lockRule says when a field may not be edited by hand.
 type lockRule uint8
 
 const (
-	lockOnce     lockRule = iota // the source's while it gives a value, else set once (R70, R71)
-	lockAlways                   // with any source (R72)
+	lockOnce     lockRule = iota // while the source gives a value; otherwise it may be set once (R70, R71)
+	lockAlways                   // if the member has a source (R72)
 	lockSettings                 // while the governing assignment is automatic (R118)
 	lockManager                  // while the chart follows the source (R83, R88, R93)
-	lockNever                    // people can always be removed by hand (R35)
+	lockNever                    // never: people can always be removed by hand (R35)
 )
 
 var fieldTable = [fieldCount]fieldSpec{
@@ -150,7 +151,7 @@ var fieldTable = [fieldCount]fieldSpec{
 	atExternalID: {name: FieldExternalID, lock: lockAlways, value: textValue(func(m *Member) *string { return &m.ExternalID })},
 	atManaged:    {name: FieldManaged, lock: lockAlways, value: boolValue(func(m *Member) *bool { return &m.Managed })},
 	atActive:     {name: FieldActive, lock: lockNever, value: boolValue(func(m *Member) *bool { return &m.Active })},
-	// Which address a person gets is decided among all who want one.
+	// The addresses are decided separately, among all people who want them.
 	atEmail:        {name: FieldEmail, lock: lockAlways, required: true, value: textValue(func(m *Member) *string { return &m.Email })},
 	atOtherEmails:  {name: FieldOtherEmails, lock: lockAlways, list: wishOtherEmails, value: setValue(func(m *Member) *[]string { return &m.OtherEmails })},
 	atPrivateEmail: {name: FieldPrivateEmail, lock: lockAlways, wish: wishPrivateEmail, value: textValue(func(m *Member) *string { return &m.PrivateEmail })},
@@ -175,7 +176,7 @@ var fieldTable = [fieldCount]fieldSpec{
 	atExtra:          {name: FieldExtra, lock: lockSettings, setting: true, value: extraValue(func(m *Member) *map[string]any { return &m.Extra })},
 }
 
-// fieldPositions finds the fields of the table by name.
+// fieldPositions maps the name of a field to its position in the table.
 var fieldPositions = func() map[Field]fieldAt {
 	positions := make(map[Field]fieldAt, fieldCount)
 	for at := range fieldCount {
@@ -184,16 +185,16 @@ var fieldPositions = func() map[Field]fieldAt {
 	return positions
 }()
 
-// The groups of fields that the rules treat alike.
+// Sets of fields that the rules treat alike.
 var (
-	// sourceFields follow the directory wherever it gives a value (R37, C4).
+	// sourceFields follow the directory if it gives a value (R37, C4).
 	sourceFields = fieldsWhere(func(f *fieldSpec) bool { return f.wish != nil || f.list != nil }) | fields(atEmail)
-	// settingFields follow the assignment under automatic mode (R116).
+	// settingFields follow the assignment in automatic mode (R116).
 	settingFields = fieldsWhere(func(f *fieldSpec) bool { return f.setting })
 )
 
-// spec returns the description of a field; that of every attribute is the same
-// but for its name. Nil is no field.
+// spec returns the description of a field, or nil if there is no such field.
+// Attributes differ only in their names.
 func (f Field) spec() *fieldSpec {
 	if at, ok := fieldPositions[f]; ok {
 		return &fieldTable[at]
@@ -204,8 +205,8 @@ func (f Field) spec() *fieldSpec {
 	return nil
 }
 
-// allFields yields the description of every field that a or b has a value of:
-// the table's, and the attributes in the order of their names.
+// allFields yields the descriptions of all fields that a or b has a value of: those
+// of the table, then the attributes, ordered by name.
 func allFields(a, b *Member) iter.Seq[*fieldSpec] {
 	return func(yield func(*fieldSpec) bool) {
 		for at := range fieldCount {
@@ -233,15 +234,15 @@ func (f *fieldSpec) sameText(a, b string) bool {
 	return a == b || f.same != nil && f.same(a, b)
 }
 
-// A fieldValue reads, compares and writes one field of a member.
+// A fieldValue reads, compares and writes the value of one field of a member.
 type fieldValue struct {
-	// text is where a field that holds text is; nil for others.
+	// text returns the place of a field that holds text; nil for other fields.
 	text func(m *Member) *string
-	// get returns the value as a Change shows it: nil for none.
+	// get returns the value in the form of a Change, nil if there is none.
 	get func(m *Member) any
-	// equal compares the field of two members exactly; empty and absent are one.
+	// equal compares the field of two members exactly. Empty and absent are equal.
 	equal func(a, b *Member) bool
-	// set writes a value as get returns it, or as it was read from JSON. It
+	// set writes a value that get returned or that was decoded from JSON. It
 	// reports false for a value of another type.
 	set func(m *Member, value any) bool
 }
@@ -364,7 +365,8 @@ func attributeValue(name string) fieldValue {
 	}
 }
 
-// setAttribute sets one attribute, without writing into a map that m shares.
+// setAttribute sets one attribute in a copy of the map, which other members may
+// share.
 func (m *Member) setAttribute(name, value string) {
 	m.Attributes = maps.Clone(m.Attributes)
 	if value == "" {
@@ -400,7 +402,7 @@ func fieldsWhere(is func(*fieldSpec) bool) fieldSet {
 
 func (s fieldSet) has(at fieldAt) bool { return s&(1<<at) != 0 }
 
-// all yields the fields of s in their order.
+// all yields the fields of s in the order of the table.
 func (s fieldSet) all() iter.Seq[fieldAt] {
 	return func(yield func(fieldAt) bool) {
 		for ; s != 0; s &= s - 1 {
@@ -411,12 +413,12 @@ func (s fieldSet) all() iter.Seq[fieldAt] {
 	}
 }
 
-// Texts shows the value before and after, each in a line: names joined by +,
-// maps as name:value, "none" for none.
+// Texts returns the value before and after, each on one line: names are joined by
+// +, maps are written as name:value, "none" stands for no value.
 func (c *Change) Texts() (before, after string) { return showValue(c.Old), showValue(c.New) }
 
-// showValue prints a value of a Change, whether it comes from a resolver or
-// was read from JSON: names joined by +, maps as name:value.
+// showValue returns a value of a Change as Texts shows it. The value comes from a
+// resolver or was decoded from JSON.
 func showValue(v any) string {
 	switch v := v.(type) {
 	case nil:

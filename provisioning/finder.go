@@ -10,27 +10,27 @@ import (
 	"github.com/usher-go/usher/internal/set"
 )
 
-// A Finder is a store in which members are found by key, so that a decision
-// about a few people reads a few members (Resolver.Gather).
+// A Finder is a store that finds members by key, so that a decision about a few
+// people reads only a few members (Resolver.Gather).
 type Finder interface {
-	// FindMembers returns the members that at least one of the keys names, each
-	// once and in any order. It may stop after limit members. The cost of a key
-	// does not grow with the team.
+	// FindMembers returns the members that have at least one of the keys, each once
+	// and in any order. It may stop after limit members. The cost of a key does not
+	// depend on the size of the team.
 	FindMembers(ctx context.Context, tenant string, keys []MemberKey, limit int) ([]Member, error)
-	// Count returns the counters of the tenant and one of its connections,
-	// which are kept with every write, not counted when asked for.
+	// Count returns the counters of the tenant and one of its connections. The
+	// store maintains them with every write; it does not count on demand.
 	Count(ctx context.Context, tenant, connection string) (Counts, error)
 }
 
-// Counts are what a decision needs to know of a whole team.
+// Counts is what a decision needs to know about the whole team.
 type Counts struct {
-	// Population is how many managed active members the connection has, without
+	// Population is the number of the connection's managed active members, without
 	// the protected ones.
 	Population int
-	// Seats counts the active members who hold each seat, of every connection
-	// and hand-made ones included.
+	// Seats counts the active members who hold each seat, over all connections and
+	// including hand-made members.
 	Seats map[string]int
-	// Roles counts the active members who have each role, in the same way.
+	// Roles counts the active members who have each role, over the same members.
 	Roles map[Role]int
 }
 
@@ -40,7 +40,7 @@ type Role struct {
 	Profile   string `json:"profile"`
 }
 
-// Counted returns what a member adds to the counts of a connection.
+// Counted returns what a member contributes to the counts of a connection.
 func (m *Member) Counted(connection string) Counts {
 	var c Counts
 	if !m.Active {
@@ -64,8 +64,8 @@ func (m *Member) Counted(connection string) Counts {
 	return c
 }
 
-// A MemberKey is one value by which members are found. Member.Keys gives those
-// of a member, in the form in which a store compares them exactly.
+// A MemberKey is one value by which members are found. Member.Keys returns the keys
+// of a member, in the form in which stores compare them exactly.
 type MemberKey struct {
 	By MemberKeyKind
 	// Connection is set for MemberByExternalID.
@@ -73,18 +73,18 @@ type MemberKey struct {
 	Value      string
 }
 
-// A MemberKeyKind is what of a member a key holds.
+// A MemberKeyKind says which value of a member a key holds.
 type MemberKeyKind string
 
 // The kinds of keys.
 const (
 	MemberByID         MemberKeyKind = "id"
 	MemberByExternalID MemberKeyKind = "external_id"
-	MemberByEmail      MemberKeyKind = "email"       // folded as addresses compare (S7)
+	MemberByEmail      MemberKeyKind = "email"       // folded in the way addresses are compared (S7)
 	MemberBySubject    MemberKeyKind = "subject"     // the subject at the single sign-on
-	MemberByName       MemberKeyKind = "name"        // the full name, folded as names compare (S36)
-	MemberByManager    MemberKeyKind = "manager"     // who reports to the member with this ID
-	MemberByRecordedBy MemberKeyKind = "recorded_by" // the same, of active members whose recording is on (R129)
+	MemberByName       MemberKeyKind = "name"        // the full name, folded in the way names are compared (S36)
+	MemberByManager    MemberKeyKind = "manager"     // the ID of the manager: finds the reports
+	MemberByRecordedBy MemberKeyKind = "recorded_by" // the ID of the manager: finds active reports whose recording is on (R129)
 )
 
 // Keys returns the keys by which a Finder finds the member.
@@ -116,7 +116,7 @@ func nameMemberKey(parts ...string) MemberKey {
 	return MemberKey{By: MemberByName, Value: string(name.AppendKey(nil, parts...))}
 }
 
-// ErrNeedsWholeRun says that a decision about a part cannot be made: it
-// concerns too many people, or depends on people who are not known by key, such
-// as those who wait for a seat. The whole run decides (L6).
+// ErrNeedsWholeRun says that no decision about a part can be made: it would concern
+// too many people, or it depends on people who cannot be found by key, such as
+// people who wait for a seat. A run over everybody has to decide (L6).
 var ErrNeedsWholeRun = errors.New("the whole run has to decide")

@@ -15,33 +15,35 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Lookup is where Gather reads the part of the world that a decision needs.
+// A Lookup says where Gather reads the part of the world that a decision needs.
 type Lookup struct {
 	Tenant string
-	// Team finds members, Directory users.
+	// Team finds members, Directory finds users.
 	Team      Finder
 	Directory sources.UserFinder
-	// Rivals are those whom the decisions so far left as such (Plan.Rivals). Nil:
-	// they are not known, and a change of somebody who is in neither directory nor
-	// team needs a whole run.
+	// Rivals are the people whom earlier decisions left as rivals (Plan.Rivals).
+	// Nil means that they are unknown: then a change of somebody who is in neither
+	// directory nor team needs a whole run.
 	Rivals []Rival
 	// Recent becomes Facts.Recent.
 	Recent Recent
 }
 
-// A Rival is somebody whose wish the decision about it did not grant, and whose
-// next decision another's change may alter though no key leads from the other
-// to it: neither directory nor team tell what the other wished before.
+// A Rival is a person whose wish was not granted in the last decision about them,
+// and whose next decision may be affected by a change of another person, although
+// no key leads from that person to the rival: neither directory nor team tell what
+// the other person wanted before.
 type Rival struct {
 	ExternalID string `json:"id"`
-	// Over is the same for people who are rivals over the same. It names nobody.
+	// Over is equal for people who are rivals about the same thing. It contains no
+	// name.
 	Over string `json:"over"`
 }
 
-// Rivals returns the people whom the plan leaves as rivals: over an address that
-// several wish for, or over their places in the chart, if they would close
-// circles. Of those who were rivals before, a part leaves whom it is not about.
-// The result is not nil.
+// Rivals returns the rivals after the plan: people who want an address that several
+// people want, and people whose edges in the chart would close a cycle. The
+// argument are the rivals before; a plan about a part keeps those whom it is not
+// about. The result is not nil.
 func (p *Plan) Rivals(before ...Rival) []Rival {
 	rivals := make([]Rival, 0)
 	if p.About != nil {
@@ -61,14 +63,14 @@ func (p *Plan) Rivals(before ...Rival) []Rival {
 		add(p.Skipped[i].ExternalID, p.Skipped[i].Reasons...)
 	}
 	for i := range p.Findings {
-		if f := &p.Findings[i]; f.Reason.Facts["id"] != f.ExternalID { // others have no part in who is their own manager
+		if f := &p.Findings[i]; f.Reason.Facts["id"] != f.ExternalID { // a person who is named as their own manager is nobody's rival
 			add(f.ExternalID, f.Reason)
 		}
 	}
 	return rivals
 }
 
-// rivalry returns Rival.Over for a person who has the reason, or "".
+// rivalry returns Rival.Over if the reason makes a person a rival, or "".
 func (r *Reason) rivalry() string {
 	switch r.Code {
 	case CodeEmailTaken, CodeEmailDuplicate:
@@ -80,68 +82,27 @@ func (r *Reason) rivalry() string {
 	return ""
 }
 
-// gatherLimit is how many users, and how many members, a part may have.
+// gatherLimit is the largest number of users, and of members, in a part.
 const gatherLimit = 2000
 
-// A Wait is what somebody did not get because others have it, who may be of
-// another connection, or of none.
-type Wait struct {
-	ExternalID string
-	// Seat is that of a limited pool, of which nobody gave one back. "": those who
-	// have what is waited for are the members with the key.
-	Seat string
-	Key  MemberKey
-}
-
-// Waits returns what the people of the plan wait for: seats, addresses, and
-// managers whose name or address several members have.
-func (p *Plan) Waits() []Wait {
-	var waits []Wait
-	add := func(externalID string, reasons ...Reason) {
-		for i := range reasons {
-			w := Wait{ExternalID: externalID}
-			switch facts := reasons[i].Facts; reasons[i].Code {
-			case CodeSeatExhausted:
-				w.Seat = facts["seat"]
-			case CodeEmailTaken, CodeEmailCollision:
-				w.Key = emailMemberKey(facts["address"])
-			case CodeAmbiguousEmail:
-				w.Key = emailMemberKey(facts["email"])
-			case CodeAmbiguousName:
-				w.Key = nameMemberKey(facts["name"])
-			default:
-				continue
-			}
-			if externalID != "" && (w.Seat != "" || w.Key.Value != "") {
-				waits = append(waits, w)
-			}
-		}
-	}
-	for i := range p.Skipped {
-		add(p.Skipped[i].ExternalID, p.Skipped[i].Reasons...)
-	}
-	for i := range p.Findings {
-		add(p.Findings[i].ExternalID, p.Findings[i].Reason)
-	}
-	return waits
-}
-
-// Gather collects what a decision about some people needs: those who changed,
-// named by their external IDs. The result is also about the people whom their
-// change concerns, which it adds to Input.About: those who have or want the same
-// addresses; those who name them as their manager, if they come, leave, or go by
-// another address or name; those who could not be placed in the chart until they
-// are; and their rivals, as Lookup.Rivals knows them. Everybody else in the
-// result is context. If the rest of the team is in step with its directory,
-// Resolve decides about the result as it would about everybody (L6).
+// Gather collects what a decision about some people needs. about has the external
+// IDs of the people who changed. The result is also about the people whom the
+// changes affect, which Gather adds to Input.About: those who have or want the same
+// addresses; those who name them as their manager, if they come, leave, or change
+// an address or name; those who cannot be placed in the chart until they are; and
+// their rivals, from Lookup.Rivals. Everybody else in the result is context. If the
+// rest of the team agrees with its directory, Resolve decides about the result in
+// the same way as about everybody (L6).
 //
-// The error matches ErrNeedsWholeRun if the part would be too large; if the
-// config has options that need everybody: domains.convert, keep_active, pools
-// that are full while somebody gives a seat back, and keep if somebody gets such
-// a role or the part is about somebody who has it, unless nobody else has; if
-// none of the people is in the directory and it does not tell whether it is
-// empty, which a sources.Source does; or if one of them is in neither directory
-// nor team and the rivals are not known.
+// The error matches ErrNeedsWholeRun in these cases:
+//
+//   - The part would be too large.
+//   - The config has options that need everybody: domains.convert, keep_active; pools
+//     that are full while somebody gives a seat back; keep, if somebody gets such a role
+//     or the part is about somebody who has it, unless nobody else has it.
+//   - None of the people is in the directory, and the directory does not tell whether it
+//     is empty, which a sources.Source does.
+//   - One of them is in neither directory nor team, and the rivals are unknown.
 func (r *Resolver) Gather(ctx context.Context, from Lookup, about ...string) (Input, error) {
 	if r.cfg.Domains.Convert || r.cfg.KeepActive != (KeepActive{}) {
 		return Input{}, fmt.Errorf("provisioning: gather: %w", ErrNeedsWholeRun)
@@ -168,7 +129,7 @@ type gatherer struct {
 	from Lookup
 
 	about   map[string]bool // external IDs
-	bearing map[string]bool // of them, those who come, leave, or go by another name or address
+	bearing map[string]bool // those of them who come, leave, or change an address or name
 	users   map[string]*sources.One
 	members map[string]*Member // by ID
 	linked  map[string]*Member // by external ID
@@ -178,10 +139,10 @@ type gatherer struct {
 	askedMembers map[MemberKey]bool
 	wantUsers    []sources.UserKey
 	wantMembers  []MemberKey
-	wantOne      []MemberKey // of whose bearers one is enough
+	wantOne      []MemberKey // one member with such a key is enough
 }
 
-// gather looks up what the people concern, until that is nothing new.
+// gather looks up keys until no new ones are wanted.
 func (g *gatherer) gather() (Input, error) {
 	for {
 		for again := true; again; {
@@ -201,10 +162,10 @@ func (g *gatherer) gather() (Input, error) {
 		if err != nil {
 			return Input{}, err
 		}
-		if !some { // whether the directory is empty decides (S13)
+		if !some { // it matters whether the directory is empty (S13)
 			return Input{}, ErrNeedsWholeRun
 		}
-		for id := range g.about { // somebody unknown may have kept an address from others
+		for id := range g.about { // an unknown person may have had the address that others want
 			if g.from.Rivals == nil && g.users[id] == nil && g.linked[id] == nil {
 				return Input{}, ErrNeedsWholeRun
 			}
@@ -223,7 +184,7 @@ func (g *gatherer) gather() (Input, error) {
 	}
 }
 
-// hasUsers reports whether the directory is known to have anybody.
+// hasUsers reports whether the directory is known to have any user.
 func (g *gatherer) hasUsers() (bool, error) {
 	if len(g.users) > 0 {
 		return true, nil
@@ -238,7 +199,7 @@ func (g *gatherer) hasUsers() (bool, error) {
 	return false, g.ctx.Err()
 }
 
-// concernRivals adds the rivals of the people in question.
+// concernRivals adds the rivals of the people in the part.
 func (g *gatherer) concernRivals() {
 	over := make(map[string]bool)
 	for _, rival := range g.from.Rivals {
@@ -251,9 +212,9 @@ func (g *gatherer) concernRivals() {
 	}
 }
 
-// concernAll adds every rival if somebody of the part waits for an approval:
-// until that is given, all of them may yet come in, and be somebody's manager.
-// It reports whether that is anybody more.
+// concernAll adds every rival if somebody in the part waits for an approval: rivals
+// who may come in later may be somebody's manager. It reports whether it added
+// anybody.
 func (g *gatherer) concernAll(in Input) bool {
 	more := slices.DeleteFunc(slices.Clone(g.from.Rivals), func(r Rival) bool { return g.about[r.ExternalID] })
 	if len(more) == 0 || !slices.ContainsFunc(g.Resolve(in).Held, func(h Held) bool { return len(h.Classes) > 0 }) {
@@ -287,8 +248,8 @@ func (g *gatherer) externalID(id string) MemberKey {
 	return MemberKey{MemberByExternalID, g.cfg.Connection, id}
 }
 
-// ask looks up the keys that were not asked for yet, and reports whether there
-// were any.
+// ask looks up the keys that were not looked up yet, and reports whether there were
+// any.
 func (g *gatherer) ask() (bool, error) {
 	users, members, single := g.wantUsers, g.wantMembers, g.wantOne
 	g.wantUsers, g.wantMembers, g.wantOne = nil, nil, nil
@@ -300,7 +261,7 @@ func (g *gatherer) ask() (bool, error) {
 		g.proven &= proven | ^sources.FactUsers
 		for i := range found {
 			one := &found[i]
-			if known := g.users[one.User.ID]; known != nil && !sameUser(known.User, one.User) { // listed twice, or changing
+			if known := g.users[one.User.ID]; known != nil && !sameUser(known.User, one.User) { // the user is listed twice, or changes while being read
 				return false, ErrNeedsWholeRun
 			}
 			g.proven &= one.Proven | ^(sources.FactMemberships | sources.FactManagers)
@@ -336,8 +297,8 @@ func (g *gatherer) add(members []Member) {
 	}
 }
 
-// expand wants what a decision about one person looks at, and adds the people
-// whom it concerns.
+// expand wants the keys that the decision about one person needs, and adds the
+// people whom it affects.
 func (g *gatherer) expand(id string) {
 	g.wantUser(sources.UserByID, id)
 	g.wantMember(g.externalID(id))
@@ -368,7 +329,7 @@ func (g *gatherer) expand(id string) {
 	g.wantManager(&u, m == nil)
 }
 
-// wantFreeID wants to know whether the ID that a new member would get is free.
+// wantFreeID looks up whether the ID that a new member would get is free.
 func (g *gatherer) wantFreeID(externalID string) {
 	for attempt := 0; ; attempt++ {
 		id := newMemberID(g.cfg.Connection, externalID, attempt)
@@ -393,9 +354,9 @@ func (g *gatherer) concernAddress(email string) {
 	}
 }
 
-// concernReports adds those who name a person as their manager, by any key that
-// the person has or had: all of them if the person comes, leaves or goes by
-// another key, and otherwise those whom a circle keeps from it.
+// concernReports adds the people who name a person as their manager, by a key that
+// the person has or had: all of them if the person comes, leaves or changes a key,
+// and otherwise only those who are not placed because of a cycle.
 func (g *gatherer) concernReports(id string, u *sources.User, m *Member) {
 	keys := []sources.UserKey{
 		sources.NewUserKey(sources.UserByManagerID, id), sources.NewUserKey(sources.UserByManagerEmail, u.Email),
@@ -419,14 +380,14 @@ func (g *gatherer) concernReports(id string, u *sources.User, m *Member) {
 	}
 }
 
-// wantManager wants whoever a person's manager keys could name, and for
-// somebody new one of the manager's reports whose recording is on (R129).
+// wantManager wants everybody whom a person's manager keys may name. For a new
+// person it also wants one report of the manager whose recording is on (R129).
 func (g *gatherer) wantManager(u *sources.User, isNew bool) {
 	keys := []MemberKey{emailMemberKey(u.Manager.Email), g.externalID(text.Clean(u.Manager.ID)), nameMemberKey(u.Manager.Name)}
 	for _, key := range keys {
 		g.wantMember(key)
 	}
-	g.wantUser(sources.UserByEmail, u.Manager.Email) // a manager may go by another address in the team
+	g.wantUser(sources.UserByEmail, u.Manager.Email) // the manager may have another address in the team
 	for id, one := range g.users {
 		if u.Manager.Email != "" && address.Same(one.User.Email, u.Manager.Email) {
 			g.wantMember(g.externalID(id))
@@ -443,15 +404,15 @@ func (g *gatherer) wantManager(u *sources.User, isNew bool) {
 	}
 }
 
-// climb wants the managers above everybody collected, for circles. Of those
-// above the people in question, and above whom these name as their manager, it
-// adds whom the directory puts elsewhere: a circle keeps them where they are,
-// and what opens it moves them too.
+// climb wants the managers above everybody collected, to detect cycles. Of the
+// people above those in question, and above the managers these name, it adds those
+// whom the directory places elsewhere: a cycle keeps them where they are, and a
+// change that opens the cycle moves them, too.
 func (g *gatherer) climb() {
 	for _, m := range g.members {
 		g.wantMember(MemberKey{By: MemberByID, Value: m.ManagerID})
 	}
-	above := make(map[string]bool) // IDs of members seen
+	above := make(map[string]bool) // IDs of members that were visited
 	for _, id := range slices.Sorted(maps.Keys(g.about)) {
 		g.climbFrom(g.linked[id], above)
 		if one := g.users[id]; one != nil {
@@ -477,8 +438,8 @@ func (g *gatherer) climbFrom(m *Member, above map[string]bool) {
 	}
 }
 
-// isPlaced reports whether a member is under the manager whom one of the
-// directory's keys names, as far as that has been looked up.
+// isPlaced reports whether a member is under the manager that one of the
+// directory's keys names, as far as that was looked up.
 func (g *gatherer) isPlaced(externalID string) bool {
 	one, m := g.users[externalID], g.linked[externalID]
 	if one == nil || m == nil || one.User.Manager == (sources.Manager{}) {
@@ -492,7 +453,7 @@ func (g *gatherer) isPlaced(externalID string) bool {
 	return manager == nil || g.names(&one.User.Manager, manager)
 }
 
-// names reports whether one of the keys names a member as the manager.
+// names reports whether one of the keys names a member.
 func (g *gatherer) names(keys *sources.Manager, m *Member) bool {
 	if g.isLinked(m) {
 		if m.ExternalID == text.Clean(keys.ID) {
@@ -505,7 +466,7 @@ func (g *gatherer) names(keys *sources.Manager, m *Member) bool {
 	return keys.Email != "" && address.Same(m.Email, keys.Email) || keys.Name != "" && name.Same(m.Name(), keys.Name)
 }
 
-// input makes the part of what was collected.
+// input returns the part that was collected.
 func (g *gatherer) input() (Input, error) {
 	counts, err := g.from.Team.Count(g.ctx, g.from.Tenant, g.cfg.Connection)
 	if err != nil {
@@ -531,8 +492,8 @@ func (g *gatherer) input() (Input, error) {
 	return in, nil
 }
 
-// snapshot makes the directory's half of the part. Of a group that an
-// assignment selects by, it lists the members that are in the part.
+// snapshot returns the users, groups and answers of the part. A group that an
+// assignment selects by has those members that are in the part.
 func (g *gatherer) snapshot() *sources.Snapshot {
 	s := &sources.Snapshot{Format: sources.SnapshotFormat, Kind: g.cfg.Source, Connection: g.cfg.Connection, Proven: g.proven}
 	if g.proven.Has(sources.FactMemberships) {
@@ -571,11 +532,11 @@ func (g *gatherer) snapshot() *sources.Snapshot {
 	return s
 }
 
-// judge looks at the decision about the part: people whose access ends because
-// no assignment matches them any more concern their reports as well. It reports
-// whether nobody was added. Where a pool is full and somebody gives a seat back,
-// or gets a role that may not run empty, others may wait for it who are not in
-// the part.
+// judge resolves the part and adds people whom the result affects: the reports of
+// people whose access ends because no assignment matches them any more. It reports
+// whether it added nobody. It returns ErrNeedsWholeRun if a full pool gets a seat
+// back, or if somebody gets a role that must keep enough members, since people
+// outside the part may wait for that.
 func (g *gatherer) judge(in Input) (settled bool, err error) {
 	if g.bearsKept(in) {
 		return false, ErrNeedsWholeRun
@@ -596,7 +557,7 @@ func (g *gatherer) judge(in Input) (settled bool, err error) {
 	drafts := newDrafts(newAddresses(standing, new(holds)))
 	drafts.setSettings()
 	for _, d := range drafts.list {
-		for i := range g.cfg.Keep { // who had to keep the role may lose it now (S43)
+		for i := range g.cfg.Keep { // others may be allowed to lose the role now (S43)
 			if k := &g.cfg.Keep[i]; k.has(&d.after) && (d.before == nil || !k.has(d.before)) {
 				return false, ErrNeedsWholeRun
 			}
@@ -610,8 +571,8 @@ func (g *gatherer) judge(in Input) (settled bool, err error) {
 	return true, nil
 }
 
-// held counts the active members who hold a seat, those who are not in the
-// input included.
+// held counts the active members who hold a seat, including those who are not in
+// the input.
 func (s *survey) held(seat string) int {
 	n := s.others.Seats[seat]
 	for i := range s.members {

@@ -7,9 +7,9 @@ import (
 	"github.com/usher-go/usher/internal/blocks"
 )
 
-// An idTable finds positions by ID: a hash join over a list that is there
-// already, at eight bytes a slot and two allocations in all. No result depends
-// on its random seed.
+// An idTable finds positions in a list by ID. It is a hash table that refers to the
+// list, with eight bytes a slot and two allocations in all. No result depends on
+// its random seed.
 type idTable struct {
 	seed  maphash.Seed
 	slots []uint64 // upper half: hash; lower half: position + 1; 0: free
@@ -22,8 +22,8 @@ func newIDTable(n int, id func(int32) string) *idTable {
 	return &idTable{seed: maphash.MakeSeed(), slots: make([]uint64, size), id: id}
 }
 
-// add enters a position under its ID, unless the ID is in already: then it
-// returns the position that was first.
+// add enters a position under its ID. If the ID is already in the table, it returns
+// the position that was entered first.
 func (t *idTable) add(position int32) (first int32, added bool) {
 	id := t.id(position)
 	hash := maphash.String(t.seed, id)
@@ -46,9 +46,9 @@ func (t *idTable) find(id string) int32 {
 	return t.seek(id, hash, t.slots[hash&uint64(len(t.slots)-1)])
 }
 
-// findAll finds n IDs, at most a block, and writes their positions. It touches
-// all their slots before it looks into any, which lets the processor wait for
-// many at a time.
+// findAll finds n IDs, at most a block, and writes their positions. It reads all
+// their slots before it compares IDs, so that the processor waits for many memory
+// accesses at the same time.
 func (t *idTable) findAll(n int, id func(k int) string, positions []int32) {
 	var hashes, slots [blocks.Size]uint64
 	for k := range n {
@@ -62,7 +62,7 @@ func (t *idTable) findAll(n int, id func(k int) string, positions []int32) {
 	}
 }
 
-// seek goes on from the first slot of an ID.
+// seek continues the search from the first slot of an ID.
 func (t *idTable) seek(id string, hash, slot uint64) int32 {
 	mask := uint64(len(t.slots) - 1)
 	for i := hash & mask; slot != 0; slot = t.slots[i] {

@@ -6,7 +6,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A journal collects what somebody should know, and about whom nothing is done.
+// A journal collects findings, and the users about whom nothing is done.
 type journal struct {
 	findings []Finding
 	skipped  []Skip

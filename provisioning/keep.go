@@ -2,14 +2,15 @@ package provisioning
 
 import "fmt"
 
-// A Keep is a role that may never run empty (S43): as soon as fewer active
-// members than AtLeast would be left who have it, everybody who would leave or
-// lose it is held, and no approval releases them. Whoever waits counts as gone,
-// and whoever gets the role by the same plan does not count yet. Roles that many
-// have make whole runs of pushes that concern one of them.
+// A Keep is a role that must always have enough members (S43). If fewer than
+// AtLeast active members with the role would be left, everybody who would leave or
+// lose it is held, and no approval releases them. People who wait count as gone,
+// and people who get the role in the same plan do not count yet. With roles that
+// many people have, pushed changes to one of these people need a run over
+// everybody.
 type Keep struct {
 	Role
-	// AtLeast is how many have to be left. 0 stands for 1.
+	// AtLeast is how many must be left. 0 means 1.
 	AtLeast int `json:"at_least,omitempty"`
 }
 
@@ -38,15 +39,15 @@ func (v *validation) keep() {
 // has reports whether an active member has the role.
 func (k *Keep) has(m *Member) bool { return m.Active && m.Profiles[k.Workspace] == k.Profile }
 
-// loses reports whether a draft takes the role from its person: an active member
-// whose record goes to another name has left as well.
+// loses reports whether a draft takes the role from its person. An active member
+// whose record is given to another person counts as having left.
 func (k *Keep) loses(d *draft) bool {
 	return d.before != nil && k.has(d.before) && (d.recycled || !k.has(&d.after))
 }
 
-// keep stops whoever would leave or lose a role of which too few would be left,
-// and whoever commits with them. It reports whether that is anybody more than
-// before: then the others have to be decided again around them.
+// keep stops everybody who would leave or lose a role of which too few would be
+// left, and everybody whose action must commit with theirs. It reports whether it
+// stopped anybody new; then the others have to be decided again.
 func (c *chart) keep() bool {
 	more := false
 	for i := range c.r.cfg.Keep {
@@ -57,9 +58,10 @@ func (c *chart) keep() bool {
 	return more
 }
 
-// left counts the members who have a role and certainly keep it, those who are
-// not in the input included. Missing evidence that could take it away counts as
-// if it did, so that more evidence never holds somebody whom less let go (L3).
+// left counts the members who have a role and certainly keep it, including those
+// who are not in the input. If missing evidence could take the role away, it counts
+// as taken away, so that more evidence never holds somebody whom less evidence
+// releases (L3).
 func (c *chart) left(k *Keep) int {
 	gone := make(map[int32]bool)
 	for i := range c.holds.held {
@@ -90,8 +92,8 @@ func (c *chart) left(k *Keep) int {
 	return left
 }
 
-// keepAll stops everybody who would lose a role. Whoever would commit with them
-// is not stopped, but decided again around them.
+// keepAll stops everybody who would lose a role. People whose actions must commit
+// with theirs are not stopped; they are decided again.
 func (c *chart) keepAll(k *Keep) bool {
 	h := c.holds
 	if h.kept == nil {
@@ -114,8 +116,8 @@ func (c *chart) keepAll(k *Keep) bool {
 	return len(stopped) > 0
 }
 
-// keptRoles returns a reason for each role that somebody who waits would lose
-// and has to keep.
+// keptRoles returns a reason for each role that a waiting person would lose and has
+// to keep.
 func (c *chart) keptRoles(d *draft) []Reason {
 	var reasons []Reason
 	for i := range c.r.cfg.Keep {
@@ -126,9 +128,9 @@ func (c *chart) keptRoles(d *draft) []Reason {
 	return reasons
 }
 
-// bearsKept reports whether the part may take a role that may not run empty from
-// somebody, while there are others who have it and about whom it does not decide:
-// whether these wait is not known.
+// bearsKept reports whether the part may take a role of Config.Keep from somebody,
+// while others about whom it does not decide have the role: it is unknown whether
+// these wait.
 func (g *gatherer) bearsKept(in Input) bool {
 	for i := range g.cfg.Keep {
 		k := &g.cfg.Keep[i]

@@ -2,26 +2,26 @@ package provisioning
 
 import "github.com/usher-go/usher/sources"
 
-// traits say what is special about the decisions for one kind of directory
-// (S33). The words of the kinds, and what the sources themselves need to know,
-// are in sources.KindOf. The zero traits are the neutral ones of a host's own
-// kind.
+// traits are the differences between kinds of directory that matter to decisions
+// (S33). The words of the kinds, and what the sources need to know, are in
+// sources.KindOf. A host's own kind has the zero traits.
 type traits struct {
-	// queries: assignments can select by the provider's query language, and
-	// then whoever matches none is out of scope instead of in the default
-	// assignment (S17).
+	// queries: assignments can select by the provider's query language. A person
+	// who matches none is then out of scope, instead of in the default assignment
+	// (S17).
 	queries bool
 	// domainOptions: domains.convert and domains.additional exist (S8), and
-	// hierarchy.ignore and keep_active are meant for this kind.
+	// hierarchy.ignore and keep_active are for this kind.
 	domainOptions bool
-	// managerByEmail: the manager's id is free text, so the address is the
-	// strongest key, as R80 to R82 say. Otherwise the id names somebody in the
-	// same directory and is the strongest key (S22).
+	// managerByEmail: the manager's ID is free text, so the address is the
+	// strongest key (R80 to R82). Otherwise the ID refers to a user of the same
+	// directory and is the strongest key (S22).
 	managerByEmail bool
-	// unmapped are the fields the kind never has: free to edit at any time, for
-	// as long as nothing else fills them (R36, C6).
+	// unmapped are fields that the kind never has. They may be edited by hand at
+	// any time, unless something else fills them (R36, C6).
 	unmapped fieldSet
-	// locked are locked in addition to the fields that always are (R73).
+	// locked are fields that this kind locks in addition to those that are always
+	// locked (R73).
 	locked fieldSet
 }
 
@@ -38,7 +38,7 @@ var kindTraits = map[string]traits{
 	sources.KindSCIM:     {},
 }
 
-// traitsOf returns the traits of the kind that a word names.
+// traitsOf returns the traits of a kind.
 func traitsOf(word string) traits {
 	kind, _ := sources.KindOf(word)
 	return kindTraits[kind.Word]

@@ -9,18 +9,18 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// Locks answers for a host's edit form: may this field of this member be
-// edited by hand now, and if not, why (R70 to R73, R118, R131). It is pure and
-// safe for concurrent use. Get one from a Resolver.
+// Locks says whether a field of a member may be edited by hand now, and if not, why
+// (R70 to R73, R118, R131). It is for a host's edit form. It is pure and safe for
+// concurrent use. Resolver.Locks returns one.
 type Locks struct{ r *Resolver }
 
 // Locks returns the locks under the resolver's config.
 func (r *Resolver) Locks() Locks { return Locks{r} }
 
-// A Lock says that a field may not be edited. The zero Lock says it may.
+// A Lock says whether a field may be edited. The zero Lock says that it may.
 type Lock struct {
 	Locked bool
-	// Reason is why; zero if it is not locked.
+	// Reason says why the field is locked; zero if it is not.
 	Reason Reason
 }
 
@@ -28,8 +28,8 @@ func locked(code Code, facts ...string) Lock {
 	return Lock{Locked: true, Reason: because(code, facts...)}
 }
 
-// Field says whether a field of m may be edited by hand now. Hand-made
-// members, and those of another connection, are free (R30, R31).
+// Field returns whether a field of m may be edited by hand now. Members that are
+// hand-made or of another connection are never locked (R30, R31).
 func (l Locks) Field(m Member, f Field) Lock {
 	spec := f.spec()
 	if spec == nil || !l.r.isLinked(&m) {
@@ -53,9 +53,8 @@ func (l Locks) Field(m Member, f Field) Lock {
 	return Lock{}
 }
 
-// manager says whether the manager may be set by hand: where the chart does
-// not follow the source (R88, R93), and where the source could not place the
-// member (R83).
+// manager returns whether the manager may be set by hand: if the chart does not
+// follow the source (R88, R93), or if the source could not place the member (R83).
 func (l Locks) manager(m *Member) Lock {
 	a := l.assignment(m)
 	if l.r.cfg.Hierarchy.Ignore || a != nil && a.Mode == assignment.Manual ||
@@ -69,9 +68,9 @@ func (l Locks) assignment(m *Member) *assignment.Assignment {
 	return l.r.rules.At(l.r.rules.Position(m.AssignmentID))
 }
 
-// ToggleCapture says whether a manager may turn the capture of a member on or
-// off (R131 to R134): if the company allows it, for direct reports, and not
-// where capture follows the assignment (A14).
+// ToggleCapture returns whether a manager may switch the capture of a member on or
+// off (R131 to R134): if the company allows it, for direct reports, unless capture
+// follows the assignment (A14).
 func (l Locks) ToggleCapture(manager, m Member) Lock {
 	switch {
 	case !l.r.cfg.Managers.ToggleCapture:
@@ -82,7 +81,7 @@ func (l Locks) ToggleCapture(manager, m Member) Lock {
 	return l.Field(m, FieldCapture)
 }
 
-// A LockError says that an edit was refused because a field is locked.
+// A LockError is a refused edit of a locked field.
 type LockError struct {
 	Field  Field
 	Reason Reason
@@ -93,7 +92,7 @@ func (e *LockError) Error() string {
 	return fmt.Sprintf("provisioning: %s is locked: %s", e.Field, e.Reason)
 }
 
-// An EditError says that a value is not one of the field's.
+// An EditError is a refused edit whose value does not fit the field.
 type EditError struct {
 	Field Field
 	// Want is what was expected.
@@ -105,16 +104,16 @@ func (e *EditError) Error() string {
 	return fmt.Sprintf("provisioning: %s: want %s", e.Field, e.Want)
 }
 
-// Edit returns m with a field edited by hand, the way a host saves it: the
-// hand owns the field from then on, which uses up a set-once field (R71); an
-// empty value where there is none uses up nothing (S37). The value is of the
-// field's type: string, bool for "active", []string for sets, map[string]string
-// for profiles, map[string]any for extra. Switching a member off ends capture
-// as well (R18); Locks.Effects says what the host has to do beside.
+// Edit returns m with a field edited by hand, for the host to save. From then on
+// the hand owns the field, so a set-once field is used up (R71); an empty value in
+// an empty field uses up nothing (S37). The value has the type of the field:
+// string, bool for "active", []string for sets, map[string]string for profiles,
+// map[string]any for extra. Switching a member off also ends capture (R18).
+// Locks.Effects returns what else the host has to do.
 //
-// The error is a *LockError if the field is locked, and an *EditError if the
-// value is none of the field's. Managers are set by EditManager. Members that
-// no source manages are edited as freely, and keep no owners.
+// The error is a *LockError if the field is locked, and an *EditError if the value
+// does not fit the field. Use EditManager for managers. Members without a source
+// are edited without locks, and have no owners.
 func (l Locks) Edit(m Member, f Field, value any) (Member, error) {
 	if f == FieldManager && value != "" {
 		return m, &EditError{f, "EditManager, which knows who reports to whom"}
@@ -122,10 +121,10 @@ func (l Locks) Edit(m Member, f Field, value any) (Member, error) {
 	return l.edit(m, f, value)
 }
 
-// EditManager returns m with a manager set by hand, "" for none. The function
-// lookup returns the member with an ID, and false if there is none; it is asked
-// for the manager and everybody above. Nobody becomes their own manager,
-// directly or through others (S37).
+// EditManager returns m with a manager set by hand, "" for none. lookup returns the
+// member with an ID, and false if there is none; it is called for the manager and
+// everybody above. An edit that would make somebody their own manager, directly or
+// through others, is refused (S37).
 func (l Locks) EditManager(m Member, managerID string, lookup func(memberID string) (Member, bool)) (Member, error) {
 	seen := map[string]bool{m.ID: true}
 	for id := managerID; id != ""; {
@@ -174,8 +173,8 @@ func (l Locks) edit(m Member, f Field, value any) (Member, error) {
 	return edited, nil
 }
 
-// checkHandValue checks a value typed by hand as any input is checked (S37),
-// and returns it in the form in which members carry it.
+// checkHandValue checks a value that was edited by hand (S37), and returns it in
+// the form in which members carry it.
 func checkHandValue(f Field, value any) (any, error) {
 	if name, ok := f.attribute(); ok && (name == "" || !text.Storable(name)) {
 		return nil, &EditError{f, "an attribute with a name that a database keeps"}
@@ -229,7 +228,7 @@ func checkHandValue(f Field, value any) (any, error) {
 	return typed, nil
 }
 
-// settingProblem says what no assignment could give about a setting, or "".
+// settingProblem says why no assignment could give this setting, or returns "".
 func settingProblem(f Field, value any) string {
 	var m Member
 	if at, ok := fieldPositions[f]; ok && settingFields.has(at) && fieldTable[at].value.set(&m, value) {
@@ -242,7 +241,7 @@ func settingProblem(f Field, value any) string {
 	return ""
 }
 
-// Effects returns what a host has to do, beside saving it, about an edit that
-// turned before into after: end access that ended, look at access that was
-// reduced (S37, S41).
+// Effects returns what a host has to do, besides saving, after an edit that turned
+// before into after: end access that ended, check access that was reduced (S37,
+// S41).
 func (l Locks) Effects(before, after Member) []Effect { return accessEffects(&before, &after) }

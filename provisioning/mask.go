@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// A Mask names fields whose values somebody may not see. What it returns holds
-// none of them: not as values, not in the facts of reasons, and not among what
-// names a person. Attribute("*") stands for every attribute. The zero Mask hides
+// A Mask is a list of fields whose values are hidden from somebody. Its results
+// contain no such value: not in fields, not in the facts of reasons, and not in
+// names of people. Attribute("*") stands for all attributes. The zero Mask hides
 // nothing.
 type Mask []Field
 
-// PersonalMask hides everything that tells who somebody is or how to reach them:
-// what is left of people are their IDs in the team, and what the application
-// gives them.
+// PersonalMask hides everything that tells who somebody is or how to reach them.
+// What stays visible are the IDs of members, and what the application gives them.
 func PersonalMask() Mask {
 	return Mask{
 		FieldExternalID, FieldEmail, FieldOtherEmails, FieldPrivateEmail, FieldGivenName, FieldFamilyName, FieldTitle, FieldPhone,
@@ -30,14 +29,14 @@ func (k Mask) Hides(f Field) bool {
 	return slices.Contains(k, f)
 }
 
-// What stands in a change for a value that is hidden.
+// The texts that replace a hidden value in a change.
 const (
 	hiddenOld = "(hidden)"
 	hiddenNew = "(hidden, new)"
 )
 
-// factFields says which fields a fact of a reason tells about. A fact that is
-// not here is hidden by any mask.
+// factFields says which fields a fact of a reason reveals. A fact that is not in it
+// is hidden by every mask.
 var factFields = map[string][]Field{
 	"assignment": nil, "field": nil, "fields": nil, "seat": nil, "group": nil, "missing": nil, "cause": nil,
 	"tripped": nil, "snapshot": nil, "config": nil,
@@ -48,9 +47,10 @@ var factFields = map[string][]Field{
 	"timezone": {FieldTimeZone}, "country": {FieldCountry}, "state": {FieldState}, "locale": {FieldLocale},
 }
 
-// Plan returns the plan without what is hidden, for showing it. It keeps the
-// hash, and so the approvals, of the whole plan, which is the one to apply; a
-// plan from which something is taken does not know those whom it leaves alone.
+// Plan returns a copy of the plan without hidden values, for display. The copy
+// keeps the hash of the whole plan, and so its approvals; apply the whole plan. If
+// something is hidden, the copy does not know the people whom the plan does not
+// change.
 func (k Mask) Plan(p *Plan) *Plan {
 	if len(k) == 0 {
 		return p
@@ -83,7 +83,7 @@ func (k Mask) Plan(p *Plan) *Plan {
 	return &shown
 }
 
-// Diff returns the difference without what is hidden.
+// Diff returns a copy of the difference without hidden values.
 func (k Mask) Diff(d *Diff) *Diff {
 	if len(k) == 0 {
 		return d
@@ -97,7 +97,7 @@ func (k Mask) Diff(d *Diff) *Diff {
 	return shown
 }
 
-// Member returns the member without what is hidden.
+// Member returns the member without hidden values.
 func (k Mask) Member(m Member) Member {
 	m = m.Clone()
 	for name := range m.Attributes {
@@ -116,7 +116,7 @@ func (k Mask) Member(m Member) Member {
 	return m
 }
 
-// Record returns the record without what is hidden.
+// Record returns the record without hidden values.
 func (k Mask) Record(r Record) Record {
 	if len(k) == 0 {
 		return r

@@ -12,31 +12,31 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Member is the application's word for a person: what its own database has.
-// What a directory says is sources.User; a Plan is the difference.
+// A Member is a person as the application's own database has them. sources.User is
+// the person as a directory has them; a Plan is the difference.
 //
-// A member is hand-made while Managed is false: no plan touches it, except
-// that it is adopted when the directory brings the same address (R30, R32).
+// A member is hand-made if Managed is false: no plan changes it, except that it is
+// adopted if the directory brings the same address (R30, R32).
 type Member struct {
-	// ID is the application's identifier. For a member that a plan creates it
-	// is given by the plan, in the form of a UUID that follows from connection
-	// and external ID, so that a plan can name the managers it is about to
-	// create and a repeated create meets its first attempt.
+	// ID is the application's identifier. A plan that creates a member sets it, in
+	// the form of a UUID that is computed from connection and external ID. So a
+	// plan can refer to managers that it is about to create, and a repeated create
+	// finds the member of the first attempt.
 	ID string `json:"id"`
 	// Connection and ExternalID name the directory's user (S1).
 	Connection string `json:"connection,omitempty"`
 	ExternalID string `json:"external_id,omitempty"`
 	// Managed is true if a directory owns the member.
 	Managed bool `json:"managed"`
-	// Active is true if the member may sign in (R17).
+	// Active says that the member may sign in (R17).
 	Active bool `json:"active"`
 	// Protected is set by the host for members, such as the last admin, whom no
-	// plan may deactivate, downgrade, adopt, give another address or bind to
+	// plan may deactivate, downgrade, adopt, give another address or connect with
 	// another identity (S16).
 	Protected bool `json:"protected,omitempty"`
 
 	Email        string   `json:"email"`
-	OtherEmails  []string `json:"other_emails,omitempty"` // a set: sorted
+	OtherEmails  []string `json:"other_emails,omitempty"` // sorted, each once
 	PrivateEmail string   `json:"private_email,omitempty"`
 
 	GivenName  string `json:"given_name,omitempty"`
@@ -52,28 +52,28 @@ type Member struct {
 	State    string `json:"state,omitempty"`
 	Locale   string `json:"locale,omitempty"` // such as en-US (R69)
 
-	// ManagerID is the ID of another member. It may name a member that stands
-	// later in the same plan, so it is not a foreign key.
+	// ManagerID is the ID of another member. That member may come later in the same
+	// plan, so this is not a foreign key.
 	ManagerID string `json:"manager_id,omitempty"`
-	// AssignmentID is the assignment that governs, recomputed on every run.
+	// AssignmentID is the ID of the governing assignment. Every run computes it.
 	AssignmentID string `json:"assignment_id,omitempty"`
 	assignment.Settings
 
-	// Attributes are the values that Config.Attributes carries over from the
-	// directory, by the application's names (S35).
+	// Attributes are the values that Config.Attributes takes from the directory, by
+	// the application's names (S35).
 	Attributes map[string]string `json:"attributes,omitempty"`
 	// Subject is the person's subject at the single sign-on, such as an OIDC
 	// "sub". The host keeps it; no plan writes it (S42).
 	Subject string `json:"subject,omitempty"`
 
-	// Owners says of each field whether the source or a hand wrote it last.
+	// Owners says for each field whether the source or a hand wrote it last.
 	Owners Owners `json:"owners,omitzero"`
-	// Revision changes with every write. It is the store's: opaque here, and
+	// Revision changes with every write. The store sets it; it is opaque here, and
 	// "" for a member that does not exist yet.
 	Revision Revision `json:"revision,omitempty"`
 }
 
-// Ref returns the directory user that m is linked to; zero if to none.
+// Ref returns the directory user that m is linked to, or zero.
 func (m *Member) Ref() sources.Ref {
 	if m.ExternalID == "" {
 		return sources.Ref{}
@@ -81,7 +81,7 @@ func (m *Member) Ref() sources.Ref {
 	return sources.Ref{Connection: m.Connection, ID: m.ExternalID}
 }
 
-// LogValue keeps personal data out of logs: a member logs as its ID.
+// LogValue returns the ID only, so that logs hold no personal data.
 func (m Member) LogValue() slog.Value { return slog.StringValue(m.ID) }
 
 // Clone returns a copy of m that shares no memory with it.
@@ -95,8 +95,8 @@ func (m Member) Clone() Member {
 // Name returns the full name, given name first.
 func (m *Member) Name() string { return name.Full(m.GivenName, m.FamilyName) }
 
-// A Revision names one state of a member in its store. It is compared for
-// equality only. In JSON a number is read as its digits.
+// A Revision identifies one state of a member in its store. Revisions are compared
+// for equality only. In JSON, a number is read as its digits.
 type Revision string
 
 // UnmarshalJSON implements json.Unmarshaler.

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Memory is a Store that keeps everything in memory: the reference for the
-// contract, and a store for tests. It implements every optional interface. The
-// zero value is an empty store, ready to use and safe for concurrent use.
+// Memory is a Store that keeps everything in memory. It is the reference for the
+// contract, and a store for tests. It implements every optional interface. The zero
+// value is an empty store. It is safe for concurrent use.
 type Memory struct {
 	mu      sync.Mutex
 	tenants map[string]*memoryTenant
@@ -30,7 +30,7 @@ type memoryTenant struct {
 	done     map[string]string             // action key to member ID
 	effects  []Effect
 	plans    map[string]memoryPlan // by hash
-	saved    int                   // how often a plan was saved
+	saved    int                   // how many times a plan was saved
 	records  []Record
 	states   map[string]memoryState
 	windows  map[windowKey]Window
@@ -50,10 +50,10 @@ type windowKey struct {
 	minute     int64 // since 1970
 }
 
-// A memoryPlan is a saved plan as JSON, which connection it is about everybody
-// of ("" for a part), and when it was saved last, by the count of saves.
+// A memoryPlan is a saved plan as JSON, the connection if it is about everybody (""
+// for a part), and the count of saves at its last save.
 type memoryPlan struct {
-	json       []byte // nil: forgotten
+	json       []byte // nil: removed by Erase or Forget
 	connection string
 	saved      int
 	at         time.Time
@@ -88,16 +88,16 @@ func (m *Memory) tenant(name string) *memoryTenant {
 	return t
 }
 
-// Put writes a member as the host itself would: with a new revision, and
-// without looking at locks. It returns the member as stored.
+// Put writes a member on behalf of the host: it sets a new revision and ignores
+// locks. It returns the member as stored.
 func (m *Memory) Put(tenant string, member Member) Member {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.tenant(tenant).put(member)
 }
 
-// Delete removes a member as the host itself would. The keys of what was done
-// to it stay, so that no old plan makes it again.
+// Delete removes a member on behalf of the host. The keys of the actions that were
+// done stay, so that no old plan creates the member again.
 func (m *Memory) Delete(tenant, memberID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,7 +106,7 @@ func (m *Memory) Delete(tenant, memberID string) {
 	delete(t.members, memberID)
 }
 
-// Members implements Store. The members are yielded in the order of their IDs.
+// Members implements Store. It yields the members ordered by ID.
 func (m *Memory) Members(ctx context.Context, tenant string) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
 		m.mu.Lock()
@@ -162,7 +162,8 @@ func (t *memoryTenant) apply(group []Action, actor string) []Result {
 	return results
 }
 
-// check tells whether an action was planned from the member as it is.
+// check returns an error if an action was planned from another revision of the
+// member.
 func (t *memoryTenant) check(a *Action) error {
 	member, exists := t.members[a.Member.ID]
 	if exists == (a.Kind == KindCreate) || member.Revision != a.Revision {
@@ -171,7 +172,8 @@ func (t *memoryTenant) check(a *Action) error {
 	return a.Check(&member)
 }
 
-// checkNeeds tells whether what an action needs is done, or is done with it.
+// checkNeeds returns an error if an action that a needs is neither done nor in the
+// group.
 func (t *memoryTenant) checkNeeds(a *Action, group []Action) error {
 	for _, key := range a.Needs {
 		if _, done := t.done[key]; !done && !slices.ContainsFunc(group, func(b Action) bool { return b.Key == key }) {
@@ -181,8 +183,8 @@ func (t *memoryTenant) checkNeeds(a *Action, group []Action) error {
 	return nil
 }
 
-// checkUnique tells whether the team would still have each primary email and
-// each identity once.
+// checkUnique returns an error if a primary email or an identity would occur twice
+// in the team.
 func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 	after := make(map[string]*Member, len(group))
 	for i := range group {
@@ -210,7 +212,7 @@ func (t *memoryTenant) checkUnique(group []Action, results []Result) error {
 	return nil
 }
 
-// do writes one action with everything that belongs to it.
+// do writes one action, with its audit record, effects and counts.
 func (t *memoryTenant) do(a *Action, actor string) {
 	member := a.Member.Clone()
 	member.Protected, member.Subject = t.members[member.ID].Protected, t.members[member.ID].Subject
@@ -245,7 +247,7 @@ func (t *memoryTenant) put(member Member) Member {
 	return member.Clone()
 }
 
-// unindex takes a member out of the indexes and counters.
+// unindex removes a member from the indexes and counters.
 func (t *memoryTenant) unindex(memberID string) {
 	member, ok := t.members[memberID]
 	if !ok {
@@ -259,7 +261,7 @@ func (t *memoryTenant) unindex(memberID string) {
 	t.count(&member, -1)
 }
 
-// count adds what a member counts, times n.
+// count adds n times what a member contributes to the counters.
 func (t *memoryTenant) count(member *Member, n int) {
 	counted := member.Counted(member.Connection)
 	t.people[member.Connection] += n * counted.Population
@@ -391,7 +393,7 @@ func (m *Memory) Count(ctx context.Context, tenant, connection string) (Counts, 
 	return Counts{Population: t.people[connection], Seats: maps.Clone(t.seats), Roles: maps.Clone(t.roles)}, ctx.Err()
 }
 
-// Lock implements Locker. Its holder cannot die without the store.
+// Lock implements Locker. A crash of its holder is a crash of the store, too.
 func (m *Memory) Lock(ctx context.Context, tenant string) (func(), error) {
 	m.mu.Lock()
 	lock := m.tenant(tenant).lock
@@ -487,7 +489,8 @@ func (m *Memory) Audit(_ context.Context, tenant string) iter.Seq2[Record, error
 	}
 }
 
-// MemberAudit implements MemberLog. The cost does grow with the log here.
+// MemberAudit implements MemberLog. Here, unlike elsewhere, its cost grows with the
+// log.
 func (m *Memory) MemberAudit(_ context.Context, tenant, memberID string, most int) ([]Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

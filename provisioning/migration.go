@@ -12,14 +12,13 @@ func (v *validation) migration() {
 	}
 }
 
-// migrates reports whether a member belongs to the connection that is migrated
-// from.
+// migrates reports whether a member belongs to Config.MigrateFrom.
 func (r *Resolver) migrates(m *Member) bool {
 	return r.cfg.MigrateFrom != "" && m.Managed && m.Connection == r.cfg.MigrateFrom
 }
 
-// tellUnclaimed lists the active members of the connection that is migrated
-// from whom nobody claims (A22): they would lose their access with it.
+// tellUnclaimed lists the active members of Config.MigrateFrom whom nobody claims
+// (A22): they would lose their access together with that connection.
 func (ds *drafts) tellUnclaimed() {
 	if ds.r.cfg.MigrateFrom == "" || ds.about != nil {
 		return
@@ -33,18 +32,18 @@ func (ds *drafts) tellUnclaimed() {
 	}
 	for i := range ds.members {
 		if m := &ds.members[i]; m.Active && ds.r.migrates(m) && !ds.joined[int32(i)] && !waits[m.ID] {
-			// Not by the external ID, which is the other connection's.
+			// The external ID is left out: it belongs to the other connection.
 			ds.findings = append(ds.findings, Finding{MemberID: m.ID, Email: m.Email, Name: m.Name(), Reason: because(CodeUnclaimed, "connection", m.Connection)})
 		}
 	}
 }
 
-// Retire returns the plan that gives up the connection of the config: whoever
-// still has access through it loses it. Such people wait for an approval,
-// however few they are; the protected, and those who have to keep a role, wait
-// for the host. If nobody would lose access, the plan is empty and the
-// connection can go (A22, R146, R147). Nothing is read of the directory:
-// in.Snapshot counts for when it was taken alone.
+// Retire returns the plan that gives up the connection of the config. Everybody who
+// still has access through it loses it. Each of them waits for an approval, however
+// few they are; protected members, and members who have to keep a role, wait for
+// the host. If nobody would lose access, the plan is empty and the connection can
+// be removed (A22, R146, R147). Of in.Snapshot, only the time at which it was taken
+// is used.
 func (r *Resolver) Retire(in Input) *Plan {
 	retiring := *r
 	retiring.retires = true

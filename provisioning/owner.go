@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Owner is who wrote a field last.
+// Owner says who wrote a field last.
 type Owner uint8
 
 // The owners. OwnerNobody is the zero value: such a field may be edited.
@@ -44,13 +44,13 @@ func (o *Owner) UnmarshalText(data []byte) error {
 	return fmt.Errorf("owner %q: want source, hand or nobody", data)
 }
 
-// Owners says who owns each field of a member. It is a small comparable value;
-// the zero Owners say nobody of every field. In JSON it is an object from field
-// to owner, without the fields that nobody owns.
+// Owners holds the owner of each field of a member. It is a small comparable value;
+// in the zero Owners nobody owns any field. In JSON it is an object from field to
+// owner, without the fields that nobody owns.
 type Owners struct {
 	source, hand fieldSet
-	// attributes holds the owners of attributes: for each, in the order of the
-	// names, the length of the name, the name and the owner.
+	// attributes encodes the owners of attributes. It has, ordered by name, the
+	// length of the name, the name and the owner of each.
 	attributes string
 }
 
@@ -113,7 +113,7 @@ func (o Owners) with(f fieldAt, owner Owner) Owners {
 	return o
 }
 
-// attributeOwners yields the attributes that somebody owns.
+// attributeOwners yields the attributes that have an owner.
 func (o Owners) attributeOwners() iter.Seq2[string, Owner] {
 	return func(yield func(string, Owner) bool) {
 		for rest := o.attributes; rest != ""; {

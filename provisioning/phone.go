@@ -2,10 +2,10 @@ package provisioning
 
 import "github.com/usher-go/usher/internal/extension"
 
-// splitExtension is the PhoneNormalizer of a config that has none: it takes an
-// extension in one of the forms of R64, or another one in use, off the end of a
-// number, and keeps the number as given. The extension of its own field wins
-// (R65).
+// splitExtension is the PhoneNormalizer if the config has none. It removes an
+// extension from the end of a number, in one of the forms of R64 or another common
+// one, and keeps the number otherwise as given. An extension in a field of its own
+// takes precedence (R65).
 func splitExtension(p Phone) NormalizedPhone {
 	rest, own := extension.Cut(p.Number)
 	field := extension.Digits(p.Extension)

@@ -12,75 +12,74 @@ import (
 	"github.com/usher-go/usher/internal/set"
 )
 
-// PlanFormat is the number in the field "format" of a plan's JSON. It changes
-// when a reader of the old form would misread the new one.
+// PlanFormat is the value of the field "format" in the JSON of a plan. It changes
+// if a reader of the old form would misread the new one.
 const PlanFormat = 1
 
-// A Plan is the difference between what a directory says and what the team is,
-// as data, with a reason for every decision. It holds no closures, clients or
-// clocks: it can be stored, shown, compared, approved, and applied later by
-// another process exactly as it was shown. It is not to be written to: what many
-// actions have in common, such as the settings of an assignment, they share.
+// A Plan is the difference between a directory and the team, as data, with a reason
+// for every decision. It holds no closures, clients or clocks: it can be stored,
+// shown, compared, approved, and applied later by another process exactly as it was
+// shown. Do not write to a plan: its actions share values, such as the settings of
+// an assignment.
 type Plan struct {
 	Format int `json:"format"`
-	// Tenant is whose plan it is; it is applied to no other (S45).
+	// Tenant is the tenant of the plan. It cannot be applied to another (S45).
 	Tenant         string `json:"tenant,omitempty"`
 	Source         string `json:"source"`
 	Connection     string `json:"connection"`
 	ConfigRevision string `json:"config_revision,omitempty"`
-	// About holds the external IDs of the people whom a part is about, sorted.
-	// Nil: the plan is about everybody.
+	// About has the sorted external IDs of the people whom a part is about. Nil
+	// means that the plan is about everybody.
 	About []string `json:"about,omitzero"`
-	// Actions are what Apply does, in this order: releases before grants.
+	// Actions are what Apply does, in this order. Releases come before grants.
 	Actions []Action `json:"actions"`
-	// Held are actions that are not done: some wait for an approval of their
-	// class, the others for better evidence.
+	// Held are actions that are not done: some wait for an approval of their class,
+	// the others for better evidence.
 	Held []Held `json:"held,omitempty"`
-	// Skipped are people of the directory about whom nothing is done.
+	// Skipped are people of the directory for whom nothing is done.
 	Skipped []Skip `json:"skipped,omitempty"`
-	// Findings are what somebody should know or settle; the plan goes on
-	// without it.
+	// Findings are what somebody should know or resolve. They do not stop the plan.
 	Findings []Finding `json:"findings,omitempty"`
 	// Breakers are the classes that tripped.
 	Breakers []Breaker `json:"breakers,omitempty"`
-	// Unchanged counts the managed members of the connection whom no action
-	// and no held action names.
+	// Unchanged counts the managed members of the connection that are in no action
+	// and no held action.
 	Unchanged int `json:"unchanged"`
 	// Hash is SHA-256 over the canonical JSON of everything above.
 	Hash string `json:"hash"`
 
-	// world is what the plan was made of, for the stories of those whom it
-	// leaves alone. A plan that was read has none.
+	// world is the input and its survey, for stories about people whom the plan
+	// does not change. It is nil in a plan that was read from JSON.
 	world *survey
 }
 
-// An Action is one change to one member. It is applied whole or not at all.
+// An Action is one change of one member. It is done completely or not at all.
 type Action struct {
 	Kind Kind `json:"kind"`
-	// Key is the idempotency key: a store does an action of one key once.
+	// Key is the idempotency key: a store does the action of a key once.
 	Key string `json:"key"`
 	// With, if set, is shared by actions that must commit together, such as
 	// those of two people who swap addresses (S2).
 	With string `json:"with,omitempty"`
 	// Needs holds the keys of actions that give back the seats which this one
-	// grants. It is refused unless each is done (S28).
+	// grants. The action is refused unless they are all done (S28).
 	Needs []string `json:"needs,omitempty"`
-	// Revision is the member's from which the action was planned; a store
-	// refuses it on another (S28). "" for a create.
+	// Revision is the revision of the member from which the action was planned. A
+	// store refuses the action if the member has another (S28). "" for a create.
 	Revision Revision `json:"revision,omitempty"`
-	// Changes are every field whose value or owner changes, in the order of the
-	// fields; for a create, from an empty member (S45).
+	// Changes has every field whose value or owner changes, in the order of the
+	// fields. For a create it is the difference from an empty member (S45).
 	Changes []Change `json:"changes"`
 	Effects []Effect `json:"effects,omitempty"`
 	Reasons []Reason `json:"reasons"`
-	// Classes are those into which the action falls, whether they tripped or
-	// not: a done action counts in the window of each (S39).
+	// Classes are the classes of the action, whether or not they tripped. When the
+	// action is done, it counts in the window of each (S39).
 	Classes []Class `json:"classes,omitempty"`
-	// Approved are the classes for which Apply was given an approval of this
-	// action. No plan has any.
+	// Approved are the classes for which Apply was given an approval that covers
+	// the action. It is set for stores only, never in a plan.
 	Approved []Class `json:"-"`
-	// Member is the member as it is to be, whole, still with the revision from
-	// which the action was planned.
+	// Member is the complete member after the action. Its Revision is still the one
+	// from which the action was planned.
 	Member Member `json:"member"`
 }
 
@@ -89,9 +88,9 @@ type Kind uint8
 
 // The kinds.
 const (
-	KindDeactivate Kind = iota + 1 // access and capture go, everything else stays (S19)
+	KindDeactivate Kind = iota + 1 // removes access and capture; everything else stays (S19)
 	KindUpdate
-	KindReactivate // the same identity came back (R16)
+	KindReactivate // the same identity comes back (R16)
 	KindRehire     // a former member under a new identity (S4)
 	KindAdopt      // a hand-made member comes under the source (S3)
 	KindClaim      // a member of another connection comes under this one (A22)
@@ -120,25 +119,25 @@ func (k *Kind) UnmarshalText(text []byte) error {
 	return fmt.Errorf("kind %q: want one of %v", text, kindWords[1:])
 }
 
-// A Change is one field of an action. Values are strings, booleans, sorted
-// arrays of strings, or maps, as in a member's JSON; nil stands for none.
+// A Change is one changed field of an action. Values are strings, booleans, sorted
+// arrays of strings, or maps, as in the JSON of a member; nil means none.
 type Change struct {
 	Field Field `json:"field"`
 	Old   any   `json:"old"`
 	New   any   `json:"new"`
-	// Owner is who owns the field afterwards.
+	// Owner is the owner of the field after the change.
 	Owner Owner `json:"owner"`
 }
 
-// IsValue reports whether the value changes, and not the owner alone.
+// IsValue reports whether the value changes, and not only the owner.
 func (c *Change) IsValue() bool { return !reflect.DeepEqual(c.Old, c.New) }
 
-// Difference returns every field whose value or owner is another in after than
-// in before, in the order of the fields: what an action that makes after of
-// before has to show. Before is the zero Member for a create. Fields that no
-// plan writes are not compared. The values share memory with the members (S45).
+// Difference returns every field whose value or owner differs between before and
+// after, in the order of the fields: the changes that an action from before to
+// after has to show. For a create, before is the zero Member. Fields that no plan
+// writes are not compared. The values share memory with the members (S45).
 func Difference(before, after *Member) []Change {
-	var room [fieldCount]Change // most differences have room here, and are copied once
+	var room [fieldCount]Change // enough for most differences: they are allocated once
 	changes := room[:0]
 	for spec := range allFields(before, after) {
 		owner := after.Owners.Of(spec.name)
@@ -149,13 +148,14 @@ func Difference(before, after *Member) []Change {
 	return append([]Change(nil), changes...)
 }
 
-// An Effect is something to do beside writing the member, after the action has
-// committed. It carries the action's key, so that a resumed run repeats none.
+// An Effect is something to do besides writing the member, after the action was
+// committed. It carries the key of the action, so that a resumed run repeats no
+// effect.
 type Effect struct {
 	Kind EffectKind `json:"kind"`
 	Key  string     `json:"key"`
-	// To is the ID of the member to be told, if anybody is; About of the one it
-	// is about.
+	// To is the ID of the member to be notified, or empty; About is the ID of the
+	// member whom the effect is about.
 	To    string `json:"to,omitempty"`
 	About string `json:"about"`
 }
@@ -165,27 +165,27 @@ type EffectKind string
 
 // The kinds of effects.
 const (
-	// NotifyManager asks to mail the direct manager of a person who was created
+	// NotifyManager: send a mail to the direct manager of a person who was created
 	// (R128).
 	NotifyManager EffectKind = "notify_manager"
-	// AccessEnded asks to end sessions, tokens and API keys of a person who may
-	// not sign in any more (S41).
+	// AccessEnded: end the sessions, tokens and API keys of a person who may no
+	// longer sign in (S41).
 	AccessEnded EffectKind = "access_ended"
-	// AccessReduced asks to look at sessions and tokens of a person who lost a
-	// seat, a profile or capture (S41).
+	// AccessReduced: check the sessions and tokens of a person who lost a seat, a
+	// profile or capture (S41).
 	AccessReduced EffectKind = "access_reduced"
 )
 
-// A Held is an action that is not done for now.
+// A Held is an action that waits.
 type Held struct {
 	Action Action `json:"action"`
-	// Classes are those that must be approved, all of them. None: no approval
-	// can release it, only another snapshot or config.
+	// Classes are the classes that must all be approved. If there are none, no
+	// approval releases the action, only another snapshot or config.
 	Classes []Class  `json:"classes,omitempty"`
 	Reasons []Reason `json:"reasons"`
 }
 
-// A Skip is a person of the directory about whom nothing is done.
+// A Skip is a person of the directory for whom nothing is done.
 type Skip struct {
 	ExternalID string   `json:"external_id"`
 	Email      string   `json:"email,omitempty"`
@@ -193,8 +193,8 @@ type Skip struct {
 	Reasons    []Reason `json:"reasons"`
 }
 
-// A Finding is what somebody should know. It names a person by whichever
-// identifiers there are, or nobody if it is about the whole plan.
+// A Finding is what somebody should know. It identifies a person by the fields that
+// are set, or nobody if it is about the whole plan.
 type Finding struct {
 	ExternalID string `json:"external_id,omitempty"`
 	MemberID   string `json:"member_id,omitempty"`
@@ -206,7 +206,7 @@ type Finding struct {
 // Empty reports whether there is nothing to do and nothing to approve.
 func (p *Plan) Empty() bool { return len(p.Actions) == 0 && len(p.Held) == 0 }
 
-// all yields every action, also those that are held.
+// all yields every action, including the held ones.
 func (p *Plan) all() iter.Seq[*Action] {
 	return func(yield func(*Action) bool) {
 		for i := range p.Actions {
@@ -233,8 +233,8 @@ func (p *Plan) Count(k Kind) int {
 	return n
 }
 
-// newMemberID returns the ID of a member to be created: the attempt-th UUID
-// (version 8, RFC 9562) that follows from connection and external ID.
+// newMemberID returns the ID of a member to be created: a UUID (version 8, RFC
+// 9562) computed from connection, external ID and attempt.
 func newMemberID(connection, externalID string, attempt int) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "usher member\x00%s\x00%s\x00%d", connection, externalID, attempt))
 	sum[6] = sum[6]&0x0f | 0x80
@@ -243,21 +243,20 @@ func newMemberID(connection, externalID string, attempt int) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// phase is the place of an action in the canonical order: what releases comes
-// before what grants, so that seats and addresses are free when they are
-// needed.
+// phase returns the position of an action in the canonical order: actions that
+// release seats and addresses come before actions that need them.
 func (a *Action) phase() int {
 	switch a.Kind {
 	case KindDeactivate:
 		return 0
 	case KindCreate:
 		return 2
-	default: // by what changes
+	default: // depends on the changes
 	}
 	for i := range a.Changes {
 		c := &a.Changes[i]
 		if c.Field == FieldActive && c.New == true {
-			return 2 // who was out holds no seat, and gives up no address
+			return 2 // a member without access holds no seat, and gives up no address
 		}
 		if c.IsValue() && (c.Field == FieldEmail && a.Kind == KindUpdate || c.Field == FieldSeats && c.losesSeat()) {
 			return 1
@@ -269,12 +268,12 @@ func (a *Action) phase() int {
 	return 2
 }
 
-// losesSeat reports whether a change of the seats gives one back. The values
-// may have been read from JSON.
+// losesSeat reports whether a change of the seats gives one back. The values may
+// come from JSON.
 func (c *Change) losesSeat() bool { return len(set.Without(setOf(c.Old), setOf(c.New))) > 0 }
 
-// sort brings everything into the canonical order, which depends on nothing
-// but what the plan says.
+// sort brings everything into the canonical order, which depends only on the
+// content of the plan.
 func (p *Plan) sort() {
 	slices.SortFunc(p.Actions, func(a, b Action) int { return compareActions(&a, &b) })
 	p.Actions = gather(p.Actions)
@@ -293,7 +292,7 @@ func compareActions(a, b *Action) int {
 		cmp.Compare(a.Member.ID, b.Member.ID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
 }
 
-// gather moves the actions that must commit together behind the first of them.
+// gather moves actions that must commit together directly behind the first of them.
 func gather(actions []Action) []Action {
 	groups := make(map[string][]Action)
 	for _, a := range actions {

@@ -12,7 +12,7 @@ import (
 	"github.com/usher-go/usher/internal/strictjson"
 )
 
-// seal writes the hash over everything else into the plan.
+// seal sets the hash of the plan.
 func (p *Plan) seal() { p.Hash = p.digest() }
 
 // digest returns the hash that the plan should carry.
@@ -21,13 +21,13 @@ func (p *Plan) digest() string {
 	content.Hash = ""
 	sum := sha256.New()
 	if err := content.WriteJSON(sum); err != nil {
-		return "" // a value that JSON cannot express; nothing is ever applied under an empty hash
+		return "" // JSON cannot express a value; a plan with an empty hash is never applied
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// hashJSON returns the hash over the canonical JSON of a value, "" for one that
-// JSON cannot express.
+// hashJSON returns the hash of the canonical JSON of a value, or "" if JSON cannot
+// express it.
 func hashJSON(value any) string {
 	sum := sha256.New()
 	encoder := json.NewEncoder(sum)
@@ -39,8 +39,8 @@ func hashJSON(value any) string {
 }
 
 // WriteJSON writes the plan's canonical JSON: fields in the order of the types,
-// map keys sorted, no white space, no HTML escapes, and a newline at the end.
-// The same plan gives the same bytes. It holds one action in memory at a time.
+// sorted map keys, no white space, no HTML escapes, a newline at the end. Equal
+// plans give equal bytes. It holds the JSON of one action in memory at a time.
 func (p *Plan) WriteJSON(w io.Writer) error {
 	out := jsonWriter{out: bufio.NewWriterSize(w, 32<<10)}
 	out.encoder = json.NewEncoder(&out.element)
@@ -115,9 +115,9 @@ func writeList[T any](w *jsonWriter, name string, list []T, omit bool) {
 	w.text("]")
 }
 
-// ReadPlan reads a plan's JSON. It refuses unknown fields, another format, and
-// a plan whose hash is not that of its content: what was stored to be approved
-// is what will be applied.
+// ReadPlan parses a plan's JSON. Unknown fields, another format, and a hash that is
+// not that of the content are errors: so the plan that is applied is the one that
+// was stored and approved.
 func ReadPlan(data []byte) (*Plan, error) {
 	p := new(Plan)
 	if err := strictjson.Decode(data, p); err != nil {
@@ -138,8 +138,8 @@ type members struct {
 	Members []Member `json:"members"`
 }
 
-// ReadMembers reads the JSON form of a team: {"format": 1, "members": [...]},
-// or the array alone. Unknown fields are refused; sets are brought into order.
+// ReadMembers parses the JSON form of a team: {"format": 1, "members": [...]}, or
+// the array alone. Unknown fields are errors. Sets are sorted.
 func ReadMembers(data []byte) ([]Member, error) {
 	var file members
 	var into any = &file

@@ -10,30 +10,30 @@ import (
 )
 
 const (
-	summaryLines   = 25  // how long a summary gets
-	summaryColumns = 100 // how wide Summary is
-	minColumns     = 60  // the least width, in which each approval has room
-	summaryNames   = 10  // how many of a list are named
+	summaryLines   = 25  // the largest number of lines
+	summaryColumns = 100 // the width of Summary
+	minColumns     = 60  // the smallest width: each approval fits
+	summaryNames   = 10  // how many entries of a list are named
 )
 
-// Summary prints the first screen of a plan, for whoever decides whether to
-// apply it: at most 25 lines of 100 columns. What takes access away comes
-// first, person by person; then what waits, each class with the approval that
-// releases it; then who comes in and what changes, equal changes as one line
-// with their number; then findings and who is left out, by cause. Lists are cut
-// with the number of the rest. String has a line for each person, Explain the
-// sentences, the JSON everything.
+// Summary returns an overview of the plan for the person who decides whether to
+// apply it: at most 25 lines of 100 columns. First come losses of access, person by
+// person; then what waits, each class with the approval that releases it; then
+// newcomers and changes, with one line and a number for equal changes; then
+// findings, and who is left out, by cause. A list that is cut ends with the number
+// of the rest. For more, see String (a line for each person), Explain (sentences)
+// and the JSON (everything).
 func (p *Plan) Summary() string { return p.SummaryIn(summaryColumns) }
 
-// SummaryIn is Summary for a screen of another width, at least 60 columns. A
-// letter of a wide script and an emoji take two columns.
+// SummaryIn is Summary for another width, at least 60 columns. Wide letters and
+// emoji take two columns.
 func (p *Plan) SummaryIn(columns int) string {
 	columns = max(columns, minColumns)
-	head, _, _ := strings.Cut(p.sums(), "\n") // the breakers stand beside what they hold
+	head, _, _ := strings.Cut(p.sums(), "\n") // the breakers are shown beside what they hold
 	lines := []string{head}
 	if what, sums, _ := strings.Cut(head, ": "); text.Columns(head) > columns {
 		lines = []string{what + ":"}
-		for at := 0; len(sums)+2 > columns; sums = sums[at+2:] { // counts and words, in ASCII
+		for at := 0; len(sums)+2 > columns; sums = sums[at+2:] { // numbers and words in ASCII
 			at = strings.LastIndex(sums[:columns-2], ", ")
 			lines = append(lines, "  "+sums[:at+1])
 		}
@@ -66,18 +66,19 @@ func (p *Plan) SummaryIn(columns int) string {
 type section struct {
 	title string
 	lines []summaryLine
-	whole int // how many of the first lines are never cut
+	whole int // the number of first lines that are never cut
 }
 
-// A summaryLine is about some people.
+// A summaryLine is a line about some people.
 type summaryLine struct {
 	text   string
 	people int
 }
 
-// cutSections says how many lines each section has, of a number of lines for
-// all of them with their titles. What may not be cut comes first, then what the
-// first section has, which takes access away, and the others in turn.
+// cutSections returns the number of lines of each section, if all sections with
+// their titles may have so many lines together. It gives lines first to what must
+// not be cut, then to the first section, which lists losses of access, then to the
+// others in turn.
 func cutSections(sections []section, room int) []int {
 	cuts := make([]int, len(sections))
 	for i := range sections {
@@ -103,8 +104,8 @@ func cutSections(sections []section, room int) []int {
 	return cuts
 }
 
-// fit returns at most n lines, the last of which tells of how many people the
-// rest are.
+// fit returns at most n lines. If it cuts the list, the last line has the number of
+// the remaining people.
 func (s *section) fit(n int) []string {
 	texts := make([]string, 0, n)
 	rest := 0
@@ -121,7 +122,7 @@ func (s *section) fit(n int) []string {
 	return texts
 }
 
-// summaryOfLosses lists whoever loses access, a seat, a profile or capture.
+// summaryOfLosses lists everybody who loses access, a seat, a profile or capture.
 func (p *Plan) summaryOfLosses() section {
 	s := section{}
 	var who []string
@@ -146,13 +147,13 @@ func (p *Plan) summaryOfLosses() section {
 	return s
 }
 
-// TakesAccess reports whether somebody who may sign in loses access, a seat, a
+// TakesAccess reports whether a member who may sign in loses access, a seat, a
 // profile or capture (S41).
 func (a *Action) TakesAccess() bool {
 	return slices.ContainsFunc(a.Effects, func(e Effect) bool { return e.Kind == AccessEnded || e.Kind == AccessReduced })
 }
 
-// describeLosses says what an action takes from somebody who may sign in.
+// describeLosses describes what an action takes from a member who may sign in.
 func (a *Action) describeLosses() string {
 	if a.Kind == KindDeactivate {
 		return "deactivate"
@@ -169,8 +170,8 @@ func (a *Action) describeLosses() string {
 	return strings.Join(parts, ", ")
 }
 
-// summaryOfHeld lists what waits, by class with names in so many columns, and
-// what no approval releases.
+// summaryOfHeld lists what waits: by class, with names in so many columns, and what
+// no approval releases.
 func (p *Plan) summaryOfHeld(columns int) section {
 	s := section{title: fmt.Sprintf("waits (%d):", len(p.Held))}
 	for i := range p.Breakers {
@@ -204,7 +205,7 @@ func (p *Plan) summaryOfHeld(columns int) section {
 	return s
 }
 
-// summaryOfActions lists actions of some kinds, equal ones as one line.
+// summaryOfActions lists the actions of some kinds. Equal actions share a line.
 func (p *Plan) summaryOfActions(kinds ...Kind) section {
 	var changes alike.Groups[string]
 	n := 0
@@ -223,9 +224,8 @@ func (p *Plan) summaryOfActions(kinds ...Kind) section {
 	return section{title: fmt.Sprintf("%s (%d):", title, n), lines: grouped(sigil, &changes)}
 }
 
-// DescribeAlike is Describe without what differs from person to person, such as
-// the name of somebody who is created: two actions with the same text do the
-// same for two people.
+// DescribeAlike is Describe without what is personal, such as the name of a new
+// member. Actions with the same text do the same for different people.
 func (a *Action) DescribeAlike() string {
 	if a.Kind == KindUpdate {
 		return a.Describe()
@@ -258,8 +258,8 @@ func (p *Plan) summaryOfSkipped() section {
 	return section{title: fmt.Sprintf("left out (%d):", len(p.Skipped)), lines: grouped(".", &causes)}
 }
 
-// grouped returns a line for each text, with the number of people whom it is
-// about and two of them, the most frequent first.
+// grouped returns a line for each text, the most frequent first, with the number of
+// its people and two of their names.
 func grouped(sigil string, people *alike.Groups[string]) []summaryLine {
 	groups := people.Sorted()
 	lines := make([]summaryLine, len(groups))
@@ -278,7 +278,7 @@ func grouped(sigil string, people *alike.Groups[string]) []summaryLine {
 	return lines
 }
 
-// listed names the first few, at least one and as many as fit into so many
+// listed names the first entries, at least one and as many as fit into so many
 // columns, and the number of the rest.
 func listed(names []string, columns int) string {
 	shown := make([]string, 0, summaryNames)

@@ -13,18 +13,18 @@ import (
 	"github.com/usher-go/usher/internal/text"
 )
 
-// String prints the plan for people: a line of sums, then one line a person,
-// sigil first: + comes in, ~ changes, - leaves, ! needs somebody, . is left
-// out. Every value that an action grants or takes is in its line (L10). The
-// reason codes stand behind #, without those of the ordinary case; all of them
-// are in Explain and in the JSON.
+// String returns the plan as text for people: a line of sums, then one line for
+// each person. The first character says: + comes in, ~ changes, - leaves, ! needs
+// attention, . is left out. A line shows every value that its action grants or
+// takes (L10). The codes of the reasons follow after #, without those of the
+// ordinary case; Explain and the JSON have all of them.
 func (p *Plan) String() string {
 	var b strings.Builder
-	_ = p.WriteText(&b) // a Builder does not fail
+	_ = p.WriteText(&b) // writing to a Builder does not fail
 	return b.String()
 }
 
-// WriteText writes what String returns, and holds one line of it at a time.
+// WriteText writes the result of String. It holds one line in memory at a time.
 func (p *Plan) WriteText(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 32<<10)
 	out.WriteString(p.sums())
@@ -35,10 +35,10 @@ func (p *Plan) WriteText(w io.Writer) error {
 	return out.Flush()
 }
 
-// A row is one person's line: sigil, who, what, and the codes why.
+// A row is the line of one person: sigil, who, what, and the codes of the reasons.
 type row [4]string
 
-// rows yields the lines behind the sums.
+// rows yields the lines after the sums.
 func (p *Plan) rows() iter.Seq[row] {
 	return func(yield func(row) bool) {
 		for i := range p.Actions {
@@ -68,7 +68,8 @@ func (p *Plan) rows() iter.Seq[row] {
 	}
 }
 
-// sums is the head of the text: what the plan is for, and how much of what.
+// sums returns the first lines of the text: what the plan is for, how many of each
+// kind, and the breakers.
 func (p *Plan) sums() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "plan for %s", text.Line(p.Source))
@@ -107,7 +108,7 @@ func (p *Plan) sums() string {
 	return b.String()
 }
 
-// line says how a class stood against its limit.
+// line describes how a class compares with its limit.
 func (b *Breaker) line() string {
 	if b.Class == ClassIdentity {
 		return fmt.Sprintf("breaker identity: %d to be told apart from former members", b.Count)
@@ -115,7 +116,7 @@ func (b *Breaker) line() string {
 	return fmt.Sprintf("breaker %s: %s; %s", b.Class, b.people(), b.Limit)
 }
 
-// people says how many wait, beside how many were done before.
+// people says how many people wait, and how many were changed before.
 func (b *Breaker) people() string {
 	if b.Recent == 0 {
 		return fmt.Sprintf("%d of %d people", b.Count, b.Population)
@@ -149,15 +150,15 @@ func (k Kind) sigil() string {
 	}
 }
 
-// Who names the person by the address, or else by name, by the ID in the
-// directory, or by the ID in the team. It is the directory's text: it may hold
-// line breaks and marks that turn the order of a line around.
+// Who names the person by the address; without one by the name, the ID in the
+// directory, or the ID in the team. The text comes from the directory and may hold
+// line breaks and characters that change the direction of a line.
 func (a *Action) Who() string {
 	return cmp.Or(a.Member.Email, a.Member.Name(), a.Member.ExternalID, a.Member.ID)
 }
 
-// Who names the person as Action.Who does; "everybody" if the finding is about
-// the whole plan.
+// Who names the person as Action.Who does. It returns "everybody" if the finding is
+// about the whole plan.
 func (f *Finding) Who() string {
 	return cmp.Or(f.Email, f.Name, f.ExternalID, f.MemberID, "everybody")
 }
@@ -165,8 +166,8 @@ func (f *Finding) Who() string {
 // Who names the person as Action.Who does.
 func (s *Skip) Who() string { return cmp.Or(s.Email, s.Name, s.ExternalID) }
 
-// Describe says in a line what an action does: every value that it grants or
-// takes, and every other one that changes for somebody who is in already.
+// Describe describes an action on one line: every value that it grants or takes,
+// and for existing members every other value that changes.
 func (a *Action) Describe() string {
 	head := a.Kind.String()
 	switch a.Kind {
@@ -191,9 +192,9 @@ func (a *Action) Describe() string {
 	return strings.Join(parts, ", ")
 }
 
-// describeChanges says what changes, field by field. What the kind of the
-// action says already is left out. Settings that a member had without access
-// count as granted when the member gets access.
+// describeChanges describes the changes field by field, without those that the kind
+// of the action implies. Settings that a member had without access count as granted
+// when the member gets access.
 func (a *Action) describeChanges() []string {
 	var parts []string
 	returns := a.returns()
@@ -215,20 +216,20 @@ func (a *Action) describeChanges() []string {
 	return parts
 }
 
-// returns reports whether a member who had no access gets it.
+// returns reports whether a member without access gets access.
 func (a *Action) returns() bool {
 	return a.Kind != KindCreate && slices.ContainsFunc(a.Changes, func(c Change) bool { return c.Field == FieldActive && c.New == true })
 }
 
-// changesWithKept yields the changes of values in the order of the fields; for
-// a member who returns, the settings that it had and keeps as well.
+// changesWithKept yields the changes of values in the order of the fields. For a
+// member who returns, it also yields the settings that the member had and keeps.
 func (a *Action) changesWithKept() iter.Seq[*Change] {
 	return func(yield func(*Change) bool) {
 		kept := fieldSet(0)
 		if a.returns() {
 			kept = settingFields
 		}
-		next := func(before fieldAt) bool { // the kept settings that stand before a field
+		next := func(before fieldAt) bool { // yields the kept settings of the fields before this one
 			for at := range kept.all() {
 				if at >= before {
 					break
@@ -261,11 +262,11 @@ func (a *Action) changesWithKept() iter.Seq[*Change] {
 	}
 }
 
-// createFields are shown by name of somebody who is created.
+// createFields are shown with their names for a new member.
 var createFields = settingFields | fields(atManager)
 
-// implied returns the fields of whose changes the kind itself, and the line's
-// head, tell enough.
+// implied returns the fields whose changes need no description, because the kind or
+// the beginning of the line tells them.
 func (k Kind) implied() fieldSet {
 	switch k {
 	case KindUpdate:
@@ -279,8 +280,8 @@ func (k Kind) implied() fieldSet {
 	}
 }
 
-// describe says what changes in one field: of sets what is added and taken, and
-// with kept also what stays.
+// describe describes the change of one field. For a set it shows what is added and
+// removed, and if kept also what stays.
 func (c *Change) describe(kept bool) string {
 	name := text.Line(strings.TrimPrefix(c.Field.String(), attributePrefix))
 	switch old, now := setOf(c.Old), setOf(c.New); {
@@ -304,7 +305,8 @@ func (c *Change) describe(kept bool) string {
 	return fmt.Sprintf("%s %s -> %s", name, showValue(c.Old), showValue(c.New))
 }
 
-// setOf returns a value that is a set of names, read from JSON or not, or nil.
+// setOf returns a value as a sorted set of names, also if it comes from JSON; nil
+// if it is none.
 func setOf(value any) []string {
 	var m Member
 	if fieldTable[atSeats].value.set(&m, value) {
@@ -327,8 +329,8 @@ func (a *Action) describeManager(c *Change) string {
 	return "manager " + former + " -> " + manager
 }
 
-// codes lists the codes of reasons, each once, without those of the ordinary
-// case unless there are no others.
+// codes lists the codes of the reasons, each once. It leaves out those of the
+// ordinary case, unless there are no others.
 func codes(reasons []Reason) string {
 	var words, ordinary []string
 	for _, r := range reasons {
@@ -347,8 +349,8 @@ func codes(reasons []Reason) string {
 	return strings.Join(words, ", ")
 }
 
-// ordinary reports whether a reason only says that a value came from where
-// values come from.
+// ordinary reports whether a reason only says that a value came from its usual
+// place.
 func (r Reason) ordinary() bool {
 	switch r.Code {
 	case CodeSourceValue, CodeAssignmentMatch, CodeManagerSet:
@@ -357,12 +359,12 @@ func (r Reason) ordinary() bool {
 	return strings.HasPrefix(string(r.Code), "tz.from_")
 }
 
-// columns are the widths of a plan's columns. Who is skipped has a second
-// column apart: it always says the same.
+// columns are the widths of the columns. Skipped people have a second column of
+// their own, because its texts are alike.
 type columns struct{ who, what, skipped int }
 
-// The bounds of the columns: a longer cell pushes the rest of its row to the
-// right rather than every row.
+// The largest widths of the columns. A longer cell moves the rest of its own row to
+// the right, and not that of every row.
 const whoBound, whatBound = 34, 72
 
 // columns measures the rows.

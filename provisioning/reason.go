@@ -10,64 +10,63 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// A Code is a stable name for a reason: lower-case words joined by
-// underscores, one dot between family and name. Codes are for explaining and
-// for counting; nothing in the library decides by one.
+// A Code is a stable name of a reason: lower-case words joined by underscores, with
+// one dot between family and name. Codes are for explanations and counts. No code
+// of the library decides by them.
 type Code string
 
-// The codes that this package gives, beside those of the packages timezone
-// (tz.*) and hierarchy (hierarchy.*) and of a PhoneNormalizer (phone.*). Two
-// carry a name behind a colon or a dot: seat.missing:<seat> and
-// breaker.<class>.
+// The codes of this package. Further codes come from the packages timezone (tz.*)
+// and hierarchy (hierarchy.*) and from a PhoneNormalizer (phone.*). Two codes end
+// with a name: seat.missing:<seat> and breaker.<class>.
 const (
-	// Who is who.
+	// Matching users with members.
 	CodeMatchNew         Code = "match.new"                   // nobody in the team is this person
-	CodeMatchAdopt       Code = "match.adopt_email"           // a hand-made member has the address (S3)
-	CodeMatchRehire      Code = "match.rehire"                // a former member's new identity (S4)
-	CodeMatchRecycled    Code = "match.recycled_address"      // a former member's address, another name (S4)
-	CodeMatchMigrate     Code = "match.migrate_connection"    // claimed from the connection that is migrated from (A22)
+	CodeMatchAdopt       Code = "match.adopt_email"           // a hand-made member has the address and comes under the source (S3)
+	CodeMatchRehire      Code = "match.rehire"                // a former member comes back under a new identity (S4)
+	CodeMatchRecycled    Code = "match.recycled_address"      // the address of a former member, under another name (S4)
+	CodeMatchMigrate     Code = "match.migrate_connection"    // claimed from Config.MigrateFrom (A22)
 	CodeUnclaimed        Code = "migration.unclaimed_members" // not claimed yet
-	CodeRetired          Code = "connection.retired"          // nobody of the connection stays
+	CodeRetired          Code = "connection.retired"          // the connection is given up
 	CodeAdoptConverted   Code = "adopt.converted_address"
 	CodeEmailTaken       Code = "email.taken"
 	CodeEmailDuplicate   Code = "email.duplicate_in_source"
 	CodeEmailCollision   Code = "email.converted_collision"
-	CodeInconsistentUser Code = "snapshot.inconsistent_user" // one id, two different people (S5)
-	CodeMissingID        Code = "snapshot.missing_id"        // nobody can be linked to no id (S1)
-	CodeMalformedID      Code = "snapshot.malformed_id"      // an id that no database keeps
-	CodeDuplicateLink    Code = "match.duplicate_link"       // two members claim one id
-	CodeOtherConnection  Code = "snapshot.other_connection"  // not the config's directory
+	CodeInconsistentUser Code = "snapshot.inconsistent_user" // one ID for two different people (S5)
+	CodeMissingID        Code = "snapshot.missing_id"        // without an ID nobody can be linked (S1)
+	CodeMalformedID      Code = "snapshot.malformed_id"      // an ID that a database cannot store
+	CodeDuplicateLink    Code = "match.duplicate_link"       // two members have the same ID
+	CodeOtherConnection  Code = "snapshot.other_connection"  // the snapshot is of another directory than the config's
 
-	// Who may be provisioned.
+	// Eligibility.
 	CodeIneligibleInactive Code = "ineligible.inactive" // R38
 	CodeIneligibleName     Code = "ineligible.name"     // R39, S9
 	CodeIneligibleEmail    Code = "ineligible.email"    // not exactly one usable address (S7)
 	CodeIneligibleDomain   Code = "ineligible.domain"   // R40 to R43
 	CodeDomainConverted    Code = "domain.converted"    // R44
 	CodeGrandfathered      Code = "domain.grandfathered"
-	CodeAddressKept        Code = "domain.address_kept" // the source's address is of another domain, and is not taken over
+	CodeAddressKept        Code = "domain.address_kept" // the source has an address of another domain; the member keeps the old one
 	CodeScopeUnmatched     Code = "scope.unmatched"     // matches no filter (S17)
 	CodeScopeAbsent        Code = "scope.absent"        // not listed by a complete snapshot
 
-	// What the source says.
+	// Facts from the source.
 	CodeSourceActive      Code = "source.active"
 	CodeSourceInactive    Code = "source.inactive"
 	CodeSourceStaged      Code = "source.staged"         // S10
 	CodeSourceStatus      Code = "source.status_unknown" // the source gave no status
 	CodeRequiredMissing   Code = "source.required_missing"
 	CodeEmptyNotValue     Code = "source.empty_not_a_value"
-	CodeSourceValue       Code = "source.value"    // a field follows the source (R12)
-	CodeUnmapped          Code = "source.unmapped" // the config maps the attribute no longer (S35)
-	CodeLocaleUnknown     Code = "locale.unknown"  // not the form of a locale; the default is used
+	CodeSourceValue       Code = "source.value"    // the field follows the source (R12)
+	CodeUnmapped          Code = "source.unmapped" // the config no longer maps the attribute (S35)
+	CodeLocaleUnknown     Code = "locale.unknown"  // not a locale; the default is used
 	CodeAbsenceIncomplete Code = "absence.snapshot_incomplete"
-	CodeEvidence          Code = "evidence.incomplete" // what decides is missing (S44)
+	CodeEvidence          Code = "evidence.incomplete" // the snapshot lacks the facts that decide (S44)
 	CodeUnknownGroup      Code = "groups.unknown"      // S21
 
-	// What holds.
+	// Protections and waiting.
 	CodeKeepActive      Code = "keep_active.access_risk"
 	CodeProtected       Code = "protected.member"
-	CodeKeepLast        Code = "keep.last"              // too few would be left with a role that may not run empty (S43)
-	CodeRemovedByHand   Code = "active.removed_by_hand" // an admin deactivated the member (R35)
+	CodeKeepLast        Code = "keep.last"              // too few members would be left with a role of Config.Keep (S43)
+	CodeRemovedByHand   Code = "active.removed_by_hand" // somebody removed the member by hand (R35)
 	CodePlanChanged     Code = "approval.plan_changed"
 	CodeSuperseded      Code = "plan.superseded"
 	CodeSeatExhausted   Code = "seat.pool_exhausted"
@@ -78,15 +77,15 @@ const (
 	CodeWaitForGroup    Code = "settings.wait_for_group" // the person came before the group (S40)
 	CodeSwitched        Code = "mode.switched_to_automatic"
 	CodeOverwrites      Code = "overwrites.manual_edit"
-	CodeCaptureOff      Code = "capture.off_with_access" // deactivation turns capture off (R18)
+	CodeCaptureOff      Code = "capture.off_with_access" // a deactivation switches capture off (R18)
 	CodeCaptureLeftOff  Code = "capture.left_off_after_reactivation"
 
 	// The org chart.
-	CodeManagerSet      Code = "hierarchy.manager" // placed under the manager the source names
+	CodeManagerSet      Code = "hierarchy.manager" // placed under the manager whom the source names
 	CodeManualNeeded    Code = "hierarchy.manual_needed"
 	CodeIgnored         Code = "hierarchy.ignored"
 	CodeManagerUnproven Code = "hierarchy.snapshot_incomplete"
-	CodeNoManagerKey    Code = "hierarchy.no_manager_key" // this and the following are package hierarchy's findings
+	CodeNoManagerKey    Code = "hierarchy.no_manager_key" // from here on: the findings of package hierarchy
 	CodeManagerNotFound Code = "hierarchy.manager_not_found"
 	CodeManagerInactive Code = "hierarchy.manager_inactive"
 	CodeAmbiguousName   Code = "hierarchy.ambiguous_name"
@@ -108,7 +107,7 @@ const (
 	// Signing in (S42).
 	CodeSignInAllowed     Code = "sign_in.allowed"
 	CodeSignInDeactivated Code = "sign_in.deactivated"
-	CodeSignInHeld        Code = "sign_in.held"            // what would give access waits for an approval
+	CodeSignInHeld        Code = "sign_in.held"            // an action that would give access waits for an approval
 	CodeSignInUnknown     Code = "sign_in.not_provisioned" // nobody in the team is this person
 	CodeSignInAmbiguous   Code = "sign_in.ambiguous"       // several members have the subject
 
@@ -120,25 +119,25 @@ const (
 	CodeToggleOff        Code = "capture.toggle_off"
 )
 
-// The families of codes that carry a name: breaker.<class> and
+// The families of codes that end with a name: breaker.<class> and
 // seat.missing:<seat>.
 const (
 	CodeFamilyBreaker     = "breaker."
 	CodeFamilySeatMissing = "seat.missing:"
 )
 
-// A Reason says why: a stable code and the facts that go with it. Facts never
-// hold secrets.
+// A Reason is a stable code with its facts. Facts never hold secrets.
 type Reason struct {
 	Code  Code              `json:"code"`
 	Facts map[string]string `json:"facts,omitempty"`
 }
 
-// line is the code as it may be printed: the name of a seat is the host's.
+// line returns the code in a form that may be printed: the host chooses the names
+// of seats.
 func (c Code) line() string { return text.Line(string(c)) }
 
-// because makes a reason; facts are name and value in turn. What no database
-// keeps is left out of them.
+// because returns a reason. facts are alternating names and values; characters that
+// a database cannot store are removed.
 func because(code Code, facts ...string) Reason {
 	r := Reason{Code: code}
 	for i := 0; i+1 < len(facts); i += 2 {
@@ -171,8 +170,8 @@ func (r Reason) String() string {
 	return b.String()
 }
 
-// Text returns the reason as a sentence for people. A code without a sentence
-// of its own gives String.
+// Text returns the reason as a sentence for people. For a code without a sentence
+// it returns String.
 func (r Reason) Text() string {
 	code := string(r.Code)
 	if seat, ok := strings.CutPrefix(code, CodeFamilySeatMissing); ok {
@@ -200,8 +199,8 @@ func (r Reason) Text() string {
 	return sentence + strings.TrimPrefix(r.String(), code)
 }
 
-// Cause is Text without the facts, which are one person's: what people have in
-// common who are held or left out for the same cause.
+// Cause is Text without the facts of the single person: it is equal for people who
+// are held or left out for the same cause.
 func (r Reason) Cause() string {
 	if sentence, ok := codeTexts[r.Code]; ok {
 		return sentence

@@ -8,9 +8,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// addresses is the third stage: who gets which address, and which member a
-// newcomer thereby becomes. Only those who want an address they do not have
-// make a claim; everybody else keeps what they have.
+// addresses is the third stage: it decides who gets which address, and which member
+// a newcomer becomes by that. Only people who want an address that they do not have
+// make a claim; everybody else keeps theirs.
 type addresses struct {
 	*standing
 	holds   *holds
@@ -18,30 +18,31 @@ type addresses struct {
 	claimOf map[int32]*claim // by person
 }
 
-// A claim is one person's wish for an address: a newcomer's, or that of a
-// member whose address changed in the source.
+// A claim is the wish of one person for an address: of a newcomer, or of a member
+// whose address changed in the source.
 type claim struct {
 	person    int32
 	address   string
 	converted bool
-	// denied says why the claim fails; empty: it is granted.
+	// denied says why the claim fails. Empty means that it is granted.
 	denied Code
-	// holder is the member who keeps the address or gives it up, or none.
+	// holder is the member who has the address, whether or not they give it up, or
+	// none.
 	holder int32
-	// from is the member who holds the address and gives it up in this plan,
-	// or none. The two must commit together (S2).
+	// from is the member who has the address and gives it up in this plan, or none.
+	// The two actions must commit together (S2).
 	from int32
-	// joins is the member whom a newcomer becomes, by kind KindAdopt,
-	// KindClaim or KindRehire; none for KindCreate.
+	// joins is the member whom a newcomer becomes, with kind KindAdopt, KindClaim
+	// or KindRehire. It is none for KindCreate.
 	joins int32
 	kind  Kind
-	// waits is true for the claim of somebody about whom nothing is done for
-	// now: it is granted to nobody, and keeps others from taking the address.
+	// waits: nothing is done for this person for now. The claim is not granted, and
+	// keeps others from getting the address.
 	waits bool
 }
 
-// codeWaits denies the claim of somebody about whom nothing is done for now.
-// It is never told.
+// codeWaits denies the claim of a person for whom nothing is done for now. No plan
+// reports it.
 const codeWaits Code = "email.waits"
 
 func newAddresses(st *standing, h *holds) *addresses {
@@ -79,10 +80,10 @@ func (as *addresses) claim(c claim) {
 	as.claims = append(as.claims, c)
 }
 
-// wish returns the address that a linked member should get, if it is another
-// than it has. Who is in stays in: the domain gate decides the form of a new
-// address only (S7, S8), and an address that was converted once is not taken
-// back as long as it would convert to the same.
+// wish returns the address that a linked member should get, if it differs from the
+// present one. A member stays in whatever the new address is: the domains only
+// decide its form (S7, S8). An address that was converted stays as long as it would
+// be converted to the same one.
 func (as *addresses) wish(m *Member, u *sources.User) (wished string, converted, ok bool) {
 	own, domain, valid := address.Parse(u.Email)
 	if !valid || address.Same(own, m.Email) {
@@ -101,9 +102,10 @@ func (as *addresses) wish(m *Member, u *sources.User) (wished string, converted,
 	return own, false, true
 }
 
-// decide settles all claims together, so that their order does not matter:
-// first those that meet one another, then those that meet a holder; then
-// denials are passed on to whoever waited for the denied to move.
+// decide settles all claims together, so that their order does not matter: first
+// rival claims to one address, then claims to an address that a member has. Then it
+// passes denials on to claims that depend on the denied person giving up an
+// address.
 func (as *addresses) decide() {
 	wanted := make(map[string][]*claim, len(as.claims))
 	for i := range as.claims {
@@ -147,7 +149,7 @@ func (as *addresses) decide() {
 	}
 }
 
-// holders returns, for each wanted address, the members that have it now.
+// holders returns the members that have each wanted address now.
 func (as *addresses) holders(wanted map[string][]*claim) map[string][]int32 {
 	holders := make(map[string][]int32)
 	if len(wanted) == 0 {
@@ -167,7 +169,7 @@ func (as *addresses) holders(wanted map[string][]*claim) map[string][]int32 {
 	return holders
 }
 
-// isMember reports whether a claim is that of a member.
+// isMember reports whether the claim is that of a member.
 func (as *addresses) isMember(c *claim) bool { return int(c.person) < len(as.members) }
 
 // settleRivals decides between several claims to one address (S5, S8).
@@ -203,19 +205,19 @@ func (as *addresses) settleRivals(claims []*claim, holders []int32) {
 	}
 }
 
-// keptByLinked reports whether a linked member holds the address and does not
-// ask for another.
+// keptByLinked reports whether a linked member has the address and does not want
+// another.
 func (as *addresses) keptByLinked(holders []int32) bool {
 	return slices.ContainsFunc(holders, func(h int32) bool { return as.members[h].Managed && as.claimOf[h] == nil })
 }
 
-// handMade reports whether a hand-made member holds the address.
+// handMade reports whether a hand-made member has the address.
 func (as *addresses) handMade(holders []int32) bool {
 	return slices.ContainsFunc(holders, func(h int32) bool { return !as.members[h].Managed })
 }
 
-// settleHolders decides between a claim and the members that have the address
-// (S2 to S4).
+// settleHolders decides between a claim and the members that have the address (S2
+// to S4).
 func (as *addresses) settleHolders(c *claim, holders []int32) {
 	if len(holders) == 0 || c.denied != "" && c.denied != codeWaits {
 		return
@@ -251,20 +253,20 @@ func (as *addresses) settleHolders(c *claim, holders []int32) {
 	case h.Active && as.fates[holder] != fateLeave:
 		c.denied = CodeEmailTaken
 	case !h.Active && h.Owners.at(atActive) == OwnerHand:
-		c.denied = CodeRemovedByHand // whoever was removed by hand stays out, under any identity
+		c.denied = CodeRemovedByHand // a person who was removed by hand stays out, whatever the identity
 	default:
 		c.kind, c.joins = KindRehire, holder
 	}
 }
 
-// isFormer reports whether the directory user of a linked member is gone, or
-// listed as inactive: a closed account that the provider keeps (S4).
+// isFormer reports whether the directory user of a linked member is gone, or is
+// listed as inactive, like a closed account that the provider keeps (S4).
 func (as *addresses) isFormer(member int32) bool {
 	user := as.byID.find(as.members[member].ExternalID)
 	return user == none || as.userOf[member] == user && !as.inconsistent[user] && as.users[user].Status == sources.StatusInactive
 }
 
-// facts name the address and whom it concerns.
+// claimFacts returns the address and the people of a claim, as facts of a reason.
 func (as *addresses) claimFacts(c *claim) []string {
 	facts := []string{"address", c.address}
 	if c.holder != none {

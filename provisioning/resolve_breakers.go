@@ -7,31 +7,31 @@ import (
 	"github.com/usher-go/usher/internal/address"
 )
 
-// holds are what earlier passes of a run found to wait for an approval. The
-// zero holds are those of the first pass.
+// holds are the people whom earlier passes of a run stopped because they have to
+// wait. The zero holds are those of the first pass.
 type holds struct {
-	frozen  map[int32]bool     // persons about whom nothing is done for now
-	claimed map[int32]bool     // leavers whose record somebody of another name may get
-	seats   map[int32][]string // by frozen person: the seats they are to have
+	frozen  map[int32]bool     // persons for whom nothing is done for now
+	claimed map[int32]bool     // leavers whose record a person with another name may get
+	seats   map[int32][]string // by frozen person: the seats that they are to have
 	tripped classes
 	kept    map[Role]bool   // roles of which too few would be left (S43)
-	counts  [classCount]int // frozen persons, by class
+	counts  [classCount]int // number of frozen persons by class
 	held    []heldAction
 }
 
-// A heldAction is what a frozen person waits with, and the classes of all
-// actions that commit together with it.
+// A heldAction is the action with which a frozen person waits, and the classes of
+// all actions that commit together with it.
 type heldAction struct {
 	action  Action
 	draft   *draft
 	classes classes
 }
 
-// classes is a set of breaker classes, and of classKeep.
+// classes is a set of breaker classes and of classKeep.
 type classes uint16
 
-// classKeep stands, among the classes of those who wait, for what no approval
-// releases, since too few would be left with a role (S43).
+// classKeep, among the classes of a waiting person, means that no approval releases
+// them, because too few would be left with a role (S43).
 const classKeep = classCount
 
 func (s classes) has(c Class) bool { return s&(1<<c) != 0 }
@@ -46,8 +46,8 @@ func (s classes) list() []Class {
 	return list
 }
 
-// classes returns the classes into which a draft falls (S14). Protected members
-// are in none: what a plan could take from them is not in a draft at all (S16).
+// classes returns the classes of a draft (S14). The draft of a protected member has
+// none, since it does not contain what a plan could take from the member (S16).
 func (d *draft) classes() classes {
 	var s classes
 	if d.kind == KindCreate {
@@ -88,11 +88,11 @@ func (d *draft) classes() classes {
 	return s
 }
 
-// trip freezes people of classes that are past their limits, and whoever
-// commits with them. It reports whether that is anybody more than before: then
-// the others have to be decided again around them. Whoever gives something back
-// that another gets is frozen before the others, so that nobody waits with a
-// seat or a manager that only the approval of another class would set free.
+// trip freezes the people of classes that are over their limits, and the people
+// whose actions must commit with theirs. It reports whether it froze anybody new;
+// then the others have to be decided again. It first freezes people who give
+// something back that somebody else gets, so that nobody waits with a seat or a
+// manager that only the approval of another class would release.
 func (c *chart) trip() bool {
 	h := c.holds
 	counts := h.counts
@@ -105,7 +105,7 @@ func (c *chart) trip() bool {
 	}
 	limits, minPopulation := c.r.cfg.Breakers.limits()
 	for class := Class(1); class < classCount; class++ {
-		if counts[class] == 0 { // what was done before holds nothing by itself
+		if counts[class] == 0 { // earlier changes alone hold nothing
 			continue
 		}
 		counts[class] += c.others.Recent.Done[class]
@@ -117,7 +117,7 @@ func (c *chart) trip() bool {
 	groups := c.groups()
 	stop := func(is func(i int, d *draft) bool) bool {
 		var stopped []*draft
-		done := make(map[int32]bool) // groups, by representative
+		done := make(map[int32]bool) // groups that were handled, by representative
 		for i, d := range c.list {
 			if group := groups.root(d.person); drafted[i]&h.tripped != 0 && !done[group] && is(i, d) {
 				done[group] = true
@@ -151,8 +151,8 @@ func (c *chart) givesSeatBack(d *draft) bool {
 	})
 }
 
-// freeze stops the drafts of some persons that are not stopped already, and
-// returns them.
+// freeze stops the drafts of the persons that are not stopped yet, and returns
+// these drafts.
 func (c *chart) freeze(persons []int32) []*draft {
 	h := c.holds
 	if h.frozen == nil {
@@ -187,11 +187,11 @@ func (c *chart) freeze(persons []int32) []*draft {
 	return stopped
 }
 
-// hold notes with what the stopped people wait.
+// hold records the actions with which the stopped people wait.
 func (c *chart) hold(stopped []*draft, groups groups) {
 	held := make([]heldAction, len(stopped))
 	actions := make([]*Action, len(stopped))
-	shared := make(map[int32]classes) // by representative of the group
+	shared := make(map[int32]classes) // by representative of the group: the classes of all its actions
 	for i, d := range stopped {
 		group := groups.root(d.person)
 		if _, known := shared[group]; !known {
@@ -208,7 +208,7 @@ func (c *chart) hold(stopped []*draft, groups groups) {
 	c.holds.held = append(c.holds.held, held...)
 }
 
-// pending yields what waits for an approval.
+// pending yields the actions that wait for an approval.
 func (h *holds) pending() iter.Seq[*heldAction] {
 	return func(yield func(*heldAction) bool) {
 		for i := range h.held {
@@ -219,7 +219,7 @@ func (h *holds) pending() iter.Seq[*heldAction] {
 	}
 }
 
-// isPending reports whether anything waits for an approval.
+// isPending reports whether any action waits for an approval.
 func (h *holds) isPending() bool {
 	for range h.pending() {
 		return true
@@ -227,7 +227,7 @@ func (h *holds) isPending() bool {
 	return false
 }
 
-// waits returns the actions that wait for an approval, each with its classes.
+// waits returns the actions that wait for an approval, with their classes.
 func (c *chart) waits() []Held {
 	h := c.holds
 	h.shareClasses()
@@ -253,9 +253,9 @@ func (c *chart) waits() []Held {
 	return held
 }
 
-// shareClasses lets whoever is to come under a newcomer who waits, or to get a
-// seat that somebody who waits gives back, need the same approvals, and whoever
-// commits with them.
+// shareClasses adds classes to waiting people: a person who is to come under a
+// newcomer who waits, or to get a seat that a waiting person gives back, needs the
+// same approvals, and so do the people who commit with them.
 func (h *holds) shareClasses() {
 	under, together, on := make(map[string][]int), make(map[string][]int), make(map[int32][]int) // positions in h.held
 	for i := range h.held {
@@ -304,13 +304,12 @@ func (h *holds) shareClasses() {
 	}
 }
 
-// breakers returns the classes that tripped, each with the hash of what it
-// holds.
+// breakers returns the classes that tripped, each with the hash of what it holds.
 func (c *chart) breakers(plan *Plan) []Breaker {
 	var trips []Breaker
 	limits, _ := c.r.cfg.Breakers.limits()
 	for _, class := range c.holds.tripped.list() {
-		waiting := 0 // without those whom no approval releases (S16, S43)
+		waiting := 0 // without people whom no approval releases (S16, S43)
 		for i := range plan.Held {
 			if h := &plan.Held[i]; slices.Contains(h.Classes, class) && slices.Contains(h.Action.Classes, class) {
 				waiting++
@@ -326,9 +325,8 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 	return trips
 }
 
-// reasonOf says why a class waits: too many people, now or in an earlier
-// decision (S39), nobody in the snapshot (S13), or that the connection is given up
-// (A22).
+// reasonOf says why a class waits: too many people, now or in an earlier decision
+// (S39), an empty snapshot (S13), or a connection that is given up (A22).
 func (c *chart) reasonOf(class Class) Reason {
 	code := Code(CodeFamilyBreaker + class.String())
 	switch {

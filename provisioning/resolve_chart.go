@@ -12,18 +12,18 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A chart is the sixth stage: everybody's manager, decided over the whole team
-// as it is to be, so that a manager who comes in with the same plan is found
-// (S23), and the managers who are told about a newcomer.
+// A chart is the sixth stage: it decides everybody's manager, over the whole team
+// as it will be, so that a manager who comes in with the same plan is found (S23).
+// It also decides which managers are notified about a newcomer.
 type chart struct {
 	*drafts
 	people  []hierarchy.Person
-	persons []int32 // the person behind each of people
-	// together are sets of persons whose new edges are free of circles only if
-	// all of them are set, or none (S24).
+	persons []int32 // by position in people: the person
+	// together are sets of persons whose new edges close no cycle only if all of
+	// them are set, or none (S24).
 	together [][]int32
 	// uncertain are members whose record a newcomer may get once the evidence is
-	// complete, and with it another manager.
+	// complete, and with the record another manager.
 	uncertain map[int32]bool
 }
 
@@ -51,15 +51,16 @@ func newChart(ds *drafts) *chart {
 	return c
 }
 
-// build builds the chart of the edges that a plan without approvals sets.
+// build builds the chart with the edges of a plan without approvals.
 func (c *chart) build() *hierarchy.Chart {
 	return c.buildOf(func() []hierarchy.Person { return c.people })
 }
 
-// buildOf builds the chart of some edges of the people. A newcomer under a manual
-// assignment follows the directory this once (R94). One whose edge would close a
-// circle stays without a manager from then on, so that the others are placed as
-// they will be on the next run, which does not ask about the newcomer again (L2).
+// buildOf builds the chart of the people that edges returns. A newcomer under a
+// manual assignment follows the directory this once (R94). If such an edge would
+// close a cycle, the newcomer gets no manager, also in the further passes: the next
+// run does not ask about this newcomer again, so the others are placed in the same
+// way as they will be then (L2).
 func (c *chart) buildOf(edges func() []hierarchy.Person) *hierarchy.Chart {
 	for {
 		built, again := hierarchy.Build(edges()), false
@@ -75,9 +76,9 @@ func (c *chart) buildOf(edges func() []hierarchy.Person) *hierarchy.Chart {
 	}
 }
 
-// avoidCircles keeps the old edge where the new one would close a circle with an
-// edge that waits for an approval, so that the circle cannot come to be if it is
-// given, or with an edge that missing evidence could give (S44).
+// avoidCircles keeps the old edge of a person if the new one could close a cycle
+// together with an edge that waits for an approval, or with an edge that missing
+// evidence could bring (S44). So no later approval closes a cycle.
 func (c *chart) avoidCircles() {
 	if c.possible() != nil {
 		built := c.buildOf(c.possible)
@@ -94,8 +95,8 @@ func (c *chart) avoidCircles() {
 	}
 }
 
-// possible returns the people with the edges that wait for an approval in
-// place, or nil if none waits.
+// possible returns the people with the edges that wait for an approval, or nil if
+// none waits.
 func (c *chart) possible() []hierarchy.Person {
 	heldManager := make(map[string]string)
 	for w := range c.holds.pending() {
@@ -116,8 +117,8 @@ func (c *chart) possible() []hierarchy.Person {
 }
 
 // avoidUncertain keeps the old edge of people who would come below somebody whose
-// manager is uncertain: with all the evidence, the two edges might close a
-// circle. It reports whether it kept any.
+// manager is uncertain: with complete evidence, both edges together may close a
+// cycle. It reports whether it kept any.
 func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
 	const unknown, safe, unsafe = 0, 1, 2
 	states := make([]uint8, len(c.people))
@@ -126,7 +127,7 @@ func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
 			states[i] = unsafe
 		}
 	}
-	leads := func(i int) uint8 { // whether the chain from i up meets somebody uncertain
+	leads := func(i int) uint8 { // whether the chain from i upwards contains somebody uncertain
 		var path []int
 		state := uint8(safe)
 		for at := i; at != hierarchy.None; at = built.Manager(at) {
@@ -155,7 +156,7 @@ func (c *chart) avoidUncertain(built *hierarchy.Chart) bool {
 }
 
 // mayBecome returns the members whose record a newcomer may get once the evidence
-// is complete, where the source names a manager for the newcomer.
+// is complete, if the source names a manager for the newcomer.
 func (c *chart) mayBecome() map[int32]bool {
 	members := make(map[int32]bool)
 	for i := range c.claims {
@@ -188,7 +189,7 @@ func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
 	return at == none && (c.isOpenPerson(person) || c.newcomer(person) != nil) || at != none && c.list[at].user != nil && c.follows(person, c.list[at].kind, c.list[at].position)
 }
 
-// stay leaves a person's edge as it is, and says why.
+// stay keeps a person's edge and records the reason.
 func (c *chart) stay(i int) {
 	c.people[i].Follow = false
 	d := c.draft(c.persons[i])
@@ -198,8 +199,8 @@ func (c *chart) stay(i int) {
 	}
 }
 
-// followsOn reports whether the edge of a person who follows the directory now
-// will do so on the next run.
+// followsOn reports whether the edge of a person who follows the directory now will
+// also do so in the next run.
 func (c *chart) followsOn(person int32) bool {
 	at := c.draftOf[person]
 	return at == none || c.follows(person, KindUpdate, c.list[at].position)
@@ -218,8 +219,8 @@ func (c *chart) managerFacts(u *sources.User) []string {
 	return []string{"name", m.Name}
 }
 
-// listPeople lists the team as it is to be, each with the keys by which others
-// may name them, and the newcomers who may yet come in.
+// listPeople lists the team as it will be, each person with the keys by which
+// others may name them, and the newcomers who may come in later.
 func (c *chart) listPeople() {
 	c.people = make([]hierarchy.Person, len(c.members), len(c.members)+len(c.newcomers))
 	c.persons = make([]int32, len(c.members), len(c.members)+len(c.newcomers))
@@ -243,7 +244,7 @@ func (c *chart) listPeople() {
 	if !c.undecided() {
 		return
 	}
-	for i := range c.members { // whoever is open may get another name, and is a namesake under both (S44)
+	for i := range c.members { // a person with open evidence may get another name, and counts under both (S44)
 		if m := &c.members[i]; c.isOpenPerson(int32(i)) {
 			u := &c.users[c.userOf[i]]
 			if given, family := text.Clean(u.GivenName), text.Clean(u.FamilyName); !name.Same(name.Full(given, family), m.Name()) {
@@ -254,7 +255,7 @@ func (c *chart) listPeople() {
 	}
 	for i := range c.newcomers {
 		person := int32(len(c.members) + i)
-		if c.claimOf[person].denied != "" { // by what is missing, or by what waits
+		if c.claimOf[person].denied != "" { // because of missing evidence, or because the claim waits
 			n := &c.newcomers[i]
 			u := &c.users[n.user]
 			add(person, &Member{
@@ -265,16 +266,18 @@ func (c *chart) listPeople() {
 	}
 }
 
-// undecided reports whether missing evidence or an approval could yet bring
-// somebody in, or change somebody.
+// undecided reports whether missing evidence or an approval could bring somebody in
+// or change somebody.
 func (c *chart) undecided() bool {
 	return c.lacksEvidence() || c.holds.isPending()
 }
 
-// lacksEvidence reports whether more evidence could bring somebody in, or out.
+// lacksEvidence reports whether more evidence could bring somebody in or remove
+// somebody.
 func (c *chart) lacksEvidence() bool { return c.governance.open != nil || !c.proves(sources.FactUsers) }
 
-// person returns how the chart sees a person, who is m if there is no draft.
+// person returns a person of the team for package hierarchy. It is m if there is no
+// draft.
 func (c *chart) person(person int32, m *Member) hierarchy.Person {
 	user := c.userOfPerson(person)
 	position, kind, follows, unchanged := unmatched, KindUpdate, false, false
@@ -289,13 +292,13 @@ func (c *chart) person(person int32, m *Member) hierarchy.Person {
 		GivenName: m.GivenName, FamilyName: m.FamilyName, IDFirst: !c.r.traits.managerByEmail,
 		Open: c.mayLeave(person),
 	}
-	if !m.Active && (c.holds.frozen[person] || c.isOpenPerson(person)) { // who may come back is a namesake already
+	if !m.Active && (c.holds.frozen[person] || c.isOpenPerson(person)) { // a member who may come back already counts as a namesake
 		p.Active, p.Open = true, true
 	}
 	if c.r.isLinked(m) {
 		p.ID = m.ExternalID
 	}
-	if user == nil || c.newcomer(person) == nil && c.userOf[person] != none && c.inconsistent[c.userOf[person]] { // of whom only the ID is certain (S5)
+	if user == nil || c.newcomer(person) == nil && c.userOf[person] != none && c.inconsistent[c.userOf[person]] { // only the ID is certain (S5)
 		return p
 	}
 	if !unchanged && user.Email != m.Email {
@@ -306,8 +309,8 @@ func (c *chart) person(person int32, m *Member) hierarchy.Person {
 	return p
 }
 
-// mayLeave reports whether what the evidence lacks could remove a member from
-// the team (S44).
+// mayLeave reports whether missing evidence could remove a member from the team
+// (S44).
 func (c *chart) mayLeave(person int32) bool {
 	if c.newcomer(person) != nil || c.unchanged[person] {
 		return false
@@ -315,8 +318,8 @@ func (c *chart) mayLeave(person int32) bool {
 	return c.isOpenPerson(person) || c.fates[person] == fateWithheld && !c.members[person].Protected
 }
 
-// follows says whose edge follows the directory: everybody's under automatic
-// mode, and a newcomer's under either (R90 to R94).
+// follows reports whether the edge of a person follows the directory: in automatic
+// mode everybody's, and in either mode a newcomer's (R90 to R94).
 func (c *chart) follows(person int32, kind Kind, position int32) bool {
 	if c.holds.frozen[person] {
 		return false
@@ -325,7 +328,7 @@ func (c *chart) follows(person int32, kind Kind, position int32) bool {
 	return a != nil && (kind == KindCreate || a.Mode == assignment.Automatic)
 }
 
-// place sets one person's manager as the chart came out.
+// place sets one person's manager from the chart.
 func (c *chart) place(built *hierarchy.Chart, i int) {
 	person, finding := c.persons[i], built.Finding(i)
 	unnamed := finding == hierarchy.NoManagerKey
@@ -365,8 +368,9 @@ func nameOf(p *hierarchy.Person) string {
 	return m.Name()
 }
 
-// unnamedIsOld reports whether a person for whom the source names no manager
-// is in already and never had one from it: told once, at the beginning.
+// unnamedIsOld reports whether a person for whom the source names no manager is a
+// member already and never had a manager from it. That is reported only once, at
+// the beginning.
 func (c *chart) unnamedIsOld(person int32) bool {
 	if at := c.draftOf[person]; at != none && c.list[at].joins() {
 		return false
@@ -374,7 +378,8 @@ func (c *chart) unnamedIsOld(person int32) bool {
 	return int(person) < len(c.members) && c.members[person].Owners.at(atManager) != OwnerSource
 }
 
-// tellIgnored says of each newcomer that nobody placed them (R88).
+// tellIgnored reports each newcomer who got no manager because the chart is ignored
+// (R88).
 func (c *chart) tellIgnored() {
 	for _, d := range c.list {
 		if d.joins() && d.after.ManagerID == "" {
@@ -384,8 +389,9 @@ func (c *chart) tellIgnored() {
 	}
 }
 
-// keepTogether finds the sets of persons whose edges must be set together:
-// among those of this plan, and with those that wait for an approval in place.
+// keepTogether finds the sets of persons whose edges must be set together: among
+// the edges of this plan, and among those together with the edges that wait for an
+// approval.
 func (c *chart) keepTogether(built *hierarchy.Chart) {
 	for _, group := range built.Together() {
 		c.together = append(c.together, c.personsOf(group))
@@ -405,9 +411,8 @@ func (c *chart) personsOf(group []int) []int32 {
 	return persons
 }
 
-// notifyManagers adds the mail to the direct manager of each newcomer, if the
-// manager has at least one active report with recording on before this plan
-// (R128, R129, S27).
+// notifyManagers adds a mail to the direct manager of each newcomer, if the manager
+// had an active report with recording on before this plan (R128, R129, S27).
 func (c *chart) notifyManagers(built *hierarchy.Chart) {
 	if !slices.ContainsFunc(c.list, func(d *draft) bool { return d.kind == KindCreate }) {
 		return

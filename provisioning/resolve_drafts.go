@@ -8,8 +8,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// drafts is the fourth stage: a draft of an action for each person who may
-// change. The later stages fill the drafts in.
+// drafts is the fourth stage: it makes a draft of an action for each person who may
+// change. The later stages complete the drafts.
 type drafts struct {
 	*addresses
 	reader   *reader
@@ -17,30 +17,30 @@ type drafts struct {
 	draftOf  []int32                       // by person: position in list, or none
 	joined   map[int32]bool                // members whom a newcomer becomes
 	settings map[int32]assignment.Settings // by position: what settingsOf returns
-	withheld []heldDraft                   // whom no approval releases
+	withheld []heldDraft                   // actions that no approval releases
 	journal
 }
 
-// A draft is the member as it is and as it is to be. The last stage turns their
-// difference into an action; a draft without a difference becomes none.
+// A draft is a member as it is and as it will be. The last stage turns the
+// difference into an action; a draft without a difference becomes no action.
 type draft struct {
 	person   int32
 	kind     Kind
 	before   *Member // nil for a create
 	after    Member
 	user     *sources.User // nil for a leaver
-	position int32         // of the governing assignment
+	position int32         // of the governing assignment in the rules
 	claim    *claim
-	// recycled: another name than the member's, so that it may be another
+	// recycled: the user has another name than the member, and may be another
 	// person (S4).
 	recycled bool
-	// withheld: the draft is only shown, and no approval releases it.
+	// withheld: the draft is only shown; no approval releases it.
 	withheld bool
 	reasons  []Reason
-	emptied  []string // fields that the source used to fill and leaves empty now
-	given    []Field  // fields that have the value already which the source gives
+	emptied  []string // fields that the source filled and leaves empty now
+	given    []Field  // fields that already have the value of the source
 	effects  []Effect
-	needs    []int32 // persons who give back the seats that this one gets (S28)
+	needs    []int32 // persons who give back the seats that this draft gets (S28)
 }
 
 type heldDraft struct {
@@ -73,7 +73,7 @@ func newDrafts(as *addresses) *drafts {
 	return ds
 }
 
-// draftNewcomer drafts how a newcomer comes in, or skips them.
+// draftNewcomer drafts how a newcomer comes in, or skips the newcomer.
 func (ds *drafts) draftNewcomer(person int32, n *newcomer) {
 	c := ds.claimOf[person]
 	if n.open || c.denied == codeWaits {
@@ -94,7 +94,7 @@ func (ds *drafts) draftNewcomer(person int32, n *newcomer) {
 	m := &ds.members[c.joins]
 	d.person, d.recycled = c.joins, (c.kind == KindRehire || c.kind == KindClaim || !m.Active) && !sameName(m, u)
 	d.start(m, ds.r)
-	if m.Protected { // not bound to an identity by a plan, whatever is approved (S16)
+	if m.Protected { // no plan binds a protected member to an identity, whatever is approved (S16)
 		ds.withhold(d, because(CodeProtected))
 		return
 	}
@@ -103,7 +103,7 @@ func (ds *drafts) draftNewcomer(person int32, n *newcomer) {
 	ds.setFields(d)
 }
 
-// draftMember drafts what becomes of a member.
+// draftMember drafts the change of a member.
 func (ds *drafts) draftMember(person int32) {
 	m := &ds.members[person]
 	if ds.holds.frozen[person] {
@@ -139,7 +139,7 @@ func (ds *drafts) followMember(person int32, kind Kind) *draft {
 	}
 	ds.keep(d)
 	ds.setFields(d)
-	if m.Protected && d.claim != nil { // the address stays, and the rest goes on (S16)
+	if m.Protected && d.claim != nil { // the address stays, and the rest of the draft continues (S16)
 		wish := &draft{person: person, kind: KindUpdate, user: d.user, position: d.position}
 		wish.start(m, ds.r)
 		wish.after.Email = d.claim.address
@@ -149,14 +149,14 @@ func (ds *drafts) followMember(person int32, kind Kind) *draft {
 	return d
 }
 
-// deactivation drafts the loss of access: sign-in and capture go, and nothing
-// else is touched (R13, R14, R18, S19).
+// deactivation drafts the loss of access: sign-in and capture end, and nothing else
+// changes (R13, R14, R18, S19).
 func (ds *drafts) deactivation(person int32, m *Member) *draft {
 	d := &draft{person: person, kind: KindDeactivate, position: unmatched}
 	d.start(m, ds.r)
 	d.reasons = append(d.reasons, ds.causes[person]...)
 	d.after.Active = false
-	d.after.Owners = d.after.Owners.with(atActive, OwnerNobody) // no hand did this
+	d.after.Owners = d.after.Owners.with(atActive, OwnerNobody) // the field was not set by a hand
 	if len(d.after.Capture) > 0 {
 		d.after.Capture = nil
 		d.because(because(CodeCaptureOff))
@@ -164,8 +164,8 @@ func (ds *drafts) deactivation(person int32, m *Member) *draft {
 	return d
 }
 
-// start fills in the member from which the draft starts, nil for a new one, and
-// says who it is.
+// start copies the member from which the draft starts, nil for a new one, and sets
+// the identity.
 func (d *draft) start(m *Member, r *Resolver) {
 	if d.before = m; m != nil {
 		d.after = m.Clone()
@@ -202,21 +202,20 @@ func (d *draft) start(m *Member, r *Resolver) {
 	}
 }
 
-// keep enters a draft.
+// keep adds a draft.
 func (ds *drafts) keep(d *draft) {
 	ds.draftOf[d.person] = int32(len(ds.list))
 	ds.list = append(ds.list, d)
 }
 
-// withhold shows what would have been done, without a class: no approval
-// releases it.
+// withhold shows what would have been done, without a class: no approval releases
+// it.
 func (ds *drafts) withhold(d *draft, reasons ...Reason) {
 	d.withheld = true
 	ds.withheld = append(ds.withheld, heldDraft{d, reasons})
 }
 
-// draft returns a person's draft; a member that had nothing to change so far
-// gets one.
+// draft returns the draft of a person. It makes one for a member that had none.
 func (ds *drafts) draft(person int32) *draft {
 	if at := ds.draftOf[person]; at != none {
 		return ds.list[at]
@@ -229,11 +228,12 @@ func (ds *drafts) draft(person int32) *draft {
 
 func (d *draft) because(r Reason) { d.reasons = append(d.reasons, r) }
 
-// joins reports whether the draft brings somebody in, by whichever door.
+// joins reports whether the draft brings a person in: created, adopted, claimed or
+// rehired.
 func (d *draft) joins() bool { return d.kind >= KindRehire }
 
-// problem records what somebody should know: as a finding, and as a reason of
-// the action, if there comes to be one.
+// problem records what somebody should know as a finding, and as a reason of the
+// action if the draft becomes one.
 func (ds *drafts) problem(d *draft, r Reason) {
 	d.because(r)
 	f := Finding{ExternalID: d.user.ID, MemberID: d.after.ID, Email: d.after.Email, Name: d.after.Name(), Reason: r}

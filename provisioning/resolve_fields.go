@@ -10,21 +10,21 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// A reader brings a user's values into the form in which members carry them. It
-// caches what is expensive to compute, so each goroutine has its own.
+// A reader converts a user's values into the form in which members carry them. It
+// caches expensive results, so each goroutine has its own.
 type reader struct {
 	*Resolver
-	spellings map[string]string // of locales
-	phones    phones            // of the user last asked about
+	spellings map[string]string // locales in their one spelling
+	phones    phones            // the phone numbers of the last user
 	facts     map[string]map[string]string
-	key       []byte // scratch: of facts
+	key       []byte // scratch space for facts
 }
 
-// maxSharedFacts bounds how many facts are known to be shared.
+// maxSharedFacts limits how many facts are remembered to be shared.
 const maxSharedFacts = 1 << 16
 
-// because is the function because for reasons that many people have in common:
-// those with the same facts share them.
+// because is the function because for reasons that many people have: reasons with
+// the same facts share them.
 func (r *reader) because(code Code, facts ...string) Reason {
 	r.key = r.key[:0]
 	for _, fact := range facts {
@@ -51,7 +51,8 @@ type phones struct {
 
 func newReader(r *Resolver) *reader { return &reader{Resolver: r, spellings: make(map[string]string)} }
 
-// wishedFields are the fields of the table that have a wish, in its order.
+// wishedFields are the fields of the table that have a wish, in the order of the
+// table.
 var wishedFields = func() (at []fieldAt) {
 	for f := range fieldCount {
 		if fieldTable[f].wish != nil {
@@ -61,8 +62,8 @@ var wishedFields = func() (at []fieldAt) {
 	return at
 }()
 
-// setFields brings a draft's fields up to what the source says: a value always
-// wins over what was there (R12, R37), an empty one never does (S11).
+// setFields sets the fields of a draft to the values of the source. A value always
+// replaces the old one (R12, R37); an empty value never does (S11).
 func (ds *drafts) setFields(d *draft) {
 	ds.setEmail(d)
 	for f := range fieldCount {
@@ -85,14 +86,14 @@ func (ds *drafts) setFields(d *draft) {
 	if len(d.emptied) > 0 {
 		ds.problem(d, ds.reader.because(CodeEmptyNotValue, "fields", strings.Join(d.emptied, ", ")))
 	}
-	if d.after.Owners.source&sourceFields != 0 { // owners are tracked
+	if d.after.Owners.source&sourceFields != 0 { // the member has owners
 		for _, f := range d.given {
 			d.after.Owners = d.after.Owners.With(f, OwnerSource)
 		}
 	}
 }
 
-// setText gives a field the text that the source says.
+// setText sets a field to the text of the source.
 func (ds *drafts) setText(d *draft, spec *fieldSpec, value string) {
 	have := spec.value.text(&d.after)
 	switch {
@@ -121,8 +122,8 @@ func (ds *drafts) setList(d *draft, spec *fieldSpec, values []string) {
 	}
 }
 
-// setAttributes carries the mapped attributes over (S35). One that is mapped no
-// longer is kept, and is nobody's.
+// setAttributes copies the mapped attributes (S35). An attribute that is no longer
+// mapped keeps its value and loses its owner.
 func (ds *drafts) setAttributes(d *draft) {
 	for _, name := range ds.r.attributes {
 		spec, value := Attribute(name).spec(), ds.reader.wishAttribute(d.user, name)
@@ -144,8 +145,8 @@ func (ds *drafts) setAttributes(d *draft) {
 	}
 }
 
-// leftEmpty notes that the source leaves a field empty: the value stays, and if
-// it was the source's, that is told once, and a hand may now set it once (C6).
+// leftEmpty records that the source leaves a field empty. The value stays. If the
+// source owned it, that is reported once, and a hand may set the field once (C6).
 func (ds *drafts) leftEmpty(d *draft, spec *fieldSpec) {
 	owned, untracked := d.after.Owners.Of(spec.name) == OwnerSource, d.before != nil && d.before.Owners == Owners{}
 	if !owned && (!spec.required || !untracked) {
@@ -159,8 +160,8 @@ func (ds *drafts) leftEmpty(d *draft, spec *fieldSpec) {
 	}
 }
 
-// overwrite makes the source the owner of a field that gets its value, and
-// tells if the value it had was a hand's.
+// overwrite makes the source the owner of a field that gets its value. It reports
+// if the old value was a hand's.
 func (d *draft) overwrite(f Field, present bool) {
 	if present && d.after.Owners.Of(f) == OwnerHand {
 		d.because(because(CodeOverwrites, "field", f.String()))
@@ -168,7 +169,7 @@ func (d *draft) overwrite(f Field, present bool) {
 	d.after.Owners = d.after.Owners.With(f, OwnerSource)
 }
 
-// setEmail takes over the address that was claimed, if it could be had.
+// setEmail sets the claimed address, if the claim was granted.
 func (ds *drafts) setEmail(d *draft) {
 	own, domain, ok := address.Parse(d.user.Email)
 	if !ok {
@@ -181,7 +182,7 @@ func (ds *drafts) setEmail(d *draft) {
 		if !ds.r.domains[domain] && !ds.r.cfg.Domains.Convert && !address.Same(own, d.after.Email) {
 			ds.problem(d, because(CodeAddressKept, "address", d.after.Email, "source", own))
 		}
-	case c.denied == codeWaits: // it is told beside the action that waits
+	case c.denied == codeWaits: // reported beside the action that waits
 	case c.denied != "":
 		ds.problem(d, because(c.denied, ds.claimFacts(c)...))
 	default:
@@ -198,8 +199,8 @@ func (ds *drafts) setEmail(d *draft) {
 	}
 }
 
-// setDefaults fills in the company's time zone and locale for somebody who
-// comes in without (R76, R69). Later they do not compete with what is there.
+// setDefaults sets the company's time zone and locale for a newcomer without them
+// (R76, R69). They never replace a value later.
 func (ds *drafts) setDefaults(d *draft) {
 	if d.after.TimeZone == "" {
 		if zone := ds.reader.zone(d.user); zone.Zone != "" {
@@ -212,19 +213,19 @@ func (ds *drafts) setDefaults(d *draft) {
 	}
 }
 
-// wishText is the wish of a field that takes the source's text as it is. The
-// function returns that text and the member's.
+// wishText returns the wish of a field that takes the source's text as it is. The
+// argument returns the texts of the source and of the member.
 func wishText(texts func(*sources.User, *Member) (source, member string)) func(*reader, *sources.User, *Member) (string, bool) {
 	return func(_ *reader, u *sources.User, m *Member) (string, bool) {
 		value, have := texts(u, m)
-		if value == have && hasCleanEnds(value) { // mostly, nothing changes
+		if value == have && hasCleanEnds(value) { // the common case: nothing changes
 			return value, false
 		}
 		return text.Clean(value), false
 	}
 }
 
-// hasCleanEnds reports whether there is certainly no white space around value.
+// hasCleanEnds reports whether value certainly has no white space at its ends.
 func hasCleanEnds(value string) bool {
 	return value == "" || value[0] > ' ' && value[0] < 0x80 && value[len(value)-1] > ' ' && value[len(value)-1] < 0x80
 }
@@ -236,7 +237,7 @@ func wishPrivateEmail(_ *reader, u *sources.User, _ *Member) (string, bool) {
 	return text.Clean(address.Clean(u.PrivateEmail)), false
 }
 
-// wishOtherEmails returns the further work addresses (R66): a set, without the
+// wishOtherEmails returns the further work addresses (R66) as a set, without the
 // primary one.
 func wishOtherEmails(_ *reader, u *sources.User, m *Member) []string {
 	var emails []string
@@ -248,7 +249,7 @@ func wishOtherEmails(_ *reader, u *sources.User, m *Member) []string {
 	return set.Of(emails)
 }
 
-// wishAttribute returns the value of a mapped attribute: several are joined.
+// wishAttribute returns the value of a mapped attribute. Several values are joined.
 func (r *Resolver) wishAttribute(u *sources.User, name string) string {
 	values := u.Attributes[r.cfg.Attributes[name]]
 	if len(values) == 1 {
@@ -257,8 +258,8 @@ func (r *Resolver) wishAttribute(u *sources.User, name string) string {
 	return text.Clean(strings.Join(values, ", "))
 }
 
-// number normalizes the work number and its extension, once for the two fields
-// that they fill (R64, R65).
+// number normalizes the work number and its extension, once for both fields (R64,
+// R65).
 func (r *reader) number(u *sources.User, m *Member) *phones {
 	if p := &r.phones; p.of != u || p.country != phoneCountry(u, m) {
 		p.of, p.country = u, phoneCountry(u, m)
@@ -267,7 +268,7 @@ func (r *reader) number(u *sources.User, m *Member) *phones {
 	return &r.phones
 }
 
-// phoneCountry is the country in which a person's numbers are read.
+// phoneCountry returns the country in which a person's numbers are parsed.
 func phoneCountry(u *sources.User, m *Member) string {
 	if country := text.Clean(u.Country); country != "" {
 		return country
@@ -290,8 +291,8 @@ func wishPhoneExtension(r *reader, u *sources.User, m *Member) (string, bool) {
 	return r.number(u, m).work.Extension, false
 }
 
-// wishMobilePhone keeps a number with an extension as it is, rather than cut
-// it: there is no field for the extension.
+// wishMobilePhone keeps a number with an extension as it is, since there is no
+// field for the extension.
 func wishMobilePhone(r *reader, u *sources.User, m *Member) (string, bool) {
 	if u.MobilePhone == "" {
 		return "", false
@@ -321,7 +322,7 @@ func tellPhone(f Field, codes []Code, tell func(Reason)) {
 	}
 }
 
-// normalize brings a phone number into the form in which members carry it.
+// normalize converts a phone number into the form in which members carry it.
 func (r *Resolver) normalize(p Phone) NormalizedPhone {
 	switch {
 	case p.Number == "":
@@ -332,8 +333,8 @@ func (r *Resolver) normalize(p Phone) NormalizedPhone {
 	return splitExtension(p)
 }
 
-// wishTimeZone returns the zone by the order of R76, but for the company's
-// default, which is no wish of the source's.
+// wishTimeZone returns the zone in the order of R76, without the company's default,
+// which is not a wish of the source.
 func wishTimeZone(r *reader, u *sources.User, _ *Member) (string, bool) {
 	zone := r.zone(u)
 	report := false
@@ -346,7 +347,7 @@ func wishTimeZone(r *reader, u *sources.User, _ *Member) (string, bool) {
 	return zone.Zone, report
 }
 
-// reportTimeZone tells why a better key was of no use (S26).
+// reportTimeZone says why a stronger key could not be used (S26).
 func reportTimeZone(r *reader, d *draft, tell func(Reason)) {
 	for note := range r.zone(d.user).Notes.All() {
 		if !informative(note) {
@@ -363,13 +364,13 @@ func (r *reader) zoneReason(note timezone.Note, u *sources.User) Reason {
 	return r.because(Code(note), "timezone", u.TimeZone, "country", u.Country, "state", u.State)
 }
 
-// informative reports whether a note only says how sure an answer is, which is
-// told with the change and not on every run.
+// informative reports whether a note only says how certain a zone is. Such a note
+// is reported with a change of the zone, and not in every run.
 func informative(note timezone.Note) bool {
 	return note == timezone.NoteCountryPrimary || note == timezone.NoteStateMajority || note == timezone.NoteAbbreviation
 }
 
-// explainZone gives the reasons for a new time zone.
+// explainZone adds the reasons of a new time zone.
 func (ds *drafts) explainZone(d *draft) {
 	zone := ds.reader.zone(d.user)
 	if zone.Zone == "" || d.after.TimeZone != zone.Zone || d.before != nil && d.before.TimeZone == zone.Zone || zone.Basis == timezone.BasisDefault {
@@ -385,7 +386,7 @@ func (ds *drafts) explainZone(d *draft) {
 
 // wishLocale returns the locale in its one spelling.
 func wishLocale(r *reader, u *sources.User, m *Member) (string, bool) {
-	if u.Locale == DefaultLocale && m.Locale == DefaultLocale { // nearly everybody
+	if u.Locale == DefaultLocale && m.Locale == DefaultLocale { // the common case
 		return DefaultLocale, false
 	}
 	value := r.spelling(u.Locale)
@@ -396,7 +397,7 @@ func reportLocale(_ *reader, d *draft, tell func(Reason)) {
 	tell(because(CodeLocaleUnknown, "locale", d.user.Locale))
 }
 
-// spelling returns the one spelling of a locale, or "" if it is none.
+// spelling returns the one spelling of a locale, or "" if the text is no locale.
 func (r *reader) spelling(locale string) string {
 	if locale == "" {
 		return ""

@@ -10,38 +10,38 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// unmatched is the position that stands for no assignment.
+// unmatched is the position for no assignment.
 const unmatched int32 = assignment.Unmatched
 
-// A governance says which assignment governs each user: the uppermost that
-// matches, else the default, else none (S17); and of whom the snapshot lacks
-// what decides it (S44).
+// A governance says which assignment governs each user: the first that matches,
+// else the default, else none (S17). It also says for which users the snapshot
+// lacks the facts that decide this (S44).
 type governance struct {
 	governing []int32 // by user: position in the rules, or unmatched
-	// open holds, by user, 1 + the position of the uppermost assignment that
-	// could govern and needs what is missing; 0 if the answer is certain. Nil:
-	// nothing is missing.
+	// open holds for each user 1 + the position of the first assignment that could
+	// govern and needs the missing facts, or 0 if the answer is certain. It is nil
+	// if nothing is missing.
 	open []int32
-	// missing is, by position, what the assignment needs and the snapshot
-	// lacks, in words; "" for nothing.
+	// missing describes, for each position, which facts the assignment needs and
+	// the snapshot lacks; "" for none.
 	missing []string
-	// unknownGroups are group IDs that no group of a proven list has; such an
-	// assignment matches nobody by them (S21).
+	// unknownGroups are IDs of groups that are not in a proven list of groups. By
+	// such a group, an assignment matches nobody (S21).
 	unknownGroups []string
 }
 
-// isOpen reports whether the evidence about a user is incomplete (S44).
+// isOpen reports whether facts about a user are missing (S44).
 func (g *governance) isOpen(user int32) bool { return g.open != nil && g.open[user] != 0 }
 
-// close says that no missing evidence matters to a user.
+// close says that no missing fact matters for a user.
 func (g *governance) close(user int32) {
 	if g.open != nil {
 		g.open[user] = 0
 	}
 }
 
-// govern runs in time linear in users, memberships and query answers, and once
-// more in users for each assignment that lacks evidence.
+// govern takes time linear in users, memberships and query answers, and in users
+// for each assignment that lacks facts.
 func govern(rules *assignment.Rules, snapshot *sources.Snapshot, byID *idTable) governance {
 	g := governor{
 		rules: rules, snapshot: snapshot, byID: byID,
@@ -56,13 +56,13 @@ func govern(rules *assignment.Rules, snapshot *sources.Snapshot, byID *idTable) 
 		g.governing[i] = g.rest
 	}
 	joined := make(map[string]bool)
-	for i := range snapshot.Groups { // a group listed several times has the members of all (L1)
+	for i := range snapshot.Groups { // a group that is listed several times has the members of all listings (L1)
 		group := &snapshot.Groups[i]
 		listed, again := g.groups[group.ID]
 		switch {
 		case !again:
 			listed = group.Members
-		case !joined[group.ID]: // what is listed first is the snapshot's
+		case !joined[group.ID]: // the first listing shares its slice with the snapshot
 			joined[group.ID] = true
 			listed = slices.Concat(listed, group.Members)
 		default:
@@ -88,15 +88,15 @@ type governor struct {
 	snapshot  *sources.Snapshot
 	byID      *idTable
 	groups    map[string][]string // members by group ID
-	rest      int32               // the position of whom no assignment matches
-	inGroup   []int32             // scratch: 1 + the assignment in one of whose groups the user is
-	selected  []int32             // scratch: 1 + the assignment whose query selects the user
-	positions []int32             // scratch: of the IDs that each looks up
+	rest      int32               // the position for users whom no assignment matches
+	inGroup   []int32             // scratch space: 1 + the assignment in one of whose groups the user is
+	selected  []int32             // scratch space: 1 + the assignment whose query selects the user
+	positions []int32             // scratch space of lookups
 }
 
-// lacks says what of an assignment's selectors the snapshot does not answer: a
-// listed group without all its members, an unlisted group that may exist, a
-// query that was not answered to its end.
+// lacks describes which selectors of an assignment the snapshot does not answer: a
+// listed group without all its members, an unlisted group that may exist, or a
+// query without a complete answer.
 func (g *governor) lacks(m *assignment.Match) string {
 	var missing []string
 	for _, group := range m.Groups {
@@ -114,8 +114,8 @@ func (g *governor) lacks(m *assignment.Match) string {
 	return strings.Join(missing, ", ")
 }
 
-// assign gives the assignment at a position everybody whom it matches and who
-// has none above it. Everything that the match needs is known.
+// assign gives the assignment at a position to everybody whom it matches and who
+// has none before it. The snapshot has all facts that the match needs.
 func (g *governor) assign(at int32, m *assignment.Match) {
 	take := func(user int32) {
 		if g.undecided(user) && m.HasAttributes(&g.snapshot.Users[user]) {
@@ -147,8 +147,8 @@ func (g *governor) assign(at int32, m *assignment.Match) {
 	}
 }
 
-// assignAsFarAsKnown is assign where something is missing: whoever is not
-// certainly out of the match, nor certainly in it, is open.
+// assignAsFarAsKnown is assign if facts are missing: a user who neither certainly
+// matches nor certainly does not is open.
 func (g *governor) assignAsFarAsKnown(at int32, m *assignment.Match) {
 	if g.open == nil {
 		g.open = make([]int32, len(g.governing))
@@ -180,12 +180,12 @@ func (g *governor) assignAsFarAsKnown(at int32, m *assignment.Match) {
 	}
 }
 
-// undecided reports whether no assignment above has the user, or might have.
+// undecided reports whether no earlier assignment has the user or may have.
 func (g *governor) undecided(user int32) bool {
 	return g.governing[user] == g.rest && !g.isOpen(user)
 }
 
-// each calls do with the position of each of the IDs that is a user's.
+// each calls do with the position of each ID that belongs to a user.
 func (g *governor) each(ids []string, do func(user int32)) {
 	g.positions = slices.Grow(g.positions[:0], len(ids))[:len(ids)]
 	blocks.Each(len(ids), func() func(start, end int) {
@@ -201,8 +201,8 @@ func (g *governor) each(ids []string, do func(user int32)) {
 	}
 }
 
-// mark notes in scratch space that the users with the IDs belong to the
-// assignment, and returns the test for it.
+// mark records in scratch space that the users with the IDs belong to the
+// assignment, and returns a function that tests it.
 func mark(g *governor, scratch *[]int32, at int32, ids []string) func(user int32) bool {
 	if *scratch == nil {
 		*scratch = make([]int32, len(g.governing))
@@ -212,7 +212,7 @@ func mark(g *governor, scratch *[]int32, at int32, ids []string) func(user int32
 	return func(user int32) bool { return marks[user] == at+1 }
 }
 
-// evidenceOf says what is missing to decide about an open user (S44).
+// evidenceOf says which facts are missing to decide about an open user (S44).
 func (s *survey) evidenceOf(user int32) Reason {
 	at := s.open[user] - 1
 	a := s.r.rules.At(at)

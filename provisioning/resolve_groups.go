@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// groups are the sets of persons whose actions must commit together: whoever
-// takes an address and who gives it up (S2), whose edges are free of circles
-// only together (S24), and who get seats from one another.
+// groups are the sets of persons whose actions must commit together: a person who
+// gets an address and the one who gives it up (S2), persons whose edges close no
+// cycle only together (S24), and persons who get seats from one another.
 type groups struct {
-	next map[int32]int32   // a forest: towards the representative
-	sets map[int32][]int32 // by representative, those of several persons
+	next map[int32]int32   // union-find: towards the representative
+	sets map[int32][]int32 // by representative: the sets of several persons
 }
 
 func (c *chart) groups() groups {
@@ -25,7 +25,7 @@ func (c *chart) groups() groups {
 			g.join(persons[0], person)
 		}
 	}
-	for _, d := range c.list { // a grant that stands among the releases may stand before the one it lives on
+	for _, d := range c.list { // a grant may be sorted before the release that it needs
 		for _, person := range d.needs {
 			if _, grouped := g.next[d.person]; grouped || d.releases() {
 				g.join(d.person, person)
@@ -56,7 +56,7 @@ func (g groups) join(a, b int32) {
 	g.next[a], g.next[b] = root, root
 }
 
-// of returns everybody in the group of a person.
+// of returns all persons in the group of a person.
 func (g groups) of(person int32) []int32 {
 	if set := g.sets[g.root(person)]; set != nil {
 		return set
@@ -64,8 +64,8 @@ func (g groups) of(person int32) []int32 {
 	return []int32{person}
 }
 
-// mark writes the name of its group into each action that has one: the
-// smallest key of the group.
+// mark writes the name of its group into each action that has one: the smallest key
+// in the group.
 func (g groups) mark(c *chart, actions []*Action) {
 	byMember := make(map[string]*Action, len(actions))
 	for _, a := range actions {

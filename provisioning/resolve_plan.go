@@ -15,7 +15,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// action turns a draft into an action: the difference that it makes.
+// action turns a draft into an action with its changes.
 func (c *chart) action(d *draft) Action {
 	before := d.before
 	if before == nil {
@@ -43,7 +43,7 @@ func (c *chart) action(d *draft) Action {
 			a.Reasons = append(a.Reasons, c.reader.because(CodeSourceValue, "fields", strings.Join(values, ", ")))
 		}
 	}
-	if d.recycled && d.before.Active { // an approval hands the record over in place of the deactivation
+	if d.recycled && d.before.Active { // an approval gives the record to the newcomer instead of deactivating it
 		a.Effects = append(a.Effects, Effect{Kind: AccessEnded, About: d.after.ID})
 	} else {
 		a.Effects = append(a.Effects, accessEffects(d.before, &d.after)...)
@@ -62,8 +62,7 @@ func followsSource(f Field) bool {
 	return attribute || ok && sourceFields.has(at)
 }
 
-// accessEffects returns what the host has to do when access ends or shrinks
-// (S41).
+// accessEffects returns what the host has to do if access ends or shrinks (S41).
 func accessEffects(before, after *Member) []Effect {
 	if before == nil || !before.Active {
 		return nil
@@ -95,10 +94,10 @@ func (d *draft) releasedSeats() []string {
 	return set.Without(set.Of(d.before.Seats), d.after.Seats)
 }
 
-// key derives the idempotency key: from who, from which state, and what. A
-// create has no state to start from; in its place stands when the snapshot was
-// taken, so that an older plan cannot make somebody again who was deleted, and
-// a newer one can (S45).
+// key computes the idempotency key from the identity, the state at the start, and
+// the changes. For a create, the time of the snapshot takes the place of the state:
+// so an older plan cannot create a member again that was deleted, and a newer one
+// can (S45).
 func (a *Action) key(snapshot *sources.Snapshot) string {
 	state := string(a.Revision)
 	if a.Kind == KindCreate && !snapshot.Taken.IsZero() {
@@ -111,20 +110,20 @@ func (a *Action) key(snapshot *sources.Snapshot) string {
 		Changes []Change
 		Effects []Effect
 	}{a.Kind, [3]string{a.Member.Connection, a.Member.ExternalID, a.Member.ID}, state, a.Changes, a.Effects})
-	if err != nil { // only a setting that Validate refuses cannot be written
+	if err != nil { // only a setting that Validate refuses has no JSON
 		content = fmt.Appendf(nil, "%v", a)
 	}
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:16])
 }
 
-// emptyPlan returns a plan that does nothing but tell the survey's findings.
+// emptyPlan returns a plan with the survey's findings and no actions.
 func (s *survey) emptyPlan() *Plan {
 	p := &Plan{
 		Format: PlanFormat, Tenant: s.tenant, Source: s.r.cfg.Source, Connection: s.r.cfg.Connection, ConfigRevision: s.r.cfg.Revision,
 		Actions: []Action{}, Findings: s.findings, Skipped: s.skipped,
 	}
-	if s.about != nil { // of nobody, too
+	if s.about != nil { // also if it is empty
 		p.About = slices.AppendSeq([]string{}, maps.Keys(s.about))
 		slices.Sort(p.About)
 	}
@@ -132,7 +131,7 @@ func (s *survey) emptyPlan() *Plan {
 	return p
 }
 
-// plan is the last stage: what was decided and what waits, as a plan.
+// plan is the last stage: it turns what was decided and what waits into a plan.
 func (c *chart) plan() *Plan {
 	plan := c.survey.emptyPlan()
 	plan.Held = c.waits()
@@ -170,14 +169,14 @@ func (c *chart) plan() *Plan {
 	plan.sort()
 	plan.Breakers = c.breakers(plan)
 	plan.Unchanged = c.countUnchanged(plan)
-	plan.world = c.survey // the later stages are let go
+	plan.world = c.survey // the later stages are not kept
 	plan.seal()
 	return plan
 }
 
-// needs returns the keys of the actions that a draft's lives on, each once, in
-// order. Of a person with two actions, that of the first map counts: who waits
-// depends on what waits.
+// needs returns the sorted keys of the actions that a draft's action needs. For a
+// person with two actions, the key in the first map counts, since a waiting action
+// depends on waiting actions.
 func needs(d *draft, first, second map[int32]string) []string {
 	var needed []string
 	for _, person := range d.needs {
@@ -189,7 +188,7 @@ func needs(d *draft, first, second map[int32]string) []string {
 	return slices.Compact(needed)
 }
 
-// dropNeedsWithin leaves out needs of actions that commit together anyway.
+// dropNeedsWithin removes needs between actions that commit together.
 func (p *Plan) dropNeedsWithin() {
 	with := make(map[string]string)
 	for a := range p.all() {
@@ -203,8 +202,8 @@ func (p *Plan) dropNeedsWithin() {
 	}
 }
 
-// countUnchanged counts the managed members of the connection that the plan
-// leaves alone.
+// countUnchanged counts the managed members of the connection that the plan does
+// not change.
 func (c *chart) countUnchanged(plan *Plan) int {
 	n := 0
 	for i := range c.members {

@@ -9,8 +9,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// setSettings is the fifth stage: who gets which seats of limited pools, and
-// with them everybody's assignment and settings.
+// setSettings is the fifth stage: it decides who gets the seats of limited pools,
+// and then everybody's assignment and settings.
 func (ds *drafts) setSettings() {
 	refused := ds.grantSeats()
 	for _, d := range ds.list {
@@ -23,16 +23,15 @@ func (ds *drafts) setSettings() {
 	}
 }
 
-// applies reports whether a person's settings are to be what the assignment
-// says: always for somebody new (R114, G3), and under automatic mode for
-// everybody (R116, R120).
+// applies reports whether a person's settings are set from the assignment: always
+// for a new person (R114, G3), and in automatic mode for everybody (R116, R120).
 func applies(kind Kind, a *assignment.Assignment) bool {
 	return kind == KindCreate || a.Mode == assignment.Automatic
 }
 
-// waitsForGroup reports whether a draft's person keeps all settings because
-// groups may still come (S40): somebody whom nothing but the default governs,
-// and who is brought into it now, or was and has no assignment since.
+// waitsForGroup reports whether a draft keeps all settings because groups may still
+// arrive (S40): the default alone governs the person, who is brought into it now,
+// or was and has no assignment since.
 func (ds *drafts) waitsForGroup(d *draft) bool {
 	recent := &ds.others.Recent
 	if !recent.AwaitGroups || d.before == nil || int(d.position) != len(ds.r.rules.Assignments) ||
@@ -44,23 +43,23 @@ func (ds *drafts) waitsForGroup(d *draft) bool {
 
 // A pool counts the seats of one limited kind.
 type pool struct {
-	left     int     // seats that can still be granted, those given back in this plan included
+	left     int     // seats that can still be granted, including those that this plan gives back
 	free     int     // those of them that nobody has
-	releases []int32 // persons who give one back, in the order of their IDs
+	releases []int32 // persons who give one back, ordered by ID
 }
 
-// A seatWish is what one person wants of the limited pools and does not have.
+// A seatWish is what one person wants from the limited pools and does not have.
 type seatWish struct {
 	draft      *draft
 	externalID string
 	seats      []string
 }
 
-// grantSeats decides who gets the seats of limited pools (S20): whoever has a
-// seat and still should keeps it, leavers' seats are free again, and the rest
-// goes in the order of the assignments and then of the external IDs. While the
-// evidence about anybody is incomplete, nothing is granted (S44). It returns,
-// by person, the reasons and names of the seats that are refused.
+// grantSeats decides who gets the seats of limited pools (S20). Members who have a
+// seat and should have it keep it. The seats of leavers are free again. The others
+// get seats in the order of the assignments and then of the external IDs. While
+// facts about anybody are missing, no seat is granted (S44). It returns the refused
+// seats by person.
 func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 	limits := ds.r.cfg.Seats.Pools
 	if len(limits) == 0 {
@@ -88,14 +87,14 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 			have = set.Of(m.Seats)
 		}
 		keep := have
-		if ds.holds.frozen[person] { // what is held may be granted any time
+		if ds.holds.frozen[person] { // the held action may be approved at any time
 			keep = set.Of(slices.Concat(have, ds.holds.seats[person]))
 		}
 		if at := ds.draftOf[person]; at != none {
 			d := ds.list[at]
 			want := ds.wantedSeats(d)
 			switch {
-			case ds.holds.claimed[person]: // whether the seats come free depends on an approval
+			case ds.holds.claimed[person]: // whether the seats become free depends on an approval
 				want = have
 			case !d.after.Active:
 				want = nil
@@ -124,7 +123,7 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 	return ds.giveSeats(pools, wishes)
 }
 
-// giveSeats gives what the pools have to those who wish it, in their order.
+// giveSeats grants the wishes in their order, as far as the pools go.
 func (ds *drafts) giveSeats(pools map[string]*pool, wishes []seatWish) map[int32][]refusedSeat {
 	for _, p := range pools {
 		slices.SortFunc(p.releases, func(a, b int32) int { return cmp.Compare(ds.members[a].ID, ds.members[b].ID) })
@@ -156,14 +155,14 @@ func (ds *drafts) giveSeats(pools map[string]*pool, wishes []seatWish) map[int32
 	return refused
 }
 
-// A refusedSeat is a seat that a person does not get, and why.
+// A refusedSeat is a seat that a person does not get, with the reason.
 type refusedSeat struct {
 	seat   string
 	reason Reason
 }
 
-// wantedSeats returns the seats that a draft's person is to have, if the pools
-// have them.
+// wantedSeats returns the seats that a draft's person is to have, if the pools have
+// them.
 func (ds *drafts) wantedSeats(d *draft) []string {
 	a := ds.r.rules.At(d.position)
 	if a != nil && !ds.waitsForGroup(d) && applies(d.kind, a) && !protectedFrom(d.before, &a.Settings) {
@@ -172,7 +171,7 @@ func (ds *drafts) wantedSeats(d *draft) []string {
 	return d.after.Seats
 }
 
-// settle sets a draft's assignment and settings.
+// settle sets the assignment and the settings of a draft.
 func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	a := ds.r.rules.At(d.position)
 	if a == nil { // a leaver
@@ -220,8 +219,8 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 	d.setSettings(want, a.Mode)
 }
 
-// settingsOf returns what the assignment at a position gives. People who get the
-// same share it, and it shares nothing with the config.
+// settingsOf returns the settings of the assignment at a position. People with the
+// same settings share them; nothing is shared with the config.
 func (ds *drafts) settingsOf(a *assignment.Assignment, position int32) assignment.Settings {
 	settings, known := ds.settings[position]
 	if !known {
@@ -231,7 +230,7 @@ func (ds *drafts) settingsOf(a *assignment.Assignment, position int32) assignmen
 	return settings
 }
 
-// dropRefused takes out of settings the seats that the person does not get.
+// dropRefused removes the refused seats from the settings.
 func (ds *drafts) dropRefused(d *draft, settings *assignment.Settings, refused []refusedSeat) {
 	for _, r := range refused {
 		ds.problem(d, r.reason)
@@ -239,8 +238,8 @@ func (ds *drafts) dropRefused(d *draft, settings *assignment.Settings, refused [
 	}
 }
 
-// protectedFrom reports whether an active member keeps all settings because
-// the host protects it and the assignment would take some away (S16).
+// protectedFrom reports whether an active member keeps all settings because the
+// host protects the member and the assignment would take some away (S16).
 func protectedFrom(m *Member, want *assignment.Settings) bool {
 	if m == nil || !m.Active || !m.Protected {
 		return false
@@ -250,8 +249,8 @@ func protectedFrom(m *Member, want *assignment.Settings) bool {
 	return settings.Loses(want)
 }
 
-// setSettings gives a draft its settings, and says whose they are: under
-// automatic mode the source's, under manual mode anybody's to edit.
+// setSettings sets the settings of a draft and their owner: in automatic mode the
+// source, in manual mode nobody, so that anybody may edit them.
 func (d *draft) setSettings(want assignment.Settings, mode assignment.Mode) {
 	d.after.Settings = want
 	owner := OwnerNobody
@@ -263,8 +262,8 @@ func (d *draft) setSettings(want assignment.Settings, mode assignment.Mode) {
 	}
 }
 
-// explainSettings gives the reasons for which a member's settings change, and
-// names each hand edit that is lost (S18).
+// explainSettings adds the reasons why a member's settings change, and reports each
+// hand edit that is lost (S18).
 func (ds *drafts) explainSettings(d *draft, want *assignment.Settings, former *assignment.Assignment) {
 	owners := d.before.Owners
 	if owners != (Owners{}) && owners.source&settingFields == 0 || former != nil && former.Mode == assignment.Manual {
@@ -280,8 +279,8 @@ func (ds *drafts) explainSettings(d *draft, want *assignment.Settings, former *a
 	}
 }
 
-// keepSettings leaves settings as they are under a manual assignment. Capture
-// is the exception: it was turned off with the access, and stays off (S19).
+// keepSettings keeps the settings under a manual assignment, except for capture: it
+// was switched off with the access, and stays off (S19).
 func (ds *drafts) keepSettings(d *draft, a *assignment.Assignment, moved bool, refused []refusedSeat) {
 	if moved || d.kind == KindAdopt || d.kind == KindClaim {
 		d.because(ds.reader.because(CodeManualKeeps, "assignment", cmp.Or(a.Name, a.ID)))
@@ -293,8 +292,8 @@ func (ds *drafts) keepSettings(d *draft, a *assignment.Assignment, moved bool, r
 	}
 }
 
-// withholdSettings keeps a protected member's settings and shows, as held,
-// what would have become of them (S16).
+// withholdSettings keeps a protected member's settings and shows as held how they
+// would have changed (S16).
 func (ds *drafts) withholdSettings(d *draft, want assignment.Settings) {
 	wish := &draft{person: d.person, kind: KindUpdate, before: d.before, after: d.before.Clone(), user: d.user, position: d.position}
 	wish.setSettings(want, assignment.Automatic)

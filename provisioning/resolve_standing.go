@@ -9,43 +9,44 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A standing is the second stage: whose access begins, goes on, or ends.
+// A standing is the second stage: it decides whose access begins, continues or
+// ends.
 type standing struct {
 	*survey
 	fates     []fate // by member
-	unchanged []bool // by member: the plan will not mention it
+	unchanged []bool // by member: the plan will not mention the member
 	causes    map[int32][]Reason
-	optioned  map[int32]bool // members who stay active only because an option says so
+	optioned  map[int32]bool // members who stay active only because of an option
 	newcomers []newcomer
-	// openAddresses are those that somebody has or may get about whom the
-	// evidence is incomplete, by key.
+	// openAddresses are the keys of addresses that people have or may get for whom
+	// facts are missing.
 	openAddresses map[string]bool
 	journal
 
-	population int  // of whom the breakers take their percentages
-	deserted   bool // the snapshot has nobody in it, and the team has
+	population int  // the base of the breakers' percentages
+	deserted   bool // the snapshot is empty, and the team is not
 }
 
-// A fate is what is to become of a member's access.
+// A fate says what happens with a member's access.
 type fate uint8
 
 const (
-	fateOutside    fate = iota // not this connection's, or inactive and to stay so
-	fateFollow                 // active and governed: follows directory and assignment
-	fateKeep                   // active, and left entirely as it is
-	fateReactivate             // inactive, and back
+	fateOutside    fate = iota // not of this connection, or inactive and staying so
+	fateFollow                 // active: follows directory and assignment
+	fateKeep                   // active: nothing is changed
+	fateReactivate             // inactive: comes back
 	fateLeave                  // to be deactivated
-	fateWithheld               // would be deactivated, if it were proved or allowed
+	fateWithheld               // would be deactivated, but that is not proven or not allowed
 )
 
-// A newcomer is an eligible user to whom no member is linked.
+// A newcomer is an eligible user without a linked member.
 type newcomer struct {
 	user      int32
 	position  int32 // of the governing assignment
 	address   string
 	converted bool
-	// open newcomers are not brought in, since the evidence about them is
-	// incomplete, but count as rivals, as namesakes and in circles (S44).
+	// open: facts about the newcomer are missing. Nothing is done for them, but
+	// they count as rivals, as namesakes and in cycles (S44).
 	open bool
 }
 
@@ -78,7 +79,7 @@ func newStanding(s *survey, shortcut bool) *standing {
 	return st
 }
 
-// judgeMember says what is to become of a linked member's access, and why.
+// judgeMember decides what happens with a linked member's access, and records why.
 func (st *standing) judgeMember(i int32) fate {
 	m, user := &st.members[i], st.userOf[i]
 	if user == none {
@@ -87,7 +88,7 @@ func (st *standing) judgeMember(i int32) fate {
 		case st.memberOf[listed] != none:
 			st.findMember(m, because(CodeDuplicateLink, "member", st.members[st.memberOf[listed]].ID))
 			return asIs(m)
-		default: // listed, which is no absence
+		default: // the user is listed, so not absent
 			st.findMember(m, because(CodeMalformedID))
 			return asIs(m)
 		}
@@ -105,7 +106,7 @@ func (st *standing) judgeMember(i int32) fate {
 	switch u.Status {
 	case sources.StatusInactive:
 		if st.r.cfg.KeepActive.Deactivated && unmatchedForSure {
-			return st.leave(i, st.r.cfg.KeepActive.Unmatched, because(CodeScopeUnmatched)) // the other cause is not suppressed (A7)
+			return st.leave(i, st.r.cfg.KeepActive.Unmatched, because(CodeScopeUnmatched)) // the option that covers the other cause has no effect here (A7)
 		}
 		return st.leave(i, st.r.cfg.KeepActive.Deactivated, because(CodeSourceInactive))
 	case sources.StatusStaged:
@@ -135,7 +136,7 @@ func (st *standing) judgeMember(i int32) fate {
 	return fateReactivate
 }
 
-// asIs is the fate of a member about whom nothing is decided.
+// asIs returns the fate of a member for whom nothing is decided.
 func asIs(m *Member) fate {
 	if m.Active {
 		return fateKeep
@@ -143,8 +144,8 @@ func asIs(m *Member) fate {
 	return fateOutside
 }
 
-// leave decides about a member who should leave: kept by an option, held for
-// want of proof or because the host protects it, or deactivated.
+// leave decides about a member who should leave: kept by an option, held because it
+// is not proven or the host protects the member, or deactivated.
 func (st *standing) leave(i int32, keepActive bool, cause Reason) fate {
 	m := &st.members[i]
 	switch {
@@ -165,7 +166,7 @@ func (st *standing) leave(i int32, keepActive bool, cause Reason) fate {
 	return fateLeave
 }
 
-// judgeNewcomer says whether a user to whom no member is linked may come in.
+// judgeNewcomer decides whether a user without a linked member may come in.
 func (st *standing) judgeNewcomer(user int32) {
 	u := &st.users[user]
 	switch {
@@ -230,9 +231,9 @@ func (r *Resolver) convert(own, domain string) string {
 	return own[:len(own)-len(domain)] + r.primary
 }
 
-// withholdReturns holds back the deactivation of members whose address somebody
-// open has: with all the evidence, a newcomer with that address might be the
-// same person under a new ID (S4, L3).
+// withholdReturns holds the deactivation of members whose address somebody with
+// missing facts has: with all facts, a newcomer with that address may be the same
+// person under a new ID (S4, L3).
 func (st *standing) withholdReturns() {
 	if len(st.openAddresses) == 0 {
 		return
@@ -256,7 +257,7 @@ func (st *standing) userOfPerson(person int32) *sources.User {
 	return nil
 }
 
-// newcomer returns a person who is not a member, or nil.
+// newcomer returns the newcomer that a person is, or nil for a member.
 func (st *standing) newcomer(person int32) *newcomer {
 	if n := int(person) - len(st.members); n >= 0 {
 		return &st.newcomers[n]
@@ -264,8 +265,7 @@ func (st *standing) newcomer(person int32) *newcomer {
 	return nil
 }
 
-// isOpenPerson reports whether the evidence about a person is incomplete
-// (S44).
+// isOpenPerson reports whether facts about a person are missing (S44).
 func (st *standing) isOpenPerson(person int32) bool {
 	if st.open == nil {
 		return false
@@ -277,17 +277,17 @@ func (st *standing) isOpenPerson(person int32) bool {
 	return user != none && st.isOpen(user) && st.concerns(st.users[user].ID)
 }
 
-// sameName reports whether a user has the name of a member (S4, S36). A name
-// that is not known is no other name.
+// sameName reports whether a user has the name of a member (S4, S36). An unknown
+// name counts as the same.
 func sameName(m *Member, u *sources.User) bool {
 	same := func(a, b string) bool { return a == "" || b == "" || name.Same(a, b) }
 	return same(m.GivenName, text.Clean(u.GivenName)) && same(m.FamilyName, text.Clean(u.FamilyName))
 }
 
-// count counts the managed active members that the connection had when the
-// window began, without the protected ones and those whom an option keeps (S14,
-// S39), and sees whether the snapshot has nobody in it though there are such
-// members (S13).
+// count counts the managed active members that the connection had at the beginning
+// of the window, without protected members and without those whom an option keeps
+// active (S14, S39). It also notes whether the snapshot is empty although there are
+// such members (S13).
 func (st *standing) count() {
 	st.population = st.others.Population
 	for i := range st.members {

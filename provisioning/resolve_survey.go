@@ -11,11 +11,11 @@ import (
 // none is the index of no user and no member.
 const none int32 = -1
 
-// A survey is the first stage: who of the directory is whom in the team, which
-// assignment governs each user as far as the evidence goes, and of how many
-// people the breakers take their percentages. It decides nothing.
+// A survey is the first stage. It finds out which user is which member, which
+// assignment governs each user as far as the facts tell, and the base of the
+// breakers' percentages. It decides nothing.
 //
-// Later stages name people by their person: the index of a member or, behind
+// Later stages identify people by their person: the index of a member or, behind
 // the last member, of a newcomer.
 type survey struct {
 	r        *Resolver
@@ -23,15 +23,15 @@ type survey struct {
 	snapshot *sources.Snapshot
 	users    []sources.User
 	members  []Member
-	about    map[string]bool // external IDs to decide about; nil: everybody's
-	others   Facts           // about those who are not in the input
+	about    map[string]bool // external IDs to decide about; nil: all
+	others   Facts           // about people who are not in the input
 
 	byID         *idTable       // users
-	membersByID  *idTable       // made when first asked for
+	membersByID  *idTable       // made on first use
 	userOf       []int32        // by member: the linked user, or none
 	memberOf     []int32        // by user: the linked member, or none
-	repeated     map[int32]bool // users that are a further listing of an ID
-	inconsistent map[int32]bool // users listed again, and differently (S5)
+	repeated     map[int32]bool // positions of users whose ID was listed before
+	inconsistent map[int32]bool // users whose listings differ (S5)
 
 	governance
 	journal
@@ -56,7 +56,7 @@ func newSurvey(r *Resolver, in Input) *survey {
 }
 
 // otherDirectory reports whether the snapshot is of another directory than the
-// config's, on which nothing may be decided.
+// config's. Then nothing may be decided.
 func (s *survey) otherDirectory() bool {
 	kind, connection := s.snapshot.Kind, s.snapshot.Connection
 	if (kind == "" || sources.SameKind(kind, s.r.cfg.Source)) && (connection == "" || connection == s.r.cfg.Connection) {
@@ -71,7 +71,7 @@ func (s *survey) look() {
 	s.index()
 	s.link()
 	s.governance = govern(&s.r.rules, s.snapshot, s.byID)
-	for user := range s.repeated { // of a further listing, nothing is decided that more evidence could change
+	for user := range s.repeated { // about a repeated listing, nothing is decided that more facts could change
 		s.close(user)
 	}
 	for user := range s.inconsistent {
@@ -103,8 +103,8 @@ func (s *survey) index() {
 	}
 }
 
-// sameUser reports whether two listings of a user say the same; empty and
-// absent are the same.
+// sameUser reports whether two listings of a user are equal. Empty and absent
+// values are equal.
 func sameUser(a, b sources.User) bool {
 	for _, u := range []*sources.User{&a, &b} {
 		if len(u.OtherEmails) == 0 {
@@ -117,8 +117,8 @@ func sameUser(a, b sources.User) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// link finds the user of each member of the connection (S1). Of two members
-// that claim one user, the one with the smaller ID is linked.
+// link finds the user of each member of the connection (S1). If two members have
+// the same external ID, the one with the smaller ID is linked.
 func (s *survey) link() {
 	s.userOf = make([]int32, len(s.members))
 	s.memberOf = make([]int32, len(s.users))
@@ -151,8 +151,8 @@ func (s *survey) link() {
 	}
 }
 
-// concerns reports whether the run decides about the person with the external
-// ID. The others are context.
+// concerns reports whether the run decides about the person with the external ID.
+// All others are context.
 func (s *survey) concerns(externalID string) bool { return s.about == nil || s.about[externalID] }
 
 // proves reports whether the snapshot proves all of the facts.
@@ -180,9 +180,9 @@ func (s *survey) nameOfMember(m *Member) string {
 	return m.ManagerID
 }
 
-// freeMemberID returns the ID that a user's member gets: the first of those
-// that follow from connection and external ID which no member has. Somebody
-// whose identity was bound anew since may have one.
+// freeMemberID returns the ID for a user's new member: the first of those computed
+// from connection and external ID that no member has. A member may have one of them
+// whose identity was changed since.
 func (s *survey) freeMemberID(externalID string) string {
 	for attempt := 0; ; attempt++ {
 		if id := newMemberID(s.r.cfg.Connection, externalID, attempt); s.member(id) == none {

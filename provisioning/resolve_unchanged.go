@@ -10,10 +10,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// markUnchanged finds the members that the plan will not mention, which are
-// nearly all. In a large company the time goes into waiting for memory, since
-// users stand in another order than members. Members are therefore compared in
-// blocks, each fetched before it is compared, and on all processors.
+// markUnchanged finds the members that the plan will not mention, which are nearly
+// all. In a large company most of the time goes into waiting for memory, since
+// users and members have different orders. So members are compared in blocks, on
+// all processors, and the memory of each block is read in advance.
 func (st *standing) markUnchanged() {
 	blocks.Each(len(st.members), func() func(start, end int) {
 		r := newReader(st.r)
@@ -26,10 +26,10 @@ func (st *standing) markUnchanged() {
 	})
 }
 
-// fetch reads a little of each user of a block of members, and of the texts
-// that are about to be compared. The reads do not depend on one another, so the
-// processor has many of them in flight at once. The result is of no use: it
-// keeps the compiler from leaving the reads out.
+// fetch reads a little of each user of a block of members, and of the texts that
+// will be compared. The reads do not depend on one another, so the processor does
+// many of them at the same time. The result has no meaning; it keeps the compiler
+// from removing the reads.
 func (st *standing) fetch(start, end int) (sum int) {
 	for _, user := range st.userOf[start:end] {
 		if user != none {
@@ -61,9 +61,9 @@ func first(value string) int {
 	return int(value[0])
 }
 
-// isUnchanged reports whether a member is active in the source and in the team,
-// is governed, and has everything as it should be, with nothing to report. It
-// allocates nothing and may say no in doubt.
+// isUnchanged reports whether a member is active in the source and in the team, has
+// an assignment, needs no change, and has nothing to report. It allocates nothing.
+// In doubt it returns false.
 func (st *standing) isUnchanged(r *reader, member int32) bool {
 	user := st.userOf[member]
 	if user == none || st.inconsistent[user] || st.isOpen(user) {
@@ -75,8 +75,8 @@ func (st *standing) isUnchanged(r *reader, member int32) bool {
 		st.r.settled(m, position) && r.sameFields(u, m)
 }
 
-// sameFields reports whether the fields that follow the source stay as they
-// are, values and owners, with nothing to report.
+// sameFields reports whether the fields that follow the source keep their values
+// and owners, with nothing to report.
 func (r *reader) sameFields(u *sources.User, m *Member) bool {
 	given := fields(atEmail)
 	for _, at := range wishedFields {
@@ -98,7 +98,7 @@ func (r *reader) sameFields(u *sources.User, m *Member) bool {
 		}
 		given |= 1 << atOtherEmails
 	}
-	if owned := m.Owners.source & sourceFields; owned != 0 && owned != given { // without owners, they are not tracked
+	if owned := m.Owners.source & sourceFields; owned != 0 && owned != given { // a member without owners is not compared
 		return false
 	}
 	if m.Owners.source.has(atManager) && u.Manager == (sources.Manager{}) {
@@ -107,7 +107,7 @@ func (r *reader) sameFields(u *sources.User, m *Member) bool {
 	return len(r.cfg.Attributes) == 0 && m.Owners.attributes == "" || r.sameAttributes(u, m)
 }
 
-// sameOtherEmails reports whether the texts, as they are, are the member's
+// sameOtherEmails reports whether the texts are, without any change, the member's
 // further addresses.
 func sameOtherEmails(texts []string, m *Member) bool {
 	if len(texts) != len(m.OtherEmails) {
@@ -138,19 +138,19 @@ func (r *reader) sameAttributes(u *sources.User, m *Member) bool {
 	return true
 }
 
-// knownDomain reports whether the address is of a domain whose people may come
-// in. A member of another domain stays in (S7).
+// knownDomain reports whether the domain of an address is one whose people may come
+// in. A member with another domain stays in (S7).
 func (r *Resolver) knownDomain(email string) bool {
 	domain := email[strings.LastIndexByte(email, '@')+1:]
 	if r.domains[domain] {
 		return true
 	}
-	domain, ok := address.Domain(domain) // the host may spell it in another way
+	domain, ok := address.Domain(domain) // the host may spell the domain differently
 	return ok && r.domains[domain]
 }
 
-// settled reports whether a member's assignment and settings are what they
-// should be. Who has all that the assignment gives was refused no seat.
+// settled reports whether a member's assignment and settings are as they should be.
+// A member who has everything of the assignment was refused no seat.
 func (r *Resolver) settled(m *Member, position int32) bool {
 	a := r.rules.At(position)
 	return a != nil && m.AssignmentID == a.ID && (a.Mode == assignment.Manual || m.Settings.Equal(&a.Settings))

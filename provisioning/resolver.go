@@ -9,22 +9,22 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Resolver decides, under one config, what has to change. It is pure: it
-// does no I/O, reads no clock, logs nothing, and changes none of its input. It
-// is safe for concurrent use.
+// A Resolver decides what has to change under one config. It is pure: it does no
+// I/O, reads no clock, logs nothing, and does not change its input. It is safe for
+// concurrent use.
 type Resolver struct {
 	cfg        Config
 	traits     traits
 	rules      assignment.Rules
-	domains    map[string]bool // those whose addresses are kept as they are
+	domains    map[string]bool // domains whose addresses are kept as they are
 	primary    string
 	attributes []string // names of cfg.Attributes, sorted
 	problems   []Problem
-	retires    bool // nobody of the connection stays; see Retire
+	retires    bool // the connection is given up; see Retire
 }
 
-// New returns a resolver for the config. The only error is an invalid config:
-// a *ConfigError with everything that is wrong with it.
+// New returns a resolver for the config. The error is a *ConfigError with all
+// problems of an invalid config.
 func New(cfg Config) (*Resolver, error) {
 	problems := cfg.Validate()
 	if err := configError(problems); err != nil {
@@ -60,8 +60,8 @@ func (r *Resolver) Config() Config { return r.cfg.clone() }
 // Warnings returns what is unwise in the config.
 func (r *Resolver) Warnings() []Problem { return slices.Clone(r.problems) }
 
-// Queries returns the queries whose answers a snapshot has to carry; pass them
-// to sources.Collect.
+// Queries returns the queries that a snapshot has to answer. Pass them to
+// sources.Collect.
 func (r *Resolver) Queries() []string { return r.rules.Queries() }
 
 // isLinked reports whether m is a managed member of the config's connection.
@@ -69,51 +69,51 @@ func (r *Resolver) isLinked(m *Member) bool {
 	return m.Managed && m.ExternalID != "" && m.Connection == r.cfg.Connection
 }
 
-// Input is what a decision is made from.
+// Input is the input of a decision.
 type Input struct {
-	// Tenant is the host's customer. The plan names it, and is applied to no
-	// other.
+	// Tenant is the tenant of the host. The plan carries it and cannot be applied
+	// to another.
 	Tenant string
-	// Snapshot is the directory. Its Proven facts say what absence means; nil
-	// is an empty snapshot that proves nothing.
+	// Snapshot is the directory. Its Proven facts say what an absence means. Nil
+	// means an empty snapshot that proves nothing.
 	Snapshot *sources.Snapshot
-	// Members is the whole team: hand-made members, and those of other
-	// connections, included.
+	// Members is the whole team, including hand-made members and members of other
+	// connections.
 	Members []Member
-	// About holds the external IDs of the people to decide about. Nil:
-	// everybody. With About, Snapshot and Members are a part of the world, as
-	// Resolver.Gather collects it: the others in them are context, which holds
-	// addresses, seats and places in the chart and is not changed.
+	// About has the external IDs of the people to decide about. Nil means
+	// everybody. If it is set, Snapshot and Members are a part of the world that
+	// Resolver.Gather collected: the others in them are context. Their addresses,
+	// seats and places in the chart count, and they are not changed.
 	About []string
-	// Facts are about those who are in neither Snapshot nor Members. Nil:
-	// there are none.
+	// Facts are about the people who are in neither Snapshot nor Members. Nil means
+	// that there are no others.
 	Facts *Facts
 }
 
 // Facts are about the people of a tenant who are not in an Input.
 type Facts struct {
-	// Population is how many managed active members of the connection there
-	// are, without the protected ones (S14).
+	// Population is the number of managed active members of the connection, without
+	// the protected ones (S14).
 	Population int
-	// Seats counts, by seat, the active members who hold it.
+	// Seats counts for each seat the active members who hold it.
 	Seats map[string]int
 	// Roles counts the active members who have each role (S43).
 	Roles map[Role]int
-	// Users is true if the directory has users.
+	// Users says that the directory has other users.
 	Users bool
 	// Recent is what was done in the window over which breakers count, and what
-	// is pending since.
+	// waits since then.
 	Recent Recent
 }
 
-// Resolve returns the plan. Problems with people are findings in it, never
-// errors. The order of users, groups and members does not matter, and the same
-// input gives the same bytes (L1).
+// Resolve returns the plan. Problems with people are findings in the plan, never
+// errors. The result does not depend on the order of users, groups and members, and
+// equal inputs give equal bytes (L1).
 func (r *Resolver) Resolve(in Input) *Plan { return r.resolve(in, true) }
 
-// resolve goes through the stages in their order. Whoever waits for an approval
-// keeps address, seats and manager for now, so that the others are decided
-// again around them, until no further breaker trips.
+// resolve runs the stages in their order. People who wait for an approval keep
+// their address, seats and manager for now; so the others are decided again without
+// them, until no further breaker trips.
 func (r *Resolver) resolve(in Input, shortcut bool) *Plan {
 	survey := newSurvey(r, in)
 	if survey.otherDirectory() {

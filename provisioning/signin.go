@@ -8,42 +8,43 @@ import (
 	"github.com/usher-go/usher/internal/address"
 )
 
-// A SignIn is somebody who wants to sign in, by what the single sign-on says of
-// them. At least one of ExternalID, Subject and Email has to be given; the
-// strongest that finds somebody decides, in this order.
+// A SignIn is a person who wants to sign in, as the single sign-on describes them.
+// At least one of ExternalID, Subject and Email is required. The first of them, in
+// this order, that finds a member decides.
 type SignIn struct {
 	Tenant string
-	// Connection is the directory that vouches for the person, and ExternalID
-	// the person's ID there. With a Connection, the address of a member who
-	// belongs to another connection proves nothing.
+	// Connection is the directory that vouches for the person, and ExternalID is
+	// the person's ID there. If Connection is set, the address of a member of
+	// another connection proves nothing.
 	Connection, ExternalID string
 	// Subject is compared with Member.Subject.
 	Subject string
-	// Email is compared with the primary address, as addresses compare (S7).
+	// Email is compared with the primary address, in the way addresses are compared
+	// (S7).
 	Email string
-	// Pending is the last plan of the connection, whose held actions tell that
-	// somebody is not in yet because an approval is missing. Nil: nothing is
-	// known of that.
+	// Pending is the last plan of the connection. Its held actions show that a
+	// person is not in yet because an approval is missing. Nil means that this is
+	// unknown.
 	Pending *Plan
 }
 
 // An Access is the answer to a SignIn.
 type Access struct {
-	// Granted says that the person may sign in, as Member.
+	// Granted says that the person may sign in as Member.
 	Granted bool
-	// Member is who it is. If access is not granted it may be the member whose
-	// access has ended, or nil if there is none.
+	// Member is the member that was found. If access is not granted, it is the
+	// member whose access has ended, or nil if there is none.
 	Member *Member
 	// Reason is one of the sign_in codes.
 	Reason Reason
 }
 
-// MaySignIn says whether somebody may sign in, and as whom; or why not (S42):
-// deactivated, held, or not provisioned. Who has no access is not to be made by
-// the sign-in: of the first two that would undo what the directory or an admin
-// decided.
+// MaySignIn says whether a person may sign in, and as which member, or why not
+// (S42): deactivated, held, or not provisioned. A host must not create access at a
+// sign-in that was refused: for a person who is deactivated or held, that would
+// undo a decision of the directory or of an admin.
 //
-// The error is one of the store, or says that the SignIn names nobody.
+// The error is the store's, or says that the SignIn names nobody.
 func MaySignIn(ctx context.Context, team Finder, who SignIn) (Access, error) {
 	keys := who.keys()
 	if len(keys) == 0 {
@@ -76,8 +77,8 @@ func MaySignIn(ctx context.Context, team Finder, who SignIn) (Access, error) {
 	return answer, nil
 }
 
-// signInLimit is how many members may have one key until it is enough to know
-// that they are several.
+// signInLimit is how many members with one key are read. More than one is already
+// ambiguous.
 const signInLimit = 10
 
 // keys returns the keys that are given, the strongest first.
@@ -95,8 +96,8 @@ func (who *SignIn) keys() []MemberKey {
 	return keys
 }
 
-// mayBe reports whether an active member whom one key finds is not somebody else
-// by another: an address may have gone from one person to the next.
+// mayBe reports whether an active member whom one key finds is not another person
+// by a stronger key: an address may have passed from one person to the next.
 func (who *SignIn) mayBe(m *Member, by MemberKeyKind) bool {
 	if !m.Active || by == MemberByExternalID {
 		return true
@@ -112,8 +113,8 @@ func (who *SignIn) mayBe(m *Member, by MemberKeyKind) bool {
 	return !elsewhere && (who.Subject == "" || m.Subject == "" || m.Subject == who.Subject)
 }
 
-// held returns what the pending plan holds that would give access to the person,
-// who may be a former member.
+// held returns the action, held by the pending plan, that would give access to the
+// person, who may be a former member.
 func (who *SignIn) held(former *Member) *Held {
 	if who.Pending == nil {
 		return nil

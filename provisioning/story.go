@@ -18,44 +18,43 @@ type Story struct {
 	MemberID   string `json:"member_id,omitempty"`
 	Email      string `json:"email,omitempty"`
 	Name       string `json:"name,omitempty"`
-	// Outcome is "done" for an action of the plan, "held", "skipped",
-	// "unchanged", or "noted" for somebody of whom there is only a finding.
+	// Outcome says what the plan does with the person: "done", "held", "skipped",
+	// "unchanged", or "noted" for a person who only has a finding.
 	Outcome StoryOutcome `json:"outcome"`
-	// Does says in a line what is done, or would be.
+	// Does describes on one line what is done or would be done.
 	Does string `json:"does,omitempty"`
-	// Action is what is done or held; nil for the other outcomes.
+	// Action is the action that is done or held; nil for the other outcomes.
 	Action *Action `json:"action,omitempty"`
 	// Steps are the reasons in the order of the decision.
 	Steps []Step `json:"steps,omitempty"`
 }
 
-// A Step is one reason in a story, with the stage of the decision to which it
-// belongs.
+// A Step is one reason of a story, with its stage of the decision.
 type Step struct {
 	Stage  Stage  `json:"stage"`
 	Reason Reason `json:"reason"`
 }
 
-// A Stage is a part of the decision about one person.
+// A Stage is one part of the decision about a person.
 type Stage string
 
 // The stages in the order of the decision.
 const (
-	StageEvidence    Stage = "evidence"    // what the directory says and proves
-	StageMatch       Stage = "match"       // who of the team this is
-	StageEligibility Stage = "eligibility" // whether they may come in
+	StageEvidence    Stage = "evidence"    // the facts from the directory, and what is proven
+	StageMatch       Stage = "match"       // which member this is
+	StageEligibility Stage = "eligibility" // whether the person may come in
 	StageAssignment  Stage = "assignment"  // which assignment governs
-	StageFields      Stage = "fields"      // what follows the source
+	StageFields      Stage = "fields"      // the fields that follow the source
 	StageSeats       Stage = "seats"       // seats and settings
 	StageManager     Stage = "manager"     // the place in the chart
-	StageAccess      Stage = "access"      // whether access begins, ends, or waits
+	StageAccess      Stage = "access"      // whether access begins, ends or waits
 )
 
 var stages = [...]Stage{
 	StageEvidence, StageMatch, StageEligibility, StageAssignment, StageFields, StageSeats, StageManager, StageAccess,
 }
 
-// stageOf returns the stage of a code, by its family.
+// stageOf returns the stage of a code by the family of the code.
 func stageOf(code Code) Stage {
 	family, _, _ := strings.Cut(string(code), ".")
 	switch family {
@@ -82,11 +81,11 @@ func stageOf(code Code) Stage {
 	return StageFields
 }
 
-// Story returns what the plan says about a person, who is named by the ID in
-// the directory or in the team, or by any address or name that the person has,
-// had, or is to get. There are several if several people have the name, and
-// none if nobody is known by it. A plan that was read from JSON does not know
-// those whom it leaves alone.
+// Story returns what the plan says about a person. who is the ID in the directory
+// or in the team, or any address or name that the person has, had or will get.
+// There are several stories if several people have the name, and none if who is
+// unknown. A plan that was read from JSON does not know the people whom it does not
+// change.
 func (p *Plan) Story(who string) []Story {
 	who = text.Clean(who)
 	if who == "" {
@@ -114,7 +113,7 @@ func (p *Plan) Story(who string) []Story {
 	if p.world != nil {
 		stories = append(stories, p.unmentioned(who)...)
 	}
-	at := make(map[[2]string]int, len(stories)) // the first story of an external ID, and of a member ID
+	at := make(map[[2]string]int, len(stories)) // position of the first story, by external ID and by member ID
 	enter := func(i int) {
 		for _, id := range [][2]string{{"user", stories[i].ExternalID}, {"member", stories[i].MemberID}} {
 			if _, known := at[id]; !known && id[1] != "" {
@@ -154,7 +153,7 @@ func isAny(who string, ids, emails, names []string) bool {
 		slices.ContainsFunc(names, func(full string) bool { return full != "" && name.Same(full, who) })
 }
 
-// isAbout reports whether who names the action's member, as it is, was or is to
+// isAbout reports whether who names the member of the action, as it is, was or will
 // be.
 func (a *Action) isAbout(who string) bool {
 	was := a.Member.Clone()
@@ -169,7 +168,7 @@ func (a *Action) isAbout(who string) bool {
 	emails = append(emails, was.Email, was.PrivateEmail)
 	emails = append(emails, was.OtherEmails...)
 	for _, r := range a.Reasons {
-		emails = append(emails, r.Facts["from"], r.Facts["source"]) // the directory's address of a converted one
+		emails = append(emails, r.Facts["from"], r.Facts["source"]) // the address in the directory, if it was converted
 	}
 	return isAny(who, ids, emails, []string{a.Member.Name(), was.Name()})
 }
@@ -184,7 +183,7 @@ func (a *Action) story(outcome StoryOutcome, held []Reason) Story {
 	return s
 }
 
-// add adds reasons, none twice.
+// add adds reasons that the story does not have yet.
 func (s *Story) add(reasons []Reason) {
 	for _, r := range reasons {
 		if !slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Reason.Code == r.Code && sameFacts(step.Reason, r) }) {
@@ -193,8 +192,8 @@ func (s *Story) add(reasons []Reason) {
 	}
 }
 
-// sameFacts reports whether two reasons of one code say the same: one of them
-// may know more.
+// sameFacts reports whether two reasons with one code agree. One of them may have
+// more facts.
 func sameFacts(a, b Reason) bool {
 	for fact, value := range a.Facts {
 		if other, ok := b.Facts[fact]; ok && other != value {
@@ -210,8 +209,8 @@ func (s *Story) sort() {
 	})
 }
 
-// Explain prints the stories of a person: what is done, held, skipped or left
-// alone, every value that changes, and the sentence behind each reason.
+// Explain returns the stories of a person as text: what is done, held, skipped or
+// left unchanged, every value that changes, and a sentence for each reason.
 func (p *Plan) Explain(who string) string {
 	stories := p.Story(who)
 	if len(stories) == 0 {
@@ -257,7 +256,7 @@ func (s *Story) explain(b *strings.Builder) {
 	}
 }
 
-// StoryOutcome is how a plan treats a person.
+// StoryOutcome says what a plan does with a person.
 type StoryOutcome string
 
 // The outcomes of a story.
@@ -269,8 +268,8 @@ const (
 	StoryNoted     StoryOutcome = "noted"
 )
 
-// unmentioned tells of the people whom who names and the plan leaves alone, why
-// they are where they are.
+// unmentioned returns the stories of people whom who names and whom the plan does
+// not mention.
 func (p *Plan) unmentioned(who string) []Story {
 	mentioned := make(map[string]bool) // member IDs and external IDs
 	for a := range p.all() {
@@ -297,7 +296,7 @@ func (p *Plan) unmentioned(who string) []Story {
 	return stories
 }
 
-// whyUnchanged says why a member is where it is.
+// whyUnchanged says why a member stays as it is.
 func (s *survey) whyUnchanged(person int32, m *Member) (does string, steps []Step) {
 	user := s.userOf[person]
 	state := "active"

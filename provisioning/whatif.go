@@ -11,20 +11,19 @@ import (
 	"github.com/usher-go/usher/internal/text"
 )
 
-// A Diff says what other rules would make of a team: how the team that the plan
-// under the next config leaves differs from the one that the plan under the
-// present config leaves.
+// A Diff compares two configs: it is the difference between the team after the plan
+// under the present config and the team after the plan under the next config.
 type Diff struct {
 	// Now and Next are the plans under the two configs.
 	Now  *Plan `json:"now"`
 	Next *Plan `json:"next"`
-	// Shifts are the members for whom it makes a difference, by assignment now,
-	// assignment next, and address.
+	// Shifts are the members who differ, ordered by assignment now, assignment
+	// next, and address.
 	Shifts []Shift `json:"shifts"`
 }
 
-// A Shift is one member who would fare otherwise under the next config. Held
-// actions count as done, since an approval would release them.
+// A Shift is one member who differs under the next config. Held actions count as
+// done, since an approval would release them.
 type Shift struct {
 	MemberID   string       `json:"member_id"`
 	ExternalID string       `json:"external_id,omitempty"`
@@ -34,32 +33,32 @@ type Shift struct {
 	// Now and Next are the IDs of the governing assignments; "" is none.
 	Now  string `json:"now,omitempty"`
 	Next string `json:"next,omitempty"`
-	// Changes lead from the member as it is under the present config to the one
-	// under the next: Old is what the present config gives.
+	// Changes lead from the member under the present config (Old) to the member
+	// under the next config (New).
 	Changes []Change `json:"changes"`
-	// Waits are the classes whose breakers would hold the member's action under
-	// the next config.
+	// Waits are the classes whose breakers would hold the member's action under the
+	// next config.
 	Waits []Class `json:"waits,omitempty"`
-	// Reasons are those of the plan under the next config, if it mentions the
-	// member, and otherwise those of the present one's.
+	// Reasons are those of the plan under the next config if it mentions the
+	// member, and otherwise those of the plan under the present config.
 	Reasons []Reason `json:"reasons,omitempty"`
 }
 
-// A ShiftOutcome says in a word how a member would fare.
+// A ShiftOutcome says how a member differs under the next config.
 type ShiftOutcome string
 
 // The outcomes of a shift.
 const (
 	ShiftComesIn  ShiftOutcome = "comes in"  // has access under the next config only
-	ShiftStaysOut ShiftOutcome = "stays out" // would get access, and does not under the next config
-	ShiftLeaves   ShiftOutcome = "leaves"    // has access, and loses it under the next config only
-	ShiftChanges  ShiftOutcome = "changes"   // has access, or none, under both
+	ShiftStaysOut ShiftOutcome = "stays out" // would get access now, and gets none under the next config
+	ShiftLeaves   ShiftOutcome = "leaves"    // has access and loses it under the next config only
+	ShiftChanges  ShiftOutcome = "changes"   // has access under both configs, or under neither
 )
 
-// WhatIf decides about the same input under two configs and returns the
-// difference. Nothing is changed. The snapshot should answer the queries of both
-// (Resolver.Queries); who depends on an answer that is missing is in doubt, and
-// is left as they are (S44). The error names the config that is invalid.
+// WhatIf decides about the same input under two configs and returns the difference.
+// It changes nothing. The snapshot should answer the queries of both configs
+// (Resolver.Queries); people who depend on a missing answer are left as they are
+// (S44). The error says which config is invalid.
 func WhatIf(in Input, now, next Config) (*Diff, error) {
 	var plans [2]*Plan
 	for i, cfg := range []Config{now, next} {
@@ -72,8 +71,8 @@ func WhatIf(in Input, now, next Config) (*Diff, error) {
 	return differ(in.Members, plans[0], plans[1]), nil
 }
 
-// differ compares what two plans make of a team. Members whom neither plan
-// mentions fare the same.
+// differ compares the teams after two plans. Members whom neither plan mentions do
+// not differ.
 func differ(team []Member, now, next *Plan) *Diff {
 	type pair struct{ before, now, next *Member }
 	pairs := make(map[string]*pair)
@@ -133,9 +132,9 @@ func differ(team []Member, now, next *Plan) *Diff {
 	return d
 }
 
-// released yields the actions of a plan, and the held ones that an approval
-// would release. Where both a deactivation and another action of a held class
-// are about one member, the other is in force.
+// released yields the actions of a plan, and the held actions that an approval
+// would release. If a deactivation and an action of a held class are about one
+// member, it yields the latter.
 func (p *Plan) released() iter.Seq[*Action] {
 	return func(yield func(*Action) bool) {
 		for i := range p.Actions {
@@ -151,14 +150,14 @@ func (p *Plan) released() iter.Seq[*Action] {
 	}
 }
 
-// told is what a plan says about somebody.
+// told is what a plan says about one person.
 type told struct {
 	reasons []Reason
 	waits   []Class
 }
 
-// told returns what the plan says about each member whom it mentions, by member
-// ID, and about whoever it skips, by external ID.
+// told returns what the plan says about each member whom it mentions, by member ID,
+// and about each person whom it skips, by external ID.
 func (p *Plan) told() map[string]told {
 	says := make(map[string]told)
 	for i := range p.Skipped {
@@ -174,7 +173,7 @@ func (p *Plan) told() map[string]told {
 	return says
 }
 
-// Count returns how many people fare in a certain way.
+// Count returns the number of people with the outcome.
 func (d *Diff) Count(outcome ShiftOutcome) int {
 	n := 0
 	for i := range d.Shifts {
@@ -185,13 +184,13 @@ func (d *Diff) Count(outcome ShiftOutcome) int {
 	return n
 }
 
-// String prints the difference for people: a line of sums, and below each move
-// from an assignment to an assignment a line for every person, sigil first as in
-// a plan. A line ends with the classes whose breakers would hold it.
+// String returns the difference as text for people: a line of sums, and for each
+// pair of assignments now and next a line for every person, with the first
+// character of a plan's line. A line ends with the classes whose breakers would
+// hold the person.
 func (d *Diff) String() string { return d.text(false) }
 
-// Summary is String with equal changes as one line, which names two of the
-// people.
+// Summary is String with one line for equal changes, which names two of the people.
 func (d *Diff) Summary() string { return d.text(true) }
 
 func (d *Diff) text(grouping bool) string {
@@ -254,7 +253,7 @@ func (o ShiftOutcome) sigil() string {
 // Who names the person as Action.Who does.
 func (s *Shift) Who() string { return cmp.Or(s.Email, s.Name, s.ExternalID, s.MemberID) }
 
-// move says between which assignments the person moves.
+// move describes from which assignment to which the person moves.
 func (s *Shift) move() string {
 	from, to := cmp.Or(text.Line(s.Now), "no assignment"), cmp.Or(text.Line(s.Next), "no assignment")
 	if from == to {
@@ -263,8 +262,9 @@ func (s *Shift) move() string {
 	return from + " -> " + to
 }
 
-// Describe says in a line what differs, as a plan says what changes, and which
-// classes would hold it. It leaves out the assignments, which are Now and Next.
+// Describe describes the difference on one line, as a plan describes a change, and
+// the classes that would hold it. It leaves out the assignments, which are Now and
+// Next.
 func (s *Shift) Describe() string {
 	var parts []string
 	if s.Outcome != ShiftChanges {

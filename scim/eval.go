@@ -221,6 +221,9 @@ func (f *filter) test(each func(visit func(any) bool) bool) bool {
 func comparing(v any) int {
 	switch v := v.(type) {
 	case string:
+		if !isComposed(v) {
+			return 1 + len(v)
+		}
 		return 1 + len(v)/foldedPerUnit
 	case number:
 		return 2
@@ -294,7 +297,7 @@ func (f *filter) compare(v any) bool {
 			}
 		}
 		if !f.exact {
-			v = fold(v)
+			v = foldText(v)
 		}
 		switch f.op {
 		case opContains:

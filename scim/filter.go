@@ -303,6 +303,9 @@ func (p *filterParser) literal() (any, error) {
 		p.at = in.at
 		return s, nil
 	}
+	if s, ok := p.apostrophes(); ok {
+		return s, nil
+	}
 	word := p.word()
 	switch strings.ToLower(word) {
 	case "", "and", "or", "not":
@@ -323,6 +326,25 @@ func (p *filterParser) literal() (any, error) {
 		}
 	}
 	return word, nil
+}
+
+// apostrophes reads a value between apostrophes, as the filters of other
+// protocols have it. One without the second, or with more behind it, is a word.
+func (p *filterParser) apostrophes() (string, bool) {
+	if p.peek() != '\'' {
+		return "", false
+	}
+	length := strings.IndexByte(p.in[p.at+1:], '\'')
+	if length <= 0 {
+		return "", false
+	}
+	end := p.at + 1 + length
+	if rest := p.in[end+1:]; rest != "" && strings.IndexByte(" \t)]", rest[0]) < 0 || strings.IndexByte(p.in[p.at:end], 0) >= 0 {
+		return "", false
+	}
+	s := p.in[p.at+1 : end]
+	p.at = end + 1
+	return s, true
 }
 
 // prepare fits the value to the attribute's type and refuses comparisons that
@@ -368,7 +390,7 @@ func (f *filter) prepare() error {
 	s, isString := f.value.(string)
 	f.exact = def != nil && (def.caseExact || def.kind == "binary")
 	if isString && !f.exact {
-		f.value = fold(s)
+		f.value = foldText(s)
 	}
 	_, isBool := f.value.(bool)
 	switch f.op {

@@ -47,6 +47,10 @@ func TestFilterSelects(t *testing.T) {
 		`userName eq "bjensen@EXAMPLE.com"`:                     true,
 		`USERNAME EQ "bjensen@example.com"`:                     true,
 		`userName eq bjensen@example.com`:                       true,
+		`userName eq 'bjensen@example.com'`:                     true, // as OData has it
+		`(title eq 'Tour Guide') and emails[type eq 'home']`:    true,
+		`title eq 'Tour`:                                        false, // a word
+		`title eq ''`:                                           false,
 		`userName ne "bjensen@example.com"`:                     false,
 		`externalId eq "Ext-1"`:                                 true,
 		`externalId eq "ext-1"`:                                 false, // caseExact

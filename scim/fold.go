@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // fold maps all spellings that strings.EqualFold takes for the same to one
@@ -51,6 +53,67 @@ func foldBySearch(r rune) rune {
 		return asciiLower(least)
 	}
 	return least
+}
+
+// foldText is the form in which values compare whose letter case is of no
+// matter: fold, and the rules of width and normalization that RFC 7613 section
+// 3.2.2 has for user names (RFC 7644 section 5), so that an accent is the same
+// composed and decomposed.
+func foldText(s string) string {
+	if isComposed(s) {
+		return fold(s)
+	}
+	if strings.ContainsFunc(s, isWidthForm) {
+		s = widthMapped(s)
+	}
+	// A folded letter may compose with its marks although the given one does
+	// not.
+	return norm.NFC.String(strings.Map(foldRune, norm.NFC.String(s)))
+}
+
+// isComposed reports whether a text certainly is in normalization form C, folded
+// or not, and has no width forms: it is of letters and signs that neither
+// compose nor decompose, as nearly all texts are.
+func isComposed(s string) bool {
+	for i := 0; i < len(s); {
+		if s[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+		switch {
+		case r < 0x300: // Latin
+		case 0x400 <= r && r < 0x483, 0x48a <= r && r < 0x530: // Cyrillic
+		case 0x5d0 <= r && r < 0x5eb, 0x620 <= r && r < 0x64b: // Hebrew, Arabic
+		case 0x3041 <= r && r < 0x3097, 0x30a1 <= r && r < 0x30fb: // Kana
+		case 0x3400 <= r && r < 0xa000, 0xac00 <= r && r < 0xd7a4: // ideographs, Hangul
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isWidthForm reports whether r is a fullwidth or halfwidth form, or the wide
+// space.
+func isWidthForm(r rune) bool { return r == '\u3000' || '\uff00' <= r && r <= '\uffef' }
+
+// widthMapped replaces the fullwidth and halfwidth forms by what they
+// decompose to.
+func widthMapped(s string) string {
+	mapped := make([]byte, 0, len(s))
+	for _, r := range s {
+		switch {
+		case '\uff01' <= r && r <= '\uff5e':
+			mapped = append(mapped, byte(r-'\uff01'+'!'))
+		case isWidthForm(r):
+			mapped = norm.NFKC.AppendString(mapped, string(r))
+		default:
+			mapped = utf8.AppendRune(mapped, r)
+		}
+	}
+	return string(mapped)
 }
 
 func asciiLower(r rune) rune {

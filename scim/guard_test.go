@@ -146,13 +146,16 @@ func TestPublicDiscovery(t *testing.T) {
 	assert.Equal(t, 401, send(t, shut, "", "GET", "/ServiceProviderConfig", "").status)
 }
 
-// A user name is one that people can see and tell from others.
+// A user name is one that people can see and tell from others (RFC 7644 section
+// 5, RFC 7613 section 3.2.2).
 func TestUserNames(t *testing.T) {
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store})
 	ok := create(t, server, "/Users", user("plain")).id()
 	for name, good := range map[string]bool{
 		"a b": true, "Ana María": true, "名前": true, "נועה": true, "می\u200cخواهم": true, "o'brien+x@example.com": true, "👩‍💻": true, "a\u00a0b": true,
+		"क्\u200dष": true, "a\u0600b": true, "🧑🏽\u200d🚀": true,
+		"a\u200bb": false, "ab\u200d": false, "a\u200cb": false, "\u200da": false, "a\u00adb": false, "a\u2060b": false, "\ufeffab": false, "a\u3164b": false, "a\u115fb": false,
 		" ": false, "\t": false, "\u00a0\u2003": false, "\u200b": false, "\ufeff\u2060": false,
 		"a\tb": false, "a\nb": false, "a\u007fb": false, "a\u0085b": false, "a\u2028b": false,
 		"\u202eadmin": false, "adm\u200fin": false, "a\u2066b\u2069": false, "a\u061cb": false, "\u200ea": false,
@@ -188,6 +191,42 @@ func TestUserNames(t *testing.T) {
 		assert.Equal(t, 200, send(t, server, testToken, c[0], "/Users/old", c[1]).status, c)
 	}
 	assert.Equal(t, 400, send(t, server, testToken, "PUT", "/Users/old", fmt.Sprintf(`{"schemas":[%q],"userName":%q}`, userURN, old)).status)
+}
+
+// RFC 7644 section 5: before the uniqueness of a user name is evaluated, it is
+// prepared as RFC 7613 says: width, case, and normalization form C (section
+// 3.2.2). Look-ups agree, whatever of it the client writes.
+func TestUserNamesAreUniqueAsPeopleReadThem(t *testing.T) {
+	for _, names := range [][]string{
+		{"jos\u00e9@example.com", "jose\u0301@example.com", "JOS\u00c9@example.com", "JOSE\u0301@EXAMPLE.com"},
+		{"Ana", "\uff21\uff4e\uff41", "ANA"},
+		{"\u30ac", "\uff76\uff9e"}, // ga, and halfwidth ka with its voicing mark
+		{"a b", "a\u3000b"},
+		{"\u01f0ana", "j\u030cana", "J\u030cANA"}, // there is no capital in one character
+		{"\u1e9b\u0323x", "\u017f\u0323\u0307x"},
+	} {
+		server := mount(t, scim.Config{})
+		first := create(t, server, "/Users", user(names[0])).id()
+		other := create(t, server, "/Users", user("other")).id()
+		for _, name := range names {
+			again := send(t, server, testToken, "POST", "/Users", user(name))
+			assert.Equal(t, 409, again.status, "%+q and %+q", names[0], name)
+			assert.Equal(t, "uniqueness", again.scimType())
+			renamed := send(t, server, testToken, "PATCH", "/Users/"+other, ops(fmt.Sprintf(`{"op":"replace","path":"userName","value":%q}`, name)))
+			assert.Equal(t, 409, renamed.status, "%+q and %+q", names[0], name)
+			for _, filter := range []string{`userName eq %q`, `userName sw %q`, `userName ew %q`, `not (userName ne %q)`, `userName ge %[1]q and userName le %[1]q`} {
+				found := send(t, server, testToken, "GET", "/Users?filter="+url.QueryEscape(fmt.Sprintf(filter, name)), "")
+				require.Len(t, found.resources(), 1, "%+q: "+filter, names[0], name)
+				assert.Equal(t, first, found.resources()[0]["id"])
+			}
+		}
+		assert.Equal(t, names[0], send(t, server, testToken, "GET", "/Users/"+first, "").body["userName"], "a name is served as it was sent")
+	}
+	// What RFC 7613 does not take for the same stays apart.
+	server := mount(t, scim.Config{})
+	for _, name := range []string{"\u2460", "1", "\ufb01", "fi", "stra\u00dfe", "strasse", "x\u00b2", "x2"} {
+		create(t, server, "/Users", user(name))
+	}
 }
 
 // A cursor that says a place beyond all places is refused or ends the listing,

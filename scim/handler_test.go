@@ -147,6 +147,69 @@ func TestAuthenticationFailsClosed(t *testing.T) {
 	assert.NotContains(t, a.text, "secret")
 }
 
+// RFC 9110 section 13.1: dates as preconditions, where no tag is given. They have
+// whole seconds.
+func TestDatesAsConditions(t *testing.T) {
+	now := time.Date(2026, 11, 26, 6, 0, 0, 400e6, time.UTC)
+	server := mount(t, scim.Config{Now: func() time.Time { return now }})
+	created := create(t, server, "/Users", user("dated"))
+	path := "/Users/" + created.id()
+	const before, at, later = "Thu, 26 Nov 2026 05:59:59 GMT", "Thu, 26 Nov 2026 06:00:00 GMT", "Thu, 26 Nov 2026 06:00:09 GMT"
+	assert.Equal(t, at, created.header.Get("Last-Modified"))
+
+	status := func(method, body string, header ...string) int {
+		a := send(t, server, testToken, method, path, body, header...)
+		if a.status < 400 {
+			assert.Equal(t, at, a.header.Get("Last-Modified"), header)
+		} else {
+			assert.Empty(t, a.header.Get("Last-Modified"), header)
+		}
+		return a.status
+	}
+	for _, method := range []string{"GET", "HEAD"} {
+		assert.Equal(t, 304, status(method, "", "If-Modified-Since", at))
+		assert.Equal(t, 304, status(method, "", "If-Modified-Since", later))
+		assert.Equal(t, 304, status(method, "", "If-Modified-Since", "Thursday, 26-Nov-26 06:00:00 GMT"))
+		assert.Equal(t, 200, status(method, "", "If-Modified-Since", before))
+		assert.Equal(t, 200, status(method, "", "If-Modified-Since", "yesterday"))
+		assert.Equal(t, 200, status(method, "", "If-Modified-Since", later, "If-None-Match", `"x"`), "a tag goes before a date")
+		assert.Equal(t, 304, status(method, "", "If-Modified-Since", before, "If-None-Match", created.header.Get("ETag")))
+	}
+	same := user("dated")
+	assert.Equal(t, 412, status("PUT", same, "If-Unmodified-Since", before))
+	assert.Equal(t, 412, status("PATCH", ops(`{"op":"replace","path":"title","value":"x"}`), "If-Unmodified-Since", before))
+	assert.Equal(t, 412, status("DELETE", "", "If-Unmodified-Since", before))
+	assert.Equal(t, 200, status("PUT", same, "If-Unmodified-Since", at))
+	assert.Equal(t, 200, status("PUT", same, "If-Unmodified-Since", "never"))
+	assert.Equal(t, 200, status("PUT", same, "If-Unmodified-Since", before, "If-Match", created.header.Get("ETag")), "a tag goes before a date")
+
+	// The name of a group that a user is in has no date, so that a date does
+	// not say that the user is as it was.
+	g := create(t, server, "/Groups", group("g", created.id()))
+	assert.Equal(t, 304, send(t, server, testToken, "GET", "/Groups/"+g.id(), "", "If-Modified-Since", at).status)
+	assert.Equal(t, 200, status("GET", "", "If-Modified-Since", later))
+	a := send(t, server, testToken, "PATCH", "/Groups/"+g.id(), ops(`{"op":"remove","path":"members"}`), "If-Unmodified-Since", at)
+	assert.Equal(t, 204, a.status)
+	assert.Equal(t, at, a.header.Get("Last-Modified"))
+	assert.Equal(t, 304, status("GET", "", "If-Modified-Since", at))
+	require.Equal(t, 204, send(t, server, testToken, "DELETE", path, "", "If-Unmodified-Since", at).status)
+}
+
+// RFC 9110 section 9.3.2: HEAD is answered as GET is, without the body.
+func TestHead(t *testing.T) {
+	server := mount(t, scim.Config{})
+	path := "/Users/" + create(t, server, "/Users", user("head")).id()
+	for _, path := range []string{path, "/Users?filter=userName%20eq%20%22head%22", "/", "/ServiceProviderConfig", "/Schemas", "/Users/none", "/Users?filter=x", "/nothing"} {
+		get, head := send(t, server, testToken, "GET", path, ""), send(t, server, testToken, "HEAD", path, "")
+		assert.Equal(t, get.status, head.status, path)
+		assert.Empty(t, head.text)
+		for _, name := range []string{"Content-Type", "Content-Length", "ETag", "Last-Modified", "Cache-Control"} {
+			assert.Equal(t, get.header.Get(name), head.header.Get(name), "%s %s", path, name)
+		}
+	}
+	assert.Equal(t, 401, send(t, server, "", "HEAD", path, "").status)
+}
+
 func TestConditionalRequests(t *testing.T) {
 	server := mount(t, scim.Config{})
 	created := create(t, server, "/Users", user("etag"))
@@ -304,8 +367,8 @@ func TestMediaTypesAndMethods(t *testing.T) {
 		assert.Equal(t, want, send(t, server, testToken, "POST", "/Users", user("m"+contentType), "Content-Type", contentType).status, contentType)
 	}
 	for _, c := range []struct{ method, path, allow string }{
-		{"PUT", "/Users", "GET, POST"}, {"POST", "/Users/1", "GET, PUT, PATCH, DELETE"}, {"GET", "/Bulk", "POST"},
-		{"GET", "/.search", "POST"}, {"POST", "/ServiceProviderConfig", "GET"}, {"DELETE", "/Schemas", "GET"},
+		{"PUT", "/Users", "GET, HEAD, POST"}, {"POST", "/Users/1", "GET, HEAD, PUT, PATCH, DELETE"}, {"GET", "/Bulk", "POST"},
+		{"GET", "/.search", "POST"}, {"POST", "/ServiceProviderConfig", "GET, HEAD"}, {"DELETE", "/Schemas", "GET, HEAD"}, {"HEAD", "/Bulk", "POST"},
 	} {
 		a := send(t, server, testToken, c.method, c.path, "")
 		assert.Equal(t, 405, a.status, c.path)

@@ -65,7 +65,7 @@ func TestTenantsAreApart(t *testing.T) {
 		"replace with a member":     try("PUT", "/Groups/"+ownGroup.id(), group("grab", theirs.id())),
 		"patch with a member":       try("PATCH", "/Groups/"+ownGroup.id(), ops(`{"op":"add","path":"members","value":[{"value":"`+theirs.id()+`"}]}`)),
 		"patch with a group":        try("PATCH", "/Groups/"+ownGroup.id(), ops(`{"op":"replace","path":"members","value":["`+theirGroup.id()+`"]}`)),
-		"patch through a filter":    try("PATCH", "/Groups/"+ownGroup.id(), ops(`{"op":"add","path":"members[value eq \"`+theirs.id()+`\"].display","value":"x"}`)),
+		"patch through a filter":    try("PATCH", "/Groups/"+ownGroup.id(), ops(`{"op":"add","path":"members[value eq \"`+theirs.id()+`\"]","value":"`+theirs.id()+`"}`)),
 		"patch with a $ref instead": try("PATCH", "/Groups/"+ownGroup.id(), ops(`{"op":"add","path":"members","value":[{"$ref":"../Users/`+theirs.id()+`"}]}`)),
 	} {
 		assert.Equal(t, 400, a.status, name)

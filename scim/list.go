@@ -463,7 +463,7 @@ func keyOf(v any, path attrPath) sortKey {
 		if def != nil && def.caseExact {
 			return sortKey{text: v}
 		}
-		return sortKey{text: fold(v)}
+		return sortKey{text: foldText(v)}
 	case number:
 		return sortKey{number: string(v)}
 	case bool:

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 )
 
@@ -109,4 +112,32 @@ func TestDeclaredNamesFold(t *testing.T) {
 	doc, err = normalized(t, user, `,"uſerName":"a","emailſ":"a@b","urn:ietf:params:scim:schemas:extenſion:enterprise:2.0:User":{"coſtCenter":"c"}`)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"userName":"a","emails":[{"value":"a@b"}],"`+enterpriseURN+`":{"costCenter":"c"}}`, doc)
+}
+
+// foldText takes the short way only where it makes no difference.
+func TestFoldTextIsNormal(t *testing.T) {
+	long := func(s string) string {
+		if strings.ContainsFunc(s, isWidthForm) {
+			s = widthMapped(s)
+		}
+		return norm.NFC.String(strings.Map(foldRune, norm.NFC.String(s)))
+	}
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if utf8.ValidRune(r) {
+			s := string(r)
+			require.Equal(t, long(s), foldText(s), "%U", r)
+			require.Equal(t, foldText(s), foldText(norm.NFD.String(s)), "%U", r)
+			require.Equal(t, foldText(s), foldText(foldText(s)), "%U", r)
+		}
+	}
+	letters := rapid.StringOf(rapid.SampledFrom([]rune("aAéE\u0301\u0323\u0345ǰJ\u030cİıſ\u0307ß\u1e9eКйий\u0306אش\u0654\uff76\uff9eカ\u3099ガ名가\u1100\u1161\u11a8\u3000\uff21")))
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := letters.Draw(t, "a"), letters.Draw(t, "b")
+		assert.Equal(t, long(a+b), foldText(a+b), "%+q", a+b)
+		assert.Equal(t, foldText(a), foldText(norm.NFD.String(a)), "%+q", a)
+		assert.Equal(t, foldText(a), foldText(foldText(a)), "%+q", a)
+		if fold(a) == fold(b) {
+			assert.Equal(t, foldText(a), foldText(b), "%+q %+q", a, b)
+		}
+	})
 }

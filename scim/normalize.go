@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/usher-go/usher/internal/invisible"
 )
 
 // normalize turns what a client sent for a whole resource (POST, PUT) into the
@@ -237,6 +239,7 @@ func (rt *resourceType) finish(doc *object) error {
 			return def.valueMissing(name)
 		}
 	}
+	rt.dropRepeated(doc)
 	urns := []any{rt.core.urn}
 	for _, ext := range rt.extensions {
 		if o, ok := doc.get(ext.urn).(*object); ok && len(o.fields) > 0 {
@@ -264,25 +267,84 @@ func (rt *resourceType) finish(doc *object) error {
 	return nil
 }
 
+// dropRepeated leaves each value of a list once: of several with one value and
+// type the first, with what the others say besides (RFC 7643 section 2.4: the
+// same combination SHOULD NOT be returned more than once).
+func (rt *resourceType) dropRepeated(doc *object) {
+	for _, c := range rt.containers {
+		in := doc
+		if c != &rt.core {
+			in, _ = doc.get(c.urn).(*object)
+		}
+		for _, def := range c.order {
+			if in == nil || !def.multi {
+				continue
+			}
+			if list, _ := in.get(def.name).([]any); len(list) > 1 {
+				in.set(def.name, distinct(list))
+			}
+		}
+	}
+}
+
+func distinct(list []any) []any {
+	places := make(map[string]int, len(list))
+	out := make([]any, 0, len(list))
+	for _, e := range list {
+		key := elementKey(e)
+		at, known := places[key]
+		if !known {
+			places[key] = len(out)
+			out = append(out, e)
+			continue
+		}
+		first, isObject := out[at].(*object)
+		again, _ := e.(*object)
+		if !isObject || again == nil {
+			continue
+		}
+		merged := &object{fields: slices.Clone(first.fields)}
+		for _, f := range again.fields {
+			if have := merged.get(f.name); have == nil || have == false {
+				merged.set(f.name, f.value)
+			}
+		}
+		out[at] = merged
+	}
+	return out
+}
+
 // checkUserName refuses a new name that people cannot tell from another one or
-// cannot see: with control characters (line breaks are among them) or marks of
-// writing direction, or with nothing but white space and invisible characters.
+// cannot see: with control characters (line breaks are among them), marks of
+// writing direction or other characters that are not drawn (RFC 7613 section
+// 3.2.2 allows none), or with nothing but white space and invisible characters.
 // A name that was taken before may stay, so that its user can still be changed.
 func checkUserName(old, name string) error {
 	if name == "" || name == old {
 		return nil
 	}
-	visible := false
+	visible, before := false, rune(0)
 	for _, r := range name {
-		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
+		switch {
+		case unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control):
 			return badValue("userName: the value holds the character %U; want none for control or writing direction", r)
+		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before):
+			return badValue("userName: the value holds the invisible character %U", r)
 		}
+		before = r
 		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r)
 	}
 	if !visible {
 		return badValue("userName: the value is white space only")
 	}
 	return nil
+}
+
+// isJoined reports whether a joiner may follow r: in the scripts that are
+// written with joiners (RFC 5892 appendix A.1 and A.2), and in emoji.
+func isJoined(r rune) bool {
+	const firstOfArabic = 0x600
+	return r >= firstOfArabic && unicode.In(r, unicode.L, unicode.M, unicode.S)
 }
 
 // keys returns what the document can be found by.
@@ -294,16 +356,16 @@ func (rt *resourceType) keys(doc *object) []Key {
 		}
 	}
 	if rt.name == TypeUser {
-		add(KeyUserName, fold(doc.text("userName")), true)
+		add(KeyUserName, foldText(doc.text("userName")), true)
 		emails, _ := doc.get("emails").([]any)
 		for _, e := range emails {
 			if o, ok := e.(*object); ok {
-				add(KeyEmail, fold(o.text("value")), false)
+				add(KeyEmail, foldText(o.text("value")), false)
 			}
 		}
 	}
 	add(KeyExternalID, doc.text("externalId"), false)
-	add(KeyDisplayName, fold(doc.text("displayName")), false)
+	add(KeyDisplayName, foldText(doc.text("displayName")), false)
 	if rt.name == TypeUser {
 		keys = appendSourceKeys(keys, doc)
 	}

@@ -94,7 +94,7 @@ func memberLinks(def *attribute, v any) ([]Link, error) {
 
 func (e *memberEdit) applyFiltered(p *patcher, op patchOp, path patchPath) error {
 	ids, byID := path.filter.memberIDs()
-	if !byID {
+	if !byID || path.sub == "display" { // naming a member makes nobody one
 		var err error
 		if ids, err = e.selected(p, path.filter); err != nil {
 			return err

@@ -40,6 +40,11 @@ func TestPatch(t *testing.T) {
 	for _, c := range []struct{ name, before, operations, after string }{
 		{"add a list to a list", `,` + e, `[{"op":"add","path":"emails","value":[{"value":"o@x","type":"other"}]}]`,
 			`,"emails":[{"value":"w@x","type":"work","primary":true},{"value":"h@x","type":"home"},{"value":"o@x","type":"other"}]`},
+		{"one element for one value and type", ``, `[{"op":"replace","path":"emails","value":[{"value":"a@x","type":"work"},{"value":"a@x","type":"home"},{"value":"a@x","type":"Work","primary":true,"display":"A"}]},
+			{"op":"add","path":"addresses","value":[{"locality":"P"},{"locality":"P"},{"locality":"Q"}]}]`,
+			`,"emails":[{"value":"a@x","type":"work","primary":true,"display":"A"},{"value":"a@x","type":"home"}],"addresses":[{"locality":"P"},{"locality":"Q"}]`}, // RFC 7643 section 2.4
+		{"an apostrophe is a quote", `,` + e, `[{"op":"replace","path":"emails[type eq 'home'].value","value":"n@x"}]`,
+			`,"emails":[{"value":"w@x","type":"work","primary":true},{"value":"n@x","type":"home"}]`},
 		{"add what is there", `,` + e, `[{"op":"add","path":"emails","value":{"value":"h@x","type":"home"}}]`, `,` + e},
 		{"add a new primary", `,` + e, `[{"op":"add","path":"emails","value":[{"value":"p@x","type":"other","primary":"true"}]}]`,
 			`,"emails":[{"value":"w@x","type":"work","primary":false},{"value":"h@x","type":"home"},{"value":"p@x","type":"other","primary":true}]`},
@@ -275,23 +280,46 @@ func TestPatchOfMembers(t *testing.T) {
 	link := func(id, display string) Link { return Link{Ref: Ref{ID: id}, Display: display} }
 	for operations, want := range map[string]*MemberChange{
 		`[]`: nil,
-		`[{"op":"add","path":"members","value":[{"value":"x","display":"X"},"y"]}]`:                      {Add: []Link{link("x", "X"), link("y", "")}},
-		`[{"op":"add","path":"members","value":{"$ref":"https://e/Users/x"}}]`:                           {Add: []Link{link("x", "")}},
-		`[{"op":"remove","path":"members","value":[{"$ref":null,"value":"a"}]}]`:                         {Remove: []string{"a"}},
-		`[{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}]`:                           {Remove: []string{"a", "b"}},
-		`[{"op":"remove","path":"members[display ew \"c\" and type eq \"User\"]"}]`:                      {Remove: []string{"c"}},
-		`[{"op":"remove","path":"members"}]`:                                                             {Replace: true},
-		`[{"op":"remove","path":"members","value":[]}]`:                                                  nil,
-		`[{"op":"replace","path":"members","value":[]}]`:                                                 {Replace: true},
-		`[{"op":"replace","path":"members","value":[{"value":"x"}]}]`:                                    {Replace: true, Add: []Link{link("x", "")}},
-		`[{"op":"add","path":"members","value":["x"]},{"op":"remove","path":"members[value eq \"x\"]"}]`: {Remove: []string{"x"}},
-		`[{"op":"remove","path":"members[value eq \"x\"]"},{"op":"add","path":"members","value":["x"]}]`: {Add: []Link{link("x", "")}},
-		`[{"op":"add","path":"members","value":["x"]},{"op":"replace","path":"members","value":["y"]}]`:  {Replace: true, Add: []Link{link("y", "")}},
-		`[{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"z"}}]`:                      {Remove: []string{"a"}, Add: []Link{link("z", "")}},
-		`[{"op":"replace","path":"members[value eq \"a\"].display","value":"New"}]`:                      {Add: []Link{link("a", "New")}},
-		`[{"op":"replace","value":{"members":["x"],"displayName":"h"}}]`:                                 {Replace: true, Add: []Link{link("x", "")}},
+		`[{"op":"add","path":"members","value":[{"value":"x","display":"X"},"y"]}]`:                                           {Add: []Link{link("x", "X"), link("y", "")}},
+		`[{"op":"add","path":"members","value":{"$ref":"https://e/Users/x"}}]`:                                                {Add: []Link{link("x", "")}},
+		`[{"op":"remove","path":"members","value":[{"$ref":null,"value":"a"}]}]`:                                              {Remove: []string{"a"}},
+		`[{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}]`:                                                {Remove: []string{"a", "b"}},
+		`[{"op":"remove","path":"members[display ew \"c\" and type eq \"User\"]"}]`:                                           {Remove: []string{"c"}},
+		`[{"op":"remove","path":"members"}]`:                                                                                  {Replace: true},
+		`[{"op":"remove","path":"members","value":[]}]`:                                                                       nil,
+		`[{"op":"replace","path":"members","value":[]}]`:                                                                      {Replace: true},
+		`[{"op":"replace","path":"members","value":[{"value":"x"}]}]`:                                                         {Replace: true, Add: []Link{link("x", "")}},
+		`[{"op":"add","path":"members","value":["x"]},{"op":"remove","path":"members[value eq \"x\"]"}]`:                      {Remove: []string{"x"}},
+		`[{"op":"remove","path":"members[value eq \"x\"]"},{"op":"add","path":"members","value":["x"]}]`:                      {Add: []Link{link("x", "")}},
+		`[{"op":"add","path":"members","value":["x"]},{"op":"replace","path":"members","value":["y"]}]`:                       {Replace: true, Add: []Link{link("y", "")}},
+		`[{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"z"}}]`:                                           {Remove: []string{"a"}, Add: []Link{link("z", "")}},
+		`[{"op":"replace","path":"members[value eq \"a\"].display","value":"New"}]`:                                           {Add: []Link{link("a", "New")}},
+		`[{"op":"add","path":"members","value":["x"]},{"op":"replace","path":"members[value eq \"x\"].display","value":"X"}]`: {Add: []Link{link("x", "X")}},
+		`[{"op":"replace","value":{"members":["x"],"displayName":"h"}}]`:                                                      {Replace: true, Add: []Link{link("x", "")}},
 	} {
 		assert.Equal(t, want, members(t, operations), operations)
+	}
+}
+
+// RFC 7644 section 3.5.2.3: a filter that selects no value is noTarget. How a
+// member is displayed makes nobody a member.
+func TestDisplayOfAStranger(t *testing.T) {
+	for _, before := range []string{``, `{"op":"remove","path":"members[value eq \"a\"]"},`} {
+		_, rt := testTypes(t)
+		body, err := parseObject(`{"Operations":[` + before + `{"op":"replace","path":"members[value eq \"a\"].display","value":"A"}]}`)
+		require.NoError(t, err)
+		list, err := parsePatch(body, 1000)
+		require.NoError(t, err)
+		p := &patcher{rt: rt, id: "g", doc: &object{fields: []field{{"displayName", "g"}}}}
+		p.members.current = func() ([]Link, error) {
+			if before == "" {
+				return []Link{{Ref: Ref{TypeUser, "b"}}}, nil
+			}
+			return []Link{{Ref: Ref{TypeUser, "a"}}}, nil
+		}
+		out, known := clientError(p.apply(list))
+		require.True(t, known)
+		assert.Equal(t, "noTarget", string(out.ScimType))
 	}
 }
 

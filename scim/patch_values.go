@@ -170,17 +170,28 @@ func (p *patcher) withPrimary(list []any, keep int) ([]any, error) {
 
 // elementKey is the same for two elements of a list that are one: that have
 // the same value and type or, without a value, are equal as a whole.
-func (p *patcher) elementKey(e any) (string, error) {
-	whole, typ := e, ""
+func elementKey(e any) string {
+	whole, typ := identity(e)
+	return string(appendCanonical(nil, whole)) + typ
+}
+
+// identity is what elements of a list are told apart by.
+func identity(e any) (whole any, typ string) {
 	if o, ok := e.(*object); ok {
 		if value := o.get("value"); value != nil {
-			whole, typ = value, "type "+fold(o.text("type"))
+			return value, "type " + fold(o.text("type"))
 		}
 	}
+	return e, ""
+}
+
+// elementKey is elementKey as work of the request.
+func (p *patcher) elementKey(e any) (string, error) {
+	whole, _ := identity(e)
 	if err := p.work.spend(2 + weight(whole)); err != nil {
 		return "", err
 	}
-	return string(appendCanonical(nil, whole)) + typ, nil
+	return elementKey(e), nil
 }
 
 // clone copies an object as work of the request.
@@ -434,13 +445,13 @@ func (a *attribute) folded(element any) any {
 	switch v := element.(type) {
 	case string:
 		if a != nil && a.kind == "string" && !a.caseExact {
-			return fold(v)
+			return foldText(v)
 		}
 	case *object:
 		sub := a.sub("value")
 		text, ok := v.get("value").(string)
 		if ok && sub != nil && sub.kind == "string" && !sub.caseExact {
-			return &object{fields: []field{{"value", fold(text)}, {"type", v.get("type")}}}
+			return &object{fields: []field{{"value", foldText(text)}, {"type", v.get("type")}}}
 		}
 	}
 	return element

@@ -56,12 +56,41 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	if match := x.r.Header.Get("If-None-Match"); match != "" && tagsMatch(match, rec.tag()) {
-		x.w.Header().Set("ETag", rec.tag())
+	if x.notModified(rec) {
+		x.setValidators(rec)
 		x.respond(http.StatusNotModified, nil)
 		return nil
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
+}
+
+// reads reports whether the request asks for what is there. The server sends no
+// body in answer to HEAD (RFC 9110 section 9.3.2).
+func (x *exchange) reads() bool {
+	return x.r.Method == http.MethodGet || x.r.Method == http.MethodHead
+}
+
+// notModified reports whether the client has what it asks for (RFC 9110 section
+// 13.2.2: a tag goes before a date). The names of the groups that a user is in
+// change without a date.
+func (x *exchange) notModified(rec Record) bool {
+	if match := x.r.Header.Get("If-None-Match"); match != "" {
+		return tagsMatch(match, rec.tag())
+	}
+	since, err := http.ParseTime(x.r.Header.Get("If-Modified-Since"))
+	return err == nil && !rec.modifiedAfter(since) && (rec.Type == TypeGroup || len(rec.Links) == 0)
+}
+
+// modifiedAfter compares in whole seconds, as dates of HTTP have them.
+func (rec Record) modifiedAfter(date time.Time) bool {
+	return rec.LastModified.Truncate(time.Second).After(date)
+}
+
+// setValidators sets the fields of an answer's header by which a client asks
+// later whether the resource has changed (RFC 9110 section 8.8).
+func (x *exchange) setValidators(rec Record) {
+	x.setHeader("Etag", rec.tag())
+	x.setHeader("Last-Modified", rec.LastModified.UTC().Format(http.TimeFormat))
 }
 
 // read reads one record. A group with its members is long work.
@@ -112,7 +141,7 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 		return err
 	}
 	if rt.name == TypeGroup && p == nil {
-		x.w.Header().Set("ETag", rec.tag())
+		x.setValidators(rec)
 		x.respond(http.StatusNoContent, nil)
 		return nil
 	}
@@ -150,20 +179,34 @@ func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Recor
 	return rec, err
 }
 
-// conditions are the preconditions of a request (RFC 7644 section 3.14).
-type conditions struct{ match, noneMatch string }
+// conditions are the preconditions of a request (RFC 7644 section 3.14, RFC 9110
+// section 13.1).
+type conditions struct {
+	match, noneMatch string
+	unmodifiedSince  time.Time // zero if there is none
+}
 
 func (x *exchange) conditions() conditions {
-	return conditions{
+	c := conditions{
 		match:     strings.Join(x.r.Header.Values("If-Match"), ","),
 		noneMatch: strings.Join(x.r.Header.Values("If-None-Match"), ","),
 	}
+	if since, err := http.ParseTime(x.r.Header.Get("If-Unmodified-Since")); err == nil && c.match == "" {
+		c.unmodifiedSince = since // RFC 9110 section 13.1.4: beside If-Match, and if it is no date, it is ignored
+	}
+	return c
 }
+
+// guards reports whether nothing else may have changed the resource.
+func (c conditions) guards() bool { return c.match != "" || !c.unmodifiedSince.IsZero() }
 
 // check compares the versions alone: the name of a group is no part of the
 // resource that is about to be changed.
-func (c conditions) check(version int64) error {
-	tag := Record{Version: version}.tag()
+func (c conditions) check(rec Record) error {
+	tag := Record{Version: rec.Version}.tag()
+	if !c.unmodifiedSince.IsZero() && rec.modifiedAfter(c.unmodifiedSince) {
+		return fail(http.StatusPreconditionFailed, "", "the resource has changed since the date given in If-Unmodified-Since")
+	}
 	if c.match != "" && !tagsMatch(withoutGroups(c.match), tag) {
 		return ErrConflict
 	}
@@ -256,7 +299,7 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 		}
 	}
 	x.pause()
-	x.stored += len(w.Doc)
+	x.stored += storedRecord + len(w.Doc)
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	if err != nil {
 		return rec, err
@@ -298,7 +341,7 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	w.Members = x.members(next.members)
 	rec, err := x.commit(w, 0)
 	if rt.name == TypeUser && errors.Is(err, ErrDuplicate) {
-		userName := Key{Name: KeyUserName, Value: fold(next.doc.text("userName"))}
+		userName := Key{Name: KeyUserName, Value: foldText(next.doc.text("userName"))}
 		if restored, err := x.restore(rt, userName, next.doc); !errors.Is(err, ErrNotFound) {
 			return restored, err
 		}
@@ -310,7 +353,7 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 // creation whose answer was lost comes again, and the client then looks for
 // the first. Either of the two alone may occur in several groups.
 func (x *exchange) repeated(rt *resourceType, external string, doc *object) error {
-	where := []Key{{Name: KeyExternalID, Value: external}, {Name: KeyDisplayName, Value: fold(doc.text("displayName"))}}
+	where := []Key{{Name: KeyExternalID, Value: external}, {Name: KeyDisplayName, Value: foldText(doc.text("displayName"))}}
 	if len(where[1].Value) > MaxKeyBytes {
 		return nil
 	}
@@ -398,7 +441,7 @@ func (x *exchange) current(rt *resourceType, id string, c conditions, links bool
 	if err != nil {
 		return rec, nil, err
 	}
-	if err := c.check(rec.Version); err != nil {
+	if err := c.check(rec); err != nil {
 		return rec, nil, err
 	}
 	doc, err := readDoc(rec, x.work)
@@ -454,7 +497,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		if err := checkUserName(was, p.doc.text("userName")); err != nil {
 			return Record{}, err
 		}
-		return x.store(rt, rec, p.doc, p.members.change(), c.match != "" || p.members.loaded)
+		return x.store(rt, rec, p.doc, p.members.change(), c.guards() || p.members.loaded)
 	})
 }
 
@@ -463,10 +506,10 @@ func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 	ref := Ref{rt.name, id}
 	_, err := x.retry(ref, c, func() (Record, error) {
 		w := Write{Op: Delete, Ref: ref, At: x.now()}
-		if c != (conditions{}) {
+		if c.guards() || c.noneMatch != "" {
 			rec, err := x.cfg.Store.Get(x.ctx, x.dir, w.Ref, false)
 			if err == nil {
-				err = c.check(rec.Version)
+				err = c.check(rec)
 			}
 			if err != nil { // the document is not read: one that cannot be read can be deleted
 				return Record{}, err

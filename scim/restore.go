@@ -68,7 +68,7 @@ func (x *exchange) comesBack(rec Record, doc *object) (bool, error) {
 			return was == is, nil
 		}
 	}
-	return fold(old.text("userName")) == fold(doc.text("userName")) && name.Same(fullName(old), fullName(doc)), nil
+	return foldText(old.text("userName")) == foldText(doc.text("userName")) && name.Same(fullName(old), fullName(doc)), nil
 }
 
 // fullName is the name of a user, by the best attribute that has it.

@@ -188,7 +188,7 @@ func appendSourceKeys(keys []Key, doc *object) []Key {
 		}
 	}
 	addAddress := func(value string) {
-		if stored := fold(value); stored != address.Key(value) || len(stored) > MaxKeyBytes {
+		if stored := foldText(value); stored != address.Key(value) || len(stored) > MaxKeyBytes {
 			add(KeyAddress, sources.UserByEmail, value)
 		}
 	}

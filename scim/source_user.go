@@ -33,6 +33,9 @@ func (s *DirectorySource) fromDoc(id string, doc *object) sources.User {
 		TimeZone: doc.text("timezone"),
 		Locale:   doc.text("locale"),
 	}
+	if blank(u.Locale) {
+		u.Locale = preferredLanguage(doc)
+	}
 	if name, ok := doc.get("name").(*object); ok {
 		u.GivenName, u.FamilyName = name.text("givenName"), name.text("familyName")
 	}
@@ -62,6 +65,15 @@ func (s *DirectorySource) fromDoc(id string, doc *object) sources.User {
 		}
 	}
 	return u
+}
+
+// preferredLanguage is the first language of that attribute, which has the form
+// of an Accept-Language header (RFC 7643 section 4.1.1). It stands in for a
+// locale, as it does where Okta and Entra are read (S33): Entra maps no other.
+func preferredLanguage(doc *object) string {
+	first, _, _ := strings.Cut(doc.text("preferredLanguage"), ",")
+	first, _, _ = strings.Cut(first, ";")
+	return strings.TrimSpace(first)
 }
 
 // elements returns the elements of a list that have a value, which is not

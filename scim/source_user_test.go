@@ -51,6 +51,22 @@ func TestBlankValuesLoseToGoodOnes(t *testing.T) {
 	}
 }
 
+// R69, S33: the locale, and where there is none the preferred language, as it is
+// for people who are read from Entra.
+func TestLocale(t *testing.T) {
+	for fields, want := range map[string]string{
+		`"locale":"fr-FR","preferredLanguage":"de-DE"`:               "fr-FR",
+		`"locale":" ","preferredLanguage":"de-DE"`:                   "de-DE",
+		`"preferredLanguage":"pt-BR, pt;q=0.9, en;q=0.5"`:            "pt-BR", // RFC 7643 section 4.1.1
+		`"preferredLanguage":"da;q=1"`:                               "da",
+		`"preferredLanguage":" "`:                                    "",
+		`"preferredLanguage":["de-DE"],"urn:x:y:2.0:User":{"a":"b"}`: "de-DE",
+	} {
+		u := read(t, SourceConfig{Kind: sources.KindEntra}, fields)
+		assert.Equal(t, want, u.Locale, fields)
+	}
+}
+
 // R84, S22: the manager by whichever key there is.
 func TestManagerKeys(t *testing.T) {
 	for fields, want := range map[string]sources.Manager{

@@ -140,7 +140,7 @@ type Key struct {
 // The names of keys that filters ask for. The last three stand in a Query only:
 // a store answers them from the record's ID and its membership rows.
 const (
-	KeyUserName    = "userName"     // unique, case-folded
+	KeyUserName    = "userName"     // unique; compared by RFC 7644 section 5
 	KeyExternalID  = "externalId"   // as sent
 	KeyDisplayName = "displayName"  // case-folded
 	KeyEmail       = "emails.value" // case-folded, any number

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// The limits of [Collect] where its config gives none. They are far above any
-// directory this library was built for; their purpose is that a provider that
-// pages in a circle ends in an error instead of in all memory.
+// The default limits of [Collect]. They are far above the size of any directory;
+// their purpose is that a provider whose pages never end causes an error before
+// memory runs out.
 const (
 	DefaultMaxUsers       = 5_000_000
 	DefaultMaxGroups      = 1_000_000
@@ -23,56 +23,55 @@ const (
 // CollectConfig.Progress.
 const ProgressEvery = 1000
 
-// CollectConfig says what [Collect] and [Refresh] read beyond users and groups,
-// and where they stop. The zero value reads no query, reports no progress and
-// has the default limits.
+// CollectConfig says what [Collect] and [Refresh] read besides users and groups,
+// and where they stop. The zero value asks no query, reports no progress and has
+// the default limits.
 type CollectConfig struct {
-	// Queries are asked one by one through [Match], each once, in sorted order.
+	// Queries are asked through [Match], each once, in sorted order.
 	Queries []string
 
-	// MaxUsers, MaxGroups and MaxMemberships bound what is kept; MaxUsers also
-	// bounds the answer to each query. 0 stands for the default. A directory
-	// beyond a limit gives an error that matches ErrTooLarge, and the listing
-	// that met it proves nothing.
+	// MaxUsers, MaxGroups and MaxMemberships limit what is kept; MaxUsers also
+	// limits the answer to each query. 0 means the default. Beyond a limit, the
+	// error matches ErrTooLarge and the listing proves nothing.
 	MaxUsers       int
 	MaxGroups      int
 	MaxMemberships int
 
-	// Taken is when the reading begins, by the caller's clock, since this
-	// package reads none; it becomes Snapshot.Taken. Of a saved answer it is
-	// when the answer was saved. The zero time leaves it out.
+	// Taken is the time at which the reading begins, or at which a saved answer was
+	// saved. The caller states it, since this package reads no clock. It becomes
+	// Snapshot.Taken; the zero time is left out there.
 	Taken time.Time
 
-	// Progress, if set, is called from the goroutine of the caller after every
-	// ProgressEvery items of a listing and once at the listing's end.
+	// Progress, if set, is called in the goroutine of the caller after every
+	// ProgressEvery items of a listing and at the end of the listing.
 	Progress func(Progress)
 }
 
-// Progress is how far a reading has come.
+// Progress says how far a reading has come.
 type Progress struct {
 	// Op is what is being read: "list users", "list groups", "list
 	// changes", or "match" and the query.
 	Op string
-	// Users, Groups and Memberships are the counts so far; Matches counts the
-	// answers to all queries, Changes what a delta brought.
+	// Users, Groups and Memberships are the counts so far. Matches counts the
+	// answers to all queries, Changes the changes of a delta.
 	Users, Groups, Memberships, Matches, Changes int
 }
 
-// Collect reads a directory into a snapshot: its users, its groups, and the
-// answer to each query. What the snapshot proves is decided one by one (rule
-// S12): users and managers if the listing of users ended without an error,
-// groups and memberships if the listing of groups did, each only as far as
-// Info.Lists says that a listing proves it. A query has an entry in Matches
-// only if it was answered to its end.
+// Collect reads a directory into a snapshot: its users, its groups, and the answer
+// to each query. Each listing proves its own facts (rule S12): FactUsers and
+// FactManagers are proven if the listing of users ended without an error,
+// FactGroups and FactMemberships if the listing of groups did, both only as far as
+// Info.Lists contains them. Matches has an entry for a query only if its answer is
+// complete.
 //
-// The snapshot is never nil. With an error, which joins all that failed, it
-// holds what could be read and is as safe to use as any: nobody is taken to be
-// gone on account of it. One listing that fails does not keep the next from
-// being read, unless the credentials were refused or the context is done.
+// The snapshot is never nil. The error joins the errors of all listings. A snapshot
+// that comes with an error holds what could be read and is safe to use: it does not
+// prove that anybody is absent. After a failed listing the next one is still read,
+// unless the credentials were refused or the context is done.
 //
-// A user or a group without an ID is left out and makes its listing an error
-// that matches ErrMalformed and names the position. Collect changes neither
-// order nor duplicates; a user listed twice is for the resolver to judge (S5).
+// A user or group without an ID is left out, and its listing fails with an error
+// that matches ErrMalformed and names the position. Collect keeps order and
+// duplicates; the resolver decides about a user who is listed twice (S5).
 func Collect(ctx context.Context, src Source, cfg CollectConfig) (*Snapshot, error) {
 	c, err := newCollector(ctx, src, cfg)
 	if err != nil {
@@ -94,7 +93,7 @@ type collector struct {
 	match    func(query string) iter.Seq2[string, error]
 	progress Progress
 	errs     []error
-	stopped  bool // there is no point in asking the provider for more
+	stopped  bool // nothing more is asked for
 }
 
 func newCollector(ctx context.Context, src Source, cfg CollectConfig) (*collector, error) {
@@ -173,7 +172,7 @@ func (c *collector) addGroup(g Group, position int) error {
 
 func (c *collector) queries() {
 	for _, query := range slices.Compact(slices.Sorted(slices.Values(c.cfg.Queries))) {
-		ids := []string{} // an answer without a match is empty, not absent
+		ids := []string{} // an answer without a match is empty, not nil
 		answered := drain(c, fmt.Sprintf("match %q", query), c.match(query), func(id string, position int) error {
 			if id == "" {
 				return fmt.Errorf("%w: answer %d is an empty ID", ErrMalformed, position)
@@ -200,10 +199,9 @@ func tooMany(what string, limit int) error {
 	return fmt.Errorf("%w: more than %d %s", ErrTooLarge, limit, what)
 }
 
-// drain hands every item of one listing to add, with its position from 0, and
-// reports whether the listing came to its end and all of it was good. An item
-// that is not good is left out and the rest still read; beyond a limit nothing
-// more is read.
+// drain passes every item of a listing, with its position from 0, to add, and
+// reports whether the listing is complete and all items were accepted. If add
+// refuses an item, the rest is still read, unless a limit is reached.
 func drain[T any](c *collector, op string, seq iter.Seq2[T, error], add func(T, int) error) bool {
 	if c.stopped {
 		return false
@@ -231,8 +229,8 @@ func drain[T any](c *collector, op string, seq iter.Seq2[T, error], add func(T, 
 	}
 	c.report()
 	if failed == nil {
-		// A source that ends silently when its context is done must not turn a
-		// cancellation into proof that the rest is gone.
+		// A source that ends without an error although its context is done has not
+		// proven anything.
 		failed = c.ctx.Err()
 	}
 	if failed == nil {
@@ -248,7 +246,7 @@ func (c *collector) fail(op string, err error) {
 	switch named := errors.As(err, &known); {
 	case !named:
 		err = &Error{Kind: c.info.Kind, Op: op, Err: err}
-	case strings.HasPrefix(op, "match "): // which of the queries, the source's error need not say
+	case strings.HasPrefix(op, "match "): // the error of the source need not name the query
 		err = fmt.Errorf("%s: %w", op, err)
 	}
 	c.errs = append(c.errs, err)

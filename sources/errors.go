@@ -7,27 +7,30 @@ import (
 	"time"
 )
 
-// The reasons for which a call can fail, one for each thing that a caller
-// would do differently. Test with errors.Is.
+// The reasons of failed calls, one for each different reaction of a caller. Test
+// with errors.Is.
 var (
-	// ErrUnauthorized: the credentials were refused; ask for new ones.
+	// ErrUnauthorized: the credentials were refused; the host needs new ones.
 	ErrUnauthorized = errors.New("credentials rejected")
-	// ErrForbidden: the credentials are good but lack a permission.
+	// ErrForbidden: the credentials are valid and lack a permission.
 	ErrForbidden = errors.New("permission missing")
 	// ErrRateLimited: the provider's allowance is used up; see Error.RetryAfter.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrUnavailable: the provider did not answer or failed; try again later.
+	// ErrUnavailable: the provider did not answer or failed; a later call may
+	// succeed.
 	ErrUnavailable = errors.New("provider unavailable")
 	// ErrMalformed: the answer is not what the provider documents: not JSON, a
 	// field of another type, a listing cut in the middle.
 	ErrMalformed = errors.New("malformed answer")
 	// ErrTooLarge: the answer is larger than the configured limit.
 	ErrTooLarge = errors.New("answer too large")
-	// ErrNotFound: the provider says that there is no such thing.
+	// ErrNotFound: the provider says that the object does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrCursorExpired: read everything anew.
+	// ErrCursorExpired: the cursor is no longer accepted; everything has to be read
+	// again.
 	ErrCursorExpired = errors.New("cursor expired")
-	// ErrBadQuery: the query is not one the provider takes; mend the config.
+	// ErrBadQuery: the provider does not accept the query; the config has to
+	// change.
 	ErrBadQuery = errors.New("query refused")
 	// ErrUnsupported: this source does not have the ability.
 	ErrUnsupported = errors.New("not supported by this source")
@@ -38,7 +41,7 @@ var (
 // answer.
 type Error struct {
 	Kind       string        // the provider, as Info.Kind
-	Op         string        // what was attempted: "list users", "token"
+	Op         string        // the operation: "list users", "log in"
 	Reason     error         // one of the Err variables above, or nil
 	RetryAfter time.Duration // how long the provider asks to wait; 0 if it did not say
 	Err        error         // the cause, or nil

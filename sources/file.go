@@ -13,20 +13,20 @@ import (
 	"github.com/usher-go/usher/internal/strictjson"
 )
 
-// ReadSnapshot reads a snapshot in its public JSON form. How large a file it may
-// come from is the caller's to bound.
+// ReadSnapshot parses a snapshot in its public JSON form. The caller has to bound
+// the size of data.
 //
-// Reading is strict, and the error names all that is wrong at once, each
-// finding with its path: unknown and repeated fields, values of another type,
-// a format other than SnapshotFormat or none at all, a missing connection, a
-// user or group without an ID. What is read is neither corrected nor dropped:
-// a user who appears twice, or a group that names somebody who is not listed,
-// is as valid in a file as it is from a provider.
+// Parsing is strict. The error names every problem with its path: unknown and
+// repeated fields, values of another type, a format other than SnapshotFormat or
+// none, a missing connection, a user or group without an ID. Nothing is corrected
+// or dropped: a user may appear twice, and a group may name a user who is not
+// listed, as it happens with providers.
 func ReadSnapshot(data []byte) (*Snapshot, error) {
 	var s Snapshot
 	err := strictjson.Decode(data, &s)
 	if err != nil {
-		// A file of another format is full of findings that only distract.
+		// Of a file with another format, report only that: its other findings would
+		// distract.
 		var header struct {
 			Format int `json:"format"`
 		}
@@ -49,7 +49,8 @@ func formatError(format int) error {
 	return fmt.Errorf("format: %d is not a format this version reads, want %d", format, SnapshotFormat)
 }
 
-// check finds what JSON cannot say: which fields are required.
+// check reports missing required fields and other problems that JSON types cannot
+// express.
 func (s *Snapshot) check() error {
 	if s.Format != SnapshotFormat {
 		return formatError(s.Format)
@@ -82,11 +83,11 @@ func (s *Snapshot) check() error {
 	return findings.Err()
 }
 
-// WriteSnapshot writes s in its public JSON form, which [ReadSnapshot] reads
-// back. The form is canonical: equal snapshots give equal bytes, whatever the
-// order of their users, groups, members and matches. It has one user or group a
-// line, so that two files can be compared line by line. s is not changed, and
-// Format is written as SnapshotFormat whatever s says.
+// WriteSnapshot writes s in its public JSON form, which [ReadSnapshot] parses. The
+// form is canonical: equal snapshots give equal bytes, whatever the order of their
+// users, groups, members and matches. Each user and group is on a line of its own,
+// so that files can be compared line by line. s is not changed. Format is written
+// as SnapshotFormat, whatever s holds.
 func WriteSnapshot(w io.Writer, s *Snapshot) error {
 	out := &snapshotWriter{w: bufio.NewWriter(w)}
 	out.json = json.NewEncoder(&out.line)
@@ -135,16 +136,16 @@ func WriteSnapshot(w io.Writer, s *Snapshot) error {
 	return nil
 }
 
-// sortedSet returns the values of list, sorted and each once, and never nil:
-// an empty answer to a query is an array.
+// sortedSet returns the distinct values of list, sorted. It never returns nil, so
+// that an empty answer to a query is written as an array.
 func sortedSet(list []string) []string {
 	set := append(make([]string, 0, len(list)), list...)
 	slices.Sort(set)
 	return slices.Compact(set)
 }
 
-// A snapshotWriter writes a piece at a time, so that a large directory is not
-// held a second time as JSON, and remembers the first error.
+// A snapshotWriter writes a snapshot in pieces, so that the JSON of a large
+// directory is never in memory as a whole. It keeps the first error.
 type snapshotWriter struct {
 	w    *bufio.Writer
 	line bytes.Buffer
@@ -175,8 +176,8 @@ func (o *snapshotWriter) value(v any) {
 	}
 }
 
-// writeSorted writes list in the order of its IDs. Among entries of one ID, of
-// which there are few, the order is that of their JSON.
+// writeSorted writes list ordered by ID. Entries with the same ID, of which there
+// are few, are ordered by their JSON.
 func writeSorted[T any](o *snapshotWriter, list []T, id func(*T) string, form func(*T) any) {
 	order := make([]int, len(list))
 	for i := range order {

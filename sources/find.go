@@ -7,42 +7,41 @@ import (
 	"github.com/usher-go/usher/internal/name"
 )
 
-// A UserFinder is a directory in which users are found by key, each as a
-// decision needs it: the part of the world that matters to one changed person
-// is read from it, instead of everybody. Implementations are safe for
-// concurrent use.
+// A UserFinder finds users of a directory by key. With it, the decision about one
+// changed person reads only the users that matter to it, and not everybody.
+// Implementations are safe for concurrent use.
 type UserFinder interface {
-	// FindUsers returns the users that at least one of the keys names, each
-	// once and in any order, with the answers to the queries. It may stop after
-	// limit users. Proven is FactUsers if a user who is not returned, though
-	// fewer than limit are, has none of the keys.
+	// FindUsers returns the users that have at least one of the keys, each once and
+	// in any order, with the answers to the queries. It may stop after limit users.
+	// It returns FactUsers in proven if the result is complete whenever it has
+	// fewer than limit users.
 	FindUsers(ctx context.Context, keys []UserKey, queries []string, limit int) (users []One, proven Facts, err error)
 }
 
-// A UserKey is one value by which users are found. UserKeys gives those of a
+// A UserKey is one value by which users are found. UserKeys returns the keys of a
 // user; a finder compares them exactly.
 type UserKey struct {
 	By    UserKeyKind
 	Value string
 }
 
-// A UserKeyKind is what of a user a key holds.
+// A UserKeyKind says which value of a user a key holds.
 type UserKeyKind string
 
-// The kinds of keys. Values are folded as addresses and names compare (rules
-// S7, S36).
+// The kinds of keys. Values are folded in the way addresses and names are compared
+// (rules S7, S36).
 const (
 	UserByID           UserKeyKind = "id"
 	UserByEmail        UserKeyKind = "email"
-	UserByManagerID    UserKeyKind = "manager_id"    // who names the manager by this ID
-	UserByManagerEmail UserKeyKind = "manager_email" // who names the manager by this address
-	UserByManagerName  UserKeyKind = "manager_name"  // who names the manager by this full name
+	UserByManagerID    UserKeyKind = "manager_id"    // users whose manager has this ID
+	UserByManagerEmail UserKeyKind = "manager_email" // users whose manager has this address
+	UserByManagerName  UserKeyKind = "manager_name"  // users whose manager has this full name
 )
 
-// NewUserKey returns the key of a kind for a value as people spell it.
+// NewUserKey returns the key of a kind for a value, which it folds.
 func NewUserKey(by UserKeyKind, value string) UserKey {
 	switch by {
-	case UserByID, UserByManagerID: // compare as they stand
+	case UserByID, UserByManagerID: // IDs are compared exactly
 	case UserByEmail, UserByManagerEmail:
 		value = address.Key(value)
 	case UserByManagerName:
@@ -66,8 +65,8 @@ func UserKeys(u *User) []UserKey {
 	return keys
 }
 
-// An Index finds the users of a snapshot by key. It refers to the snapshot,
-// which must not change meanwhile.
+// An Index finds the users of a snapshot by key. It refers to the snapshot, which
+// must not change while the Index is used.
 type Index struct {
 	snapshot *Snapshot
 	users    map[UserKey][]int
@@ -75,8 +74,8 @@ type Index struct {
 	matches  map[string]map[string]bool
 }
 
-// NewIndex returns an index of a snapshot. It takes time and memory linear in
-// users, memberships and answers.
+// NewIndex returns an index of a snapshot. Its time and memory are linear in users,
+// memberships and answers.
 func NewIndex(s *Snapshot) *Index {
 	x := &Index{snapshot: s, users: make(map[UserKey][]int, 2*len(s.Users)), groups: make(map[string][]int), matches: make(map[string]map[string]bool, len(s.Matches))}
 	for i := range s.Users {
@@ -116,7 +115,7 @@ func (x *Index) FindUsers(ctx context.Context, keys []UserKey, queries []string,
 
 func (x *Index) one(u *User, queries []string) One {
 	one := One{Found: true, User: *u, Proven: x.snapshot.Proven &^ FactGroups}
-	if !x.snapshot.Proven.Has(FactGroups) { // there may be groups that are not listed
+	if !x.snapshot.Proven.Has(FactGroups) { // the user may be in a group that is not listed
 		one.Proven &^= FactMemberships
 	}
 	for _, i := range x.groups[u.ID] {

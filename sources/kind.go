@@ -14,10 +14,10 @@ const (
 	KindSCIM = "scim"
 )
 
-// A Kind says what is special about a kind of directory (rule S33). Pushed or
-// pulled makes no difference: what Okta pushes by SCIM and what is read from
-// Okta's API are both of KindOkta. A kind that is not in the table has neutral
-// traits: the zero value of each.
+// A Kind describes how a kind of directory differs from others (rule S33). Pushed
+// or pulled makes no difference: what Okta pushes by SCIM and what is read from
+// Okta's API are both of KindOkta. A kind that is not in the table has the zero
+// value of each trait.
 type Kind struct {
 	// Word is the one word for the kind, in lower case.
 	Word string

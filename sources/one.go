@@ -6,47 +6,44 @@ import (
 	"slices"
 )
 
-// One is one person of a directory as a decision needs them: the user, the
-// groups the user is in, and which queries select the user. It is to a
-// [Snapshot] what one row is to a table, and like one it says how much of it is
-// proven. The zero One proves nothing.
+// One holds what a directory says about one person: the user, the groups that the
+// user is in, and which queries select the user. Proven says how much of it is
+// complete. The zero One proves nothing.
 type One struct {
-	// Found says that the directory has the user. Where it is false, User is
-	// zero, Groups and Matches are nil, and FactUsers in Proven says whether
-	// the provider itself said that there is no such user.
+	// Found says that the directory has the user. If it is false, User is zero,
+	// Groups and Matches are nil, and FactUsers in Proven says whether the provider
+	// itself stated that there is no such user.
 	Found bool
 	User  User
-	// Groups are the groups that the user is in, with ID and Name and without
-	// Members, in any order: those whose Members would name the user in a full
-	// listing.
+	// Groups are the groups in whose Members a full listing would have the user.
+	// They have ID and Name, no Members, and any order.
 	Groups []Group
-	// Matches says, for each query that was answered, whether it selects the
-	// user. A query without an entry was not answered.
+	// Matches says for each answered query whether it selects the user. A query
+	// without an entry was not answered.
 	Matches map[string]bool
-	// Proven says of this one user: FactUsers, that Found is the provider's own
-	// word; FactMemberships, that the user is in no group that is not in
-	// Groups; FactManagers, that a manager key which is not in User is not in
-	// the directory. FactGroups is never among them: one user says nothing
-	// about groups the user is not in.
+	// Proven holds facts about this user. FactUsers: the provider itself stated
+	// Found. FactMemberships: the user is in no group besides Groups. FactManagers:
+	// the directory has no manager key for the user besides those in User. It never
+	// holds FactGroups, since one user says nothing about other groups.
 	Proven Facts
 }
 
-// A OneReader reads one user now, for a fraction of what a listing costs. Use
-// [ReadOne], which makes up by listings for what a source leaves out.
+// A OneReader reads one user now, for a fraction of the cost of a listing. Use
+// [ReadOne], which adds by listings what a source leaves out.
 type OneReader interface {
 	Source
-	// One reads the user with the given ID, and which of the queries, in the
-	// language of Matcher, select the user. A source leaves out of Groups,
-	// Matches and Proven what it cannot tell without a listing. That there is
-	// no such user is an answer and no error, but only if the provider itself
-	// says so. An error comes with the zero One.
+	// One reads the user with the given ID, and finds out which of the queries, in
+	// the language of Matcher, select the user. A source leaves out of Groups,
+	// Matches and Proven what it can tell only by a listing. If the provider itself
+	// says that there is no such user, the error is nil. An error comes with the
+	// zero One.
 	One(ctx context.Context, id string, queries ...string) (One, error)
 }
 
-// ReadOne reads one user as completely as the source can: by a direct read
-// where it has one, and by listings for what a direct read leaves out. With an
-// error, which joins all that failed, it returns what could be read, which is
-// as safe to use as a partial [Snapshot].
+// ReadOne reads one user as completely as the source can: directly if the source is
+// a [OneReader], and by listings for what is left out. The error joins all that
+// failed; the One beside it holds what could be read and is as safe to use as a
+// partial [Snapshot].
 func ReadOne(ctx context.Context, src Source, id string, queries ...string) (One, error) {
 	one, err := readUser(ctx, src, id, queries)
 	if err != nil || !one.Found {
@@ -84,7 +81,8 @@ func readUser(ctx context.Context, src Source, id string, queries []string) (One
 	return One{Proven: lists & FactUsers}, nil
 }
 
-// listGroups fills Groups from a listing. What is found before an error stays.
+// listGroups fills Groups from a listing. After an error, it keeps the groups found
+// before it.
 func (o *One) listGroups(ctx context.Context, src Source) error {
 	o.Groups = nil
 	for g, err := range src.Groups(ctx) {
@@ -102,7 +100,8 @@ func (o *One) listGroups(ctx context.Context, src Source) error {
 	return nil
 }
 
-// match answers one query from the IDs that it selects.
+// match finds out whether a query selects the user, by listing the IDs that it
+// selects.
 func (o *One) match(ctx context.Context, src Source, query string) error {
 	selected := false
 	for id, err := range Match(ctx, src, query) {

@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// A User is a directory's word for a person: what the identity provider says,
-// trimmed of nothing and corrected in nothing. What the application makes of
-// it is provisioning.Member; the two are different types on purpose.
+// A User is a person as the directory describes them. Values are neither trimmed
+// nor corrected. provisioning.Member is the person as the application describes
+// them; they are two types on purpose.
 //
-// Every field but ID may be empty. An empty field says that the directory gave
-// no value, which is never taken for an order to clear one (rule S11).
+// Every field but ID may be empty. An empty field means that the directory gave no
+// value. It never means that a value is to be cleared (rule S11).
 type User struct {
 	// ID is the provider's stable identifier. It is unique within one
 	// connection and never reused for another person. It is required.
 	ID string `json:"id"`
-	// UserName is the login name. It is not an address, even where it looks
-	// like one (Salesforce user names do).
+	// UserName is the login name. It is not an email address, even if it looks like
+	// one, as in Salesforce.
 	UserName string `json:"user_name,omitempty"`
-	// Status is the lifecycle state. The zero value is StatusUnknown, on which
-	// nobody is created and nobody is deactivated.
+	// Status is the lifecycle state. The zero value is StatusUnknown: such a user
+	// is neither created nor deactivated.
 	Status Status `json:"status,omitempty"`
 
 	Email        string   `json:"email,omitempty"`
@@ -42,16 +42,16 @@ type User struct {
 	State    string `json:"state,omitempty"`
 	Locale   string `json:"locale,omitempty"`
 
-	// Manager names the direct manager by whichever keys the directory has.
+	// Manager names the direct manager by the keys that the directory has.
 	Manager Manager `json:"manager,omitzero"`
 
-	// Attributes are further values that assignments may select by, under the
-	// provider's own names ("Department", "Profile.Name"), and some under the
-	// names that all sources share (AttributeDepartment and the others).
+	// Attributes are further values that assignments may select by. They have the
+	// provider's own names ("Department", "Profile.Name"); some also have the names
+	// that all sources share (AttributeDepartment and so on).
 	Attributes map[string]Values `json:"attributes,omitempty"`
 }
 
-// LogValue keeps personal data out of logs: a user logs as its ID.
+// LogValue returns the ID only, so that logs hold no personal data.
 func (u User) LogValue() slog.Value { return slog.StringValue(u.ID) }
 
 // Clone returns a copy of u that shares no memory with it.
@@ -67,11 +67,11 @@ func (u User) Clone() User {
 	return u
 }
 
-// A Manager names a person's manager by up to three keys. The strongest one
-// that is given decides: ID, then Email, then Name where the kind's ID is a
-// reference inside the directory, and Email before ID for Okta, OneLogin and
-// Rippling, whose ID is free text (rules R80 to R82, S22).
-// The zero value says that the directory names no manager.
+// A Manager names a person's manager by up to three keys. The strongest key that is
+// not empty decides. The order is ID, Email, Name if the kind's ID refers to a user
+// of the directory. For Okta, OneLogin and Rippling, whose ID is free text, it is
+// Email, ID, Name (rules R80 to R82, S22). In the zero value the directory names no
+// manager.
 type Manager struct {
 	Email string `json:"email,omitempty"`
 	// ID is a User.ID of the same connection.
@@ -83,15 +83,15 @@ type Manager struct {
 // A Group is a group of a directory with the IDs of its direct and indirect
 // members, as far as the provider expands them.
 type Group struct {
-	// ID is the provider's stable identifier; assignments match by it, so a
-	// rename changes nothing (rule S21).
+	// ID is the provider's stable identifier. Assignments match by it, so that a
+	// renamed group still matches (rule S21).
 	ID      string   `json:"id"`
 	Name    string   `json:"name,omitempty"`
 	Members []string `json:"members,omitempty"` // User IDs
 }
 
-// A Ref identifies a person across connections: emails are attributes and
-// never identity (rule S1). It is comparable.
+// A Ref identifies a person across connections. An email address never does (rule
+// S1). A Ref is comparable.
 type Ref struct {
 	Connection string `json:"connection"`
 	ID         string `json:"id"`
@@ -102,7 +102,7 @@ type Status uint8
 
 // The states. StatusUnknown is the zero value and proves nothing.
 const (
-	StatusUnknown  Status = iota // the directory did not say, or in no known word
+	StatusUnknown  Status = iota // the directory did not say, or used an unknown word
 	StatusActive                 // may sign in
 	StatusInactive               // deactivated, suspended, terminated
 	StatusStaged                 // created but not activated yet (rule S10)
@@ -110,7 +110,7 @@ const (
 
 var statusWords = [...]string{"unknown", "active", "inactive", "staged"}
 
-// String returns the word that stands for s in JSON.
+// String returns the word for s in JSON.
 func (s Status) String() string {
 	if int(s) < len(statusWords) {
 		return statusWords[s]
@@ -137,8 +137,8 @@ func (s *Status) UnmarshalText(text []byte) error {
 	return fmt.Errorf("status %q: want active, inactive, staged or unknown", text)
 }
 
-// Values are the values of one attribute. In JSON a single value stands alone
-// and several stand in an array; numbers and booleans are read as their text.
+// Values are the values of one attribute. In JSON a single value stands without an
+// array. Numbers and booleans are read as their text.
 type Values []string
 
 // MarshalJSON implements json.Marshaler.

@@ -9,24 +9,24 @@ import (
 	"slices"
 )
 
-// Refresh brings a snapshot up to date, cheaply where src is a [DeltaSource]:
-// it reads what changed after the cursor and folds that into a copy of prev,
-// which it never changes. The copy may share the values inside users and
-// groups with prev. It returns the new snapshot and the cursor for the next
-// call; store both together.
+// Refresh brings a snapshot up to date. If src is a [DeltaSource], it reads only
+// what changed after the cursor and applies that to a copy of prev. It never
+// changes prev, but the copy may share the values inside users and groups with it.
+// It returns the new snapshot and the cursor for the next call; store both
+// together.
 //
-// Refresh reads everything anew if there is no cursor, if prev is nil, is of
-// another connection or does not prove its users, or if the cursor has expired.
-// A DeltaSource is then read from its empty cursor, so that the next call has a
-// cursor to start from; any other source is read by [Collect] and the cursor
-// returned is empty. Groups that prev does not prove are listed anew as well.
-// Queries are asked again every time.
+// Refresh reads everything again if there is no cursor, if the cursor has expired,
+// or if prev is nil, is of another connection or does not prove its users. It then
+// reads a DeltaSource from the empty cursor, so that the next call has a cursor to
+// start from. Any other source is always read by [Collect], and the returned cursor
+// is empty. Groups that prev does not prove are listed again. Queries are asked
+// again at every call.
 //
-// An error comes with a partial snapshot, as it does from Collect, and with the
-// cursor that was given, to try again from: reading the same changes twice does
-// no harm. A round that ends without a Next cursor is incomplete. Its snapshot
-// proves nothing of users and groups, for of somebody who left and came back it
-// may hold only the leaving (S12).
+// After an error, the snapshot is partial, as it is from Collect, and the returned
+// cursor is the given one: reading the same changes twice does no harm. A round
+// that ends without a Next cursor is incomplete. Its snapshot proves nothing about
+// users and groups, since it may hold that somebody left, and lack that they came
+// back (S12).
 func Refresh(ctx context.Context, src Source, prev *Snapshot, at Cursor, cfg CollectConfig) (*Snapshot, Cursor, error) {
 	delta, ok := As[DeltaSource](src)
 	if !ok {
@@ -40,7 +40,7 @@ func Refresh(ctx context.Context, src Source, prev *Snapshot, at Cursor, cfg Col
 	if !c.extends(prev) {
 		at = ""
 	}
-	if at == "" { // everything is listed, and proves what a listing proves
+	if at == "" { // everything is listed and proves what a listing proves
 		prev = &Snapshot{Proven: c.info.Lists}
 	}
 	next, err := c.changes(delta, prev, at)
@@ -66,15 +66,15 @@ func Refresh(ctx context.Context, src Source, prev *Snapshot, at Cursor, cfg Col
 
 const opChanges = "list changes"
 
-// extends reports whether a delta can be folded into prev. What a delta cannot
-// make up for, because nothing else lists it, prev has to prove.
+// extends reports whether a delta can be applied to prev. prev has to prove the
+// facts that a delta alone cannot.
 func (c *collector) extends(prev *Snapshot) bool {
 	return prev != nil && SameKind(prev.Kind, c.info.Kind) && prev.Connection == c.info.Connection &&
 		prev.Proven.Has(FactUsers|c.info.Lists&FactManagers)
 }
 
-// changes reads one round of changes and folds what came of it into a copy of
-// base. Without an error the round was complete.
+// changes reads one round of changes and applies them to a copy of base. If the
+// error is nil, the round is complete.
 func (c *collector) changes(src DeltaSource, base *Snapshot, at Cursor) (Cursor, error) {
 	users, groups := make(overlay[User]), make(overlay[Group])
 	next, err := c.round(src.Changes(c.ctx, at), users, groups)
@@ -92,8 +92,8 @@ func (c *collector) changes(src DeltaSource, base *Snapshot, at Cursor) (Cursor,
 	return next, err
 }
 
-// round reads up to the next cursor. A change that cannot be understood ends
-// it, since the cursor would pass over that change for good.
+// round reads changes up to the next cursor. An invalid change ends the round,
+// since the next cursor would skip it for good.
 func (c *collector) round(seq iter.Seq2[Change, error], users overlay[User], groups overlay[Group]) (Cursor, error) {
 	c.progress.Op = opChanges
 	members := 0
@@ -150,7 +150,7 @@ func (c *collector) withinLimits(p Progress) error {
 	return nil
 }
 
-// check reports what keeps c from being applied.
+// check returns an error if c is not a valid change.
 func (c Change) check() error {
 	set := 0
 	for _, given := range []bool{c.User != nil, c.UserRemoved != "", c.Group != nil, c.GroupRemoved != "", c.Next != ""} {
@@ -169,11 +169,12 @@ func (c Change) check() error {
 	return nil
 }
 
-// An overlay holds the latest state of what changed, by ID; nil is removed.
+// An overlay holds the latest state of everything that changed, by ID; nil means
+// removed.
 type overlay[T any] map[string]*T
 
-// over returns base with the overlay laid over it: what changed in the place it
-// had, what is new at the end and sorted by ID.
+// over applies the overlay to base. Changed values keep their places; new ones
+// follow, sorted by ID.
 func (o overlay[T]) over(base []T, id func(T) string) []T {
 	result := make([]T, 0, len(base)+len(o))
 	placed := make(map[string]bool, len(o))

@@ -9,40 +9,40 @@ import (
 	"time"
 )
 
-// SnapshotFormat is the number in the field "format" of a snapshot's JSON. It
-// changes when a reader of the old form would misread the new one.
+// SnapshotFormat is the value of the field "format" in the JSON of a snapshot. It
+// changes if a reader of the old form would misread the new one.
 const SnapshotFormat = 1
 
-// A Snapshot is a directory at one moment: what was read of it, and how much of
-// that its source proved complete. It is plain data; write one as a literal in
-// a test, or as JSON in a file. The zero Proven proves nothing, so that nobody
-// is ever taken to be gone by default (rule S12).
+// A Snapshot is a directory at one moment: what was read of it, and which parts of
+// that are proven to be complete. It is plain data; in a test, write it as a
+// literal or as JSON in a file. The zero Proven proves nothing, so by default
+// nobody counts as absent (rule S12).
 type Snapshot struct {
 	Format     int    `json:"format"`
 	Kind       string `json:"kind"`
 	Connection string `json:"connection"`
-	// Taken is when the reading began (rule S45), as the caller of Collect said;
-	// zero if it did not. In JSON it is in the form of RFC 3339.
+	// Taken is when the reading began (rule S45), as CollectConfig.Taken states it;
+	// zero if unknown. Its JSON form is that of RFC 3339.
 	Taken time.Time `json:"taken,omitzero"`
-	// Proven says which listings came to their provider's own end.
+	// Proven says what the listings proved complete.
 	Proven Facts   `json:"proven"`
 	Users  []User  `json:"users"`
 	Groups []Group `json:"groups,omitempty"`
-	// Matches holds, for each query that was answered to its end, the IDs of
-	// the users it selects. A query without an entry was not answered, which
-	// is not the same as an entry that is empty.
+	// Matches holds for each answered query the IDs of the users that it selects. A
+	// query without an entry was not answered completely; an empty entry means that
+	// it selects nobody.
 	Matches map[string][]string `json:"matches,omitempty"`
 }
 
-// Facts is a set of listings.
+// Facts is a set of facts that listings can prove.
 type Facts uint8
 
-// The facts a listing can prove, each on its own. The zero Facts prove nothing.
+// The facts. Each is proven on its own. The zero Facts proves nothing.
 const (
-	FactUsers       Facts = 1 << iota // who is not listed is not in the directory
+	FactUsers       Facts = 1 << iota // a user who is not listed is not in the directory
 	FactGroups                        // a group that is not listed does not exist
-	FactMemberships                   // who is not listed in a group is not in it
-	FactManagers                      // who has no manager key has no manager there
+	FactMemberships                   // a user who is not listed in a group is not in it
+	FactManagers                      // a user without a manager key has no manager in the directory
 
 	FactAll = FactUsers | FactGroups | FactMemberships | FactManagers
 )

@@ -39,6 +39,15 @@ func TestNameBesideALabel(t *testing.T) {
 		"GMT Europe/London":                                       "Europe/London",
 		"US & Canada: Eastern Time [America/New_York]":            "America/New_York",
 		"Eastern Time, America/New_York":                          "America/New_York",
+		// As calendars (RFC 5545 section 3.2.19), POSIX and JSON write it.
+		"TZID=America/New_York":           "America/New_York",
+		"TZID=America/New_York:20261126":  "America/New_York",
+		"TZ=Europe/London":                "Europe/London",
+		"timezone:Asia/Kolkata":           "Asia/Kolkata",
+		"'Europe/Berlin'":                 "Europe/Berlin",
+		`{"timeZone":"Pacific/Auckland"}`: "Pacific/Auckland",
+		"tz://Europe/London":              "",
+		"TZ=:posix/Europe/London":         "",
 		// Spaces for underscores.
 		"America/New York":                                  "America/New_York",
 		"America/New York (EST)":                            "America/New_York",

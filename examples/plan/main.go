@@ -40,7 +40,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 
@@ -86,10 +85,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&opt.tenant, "tenant", "local", "the `name` of the tenant whose plan it is; it can be applied to no other")
 	flags.StringVar(&opt.whatIf, "what-if", "", "print who would fare otherwise under the rules of this `file`, and how")
 	opt.view.Register(flags)
-	err := terminal.Parse(flags, args, stderr, func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	})
+	err := terminal.Parse(flags, args, stderr, usage, nil)
 	if err != nil {
 		return opt, err
 	}
@@ -133,9 +129,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for _, warning := range resolver.Warnings() {
-		fmt.Fprintf(stderr.Painted(), "%s: warning: %s\n", opt.config, warning)
-	}
+	view.Warn(stderr, opt.config, resolver)
 
 	in := provisioning.Input{Tenant: opt.tenant, Snapshot: snapshot, Members: team}
 	if next != nil {

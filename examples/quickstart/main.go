@@ -31,12 +31,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
 	"github.com/usher-go/usher/examples/internal/team"
 	"github.com/usher-go/usher/examples/internal/terminal"
+	"github.com/usher-go/usher/examples/internal/view"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 )
@@ -64,9 +64,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 	if err != nil {
 		return err
 	}
-	for _, warning := range resolver.Warnings() {
-		fmt.Fprintf(stderr.Painted(), "%s: warning: %s\n", opt.configName(), warning)
-	}
+	view.Warn(stderr, opt.configName(), resolver)
 
 	// 2. The directory. A reading that fails half-way gives what could be read,
 	// in a snapshot that proves less, and what is not proved takes nothing away

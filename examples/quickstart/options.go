@@ -5,6 +5,7 @@ import (
 	"embed"
 	"flag"
 	"fmt"
+	"io"
 
 	"github.com/usher-go/usher/examples/internal/files"
 	"github.com/usher-go/usher/examples/internal/terminal"
@@ -48,11 +49,7 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 	flags.BoolVar(&opt.progress, "progress", false, "tell on standard error how far a long run has come, also where that is no terminal")
 	flags.Var(&opt.approve, "approve", "release a held `class=hash`, as it was shown; may be repeated")
 	opt.view.Register(flags)
-	err := terminal.Parse(flags, args, stderr, func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-		fmt.Fprint(stderr, loginUsage)
-	})
+	err := terminal.Parse(flags, args, stderr, usage, func(w io.Writer) { fmt.Fprint(w, loginUsage) })
 	if err != nil {
 		return opt, err
 	}

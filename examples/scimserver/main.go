@@ -90,10 +90,7 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	flags.StringVar(&opt.config, "config", "", "`file` with rules: print what each push leads to")
 	flags.BoolVar(&opt.plan, "plan", false, "print the plan for the directory in -db by the rules of -config, and serve nothing; the flags below say how")
 	opt.view.Register(flags)
-	err := terminal.Parse(flags, args, stderr, func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	})
+	err := terminal.Parse(flags, args, stderr, usage, nil)
 	if err != nil {
 		return opt, err
 	}
@@ -121,9 +118,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		if resolver, err = files.ReadRules(opt.config, opt.kind); err != nil {
 			return err
 		}
-		for _, warning := range resolver.Warnings() {
-			fmt.Fprintf(stderr.Painted(), "%s: warning: %s\n", opt.config, warning)
-		}
+		view.Warn(stderr, opt.config, resolver)
 		opt.kind = resolver.Config().Source
 	}
 	if opt.plan {

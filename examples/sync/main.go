@@ -36,6 +36,7 @@ import (
 
 	"github.com/usher-go/usher/examples/internal/team"
 	"github.com/usher-go/usher/examples/internal/terminal"
+	"github.com/usher-go/usher/examples/internal/view"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 )
@@ -65,9 +66,7 @@ func run(ctx context.Context, args []string, sys system) error {
 	}
 
 	// 1. The rules.
-	for _, warning := range opt.resolver.Warnings() {
-		fmt.Fprintf(stderr.Painted(), "%s: warning: %s\n", opt.config, warning)
-	}
+	view.Warn(stderr, opt.config, opt.resolver)
 
 	// 2. The team, as the application's own database has it.
 	members, err := team.Read(ctx, tenant, opt.db)

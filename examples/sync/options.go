@@ -53,11 +53,7 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 	flags.StringVar(&replay, "replay", "", "read such a `folder` in place of the live directory")
 	flags.Var(&opt.approve, "approve", "with -apply, release a held `class=hash`, as it was shown; may be repeated")
 	opt.view.Register(flags)
-	err := terminal.Parse(flags, args, stderr, func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-		describeVariables(stderr)
-	})
+	err := terminal.Parse(flags, args, stderr, usage, describeVariables)
 	if err != nil {
 		return opt, err
 	}

@@ -33,6 +33,11 @@ func TestSame(t *testing.T) {
 		{"Սևակ", "ՍԵՒԱԿ", true, false}, // the Armenian ligature
 		{"ışık", "Işık", false, false}, // a dotless i is a letter of its own
 		{"Iotα\u0345", "iotᾳ", true, false},
+		{"Ana\u200b", "\ufeffAna", true, true}, // pasted with what is not drawn
+		{"Mc\u00adLeod", "McLeod", true, true},
+		{"e\u200b\u0301", "\u00e9", true, false},
+		{"\u1100\u200b\u1161", "\uac00", true, false},
+		{"\u0645\u06cc\u200c\u0646\u0627", "\u0645\u06cc\u0646\u0627", false, false}, // a non-joiner is spelling
 		{"Ana", "Anna", false, false},
 		{"José", "Jose", false, false}, // an accent is a letter's own
 		{"Ana", "", false, false},
@@ -83,7 +88,7 @@ func TestKeyOfEveryLetter(t *testing.T) { // S36
 
 // A key is its own key, and the normal form of a name does not change it.
 func FuzzKey(f *testing.F) {
-	for _, seed := range []string{"Ana Young", "José", "Jose\u0301", "J\u030can", "O\u2019Brien", "\u0345", "ﬁ\u0301", "a\xff\u0301", "각", "\u1100\u1161\u11a8"} {
+	for _, seed := range []string{"Ana Young", "José", "Jose\u0301", "e\u200b\u0301", "\u1100\u200b\u1161", "J\u030can", "O\u2019Brien", "\u0345", "ﬁ\u0301", "a\xff\u0301", "각", "\u1100\u1161\u11a8"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -6,16 +6,18 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/usher-go/usher/internal/invisible"
 )
 
-// Clean returns text without the Unicode white space around it (S9), and
-// without what no database keeps: a NUL or broken UTF-8 in one field must not
+// Clean returns text without the Unicode white space around it (S9), without
+// invisible characters there, and without what no database keeps: a NUL or broken UTF-8 in one field must not
 // stop the rest of a person's changes. It allocates only for the latter.
 func Clean(text string) string {
 	if !Storable(text) {
 		text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
 	}
-	return strings.TrimSpace(text)
+	return invisible.Trim(text)
 }
 
 // IsClean reports whether Clean changes nothing.

@@ -10,7 +10,7 @@ import (
 
 func TestClean(t *testing.T) {
 	for given, want := range map[string]string{
-		"": "", "Ana": "Ana", " \u00a0Ana\u2003\n": "Ana", "A\x00na": "Ana", "An\xffa": "An\uFFFDa", "é": "é", "日本 ": "日本",
+		"": "", "Ana": "Ana", " \u00a0Ana\u2003\n": "Ana", "A\x00na": "Ana", "An\xffa": "An\uFFFDa", "é": "é", "日本 ": "日本", "\ufeffAna\u200b": "Ana", "\u200b": "", "A\u200bna": "A\u200bna",
 	} {
 		require.Equal(t, want, text.Clean(given), "%q", given)
 		require.Equal(t, given == want, text.IsClean(given), "%q", given)

@@ -57,6 +57,7 @@ type stopwatch struct {
 
 func (s *stopwatch) Header() http.Header    { return s.header }
 func (s *stopwatch) WriteHeader(status int) { s.status = status }
+func (s *stopwatch) Flush()                 {}
 func (s *stopwatch) Write(b []byte) (int, error) {
 	if s.bytes == 0 {
 		s.first = time.Since(s.asked)

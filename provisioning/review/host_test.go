@@ -234,7 +234,7 @@ func sendTo(handler http.Handler, user, method, path string, form url.Values) an
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
 	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
+	handler.ServeHTTP(struct{ http.ResponseWriter }{w}, r) // which cannot flush: however long it takes, the status is that of the whole answer
 	return answer{w.Result(), w.Body.String()}
 }
 

@@ -124,8 +124,12 @@ func when(t time.Time) string {
 func shownLong(s string) string { return clip(s, 2000) }
 
 // startLate sends the beginning of the page after a while, unless it was sent by
-// then. The returned function ends that.
+// then. The returned function ends that. To a writer that cannot flush nothing is
+// sent early, so that the status is always that of the whole answer.
 func (p *page) startLate(after time.Duration) (stop func()) {
+	if !flushes(p.w) {
+		return func() {}
+	}
 	timer := time.AfterFunc(after, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -149,6 +153,21 @@ func (p *page) begin(status int, connection string) {
 	_ = templates.ExecuteTemplate(p.w, "head", map[string]any{ // whoever asked is gone if it cannot be written
 		"Title": p.title, "Access": p.access, "Connection": connection,
 	})
+}
+
+// flushes reports whether a writer, or one that it wraps, sends what was written
+// so far, as http.ResponseController asks it to.
+func flushes(w http.ResponseWriter) bool {
+	for {
+		switch wrapper := w.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = wrapper.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 func (p *page) flush() { _ = http.NewResponseController(p.w).Flush() } // what cannot be flushed is sent at the end

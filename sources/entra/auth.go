@@ -16,10 +16,9 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// tokens puts the tokens of a credential on requests. Where Graph refuses one
-// and says which claims it wants instead (continuous access evaluation), the
-// credential is asked for a token with those; without the claims it would answer
-// from its cache.
+// tokens puts the tokens of a credential on requests. If Graph refuses a token and
+// says which claims it requires (continuous access evaluation), the credential is
+// asked for a token with these claims; without them it would answer from its cache.
 type tokens struct{ *rest.Tokens }
 
 func newTokens(credential azcore.TokenCredential, scope string) tokens {
@@ -31,7 +30,7 @@ func newTokens(credential azcore.TokenCredential, scope string) tokens {
 		}
 		t := rest.Token{Value: token.Token}
 		if !token.ExpiresOn.IsZero() {
-			t.Life = max(time.Until(token.ExpiresOn), time.Second) // what has ended is asked for again
+			t.Life = max(time.Until(token.ExpiresOn), time.Second) // a token that has ended is replaced at once
 		}
 		return t, nil
 	})}
@@ -50,12 +49,12 @@ func (t tokens) Renew(refused *http.Request, answer *rest.Error) (bool, error) {
 var (
 	claimsForm = regexp.MustCompile(`(?i)\bclaims="([A-Za-z0-9+/_-]*)=*"`)
 	aadCode    = regexp.MustCompile(`\bAADSTS[0-9]{3,10}\b`)
-	// passing is how azidentity writes the status of a login that may go well
-	// later. It calls every refusal final.
+	// passing matches the status of a login that may succeed later, as azidentity
+	// writes it in its error. azidentity calls every refusal final.
 	passing = regexp.MustCompile(`\bRESPONSE (?:429|5[0-9][0-9])\b`)
 )
 
-// claimsOf returns the claims of a challenge, in JSON.
+// claimsOf returns the claims of a challenge as JSON.
 func claimsOf(challenge string) string {
 	found := claimsForm.FindStringSubmatch(challenge)
 	if found == nil {
@@ -69,9 +68,9 @@ func claimsOf(challenge string) string {
 	return ""
 }
 
-// noToken is the error of a credential that gave no token. Its text is not
-// shown: it holds what Entra answered, on many lines, and what a host's own
-// credential puts in. Entra's code says enough.
+// noToken returns the error of a credential that gave no token. It does not show
+// the text of err, which holds Entra's answer and whatever the host's own
+// credential adds. Entra's code is enough.
 func noToken(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return &rest.Error{Detail: ctx.Err().Error(), Err: ctx.Err()}
@@ -87,5 +86,5 @@ func noToken(ctx context.Context, err error) error {
 	return failure
 }
 
-// scopeOf is what a token for an address of Graph is asked for.
+// scopeOf returns the scope of tokens for an address of Graph.
 func scopeOf(base *url.URL) string { return base.Scheme + "://" + base.Host + "/.default" }

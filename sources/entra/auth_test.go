@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -178,7 +179,7 @@ func TestClouds(t *testing.T) {
 	} {
 		credential := &asking{}
 		var asked []string
-		src := source(t, Config{URL: url, Credential: credential, Attempts: 1, Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		src := source(t, Config{URL: url, Credential: credential, Attempts: 1, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			asked = append(asked, req.URL.Scheme+"://"+req.URL.Host)
 			return nil, errors.New("no network")
 		})})

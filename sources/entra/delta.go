@@ -12,41 +12,40 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// A cursor is where the deltas of users and of groups go on. Links are kept as
-// Graph gave them; Graph forgets what they stand for after seven days.
+// A cursor says where the deltas of users and of groups continue. It holds Graph's
+// links unchanged; Graph forgets them after seven days.
 type cursor struct {
-	// Config tells configurations apart that list different things.
+	// Config identifies the configuration: others list different things.
 	Config string `json:"config"`
 	Users  string `json:"users"`
-	Groups string `json:"groups,omitempty"` // empty with configured groups, which have no delta
-	// Absent are those whose memberships are not told again when they come: users
-	// who are in groups and are not listed, guests and those who were removed. When
-	// one of them becomes a member of the tenant, or is restored, the delta of users
-	// tells it, and that of groups may not, since no group has changed. Somebody who
-	// is taken for one of them by chance costs a few requests.
+	Groups string `json:"groups,omitempty"` // empty if groups are configured, which have no delta
+	// Absent are members of groups who are not listed: guests and removed users. If
+	// one of them becomes a member of the tenant or is restored, the delta of users
+	// reports it, but that of groups may not, since no group has changed. A user
+	// who is taken for one of them by chance costs a few requests.
 	Absent string `json:"absent,omitempty"`
 
 	absent rest.IDs
 }
 
-// absentWidth is how many bytes of a hash a cursor holds of each absent user.
+// absentWidth is how many bytes of a hash a cursor holds for each absent user.
 const absentWidth = 3
 
-// configOf is what of the configuration decides who is listed, and what a user
-// looks like: the same properties may be asked for, and be read into other fields.
+// configOf identifies the parts of the configuration that decide who is listed and
+// what a user looks like.
 func configOf(cfg Config, r *records) string {
-	text, _ := json.Marshal([]any{r.selected, r.properties, r.fields, cfg.Guests, cfg.TimeZones, cfg.HiddenMembers, cfg.Groups}) // texts and booleans always can be
+	text, _ := json.Marshal([]any{r.selected, r.properties, r.fields, cfg.Guests, cfg.TimeZones, cfg.HiddenMembers, cfg.Groups}) // these values always have a JSON form
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }
 
 func (c cursor) String() string {
-	text, _ := json.Marshal(c) // texts always can be
+	text, _ := json.Marshal(c) // texts always have a JSON form
 	return string(text)
 }
 
-// cursor reads a cursor. One of another configuration, or of another host, is of
-// no use any more, just as one that Graph has forgotten.
+// cursor decodes a cursor. One of another configuration or another host counts as
+// expired, like one that Graph has forgotten.
 func (s *Source) cursor(after sources.Cursor) (c cursor, err error) {
 	if after == "" {
 		c.absent = rest.NewIDs(absentWidth)
@@ -66,15 +65,15 @@ func (s *Source) cursor(after sources.Cursor) (c cursor, err error) {
 	return c, &rest.Error{Reason: sources.ErrCursorExpired, Detail: "the cursor is not one of this configuration"}
 }
 
-// details is what is read of users beside a page.
+// details holds what is read of users besides a page.
 type details struct {
 	users   map[string]record
-	missing map[string]bool // Graph says that there is no such user
+	missing map[string]bool // Graph says that these users do not exist
 	zones   map[string]string
 }
 
-// details reads some users again, and the time zones of the mailboxes of those
-// who are listed, if the configuration wants them, all in batches.
+// details reads some users again and, if the configuration wants time zones, the
+// mailboxes of those who are listed, all in batches.
 func (s *Source) details(ctx context.Context, again, listed []string) (details, error) {
 	d := details{make(map[string]record), make(map[string]bool), make(map[string]string)}
 	if !s.zones {
@@ -127,8 +126,9 @@ func (s *Source) userPath(id string) string {
 
 func zonePath(id string) string { return "/users/" + url.PathEscape(id) + "/mailboxSettings/timeZone" }
 
-// zoneOf is the zone of a mailbox. Who has no mailbox in the cloud, or one that
-// the application may not see, has no zone that is known, which clears nothing.
+// zoneOf returns the zone of a mailbox. For a user without a mailbox in the cloud,
+// or with one that the application may not see, the zone is unknown, and no zone is
+// cleared.
 func zoneOf(o outcome) (string, error) {
 	if o.failure != nil {
 		if status := o.failure.Status; status == 400 || status == 403 || status == 404 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -64,7 +64,7 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	} else {
 		status, body = s.find(at)
 	}
-	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+	return resttest.JSON(status, body), nil
 }
 
 func (s *script) find(at string) (int, string) {

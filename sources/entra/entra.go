@@ -3,9 +3,9 @@
 //
 // It lists people as Entra spells them and leaves every decision to package
 // provisioning. Entra's own provisioning pushes by SCIM in cycles of about 40
-// minutes (rule R25), and reads direct members only; this package reads when the
-// host wants to, for the first import, for comparing, and where SCIM cannot be
-// had. A tenant for customers (External ID, B2C) has no deltas and cannot be
+// minutes (rule R25) and reads direct members only. This package reads when the
+// host wants to: for the first import, for comparison, and where SCIM is not
+// available. A tenant for customers (External ID, B2C) has no deltas and cannot be
 // read.
 //
 // # What is read
@@ -33,27 +33,27 @@
 //	                         15, and whatever [Config.Properties] names
 //
 // Entra has no place for private_email, phone_extension, manager.email and
-// manager.name. They are read from properties that [Config.Fields] names:
-// extension attributes, directory extensions, otherMails. A zone is a Windows name
-// mostly ("W. Europe Standard Time"), and is given as it stands.
+// manager.name. They are read from properties that [Config.Fields] names: extension
+// attributes, directory extensions, otherMails. A zone is mostly a Windows name
+// ("W. Europe Standard Time") and is not converted.
 //
-// An account that is enabled is active, one that is not is inactive, and a guest
-// who has not accepted the invitation is staged (S10). Of an object that the
-// application may not read, Graph sends the ID alone: the user is listed with an
-// unknown status, on which nothing is decided, and is not taken to be gone.
-// Guests are left out, also of groups, unless [Config.Guests] asks for them.
+// An enabled account is active, a disabled one is inactive, and a guest who has not
+// accepted the invitation is staged (S10). For an object that the application may
+// not read, Graph sends only the ID: the user is listed with an unknown status, so
+// nothing is decided and the user does not count as gone. Guests are left out, also
+// of groups, unless [Config.Guests] is set.
 //
-// Without configured groups, all groups are listed with their direct members.
-// With [Config.Groups], those alone are, with direct and indirect members; others
-// are then not of this directory.
+// Without configured groups, all groups are listed with their direct members. With
+// [Config.Groups], only those are listed, with direct and indirect members; other
+// groups are then not part of this directory.
 //
 // # What it costs
 //
-// Of a delta, Graph decides what a page holds, and states no number; the figures
-// are for 200 objects or 1,000 members to a page, as package fake has them. Other
-// pages hold 999 rows, batches 20 requests. A list that expands managers has 100
-// rows to a page at most, so a delta is the cheapest way to people with their
-// managers. The members of all groups come by no other way in bulk.
+// Graph decides how much a page of a delta holds and documents no number. The
+// figures are for 200 objects or 1,000 members on a page, as in package fake. Other
+// pages hold 999 rows, batches 20 requests. A list that expands managers has at
+// most 100 rows on a page, so a delta is the cheapest way to get people with their
+// managers. There is no other way to get the members of all groups in bulk.
 //
 //	200,000 users, 2,000 groups    requests
 //	log in                         1, again every hour
@@ -69,55 +69,53 @@
 //	One                            2, with TimeZones 3
 //	Check                          2, with TimeZones 3
 //
-// A request costs one resource unit, a member list two or four, of 8,000 in ten
-// seconds (3,500 for a tenant of less than 50 users): the allowance does not bind
-// who asks one request at a time. At two requests a second, a full reading takes
-// 17 minutes, and with the zones of 200,000 mailboxes 80 minutes more. Outlook
-// refuses a part of a batch that asks for too many mailboxes at a time; that part
-// alone is asked for again.
+// A request costs one resource unit, and a member list two or four, of 8,000 in ten
+// seconds (3,500 for a tenant of less than 50 users). A client that sends one
+// request at a time does not reach that. At two requests a second, a full reading
+// takes 17 minutes, and the zones of 200,000 mailboxes take 80 minutes more.
+// Outlook refuses parts of a batch that asks for too many mailboxes at once; only
+// those parts are asked for again.
 //
 // # Deltas
 //
-// The end of every round is marked by Graph, with a link to the next one; a round
-// without it is an error. The source is prepared for what Microsoft says that a
-// round may hold: empty pages, objects that come several times and in any order,
-// a user or the members of a large group in parts on several pages, @removed in the
-// first round, and in both senses: in the deleted items ("changed") and for good
-// ("deleted"). Both mean that the object is not listed any more. So nothing is
-// handed out before a round has ended and its parts are laid over one another in
-// the order in which they came; until then users are held compressed, about 100
-// bytes each. What a round tells to be removed, and then to be there, is read
-// again: it may be a replay. A member who is not a listed user is none.
+// Graph marks the end of every round with a link to the next one; a round without
+// it is an error. According to Microsoft, a round may hold empty pages; objects
+// that come several times and in any order; a user, or the members of a large
+// group, in parts on several pages; and @removed, also in the first round, for
+// objects in the deleted items ("changed") or deleted for good ("deleted"). Both
+// mean that the object is no longer listed. So the source hands out nothing before
+// the round has ended and its records are merged in their order. Until then it
+// holds users compressed, with about 100 bytes each. An object that is reported as
+// removed and then as present is read again, since the latter may be a replay.
+// Members who are not listed users are left out.
 //
-// A later round tells what changed of an object, and not the rest: the manager
-// and the members who stayed are not in it. So what changed is read again, and
-// what the delta says is laid over it, since it may be newer. Of a guest who becomes
-// a member of the tenant, and of a user who is restored, the groups are read again,
-// too. A changed zone of a mailbox is in no delta: it is read when the user changes
-// in another way, or is read anew.
+// A later round reports only what changed of an object, and not the manager and the
+// members who stayed. So changed objects are read again, and what the delta reports
+// is applied to them, since it may be newer. If a guest becomes a member of the
+// tenant, or a user is restored, their groups are read again, too. No delta reports
+// a changed zone of a mailbox: it is read when the user changes in another way, or
+// in a full reading.
 //
-// A [sources.Cursor] is good for seven days, and for one configuration. Then, and
-// where Graph has lost the state (410, syncStateNotFound), Changes yields
-// ErrCursorExpired and [sources.Refresh] reads everything anew.
+// A [sources.Cursor] is valid for seven days and for one configuration. After that,
+// and if Graph has lost the state (410, syncStateNotFound), Changes yields
+// ErrCursorExpired and [sources.Refresh] reads everything again.
 //
 // # What the application needs
 //
 // The application permissions User.Read.All and GroupMember.Read.All, and
-// MailboxSettings.Read for TimeZones; Member.Read.Hidden where groups hide their
-// members, which is to be said in HiddenMembers.
+// MailboxSettings.Read for TimeZones. If groups hide their members, it also needs
+// Member.Read.Hidden, and [Config.HiddenMembers] has to be set.
 //
-// The package is built on the request adapter and the error model of Microsoft's
-// SDK, msgraph-sdk-go, and links none of its models, which take 4.5 GB of memory to
+// The package uses the request adapter and the error model of Microsoft's SDK,
+// msgraph-sdk-go. It links none of the SDK's models, which take 4.5 GB of memory to
 // compile.
 package entra
 
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -141,81 +139,72 @@ const (
 // Config configures a Source. Credential is required. A Config that is printed,
 // logged or encoded shows no secret.
 type Config struct {
+	redacted
+
 	// Connection names this tenant among the connections. Defaults to "entra".
 	Connection string
 	// Credential gives the tokens: one of azidentity (a client secret, a
-	// certificate, a workload or managed identity) or any other. It decides
-	// which tenant is read.
+	// certificate, a workload or managed identity) or any other. It decides which
+	// tenant is read.
 	Credential azcore.TokenCredential
 	// URL is the address of Microsoft Graph. Defaults to
-	// "https://graph.microsoft.com"; "https://graph.microsoft.us" and
-	// "https://dod-graph.microsoft.us" are those of the US government,
-	// "https://microsoftgraph.chinacloudapi.cn" that of China. The credential
-	// is to be of the same cloud. No request goes to another host, wherever a
-	// link of an answer leads.
+	// "https://graph.microsoft.com". The US government has
+	// "https://graph.microsoft.us" and "https://dod-graph.microsoft.us", China has
+	// "https://microsoftgraph.chinacloudapi.cn". The credential must be of the same
+	// cloud. No request is sent to another host, also if a link of an answer leads
+	// there.
 	URL string
-	// Scope is what tokens are asked for. Defaults to URL with "/.default".
+	// Scope is the scope of the tokens. Defaults to URL with "/.default".
 	Scope string
 	// Groups are the IDs of the groups to list, with their direct and indirect
 	// members. If there are none, all groups are listed, with their direct
 	// members.
 	Groups []string
-	// Guests lists guests as well: people of other directories who were invited.
+	// Guests also lists guests: people of other directories who were invited.
 	Guests bool
 	// HiddenMembers says that the application has the permission
 	// Member.Read.Hidden. Without it, Graph lists a group that hides its members
-	// (visibility HiddenMembership) as if it had none, or fewer: a listing that
-	// meets such a group fails at its end, so that no membership counts as known.
-	// One user's groups do not show that there are such groups.
+	// (visibility HiddenMembership) with some members or none. A listing that meets
+	// such a group fails at its end, so that no membership counts as known. One
+	// does not notice such groups.
 	HiddenMembers bool
-	// TimeZones reads the time zone of each mailbox, which takes a request to
-	// Outlook for each user and the permission MailboxSettings.Read.
+	// TimeZones reads the time zone of each mailbox. It needs a request to Outlook
+	// for each user, and the permission MailboxSettings.Read.
 	TimeZones bool
-	// Fields names the attribute that a field of a user is read from, by the
-	// field's name in the JSON of a snapshot: {"phone_extension":
-	// "extensionAttribute3", "private_email": "otherMails"}. It may be any
-	// property of a user, such as a directory extension. Where the attribute is
-	// empty, the field is read from its usual place.
+	// Fields maps fields of a user, by their names in the JSON of a snapshot, to
+	// the properties from which they are read: {"phone_extension":
+	// "extensionAttribute3", "private_email": "otherMails"}. Any property of a user
+	// may be named, such as a directory extension. If the property is empty, the
+	// field is read from its usual place.
 	Fields map[string]string
-	// Properties are further properties of a user to read; they become
-	// attributes of the same name. A dot leads into an object
-	// ("employeeOrgData.division").
+	// Properties are further properties of a user to read. They become attributes
+	// of the same name. A dot leads into an object ("employeeOrgData.division").
 	Properties []string
-	// Hidden are properties that are not to be asked for, such as
-	// "employeeOrgData".
+	// Hidden are properties that must not be read, such as "employeeOrgData".
 	Hidden []string
-	// MaxWait is the longest pause that Graph may impose on a call; a call that
+	// MaxWait is the longest pause that Graph may impose on a call. A call that
 	// would have to wait longer fails with ErrRateLimited. Defaults to 1 minute.
 	MaxWait time.Duration
-	// Attempts is how often a request is sent before its failure counts: after
+	// Attempts is how often a request is sent before its failure is returned: after
 	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
 	Attempts int
-	// Transport sends the requests to Graph; the credential has one of its own.
-	// Defaults to http.DefaultTransport.
+	// Transport sends the requests to Graph; the credential has a transport of its
+	// own. Defaults to http.DefaultTransport.
 	Transport http.RoundTripper
 	// Logger gets a line for each repeated request, without personal data.
 	// Defaults to discarding.
 	Logger *slog.Logger
 }
 
-// public is what of a Config may be seen.
-func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
-
-// Format implements fmt.Formatter. No verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
-
-// LogValue implements slog.LogValuer.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
-
-// MarshalJSON implements json.Marshaler.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+// redacted keeps the secrets of a Config out of what prints it.
+type redacted = rest.Redacted
 
 // A Source reads one tenant's directory. It is safe for concurrent use.
 type Source struct {
 	info    sources.Info
 	api     *api
 	records *records
-	groups  []string // the IDs of the configured ones
+	groups  []string // the IDs of the configured groups
 	zones   bool
 	hidden  bool // the application sees hidden members
 	config  string
@@ -240,7 +229,7 @@ func New(cfg Config) (*Source, error) {
 	problems.Add(checkProperties(cfg)...)
 	groups := make([]string, len(cfg.Groups))
 	for i, id := range cfg.Groups {
-		groups[i] = strings.ToLower(id) // as Graph writes it
+		groups[i] = strings.ToLower(id) // Graph writes IDs in lower case
 		if !objectID.MatchString(id) {
 			problems.Add(fmt.Errorf("field Groups[%d] %.80q: want the object ID of a group", i, id))
 		}
@@ -265,7 +254,7 @@ var (
 	propertyName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)?$`)
 )
 
-// checkProperties reports what is wrong with the names of properties.
+// checkProperties returns what is wrong with the names of properties.
 func checkProperties(cfg Config) (problems []error) {
 	check := func(option, name string) {
 		if !propertyName.MatchString(name) {
@@ -276,7 +265,7 @@ func checkProperties(cfg Config) (problems []error) {
 		check(fmt.Sprintf("Properties[%d]", i), name)
 	}
 	for field, name := range cfg.Fields {
-		if strings.TrimSpace(name) != "" { // else Problems.Fields says so
+		if strings.TrimSpace(name) != "" { // Problems.Fields reports an empty name
 			check(fmt.Sprintf("Fields[%q]", field), name)
 		}
 	}
@@ -291,8 +280,8 @@ func checkProperties(cfg Config) (problems []error) {
 // Info implements sources.Source.
 func (s *Source) Info() sources.Info { return s.info }
 
-// Users implements sources.Source: it reads a round of the delta of users from
-// the beginning, whose end Graph itself marks, and hands out nobody before.
+// Users implements sources.Source. It reads a round of the delta of users from the
+// beginning. Graph itself marks the end of a round; no user is yielded before it.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return rest.List(kind, "list users", func(emit func(sources.User) bool) error {
 		_, err := s.users(ctx, "", newRoster(rest.NewIDs(absentWidth)), func(u *sources.User, _ string) bool { return emit(*u) })
@@ -300,9 +289,9 @@ func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	})
 }
 
-// Groups implements sources.Source. It reads the configured groups one by one, or
-// a round of the delta of all groups. Beside that it reads the IDs of all users,
-// since the delta lists members who are guests or were removed, too.
+// Groups implements sources.Source. It reads the configured groups one by one, or a
+// round of the delta of all groups. In the latter case it also reads the IDs of all
+// users, since the delta lists guests and removed users as members.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return rest.List(kind, "list groups", func(emit func(sources.Group) bool) error {
 		everybody := newRoster(rest.NewIDs(absentWidth))
@@ -341,8 +330,8 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	})
 }
 
-// configured reads the configured groups. One that there is not is handed out as
-// removed.
+// configured reads the configured groups. A group that does not exist is handed out
+// as removed.
 func (s *Source) configured(ctx context.Context, everybody *roster, take func(g *sources.Group, removed string) bool) error {
 	return s.readGroups(ctx, s.groups, "transitiveMembers", everybody, func(id string, g *sources.Group) (bool, error) {
 		if g == nil {
@@ -352,8 +341,8 @@ func (s *Source) configured(ctx context.Context, everybody *roster, take func(g 
 	})
 }
 
-// Changes implements sources.DeltaSource. Configured groups have no delta, and
-// are read whole in every round.
+// Changes implements sources.DeltaSource. Configured groups have no delta, and are
+// read completely in every round.
 func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
 	return rest.List(kind, "list changes", func(emit func(sources.Change) bool) error {
 		at, err := s.cursor(after)
@@ -391,7 +380,7 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 	})
 }
 
-// One implements sources.OneReader. Graph has no queries.
+// One implements sources.OneReader. It ignores queries: Graph has none.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
 	guest := false
 	one, err := rest.One(kind, s.info.Lists, id, func() (sources.User, error) {
@@ -422,7 +411,7 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 	if guest {
 		return sources.One{Proven: one.Proven & sources.FactUsers}, nil
 	}
-	if one.User.UserName == "" { // of an object that may not be read nothing is known
+	if one.User.UserName == "" { // the application may not read the user, so nothing is known
 		one.Proven &^= sources.FactManagers
 	}
 	if one.Groups, err = s.groupsOf(ctx, id); err != nil {
@@ -432,8 +421,8 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 	return one, nil
 }
 
-// Check implements sources.Checker: it logs in and reads one user, one group, and
-// one mailbox's time zone if the configuration wants those.
+// Check implements sources.Checker: it logs in and reads one user, one group and,
+// if time zones are configured, one mailbox.
 func (s *Source) Check(ctx context.Context) error {
 	if err := s.check(ctx); err != nil {
 		return rest.Wrap(kind, "check", err)
@@ -466,7 +455,7 @@ func (s *Source) check(ctx context.Context) error {
 	}
 	var zone zoneAnswer
 	switch err := s.api.get(ctx, s.api.address(zonePath(id), ""), &zone); {
-	case rest.IsMissing(err): // has no mailbox
+	case rest.IsMissing(err): // the user has no mailbox
 		return nil
 	case err == nil && !zone.Value.Given:
 		return rest.Malformed("mailboxSettings/timeZone: want a value")

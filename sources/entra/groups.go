@@ -13,25 +13,54 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// A groupDraft is what a round has told of one group so far. The pages of a large
-// one hold a part of its members each, anywhere in the round.
-type groupDraft struct {
-	id, name string
-	gone     bool            // was said to be removed, at some point of the round
-	members  []int32         // of the roster; ^number for one who left
-	moved    map[string]bool // in a later round: who came (true) or left
+// A groupRound holds what one round of the delta of groups tells.
+type groupRound struct {
+	order   []string               // the IDs of the groups, in the order of their first record
+	drafts  map[string]*groupDraft // by ID; nil: the last record said that the group is removed
+	removed map[string]bool        // by ID: some record of the round said so
+	whole   bool                   // the round began without a link and lists all groups
 }
 
-// hidesMembers reports whether a group hides its members from who may not read
-// hidden memberships: Graph lists it without them then, or with a part of them, as
-// it lists any group.
+// A groupDraft is what a round has told of one group so far. The members of a
+// large group come in parts, on any pages of the round.
+type groupDraft struct {
+	id, name string
+	gone     bool            // a record before this draft said that the group is removed
+	members  []int32         // in a whole round: numbers in the roster, ^number for a member who left
+	moved    map[string]bool // in a later round, by member: true came, false left
+}
+
+// add takes in one record of the round.
+func (r *groupRound) add(rec record, everybody *roster) error {
+	id, err := rec.id()
+	if err != nil {
+		return err
+	}
+	draft, known := r.drafts[id]
+	if !known {
+		r.order = append(r.order, id)
+	}
+	if rec.removed() {
+		r.drafts[id], r.removed[id] = nil, true
+		return nil
+	}
+	if draft == nil {
+		draft = &groupDraft{id: id, gone: r.removed[id]}
+		r.drafts[id] = draft
+	}
+	return draft.add(rec, r.whole, everybody)
+}
+
+// hidesMembers reports whether a group hides its members from applications that
+// may not read hidden memberships. Graph then lists the group with some members
+// or none, and without an error.
 func (r record) hidesMembers() (bool, error) {
 	visibility, err := r.text("visibility")
 	return strings.EqualFold(visibility, "HiddenMembership"), err
 }
 
-// allShown returns an error if the round, or the reading, met a group whose
-// members the application is not known to see.
+// allShown returns an error if a group was read whose members the application may
+// not see.
 func (r *roster) allShown() error {
 	if len(r.hidden) == 0 {
 		return nil
@@ -40,7 +69,7 @@ func (r *roster) allShown() error {
 		"%d groups hide their members, such as %.80q; give the application Member.Read.Hidden and say so in Config.HiddenMembers, or name in Config.Groups the groups to list", len(r.hidden), slices.Min(slices.Collect(maps.Keys(r.hidden))))}
 }
 
-// note enters a group that hides its members from the application.
+// note enters a group in the roster if it hides its members from the application.
 func (s *Source) note(rec record, everybody *roster) error {
 	hides, err := rec.hidesMembers()
 	if err != nil || !hides || s.hidden {
@@ -51,76 +80,57 @@ func (s *Source) note(rec record, everybody *roster) error {
 	return err
 }
 
-// deltaGroups reads one round of the delta of groups from link, or all groups
-// where link is empty, and hands out groups with all their members, or the IDs of
-// those that were removed. Members are the users of the roster, which only a
-// round from the beginning needs.
+// deltaGroups reads one round of the delta of groups that begins at link, or at
+// the beginning if link is empty, and returns the link to the next round. It hands
+// each group with all its members, or the ID of a removed group, to take, until
+// take returns false. In a round from the beginning, only users of the roster are
+// members.
 func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster, take func(g *sources.Group, removed string) bool) (next string, err error) {
+	round := &groupRound{drafts: make(map[string]*groupDraft), removed: make(map[string]bool), whole: link == ""}
 	first := link
-	if first == "" {
+	if round.whole {
 		first = s.api.address("/groups/delta", "$select=displayName,visibility,members")
 	}
-	drafts := make(map[string]*groupDraft)
-	var order []string
-	removed := make(map[string]bool) // at some point of the round
 	next, err = s.api.pages(ctx, first, true, func(page []record) (bool, error) {
 		for _, rec := range page {
-			id, err := rec.id()
-			if err != nil {
-				return false, err
+			if !rec.removed() {
+				if err := s.note(rec, everybody); err != nil {
+					return false, err
+				}
 			}
-			draft, known := drafts[id]
-			if !known {
-				order = append(order, id)
-			}
-			if rec.removed() {
-				drafts[id], removed[id] = nil, true
-				continue
-			}
-			if err := s.note(rec, everybody); err != nil {
-				return false, err
-			}
-			if draft == nil {
-				draft = &groupDraft{id: id, gone: removed[id]}
-				drafts[id] = draft
-			}
-			if err := draft.add(rec, link == "", everybody); err != nil {
+			if err := round.add(rec, everybody); err != nil {
 				return false, err
 			}
 		}
 		return true, nil
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case round.whole:
+		err = s.handOutGroups(ctx, round, everybody, take)
+	default:
+		err = s.readChanged(ctx, round, everybody, take)
 	}
-	if link != "" {
-		for _, id := range distinct(everybody.came) {
-			groups, err := s.groupsOf(ctx, id)
-			if err != nil && !rest.IsMissing(err) {
-				return "", err
-			}
-			for _, g := range groups {
-				if _, told := drafts[g.ID]; !told {
-					drafts[g.ID] = &groupDraft{id: g.ID}
-					order = append(order, g.ID)
-				}
-			}
-		}
-		return next, s.readChanged(ctx, drafts, order, everybody, take)
-	}
+	return next, err
+}
+
+// handOutGroups hands out the groups of a round from the beginning. A group that
+// was removed and came again is read again: the records after a removal may be a
+// replay of earlier ones, and incomplete.
+func (s *Source) handOutGroups(ctx context.Context, round *groupRound, everybody *roster, take func(g *sources.Group, removed string) bool) error {
 	var again []string
-	for _, id := range order {
-		draft := drafts[id]
+	for _, id := range round.order {
+		draft := round.drafts[id]
 		switch {
 		case draft == nil:
 		case draft.gone:
 			again = append(again, id)
 		case !take(draft.group(everybody), ""):
-			return next, nil
+			return nil
 		}
 	}
-	// What is told after a removal may be a replay, and need not be whole.
-	return next, s.readGroups(ctx, again, "members", everybody, func(_ string, g *sources.Group) (bool, error) {
+	return s.readGroups(ctx, again, "members", everybody, func(_ string, g *sources.Group) (bool, error) {
 		if g == nil {
 			return true, nil
 		}
@@ -135,7 +145,7 @@ func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster
 	})
 }
 
-// add takes in what one record says.
+// add takes in one record of the group.
 func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 	name, err := rec.text("displayName")
 	if err != nil {
@@ -165,7 +175,7 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 		default:
 			number, listed := everybody.lists(l.ID)
 			if !listed {
-				everybody.absent.Add(l.ID) // a guest, or somebody who was removed and is in the group still
+				everybody.absent.Add(l.ID) // a guest, or a removed user who is still in the group
 				continue
 			}
 			if l.gone() {
@@ -177,7 +187,8 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 	return nil
 }
 
-// group returns the group with the members that the last word on each leaves.
+// group returns the group. The last record about a member says whether the member
+// is in it.
 func (d *groupDraft) group(everybody *roster) *sources.Group {
 	in := make(map[int32]bool, len(d.members))
 	for _, number := range d.members {
@@ -194,19 +205,33 @@ func (d *groupDraft) group(everybody *roster) *sources.Group {
 	return g
 }
 
-// readChanged reads the groups that a later round told of, since a delta tells
-// who came and who left, and not who is in. Its word goes before what is read.
-func (s *Source) readChanged(ctx context.Context, drafts map[string]*groupDraft, order []string, everybody *roster, take func(g *sources.Group, removed string) bool) error {
+// readChanged hands out the groups of a later round. The delta tells which members
+// came and left, and not who stayed, so each changed group is read again; what the
+// delta tells is applied to the members that were read, since it may be newer. The
+// groups of users who came back into the directory are read again, too.
+func (s *Source) readChanged(ctx context.Context, round *groupRound, everybody *roster, take func(g *sources.Group, removed string) bool) error {
+	for _, id := range distinct(everybody.came) {
+		groups, err := s.groupsOf(ctx, id)
+		if err != nil && !rest.IsMissing(err) {
+			return err
+		}
+		for _, g := range groups {
+			if _, told := round.drafts[g.ID]; !told {
+				round.drafts[g.ID] = &groupDraft{id: g.ID}
+				round.order = append(round.order, g.ID)
+			}
+		}
+	}
 	var changed []string
-	for _, id := range order {
-		if drafts[id] != nil {
+	for _, id := range round.order {
+		if round.drafts[id] != nil {
 			changed = append(changed, id)
 		} else if !take(nil, id) {
 			return nil
 		}
 	}
 	return s.readGroups(ctx, changed, "members", everybody, func(id string, g *sources.Group) (bool, error) {
-		draft := drafts[id]
+		draft := round.drafts[id]
 		if g == nil && draft.gone {
 			return take(nil, id), nil
 		}
@@ -236,12 +261,13 @@ func (s *Source) readChanged(ctx context.Context, drafts map[string]*groupDraft,
 // groupsOfBatch is how many groups fit into a batch: each takes two requests.
 const groupsOfBatch = mostBatch / 2
 
-// readGroups reads groups by ID with their members, direct ones ("members") or
-// all ("transitiveMembers"). A group that there is not is nil. Members who are not
-// listed are entered in the roster as absent.
+// readGroups reads groups by ID with their direct ("members") or all members
+// ("transitiveMembers"), and hands them to take: nil for a group that does not
+// exist. Members who are left out of the directory are entered in the roster as
+// absent.
 func (s *Source) readGroups(ctx context.Context, ids []string, members string, everybody *roster, take func(id string, g *sources.Group) (bool, error)) error {
 	selected := "$select=id,userType"
-	if members != "members" { // those of groups within the group as well, which may hide theirs
+	if members != "members" { // also of nested groups, which may hide their members
 		selected += ",visibility"
 	}
 	for chunk := range slices.Chunk(ids, groupsOfBatch) {
@@ -267,19 +293,19 @@ func (s *Source) readGroups(ctx context.Context, ids []string, members string, e
 	return nil
 }
 
-// group makes a group of the object and the first page of its members, and reads
-// the further ones.
+// group makes a group of two answers: the group's object, and the first page of
+// its members. It reads the further pages. It returns nil for a group that does not
+// exist.
 func (s *Source) group(ctx context.Context, id string, object, members outcome, everybody *roster) (*sources.Group, error) {
 	switch {
 	case object.missing():
 		return nil, nil
-	case object.failure == nil && members.missing(): // says nothing of the group
+	case object.failure == nil && members.missing(): // does not say that the group is gone
 		return nil, &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("group %.80q is there, and its members are not found", id)}
-	}
-	for _, o := range []outcome{object, members} {
-		if o.failure != nil {
-			return nil, o.failure
-		}
+	case object.failure != nil:
+		return nil, object.failure
+	case members.failure != nil:
+		return nil, members.failure
 	}
 	var rec record
 	if err := json.Unmarshal(object.body, &rec); err != nil {
@@ -289,16 +315,23 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome, 
 	if err != nil || got != id {
 		return nil, rest.Malformed("group %.80q was asked for, and another answered", id)
 	}
+	if err := s.note(rec, everybody); err != nil {
+		return nil, err
+	}
 	g := &sources.Group{ID: id}
 	if g.Name, err = rec.text("displayName"); err != nil {
 		return nil, err
 	}
-	if err := s.note(rec, everybody); err != nil {
-		return nil, err
-	}
+	g.Members, err = s.members(ctx, id, members.body, everybody)
+	return g, err
+}
+
+// members returns the users who are members of a group, each once: those of the
+// first page of its members, and those of the further pages, which it reads.
+func (s *Source) members(ctx context.Context, group string, firstPage []byte, everybody *roster) (members []string, err error) {
 	var first page
-	if err := json.Unmarshal(members.body, &first); err != nil || first.Value == nil {
-		return nil, rest.Malformed("the members of group %.80q: want a list", id)
+	if err := json.Unmarshal(firstPage, &first); err != nil || first.Value == nil {
+		return nil, rest.Malformed("the members of group %.80q: want a list", group)
 	} else if err := first.check(); err != nil {
 		return nil, err
 	}
@@ -307,7 +340,7 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome, 
 		for _, row := range rows {
 			switch row.kind() {
 			case "", userLink:
-			case groupLink: // within the group
+			case groupLink: // a nested group
 				if err := s.note(row, everybody); err != nil {
 					return false, err
 				}
@@ -325,7 +358,7 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome, 
 				everybody.leave(member)
 			} else if !seen[member] {
 				seen[member] = true
-				g.Members = append(g.Members, member)
+				members = append(members, member)
 			}
 		}
 		return true, nil
@@ -337,7 +370,7 @@ func (s *Source) group(ctx context.Context, id string, object, members outcome, 
 	if err == nil && next != "" {
 		_, err = s.api.pages(ctx, next, false, add)
 	}
-	return g, err
+	return members, err
 }
 
 // groupsOf returns the groups that a listing would have a user in.

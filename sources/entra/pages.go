@@ -25,22 +25,22 @@ import (
 const (
 	version = "v1.0"
 
-	// The most that Graph takes: rows of a page, and requests of a batch.
+	// The largest page, and the largest batch, that Graph accepts.
 	mostRows  = "999"
 	mostBatch = 20
 
-	// mostRepeated is how many pages in a row may hold nothing but what came
-	// before: a delta may replay, and a list that only repeats itself never ends.
+	// mostRepeated is how many pages in a row may hold nothing new. A delta may
+	// replay pages; a list that only repeats itself does not end.
 	mostRepeated = 1000
 )
 
-// api speaks to one tenant's directory through the request adapter of
-// Microsoft's SDK. What the SDK leaves to others (repeating, pausing, judging
-// what an answer is) the transport beneath it does.
+// api sends requests to one tenant through the request adapter of Microsoft's SDK.
+// The transport below it repeats, pauses and checks answers, which the SDK leaves
+// to others.
 type api struct {
 	adapter *graph.GraphRequestAdapterBase
 	http    *rest.Transport
-	base    *url.URL // with the version
+	base    *url.URL // includes the version
 }
 
 func newAPI(cfg Config, base *url.URL) (*api, error) {
@@ -60,8 +60,8 @@ func newAPI(cfg Config, base *url.URL) (*api, error) {
 	return a, nil
 }
 
-// reading marks a batch as what it is here: a reading, which may be sent twice.
-// The adapter gives its requests a body that can be sent only once.
+// reading marks a batch as a request that only reads and may be sent twice. The
+// adapter gives it a body that can be sent only once.
 type reading struct{ next http.RoundTripper }
 
 func (r reading) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -80,9 +80,8 @@ func (r reading) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.next.RoundTrip(sent)
 }
 
-// pace slows down before Graph refuses: an answer names the share of the
-// allowance that is used, from four fifths on, and the allowance is that of ten
-// seconds.
+// pace slows down before Graph refuses: from four fifths on, an answer states the
+// used share of the allowance, which is for ten seconds.
 func pace(status int, header http.Header) time.Duration {
 	used, err := strconv.ParseFloat(header.Get("x-ms-throttle-limit-percentage"), 64)
 	if err != nil || status > 299 || !(used > 0.8) {
@@ -117,24 +116,25 @@ func graphError(body []byte) (code, message string) {
 	return text(failure.GetErrorEscaped().GetCode()), text(failure.GetErrorEscaped().GetMessage())
 }
 
-// restart are the codes by which Graph says that the state of a delta is lost.
+// restart are the codes of Graph for a lost state of a delta.
 var restart = []string{"syncStateNotFound", "syncStateInvalid", "resyncRequired", "resyncChangesApplyDifferences", "resyncChangesUploadDifferences"}
 
-// reasonOf is what a status and a code say beyond the status; nil if nothing.
+// reasonOf returns the reason that a status and a code stand for, or nil if they
+// add nothing to the status.
 func reasonOf(status int, code string) error {
 	lost := func(known string) bool { return strings.EqualFold(known, code) }
 	switch {
 	case status == http.StatusGone, status >= 400 && status <= 499 && slices.ContainsFunc(restart, lost):
 		return sources.ErrCursorExpired
 	case strings.EqualFold(code, "Directory_ExpiredPageToken"):
-		return sources.ErrUnavailable // the listing took too long; another one may not
+		return sources.ErrUnavailable // the listing took too long; a repetition may succeed
 	case status == http.StatusBadRequest:
-		return sources.ErrBadQuery // a property that there is not, an ID that is none
+		return sources.ErrBadQuery // an unknown property, or something that is not an ID
 	}
 	return nil
 }
 
-// address is that of a path under the version, with a query.
+// address returns the address of a path under the version, with a query.
 func (a *api) address(path, query string) string {
 	if query != "" {
 		query = "?" + query
@@ -142,7 +142,7 @@ func (a *api) address(path, query string) string {
 	return a.base.String() + path + query
 }
 
-// get reads what is at an address into v.
+// get reads the object at an address into v.
 func (a *api) get(ctx context.Context, at string, v any) error {
 	u, err := url.Parse(at)
 	if err != nil {
@@ -175,10 +175,10 @@ type page struct {
 	Value *[]record       `json:"value"`
 	Next  string          `json:"@odata.nextLink"`
 	Delta string          `json:"@odata.deltaLink"`
-	Error json.RawMessage `json:"error"` // of a server that failed after it had said 200
+	Error json.RawMessage `json:"error"` // set by a server that failed after it had sent status 200
 }
 
-// check returns an error for an answer that is no whole list.
+// check returns an error for an answer that is not a complete list.
 func (p *page) check() error {
 	switch {
 	case p.Value == nil:
@@ -189,9 +189,9 @@ func (p *page) check() error {
 	return nil
 }
 
-// pages reads the pages of a list, or of a delta, from an address to the end and
-// hands the records of each to take, until that reports false. It returns the
-// link to what changes later, which ends a delta; a list ends without.
+// pages reads the pages of a list or a delta, from an address to the end, and
+// passes the records of each page to take, until take returns false. It returns the
+// link at the end of a delta, which leads to later changes; a list has none.
 func (a *api) pages(ctx context.Context, first string, delta bool, take func([]record) (bool, error)) (later string, err error) {
 	type whole = []record
 	var problem error
@@ -220,7 +220,7 @@ func (a *api) pages(ctx context.Context, first string, delta bool, take func([]r
 			return rest.Page[whole]{}, err
 		}
 		p := rest.Page[whole]{Next: next}
-		fresh := len(*answer.Value) == 0 // rest.Follow counts those
+		fresh := len(*answer.Value) == 0 // rest.Follow counts empty pages
 		for _, rec := range *answer.Value {
 			part := rec.part()
 			fresh = fresh || !told[part]
@@ -246,7 +246,7 @@ func (a *api) pages(ctx context.Context, first string, delta bool, take func([]r
 	return later, err
 }
 
-// link checks a link of an answer, or of a cursor: it may lead to this API only.
+// link checks a link of an answer or of a cursor: it must lead to this API.
 func (a *api) link(link string) (string, error) {
 	if link == "" {
 		return "", nil
@@ -258,23 +258,24 @@ func (a *api) link(link string) (string, error) {
 	return u.String(), nil
 }
 
-// An outcome is the answer to one request of a batch: the body, or why there is
-// none.
+// An outcome is the answer to one request of a batch: a body or a failure.
 type outcome struct {
 	body    json.RawMessage
 	failure *rest.Error
 }
 
-// missing reports whether Graph says that there is no such thing.
+// missing reports whether Graph says that the object does not exist.
 func (o outcome) missing() bool { return o.failure != nil && rest.IsMissing(o.failure) }
 
 // batch reads what is at some addresses, each a path and query under the version,
-// twenty at a time, and returns the answers in their order. A batch is answered with 200 as a whole; a part of it may be
-// refused, and is sent again alone with others like it, after as long as it
-// asks. What fails for good is an outcome, and no error.
+// twenty at a time, and returns the answers in their order. Graph answers a batch
+// with status 200 as a whole and may refuse single requests in it. Refused requests
+// are sent again in a later batch, after the pause that Graph asks for. A request
+// that fails for good becomes an outcome with a failure; it is not an error of
+// batch.
 func (a *api) batch(ctx context.Context, urls []string) ([]outcome, error) {
 	outcomes := make([]outcome, len(urls))
-	waiting := make([]int, len(urls)) // positions
+	waiting := make([]int, len(urls)) // positions in urls
 	for i := range waiting {
 		waiting[i] = i
 	}
@@ -316,7 +317,8 @@ type batchAnswer struct {
 	Body    json.RawMessage      `json:"body"`
 }
 
-// sendBatch sends some of the requests, by position, and returns the answer to each.
+// sendBatch sends the requests at some positions in one batch and returns the
+// answers by position.
 func (a *api) sendBatch(ctx context.Context, urls []string, positions []int) (map[int]batchAnswer, error) {
 	type request struct {
 		ID     string `json:"id"`
@@ -342,7 +344,7 @@ func (a *api) sendBatch(ctx context.Context, urls []string, positions []int) (ma
 		return nil, err
 	}
 	answers := make(map[int]batchAnswer, len(positions))
-	for _, response := range answer.Responses { // in any order
+	for _, response := range answer.Responses { // they come in any order
 		i, err := strconv.Atoi(response.ID)
 		if err != nil || !slices.Contains(positions, i) {
 			return nil, rest.Malformed("a batch answers %.40q, which was not asked", response.ID)

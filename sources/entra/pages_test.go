@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -60,12 +61,12 @@ func TestEmptyTenant(t *testing.T) {
 // decides.
 func TestBatches(t *testing.T) {
 	ask := func(answer string) error {
-		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, TimeZones: true, Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, TimeZones: true, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			body := `{"value": [` + user("a", "") + `], ` + usersEnd
 			if req.Method == http.MethodPost {
 				body = answer
 			}
-			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+			return resttest.JSON(200, body), nil
 		})})
 		for _, err := range src.Users(t.Context()) {
 			if err != nil {
@@ -116,7 +117,7 @@ func TestPartsOfABatchAreRepeated(t *testing.T) {
 		tenant := &fake.Entra{Directory: d, ClientID: clientID, ClientSecret: secret, Concurrent: 8}
 		var sizes []int
 		transport := fake.Transport(tenant)
-		src := source(t, config(host, roundTripper(func(req *http.Request) (*http.Response, error) {
+		src := source(t, config(host, resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			if req.Method == http.MethodPost && req.Body != nil && strings.HasSuffix(req.URL.Path, "$batch") {
 				body, err := io.ReadAll(req.Body)
 				require.NoError(t, err)
@@ -203,7 +204,7 @@ func TestAllowance(t *testing.T) {
 		d.PutGroups(groups...)
 		refused := 0
 		transport := fake.Transport(&fake.Entra{Directory: d, ClientID: clientID, ClientSecret: secret, DeltaRows: 2, Units: 60})
-		cfg := config(host, roundTripper(func(req *http.Request) (*http.Response, error) {
+		cfg := config(host, resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			resp, err := transport.RoundTrip(req)
 			if err == nil && resp.StatusCode == http.StatusTooManyRequests {
 				refused++
@@ -272,8 +273,8 @@ func FuzzBatch(f *testing.F) {
 	f.Add([]byte(`{"responses": [{"id": "0", "status": 200, "body": null}, null]}`))
 	f.Add([]byte(`{"responses": [{"id": "0", "status": 200, "body": null}, {"id": "1", "status": 200}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(body)))}, nil
+		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, Transport: resttest.RoundTripper(func(*http.Request) (*http.Response, error) {
+			return resttest.JSON(200, string(body)), nil
 		})})
 		outcomes, err := src.api.batch(t.Context(), []string{"/a", "/b"})
 		if err != nil {
@@ -318,7 +319,7 @@ func TestListBreaksOff(t *testing.T) {
 func TestEndlessList(t *testing.T) {
 	for _, of := range []string{"/users/delta", "/users", "/groups/delta"} {
 		n := 0
-		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			body := `{"value": [], ` + usersEnd
 			switch strings.TrimPrefix(req.URL.Path, "/v1.0") {
 			case of:
@@ -327,7 +328,7 @@ func TestEndlessList(t *testing.T) {
 			case "/users":
 				body = `{"value": []}`
 			}
-			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+			return resttest.JSON(200, body), nil
 		})})
 		snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
 		require.ErrorIs(t, err, sources.ErrMalformed, of)

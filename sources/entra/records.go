@@ -14,12 +14,11 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// A record is an object as Graph sends one, by property. A property has three
-// states: absent is not known or never set, null is empty, and a value.
+// A record is an object of Graph, by property. A property can be absent (unknown,
+// or never set), null (empty), or have a value.
 type record map[string]json.RawMessage
 
-// A link is a reference to an object, in manager, manager@delta and
-// members@delta.
+// A link is a reference to an object, in manager, manager@delta and members@delta.
 type link struct {
 	Type    string          `json:"@odata.type"`
 	ID      string          `json:"id"`
@@ -35,8 +34,8 @@ const (
 
 func isGiven(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
-// removed reports whether the record says that the object has gone: to the
-// deleted items ("changed"), or for good ("deleted").
+// removed reports whether the record says that the object was removed: it is in the
+// deleted items ("changed"), or deleted for good ("deleted").
 func (r record) removed() bool { return isGiven(r["@removed"]) }
 
 func (r record) id() (string, error) {
@@ -47,14 +46,14 @@ func (r record) id() (string, error) {
 	return "", rest.Malformed("an object without id")
 }
 
-// part tells what a delta says of one object from what it says in another place: of
-// a large group, the members on another page; of a user, other properties. Other
-// values of the same properties are no other part.
+// part identifies what a record of a delta tells: records of one object that tell
+// different members of a large group, or different properties of a user, have
+// different parts. Other values of the same properties are the same part.
 func (r record) part() uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	for _, name := range slices.Sorted(maps.Keys(r)) {
-		_, _ = h.WriteString(name) // never fails
+		_, _ = h.WriteString(name) // does not fail
 		if name == "id" || name == "members@delta" || name == managerDelta || name == "@removed" {
 			_, _ = h.Write(r[name])
 		}
@@ -64,16 +63,17 @@ func (r record) part() uint64 {
 
 var seed = maphash.MakeSeed()
 
-// kind is the type of the object where a list holds several; empty elsewhere.
+// kind returns the type of an object in a list of several types, and "" in other
+// lists.
 func (r record) kind() string {
 	var name string
 	if raw := r["@odata.type"]; isGiven(raw) && json.Unmarshal(raw, &name) != nil {
-		return string(raw) // no type that is known
+		return string(raw) // an unknown type
 	}
 	return name
 }
 
-// text returns a property that holds one value; empty if it is null or absent.
+// text returns a property with one value, "" if it is null or absent.
 func (r record) text(name string) (string, error) {
 	values, err := r.texts(name)
 	if err != nil || len(values) == 0 {
@@ -85,13 +85,13 @@ func (r record) text(name string) (string, error) {
 	return values[0], nil
 }
 
-// texts returns a property that holds one value or several.
+// texts returns a property with one or several values.
 func (r record) texts(name string) ([]string, error) {
 	raw := r[name]
 	switch {
 	case !isGiven(raw):
 		return nil, nil
-	case raw[0] == '"' && !bytes.ContainsRune(raw, '\\') && utf8.Valid(raw): // most are plain
+	case raw[0] == '"' && !bytes.ContainsRune(raw, '\\') && utf8.Valid(raw): // the common case: a plain text
 		return []string{string(raw[1 : len(raw)-1])}, nil
 	}
 	var values sources.Values
@@ -139,10 +139,10 @@ func (r *reader) fail(err error) {
 	}
 }
 
-// managerDelta is the property by which a delta tells what changed of the manager.
+// managerDelta is the property in which a delta reports a change of the manager.
 const managerDelta = "manager@delta"
 
-// managers returns what a record of a delta tells of the manager.
+// managers returns what a record of a delta reports about the manager.
 func (r record) managers() ([]link, error) {
 	var links []link
 	if raw, given := r[managerDelta]; given && json.Unmarshal(raw, &links) != nil {
@@ -154,8 +154,8 @@ func (r record) managers() ([]link, error) {
 	return links, nil
 }
 
-// manager returns the ID of the manager of an object that is read with its manager;
-// empty if there is none.
+// manager returns the ID of the manager of an object that was read together with
+// its manager, or "".
 func (r record) manager() (string, error) {
 	var l *link
 	if raw, given := r["manager"]; given && json.Unmarshal(raw, &l) != nil {
@@ -168,7 +168,7 @@ func (r record) manager() (string, error) {
 }
 
 // attributes are the properties that become attributes of the same name. Those of
-// rule S35 come under the shared name, too.
+// rule S35 also get the shared name.
 var attributes = []struct{ property, shared string }{
 	{"department", sources.AttributeDepartment},
 	{"companyName", sources.AttributeOrganization},
@@ -187,14 +187,14 @@ var attributes = []struct{ property, shared string }{
 	{"onPremisesUserPrincipalName", ""},
 }
 
-// extensions is the property that holds the fifteen attributes of Exchange.
+// extensions is the property that holds the fifteen extension attributes of
+// Exchange.
 const (
 	extensions     = "onPremisesExtensionAttributes"
 	extensionCount = 15
 )
 
-// needed are the properties without which a user is not one; the others may be
-// hidden.
+// needed are the properties that every user must have. The others may be hidden.
 var needed = []string{"id", "userPrincipalName", "accountEnabled", "userType"}
 
 // asked are the further properties that are read.
@@ -205,11 +205,11 @@ var asked = []string{
 	"onPremisesSamAccountName", "onPremisesUserPrincipalName", extensions,
 }
 
-// records makes users of what Graph sends.
+// records converts users of Graph.
 type records struct {
-	fields     map[string]string // field of a user: attribute
-	properties []string          // further ones, which become attributes
-	selected   string            // the properties of a user, for $select
+	fields     map[string]string // by field of a user
+	properties []string          // further properties, which become attributes
+	selected   string            // the properties of a user, as $select
 	guests     bool
 }
 
@@ -250,20 +250,19 @@ var extensionNames = func() []string {
 	return names
 }()
 
-// isGuest reports whether a user is a guest: somebody of another directory who
-// was invited. A user without a type comes from before there were types, or may
-// not be read, and is no guest.
+// isGuest reports whether a user is a guest: a person of another directory who was
+// invited. A user without a type is older than types, or may not be read, and is no
+// guest.
 func isGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }
 
-// leftOut reports whether a record is of a guest who is not to be listed.
+// leftOut reports whether a record is that of a guest who is not to be listed.
 func (r *records) leftOut(rec record) (bool, error) {
 	userType, err := rec.text("userType")
 	return isGuest(userType) && !r.guests, err
 }
 
-// user makes a user of a record, who has the manager of an ID. Of an object that the
-// application may not read, Graph sends the ID and nothing else: its status is
-// unknown then.
+// user converts a record. manager is the ID of the manager. If the application may
+// not read the object, Graph sends only its ID, and the status is unknown.
 func (r *records) user(rec record, manager string) (sources.User, error) {
 	in := reader{record: rec, objects: make(map[string]record)}
 	text, texts := in.text, in.texts
@@ -303,8 +302,8 @@ func (r *records) user(rec record, manager string) (sources.User, error) {
 	return u, nil
 }
 
-// status says whether the account may sign in. Who was invited and has not
-// accepted has not begun.
+// status says whether the account may sign in. A guest who has not accepted the
+// invitation is staged.
 func status(enabled, userType, externalState string) sources.Status {
 	switch {
 	case enabled == "true" && isGuest(userType) && strings.EqualFold(externalState, "PendingAcceptance"):
@@ -317,8 +316,9 @@ func status(enabled, userType, externalState string) sources.Status {
 	return sources.StatusUnknown
 }
 
-// otherEmails are the further addresses of a person: the alternate ones, and the
-// aliases of the mailbox, whose prefix is smtp: (the primary one has SMTP:).
+// otherEmails returns the further addresses of a person: the alternate ones, and
+// the aliases of the mailbox, whose prefix is smtp: (the primary address has
+// SMTP:).
 func otherEmails(primary string, others, proxies []string) []string {
 	var all []string
 	add := func(address string) {
@@ -338,9 +338,8 @@ func otherEmails(primary string, others, proxies []string) []string {
 	return all
 }
 
-// over lays what a delta tells of an object over what it told before, or over what
-// was read of the object: it is as new or newer. A property that it does not have
-// is unchanged.
+// over returns read, changed by what a delta reports about the object, which is as
+// new or newer. A property that the delta does not have is unchanged.
 func (r record) over(read record) record {
 	whole := maps.Clone(read)
 	maps.Copy(whole, r)
@@ -351,7 +350,7 @@ func (r record) over(read record) record {
 func (r record) with(name string, value any) record {
 	raw, err := json.Marshal(value)
 	if err != nil {
-		return r // what the package sets always can be encoded
+		return r // the values that the package sets always have a JSON form
 	}
 	changed := maps.Clone(r)
 	changed[name] = raw

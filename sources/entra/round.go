@@ -12,7 +12,7 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// A roster holds what a round tells of users, each under a number, so that a
+// A roster holds what a round reports about users. Each has a number, so that a
 // membership or a manager takes four bytes.
 type roster struct {
 	numbers map[string]int32
@@ -20,32 +20,32 @@ type roster struct {
 	people  []person
 	left    map[string]bool
 	absent  rest.IDs
-	came    []string        // who was absent and is listed now, in a later round
+	came    []string        // in a later round: users who were absent and are listed now
 	hidden  map[string]bool // groups that hide their members from the application
-	limited bool            // of somebody, the application sees no more when it asks again
+	limited bool            // the application may not see more of some user than the ID
 }
 
-// A person is what a round has told of one user so far, beside the records on the
-// pile.
+// A person holds what a round has reported about one user so far, besides the
+// records on the pile.
 type person struct {
-	told   bool // and not removed since
-	gone   bool // was said to be removed, at some point of the round
-	done   bool // was handed out, or found not to be listed
+	told   bool // was reported, and not removed since
+	gone   bool // some record of the round said that the user is removed
+	done   bool // was handed out, or is known not to be listed
 	listed bool // is a user of the directory
-	// records is how many records of the user are on the pile and not merged yet;
-	// the first void of them came before a removal, and count no more.
+	// records is the number of the user's records on the pile that are not merged
+	// yet. The first void of them came before a removal and do not count.
 	records, void int32
-	// manager is the number of the manager, or one of the constants below; former
-	// that of who was said not to be the manager any more.
+	// manager is the number of the manager, or one of the constants below. former
+	// is the number of the person who is reported to be no longer the manager.
 	manager, former int32
 }
 
 const (
-	untold    = -1 // nothing was told of the manager
+	untold    = -1 // nothing was reported about the manager
 	noManager = -2
 )
 
-// newRoster returns an empty roster. It adds to the set of those who are absent.
+// newRoster returns an empty roster, which adds to the set of absent users.
 func newRoster(absent rest.IDs) *roster {
 	return &roster{numbers: make(map[string]int32), left: make(map[string]bool), absent: absent, hidden: make(map[string]bool)}
 }
@@ -55,33 +55,33 @@ func (r *roster) number(id string) int32 {
 	if number, known := r.numbers[id]; known {
 		return number
 	}
-	number := int32(len(r.ids)) // a directory has less than two thousand million users
+	number := int32(len(r.ids)) // a directory has less than 2^31 users
 	r.numbers[id] = number
 	r.ids, r.people = append(r.ids, id), append(r.people, person{manager: untold})
 	return number
 }
 
-// list enters that somebody is listed.
+// list records that a user is listed.
 func (r *roster) list(id string) {
 	r.people[r.number(id)].listed = true
 	delete(r.left, id)
 }
 
-// lists reports whether somebody is listed, and under what number.
+// lists returns the number of a user and whether the user is listed.
 func (r *roster) lists(id string) (number int32, listed bool) {
 	number, known := r.numbers[id]
 	return number, known && r.people[number].listed
 }
 
-// leave enters that somebody is not listed, or not any more.
+// leave records that a user is not listed, or no longer.
 func (r *roster) leave(id string) {
 	r.left[id] = true
 	r.absent.Add(id)
 }
 
-// tell takes in a record of a round in the order in which they come. It keeps what
-// the record says of the manager, and reports whether there is more in it, to be
-// put on the pile.
+// tell takes in a record of a round. Records must come in their order. It keeps
+// what the record reports about the manager, and returns whether the record holds
+// more and has to be put on the pile.
 func (r *roster) tell(rec record) (more bool, err error) {
 	id, err := rec.id()
 	if err != nil {
@@ -97,7 +97,7 @@ func (r *roster) tell(rec record) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for _, l := range links { // in order: the former one may stand beside the new one
+	for _, l := range links { // in their order: a link may name the former manager, the next one the new manager
 		manager := r.number(l.ID)
 		switch p := &r.people[number]; {
 		case !l.gone():
@@ -118,8 +118,8 @@ func (r *roster) tell(rec record) (more bool, err error) {
 	return false, nil
 }
 
-// manager returns the manager of a user after the round, who was read to be
-// another one meanwhile, or before: what the round says goes before it.
+// manager returns the manager of a user after the round. What the round reports
+// takes precedence over the manager that was read, which may be older or newer.
 func (r *roster) manager(p person, read string) string {
 	switch {
 	case p.manager >= 0:
@@ -130,14 +130,14 @@ func (r *roster) manager(p person, read string) string {
 	return read
 }
 
-// A pile holds the records of a round, compressed, since a user may be told of in
-// parts that lie a whole round apart. 200,000 users take about 20 MB on it.
+// A pile holds the records of a round, compressed, since the records of one user
+// may be a whole round apart. 200,000 users take about 20 MB.
 type pile struct {
 	pages  [][]byte
 	packer *flate.Writer
 }
 
-// put puts a page on the pile.
+// put adds a page to the pile.
 func (p *pile) put(page []record) error {
 	if len(page) == 0 {
 		return nil
@@ -162,7 +162,8 @@ func (p *pile) put(page []record) error {
 	return err
 }
 
-// take takes the pages from the pile in the order in which they came on it.
+// take passes the pages of the pile to a function in the order in which they were
+// added.
 func (p *pile) take(take func([]record) (bool, error)) (more bool, err error) {
 	p.packer = nil
 	for i, packed := range p.pages {
@@ -178,17 +179,18 @@ func (p *pile) take(take func([]record) (bool, error)) (more bool, err error) {
 	return true, nil
 }
 
-// users reads one round of the delta of users from link, or everybody where link
-// is empty, and hands out who is in the directory or removed from it, each once,
-// when the round has ended: it may tell of one user in parts, on any of its pages,
-// and that somebody was removed before or after that. It returns the link to the
-// next round; take reports whether to go on.
+// users reads one round of the delta of users that begins at link, or at the
+// beginning if link is empty, and returns the link to the next round. When the
+// round has ended, it hands each user, or the ID of a removed user, once to take,
+// until take returns false. It cannot do so earlier: the round may report one user
+// in parts on any of its pages, and report before or after them that the user was
+// removed.
 //
-// A later round gives what changed, and of the manager only if the manager
-// changed: each user is read again, and what the delta says laid over it. In a
-// round from the beginning that is so only of those whom the round tells to be
-// removed as well, or without saying whether the account is enabled, until that is
-// found to be all that the application may see of somebody.
+// A later round reports what changed, and the manager only if the manager changed.
+// So it reads each of these users again and applies what the delta reports. In a
+// round from the beginning, it does so only for users who are reported as removed
+// as well, or without accountEnabled, until it finds that the application may not
+// see more of some user.
 func (s *Source) users(ctx context.Context, link string, everybody *roster, take func(u *sources.User, removed string) bool) (next string, err error) {
 	first := link
 	if first == "" {
@@ -219,7 +221,7 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 	if err != nil || !more {
 		return next, err
 	}
-	// Who was removed, and of whom the ID alone was told.
+	// Users who were removed, and users of whom only the ID was reported.
 	var bare []record
 	for number := 0; number < len(everybody.ids); number++ {
 		id, p := everybody.ids[number], everybody.people[number]
@@ -242,13 +244,13 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 	return next, nil
 }
 
-// merge lays the records of a page over those that came before of the same users,
-// which are kept in parts, and returns those of whom no more will come.
+// merge adds the records of a page to the earlier records of the same users, which
+// it keeps in parts, and returns the users of whom no more records come.
 func (r *roster) merge(page []record, parts map[string]record) (whole []record) {
 	for _, rec := range page {
 		id, err := rec.id()
 		if err != nil {
-			continue // is not on the pile
+			continue // the record is not on the pile
 		}
 		p := &r.people[r.numbers[id]]
 		p.records--
@@ -271,8 +273,8 @@ func (r *roster) merge(page []record, parts map[string]record) (whole []record) 
 	return whole
 }
 
-// handOut hands out users as the round leaves them, with what is read of them
-// beside it.
+// handOut hands out users as they are after the round, together with what is read
+// of them besides.
 func (s *Source) handOut(ctx context.Context, round []record, later bool, everybody *roster, take func(u *sources.User, removed string) bool) (more bool, err error) {
 	var again, listed []string
 	for _, rec := range round {
@@ -285,7 +287,7 @@ func (s *Source) handOut(ctx context.Context, round []record, later bool, everyb
 		if out, err := s.records.leftOut(rec); err != nil {
 			return false, err
 		} else if out {
-			continue // there is no more to know of a guest
+			continue // nothing more is needed of a guest
 		}
 		listed = append(listed, id)
 		if later || p.gone || !isGiven(rec["accountEnabled"]) && !everybody.limited {
@@ -318,8 +320,8 @@ func (s *Source) handOut(ctx context.Context, round []record, later bool, everyb
 	return true, nil
 }
 
-// settle makes of what a round tells of somebody, and of what was read beside it,
-// the user; nil if they are not listed.
+// settle makes a user from what a round reports and what was read besides; nil if
+// the user is not listed.
 func (s *Source) settle(rec record, later bool, read details, everybody *roster) (*sources.User, error) {
 	id, err := rec.id()
 	if err != nil {
@@ -330,7 +332,7 @@ func (s *Source) settle(rec record, later bool, read details, everybody *roster)
 	switch {
 	case found != nil:
 		rec = rec.over(found)
-	case p.gone && read.missing[id]: // what tells of them is a replay
+	case p.gone && read.missing[id]: // the records of the user are a replay
 		everybody.leave(id)
 		return nil, nil
 	case later && p.manager < 0 && len(rec) > 1 && read.missing[id]:

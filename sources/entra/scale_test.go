@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
@@ -37,7 +38,7 @@ func TestCostOfChanges(t *testing.T) {
 	directory.PutGroups(groups...)
 	requests := map[string]int{}
 	tenant := fake.Transport(&fake.Entra{Directory: directory, ClientID: clientID, ClientSecret: secret, Units: -1})
-	cfg := config("http://127.0.0.1:1", roundTripper(func(req *http.Request) (*http.Response, error) {
+	cfg := config("http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		requests[req.Method+" "+req.URL.Path]++
 		return tenant.RoundTrip(req)
 	}))

@@ -25,11 +25,11 @@ const (
 	maxToken       = 1 << 20 // bytes of a token answer
 	assertionFor   = 5 * time.Minute
 	defaultMaxWait = 90 * time.Second
-	mostSkew       = time.Minute // by which clocks may differ without a word
+	mostSkew       = time.Minute // a smaller difference of the clocks does not matter
 )
 
-// checkCredential reads the credential of a Config and returns the key, if it is
-// one. Its errors say nothing of the secret.
+// checkCredential checks the credential of a Config and returns its private key, or
+// nil for an API token. Its errors show no secret.
 func checkCredential(cfg Config) (crypto.Signer, error) {
 	service := cfg.ClientID != "" || len(cfg.PrivateKey) > 0 || cfg.KeyID != "" || len(cfg.Scopes) > 0
 	switch {
@@ -57,8 +57,7 @@ func (t apiToken) Authorize(req *http.Request) error {
 // Renew implements rest.Auth: there is no other token.
 func (apiToken) Renew(*http.Request, *rest.Error) (bool, error) { return false, nil }
 
-// newAuth returns what authorizes requests, and the transport that they go
-// through.
+// newAuth returns the Auth for requests, and the transport that sends them.
 func newAuth(cfg Config, base *url.URL, key crypto.Signer) (rest.Auth, http.RoundTripper, error) {
 	if key == nil {
 		return apiToken(cfg.Token), cfg.Transport, nil
@@ -87,9 +86,8 @@ type login struct {
 	prover  *prover
 }
 
-// fetch gets a token. What Okta demands beyond the assertion it says by an error:
-// a proof, a nonce in it. And an assertion is refused if our clock is wrong, which
-// the answer tells.
+// fetch gets a token. Okta answers with an error if it requires a DPoP proof, or a
+// nonce in it, or if our clock is wrong; fetch then asks again.
 func (l *login) fetch(ctx context.Context) (rest.Token, error) {
 	for try := 0; ; try++ {
 		skew := l.prover.skew.Load()
@@ -99,7 +97,7 @@ func (l *login) fetch(ctx context.Context) (rest.Token, error) {
 			return token, err
 		}
 		var answer struct{ Error string }
-		_ = json.Unmarshal(failure.Body, &answer) // what is no JSON has no code
+		_ = json.Unmarshal(failure.Body, &answer) // a body that is not JSON has no code
 		again := answer.Error == "use_dpop_nonce"
 		if again || answer.Error == "invalid_dpop_proof" {
 			again = !l.prover.on.Swap(true) || again
@@ -123,7 +121,7 @@ func (l *login) ask(ctx context.Context) (rest.Token, error) {
 	if err != nil {
 		return rest.Token{}, err
 	}
-	req.Header["Idempotency-Key"] = nil // asking twice gives two tokens, which hurts nobody
+	req.Header["Idempotency-Key"] = nil // marks the request as repeatable: a second token does no harm
 	resp, err := l.http.RoundTrip(req)
 	if err != nil {
 		return rest.Token{}, err
@@ -142,7 +140,7 @@ func (l *login) ask(ctx context.Context) (rest.Token, error) {
 	return token, nil
 }
 
-// scopes are those that the Config needs.
+// scopes returns the scopes that the Config needs.
 func (l *login) scopes() []string {
 	if len(l.cfg.Scopes) > 0 {
 		return l.cfg.Scopes
@@ -157,8 +155,8 @@ func (l *login) scopes() []string {
 	return scopes
 }
 
-// assertion makes the JWT that stands for the service app (RFC 7523). It has no
-// jti, with which Okta would take it once only, also where a request is repeated.
+// assertion returns the JWT that authenticates the service app (RFC 7523). It has
+// no jti: Okta would accept a jti only once, also if the request is repeated.
 func (l *login) assertion() (string, error) {
 	now := l.prover.now()
 	header := map[string]any{"typ": "JWT"}
@@ -170,16 +168,15 @@ func (l *login) assertion() (string, error) {
 	})
 }
 
-// A prover is a transport that puts a DPoP proof (RFC 9449) on each request once
-// Okta has demanded one, a new one each time a request is sent. From the answers
-// it keeps the nonces that Okta wants to see, and how far Okta's clock is from
-// ours.
+// A prover is a transport that adds a DPoP proof (RFC 9449) to each request, a new
+// one each time it is sent, once Okta has required one. It takes from the answers
+// the nonces for the proofs, and the difference between Okta's clock and ours.
 type prover struct {
 	base http.RoundTripper
 	key  *ecdsa.PrivateKey
 	on   atomic.Bool
 	skew atomic.Int64 // nanoseconds by which Okta's clock is ahead
-	// The token endpoint and the API give nonces of their own (RFC 9449, section 9).
+	// The token endpoint and the API have separate nonces (RFC 9449, section 9).
 	tokenNonce, apiNonce atomic.Pointer[string]
 }
 
@@ -192,7 +189,7 @@ func (p *prover) RoundTrip(req *http.Request) (*http.Response, error) {
 		!strings.Contains(resp.Header.Get("WWW-Authenticate"), "use_dpop_nonce") {
 		return resp, err
 	}
-	_ = resp.Body.Close() // the request is sent again, with the nonce
+	_ = resp.Body.Close() // the request is sent again with the nonce
 	return p.send(req)
 }
 
@@ -222,7 +219,7 @@ func (p *prover) send(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// proof makes the proof for one request (RFC 9449, section 4.2).
+// proof returns the proof for one request (RFC 9449, section 4.2).
 func (p *prover) proof(req *http.Request, nonce *string) (string, error) {
 	point, err := p.key.PublicKey.Bytes()
 	if err != nil {

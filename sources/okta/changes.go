@@ -18,35 +18,36 @@ import (
 )
 
 const (
-	// overlap is how far before its cursor a round begins: what happened about
-	// then may have been on its way, and the System Log lags.
+	// overlap is how far before its cursor a round begins, because changes appear
+	// with a delay, also in the System Log.
 	overlap = 10 * time.Minute
-	// oldest is how old a cursor may be. Okta keeps its log for 90 days.
+	// oldest is the largest age of a cursor. Okta keeps its log for 90 days.
 	oldest = 80 * 24 * time.Hour
 
 	cursorForm = "2006-01-02T15:04:05.000Z"
 
-	// rollWidth is how many bytes of a hash a cursor holds of each user of the app:
-	// among 200,000, one who has left is missed once in a thousand million times.
+	// rollWidth is how many bytes of a hash a cursor holds for each user of the
+	// app. With 200,000 users, one of 10^9 users who leave is not noticed.
 	rollWidth = 6
 )
 
-// mark is what of a Config decides what a user looks like. A cursor of another
-// Config is of no use: nobody would be listed anew who has not changed.
+// mark identifies the parts of a Config that decide what a user looks like. A
+// cursor of another Config is not accepted, since users who did not change would
+// not be listed again.
 func mark(cfg Config, base *url.URL) string {
-	text, _ := json.Marshal([]any{"1", base.String(), cfg.AppID, cfg.Fields, cfg.ManagerID}) // of what has JSON always
+	text, _ := json.Marshal([]any{"1", base.String(), cfg.AppID, cfg.Fields, cfg.ManagerID}) // these values always have a JSON form
 	sum := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// A place is what a cursor stands for: a time by Okta's clock and, with an app, who
-// was assigned to it then.
+// A place is the content of a cursor: a time by Okta's clock and, with an app, the
+// users who were assigned to it at that time.
 type place struct {
 	at   time.Time
 	roll rest.IDs
 }
 
-// cursor writes a place down.
+// cursor encodes a place.
 func (s *Source) cursor(p place) sources.Cursor {
 	text := s.mark + " " + p.at.UTC().Format(cursorForm)
 	if s.app != "" {
@@ -55,7 +56,7 @@ func (s *Source) cursor(p place) sources.Cursor {
 	return sources.Cursor(text)
 }
 
-// place reads a cursor.
+// place decodes a cursor.
 func (s *Source) place(after sources.Cursor) (place, error) {
 	p := place{roll: rest.NewIDs(rollWidth)}
 	parts := strings.Split(string(after), " ")
@@ -82,9 +83,9 @@ func (s *Source) place(after sources.Cursor) (place, error) {
 	return place{}, expired
 }
 
-// Changes implements sources.DeltaSource. Who was deleted, and who was taken off
-// the app, comes of the System Log, which needs the scope okta.logs.read. If somebody
-// is missing from the app whom the log does not name, the cursor has expired.
+// Changes implements sources.DeltaSource. It finds in the System Log who was deleted
+// or taken off the app, which needs the scope okta.logs.read. If a user is missing
+// from the app and the log does not say why, the cursor has expired.
 func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
 	return rest.List(kind, "list changes", func(emit func(sources.Change) bool) error {
 		next := place{roll: rest.NewIDs(rollWidth)}
@@ -103,7 +104,7 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 			since := before.at.Add(-overlap)
 			users = since.UTC().Format(cursorForm)
 			groups = users
-			// First what went, since it may have come back.
+			// Removals come first, since an object may have come back.
 			next.at, err = s.removals(ctx, since, func(c sources.Change) bool {
 				removed.Add(c.UserRemoved)
 				return tell(c)
@@ -141,20 +142,20 @@ func (s *Source) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[so
 	})
 }
 
-// The events of the System Log that tell of removals.
+// The events of the System Log that report removals.
 const (
 	userDeleted  = "user.lifecycle.delete.completed"
 	groupDeleted = "group.lifecycle.delete"
 	appRemoved   = "application.user_membership.remove"
-	// The following may take somebody off the app without saying appRemoved. They
-	// need not: whoever is assigned to the app still is listed behind them. Where a
-	// group is taken off the app, the log need not name its users at all.
+	// These events may take a user off the app without an event appRemoved. They
+	// need not: a user who is still assigned is listed after them. If a group is
+	// taken off the app, the log may not name its users at all.
 	appRevoked      = "application.user_membership.revoke"
 	userDeactivated = "user.lifecycle.deactivate"
 )
 
-// removals lists what was removed since a time. It returns Okta's clock from
-// before.
+// removals lists what was removed since a time. It returns the time by Okta's clock
+// before it began.
 func (s *Source) removals(ctx context.Context, since time.Time, emit func(sources.Change) bool) (time.Time, error) {
 	types := []string{userDeleted, groupDeleted}
 	if s.app != "" {
@@ -175,7 +176,7 @@ func (s *Source) removals(ctx context.Context, since time.Time, emit func(source
 		}
 		read := rest.Page[sources.Change]{Next: p.Next}
 		if len(p.Rows) == 0 {
-			read.Next = "" // the log has a next page for ever
+			read.Next = "" // Okta's log always has a next page
 		}
 		for _, row := range p.Rows {
 			read.Rows = append(read.Rows, row.Value...)
@@ -185,7 +186,7 @@ func (s *Source) removals(ctx context.Context, since time.Time, emit func(source
 	return began, err
 }
 
-// removal makes changes of an event.
+// removal converts an event to changes.
 func (s *Source) removal(event okta.LogEvent) (rest.Row[[]sources.Change], error) {
 	var changes []sources.Change
 	if event.EventType == nil {
@@ -212,7 +213,7 @@ func (s *Source) removal(event okta.LogEvent) (rest.Row[[]sources.Change], error
 		}
 	case userDeactivated:
 		if s.app == "" {
-			break // is in the list of users
+			break // the list of users has this user
 		}
 		fallthrough
 	case userDeleted:

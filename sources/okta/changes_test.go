@@ -18,6 +18,7 @@ import (
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -164,7 +165,7 @@ func TestDeactivatedInAnApp(t *testing.T) {
 	off := func(id string) string {
 		return `{"eventType": "user.lifecycle.deactivate", "outcome": {"result": "SUCCESS"}, "target": [{"id": "` + id + `", "type": "User"}]}`
 	}
-	transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+	transport := resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		body := "[]"
 		switch {
 		case strings.HasSuffix(req.URL.Path, "/logs") && !req.URL.Query().Has("after"):

@@ -17,10 +17,10 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// users lists the users who were changed after a time. With an app it lists all
-// that are assigned to it, since Okta does not say when an assignment was changed;
-// and where managers are named by a key it lists all, since another's key decides
-// who a user's manager is. It returns Okta's clock from before the listing.
+// users lists the users who changed after a time. It lists all users of an app,
+// since Okta does not say when an assignment changed; and all users if managers are
+// named by a key, since a changed key of one user decides who is the manager of
+// others. It returns the time by Okta's clock before the listing.
 func (s *Source) users(ctx context.Context, since string, emit func(sources.User) bool) (began time.Time, err error) {
 	var managers map[string]string
 	if s.records.keyed() {
@@ -67,8 +67,8 @@ func (s *Source) ofApp(managers map[string]string) func(okta.AppUser) (rest.Row[
 	}
 }
 
-// keys returns the ID of each listed user by the key that names managers. A key
-// that several users have is nobody's.
+// keys maps the key that names managers to the ID of its user. A key that several
+// users have is left out.
 func (s *Source) keys(ctx context.Context, users list[okta.User]) (ids map[string]string, began time.Time, err error) {
 	ids = make(map[string]string)
 	type keyed struct{ id, key string }
@@ -84,11 +84,11 @@ func (s *Source) keys(ctx context.Context, users list[okta.User]) (ids map[strin
 		ids[u.key] = u.id
 		return true
 	})
-	delete(ids, "") // of those who have no key
+	delete(ids, "") // users without a key
 	return ids, began, err
 }
 
-// user reads one user, as users lists them.
+// user reads one user, with the same result as users.
 func (s *Source) user(ctx context.Context, id string) (sources.User, error) {
 	var p person
 	if s.app != "" {
@@ -96,7 +96,7 @@ func (s *Source) user(ctx context.Context, id string) (sources.User, error) {
 			return sdk.ApplicationUsersAPI.GetApplicationUser(ctx, s.app, id).Expand("user").Execute()
 		})
 		switch {
-		case rest.IsMissing(err): // of the user, or of the app, which says nothing of the user
+		case rest.IsMissing(err): // either the user or the app is missing; the answer does not say which
 			return sources.User{}, cmp.Or(s.appExists(ctx), err)
 		case err == nil && rec == nil:
 			err = rest.Malformed("no user of the app came")
@@ -130,7 +130,7 @@ func (s *Source) user(ctx context.Context, id string) (sources.User, error) {
 	return row.Value, err
 }
 
-// appExists returns an error if Okta does not say that there is the app.
+// appExists returns an error unless Okta says that the app exists.
 func (s *Source) appExists(ctx context.Context) error {
 	var app struct{ ID string }
 	err := s.get(ctx, "/api/v1/apps/"+url.PathEscape(s.app), &app)
@@ -143,7 +143,7 @@ func (s *Source) appExists(ctx context.Context) error {
 	return err
 }
 
-// lookUp finds who has the key that names a manager.
+// lookUp finds the user who has the key that names a manager.
 func (s *Source) lookUp(ctx context.Context, key string) (map[string]string, error) {
 	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.records.fold(key))
 	var terms []string
@@ -157,8 +157,8 @@ func (s *Source) lookUp(ctx context.Context, key string) (map[string]string, err
 	return ids, err
 }
 
-// groups lists the groups of which something was changed after a time, each with
-// all its members; all groups where since is empty.
+// groups lists the groups that changed after a time, each with all its members; all
+// groups if since is empty.
 func (s *Source) groups(ctx context.Context, since string, emit func(sources.Group) bool) error {
 	var failed error
 	_, err := listing(ctx, s.api, groupsSince(since), s.records.group, func(g sources.Group) bool {
@@ -175,14 +175,14 @@ func (s *Source) groups(ctx context.Context, since string, emit func(sources.Gro
 	return cmp.Or(failed, err)
 }
 
-// groupGone returns an error unless Okta says of a listed group that there is none:
-// that its members are not found may have other reasons, and a group that is left
-// out is taken to be gone.
+// groupGone returns an error unless Okta says that a listed group does not exist.
+// Members that are not found may have other reasons, and a group that is left out
+// counts as removed.
 func (s *Source) groupGone(ctx context.Context, id string) error {
 	var group struct{ ID string }
 	err := s.get(ctx, "/api/v1/groups/"+url.PathEscape(id), &group)
 	switch {
-	case rest.IsMissing(err): // was removed meanwhile
+	case rest.IsMissing(err): // the group was removed in the meantime
 		return nil
 	case err == nil:
 		return &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("group %.80q is there, and its members are not found", id)}
@@ -200,14 +200,13 @@ func (s *Source) groupsOf(ctx context.Context, id string) ([]sources.Group, erro
 	return groups, err
 }
 
-// seesEverybody are the admin roles that show every user and every group of an
-// org. Those of group and help desk administrators may be limited to some groups,
+// seesEverybody are the admin roles that show every user and every group of an org.
+// The roles of group and help desk administrators may be limited to some groups,
 // and a group administrator does not see the group Everyone.
 var seesEverybody = []string{"SUPER_ADMIN", "ORG_ADMIN", "READ_ONLY_ADMIN"}
 
-// whole reads a listing and, if it came to its end, makes sure that the
-// credential sees everybody: at the end, so that a role which was taken away
-// meanwhile shows.
+// whole reads a listing and then checks that the credential sees everybody. It
+// checks at the end, so that it notices a role that was removed during the listing.
 func whole[T any](ctx context.Context, s *Source, emit func(T) bool, read func(emit func(T) bool) error) error {
 	stopped := false
 	err := read(func(value T) bool {
@@ -220,12 +219,12 @@ func whole[T any](ctx context.Context, s *Source, emit func(T) bool, read func(e
 	return s.proven(ctx)
 }
 
-// proven makes sure that the credential sees everybody.
+// proven returns an error unless the credential is known to see everybody.
 func (s *Source) proven(ctx context.Context) error {
 	if s.sees != SeesByRoles {
 		return nil
 	}
-	// The SDK takes the roles of a service app for an object, and they are a list.
+	// The SDK expects an object for the roles of a service app; Okta sends a list.
 	path := "/oauth2/v1/clients/" + url.PathEscape(s.api.client) + "/roles"
 	if s.api.client == "" {
 		var me struct{ ID string }
@@ -257,7 +256,7 @@ func (s *Source) proven(ctx context.Context) error {
 		"the credential may not see everybody by its admin roles (%s); give it Read-Only Administrator, or say in Config.Sees what it sees", strings.Join(types, ", ")))}
 }
 
-// get reads an object that the SDK has no good call for.
+// get reads an object that the SDK has no suitable call for.
 func (s *Source) get(ctx context.Context, path string, v any) error {
 	_, err := s.api.http.Read(ctx, s.api.base.JoinPath(path).String(), v)
 	return err

@@ -28,21 +28,21 @@
 //	                         status; and with Config.AppID every attribute of the
 //	                         profile in the app as app.<name>
 //
-// [Config.Fields] names others. With [Config.AppID], a field is read from the
-// profile that the user has in the app, and from the user's own where that has
-// nothing. Some orgs keep private addresses in secondEmail, which then is to be
-// named there as private_email.
+// [Config.Fields] names other attributes. With [Config.AppID], a field is read from
+// the user's profile in the app, and from the user's own profile if the former has
+// no value. Some orgs keep private addresses in secondEmail; then Fields has to map
+// private_email to it.
 //
 // A user is active with status ACTIVE, RECOVERY, PASSWORD_EXPIRED and LOCKED_OUT;
 // inactive with SUSPENDED and DEPROVISIONED; staged with STAGED and PROVISIONED
-// (S10, R51). Any other word is unknown, which decides nothing.
+// (S10, R51). Any other word is an unknown status, on which nothing is decided.
 //
 // # What it costs
 //
-// Okta gives 200 users to a page, 500 users of an app and 1,000 members of a
-// group. It lists members for one group at a time only, so that a reading takes at
-// least one request for each group; a round of changes reads the members of the
-// groups that changed.
+// A page of Okta has 200 users, 500 users of an app, or 1,000 members of a group.
+// Okta lists the members of one group at a time, so a reading takes at least one
+// request for each group. A round of changes reads the members of the groups that
+// changed.
 //
 //	200,000 users, 2,000 groups    requests
 //	log in as a service app        1, or 3 with DPoP; again every hour
@@ -57,44 +57,42 @@
 //	One                            2, and 1 to find a manager by key
 //	Check                          2
 //
-// Okta allows about 600 requests a minute for users and 500 for groups, by the
-// org's plan, and a credential may use half of that by default. So a full reading
-// of such an org takes about 4 minutes for the users and 9 for the groups. The
-// answers state what is left; the source waits when that comes down to a tenth.
+// Okta allows about 600 requests a minute for users and 500 for groups, depending
+// on the org's plan, and by default a credential may use half of that. So a full
+// reading of such an org takes about 4 minutes for the users and 9 for the groups.
+// The answers state what is left; the source waits when a tenth remains.
 //
 // # Changes
 //
-// A cursor is a time by Okta's clock. A round reads who and what was changed since
-// 10 minutes before it, with Okta's consistent parameter filter; members are read
-// of groups whose lastMembershipUpdated or lastUpdated moved. Who was deleted is
-// in no list, so that comes of the System Log, and so does who was taken off the
-// app. Okta promises no log without gaps: take a full reading now and then. A
-// cursor that is older than 80 days, or of another Config, has expired.
+// A cursor is a time by Okta's clock. A round reads the users and groups that
+// changed since 10 minutes before it, with Okta's parameter filter, which is
+// consistent. It reads the members of groups whose lastMembershipUpdated or
+// lastUpdated changed. Deleted objects are in no list, so they come from the System
+// Log, and so do users who were taken off the app. Okta does not promise a complete
+// log: make a full reading now and then. A cursor that is older than 80 days, or of
+// another Config, has expired.
 //
 // # What proves a listing complete
 //
-// The page without a link next is the last, if it has the link to itself that
-// every page of Okta has. And a token shows only what its owner may see: unless
-// [Config.Sees] says otherwise, each listing, and the reading of one user, ends
-// with a look at the admin roles of the credential, and fails where none of them
-// shows everybody.
+// The last page is the one without a link next, provided that it has the link to
+// itself that every page of Okta has. A token shows only what its owner may see. So
+// unless [Config.Sees] says otherwise, each listing and each One ends with a check
+// of the credential's admin roles, and fails if none of them shows everybody.
 //
 // # What the credential needs
 //
 // An API token of a Read-Only Administrator; or a service app with that role and
 // the scopes okta.users.read, okta.groups.read, okta.logs.read (for Changes),
-// okta.apps.read (for an app) and okta.roles.read (unless Sees is set). Who may not
-// read admin roles is refused at the end of each listing, and the host has to say
-// in Sees what the credential sees. Changes in Okta show at once (R22).
+// okta.apps.read (for an app) and okta.roles.read (unless Sees is set). If the
+// credential may not read admin roles, each listing fails at its end, and the host
+// has to set Sees. Changes in Okta show at once (R22).
 package okta
 
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -116,9 +114,9 @@ const (
 	ManagerByID    ManagerKey = ""      // the manager's Okta ID
 	ManagerByEmail ManagerKey = "email" // the manager's address
 	ManagerByName  ManagerKey = "name"  // the manager's full name, given name first
-	// ManagerByLogin and ManagerByEmployeeNumber name the manager by the login or
-	// by the employee number. To know whom that is, every listing reads all users
-	// twice, and a round of changes reads them all.
+	// ManagerByLogin and ManagerByEmployeeNumber name the manager by login or by
+	// employee number. To resolve them, every listing reads all users twice, and a
+	// round of changes reads them all.
 	ManagerByLogin          ManagerKey = "login"
 	ManagerByEmployeeNumber ManagerKey = "employee_number"
 )
@@ -128,15 +126,14 @@ type Sight string
 
 // The sights. The zero value is SeesByRoles.
 const (
-	// SeesByRoles: at the end of each listing, and of the reading of one user, the
-	// source asks for the admin roles of the credential, and fails where none of
-	// them shows everybody.
+	// SeesByRoles: at the end of each listing, and of each One, the source reads
+	// the admin roles of the credential, and fails if none of them shows everybody.
 	SeesByRoles Sight = ""
-	// SeesAll: the host knows that the credential sees every user and every
-	// group, for instance by a custom role.
+	// SeesAll: the host knows that the credential sees every user and every group,
+	// for instance by a custom role.
 	SeesAll Sight = "all"
-	// SeesPart: the credential sees some users or groups only, so that nothing is
-	// proven by a listing.
+	// SeesPart: the credential sees only some users or groups, so a listing proves
+	// nothing.
 	SeesPart Sight = "part"
 )
 
@@ -144,6 +141,8 @@ const (
 // ClientID with PrivateKey. A Config that is printed, logged or encoded shows no
 // secret.
 type Config struct {
+	redacted
+
 	// Connection names this org among the tenant's connections. Defaults to
 	// "okta".
 	Connection string
@@ -151,37 +150,37 @@ type Config struct {
 	URL string
 	// Token is an API token (SSWS).
 	Token string
-	// ClientID and PrivateKey are those of a service app that logs in with
-	// private_key_jwt. PrivateKey is PEM: an RSA key, or an ECDSA key of the
-	// curve P-256. Where the app demands DPoP (RFC 9449), its tokens are bound to
-	// a key that the source makes.
+	// ClientID and PrivateKey belong to a service app that logs in with
+	// private_key_jwt. PrivateKey is PEM: an RSA key, or an ECDSA key of the curve
+	// P-256. If the app requires DPoP (RFC 9449), the source binds its tokens to a
+	// key that it generates.
 	ClientID   string
 	PrivateKey []byte
-	// KeyID is the ID that Okta shows for the public key. Needed if the app has
-	// several.
+	// KeyID is the ID that Okta shows for the public key. It is needed if the app
+	// has several.
 	KeyID string
-	// Scopes are asked for at the login. Defaults to what the source needs by
-	// the rest of the Config.
+	// Scopes are requested at the login. Defaults to what the source needs under
+	// this Config.
 	Scopes []string
-	// AppID limits the users to those who are assigned to an app, directly or by
-	// a group (R53), and reads the profile that they have in it. Empty reads
-	// every user of the org.
+	// AppID limits the users to those who are assigned to an app, directly or by a
+	// group (R53), and reads their profile in the app. If it is empty, every user
+	// of the org is read.
 	AppID string
-	// Fields names the profile attribute that a field of a user is read from, by
-	// the field's name in the JSON of a snapshot: {"timezone": "tz",
+	// Fields maps fields of a user, by their names in the JSON of a snapshot, to
+	// the profile attributes from which they are read: {"timezone": "tz",
 	// "manager.email": "boss"}. The attributes of rule S35 are fields, too
-	// ("cost_center"). An attribute that is named here is read for no other field
-	// by default.
+	// ("cost_center"). An attribute that is named here is not read for any other
+	// field by default.
 	Fields map[string]string
 	// ManagerID says what the attribute for manager.id holds.
 	ManagerID ManagerKey
 	// Sees says how much of the org the credential sees.
 	Sees Sight
-	// MaxWait is the longest pause that Okta may impose on a call; a call that
-	// would have to wait longer fails with ErrRateLimited. Defaults to 90
-	// seconds; a used-up allowance comes back within a minute.
+	// MaxWait is the longest pause that Okta may impose on a call. A call that
+	// would have to wait longer fails with ErrRateLimited. Defaults to 90 seconds;
+	// Okta renews a used-up allowance within a minute.
 	MaxWait time.Duration
-	// Attempts is how often a request is sent before its failure counts: after
+	// Attempts is how often a request is sent before its failure is returned: after
 	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
 	Attempts int
 	// Transport sends the requests. Defaults to http.DefaultTransport.
@@ -191,17 +190,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// public is what of a Config may be seen.
-func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
-
-// Format implements fmt.Formatter. No verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
-
-// LogValue implements slog.LogValuer.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
-
-// MarshalJSON implements json.Marshaler.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+// redacted keeps the secrets of a Config out of what prints it.
+type redacted = rest.Redacted
 
 // A Source reads one Okta org. It is safe for concurrent use.
 type Source struct {
@@ -210,7 +200,7 @@ type Source struct {
 	sees    Sight
 	api     *api
 	records records
-	mark    string // of the Config, for cursors
+	mark    string // identifies the Config, for cursors
 }
 
 var (
@@ -219,9 +209,9 @@ var (
 	_ sources.Checker     = (*Source)(nil)
 )
 
-// New returns a Source. It makes no request; see Check for that. The error
-// names every field of cfg that is wrong. Nothing is read from the environment
-// or from files of Okta's SDK.
+// New returns a Source. It makes no request; see Check for that. The error names
+// every field of cfg that is wrong. New does not read the environment or the files
+// of Okta's SDK.
 func New(cfg Config) (*Source, error) {
 	var problems rest.Problems
 	base := problems.URL("URL", cfg.URL)
@@ -277,8 +267,8 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	})
 }
 
-// One implements sources.OneReader, with the user's groups. Okta's users answer
-// no queries.
+// One implements sources.OneReader and returns the user's groups. It ignores
+// queries: Okta has none for users.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
 	one, err := rest.One(kind, s.info.Lists, id, func() (sources.User, error) { return s.user(ctx, id) })
 	if err != nil {
@@ -298,7 +288,7 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 }
 
 // Check implements sources.Checker: it logs in, reads the first page of users and
-// of groups, and the roles of the credential where a listing would.
+// of groups, and checks the roles of the credential as a listing does.
 func (s *Source) Check(ctx context.Context) error {
 	err := s.firstUsers(ctx)
 	if err == nil {

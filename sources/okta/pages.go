@@ -20,37 +20,35 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// sdk is Okta's own client. It knows no org, no credential and no setting: each
-// call has its api in its context (see dispatcher). So it serves every Source,
-// and there is one for the process, since each one that is made starts a
-// goroutine. Its configuration is written here field by field:
-// okta.NewConfiguration would read ~/.okta/okta.yaml and OKTA_CLIENT_* into it.
-// Its retries, its cache, its errors and its paging are not used: they loop,
-// cut listings short and lose errors.
+// sdk is Okta's client. It has no org, credential or setting of its own: each call
+// carries its api in its context (see dispatcher). One client serves every Source
+// of the process, since each new one starts a goroutine. Its configuration is built
+// field by field, because okta.NewConfiguration reads ~/.okta/okta.yaml and
+// OKTA_CLIENT_*. Its retries, cache, errors and paging are not used: they loop, cut
+// listings short and lose errors.
 var sdk = okta.NewAPIClient(sdkConfiguration())
 
 func sdkConfiguration() *okta.Configuration {
 	cfg := &okta.Configuration{
-		Servers:    okta.ServerConfigurations{{URL: "http://okta.invalid"}}, // dispatcher puts the org's address
+		Servers:    okta.ServerConfigurations{{URL: "http://okta.invalid"}}, // dispatcher sets the org's address
 		HTTPClient: &http.Client{Transport: dispatcher{}},
 	}
-	cfg.Okta.Client.AuthorizationMode = "Bearer" // and an empty token, which api.http replaces
+	cfg.Okta.Client.AuthorizationMode = "Bearer" // with an empty token, which api.http replaces
 	return cfg
 }
 
-// A call is one call of the SDK on its way through it.
+// A call is one call of the SDK.
 type call struct {
 	api *api
-	// path is that of the request, and err what became of it. The SDK makes texts
-	// of errors, and asks for ever after one that is io.EOF.
+	// path is the path of the request, and err its error. The SDK reduces errors to
+	// texts, and repeats without end after an error that is io.EOF.
 	path string
 	err  error
 }
 
 type callKey struct{}
 
-// dispatcher is the SDK's transport: it hands each request to the api of the call
-// that it belongs to.
+// dispatcher is the SDK's transport. It passes each request to the api of its call.
 type dispatcher struct{}
 
 func (dispatcher) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -65,7 +63,8 @@ func (dispatcher) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.path = u.Path
 	sent.Header.Del("User-Agent")
 	if strings.HasSuffix(u.Path, usersPath) {
-		// Leaves out what is not read, such as recovery questions, and is faster.
+		// This leaves out what is not read, such as recovery questions, and is
+		// faster.
 		sent.Header.Set("Content-Type", `application/json; okta-response="omitCredentials,omitCredentialsLinks,omitTransitioningToStatus"`)
 	}
 	resp, err := c.api.http.RoundTrip(sent)
@@ -83,12 +82,13 @@ func (o opaque) Error() string { return o.text }
 
 const (
 	usersPath   = "/api/v1/users"
-	maxProblem  = 200 // characters of what is wrong with an answer
-	mostRowsAll = 200 // users of a page
+	maxProblem  = 200 // characters of the description of a bad answer
+	mostRowsAll = 200 // users on a page
 )
 
-// budget is how Okta states its rate limits: for each endpoint, of which a
-// credential gets half by default. A tenth is left to the org's other clients.
+// budget says how Okta states its rate limits: for each endpoint. A credential may
+// use half of the limit by default. A tenth of it is left to the org's other
+// clients.
 var budget = rest.Budget{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset", Epoch: true, Keep: 10}
 
 // api speaks to one org's API.
@@ -108,7 +108,7 @@ func newAPI(cfg Config, base *url.URL, key crypto.Signer) (*api, error) {
 	return &api{base: base, http: rest.New(config), client: cfg.ClientID}, nil
 }
 
-// restConfig is what all transports of a Source share.
+// restConfig returns what all transports of a Source have in common.
 func restConfig(cfg Config, base *url.URL) rest.Config {
 	if cfg.MaxWait <= 0 {
 		cfg.MaxWait = defaultMaxWait
@@ -119,7 +119,7 @@ func restConfig(cfg Config, base *url.URL) rest.Config {
 	}
 }
 
-// execute makes a call of the SDK and returns what it made of the answer.
+// execute makes a call of the SDK and returns its result.
 func execute[T any](ctx context.Context, a *api, do func(context.Context) (T, *okta.APIResponse, error)) (T, *http.Response, error) {
 	var none T
 	c := &call{api: a}
@@ -145,22 +145,22 @@ func excerpt(text string) string {
 
 // A list is one of Okta's lists.
 type list[R any] struct {
-	// sizes are how many rows of a page are asked for: the most that Okta gives,
-	// and fewer, for a page that Okta does not get ready in time.
+	// sizes are the numbers of rows that are asked for: first the most that Okta
+	// gives, then fewer, for a page that takes Okta too long.
 	sizes []int32
 	ask   func(ctx context.Context, a *api, after string, limit int32) ([]R, *http.Response, error)
 }
 
-// called is a list that a call of the SDK asks for.
+// called returns a list that is read by a call of the SDK.
 func called[R any](sizes []int32, ask func(ctx context.Context, after string, limit int32) ([]R, *okta.APIResponse, error)) list[R] {
 	return list[R]{sizes, func(ctx context.Context, a *api, after string, limit int32) ([]R, *http.Response, error) {
 		return execute(ctx, a, func(ctx context.Context) ([]R, *okta.APIResponse, error) { return ask(ctx, after, limit) })
 	}}
 }
 
-// listing reads a list to its end and hands out once what make makes of each
-// record. It returns Okta's clock when the first page was answered; zero if that
-// is not known.
+// listing reads a list to its end and emits the result of make for each record
+// once. It returns the time by Okta's clock at the first page; zero if it is
+// unknown.
 func listing[R, T any](ctx context.Context, a *api, l list[R], make func(R) (rest.Row[T], error), emit func(T) bool) (began time.Time, err error) {
 	err = rest.FollowOnce(ctx, "", func(ctx context.Context, after string) (rest.Page[rest.Row[T]], error) {
 		p, err := page(ctx, a, l, after, make)
@@ -172,7 +172,7 @@ func listing[R, T any](ctx context.Context, a *api, l list[R], make func(R) (res
 	return began, err
 }
 
-// page reads one page: the first where after is empty.
+// page reads one page; the first if after is empty.
 func page[R, T any](ctx context.Context, a *api, l list[R], after string, make func(R) (rest.Row[T], error)) (rest.Page[rest.Row[T]], error) {
 	var p rest.Page[rest.Row[T]]
 	var rows []R
@@ -198,26 +198,26 @@ func page[R, T any](ctx context.Context, a *api, l list[R], after string, make f
 	return p, err
 }
 
-// tooSlow reports whether Okta did not get an answer ready in time. Its advice is to
-// ask for less then, and also after a 500, by which members of large groups fail.
+// tooSlow reports whether an answer took Okta too long. Okta advises to ask for
+// less in this case, and also after a 500, as it sends for members of large groups.
 func tooSlow(err error) bool {
 	failure, ok := errors.AsType[*rest.Error](err)
 	return ok && (failure.Status == http.StatusGatewayTimeout || failure.Status == http.StatusInternalServerError)
 }
 
-// wantList refuses the answer null, of which the SDK makes an empty list.
+// wantList refuses the answer null, which the SDK decodes as an empty list.
 func wantList(resp *http.Response) error {
 	var begin [64]byte
-	n, _ := resp.Body.Read(begin[:]) // of what is in memory
+	n, _ := resp.Body.Read(begin[:]) // the body is in memory
 	if !bytes.HasPrefix(bytes.TrimSpace(begin[:n]), []byte("[")) {
 		return rest.Malformed("the answer to %s is not a list", resp.Request.URL.Path)
 	}
 	return nil
 }
 
-// next reads from the header Link how to ask for the next page; "" on the last.
-// Okta links every page to itself, so an answer without that link has lost its
-// header on the way, and perhaps the link to the next page with it.
+// next returns the cursor of the next page from the header Link, or "" on the last
+// page. Every page of Okta has a link to itself. An answer without that link has
+// lost its header, and perhaps the link to the next page.
 func next(resp *http.Response) (string, error) {
 	links, err := rest.Links(resp.Header)
 	if err != nil {
@@ -251,13 +251,13 @@ func next(resp *http.Response) (string, error) {
 	return "", nil
 }
 
-// paged is a request of the SDK that asks for a page.
+// paged is a request of the SDK for a page.
 type paged[Q any] interface {
 	After(string) Q
 	Limit(int32) Q
 }
 
-// from asks for the page after a cursor.
+// from makes a request ask for the page after a cursor.
 func from[Q paged[Q]](request Q, after string, limit int32) Q {
 	if after != "" {
 		request = request.After(after)
@@ -265,27 +265,27 @@ func from[Q paged[Q]](request Q, after string, limit int32) Q {
 	return request.Limit(limit)
 }
 
-// beginning is before anything in an org was changed.
+// beginning is a time before any change in an org.
 const beginning = "1970-01-01T00:00:00.000Z"
 
-// usersSince lists the users who were changed after a time. The parameter filter
-// is consistent, where search goes by an index that lags; and with either, Okta
-// lists deactivated users, too.
+// usersSince lists the users who changed after a time. It uses the parameter
+// filter, which is consistent, and not search, whose index lags. With either, Okta
+// also lists deactivated users.
 func usersSince(since string) list[okta.User] {
 	return called([]int32{mostRowsAll, 50}, func(ctx context.Context, after string, limit int32) ([]okta.User, *okta.APIResponse, error) {
 		return from(sdk.UserAPI.ListUsers(ctx).Filter(`lastUpdated gt "`+since+`"`), after, limit).Execute()
 	})
 }
 
-// appUsers lists the users of an app, each with the user.
+// appUsers lists the users of an app, each together with the user of the org.
 func appUsers(app string) list[okta.AppUser] {
 	return called([]int32{500, 50}, func(ctx context.Context, after string, limit int32) ([]okta.AppUser, *okta.APIResponse, error) {
 		return from(sdk.ApplicationUsersAPI.ListApplicationUsers(ctx, app).Expand("user"), after, limit).Execute()
 	})
 }
 
-// groupsSince lists the groups of which something was changed after a time, be it
-// their members only; all where since is empty.
+// groupsSince lists the groups that changed after a time, also if only their
+// members did; all groups if since is empty.
 func groupsSince(since string) list[okta.Group] {
 	return called([]int32{1000, 200}, func(ctx context.Context, after string, limit int32) ([]okta.Group, *okta.APIResponse, error) {
 		request := sdk.GroupAPI.ListGroups(ctx)
@@ -296,8 +296,9 @@ func groupsSince(since string) list[okta.Group] {
 	})
 }
 
-// members lists the members of a group. Of each, the ID alone is read, and not by
-// the SDK, which makes a whole user of each: that took more time than all else.
+// members lists the members of a group, of which it reads the ID only. It does not
+// use the SDK, which would decode each member as a complete user and take most of
+// the time of a listing.
 func members(group string) list[memberID] {
 	return list[memberID]{[]int32{1000, 200}, func(ctx context.Context, a *api, after string, limit int32) (ids []memberID, resp *http.Response, err error) {
 		query := url.Values{"limit": {strconv.Itoa(int(limit))}}
@@ -315,8 +316,7 @@ func groupsOf(user string) list[okta.Group] {
 	})
 }
 
-// explain reads the body of a refused request, of the API or of the token
-// endpoint.
+// explain reads the body of a refused request, of the API or of the token endpoint.
 func explain(_ int, body []byte) (string, error) {
 	var answer struct {
 		Code        string `json:"errorCode"`

@@ -17,12 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // acme returns an org with the company in it.
 func acme() *fake.Okta {
@@ -43,7 +40,7 @@ func through(t *testing.T, cfg Config, change func(n int, req *http.Request, res
 func over(t *testing.T, o *fake.Okta, cfg Config, change func(n int, req *http.Request, resp *http.Response)) (*Source, *[]string) {
 	t.Helper()
 	requests := new([]string)
-	cfg.URL, cfg.Transport = "http://127.0.0.1:1", roundTripper(func(req *http.Request) (*http.Response, error) {
+	cfg.URL, cfg.Transport = "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		resp, err := fake.Transport(o).RoundTrip(req)
 		if change != nil {
 			change(len(*requests), req, resp)
@@ -165,7 +162,7 @@ func TestDefectsOfTheSDK(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			asked := 0
-			src := source(t, "http://127.0.0.1:1", roundTripper(func(req *http.Request) (*http.Response, error) {
+			src := source(t, "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 				asked++
 				return break_(req)
 			}))
@@ -239,7 +236,7 @@ func TestAllowance(t *testing.T) {
 // escaped.
 func TestAddresses(t *testing.T) {
 	var paths []string
-	src := configured(t, Config{URL: "http://127.0.0.1:1/proxy/okta/", Token: token, Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+	src := configured(t, Config{URL: "http://127.0.0.1:1/proxy/okta/", Token: token, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		paths = append(paths, req.URL.EscapedPath())
 		return fake.Transport(http.StripPrefix("/proxy/okta", acme())).RoundTrip(req)
 	})})

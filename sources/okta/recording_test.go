@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/recording"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
@@ -25,7 +26,7 @@ func TestRecording(t *testing.T) {
 			o.ClientKey, o.DPoP, o.MostRows = &ecKey.PublicKey, true, 0
 			dir := filepath.Join(t.TempDir(), "recording")
 			var canaries []string
-			recorder, err := recording.New(dir, recording.Config{Secrets: []string{cfg.Token}, Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+			recorder, err := recording.New(dir, recording.Config{Secrets: []string{cfg.Token}, Base: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 				_, sent, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 				canaries = append(canaries, sent, req.Header.Get("DPoP"))
 				return fake.Transport(o).RoundTrip(req)

@@ -13,10 +13,10 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// defaultFields are the profile attributes that each field of a user is read
-// from where Config.Fields names no other; the first that holds something counts.
+// defaultFields are the profile attributes from which the fields of a user are read
+// if Config.Fields does not name another. The first attribute with a value counts.
 // Okta has base attributes for most fields of rule R62. The others are custom
-// attributes, under the names that Okta's app for this purpose gives them.
+// attributes, with the names that Okta's app for this purpose uses.
 var defaultFields = map[string][]string{
 	"user_name": {"login"}, "email": {"email"}, "other_emails": {"secondEmail"}, "private_email": {"privateEmail"},
 	"given_name": {"firstName"}, "family_name": {"lastName"}, "title": {"title"},
@@ -29,17 +29,17 @@ var defaultFields = map[string][]string{
 	sources.AttributeOrganization: {"organization"},
 }
 
-// shared are the fields of rule S35, whose attributes are given under Okta's own
-// names as well.
+// shared are the attributes of rule S35. They are also given under Okta's own
+// names.
 var shared = []string{
 	sources.AttributeDepartment, sources.AttributeDivision, sources.AttributeCostCenter,
 	sources.AttributeEmployeeNumber, sources.AttributeOrganization,
 }
 
-// records makes users and groups of what the API lists.
+// records converts users and groups of the API.
 type records struct {
-	fields    map[string][]string // field of a user: attributes
-	placed    map[string]bool     // the attributes that have a field of their own
+	fields    map[string][]string // by field of a user
+	placed    map[string]bool     // attributes that fill a field of a user
 	managerID ManagerKey
 }
 
@@ -60,11 +60,11 @@ func newRecords(cfg Config) records {
 	return r
 }
 
-// A profile holds the attributes of a user, or those of a user of an app, that
-// have a value.
+// A profile holds the attributes that have a value, of a user or of a user of an
+// app.
 type profile map[string]sources.Values
 
-// baseProfile are the attributes that the SDK knows by name.
+// baseProfile are the attributes that the SDK has fields for.
 var baseProfile = map[string]func(*okta.UserProfile) *string{
 	"city":              func(p *okta.UserProfile) *string { return p.City.Get() },
 	"costCenter":        func(p *okta.UserProfile) *string { return p.CostCenter.Get() },
@@ -110,8 +110,9 @@ func profileOf(p *okta.UserProfile) profile {
 	return all
 }
 
-// profileOfMap returns the attributes of a profile that has custom ones only: texts,
-// numbers, booleans and lists of those, which is all that Okta's schemas have.
+// profileOfMap returns the attributes of a profile that has custom attributes only:
+// texts, numbers, booleans and lists of those, which is all that Okta's schemas
+// allow.
 func profileOfMap(attributes map[string]any) profile {
 	all := make(profile)
 	for name, value := range attributes {
@@ -139,15 +140,15 @@ func profileOfMap(attributes map[string]any) profile {
 	return all
 }
 
-// A person is a user as one of Okta's lists has one.
+// A person is a user from one of Okta's lists.
 type person struct {
 	id, status *string
 	profile    *okta.UserProfile
-	app        profile // the profile in the app; nil without one
+	app        profile // the profile in the app, or nil
 }
 
-// user makes a user of a person. managers says who has which key, where
-// Config.ManagerID names managers by one.
+// user converts a person. If Config.ManagerID names managers by a key, managers
+// maps that key to the ID of the user.
 func (r records) user(p person, managers map[string]string) (rest.Row[sources.User], error) {
 	switch {
 	case p.id == nil || *p.id == "":
@@ -173,8 +174,8 @@ func (r records) user(p person, managers map[string]string) (rest.Row[sources.Us
 	return rest.Row[sources.User]{Value: u, ID: u.ID}, nil
 }
 
-// first returns the values of the first attribute that has some, in the profile
-// that the user has in the app before the user's own.
+// first returns the values of the first attribute that has a value. The profile in
+// the app takes precedence over the user's own.
 func first(attributes []string, profiles ...profile) sources.Values {
 	for _, p := range profiles {
 		for _, attribute := range attributes {
@@ -186,8 +187,8 @@ func first(attributes []string, profiles ...profile) sources.Values {
 	return nil
 }
 
-// manager puts the text of manager.id where it belongs. A key that nobody has, or
-// several have, stays: it names a manager who is not to be found.
+// manager resolves the text of manager.id. A key that no user or several users have
+// stays as it is, and names a manager who cannot be found.
 func (r records) manager(u *sources.User, managers map[string]string) {
 	text := u.Manager.ID
 	if text == "" {
@@ -208,7 +209,7 @@ func (r records) manager(u *sources.User, managers map[string]string) {
 	}
 }
 
-// fold gives a key that names a manager the form in which keys compare.
+// fold converts a key that names a manager to the form in which keys are compared.
 func (r records) fold(key string) string {
 	key = strings.TrimSpace(key)
 	if r.managerID == ManagerByLogin {
@@ -217,12 +218,12 @@ func (r records) fold(key string) string {
 	return key
 }
 
-// keyed reports whether managers are named by what has to be looked up.
+// keyed reports whether managers are named by a key that has to be looked up.
 func (r records) keyed() bool {
 	return r.managerID == ManagerByLogin || r.managerID == ManagerByEmployeeNumber
 }
 
-// keyAttributes are those that hold the key which names managers.
+// keyAttributes are the attributes that hold the key of a manager.
 func (r records) keyAttributes() []string {
 	if r.managerID == ManagerByEmployeeNumber {
 		return r.fields[sources.AttributeEmployeeNumber]
@@ -230,7 +231,7 @@ func (r records) keyAttributes() []string {
 	return r.fields["user_name"]
 }
 
-// key is what names the user as a manager.
+// key returns the key by which the user is named as a manager.
 func (r records) key(u *okta.User) string {
 	if u.Profile == nil {
 		return ""
@@ -241,9 +242,9 @@ func (r records) key(u *okta.User) string {
 	return ""
 }
 
-// status makes a status of Okta's word (S10, R51). Somebody who is locked out, or
-// has to choose a password, is still with the company; who was never activated has
-// not come to it yet.
+// status converts a status of Okta (S10, R51). A user who is locked out, or has to
+// choose a password, is still with the company. A user who was never activated has
+// not joined yet.
 func status(word string) sources.Status {
 	switch word {
 	case "ACTIVE", "RECOVERY", "PASSWORD_EXPIRED", "LOCKED_OUT":
@@ -256,7 +257,7 @@ func status(word string) sources.Status {
 	return sources.StatusUnknown
 }
 
-// embedded returns the user whom an entry of an app's list is about.
+// embedded returns the user of an entry in an app's list.
 func embedded(entry *okta.AppUser) (person, error) {
 	var user okta.User
 	text, err := json.Marshal(entry.Embedded["user"])
@@ -285,7 +286,7 @@ func (r records) group(rec okta.Group) (rest.Row[sources.Group], error) {
 	return rest.Row[sources.Group]{Value: g, ID: g.ID}, nil
 }
 
-// A memberID is what is read of a member of a group.
+// A memberID is the part of a group's member that is read.
 type memberID struct {
 	ID string `json:"id"`
 }

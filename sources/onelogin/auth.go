@@ -9,8 +9,8 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// newAuth returns what logs in with client credentials: HTTP Basic, as OneLogin's
-// own clients send them, and a body in JSON.
+// newAuth returns an Auth that logs in with client credentials: HTTP Basic, as in
+// OneLogin's own clients, and a body in JSON.
 func newAuth(cfg Config, base *url.URL, speak rest.Config) rest.Auth {
 	address := base.JoinPath("auth/oauth2/v2/token").String()
 	return rest.LogIn(kind, speak, func(ctx context.Context) (*http.Request, error) {
@@ -24,8 +24,7 @@ func newAuth(cfg Config, base *url.URL, speak rest.Config) rest.Auth {
 	}, readToken)
 }
 
-// readToken reads a token. Some accounts wrap it as version 1 of the endpoint
-// did.
+// readToken reads a token. Some accounts wrap it as version 1 of the endpoint does.
 func readToken(resp *http.Response) (rest.Token, error) {
 	var answer struct {
 		rest.TokenAnswer

@@ -3,7 +3,6 @@ package onelogin
 import (
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/usher-go/usher/sources"
 	"github.com/usher-go/usher/sources/internal/rest"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -31,7 +31,7 @@ func account(t *testing.T, change func(*fake.OneLogin)) (*fake.OneLogin, *Source
 		change(a)
 	}
 	logins := new(atomic.Int32)
-	return a, source(t, "http://127.0.0.1:1", roundTripper(func(req *http.Request) (*http.Response, error) {
+	return a, source(t, "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.Method == http.MethodPost {
 			logins.Add(1)
 		}
@@ -76,13 +76,13 @@ func TestTokenAnswers(t *testing.T) {
 		`{"status": {"code": 200}, "data": [{"access_token": "efgh", "expires_in": 36000}]}`: "Bearer efgh",
 		`{"access_token": "ijkl"}`: "Bearer ijkl",
 	} {
-		cfg := Config{ClientID: clientID, ClientSecret: secret, Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		cfg := Config{ClientID: clientID, ClientSecret: secret, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			id, password, ok := req.BasicAuth()
 			assert.True(t, ok && id == clientID && password == secret)
 			body, err := io.ReadAll(req.Body)
 			require.NoError(t, err)
 			assert.JSONEq(t, `{"grant_type": "client_credentials"}`, string(body))
-			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(answer))}, nil
+			return resttest.JSON(200, answer), nil
 		})}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/x", nil)
 		require.NoError(t, err)

@@ -21,23 +21,23 @@
 //	                         manager_ad_id, status, state, and every custom
 //	                         attribute as custom_attributes.<short name>
 //
-// OneLogin has no further fields of rules R57 and R62. They are read from the
-// account's custom attributes of the same name, where it has them: other_emails,
+// OneLogin does not have the other fields of rules R57 and R62. They are read from
+// the account's custom attributes with these names, if it has them: other_emails,
 // private_email, mobile_phone, phone_extension, timezone, country, state,
 // manager.email as manager_email, manager.name as manager_name, division,
-// cost_center, employee_number. [Config.Fields] names others.
+// cost_center, employee_number. [Config.Fields] names other attributes.
 //
 // A user is active with status 1 (active), 3 (locked), 4 (password expired), 5
-// (awaiting a new password) and 8 (security questions missing), since those
-// people are still with the company; inactive with 2 (suspended); staged with 0
-// (unactivated) and 7 (no password yet), as R51 and S10 have it for Okta. A
-// state of 2 (rejected) or 3 (unlicensed) makes inactive, and 0 (unapproved)
-// makes an active one staged.
+// (awaiting a new password) and 8 (security questions missing), since these people
+// are still with the company; inactive with 2 (suspended); staged with 0
+// (unactivated) and 7 (no password yet), by analogy with Okta (R51, S10). A state
+// of 2 (rejected) or 3 (unlicensed) makes a user inactive. A state of 0
+// (unapproved) makes an active user staged.
 //
 // # What it costs
 //
-// OneLogin gives 50 users to a page and 650 roles, and says nothing of
-// memberships in bulk but in the list of roles.
+// A page of OneLogin has 50 users or 650 roles. Only the list of roles has
+// memberships in bulk.
 //
 //	200,000 users, 2,000 roles    requests
 //	log in                        1, again every 10 hours
@@ -46,40 +46,37 @@
 //	One                           1
 //	Check                         2
 //
-// The documented limit is 5,000 requests an hour for the account, by whichever
-// client; newer documentation has it for version 1 of the API only. Where
-// OneLogin applies it, one full reading an hour of an account of this size is
-// the most there is. At five requests a second a reading takes 14 minutes.
+// The documented limit is 5,000 requests an hour for all clients of the account;
+// newer documentation states it only for version 1 of the API. If OneLogin applies
+// it, an account of this size can be read completely once an hour at most. At five
+// requests a second, a reading takes 14 minutes.
 //
 // # What proves a listing complete
 //
-// OneLogin's cursor is a page number in disguise: when somebody on a page that
-// was read is deleted, the users behind move forward and one of them is never
-// shown. A listing therefore counts as complete only if it holds as many
-// different users as OneLogin said there were when it began. One that does not
-// is read again, three times in all, and then it is an error. Roles do not say when
-// they were made, so that one that came meanwhile could stand for one that was skipped:
-// a list of several pages of them is read twice.
+// OneLogin's cursor is an encoded page number. If a user is deleted on a page that
+// was already read, the users behind move forward, and one of them is on no page
+// that is read. So a listing counts as complete only if it has as many different
+// users as OneLogin stated at its beginning. Otherwise it is read again, three
+// times in all, and then fails. Roles have no time of creation, so a new role could
+// be counted instead of a skipped one; therefore a list of several pages of roles
+// is read twice.
 //
 // # Deltas
 //
-// There are none. updated_since selects users who changed, but says nothing of
-// those who were deleted, nor of who was given a role or lost one, so that a full
-// reading would be needed all the same. sources.Refresh reads everything.
+// There are none. updated_since selects users who changed, but does not show who
+// was deleted or who was given a role or lost one, so a full reading would still be
+// needed. sources.Refresh reads everything.
 //
 // # What the API credential needs
 //
-// An API credential of the scope Read Users. No cadence is stated for OneLogin
-// (rule R27): a listing shows the account as it is now, and the host's interval
-// decides how old the team gets.
+// An API credential with the scope Read Users. No cadence is stated for OneLogin
+// (rule R27): a listing shows the account as it is now, and the interval at which
+// the host reads decides how old the team may be.
 package onelogin
 
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -94,6 +91,8 @@ const kind = sources.KindOneLogin
 // Config configures a Source. URL, ClientID and ClientSecret are required. A
 // Config that is printed, logged or encoded shows no secret.
 type Config struct {
+	redacted
+
 	// Connection names this account among the tenant's connections. Defaults
 	// to "onelogin".
 	Connection string
@@ -102,21 +101,21 @@ type Config struct {
 	// ClientID and ClientSecret are an API credential.
 	ClientID     string
 	ClientSecret string
-	// Fields names the custom attribute that a field of a user is read from,
-	// by the field's name in the JSON of a snapshot: {"timezone": "tz",
+	// Fields maps fields of a user, by their names in the JSON of a snapshot, to
+	// the custom attributes from which they are read: {"timezone": "tz",
 	// "manager.email": "boss"}. The attributes of rule S35 are fields, too
-	// ("cost_center"). Where the attribute is empty, the field is read from its
-	// usual place.
+	// ("cost_center"). If the attribute is empty, the field is read from its usual
+	// place.
 	Fields map[string]string
-	// NoManagers leaves managers out: none are listed and none are proven. For
-	// an account whose list of users leaves manager_user_id out, which
-	// otherwise is an error, since nobody would seem to have a manager.
+	// NoManagers leaves managers out: none are listed and none are proven. It is
+	// for an account whose list of users does not have manager_user_id. Without
+	// NoManagers that is an error, since nobody would seem to have a manager.
 	NoManagers bool
-	// MaxWait is the longest pause that OneLogin may impose on a call; a call
-	// that would have to wait longer fails with ErrRateLimited. Defaults to 1
-	// minute; a used-up allowance comes back after up to an hour.
+	// MaxWait is the longest pause that OneLogin may impose on a call. A call that
+	// would have to wait longer fails with ErrRateLimited. Defaults to 1 minute;
+	// OneLogin renews a used-up allowance within an hour.
 	MaxWait time.Duration
-	// Attempts is how often a request is sent before its failure counts: after
+	// Attempts is how often a request is sent before its failure is returned: after
 	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
 	Attempts int
 	// Transport sends the requests. Defaults to http.DefaultTransport.
@@ -126,17 +125,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// public is what of a Config may be seen.
-func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
-
-// Format implements fmt.Formatter. No verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
-
-// LogValue implements slog.LogValuer.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
-
-// MarshalJSON implements json.Marshaler.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+// redacted keeps the secrets of a Config out of what prints it.
+type redacted = rest.Redacted
 
 // A Source reads one OneLogin account. It is safe for concurrent use.
 type Source struct {
@@ -178,9 +168,9 @@ func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	})
 }
 
-// Groups implements sources.Source: it yields the account's roles. OneLogin's
-// own groups hold security policies, and a user is in one at most; they are
-// given as the attribute group_id.
+// Groups implements sources.Source: it yields the account's roles. OneLogin's own
+// groups hold security policies, and a user is in at most one; they are given as
+// the attribute group_id.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return rest.List(kind, "list groups", func(emit func(sources.Group) bool) error {
 		var bare []sources.Group
@@ -200,8 +190,8 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	})
 }
 
-// membersByUser completes roles that were listed without their members, by the
-// roles that each user has.
+// membersByUser adds the members to roles that were listed without them, from the
+// roles of each user.
 func (s *Source) membersByUser(ctx context.Context, roles []sources.Group, emit func(sources.Group) bool) error {
 	members := make(map[string][]string)
 	err := listing(ctx, s.api, usersPath, memberQuery, s.records.membership, func(m membership) bool {
@@ -222,8 +212,8 @@ func (s *Source) membersByUser(ctx context.Context, roles []sources.Group, emit 
 	return nil
 }
 
-// One implements sources.OneReader. OneLogin says nothing of queries, and of roles
-// only their IDs.
+// One implements sources.OneReader. It ignores queries, which OneLogin does not
+// have, and leaves groups out, since OneLogin gives only their IDs.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
 	return rest.One(kind, s.info.Lists, id, func() (sources.User, error) {
 		rec, err := one(ctx, s.api, id)

@@ -17,15 +17,15 @@ const (
 	rolesPath = "/api/2/roles"
 )
 
-// The queries of the listings. Without fields, the list of users leaves out most
-// of a user, and the list of roles their members. limit is the most that
-// OneLogin takes.
+// The queries of the listings. Without fields, the list of users lacks most fields,
+// and the list of roles lacks the members. limit is the largest that OneLogin
+// accepts.
 const (
 	memberQuery = "fields=id,role_ids,created_at&limit=50"
 	roleQuery   = "fields=id,name,users&limit=650"
 )
 
-// userQuery asks for all that the record of a user holds but the roles.
+// userQuery asks for all fields of the type user except the roles.
 func userQuery(noManagers bool) string {
 	var fields []string
 	for i, record := 0, reflect.TypeFor[user](); i < record.NumField(); i++ {
@@ -38,10 +38,10 @@ func userQuery(noManagers bool) string {
 	return "fields=" + strings.Join(fields, ",") + "&limit=50"
 }
 
-// budget is how OneLogin states its rate limit.
+// budget says how OneLogin states its rate limit.
 var budget = rest.Budget{Limit: "X-RateLimit-Limit", Remaining: "X-RateLimit-Remaining", Reset: "X-RateLimit-Reset"}
 
-// api speaks to one account's API.
+// api sends requests to one account's API.
 type api struct {
 	http *rest.Transport
 	base *url.URL
@@ -56,15 +56,15 @@ func newAPI(cfg Config, base *url.URL) *api {
 	return &api{http: rest.New(speak), base: base}
 }
 
-// listing reads a list to its end and hands out what convert makes of each record.
+// listing reads a list to its end and emits the result of convert for each record.
 func listing[R, T any](ctx context.Context, a *api, path, query string, convert func(R) (rest.Row[T], error), emit func(T) bool) error {
 	return rest.FollowCounted(ctx, "", func(ctx context.Context, cursor string) (rest.Page[rest.Row[T]], error) {
 		return page(ctx, a, path, query, cursor, convert)
 	}, emit)
 }
 
-// page reads one page: the first where cursor is empty. OneLogin refuses a
-// cursor beside a limit, since the cursor holds it.
+// page reads one page; the first if cursor is empty. OneLogin refuses a cursor
+// together with a limit, which the cursor contains.
 func page[R, T any](ctx context.Context, a *api, path, query, cursor string, convert func(R) (rest.Row[T], error)) (rest.Page[rest.Row[T]], error) {
 	var p rest.Page[rest.Row[T]]
 	if cursor != "" {
@@ -82,20 +82,20 @@ func page[R, T any](ctx context.Context, a *api, path, query, cursor string, con
 	}
 	p.Total, p.At, p.Next = total, rest.Date(resp.Header), resp.Header.Get("After-Cursor")
 	if decoded, err := url.PathUnescape(p.Next); err == nil {
-		p.Next = decoded // base64, with the = at its end escaped or not
+		p.Next = decoded // base64, with its = escaped or not
 	}
 	p.Rows, err = rest.Rows(records, convert)
 	return p, err
 }
 
-// one reads one user, whole.
+// one reads one user.
 func one(ctx context.Context, a *api, id string) (rec user, err error) {
 	_, err = a.http.Read(ctx, a.base.JoinPath(usersPath).String()+"/"+url.PathEscape(id), &rec)
 	return rec, err
 }
 
-// explain reads the body of a refused request. Its message stands in one of
-// three places, by the age of the endpoint.
+// explain reads the body of a refused request. Depending on the age of the
+// endpoint, the message is in one of three places.
 func explain(_ int, body []byte) (string, error) {
 	var answer struct {
 		Message     string `json:"message"`
@@ -106,6 +106,6 @@ func explain(_ int, body []byte) (string, error) {
 		return "", nil
 	}
 	var status struct{ Message string }
-	_ = json.Unmarshal(answer.Status, &status) // a number where the message stands elsewhere
+	_ = json.Unmarshal(answer.Status, &status) // a number if the message is elsewhere
 	return cmp.Or(answer.Message, answer.Description, status.Message), nil
 }

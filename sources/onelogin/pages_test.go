@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
@@ -21,7 +22,7 @@ func through(t *testing.T, change func(n int, req *http.Request, resp *http.Resp
 	t.Helper()
 	a, _, _ := account(t, nil)
 	requests := new([]string)
-	return source(t, "http://127.0.0.1:1", roundTripper(func(req *http.Request) (*http.Response, error) {
+	return source(t, "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		resp, err := fake.Transport(a).RoundTrip(req)
 		if req.Method == http.MethodGet {
 			change(len(*requests), req, resp)

@@ -7,7 +7,7 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// user is a user as the API lists one.
+// user is a user of the API.
 type user struct {
 	ID              rest.Text                 `json:"id"`
 	UserName        rest.Text                 `json:"username"`
@@ -36,21 +36,21 @@ type user struct {
 	Roles           rest.Texts                `json:"role_ids"`
 }
 
-// role is a role as the API lists one.
+// role is a role of the API.
 type role struct {
 	ID    rest.Text  `json:"id"`
 	Name  rest.Text  `json:"name"`
 	Users rest.Texts `json:"users"`
 }
 
-// records makes users and groups of what the API lists.
+// records converts users and groups of the API.
 type records struct {
-	fields     rest.Mapped // to custom attributes
+	fields     rest.Mapped // custom attributes by field of a user
 	noManagers bool
 }
 
-// defaultFields are the custom attributes that are read where Config.Fields
-// names no other: the fields that OneLogin has no place for.
+// defaultFields are the custom attributes that are read if Config.Fields does not
+// name others: the fields that OneLogin does not have.
 var defaultFields = map[string]string{
 	"other_emails": "other_emails", "private_email": "private_email",
 	"mobile_phone": "mobile_phone", "phone_extension": "phone_extension",
@@ -113,8 +113,8 @@ func (r records) user(rec user) (rest.Row[sources.User], error) {
 	return rest.Row[sources.User]{Value: u, ID: id, Created: moment(rec.Created)}, nil
 }
 
-// status makes the one status of OneLogin's two: what has become of the account,
-// and whether the person was let in at all.
+// status combines OneLogin's two: the status of the account, and the state of its
+// approval.
 func status(status, state string) sources.Status {
 	var s sources.Status
 	switch status {
@@ -136,7 +136,8 @@ func status(status, state string) sources.Status {
 	return s
 }
 
-// A roleGroup is a role as a group, and whether the list gave its members.
+// A roleGroup is a role as a group. membersGiven says whether the list had its
+// members.
 type roleGroup struct {
 	sources.Group
 	membersGiven bool
@@ -150,7 +151,7 @@ func (r records) group(rec role) (rest.Row[roleGroup], error) {
 	return rest.Row[roleGroup]{Value: g, ID: g.ID}, nil
 }
 
-// A membership is a user and the roles that the user has.
+// A membership is a user with the roles of the user.
 type membership struct {
 	user  string
 	roles []string
@@ -168,6 +169,6 @@ func (r records) membership(rec user) (rest.Row[membership], error) {
 }
 
 func moment(t rest.Text) time.Time {
-	at, _ := time.Parse(time.RFC3339, t.Value) // what is no time is not known
+	at, _ := time.Parse(time.RFC3339, t.Value) // a text that is no time counts as unknown
 	return at
 }

@@ -1,5 +1,5 @@
-// Package recording saves what a provider answers, so that a reading of its
-// directory can be repeated without it: a report of a fault is a folder.
+// Package recording saves a provider's answers, so that a reading of its directory
+// can be repeated without the provider. A report of a fault is then a folder.
 //
 //	recorder, err := recording.New(dir, recording.Config{Secrets: []string{token}})
 //	src, err := okta.New(okta.Config{Token: token, Transport: recorder, ...})
@@ -8,8 +8,8 @@
 //	player, err := recording.Open(os.DirFS(dir))
 //	src, err = okta.New(okta.Config{Token: "any", Transport: player, ...})
 //
-// Each answer is a file of its own, in the order of the requests, with the
-// request's method, path and query:
+// Each answer is a file. The files are numbered in the order of the requests and
+// hold the request's method, path and query:
 //
 //	{
 //	  "request": {"method": "GET", "host": "acme.okta.com", "path": "/api/v1/users", "query": "limit=200"},
@@ -20,20 +20,20 @@
 //
 // # What is not saved
 //
-// No credential is. Of a request, neither header nor body is saved; of an answer,
-// only the headers that matter to a reading: its type and date, links and
-// cursors, totals, rate limits. From bodies, addresses and headers are removed the
-// secrets that the Recorder is given, the credentials that it sees on requests,
-// what a login gives, and whatever has the form of a token. A secret of less than
-// four characters cannot be told from other text, and is removed only where it
-// stands under the name of one. People's names and addresses stay: a recording is as
-// confidential as the directory.
+// No credential is saved. Of a request, neither header nor body is saved. Of an
+// answer, only the headers that matter to a reading are saved: type and date, links
+// and cursors, totals, rate limits. From bodies, addresses and headers, the
+// Recorder removes the secrets that it is given, the credentials of requests, the
+// results of logins, and texts that have the form of a token. A secret of less than
+// four characters is too common a text, and is removed only where its name is that
+// of a secret. People's names and addresses stay: a recording is as confidential as
+// the directory.
 //
 // # What is not replayed
 //
-// A replay waits for nothing. Of the answers, allowances (X-Rate-Limit-Remaining and
-// the like) are left out, and a refusal asks to come again at once, also one within a
-// batch.
+// A replay does not wait. It leaves allowances (X-Rate-Limit-Remaining and the
+// like) out of the answers, and a refusal, also inside a batch, allows an immediate
+// repetition.
 package recording
 
 import (
@@ -54,14 +54,14 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// An exchange is one request and its answer, as a file holds it.
+// An exchange is one request with its answer, in the form of a file.
 type exchange struct {
 	Request request `json:"request"`
-	// Error says that there was no answer, and why.
+	// Error is the error of a request without an answer.
 	Error  string              `json:"error,omitempty"`
 	Status int                 `json:"status,omitempty"`
 	Header map[string][]string `json:"header,omitempty"`
-	// Body is the answer's JSON; Text is an answer that is no JSON.
+	// Body is the answer if it is JSON, Text if it is not.
 	Body json.RawMessage `json:"body,omitempty"`
 	Text string          `json:"text,omitempty"`
 }
@@ -81,31 +81,33 @@ func (r request) String() string {
 	return text
 }
 
-// requestOf returns what is saved of a request.
+// requestOf returns the parts of a request that are saved.
 func requestOf(req *http.Request, scrub func(string) string) request {
 	return request{Method: req.Method, Host: req.URL.Host, Path: scrub(req.URL.EscapedPath()), Query: scrub(req.URL.RawQuery)}
 }
 
-// headerForm is which headers of an answer are saved.
+// headerForm matches the headers of an answer that are saved.
 var headerForm = regexp.MustCompile(`(?i)^(?:content-type|date|link|location|retry-after|x-rate-?limit-[a-z]+|ratelimit-[a-z]+|` +
 	`total-(?:count|pages)|current-page|page-items|(?:after-|before-)?cursor|sforce-limit-info|rippling-api-version|x-ms-[a-z-]*(?:resource-unit|throttle)[a-z-]*)$`)
 
 // MaxAnswer is the largest answer that is saved, in bytes.
 const MaxAnswer = 256 << 20
 
-// Config configures a Recorder. The zero value is useful.
+// Config configures a Recorder. The zero value is useful. A Config that is printed,
+// logged or encoded shows no secret.
 type Config struct {
+	redacted
+
 	// Base sends the requests. Defaults to http.DefaultTransport.
 	Base http.RoundTripper
-	// Secrets are the credentials that the source is given: tokens, passwords,
-	// keys.
+	// Secrets are the source's credentials: tokens, passwords, keys.
 	Secrets []string
 }
 
-// Format implements fmt.Formatter: no verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "recording.Config") }
+// redacted keeps the secrets of a Config out of what prints it.
+type redacted = rest.Redacted
 
-// A Recorder is a transport that saves what it is answered. It is safe for
+// A Recorder is a transport that saves the answers to its requests. It is safe for
 // concurrent use.
 type Recorder struct {
 	base http.RoundTripper
@@ -114,26 +116,27 @@ type Recorder struct {
 	mu       sync.Mutex
 	asked    int // requests so far
 	given    rest.Scrubber
-	known    []string        // what learned removes
-	learned  []rest.Scrubber // at most mostLearned, the oldest first
-	scrubber rest.Scrubber   // all of them
+	known    []string        // the secrets behind learned
+	learned  []rest.Scrubber // scrubbers of learned secrets, the oldest first; at most mostLearned
+	scrubber rest.Scrubber   // removes given and learned secrets
 }
 
 const (
-	// mostLearned is how many secrets are remembered beside those that are given,
-	// since each is looked for in all that is saved. It is the credentials of some
-	// hours: what a request proves its right by, and what a login gives.
+	// mostLearned is how many secrets are remembered besides those that are given,
+	// because each costs a search through all that is saved. That is enough for the
+	// credentials of some hours.
 	mostLearned = 64
-	// mostOfLogin is how many secrets one answer gives at most; one with more is a
-	// list of things that are called like secrets, and has them removed by name.
+	// mostOfLogin is the largest number of secrets that a login gives. An answer
+	// with more is a list of things that have the names of secrets; their values
+	// are removed by name.
 	mostOfLogin = 8
-	// minOfLogin is the least length in bytes of what counts as a secret by its name
-	// in an answer: what is shorter may be an ordinary word.
+	// minOfLogin is the smallest length in bytes of a value in an answer that is a
+	// secret by its name. A shorter one may be an ordinary word.
 	minOfLogin = 8
 )
 
-// New returns a Recorder that saves into a directory, which it makes. One that
-// has files already is an error, since two recordings would mix.
+// New returns a Recorder that saves into a directory, which it creates. It is an
+// error if the directory has files already, since two recordings would mix.
 func New(dir string, cfg Config) (*Recorder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -156,7 +159,7 @@ func New(dir string, cfg Config) (*Recorder, error) {
 // Format implements fmt.Formatter: no verb shows a secret.
 func (r *Recorder) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "recording in "+r.dir) }
 
-// learn notes secrets to remove.
+// learn remembers secrets, to remove them.
 func (r *Recorder) learn(secrets ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -180,8 +183,8 @@ func (r *Recorder) scrub(text string) string {
 	return scrubber.Scrub(text)
 }
 
-// RoundTrip implements http.RoundTripper. An answer that cannot be saved is an
-// error.
+// RoundTrip implements http.RoundTripper. If an answer cannot be saved, it returns
+// an error.
 func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.learn(credentials(req)...)
 	r.mu.Lock()
@@ -191,7 +194,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	resp, err := r.base.RoundTrip(req)
 	if req.Context().Err() != nil {
-		return resp, err // whoever asked does not wait for the answer
+		return resp, err // the caller has cancelled the request
 	}
 	saved := exchange{Request: requestOf(req, r.scrub)}
 	if err != nil {
@@ -206,7 +209,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	if len(body) > MaxAnswer {
 		body, err = body[:MaxAnswer], fmt.Errorf("recording: an answer of more than %d bytes", MaxAnswer)
 	}
-	if err != nil { // the body that came, and then the error
+	if err != nil { // the body as far as it came, and then the error
 		saved.Error = r.scrub(err.Error())
 		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
 	} else {
@@ -260,7 +263,7 @@ func (r *Recorder) save(number int, saved exchange) error {
 
 var nameForm = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-// shorten keeps the name of a file within what file systems take.
+// shorten shortens the name of a file to the length that file systems allow.
 func shorten(name string) string {
 	const most = 80
 	if len(name) <= most {
@@ -269,16 +272,16 @@ func shorten(name string) string {
 	return name[:most-len(".json")] + ".json"
 }
 
-// credentials returns what a request proves its sender's right by.
+// credentials returns the credentials of a request.
 func credentials(req *http.Request) []string {
 	var secrets []string
 	for _, name := range []string{"Authorization", "Dpop", "X-Api-Key"} {
 		for _, value := range req.Header.Values(name) {
 			if _, token, ok := strings.Cut(value, " "); ok {
-				value = token // behind its scheme
+				value = token // the part behind the scheme
 			}
-			// Each request has another proof of DPoP, and every secret that is known
-			// is looked for in all that is saved. A proof is removed by its form.
+			// Each request has another DPoP proof, and every known secret costs a
+			// search through all that is saved. A proof is removed by its form.
 			if name == "Dpop" && (rest.Scrubber{}).Scrub(value) == "[removed]" {
 				continue
 			}
@@ -294,12 +297,12 @@ func credentials(req *http.Request) []string {
 	return secrets
 }
 
-// A Player is a transport that answers from a recording. It is safe for
-// concurrent use.
+// A Player is a transport that answers from a recording. It is safe for concurrent
+// use.
 //
-// A request is answered with the answer that was saved for the same method, host,
-// path and query; one that was asked several times, by its answers in turn, and
-// from the first again after the last. A request that was not saved is an error.
+// It answers a request with the answer that was saved for the same method, host,
+// path and query. If several were saved, it gives them in turn, and begins again
+// after the last. A request that was not saved is an error.
 type Player struct {
 	files fs.FS
 
@@ -312,7 +315,7 @@ type turn struct {
 	next  int
 }
 
-// Open reads what a recording holds.
+// Open reads a recording.
 func Open(files fs.FS) (*Player, error) {
 	names, err := fs.Glob(files, "[0-9]*-*.json")
 	if err != nil {
@@ -322,7 +325,7 @@ func Open(files fs.FS) (*Player, error) {
 		return nil, errors.New("recording: no recording: there are no files 000001-....json")
 	}
 	p := &Player{files: files, answers: map[request]*turn{}}
-	for _, name := range names { // in the order of the names, which is that of the requests
+	for _, name := range names { // the order of the names is that of the requests
 		saved, err := p.read(name)
 		if err != nil {
 			return nil, err
@@ -344,7 +347,7 @@ func (p *Player) read(name string) (exchange, error) {
 		return saved, err
 	}
 	defer func() { _ = file.Close() }()
-	const most = 2 * MaxAnswer // with indentation
+	const most = 2 * MaxAnswer // indentation makes a file larger than its answer
 	data, err := io.ReadAll(io.LimitReader(file, most))
 	if err != nil {
 		return saved, err
@@ -406,10 +409,11 @@ func (p *Player) RoundTrip(req *http.Request) (*http.Response, error) {
 // retryAfter is the header by which an answer says when to come again.
 const retryAfter = "Retry-After"
 
-// allowanceForm is which headers of an answer say that the next request should wait.
+// allowanceForm matches the headers of an answer which say that the next request
+// should wait.
 var allowanceForm = regexp.MustCompile(`(?i)^(?:retry-after|x-rate-?limit-remaining|ratelimit-[a-z]+|x-ms-[a-z-]*throttle[a-z-]*)$`)
 
-// lost is a failure that was saved.
+// lost is a saved failure.
 type lost struct{ text string }
 
 func (l lost) Error() string { return l.text }
@@ -422,10 +426,10 @@ type missing struct{ request }
 
 func (m missing) Error() string { return "recording: there is no answer to " + m.String() }
 
-// NonRetriable says that the request is not worth a repetition.
+// NonRetriable says that a repetition of the request will fail, too.
 func (missing) NonRetriable() {}
 
-// take returns the file of the next answer to a request.
+// take returns the file with the next answer to a request.
 func (p *Player) take(asked request) (string, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,13 +8,13 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// replayed stands in a recording for the value of a secret, so that a source
-// which reads the recording has something to log in with.
+// replayed replaces the value of a secret in a recording, so that a source that
+// reads it has a credential to log in with.
 const replayed = "removed"
 
-// rewrite returns valid JSON with its texts scrubbed, and with another text for
-// each that a secret's name goes before. All else stays as it is: numbers, the
-// order of members, members that come twice.
+// rewrite returns valid JSON with scrubbed texts. It replaces each text whose name
+// is that of a secret. Everything else stays as it is: numbers, the order of
+// members, repeated members.
 func rewrite(body []byte, scrub func(string) string) []byte {
 	out := make([]byte, 0, len(body))
 	walk(body, func(before []byte, literal []byte, name string, isName bool) {
@@ -36,8 +36,8 @@ func rewrite(body []byte, scrub func(string) string) []byte {
 	return out
 }
 
-// secretsOf returns the texts of JSON that a secret's name goes before, if they are
-// no more than a login gives, and not too short.
+// secretsOf returns the texts of JSON whose names are those of secrets, unless
+// there are more than a login gives, or they are too short.
 func secretsOf(body []byte) []string {
 	var secrets []string
 	if !json.Valid(body) {
@@ -55,8 +55,8 @@ func secretsOf(body []byte) []string {
 	return secrets
 }
 
-// hasten returns valid JSON in which every answer within it that says when to come
-// again says: at once.
+// hasten returns valid JSON in which every inner answer that asks for a pause asks
+// for none.
 func hasten(body []byte) []byte {
 	if !bytes.Contains(bytes.ToLower(body), []byte(`"retry-after"`)) {
 		return body
@@ -72,9 +72,9 @@ func hasten(body []byte) []byte {
 	return out
 }
 
-// walk visits the texts of valid JSON with what stands before each, and at the
-// end what stands behind the last. A text is the name of a member, or a value
-// with the name that went before it.
+// walk visits the texts of valid JSON, each together with the JSON before it, and
+// at the end the JSON behind the last text. A text is the name of a member, or a
+// value with the name before it.
 func walk(body []byte, visit func(before, literal []byte, name string, isName bool)) {
 	name := ""
 	for {
@@ -95,17 +95,17 @@ func walk(body []byte, visit func(before, literal []byte, name string, isName bo
 		body = body[end:]
 		isName := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte(":"))
 		if isName {
-			_ = json.Unmarshal(literal, &name) // it is a text
+			_ = json.Unmarshal(literal, &name) // the literal is a text
 		}
 		visit(before, literal, name, isName)
 	}
 }
 
-// encode returns a text as JSON, without the escapes of HTML.
+// encode returns a text as JSON, without HTML escapes.
 func encode(text string) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(text) // texts can be encoded
+	_ = encoder.Encode(text) // encoding a text does not fail
 	return bytes.TrimSpace(b.Bytes())
 }

@@ -14,10 +14,10 @@ import (
 
 const (
 	versionHeader = "Rippling-Api-Version"
-	groupsQuery   = "limit=100" // the most that Rippling gives
+	groupsQuery   = "limit=100" // the largest page of Rippling
 )
 
-// api speaks to one company's API.
+// api sends requests to one company's API.
 type api struct {
 	http    *rest.Transport
 	base    *url.URL
@@ -37,11 +37,11 @@ func newAPI(cfg Config, base *url.URL) *api {
 	}
 }
 
-// address is that of the first page of a list.
+// address returns the address of the first page of a list.
 func (a *api) address(path, query string) string { return a.base.JoinPath(path).String() + "?" + query }
 
-// listing reads a list to its end and hands out once what convert makes of each
-// record. judge, if not nil, sees what each page says is redacted.
+// listing reads a list to its end and emits the result of convert for each record
+// once. If judge is not nil, it is called with the redacted fields of each page.
 func listing[R, T any](ctx context.Context, a *api, first string, convert func(R) (rest.Row[T], error), judge func(meta) error, emit func(T) bool) error {
 	return rest.FollowOnce(ctx, first, func(ctx context.Context, at string) (rest.Page[rest.Row[T]], error) {
 		return page(ctx, a, at, convert, judge)
@@ -81,7 +81,7 @@ func page[R, T any](ctx context.Context, a *api, at string, convert func(R) (res
 	if p.Rows, err = rest.Rows(*answer.Results, convert); err != nil {
 		return p, err
 	}
-	if link := answer.NextLink.Value; link != "" { // with and without the host
+	if link := answer.NextLink.Value; link != "" { // the link may have the host or not
 		next, err := rest.NextLink(resp.Request.URL, link)
 		if err != nil {
 			return p, rest.Malformed("next_link: %s", err)
@@ -91,8 +91,8 @@ func page[R, T any](ctx context.Context, a *api, at string, convert func(R) (res
 	return p, nil
 }
 
-// get sends a request for the configured version of the API. An answer that
-// states another one is logged, once.
+// get sends a request for the configured version of the API. If an answer states
+// another version, that is logged once.
 func (a *api) get(ctx context.Context, at string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {

@@ -12,16 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
 // answers serves one answer after the other, and the last again.
 func answers(requests *[]string, bodies ...string) http.RoundTripper {
-	return roundTripper(func(req *http.Request) (*http.Response, error) {
+	return resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		body := bodies[min(len(*requests), len(bodies)-1)]
 		*requests = append(*requests, req.URL.String())
 		return &http.Response{
@@ -91,7 +88,7 @@ func TestVersion(t *testing.T) {
 	inner := answers(&requests, `{"results": []}`)
 	src, err := New(Config{
 		URL: "http://127.0.0.1:1", Token: token, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			asked = append(asked, req.Header.Get("Rippling-Api-Version"))
 			return inner.RoundTrip(req)
 		}),

@@ -11,7 +11,7 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// worker is a worker as the API lists one, with what is expanded.
+// worker is a worker of the API, with the expanded fields.
 type worker struct {
 	ID             rest.Text         `json:"id"`
 	UserID         rest.Text         `json:"user_id"`
@@ -68,8 +68,8 @@ type address struct {
 	Region rest.Text `json:"region"`
 }
 
-// named is what has a name, or the ID of what is not expanded, which says
-// nothing.
+// named is an object of which the name is read. If it is not expanded, the API
+// gives only its ID, and the name is empty.
 type named struct{ name string }
 
 func (n *named) UnmarshalJSON(data []byte) error {
@@ -92,8 +92,9 @@ func (n *named) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// expandable are the fields of a worker that are expanded, hideable those that
-// Config.Hidden may name, and harmless those whose absence clears nothing.
+// expandable are the fields of a worker that are expanded; hideable those that
+// Config.Hidden may name; harmless those that may be redacted, since an empty value
+// clears nothing.
 var (
 	expandable = []string{"user", "department", "legal_entity", "employment_type", "level", "teams", "custom_fields"}
 	hideable   = []string{"department", "legal_entity", "employment_type", "level", "teams", "number", "custom_fields"}
@@ -109,7 +110,7 @@ func checkHidden(hidden []string) (problems []error) {
 	return problems
 }
 
-// records makes users of what the API lists.
+// records converts the workers of the API.
 type records struct {
 	fields     rest.Mapped
 	hidden     []string
@@ -117,8 +118,8 @@ type records struct {
 	log        *slog.Logger
 }
 
-// defaultFields are the custom fields that are read where Config.Fields names no
-// other: the fields that Rippling has no place for.
+// defaultFields are the custom fields that are read if Config.Fields does not name
+// others: the fields that Rippling does not have.
 var defaultFields = map[string]string{
 	"phone_extension": "custom_fields.phone_extension",
 	"manager.email":   "custom_fields.manager_email", "manager.name": "custom_fields.manager_name",
@@ -131,15 +132,15 @@ func newRecords(cfg Config) *records {
 
 func (r *records) reads(field string) bool { return !slices.Contains(r.hidden, field) }
 
-// workersQuery is the query of workers, behind what else there is in it.
+// workersQuery returns the query for workers; more is added to it.
 func (r *records) workersQuery(more string) string {
 	expand := slices.DeleteFunc(slices.Clone(expandable), func(field string) bool { return !r.reads(field) })
 	return more + "expand=" + strings.Join(expand, ",")
 }
 
-// reader returns what makes users of the workers of one listing, and what judges
-// the fields that its pages, and single workers, say are redacted. A field whose
-// absence does no harm is logged once.
+// reader returns functions for one listing: convert converts a worker, and judge
+// checks the redacted fields of a page or of a single worker. A redacted field that
+// does no harm is logged once.
 func (r *records) reader() (convert func(worker) (rest.Row[sources.User], error), judge func(meta) error) {
 	logged := map[string]bool{}
 	judge = func(m meta) error {
@@ -250,8 +251,8 @@ func (r *records) attributes(u *sources.User, rec worker, account *user) {
 	}
 }
 
-// setCustomField reads one entry of custom_fields: {"name": ..., "value": ...},
-// or a map of names to values. A value that is no scalar and no list of scalars
+// setCustomField reads one entry of custom_fields: {"name": ..., "value": ...}, or
+// a map of names to values. A value that is neither a scalar nor a list of scalars
 // is left out.
 func setCustomField(u *sources.User, raw json.RawMessage) {
 	var members map[string]json.RawMessage
@@ -274,7 +275,7 @@ func setCustomField(u *sources.User, raw json.RawMessage) {
 	}
 }
 
-// status makes one status of that of the engagement and that of the account.
+// status combines the status of the engagement and that of the account.
 func status(engagement string, active *bool) sources.Status {
 	switch strings.ToUpper(engagement) {
 	case "ACTIVE":

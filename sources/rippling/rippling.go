@@ -2,15 +2,15 @@
 // supergroups as groups, over Rippling's REST API.
 //
 // It lists people as Rippling spells them and leaves every decision to package
-// provisioning. Rippling pushes changes at once (rule R22): where minutes
-// matter, let it push by SCIM, and use this package for the first import, for
-// comparing, and where SCIM cannot be had.
+// provisioning. Rippling pushes changes at once (rule R22): if minutes matter, let
+// it push by SCIM. Use this package for the first import, for comparison, and where
+// SCIM is not available.
 //
 // # What is read
 //
-// A worker is one engagement of a person with the company, and is listed as a
-// user under the worker's ID, which managers and groups refer to. Who comes back
-// after having left is a new worker.
+// A worker is one engagement of a person with the company. It is listed as a user
+// under the worker's ID, which managers and groups refer to. A person who comes
+// back after having left is a new worker.
 //
 //	field of a user          from the worker, and from the worker's user
 //	ID                       id
@@ -32,31 +32,30 @@
 //	                         preferred_family_name, preferred_language, and every
 //	                         custom field as custom_fields.<name>
 //
-// Rippling has no place for phone_extension, manager.email, manager.name,
-// division and cost_center. They are read from custom fields of these names
-// (manager_email, manager_name), where there are any. [Config.Fields] names
-// others. Of the sensitive fields that Rippling has (pay, date of birth, race
-// and others) none is asked for beyond what every answer holds, and none is kept.
+// Rippling does not have phone_extension, manager.email, manager.name, division and
+// cost_center. They are read from custom fields of these names (manager_email,
+// manager_name), if there are any. [Config.Fields] names other fields. The source
+// does not ask for Rippling's sensitive fields (pay, date of birth, race and
+// others), and keeps none that an answer holds.
 //
-// A worker of status ACTIVE is active, unless the user is not; TERMINATED is
-// inactive; INIT, HIRED and ACCEPTED are staged, since these people have not
-// begun. Any other status is unknown, and decides nothing. A worker without a
-// status is as active as the user is.
+// A worker with status ACTIVE is active, unless the worker's user is not;
+// TERMINATED is inactive; INIT, HIRED and ACCEPTED are staged, since these people
+// have not begun. Any other status is unknown, and nothing is decided on it. A
+// worker without a status has the status of the user.
 //
 // # Fields that the token may not see
 //
-// Rippling leaves a field that the token lacks the permission for out of its
-// answers and names it in redacted_fields. An empty field never clears a value
+// If the token lacks the permission for a field, Rippling leaves the field out of
+// its answers and names it in redacted_fields. An empty field never clears a value
 // (rule S11), so a redacted name, address or number does no harm, and is logged.
-// A redacted manager or attribute would read as a statement, that nobody has a
-// manager or is in a department: it makes the listing an error that matches
-// ErrForbidden, until the token is given the permission, or [Config.Hidden] or
-// [Config.NoManagers] says that the field is not to be read.
+// But a redacted manager or attribute would mean that nobody has a manager or is in
+// a department. It makes the listing fail with an error that matches ErrForbidden,
+// until the token gets the permission, or [Config.Hidden] or [Config.NoManagers]
+// says that the field is not read.
 //
 // # What it costs
 //
-// Rippling gives 100 rows to a page. The members of groups can be had group by
-// group only.
+// A page of Rippling has 100 rows. It lists the members of one group at a time.
 //
 //	200,000 workers, 2,000 groups    requests
 //	Users                            2,000
@@ -66,31 +65,29 @@
 //	One                              1
 //	Check                            2
 //
-// The limits are not documented; a refused request says how long to wait. Pages
-// of workers were seen to take 1.5 seconds each: Users takes 50 minutes then, and
-// Groups hours.
-// Set [Config.NoGroups] where assignments select by attributes alone.
+// The limits are not documented; a refused request says how long to wait. Pages of
+// workers have been seen to take 1.5 seconds each; then Users takes 50 minutes, and
+// Groups takes hours. Set [Config.NoGroups] if assignments select by attributes
+// alone.
 //
 // # Deltas
 //
-// There are none. No filter by the time of a change is documented, filters were
-// seen to be ignored without a word, and nothing tells who left a group.
+// There are none. No filter by the time of a change is documented, undocumented
+// filters are ignored without an error, and nothing tells who left a group.
 // sources.Refresh reads everything.
 //
 // # What the token needs
 //
 // The scopes workers.read, users.read, departments.read and companies.read, and
-// supergroups.read for groups. A token that is not used for 30 days dies. An
-// application for several companies must use OAuth: give [Config.TokenSource].
+// supergroups.read for groups. A token expires if it is not used for 30 days. An
+// application for several companies must use OAuth: set [Config.TokenSource].
 package rippling
 
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -111,6 +108,8 @@ const (
 // Config configures a Source. Token or TokenSource is required. A Config that is
 // printed, logged or encoded shows no secret.
 type Config struct {
+	redacted
+
 	// Connection names this company among the tenant's connections. Defaults
 	// to "rippling".
 	Connection string
@@ -119,52 +118,42 @@ type Config struct {
 	URL string
 	// Token is an API token.
 	Token string
-	// TokenSource returns the access token of an OAuth application. It is
-	// called before the first request and whenever a token was refused, by one
-	// goroutine at a time.
+	// TokenSource returns the access token of an OAuth application. It is called
+	// before the first request and after a token was refused, by one goroutine at a
+	// time.
 	TokenSource func(context.Context) (string, error)
-	// Version is the version of the API. Defaults to "2024-08-01", for which
-	// this package is written.
+	// Version is the version of the API. Defaults to "2024-08-01", for which this
+	// package is written.
 	Version string
-	// Fields names the attribute that a field of a user is read from, by the
-	// field's name in the JSON of a snapshot: {"given_name":
+	// Fields maps fields of a user, by their names in the JSON of a snapshot, to
+	// the attributes from which they are read: {"given_name":
 	// "preferred_given_name", "cost_center": "custom_fields.Cost Center"}. The
-	// attributes of rule S35 are fields, too. Where the attribute is empty, the
-	// field is read from its usual place.
+	// attributes of rule S35 are fields, too. If the attribute is empty, the field
+	// is read from its usual place.
 	Fields map[string]string
-	// Hidden names fields of a worker that the token may not see and that are
-	// not to be read: "department", "legal_entity", "employment_type", "level",
-	// "teams", "number", "custom_fields".
+	// Hidden names fields of a worker that the token may not see and that must not
+	// be read: "department", "legal_entity", "employment_type", "level", "teams",
+	// "number", "custom_fields".
 	Hidden []string
 	// NoManagers leaves managers out: none are listed and none are proven.
 	NoManagers bool
 	// NoGroups leaves groups out: none are listed and none are proven.
 	NoGroups bool
-	// MaxWait is the longest pause that Rippling may impose on a call; a call
-	// that would have to wait longer fails with ErrRateLimited. Defaults to 1
-	// minute.
+	// MaxWait is the longest pause that Rippling may impose on a call. A call that
+	// would have to wait longer fails with ErrRateLimited. Defaults to 1 minute.
 	MaxWait time.Duration
-	// Attempts is how often a request is sent before its failure counts: after
+	// Attempts is how often a request is sent before its failure is returned: after
 	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
 	Attempts int
 	// Transport sends the requests. Defaults to http.DefaultTransport.
 	Transport http.RoundTripper
-	// Logger gets names of fields and numbers, nothing personal. Defaults to
+	// Logger gets names of fields and numbers, and no personal data. Defaults to
 	// discarding.
 	Logger *slog.Logger
 }
 
-// public is what of a Config may be seen.
-func (c Config) public() string { return rest.Public(kind, c.Connection, c.URL) }
-
-// Format implements fmt.Formatter. No verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
-
-// LogValue implements slog.LogValuer.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
-
-// MarshalJSON implements json.Marshaler.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+// redacted keeps the secrets of a Config out of what prints it.
+type redacted = rest.Redacted
 
 // A Source reads one company. It is safe for concurrent use.
 type Source struct {
@@ -208,7 +197,7 @@ func New(cfg Config) (*Source, error) {
 // Info implements sources.Source.
 func (s *Source) Info() sources.Info { return s.info }
 
-// Users implements sources.Source: it yields every worker, also those who have
+// Users implements sources.Source: it yields every worker, including those who have
 // left.
 func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return rest.List(kind, "list users", func(emit func(sources.User) bool) error {
@@ -217,8 +206,8 @@ func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	})
 }
 
-// Groups implements sources.Source: it yields the company's supergroups with
-// the workers in them.
+// Groups implements sources.Source: it yields the company's supergroups with their
+// workers.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return rest.List(kind, "list groups", func(emit func(sources.Group) bool) error {
 		if !s.info.Lists.Has(sources.FactGroups) {
@@ -239,8 +228,8 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	})
 }
 
-// One implements sources.OneReader. Rippling says nothing of queries, nor of the
-// groups that a worker is in.
+// One implements sources.OneReader. It ignores queries, which Rippling does not
+// have, and leaves groups out, since Rippling does not list those of a worker.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
 	return rest.One(kind, s.info.Lists, id, func() (sources.User, error) {
 		resp, err := s.api.get(ctx, s.api.address("workers/"+url.PathEscape(id), s.records.workersQuery("")))

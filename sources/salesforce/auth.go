@@ -15,17 +15,17 @@ import (
 
 const (
 	defaultLogin = "https://login.salesforce.com"
-	assertionFor = 3 * time.Minute // the longest that Salesforce takes
+	assertionFor = 3 * time.Minute // the longest that Salesforce accepts
 )
 
-// login logs in and keeps the session: requests carry a path only, and get host
-// and token of the session when they are sent, so that neither can go to another
+// login logs in and keeps the session. A request has only a path; host and token of
+// the session are added when it is sent, so that neither can be sent to another
 // host. The token answer has no expires_in, so a session is used until it is
 // refused.
 type login struct{ *rest.Tokens }
 
-// newLogin reads the login fields of cfg and returns every problem. speak is how
-// Salesforce is spoken to.
+// newLogin checks the login fields of cfg. The error joins all problems. speak
+// configures the requests of the login.
 func newLogin(cfg Config, speak rest.Config) (login, error) {
 	base, err := rest.BaseURL("LoginURL", cmp.Or(cfg.LoginURL, defaultLogin))
 	if err != nil {
@@ -50,7 +50,7 @@ func newLogin(cfg Config, speak rest.Config) (login, error) {
 	}, func(resp *http.Response) (rest.Token, error) { return readToken(resp, base) })}, nil
 }
 
-// readToken reads the session that the login at an address gave.
+// readToken reads the session from the answer of a login at an address.
 func readToken(resp *http.Response, from *url.URL) (rest.Token, error) {
 	var answer struct {
 		AccessToken string `json:"access_token"`
@@ -69,8 +69,7 @@ func readToken(resp *http.Response, from *url.URL) (rest.Token, error) {
 	return rest.Token{Value: answer.AccessToken, Base: instance}, nil
 }
 
-// Renew implements rest.Auth: a session that Salesforce ended is replaced by a
-// new one.
+// Renew implements rest.Auth: it replaces a session that Salesforce has ended.
 func (l login) Renew(refused *http.Request, answer *rest.Error) (bool, error) {
 	if !strings.Contains(string(answer.Body), "INVALID_SESSION_ID") {
 		return false, nil
@@ -78,8 +77,8 @@ func (l login) Renew(refused *http.Request, answer *rest.Error) (bool, error) {
 	return l.Tokens.Renew(refused, answer)
 }
 
-// newGrant returns the form of a token request for the one way to log in that
-// cfg chooses.
+// newGrant returns a function for the form of a token request, for the one way to
+// log in that cfg chooses.
 func newGrant(cfg Config, base *url.URL) (func(time.Time) (url.Values, error), error) {
 	form := func(grantType string, pairs ...string) url.Values {
 		v := url.Values{"grant_type": {grantType}}
@@ -121,7 +120,7 @@ func newGrant(cfg Config, base *url.URL) (func(time.Time) (url.Values, error), e
 	return nil, errors.New("PrivateKey, RefreshToken, ClientSecret: one of them is required")
 }
 
-// assertion makes the JWT of a JWT bearer login (RFC 7523). Salesforce reads four
+// assertion returns the JWT of a JWT bearer login (RFC 7523). Salesforce reads four
 // claims.
 func assertion(key crypto.Signer, issuer, subject, audience string, now time.Time) (string, error) {
 	return rest.SignJWT(key, map[string]any{"typ": "JWT"}, map[string]any{

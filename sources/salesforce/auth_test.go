@@ -12,7 +12,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 )
 
 func TestJWTBearer(t *testing.T) {
@@ -290,29 +290,10 @@ func TestConfigHidesItsSecrets(t *testing.T) {
 		ClientSecret: secret, RefreshToken: secret, PrivateKey: []byte(secret), Attributes: []string{"Region__c"},
 		Transport: http.DefaultTransport, Logger: slog.Default(),
 	}
-	var log strings.Builder
-	for _, handler := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
-		logger := slog.New(handler)
-		logger.Info("config", "value", cfg, "pointer", &cfg, "list", []Config{cfg})
+	shown := strings.ToLower(resttest.Shown(t, cfg))
+	for _, form := range []string{secret, url.QueryEscape(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%d", []byte(secret)), "s3cret"} {
+		require.NotContains(t, shown, strings.ToLower(form))
 	}
-	stored, err := json.Marshal(map[string]any{"value": cfg, "pointer": &cfg})
-	require.NoError(t, err)
-	shown := []string{log.String(), string(stored), fmt.Sprint(errors.Join(fmt.Errorf("bad %v", cfg)))}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%T"} {
-		shown = append(shown, fmt.Sprintf(verb, cfg), fmt.Sprintf(verb, &cfg), fmt.Sprintf(verb, []Config{cfg}), fmt.Sprintf(verb, struct{ C Config }{cfg}))
-	}
-	for _, text := range shown {
-		for _, form := range []string{secret, url.QueryEscape(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%d", []byte(secret)), "s3cret"} {
-			require.NotContains(t, strings.ToLower(text), strings.ToLower(form))
-		}
-	}
-	data, err := json.Marshal(cfg)
-	require.NoError(t, err)
-	require.JSONEq(t, `{"Connection":"sf","LoginURL":"https://acme.example/x","ClientID":"3MVG9fake","Username":"bot@acme.com","Attributes":["Region__c"]}`, string(data))
-	var again Config
-	require.NoError(t, json.Unmarshal(data, &again))
-	require.Equal(t, cfg.ClientID, again.ClientID, "what is stored is read back")
-	require.NotContains(t, cfg.LogValue().String(), "bot@acme.com")
 }
 
 // A server that repeats what it was sent, in the spelling of a form, puts no

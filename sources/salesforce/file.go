@@ -27,12 +27,12 @@ type FileConfig struct {
 	// Connection names the org among the tenant's connections. Defaults to
 	// "salesforce".
 	Connection string
-	// Scope is as in Config. The default leaves out records that carry
-	// another UserType than Standard, and keeps those that carry none.
+	// Scope is that of Config. The default leaves out records with another UserType
+	// than Standard, and keeps records without one.
 	Scope string
 	// MaxBytes is the largest file that is read. Defaults to 1 GiB.
 	MaxBytes int64
-	// Logger gets IDs and names of fields, nothing personal. Defaults to
+	// Logger gets IDs and names of fields, and no personal data. Defaults to
 	// discarding.
 	Logger *slog.Logger
 }
@@ -43,41 +43,41 @@ const (
 )
 
 // A File reads the users of an org from a saved answer to a query on User. It is
-// safe for concurrent use, and reads the file anew for every listing; Collect
-// reads it once for the users and all queries together. The forms it reads:
+// safe for concurrent use. It reads the file for every listing; Collect reads it
+// once for the users and all queries together. It reads these forms:
 //
-//   - what `sf data query --json` prints, the answer of the REST API, or an array
+//   - The output of `sf data query --json`, the answer of the REST API, or an array
 //     of such answers, one for each page. The answer proves that the listing is
-//     complete, as it does live: a last page with "done": false, or another
-//     number of records than "totalSize" says, ends the listing with an error.
-//   - records alone, of which nothing proves that they are all: what `sf data
-//     export bulk` and `--result-format csv` write, an array of records, one
-//     record a line, a single one. Such a file proves no users: whoever is not
-//     in it stays as he is.
+//     complete, as it does live: if the last page has "done": false, or the number
+//     of records is not "totalSize", the listing fails at its end.
+//   - Records alone: the output of `sf data export bulk` and of `--result-format
+//     csv`, an array of records, one record a line, or a single record. Nothing
+//     proves that these are all, so such a file proves no users: people who are not
+//     in it stay as they are.
 //
-// Relationships may be nested or flat ("Manager.Email" as a column), booleans
-// and numbers may be texts. The text is UTF-8, or UTF-16 as Windows PowerShell
-// writes it, with or without a byte order mark; colours of a terminal and the
-// wrappers of PowerShell's ConvertTo-Json are seen through. What cannot be read
-// is an error of the listing that says what to do.
+// Relationships may be nested or flat ("Manager.Email" as a column); booleans and
+// numbers may be texts. The text is UTF-8, or UTF-16 as Windows PowerShell writes
+// it, with or without a byte order mark. Colours of a terminal and the wrappers of
+// PowerShell's ConvertTo-Json are removed. If the file cannot be read, the error of
+// the listing says what to do.
 //
-// A File cannot know what the query left out: save an answer to a query without
-// a WHERE and a LIMIT. There are no groups in such an answer. Managers are proven
-// if the records carry ManagerId, or the Id, Email or Name of Manager; if the
-// first does and another does not, that is an error at the end of the listing.
+// A File cannot know what the query left out: save the answer to a query without
+// WHERE and LIMIT. Such an answer has no groups. Managers are proven if the records
+// have ManagerId, or the Id, Email or Name of Manager; if the first record has one
+// of them and another record has none, the listing fails at its end.
 type File struct {
 	cfg      FileConfig
 	scope    soql.Condition
 	lists    sources.Facts
 	decoder  decoder
-	explicit bool // the scope is the caller's, so its fields must be there
+	explicit bool // the caller set Scope, so the records must have its fields
 }
 
 var _ sources.BatchMatcher = (*File)(nil)
 
-// FromFile returns a File. It reads the file up to its first record, to see what
-// a listing will prove. The error names the field of cfg that is wrong; an answer
-// that is incomplete or damaged is an error of the listing, as it is live.
+// FromFile returns a File. It reads the file up to its first record, to find out
+// what a listing will prove. The error names the wrong field of cfg. If the answer
+// is incomplete or damaged, the listing fails, as it does with a live org.
 func FromFile(cfg FileConfig) (*File, error) {
 	explicit := cfg.Scope != ""
 	scope, err := parseScope(cfg.Scope)
@@ -102,8 +102,8 @@ func FromFile(cfg FileConfig) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("salesforce: file: Path: %w", err)
 	}
-	defer func() { _ = file.Close() }() // it was only read
-	// What is wrong with the answer is reported by every listing of it.
+	defer func() { _ = file.Close() }() // the file was only read
+	// Every listing reports what is wrong with the answer.
 	form, _ := readSaved(file, cfg.MaxBytes, func(rec *record) error {
 		if rec.managerKnown() {
 			f.lists |= sources.FactManagers
@@ -142,38 +142,35 @@ func (f *File) Groups(context.Context) iter.Seq2[sources.Group, error] {
 const opMatch = "match in file"
 
 // Match implements sources.Matcher. A file cannot run SOQL, so the filter is
-// evaluated here, over the fields that the records carry. Texts compare without
-// regard to case, by Unicode's simple case folding; their order is that of their
-// characters, not of a locale; date functions are about UTC. A field that the
-// records lack, and what only the org can decide (a semi-join, a period such as
-// LAST_N_DAYS, a fiscal year, convertTimezone, toLabel, DISTANCE, an amount in a
-// currency), yield an error that matches ErrUnsupported and says which.
+// evaluated here, over the fields of the records. Texts are compared without regard
+// to case (Unicode's simple case folding) and ordered by their characters, not by a
+// locale; date functions use UTC. The error matches ErrUnsupported and says why if
+// the records lack a field, or if only the org can decide: a semi-join, a period
+// such as LAST_N_DAYS, a fiscal year, convertTimezone, toLabel, DISTANCE, an amount
+// in a currency.
 func (f *File) Match(ctx context.Context, filter string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+	return rest.List(kind, opMatch, func(emit func(string) bool) error {
 		q := newQuery(filter)
-		err := q.err
-		if err == nil {
-			err = f.each(ctx, func(rec *record, id string) error {
-				selected, err := q.selects(rec)
-				if err == nil && selected && !yield(id, nil) {
-					err = errStop
-				}
-				return err
-			})
+		if q.err != nil {
+			return q.err
 		}
-		if err != nil && !errors.Is(err, errStop) {
-			yield("", rest.Wrap(kind, opMatch, err))
-		}
-	}
+		return f.each(ctx, func(rec *record, id string) error {
+			selected, err := q.selects(rec)
+			if err == nil && selected && !emit(id) {
+				err = errStop
+			}
+			return err
+		})
+	})
 }
 
 // UsersAndMatches implements sources.BatchMatcher.
 func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
 	var (
 		mu      sync.Mutex
-		answers map[string]*query // of the last listing that was read to its end, or to its error
+		answers map[string]*query // of the last listing that ended, also with an error
 	)
-	users := func(yield func(sources.User, error) bool) {
+	users := rest.List(kind, "read users from file", func(emit func(sources.User) bool) error {
 		queries := make(map[string]*query, len(filters))
 		for _, filter := range filters {
 			queries[filter] = newQuery(filter)
@@ -182,13 +179,13 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 			for _, q := range queries {
 				q.ask(rec, id)
 			}
-			if !yield(f.decoder.user(rec, id), nil) {
+			if !emit(f.decoder.user(rec, id)) {
 				return errStop
 			}
 			return nil
 		})
 		if errors.Is(err, errStop) {
-			return
+			return nil
 		}
 		if err != nil {
 			for _, q := range queries {
@@ -196,12 +193,10 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 			}
 		}
 		mu.Lock()
+		defer mu.Unlock()
 		answers = queries
-		mu.Unlock()
-		if err != nil {
-			yield(sources.User{}, rest.Wrap(kind, "read users from file", err))
-		}
-	}
+		return err
+	})
 	match := func(filter string) iter.Seq2[string, error] {
 		mu.Lock()
 		q := answers[filter]
@@ -209,27 +204,26 @@ func (f *File) UsersAndMatches(ctx context.Context, filters []string) (iter.Seq2
 		if q == nil {
 			return f.Match(ctx, filter)
 		}
-		return func(yield func(string, error) bool) {
+		return rest.List(kind, opMatch, func(emit func(string) bool) error {
 			if q.err != nil {
-				yield("", rest.Wrap(kind, opMatch, q.err))
-				return
+				return q.err
 			}
 			for _, id := range q.ids {
 				if err := ctx.Err(); err != nil {
-					yield("", rest.Wrap(kind, opMatch, err))
-					return
+					return err
 				}
-				if !yield(id, nil) {
-					return
+				if !emit(id) {
+					return nil
 				}
 			}
-		}
+			return nil
+		})
 	}
 	return users, match
 }
 
-// each hands over the records in scope, with their IDs. It ends without an error only if the
-// file proves what Info says that a listing proves.
+// each passes the records in scope, with their IDs, to do. It returns nil only if
+// the file proves what Info says that a listing proves.
 func (f *File) each(ctx context.Context, do func(rec *record, id string) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -238,7 +232,7 @@ func (f *File) each(ctx context.Context, do func(rec *record, id string) error) 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // the file was only read
 	scope := newCompiled(f.scope)
 	without := 0
 	form, err := readSaved(file, f.cfg.MaxBytes, func(rec *record) error {
@@ -277,7 +271,7 @@ type query struct {
 	err     error // why there is no answer
 	ids     []string
 
-	paths  []*fieldPath  // of the program's fields
+	paths  []*fieldPath  // of the fields in the program
 	values []*soql.Value // of the last record
 }
 
@@ -301,8 +295,8 @@ func newCompiled(condition soql.Condition) *query {
 	return q
 }
 
-// ask notes the ID of a record that the query selects. After an error there is
-// no answer, whatever the other records say.
+// ask records the ID of a record that the query selects. After an error there is no
+// answer, whatever the later records are.
 func (q *query) ask(rec *record, id string) {
 	if q.err != nil {
 		return
@@ -333,7 +327,7 @@ func (q *query) selects(rec *record) (bool, error) {
 	return selected, nil
 }
 
-// notCarried names the fields that the last record lacks.
+// notCarried returns the error for the fields that the last record lacks.
 func (q *query) notCarried() error {
 	var names []string
 	for i, v := range q.values {

@@ -14,10 +14,9 @@ import (
 
 const textBuffer = 64 << 10 // bytes
 
-// newTextReader returns the text of a saved file as UTF-8: without a byte order
-// mark, from UTF-16 where Windows PowerShell wrote it, and without the colours of
-// a terminal. What is in no encoding that can be known is an error that says
-// what to do.
+// newTextReader returns the text of a saved file as UTF-8, without a byte order
+// mark and without the colours of a terminal. It converts UTF-16, as Windows
+// PowerShell writes it. For an unknown encoding, the error says what to do.
 func newTextReader(r io.Reader) (*bufio.Reader, error) {
 	raw := bufio.NewReaderSize(r, textBuffer)
 	head, err := raw.Peek(4)
@@ -37,7 +36,7 @@ func newTextReader(r io.Reader) (*bufio.Reader, error) {
 		mark, order = 2, binary.LittleEndian
 	case bytes.HasPrefix(head, []byte("\xfe\xff")):
 		mark, order = 2, binary.BigEndian
-	case len(head) > 1 && head[0] != 0 && head[1] == 0: // ASCII in UTF-16, without a mark
+	case len(head) > 1 && head[0] != 0 && head[1] == 0: // ASCII in UTF-16 without a mark
 		order = binary.LittleEndian
 	case len(head) > 1 && head[0] == 0 && head[1] != 0:
 		order = binary.BigEndian
@@ -52,7 +51,7 @@ func newTextReader(r io.Reader) (*bufio.Reader, error) {
 	return bufio.NewReaderSize(&textReader{raw: text}, textBuffer), nil
 }
 
-// utf16Reader turns UTF-16 into UTF-8. Half of a surrogate pair becomes U+FFFD.
+// utf16Reader converts UTF-16 to UTF-8. Half of a surrogate pair becomes U+FFFD.
 type utf16Reader struct {
 	raw   *bufio.Reader
 	order binary.ByteOrder
@@ -63,7 +62,7 @@ func (u *utf16Reader) Read(p []byte) (n int, err error) {
 		unit, err := u.unit(0)
 		if err != nil {
 			if n > 0 {
-				return n, nil // the error comes again
+				return n, nil // the next read returns the error
 			}
 			return 0, err
 		}
@@ -82,7 +81,7 @@ func (u *utf16Reader) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// unit returns the unit at the given byte from here.
+// unit returns the UTF-16 unit at an offset in bytes.
 func (u *utf16Reader) unit(at int) (uint16, error) {
 	two, err := u.raw.Peek(at + 2)
 	switch {
@@ -94,13 +93,13 @@ func (u *utf16Reader) unit(at int) (uint16, error) {
 	return 0, err
 }
 
-// textReader hands on UTF-8 without control sequences for the colours of a
-// terminal, and refuses what is not UTF-8: a letter that was read wrongly would
+// textReader reads UTF-8 and removes the control sequences for the colours of a
+// terminal. It refuses other encodings: a letter that is decoded wrongly would
 // change somebody's name.
 type textReader struct {
 	raw     io.Reader
-	cut     []byte // the beginning of a character that the last piece ended in
-	read    int64  // bytes of the text so far
+	cut     []byte // the incomplete character at the end of the last piece
+	read    int64  // bytes of text so far
 	control int    // 1 behind ESC, 2 inside a control sequence
 }
 
@@ -130,7 +129,8 @@ func (t *textReader) Read(p []byte) (int, error) {
 	}
 }
 
-// wholeRunes returns how many bytes of text end with a whole character.
+// wholeRunes returns the number of bytes up to the end of the last complete
+// character.
 func wholeRunes(text []byte) int {
 	for i := len(text) - 1; i >= 0 && i >= len(text)-utf8.UTFMax; i-- {
 		if utf8.RuneStart(text[i]) {
@@ -156,7 +156,7 @@ func validPrefix(text []byte) int {
 }
 
 // plain removes control sequences (ECMA-48, 5.4: ESC, [, parameters and a final
-// byte from @ to ~) from text, in place, and returns how much is left.
+// byte from @ to ~) from text in place, and returns the remaining length.
 func (t *textReader) plain(text []byte) (int, error) {
 	if t.control == 0 && bytes.IndexByte(text, escape) < 0 {
 		return len(text), nil

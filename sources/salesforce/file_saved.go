@@ -21,11 +21,10 @@ type form uint8
 const (
 	formUnknown form = iota
 	formAnswers      // one answer or several, each with totalSize and done
-	formRecords      // records alone, of which nothing says that they are all
+	formRecords      // records alone: nothing says that they are complete
 )
 
-// maxNesting is how deep a saved file puts objects into each other around its
-// records.
+// maxNesting is the largest depth of objects around the records of a saved file.
 const maxNesting = 8
 
 // A savedReader reads a saved file record by record.
@@ -37,16 +36,15 @@ type savedReader struct {
 	each    func(*record) error
 
 	form    form
-	listing tally // of the answers
+	listing tally // of all answers
 	rows    int   // how many records came
-	answers int   // how many answers the next record is inside of
+	answers int   // number of answers around the next record
 	nesting int
 }
 
-// readSaved reads a saved file to its end, hands over its records, and returns
-// its form, which is known from the first record on. It ends without an error
-// only if the file is whole and, where its form is formAnswers, if the answers
-// prove that the listing is complete.
+// readSaved reads a saved file to its end, passes on its records, and returns its
+// form, which is known from the first record. It returns nil only if the file is
+// complete and, for formAnswers, if the answers prove that the listing is complete.
 func readSaved(r io.Reader, maxBytes int64, each func(*record) error) (form, error) {
 	limited := &limitedReader{r: r, ofFile: maxBytes + 1, ofRecord: maxRecord}
 	text, err := newTextReader(limited)
@@ -94,8 +92,8 @@ func (s *savedReader) read() error {
 	return nil
 }
 
-// firstByte returns the first byte of the file that is no space, and leaves it
-// to be read.
+// firstByte returns the first byte of the file that is not white space, without
+// consuming it.
 func (s *savedReader) firstByte() (byte, error) {
 	for {
 		c, err := s.text.ReadByte()
@@ -108,7 +106,7 @@ func (s *savedReader) firstByte() (byte, error) {
 	}
 }
 
-// found hands over the record that has just been read.
+// found passes on the record that was just read.
 func (s *savedReader) found() error {
 	what := formRecords
 	if s.answers > 0 {
@@ -122,7 +120,7 @@ func (s *savedReader) found() error {
 	return s.each(s.rec)
 }
 
-// is notes what the file holds.
+// is records what the file holds.
 func (s *savedReader) is(what form) error {
 	if s.form != formUnknown && s.form != what {
 		return rest.Malformed("the file holds answers of Salesforce, and records outside of them")
@@ -131,7 +129,7 @@ func (s *savedReader) is(what form) error {
 	return nil
 }
 
-// value reads an object, or an array of objects, and returns how many there are.
+// value reads an object or an array of objects, and returns their number.
 func (s *savedReader) value() (objects int, err error) {
 	if s.nesting++; s.nesting > maxNesting {
 		return 0, rest.Malformed("objects within objects, and no record among them")
@@ -153,8 +151,8 @@ func (s *savedReader) value() (objects int, err error) {
 	return 0, rest.Malformed("want an answer of Salesforce, an object or an array of objects, not %.40v", token)
 }
 
-// array reads the elements of an array, up to and with its closing bracket. If
-// the first is a record, all are.
+// array reads the elements of an array and its closing bracket. If the first
+// element is a record, all are.
 func (s *savedReader) array() (objects int, err error) {
 	for s.dec.More() {
 		if objects > 0 && (s.form == formRecords || s.answers > 0) {
@@ -173,8 +171,8 @@ func (s *savedReader) array() (objects int, err error) {
 	return objects, err
 }
 
-// object reads the members of an object, up to and with its closing brace, and
-// finds out by them what it is.
+// object reads the members of an object and its closing brace, and finds out by
+// them whether it is an answer, a wrapper or a record.
 func (s *savedReader) object() error {
 	about := about{}
 	before, objects := s.rows, 0
@@ -190,7 +188,7 @@ func (s *savedReader) object() error {
 			s.answers++
 			_, err = s.value()
 			s.answers--
-		case "result", "value": // of what sf prints; of what PowerShell makes of an array
+		case "result", "value": // from sf; from PowerShell for an array
 			inside = key
 			objects, err = s.value()
 		default:
@@ -234,7 +232,7 @@ func (s *savedReader) object() error {
 	return s.found()
 }
 
-// answer reads what an answer says about itself.
+// answer reads the meta data of an answer.
 func (s *savedReader) answer(about about, rows int) error {
 	a := answer{rows: rows}
 	var file string
@@ -251,7 +249,7 @@ func (s *savedReader) answer(about about, rows int) error {
 	return s.listing.add(a)
 }
 
-// about is the members of an object that hold no records, by name.
+// about has the members of an object except those with records.
 type about map[string]json.RawMessage
 
 func (a about) has(key string) bool { return a[key] != nil }
@@ -263,9 +261,8 @@ func (a about) get(key string, into any) error {
 	return nil
 }
 
-// failure reports a query that failed: as sf prints it, {"status": 1, "name":
-// ..., "message": ...}, or as the REST API answers, {"errorCode": ..., "message":
-// ...}.
+// failure returns the error of a query that failed: {"status": 1, "name": ...,
+// "message": ...} from sf, or {"errorCode": ..., "message": ...} from the REST API.
 func (a about) failure() error {
 	var (
 		status              json.Number
@@ -284,10 +281,10 @@ func (a about) failure() error {
 	return nil
 }
 
-// csv reads a header with the names of the fields and a record a line, as sf and
-// the Bulk API write them, whatever the delimiter.
+// csv reads a header with the names of the fields, and a record in each line, as sf
+// and the Bulk API write them, with any delimiter.
 func (s *savedReader) csv() error {
-	head, _ := s.text.Peek(textBuffer) // what is wrong is seen by reading
+	head, _ := s.text.Peek(textBuffer) // the next read returns the error
 	header, _, _ := strings.Cut(string(head), "\n")
 	delimiter, ok := delimiterOf(header)
 	if !ok {
@@ -326,11 +323,11 @@ func (s *savedReader) csv() error {
 	}
 }
 
-// headerForm is the first name of a header and what follows it, which is one of
-// the delimiters that the Bulk API knows, if anything does.
+// headerForm matches the first name of a header and the delimiter behind it, which
+// is one that the Bulk API knows.
 var headerForm = regexp.MustCompile("^\\s*\"?[A-Za-z][A-Za-z0-9_.]*\"?\\s*?(?:([,;\t|^`])|$)")
 
-// delimiterOf returns what stands between the names of a header of which one is
+// delimiterOf returns the delimiter between the names of a header, one of which is
 // Id.
 func delimiterOf(header string) (rune, bool) {
 	m := headerForm.FindStringSubmatch(strings.TrimRight(header, "\r"))
@@ -346,7 +343,7 @@ func delimiterOf(header string) (rune, bool) {
 	return 0, false
 }
 
-// limitedReader reads up to so many bytes of a file, and of each record.
+// limitedReader limits the number of bytes of a file and of each record.
 type limitedReader struct {
 	r                io.Reader
 	ofFile, ofRecord int64 // bytes that may still be read

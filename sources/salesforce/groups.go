@@ -14,15 +14,15 @@ import (
 )
 
 // Groups implements sources.Source: it yields the org's public groups (those of
-// Type "Regular"), with the users that they hold directly, through groups
-// within them, and through roles. Groups that Salesforce keeps for itself
-// (roles, queues, sharing) are not yielded, but a public group that holds a role
-// holds the users of that role in Config.Scope.
+// Type "Regular") with the users who are in them directly, through nested groups,
+// and through roles. Groups that Salesforce uses internally (roles, queues,
+// sharing) are not yielded, but a public group that contains a role has the users
+// of that role in Config.Scope.
 //
-// Memberships need a whole listing of groups, of their members and, if a group
-// holds a role, of roles and the users in them; nothing is yielded before all
-// of these have ended. Groups are listed again behind their members, and one that
-// has gone meanwhile is not yielded: its members may have gone before it.
+// Memberships need complete listings of groups, of their members and, if a group
+// contains a role, of roles and their users. Nothing is yielded before all of these
+// have ended. After the members, the groups are listed again, and a group that has
+// been removed is not yielded, since its members may have been removed before it.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	const op = "list groups"
 	return func(yield func(sources.Group, error) bool) {
@@ -55,20 +55,20 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 type group struct {
 	name    string
 	kind    string   // "Regular", "Role", "RoleAndSubordinates", "Organization", ...
-	related string   // of a role's group: the role
+	related string   // for a role's group: the ID of the role
 	members []string // IDs of users and groups
-	stays   bool     // it is still there when all members have been read
+	stays   bool     // the group still exists after all members have been read
 }
 
-// groupTree is everything that decides who is in a group.
+// groupTree has everything that decides who is in a group.
 type groupTree struct {
 	byID     map[string]*group
-	inRole   map[string][]string // role to users
-	children map[string][]string // role to the roles right below
+	inRole   map[string][]string // by role: users
+	children map[string][]string // by role: the roles directly below
 	standard []string            // the internal users
 }
 
-// readGroups reads groups and members, and roles where a public group may need
+// readGroups reads groups and members, and also roles if a public group may need
 // them.
 func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 	tree := &groupTree{byID: map[string]*group{}, inRole: map[string][]string{}, children: map[string][]string{}}
@@ -153,7 +153,7 @@ func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 	})
 }
 
-// each runs a query to its end.
+// each runs a query to its end and passes its records to do.
 func (s *Source) each(ctx context.Context, query string, do func(*record) error) error {
 	for rec, err := range s.api.query(ctx, query) {
 		if err == nil {
@@ -166,9 +166,8 @@ func (s *Source) each(ctx context.Context, query string, do func(*record) error)
 	return nil
 }
 
-// users returns the users of a group, sorted and each once. Groups within
-// groups are followed however they are nested; each is looked at once, so a
-// circle of groups ends.
+// users returns the users of a group, sorted and each once. It visits each nested
+// group once, so groups may contain each other.
 func (t *groupTree) users(id string) ([]string, error) {
 	users := map[string]bool{}
 	visited := map[string]bool{}
@@ -182,7 +181,7 @@ func (t *groupTree) users(id string) ([]string, error) {
 		visited[id] = true
 		g, ok := t.byID[id]
 		if !ok {
-			// It came into being between the two listings.
+			// The group was created between the two listings.
 			return nil, &rest.Error{
 				Reason: sources.ErrUnavailable,
 				Detail: fmt.Sprintf("the groups changed while they were read: group %s is a member and not in the listing", id),
@@ -203,7 +202,7 @@ func (t *groupTree) users(id string) ([]string, error) {
 	return slices.Sorted(maps.Keys(users)), nil
 }
 
-// own returns the users and groups that a group holds by itself.
+// own returns the users and groups that are directly in a group.
 func (t *groupTree) own(g *group, id string) ([]string, error) {
 	switch g.kind {
 	case "Regular":
@@ -239,5 +238,5 @@ func (t *groupTree) below(role string) []string {
 	return users
 }
 
-// isUser tells a user's ID from a group's by its prefix.
+// isUser reports whether an ID is that of a user, by its prefix.
 func isUser(id string) bool { return strings.HasPrefix(id, idKeys["User"]) }

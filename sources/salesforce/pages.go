@@ -19,16 +19,16 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// api speaks to one org's REST API.
+// api sends requests to one org's REST API.
 type api struct {
 	http     *rest.Transport
 	data     string // "/services/data/v64.0"
-	maxUsage int    // percent
+	maxUsage int    // in percent
 	usage    atomic.Int64
 }
 
-// get sends a request with a path of the org and notes the usage that the
-// answer reports.
+// get sends a request for a path of the org and stores the usage that the answer
+// states.
 func (a *api) get(ctx context.Context, path string) (*http.Response, error) {
 	resp, err := a.http.Get(ctx, path)
 	if err != nil {
@@ -40,9 +40,10 @@ func (a *api) get(ctx context.Context, path string) (*http.Response, error) {
 	return resp, nil
 }
 
-// polite is asked before every request but the first one of a call. The first
-// is always made, since nothing else tells that the usage has gone down again:
-// the allowance covers the last 24 hours, and there is no time to wait for.
+// polite returns an error if the org has used too much of its allowance. It is
+// called before every request except the first of a call, which is always made: the
+// allowance covers the last 24 hours, and only an answer tells that the usage has
+// gone down.
 func (a *api) polite() error {
 	if percent := a.usage.Load(); a.maxUsage < 100 && percent >= int64(a.maxUsage) {
 		return &rest.Error{
@@ -55,7 +56,7 @@ func (a *api) polite() error {
 
 var usageForm = regexp.MustCompile(`(?:^|[;,]\s*)api-usage=([0-9]{1,12})/([0-9]{1,12})`)
 
-// usage reads the header Sforce-Limit-Info ("api-usage=150/15000") as a
+// usage parses the header Sforce-Limit-Info ("api-usage=150/15000") and returns a
 // percentage.
 func usage(header http.Header) (percent int64, ok bool) {
 	m := usageForm.FindStringSubmatch(header.Get("Sforce-Limit-Info"))
@@ -70,9 +71,9 @@ func usage(header http.Header) (percent int64, ok bool) {
 	return 100 * used / allowed, true
 }
 
-// describeUser asks which fields users have. The function it returns finds a
-// field, or the field of a relationship by the relationship, and returns its
-// name as the org spells it.
+// describeUser asks which fields users have. The returned function finds a field,
+// or the field of a relationship by the relationship, and returns its name in the
+// org's spelling.
 func (a *api) describeUser(ctx context.Context) (has func(field string) (string, bool), err error) {
 	resp, err := a.get(ctx, a.data+"/sobjects/User/describe")
 	if err != nil {
@@ -109,18 +110,17 @@ func (a *api) describeUser(ctx context.Context) (has func(field string) (string,
 	}, nil
 }
 
-// query yields the records of a query, page by page. Each is good until the next
-// one is asked for. It ends without an error only where Salesforce said that it
-// was the end and every record came.
+// query yields the records of a query, page by page. A record is valid until the
+// next one is asked for. The iteration ends without an error only if Salesforce
+// said that it was the end and every record came.
 func (a *api) query(ctx context.Context, soql string) iter.Seq2[*record, error] {
 	return func(yield func(*record, error) bool) {
 		var (
 			rec     = newRecord()
 			listing tally
-			path    = a.data + "/query?q=" + url.QueryEscape(soql)
 			seen    = map[string]bool{}
 		)
-		for {
+		for path := a.data + "/query?q=" + url.QueryEscape(soql); path != ""; {
 			page, from, err := a.page(ctx, path, rec, func(rec *record) error {
 				if !yield(rec, nil) {
 					return errStop
@@ -131,21 +131,10 @@ func (a *api) query(ctx context.Context, soql string) iter.Seq2[*record, error] 
 				return
 			}
 			if err == nil {
-				err = listing.add(page)
+				path, err = a.further(&listing, page, from)
 			}
-			if err == nil && listing.done {
-				if err = listing.end(); err == nil {
-					return
-				}
-			}
-			if err == nil {
-				path, err = nextPath(from, page.next)
-			}
-			if err == nil && seen[path] {
+			if err == nil && path != "" && seen[path] {
 				err = rest.Malformed("the same nextRecordsUrl twice")
-			}
-			if err == nil {
-				err = a.polite()
 			}
 			if err != nil {
 				yield(nil, err)
@@ -154,6 +143,21 @@ func (a *api) query(ctx context.Context, soql string) iter.Seq2[*record, error] 
 			seen[path] = true
 		}
 	}
+}
+
+// further adds a page to its listing and returns the path of the next page, or ""
+// after the last one of a complete listing.
+func (a *api) further(listing *tally, page answer, from *url.URL) (path string, err error) {
+	if err := listing.add(page); err != nil {
+		return "", err
+	}
+	if listing.done {
+		return "", listing.end()
+	}
+	if path, err = nextPath(from, page.next); err != nil {
+		return "", err
+	}
+	return path, a.polite()
 }
 
 // page reads one page and returns the address it came from.
@@ -178,8 +182,8 @@ func (a *api) page(ctx context.Context, path string, rec *record, each func(*rec
 	return page, resp.Request.URL, nil
 }
 
-// nextPath returns the path of the next page. The link is followed as it is,
-// since it carries its own API version, but never to another host.
+// nextPath returns the path of the next page. The link is used unchanged, since it
+// has its own API version, but must not lead to another host.
 func nextPath(from *url.URL, link string) (string, error) {
 	if link == "" {
 		return "", rest.Malformed("done is false and there is no nextRecordsUrl")
@@ -194,21 +198,20 @@ func nextPath(from *url.URL, link string) (string, error) {
 	return next.RequestURI(), nil
 }
 
-// answer is what one page of a query's answer says about itself. Both counts
-// stand in every page.
+// answer is the meta data of one page. Every page has both counts.
 type answer struct {
 	total *int  // how many records the query selects
-	done  *bool // whether this page is the last
+	done  *bool // this page is the last
 	next  string
-	rows  int // how many records the page held
+	rows  int // the number of records in the page
 }
 
-// errStop ends the reading of a page because the caller has enough.
+// errStop ends the reading of a page after the caller has left the loop.
 var errStop = errors.New("stop")
 
 // readAnswer reads one page, an object {"totalSize", "done", "nextRecordsUrl",
-// "records"} in any order of keys. Its opening brace has been read. The value of
-// "records" is left to a function, which returns how many there were.
+// "records"} with its keys in any order. Its opening brace has been read. The
+// function records reads the value of "records" and returns their number.
 func readAnswer(dec *json.Decoder, records func() (rows int, err error)) (answer, error) {
 	var a answer
 	for dec.More() {
@@ -235,14 +238,14 @@ func (a *answer) read(dec *json.Decoder, key json.Token, records func() (int, er
 		return dec.Decode(&a.next)
 	case "records":
 		rows, err := records()
-		a.rows += rows // a repeated key hands over its records too
+		a.rows += rows // a repeated key passes on its records, too
 		return err
 	}
 	return dec.Decode(new(json.RawMessage))
 }
 
-// readRecords reads the rest of an array of records and hands them over one by
-// one, each in rec: at no time is more than one of them held.
+// readRecords reads the rest of an array of records and passes them on one by one
+// in rec. It never holds more than one.
 func readRecords(dec *json.Decoder, rec *record, each func(*record) error) (rows int, err error) {
 	for dec.More() {
 		if err := dec.Decode(rec); err != nil {
@@ -257,7 +260,7 @@ func readRecords(dec *json.Decoder, rec *record, each func(*record) error) (rows
 	return rows, err
 }
 
-// expect reads a brace or bracket.
+// expect reads an opening brace or bracket.
 func expect(dec *json.Decoder, want json.Delim) error {
 	token, err := dec.Token()
 	if err == nil && token != want {
@@ -266,8 +269,8 @@ func expect(dec *json.Decoder, want json.Delim) error {
 	return err
 }
 
-// readError names what is wrong with an answer that could not be read. An error
-// of the record's reader, or of a file, is what it is.
+// readError returns an error that says what is wrong with an unreadable answer.
+// Other errors, such as those of reading a file, stay as they are.
 func readError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return rest.Malformed("the answer ends in the middle")
@@ -281,9 +284,9 @@ func readError(err error) error {
 	return err
 }
 
-// A tally follows the pages of one listing and knows whether they prove that it
-// is complete: the last page says so, all pages agree how many records there
-// are, and that many came.
+// A tally adds up the pages of one listing and decides whether they are complete:
+// the last page says that it is the last, all pages state the same number of
+// records, and that many came.
 type tally struct {
 	pages, rows, total int
 	done               bool
@@ -305,14 +308,14 @@ func (t *tally) add(a answer) error {
 		return rest.Malformed("%d records of %d", t.rows, t.total)
 	}
 	if t.pages > t.total+1 {
-		// Every page holds at least one record; a listing of empty pages
-		// never ends.
+		// Every page has at least one record; a listing of empty pages does not
+		// end.
 		return rest.Malformed("%d pages for %d records", t.pages, t.total)
 	}
 	return nil
 }
 
-// end is the verdict after the last page.
+// end returns an error unless the listing is complete.
 func (t *tally) end() error {
 	if !t.done {
 		return rest.Malformed("the last page says that it is not the last (done: false)")
@@ -338,7 +341,7 @@ var reasons = map[string]error{
 	"API_DISABLED_FOR_ORG":          sources.ErrForbidden,
 	"API_CURRENTLY_DISABLED":        sources.ErrForbidden,
 	"INSUFFICIENT_ACCESS":           sources.ErrForbidden,
-	// Of the token endpoint.
+	// Codes of the token endpoint.
 	"invalid_grant":          sources.ErrUnauthorized,
 	"invalid_client":         sources.ErrUnauthorized,
 	"invalid_client_id":      sources.ErrUnauthorized,
@@ -349,7 +352,7 @@ var reasons = map[string]error{
 	"rate_limit_exceeded":    sources.ErrRateLimited,
 }
 
-// explain reads the body of a refused request: a list of errors, or the one
+// explain reads the body of a refused request: a list of errors, or the single
 // error of the token endpoint.
 func explain(status int, body []byte) (string, error) {
 	var list []struct {
@@ -368,8 +371,8 @@ func explain(status int, body []byte) (string, error) {
 	}
 	reason := reasons[code]
 	if status == http.StatusNotFound || status == http.StatusGone {
-		// Users are asked for by queries, so this is never about a user: the
-		// address or the API version is wrong, or the version is retired.
+		// Users are read by queries, so this is never about a user: the address or
+		// the API version is wrong, or the version is retired.
 		reason = sources.ErrMalformed
 		message += " (is the address right, and the API version one that the org has?)"
 	}

@@ -11,12 +11,12 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// A place is where the value of a field goes in a user.
+// A place is the field of a user that gets the value of a Salesforce field.
 type place uint8
 
 const (
-	placeAttribute place = iota // under its own name
-	placeAbout                  // what Salesforce says about the record: nowhere
+	placeAttribute place = iota // an attribute, under its own name
+	placeAbout                  // none: Salesforce's data about the record
 	placeType
 	placeID
 	placeUserName
@@ -40,8 +40,8 @@ const (
 	places // how many there are
 )
 
-// fieldPlaces are the fields that have a place of their own, by path in lower
-// case (rules R56, R73).
+// fieldPlaces are the Salesforce fields that fill a field of a user, by path in
+// lower case (rules R56, R73).
 var fieldPlaces = map[string]place{
 	"attributes": placeAbout, "attributes.type": placeType, "attributes.url": placeAbout,
 	"id": placeID, "username": placeUserName, "isactive": placeActive, "email": placeEmail,
@@ -52,8 +52,8 @@ var fieldPlaces = map[string]place{
 	"managerid": placeManagerID, "manager.id": placeManagerID, "manager.email": placeManagerEmail, "manager.name": placeManagerName,
 }
 
-// fieldNames are the fields that are read by default as Salesforce spells them,
-// by path in lower case: a file may have DEPARTMENT as the name of a column.
+// fieldNames are the fields that are read by default, in Salesforce's spelling, by
+// path in lower case: a file may have DEPARTMENT as the name of a column.
 var fieldNames = func() map[string]string {
 	names := map[string]string{}
 	for _, name := range slices.Concat(requiredFields, optionalFields) {
@@ -62,8 +62,8 @@ var fieldNames = func() map[string]string {
 	return names
 }()
 
-// placeOf returns the place of a field by its path in lower case. What is inside
-// of a field that has a place, where it should have a value, goes nowhere.
+// placeOf returns the place of a field by its path in lower case. The members of an
+// object have no place if the object stands where a value is expected.
 func placeOf(lower string) place {
 	if p, ok := fieldPlaces[lower]; ok {
 		return p
@@ -75,9 +75,9 @@ func placeOf(lower string) place {
 	return placeAttribute
 }
 
-// commonNames are the fields whose values are given under the names that all
-// sources share, beside their own (rule S35). Salesforce has no cost center; the
-// custom fields are called so in most orgs that have one.
+// commonNames are the fields whose values are also given under the names that all
+// sources share (rule S35). Salesforce has no cost center; most orgs that have one
+// use these custom fields.
 var commonNames = map[string]string{
 	"department": sources.AttributeDepartment, "division": sources.AttributeDivision,
 	"employeenumber": sources.AttributeEmployeeNumber, "companyname": sources.AttributeOrganization,
@@ -85,22 +85,21 @@ var commonNames = map[string]string{
 }
 
 // alsoAttributes are the places whose values are attributes as well: a user has
-// one value for country and code, and one for state and code.
+// only one value for country and code, and one for state and code.
 var alsoAttributes = [places]bool{
 	placeAttribute: true, placeManagerName: true,
 	placeCountry: true, placeCountryCode: true, placeState: true, placeStateCode: true,
 }
 
-// decoder makes users of records. It is the only place that knows how, for the
-// live listing and the saved answer alike.
+// decoder converts records to users, for the live listing and the saved answer.
 type decoder struct{ log *slog.Logger }
 
-// user decodes the record of the user with the given ID. What is not given as it
-// should be (an object where a text belongs, "yes" where a boolean does) is left
-// out and named in the log with the user's ID; the rest of the record counts. An
-// empty field is never an order to clear a value (rule S11) and an unknown status
-// decides nothing, so that a broken field surfaces in a plan as a missing one: a
-// person who lacks a required value is skipped or kept as is, with that reason.
+// user converts the record of the user with the given ID. A value of the wrong type
+// (an object instead of a text, "yes" instead of a boolean) is left out, and its
+// field is logged with the user's ID. An empty field never clears a value (rule
+// S11) and an unknown status decides nothing. So a broken field has the effect of a
+// missing one: a person who lacks a required value is skipped or kept as is, and
+// the plan says so.
 func (d decoder) user(rec *record, id string) sources.User {
 	var (
 		text   [places]string
@@ -122,7 +121,7 @@ func (d decoder) user(rec *record, id string) sources.User {
 			}
 		default:
 			if value, ok := v.Text(); ok {
-				if text[c.place] == "" { // ManagerId and Manager.Id are one
+				if text[c.place] == "" { // ManagerId and Manager.Id are the same
 					text[c.place] = value
 				}
 				continue
@@ -136,7 +135,7 @@ func (d decoder) user(rec *record, id string) sources.User {
 		ID:             id,
 		UserName:       text[placeUserName],
 		Status:         active,
-		Email:          text[placeEmail], // also a sandbox's "x=acme.com@example.com.invalid" (S8)
+		Email:          text[placeEmail], // may be a sandbox's "x=acme.com@example.com.invalid" (S8)
 		GivenName:      text[placeGivenName],
 		FamilyName:     text[placeFamilyName],
 		Title:          text[placeTitle],
@@ -160,9 +159,9 @@ func (d decoder) user(rec *record, id string) sources.User {
 }
 
 // attributesOf returns the fields of a record under their own names, those of
-// relationships with a dot ("Profile.Name"), and some under the names of package
-// sources as well. Each is one text: numbers and booleans as in JSON, the
-// choices of a multi-select picklist as "A;B". Empty ones are left out.
+// relationships with a dot ("Profile.Name"), and some also under the names that all
+// sources share. Each is one text: numbers and booleans as in JSON, the choices of
+// a multi-select picklist as "A;B". Empty fields are left out.
 func attributesOf(rec *record) map[string]sources.Values {
 	n := 0
 	for _, c := range rec.given {
@@ -177,7 +176,7 @@ func attributesOf(rec *record) map[string]sources.Values {
 		return nil
 	}
 	attributes := make(map[string]sources.Values, n)
-	texts := make([]string, 0, n) // the values of all of them
+	texts := make([]string, 0, n) // one array for the values of all fields
 	add := func(name, text string) {
 		at := len(texts)
 		texts = append(texts, text)
@@ -196,12 +195,11 @@ func attributesOf(rec *record) map[string]sources.Values {
 	return attributes
 }
 
-// idKeys are what the IDs of an object's records begin with.
+// idKeys are the prefixes of the IDs of an object's records.
 var idKeys = map[string]string{"User": "005", "Group": "00G", "GroupMember": "011", "UserRole": "00E"}
 
-// idOf returns the ID of a record of an object. An answer to another query is
-// told by the type that its records name, or by the IDs, which begin with the key
-// of their object.
+// idOf returns the ID of a record of an object. It returns an error if the record
+// belongs to another query, which its type or the prefix of its ID shows.
 func (r *record) idOf(object string) (string, error) {
 	if of := r.text("attributes.type"); of != "" && of != object {
 		return "", rest.Malformed("a record of %.40q, want %s", of, object)
@@ -213,8 +211,8 @@ func (r *record) idOf(object string) (string, error) {
 	return id, err
 }
 
-// managerKnown reports whether the record says who the manager is, or that there
-// is none.
+// managerKnown reports whether the record says who the manager is, or that there is
+// none.
 func (r *record) managerKnown() bool {
 	for _, path := range [...]string{"ManagerId", "Manager.Id", "Manager.Email", "Manager.Name"} {
 		if r.value(path) != nil {
@@ -229,10 +227,9 @@ var (
 	localeKey = regexp.MustCompile(`^[a-z]{2,3}(?:[_-][A-Za-z0-9]{2,8})*$`)
 )
 
-// unlabel returns the key of a picklist value that was given with its label, as
-// toLabel() and reports give it: the last token in parentheses of
-// "(GMT+14:00) Line Islands Time (Pacific/Kiritimati)". Any other text comes
-// back as it is.
+// unlabel returns the key of a picklist value in the form of toLabel() and of
+// reports, which contains the label: the last text in parentheses of "(GMT+14:00)
+// Line Islands Time (Pacific/Kiritimati)". It returns any other text unchanged.
 func unlabel(value string, key *regexp.Regexp) string {
 	trimmed := strings.TrimSpace(value)
 	open := strings.LastIndexByte(trimmed, '(')
@@ -246,14 +243,13 @@ func unlabel(value string, key *regexp.Regexp) string {
 }
 
 // In an org with state and country picklists, a user has a code and a name for
-// both. The code of a country is that of ISO 3166-1 if the country is one of
-// Salesforce's own; where the org added one, it chose the code. The codes of
-// states are the org's to change, and those that Salesforce comes with are not
-// always ISO's: CH is Chihuahua, CN is Cavan. So a state is told by its name, and
-// a country by its code if that is ISO's, else by its name. All four are among
-// the user's attributes, too.
+// both. The code of a country is that of ISO 3166-1 for Salesforce's own countries;
+// for a country that the org added, the org chose the code. The org may change the
+// codes of states, and Salesforce's own are not always ISO's: CH is Chihuahua, CN
+// is Cavan. So the state is read from its name, and the country from its code if
+// that is one of ISO, otherwise from its name. All four are attributes, too.
 
-// country returns the better word for a country.
+// country returns the code or the name of a country.
 func country(code, name string) string {
 	if name == "" || len(code) == 2 && strings.Contains(isoCountries, " "+strings.ToUpper(code)) {
 		return code
@@ -261,7 +257,7 @@ func country(code, name string) string {
 	return name
 }
 
-// state returns the better word for a state.
+// state returns the name or the code of a state.
 func state(code, name string) string {
 	if name == "" {
 		return code

@@ -2,9 +2,9 @@
 // live, over its REST API, with [New], or from a saved answer with [FromFile].
 //
 // Both list people as the org spells them and leave every decision to package
-// provisioning: inactive users, users without names and users of foreign
-// domains are listed like everybody else (rules R38 to R41). Only records that
-// are no people are left out, by [Config.Scope].
+// provisioning: inactive users, users without names and users of other domains are
+// listed like everybody else (rules R38 to R41). [Config.Scope] leaves out records
+// that are not people.
 //
 // # What is read
 //
@@ -23,17 +23,16 @@
 //
 // # What the integration user needs
 //
-// A connected app with the scope "api", and a user with read access to User,
-// Group, GroupMember, UserRole and the objects that assignment filters ask, such
-// as PermissionSetAssignment. That user is also the last line of defence behind
-// assignment filters: it should see nothing else. Where the org keeps
-// users private from one another, it needs the permission View All Users:
-// Salesforce lists only the visible ones, as a complete answer, and whoever is
-// hidden would be taken to be gone.
+// A connected app with the scope "api", and a user with read access to User, Group,
+// GroupMember, UserRole and the objects that assignment filters query, such as
+// PermissionSetAssignment. That user should see nothing else: its permissions also
+// limit what an assignment filter can read. If the org hides users from one
+// another, the user needs the permission View All Users: Salesforce lists only the
+// visible users, as a complete answer, and hidden users would count as gone.
 //
 // # What it costs
 //
-// Salesforce gives 2,000 records to a page.
+// A page of Salesforce has 2,000 records.
 //
 //	200,000 users, 2,000 groups    requests
 //	log in                         1, again when Salesforce ends the session
@@ -45,30 +44,29 @@
 //	One                            2
 //	Check                          5
 //
-// The limit is one of the org for 24 hours, by whichever client: 15,000 requests
-// in a developer org, 100,000 and 1,000 for each licence in an Enterprise one.
-// Reading this org every hour takes 12,072 a day. [Config.MaxAPIUsage] leaves the
-// rest to others.
+// The limit is one for all clients of the org in 24 hours: 15,000 requests in a
+// developer org, 100,000 plus 1,000 for each licence in an Enterprise org. Reading
+// this org every hour takes 12,072 a day. [Config.MaxAPIUsage] leaves the rest to
+// other clients.
 //
 // # Deltas
 //
-// There are none: what a change takes out of Config.Scope or of a filter is in no
-// list of changes, and a reading of everybody is cheap. sources.Refresh reads
-// everything.
+// There are none: no list of changes shows a user whom a change takes out of
+// Config.Scope or of a filter, and reading everybody is cheap. sources.Refresh
+// reads everything.
 //
 // # Latency
 //
-// A listing shows the org as it is now. How old the team may get (rules R23,
-// R24) is the interval at which the host reads; REIMPORT (rule R28) is one more
+// A listing shows the org as it is now. The interval at which the host reads
+// decides how old the team may be (rules R23, R24). REIMPORT (rule R28) is one more
 // reading, at once.
 package salesforce
 
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -85,101 +83,75 @@ import (
 const kind = sources.KindSalesforce
 
 // Config configures a Source. ClientID and the fields of one way to log in are
-// required; everything else has a default.
+// required; everything else has a default. A Config that is printed, logged or
+// encoded shows no secret.
 //
-// The ways to log in, of which exactly one is chosen by the fields that are
-// set:
+// The fields that are set choose exactly one way to log in:
 //
 //   - JWT bearer: PrivateKey and Username. The app holds the certificate and
 //     the user is pre-authorized for it.
-//   - Refresh token: RefreshToken, and ClientSecret if the app wants one. The
+//   - Refresh token: RefreshToken, and ClientSecret if the app requires it. The
 //     app must not rotate refresh tokens.
 //   - Client credentials: ClientSecret alone. LoginURL is the org's My Domain,
 //     and the app names the user to run as.
 type Config struct {
+	redacted
+
 	// Connection names this org among the tenant's connections. Defaults to
 	// "salesforce".
 	Connection string
-	// LoginURL is where to log in: "https://login.salesforce.com" (the
+	// LoginURL is the address of the login: "https://login.salesforce.com" (the
 	// default), "https://test.salesforce.com" for a sandbox, or the org's My
-	// Domain. It is https, but for a loopback address in a test.
+	// Domain. It must be https, except for a loopback address in a test.
 	LoginURL string
 	// ClientID is the consumer key of the connected app.
 	ClientID     string
 	ClientSecret string // the consumer secret
 	RefreshToken string
-	Username     string // whom the JWT bearer logs in
+	Username     string // the user whom the JWT bearer logs in
 	PrivateKey   []byte // RSA key in PEM, PKCS #1 or PKCS #8
 	// Audience is the audience of the JWT bearer. Defaults to LoginURL.
 	Audience string
 	// APIVersion defaults to "v64.0".
 	APIVersion string
-	// Scope is the SOQL condition that says which users exist as far as this
-	// source is concerned. Defaults to "UserType = 'Standard'", which leaves
-	// out portal users and automated processes. Who leaves the scope is gone
-	// from the directory: use it for what never changes about a person, and
-	// assignment filters for the rest.
+	// Scope is the SOQL condition for the users of this source. Defaults to
+	// "UserType = 'Standard'", which leaves out portal users and automated
+	// processes. A user who leaves the scope counts as gone from the directory. So
+	// use Scope for what never changes about a person, and assignment filters for
+	// the rest.
 	Scope string
-	// Attributes are further fields to read into User.Attributes, for
-	// assignments to select by (rule R110): "Region__c",
-	// "Profile.UserLicense.Name". One that the org lacks is left out of the
-	// listing with a warning in the log, and fails Check.
+	// Attributes are further fields to read into User.Attributes, for assignments
+	// to select by (rule R110): "Region__c", "Profile.UserLicense.Name". If the org
+	// lacks one, the listing leaves it out with a warning in the log, and Check
+	// fails.
 	Attributes []string
-	// NoGroups leaves groups out: none are listed and none are proven. For
-	// orgs whose assignments select by filters alone, it saves the requests
-	// and the need for access to groups and roles.
+	// NoGroups leaves groups out: none are listed and none are proven. It is for
+	// orgs whose assignments select by filters alone. It saves requests, and access
+	// to groups and roles is not needed.
 	NoGroups bool
-	// MaxAPIUsage is the share of the org's daily API requests, in percent,
-	// at which reading stops with ErrRateLimited, so that other integrations
-	// of the org keep working. Above it each call makes one request only.
-	// Defaults to 90; 100 never stops.
+	// MaxAPIUsage is the share of the org's daily API requests, in percent, at
+	// which reading stops with ErrRateLimited, so that the org's other integrations
+	// keep working. Above it, each call makes only one request. Defaults to 90; 100
+	// never stops.
 	MaxAPIUsage int
 	// MaxPageBytes is the largest answer that is read. Defaults to 64 MiB.
 	MaxPageBytes int64
-	// MaxWait is the longest pause that Salesforce may impose on a call; a call
+	// MaxWait is the longest pause that Salesforce may impose on a call. A call
 	// that would have to wait longer fails with ErrRateLimited. Defaults to 1
 	// minute.
 	MaxWait time.Duration
-	// Attempts is how often a request is sent before its failure counts: after
+	// Attempts is how often a request is sent before its failure is returned: after
 	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
 	Attempts int
 	// Transport sends the requests. Defaults to http.DefaultTransport.
 	Transport http.RoundTripper
-	// Logger gets IDs and names of fields, nothing personal. Defaults to
+	// Logger gets IDs and names of fields, and no personal data. Defaults to
 	// discarding.
 	Logger *slog.Logger
 }
 
-// String names the connection and nothing else.
-func (c Config) String() string { return "salesforce " + c.Connection }
-
-// Format implements fmt.Formatter: whatever the verb, a config is printed as its
-// String, so that it shows no secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
-
-// LogValue implements slog.LogValuer: what tells one connection from another.
-func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("connection", c.Connection), slog.String("login_url", rest.Bare(c.LoginURL)),
-		slog.String("api_version", c.APIVersion))
-}
-
-// MarshalJSON implements json.Marshaler: the settings under the names of their
-// fields, without ClientSecret, RefreshToken, PrivateKey and what JSON has no
-// form for. What is read back from it cannot log in.
-func (c Config) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Connection, LoginURL, ClientID, Username, Audience, APIVersion, Scope string        `json:",omitempty"`
-		Attributes                                                            []string      `json:",omitempty"`
-		NoGroups                                                              bool          `json:",omitempty"`
-		MaxAPIUsage                                                           int           `json:",omitempty"`
-		MaxPageBytes                                                          int64         `json:",omitempty"`
-		MaxWait                                                               time.Duration `json:",omitempty"`
-		Attempts                                                              int           `json:",omitempty"`
-	}{
-		c.Connection, rest.Bare(c.LoginURL), c.ClientID, c.Username, rest.Bare(c.Audience), c.APIVersion, c.Scope,
-		c.Attributes, c.NoGroups, c.MaxAPIUsage, c.MaxPageBytes, c.MaxWait, c.Attempts,
-	})
-}
+// redacted keeps the secrets of a Config out of what prints it.
+type redacted = rest.Redacted
 
 // A Source reads one Salesforce org. It is safe for concurrent use.
 type Source struct {
@@ -272,33 +244,35 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 
 // users lists the users that a condition selects.
 func (s *Source) users(ctx context.Context, op string, where soql.Condition) iter.Seq2[sources.User, error] {
-	return func(yield func(sources.User, error) bool) {
+	return rest.List(kind, op, func(emit func(sources.User) bool) error {
 		fields, missing, err := s.fields(ctx)
 		if err == nil {
 			err = s.api.polite()
 		}
 		if err != nil {
-			yield(sources.User{}, rest.Wrap(kind, op, err))
-			return
+			return err
 		}
 		if len(missing) > 0 {
 			s.decoder.log.WarnContext(ctx, "the org lacks attributes that are configured", "fields", missing)
 		}
-		query := "SELECT " + strings.Join(fields, ", ") + " FROM User WHERE " + where.String()
-		for rec, err := range s.api.query(ctx, query) {
-			var id string
-			if err == nil {
-				id, err = rec.idOf("User")
-			}
-			if err != nil {
-				yield(sources.User{}, rest.Wrap(kind, op, err))
-				return
-			}
-			if !yield(s.decoder.user(rec, id), nil) {
-				return
-			}
+		return s.eachUser(ctx, fields, where, func(rec *record, id string) bool { return emit(s.decoder.user(rec, id)) })
+	})
+}
+
+// eachUser reads fields of the users that a condition selects, and passes each
+// record with its ID to do, until do returns false.
+func (s *Source) eachUser(ctx context.Context, fields []string, where soql.Condition, do func(rec *record, id string) bool) error {
+	err := s.each(ctx, "SELECT "+strings.Join(fields, ", ")+" FROM User WHERE "+where.String(), func(rec *record) error {
+		id, err := rec.idOf("User")
+		if err == nil && !do(rec, id) {
+			err = errStop
 		}
+		return err
+	})
+	if errors.Is(err, errStop) {
+		return nil
 	}
+	return err
 }
 
 // Match implements sources.Matcher. The filter is a SOQL condition, such as
@@ -307,30 +281,16 @@ func (s *Source) users(ctx context.Context, op string, where soql.Condition) ite
 // terms of one condition, in which Salesforce takes semi-joins of both.
 func (s *Source) Match(ctx context.Context, filter string) iter.Seq2[string, error] {
 	const op = "match"
-	return func(yield func(string, error) bool) {
+	return rest.List(kind, op, func(emit func(string) bool) error {
 		condition, err := soql.Parse(filter)
 		if err == nil && condition.Joins()+s.scope.Joins() > soql.MaxJoins {
 			err = &soql.Error{Position: 1, Reason: "with those of Config.Scope, more than two semi-joins in one query"}
 		}
 		if err != nil {
-			yield("", badFilter(op, err))
-			return
+			return badFilter(op, err)
 		}
-		query := "SELECT Id FROM User WHERE " + soql.All(condition, s.scope).String()
-		for rec, err := range s.api.query(ctx, query) {
-			var id string
-			if err == nil {
-				id, err = rec.idOf("User")
-			}
-			if err != nil {
-				yield("", rest.Wrap(kind, op, err))
-				return
-			}
-			if !yield(id, nil) {
-				return
-			}
-		}
-	}
+		return s.eachUser(ctx, []string{"Id"}, soql.All(condition, s.scope), func(_ *record, id string) bool { return emit(id) })
+	})
 }
 
 // Check implements sources.Checker: it logs in, asks for the fields of users,

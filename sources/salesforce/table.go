@@ -11,54 +11,53 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// A record is one row of a query's answer. It belongs to a table and is read
-// again for every row, so that nothing of it may be kept but what is copied.
+// A record is one row of a query's answer. It belongs to a table and is overwritten
+// by every row; copy whatever is kept.
 //
-// A field of a relationship goes by its path ("Manager.Email"), whether the
-// answer nests it ("Manager": {"Email": ...}) or, as the Bulk API and CSV do,
-// has it flat ("Manager.Email": ...). A relationship with nobody on the other
-// side is null.
+// The field of a relationship is found by its path ("Manager.Email"), whether the
+// answer nests it ("Manager": {"Email": ...}) or, like the Bulk API and CSV, has it
+// flat ("Manager.Email": ...). A relationship that is not set is null.
 type record struct {
 	*table
-	values []*soql.Value // by column; nil where the record has none
-	given  []*column     // those that the record has
+	values []*soql.Value // by column; nil if the record has no such field
+	given  []*column     // the columns that the record has
 	paths  map[string]*fieldPath
 }
 
-// A table knows the fields of the records of one reading.
+// A table has the fields of the records of one reading.
 type table struct {
 	root    column
 	columns []*column
-	byPath  map[string]*column // in lower case: names compare without regard to case, as in SOQL
+	byPath  map[string]*column // in lower case: SOQL compares names without regard to case
 }
 
 // A column is one field of a table.
 type column struct {
 	path     string
 	at       int // position in table.columns
-	depth    int // of relationships around it
+	depth    int // number of relationships around it
 	place    place
-	common   string             // the name that all sources share for it, if there is one
+	common   string             // the name that all sources share for it, or ""
 	children map[string]*column // by key, for objects
 
-	// Of a field with few different values, each is made once and shared by
-	// the users that have it.
+	// If a field has few different values, each is allocated once and shared by the
+	// users that have it.
 	known   map[string]*soql.Value
-	scratch soql.Value // holds the value where it is not shared
+	scratch soql.Value // holds a value that is not shared
 }
 
 const (
 	maxColumns       = 5000 // an object has at most 800 fields; relationships multiply them
-	maxRelationships = 5    // SOQL's own bound
-	maxKnown         = 256  // different values of a column that are shared
-	maxKnownText     = 64   // bytes of a value that is shared
+	maxRelationships = 5    // the limit of SOQL
+	maxKnown         = 256  // number of shared values of a column
+	maxKnownText     = 64   // bytes of a shared value
 )
 
 func newRecord() *record {
 	return &record{table: &table{byPath: map[string]*column{}}, paths: map[string]*fieldPath{}}
 }
 
-// reset makes the record one without fields.
+// reset removes all fields from the record.
 func (r *record) reset() {
 	for _, c := range r.given {
 		r.values[c.at] = nil
@@ -119,7 +118,7 @@ func (t *table) child(parent *column, key []byte) (*column, error) {
 	return c, nil
 }
 
-// text returns the value that a text has in this column.
+// text returns the value for a text in this column.
 func (c *column) text(text string) *soql.Value {
 	if v, ok := c.known[text]; ok {
 		return v
@@ -130,12 +129,12 @@ func (c *column) text(text string) *soql.Value {
 	}
 	v := soql.Text(text)
 	if c.known[text] = &v; len(c.known) > maxKnown {
-		c.known = nil // too many to be worth looking for
+		c.known = nil // too many different values
 	}
 	return &v
 }
 
-// quoted is text for one that still has its escapes.
+// quoted is text for a JSON text, of which it decodes the escapes.
 func (c *column) quoted(raw []byte) (*soql.Value, error) {
 	if v, ok := c.known[string(raw)]; ok {
 		return v, nil
@@ -145,7 +144,7 @@ func (c *column) quoted(raw []byte) (*soql.Value, error) {
 }
 
 // UnmarshalJSON implements json.Unmarshaler: it reads one row. encoding/json has
-// checked by then that the text is JSON, so that it only has to be cut up.
+// already checked that the text is JSON.
 func (r *record) UnmarshalJSON(row []byte) error {
 	r.reset()
 	switch {
@@ -157,8 +156,8 @@ func (r *record) UnmarshalJSON(row []byte) error {
 	return rest.Malformed("want records, which are objects, not %.40s", row)
 }
 
-// object reads the fields of an object. Of what Salesforce says about a record
-// under "attributes", only the type of the row itself counts.
+// object reads the fields of an object. Of Salesforce's data under "attributes" it
+// reads only the type of the row itself.
 func (r *record) object(parent *column, text []byte) error {
 	return members(text, func(key, value []byte) error {
 		if parent != &r.root && string(key) == "attributes" || parent.place == placeAbout && string(key) != "type" {
@@ -198,7 +197,7 @@ func (r *record) object(parent *column, text []byte) error {
 	})
 }
 
-// The values that have nothing of a record's own.
+// Values that all records share.
 var (
 	null    soql.Value
 	other   = soql.Other()
@@ -208,8 +207,8 @@ var (
 var errPowerShell = rest.Malformed("PowerShell's ConvertTo-Json has cut the records short (@{...}): " +
 	"give it -Depth 10, or save what sf prints as it is")
 
-// members calls visit for each member of an object that encoding/json has
-// checked, with the key as it stands between its quotes.
+// members calls visit for each member of an object that encoding/json has checked.
+// The key is the text between its quotes, with escapes.
 func members(object []byte, visit func(key, value []byte) error) error {
 	at := 1
 	for {
@@ -222,7 +221,7 @@ func members(object []byte, visit func(key, value []byte) error) error {
 		}
 		end := skipValue(object, at)
 		key := object[at+1 : end-1]
-		at = skipSpace(object, skipSpace(object, end)+1) // past the colon
+		at = skipSpace(object, skipSpace(object, end)+1) // skips the colon
 		end = skipValue(object, at)
 		if err := visit(key, object[at:end]); err != nil {
 			return err
@@ -238,7 +237,7 @@ func skipSpace(text []byte, at int) int {
 	return at
 }
 
-// skipValue returns where the value that starts at the given byte ends.
+// skipValue returns the position after the value that begins at the given byte.
 func skipValue(text []byte, at int) int {
 	depth := 0
 	for {
@@ -256,7 +255,7 @@ func skipValue(text []byte, at int) int {
 		case '}', ']':
 			depth--
 			at++
-		case ',', ':', ' ', '\n', '\r', '\t': // inside an object or array
+		case ',', ':', ' ', '\n', '\r', '\t': // between the tokens of an object or array
 			at++
 		default:
 			for at < len(text) && strings.IndexByte(",}] \n\r\t", text[at]) < 0 {
@@ -269,8 +268,8 @@ func skipValue(text []byte, at int) int {
 	}
 }
 
-// unquote returns what stands for itself, or by escapes, between quotes. Bytes
-// that are not UTF-8 become U+FFFD, as encoding/json has it.
+// unquote decodes the escapes of a text between quotes. Bytes that are not UTF-8
+// become U+FFFD, as in encoding/json.
 func unquote(raw []byte) (string, error) {
 	text := string(raw)
 	if strings.IndexByte(text, '\\') < 0 && utf8.ValidString(text) {
@@ -282,9 +281,9 @@ func unquote(raw []byte) (string, error) {
 
 // A fieldPath finds the value of a field in the records of one table.
 type fieldPath struct {
-	names   []string  // the path, and those of the relationships around it, in lower case
-	columns []*column // nil where the table has none
-	known   int       // how many columns the table had when these were looked up
+	names   []string  // in lower case: the path, and the paths of the relationships around it
+	columns []*column // nil if the table has no such column
+	known   int       // the number of the table's columns when columns was filled in
 }
 
 func newFieldPath(path string) *fieldPath {
@@ -297,9 +296,8 @@ func newFieldPath(path string) *fieldPath {
 	return p
 }
 
-// value returns the value that a record has in the field: null, if the field is
-// of a relationship that is null. It is nil if the record does not carry the
-// field.
+// value returns the value of the field in a record. It is null if the field belongs
+// to a relationship that is null, and nil if the record does not have the field.
 func (p *fieldPath) value(r *record) *soql.Value {
 	if p.known != len(r.columns) {
 		p.known = len(r.columns)
@@ -329,8 +327,8 @@ func (r *record) value(path string) *soql.Value {
 	return p.value(r)
 }
 
-// text returns the text of a field that is a text or a number, and nothing for
-// any other.
+// text returns the text of a field that is a text or a number, and "" for any
+// other.
 func (r *record) text(path string) string {
 	if v := r.value(path); v != nil {
 		text, _ := v.Text()
@@ -341,7 +339,7 @@ func (r *record) text(path string) string {
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?$`)
 
-// id returns the record's ID in its long form, so that IDs compare.
+// id returns the record's ID in its long form, in which IDs are compared.
 func (r *record) id() (string, error) {
 	id := r.text("Id")
 	if id == "" {

@@ -9,8 +9,8 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// newAuth returns the one way to authenticate that cfg chooses. speak is how the
-// server is spoken to.
+// newAuth returns the one way to authenticate that cfg chooses. speak configures
+// the requests of a login.
 func newAuth(cfg Config, kind string, speak rest.Config) (rest.Auth, error) {
 	var ways []rest.Auth
 	if cfg.Token != "" {
@@ -50,7 +50,7 @@ func clientCredentials(cfg Config, kind string, speak rest.Config) rest.Auth {
 	}
 	return rest.LogIn(kind, speak, func(ctx context.Context) (*http.Request, error) {
 		req, err := rest.PostForm(ctx, cfg.TokenURL, form)
-		if err == nil { // both halves are form-encoded first (section 2.3.1)
+		if err == nil { // both are form-encoded first (section 2.3.1)
 			req.SetBasicAuth(url.QueryEscape(cfg.ClientID), url.QueryEscape(cfg.ClientSecret))
 		}
 		return req, err

@@ -11,12 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 )
 
 func TestWaysToAuthenticate(t *testing.T) {
 	var sent []string
 	logins := 0
-	server := roundTripper(func(req *http.Request) (*http.Response, error) {
+	server := resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.URL.Path == "/token" {
 			logins++
 			assert.Equal(t, "login.example", req.URL.Host)
@@ -48,7 +49,7 @@ func TestWaysToAuthenticate(t *testing.T) {
 
 func TestLoginsThatFail(t *testing.T) {
 	refuse := func(status int, body string) http.RoundTripper {
-		return roundTripper(func(*http.Request) (*http.Response, error) { return respond(status, body), nil })
+		return resttest.RoundTripper(func(*http.Request) (*http.Response, error) { return respond(status, body), nil })
 	}
 	for name, c := range map[string]struct {
 		cfg  Config

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// api speaks to one SCIM server.
+// api sends requests to one SCIM server.
 type api struct {
 	http   *rest.Transport
 	base   *url.URL
@@ -57,7 +57,7 @@ func (a *api) choose(ctx context.Context) (Paging, error) {
 	switch {
 	case errors.As(err, &failure) && (failure.Status == http.StatusNotFound || failure.Status == http.StatusForbidden ||
 		failure.Status == http.StatusMethodNotAllowed || failure.Status == http.StatusNotImplemented):
-		return PageIndex, nil // it does not say
+		return PageIndex, nil // the server does not say how it pages
 	case err != nil:
 		return "", err
 	}
@@ -77,7 +77,7 @@ func (a *api) choose(ctx context.Context) (Paging, error) {
 
 // An answer is one page of a list.
 type answer[R any] struct {
-	total     int // -1: not said
+	total     int // -1: not stated
 	resources []R
 	next      string // the cursor of the next page
 	head      http.Header
@@ -109,9 +109,9 @@ func page[R any](ctx context.Context, a *api, path, query string) (answer[R], er
 	return p, nil
 }
 
-// sized reads one page of at most size resources, and fewer where the server's
-// answer is too large: groups may have many members. It leaves the size that
-// went well.
+// sized reads one page of at most size resources. If the answer is too large, since
+// groups may have many members, it asks for fewer. It leaves in size the number
+// that worked.
 func sized[R any](ctx context.Context, a *api, path, query string, size *int) (answer[R], error) {
 	for {
 		p, err := page[R](ctx, a, path, query+"&count="+strconv.Itoa(*size))
@@ -122,7 +122,7 @@ func sized[R any](ctx context.Context, a *api, path, query string, size *int) (a
 	}
 }
 
-// first reads the first page of a list and what convert makes of its resources.
+// first reads and converts the first page of a list.
 func first[R, T any](ctx context.Context, a *api, path string, paging Paging, convert func(R) (rest.Row[T], error)) error {
 	size := a.size
 	p, err := sized[R](ctx, a, path, firstQuery[paging], &size)
@@ -134,10 +134,10 @@ func first[R, T any](ctx context.Context, a *api, path string, paging Paging, co
 	return err
 }
 
-// firstQuery asks for the first page.
+// firstQuery is the query for the first page.
 var firstQuery = map[Paging]string{PageIndex: "startIndex=1", PageCursor: "cursor=", PageAll: "startIndex=1"}
 
-// listing reads a list to its end and hands out what convert makes of each
+// listing reads a list to its end and emits the result of convert for each
 // resource.
 func listing[R, T any](ctx context.Context, a *api, path string, convert func(R) (rest.Row[T], error), emit func(T) bool) error {
 	paging, err := a.choose(ctx)
@@ -159,28 +159,28 @@ func listing[R, T any](ctx context.Context, a *api, path string, convert func(R)
 	return err
 }
 
-// A list is one list being read.
+// A list is the state of one listing.
 type list[R, T any] struct {
 	*api
 	path    string
 	size    int
 	convert func(R) (rest.Row[T], error)
 
-	total int // what the first page said
+	total int // totalResults of the first page
 	came  int // resources so far
-	pages int // pages that held some
+	pages int // pages with resources so far
 	first string
-	last  []string // the IDs of the latest of these pages; first is the first of the first
+	last  []string // the IDs of the latest of these pages; first is the first ID of the first page
 }
 
-// rows makes rows of a page's resources.
+// rows converts a page's resources.
 func (l *list[R, T]) rows(p answer[R]) ([]rest.Row[T], error) {
 	rows, err := rest.Rows(p.resources, l.convert)
 	l.came += len(rows)
 	return rows, err
 }
 
-// byCursor reads the page of a cursor.
+// byCursor reads the page at a cursor.
 func (l *list[R, T]) byCursor(ctx context.Context, at string) (out rest.Page[rest.Row[T]], err error) {
 	p, err := sized[R](ctx, l.api, l.path, at, &l.size)
 	if err == nil {
@@ -189,7 +189,7 @@ func (l *list[R, T]) byCursor(ctx context.Context, at string) (out rest.Page[res
 	if at == firstQuery[PageCursor] {
 		l.total = p.total
 	}
-	switch total := min(l.total, p.total); { // people come and go while it is read
+	switch total := min(l.total, p.total); { // people may come and go while the list is read
 	case err != nil:
 		return out, err
 	case p.next != "":
@@ -211,7 +211,7 @@ func (l *list[R, T]) byIndex(ctx context.Context, at string) (out rest.Page[rest
 	p, err := sized[R](ctx, l.api, l.path, at, &l.size)
 	if failure := (*rest.Error)(nil); l.came > 0 && l.came >= l.total && errors.As(err, &failure) &&
 		(failure.Status == http.StatusBadRequest || failure.Status == http.StatusNotFound) {
-		p, err = answer[R]{total: l.total, head: http.Header{}}, nil // how some say that there is no more
+		p, err = answer[R]{total: l.total, head: http.Header{}}, nil // some servers answer so behind the last page
 	}
 	if err != nil {
 		return out, err
@@ -248,17 +248,17 @@ func (l *list[R, T]) byIndex(ctx context.Context, at string) (out rest.Page[rest
 	return out, nil
 }
 
-// repeats reports whether a page begins as the first page did, or within the
-// latest one.
+// repeats reports whether a page begins with the first resource of the list, or
+// with one of the latest page.
 func (l *list[R, T]) repeats(rows []rest.Row[T]) bool {
 	return len(rows) > 0 && (rows[0].ID == l.first || slices.Contains(l.last, rows[0].ID))
 }
 
-// honours reports whether the server pays heed to startIndex. It is asked where
-// the page behind the end repeats what came: some servers begin anew there, which
-// does no harm, and others answer so whatever is asked for, and may have more
-// than they gave. If a second page brought something, the server pays heed; else
-// it is asked for its last resource alone.
+// honours reports whether the server uses startIndex. It is called when the page
+// behind the end repeats earlier resources: some servers begin anew there, which
+// does no harm; others ignore startIndex and may have more resources than they
+// gave. If a second page had new resources, the server uses startIndex; otherwise
+// honours asks for the last resource alone.
 func (l *list[R, T]) honours(ctx context.Context) (bool, error) {
 	if l.pages > 1 || l.came == 1 {
 		return true, nil
@@ -271,7 +271,7 @@ func (l *list[R, T]) honours(ctx context.Context) (bool, error) {
 	return row.ID == l.last[len(l.last)-1], err
 }
 
-// all reads the only page.
+// all reads the only page of PageAll.
 func (l *list[R, T]) all(ctx context.Context, at string) (out rest.Page[rest.Row[T]], err error) {
 	p, err := page[R](ctx, l.api, l.path, at)
 	if err == nil && p.total < 0 {
@@ -293,7 +293,7 @@ func explain(_ int, body []byte) (string, error) {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 	}
-	_ = json.Unmarshal(body, &answer) // where a field is of another type, the others count
+	_ = json.Unmarshal(body, &answer) // if a field has another type, the other fields count
 	text := cmp.Or(answer.Detail, answer.Description)
 	if code := cmp.Or(answer.ScimType, answer.Error); code != "" && text != "" {
 		text = code + ": " + text

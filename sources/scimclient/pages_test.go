@@ -13,11 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 )
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func respond(status int, body string) *http.Response {
 	return &http.Response{
@@ -222,7 +219,7 @@ func byCursor(total bool) func(l *lying, start, count int, query url.Values) str
 // fails another.
 func TestServiceProviderConfig(t *testing.T) {
 	for status, want := range map[int]error{404: nil, 403: nil, 405: nil, 501: nil, 401: sources.ErrUnauthorized, 400: nil} {
-		src := source(t, "http://127.0.0.1:1", roundTripper(func(req *http.Request) (*http.Response, error) {
+		src := source(t, "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 			if req.URL.Path == "/ServiceProviderConfig" {
 				return respond(status, `{}`), nil
 			}
@@ -244,7 +241,7 @@ func TestServiceProviderConfig(t *testing.T) {
 func TestLargeGroups(t *testing.T) {
 	member := `{"value": "` + strings.Repeat("x", 90) + `"}`
 	var counts []string
-	src := source(t, "http://127.0.0.1:1", roundTripper(func(req *http.Request) (*http.Response, error) {
+	src := source(t, "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		query := req.URL.Query()
 		start, _ := strconv.Atoi(query.Get("startIndex"))
 		count, _ := strconv.Atoi(query.Get("count"))

@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// records makes users of what the server lists.
+// records converts the resources of the server.
 type records struct {
 	reader *scim.UserReader
 	fields rest.Mapped
@@ -22,21 +22,21 @@ func (r *records) user(resource json.RawMessage) (rest.Row[sources.User], error)
 		return rest.Row[sources.User]{}, rest.Malformed("a user that cannot be read: %s", err)
 	}
 	r.fields.Set(&u, u.Attributes)
-	// The texts of a user are parts of one; the ID alone must not hold it.
+	// The texts of a user share memory; a copy of the ID does not keep all of it.
 	u.ID = strings.Clone(u.ID)
 	return rest.Row[sources.User]{Value: u, ID: u.ID, Created: created(resource)}, nil
 }
 
-// created is when a resource came into being; zero if it does not say.
+// created returns when a resource was created, or zero if it does not say.
 func created(resource json.RawMessage) time.Time {
 	var r struct {
 		Meta meta `json:"meta"`
 	}
-	_ = json.Unmarshal(resource, &r) // that it is an object is known
+	_ = json.Unmarshal(resource, &r) // the resource is known to be an object
 	return r.Meta.created
 }
 
-// meta is what a resource says of itself. What is not of its type is not known.
+// meta is the meta data of a resource. A value of another type counts as unknown.
 type meta struct{ created time.Time }
 
 func (m *meta) UnmarshalJSON(data []byte) error {
@@ -50,7 +50,7 @@ func (m *meta) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// groupResource is a group as the server lists one.
+// groupResource is a group as the server sends it.
 type groupResource struct {
 	ID      rest.Text  `json:"id"`
 	Name    rest.Text  `json:"displayName"`
@@ -58,14 +58,15 @@ type groupResource struct {
 	Meta    meta       `json:"meta"`
 }
 
-// A group is a group with who is in it.
+// A group is a group with its members.
 type group struct {
 	id, name string
-	given    bool // whether the server said anything of members
+	given    bool // the server sent members, even if there are none
 	members  []memberRef
 }
 
-// memberRefs are the members of a group: a list, or one where a list belongs.
+// memberRefs are the members of a group: a list, or a single member in place of
+// one.
 type memberRefs struct {
 	given bool
 	list  []memberRef
@@ -126,9 +127,9 @@ type groups struct {
 	byID  map[string]*group
 }
 
-// users returns the IDs of the users in a group, in it or in groups in it, each
-// once. Circles of groups end where they close. A member whose kind nobody tells
-// is a group if there is one of that ID.
+// users returns the IDs of the users in a group, including those in nested groups,
+// each once. Groups may contain each other. A member of unknown type is a group if
+// a group has its ID.
 func (all *groups) users(g *group) []string {
 	var users []string
 	seen := map[string]bool{g.id: true}

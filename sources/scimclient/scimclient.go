@@ -2,34 +2,34 @@
 // 7643, RFC 7644) as a source.
 //
 // It lists people as the server spells them and leaves every decision to package
-// provisioning. What is read of a user is what package scim reads of one that was
-// pushed, so that both ways give the same person (rule S33): the core schema, the
-// enterprise extension, the user extension, and further attributes under their
-// own names, those of extensions behind their URN.
+// provisioning. It reads the same of a user as package scim reads of a pushed user,
+// so that both ways give the same person (rule S33): the core schema, the
+// enterprise extension, the user extension, and further attributes under their own
+// names; those of extensions have the URN before the name.
 //
 // # What proves a listing complete
 //
-// Where the server's ServiceProviderConfig offers cursors (RFC 9865), pages are
-// asked for by cursor, and the page without a nextCursor is the last.
+// If the server's ServiceProviderConfig offers cursors (RFC 9865), pages are read
+// by cursor, and the page without a nextCursor is the last.
 //
-// Otherwise pages are positions, and servers err about all that says where a
-// page lies: totalResults that counts the page, an itemsPerPage that repeats
-// what was asked for, a startIndex that is not looked at. So none of them is
-// trusted alone. The next page begins behind the resources that came; the end is
-// a page without any, or one that begins anew, if the server was seen to pay heed
-// to startIndex; and then as many different resources must have come as
-// totalResults said when the listing began. What falls short, because somebody
-// was removed in the middle or because the server errs, is read again, three
-// times in all, and then is an error. Who came while it was read counts for nobody who
-// was skipped, so a listing of several pages is read twice if the server leaves out
-// meta.created or the header Date. A server that answers with everything at once,
-// whatever is asked for, is read with [PageAll].
+// Otherwise pages are positions. Servers make mistakes in everything that describes
+// the position of a page: a totalResults that counts the page, an itemsPerPage that
+// repeats the request, a startIndex that is ignored. So none of these is trusted
+// alone. The next page begins behind the resources that came. The end is a page
+// without resources; or a page that begins anew, if the server is known to use
+// startIndex. At the end, as many different resources must have come as
+// totalResults stated at the beginning. If there are fewer, because somebody was
+// removed in the meantime or because of a mistake of the server, the listing is
+// read again, three times in all, and then fails. A resource that was created
+// during the listing does not count in place of a skipped one; so if the server
+// leaves out meta.created or the header Date, a listing of several pages is read
+// twice. Use [PageAll] for a server that always answers with everything.
 //
 // # Members
 //
 // A group that is listed without members is read by itself; if it has none there
-// either, it is empty. Groups in groups are resolved. AWS IAM Identity Center
-// gives no members at all: set [Config.NoMembers].
+// either, it is empty. Members of nested groups are included. AWS IAM Identity
+// Center gives no members at all: set [Config.NoMembers].
 //
 // # What it costs
 //
@@ -41,12 +41,12 @@
 //	One                            1
 //	Check                          3
 //
-// Limits are the server's own affair. A refused request says how long to wait.
+// Each server has its own limits. A refused request says how long to wait.
 //
 // # Deltas
 //
-// There are none. Servers may offer a filter by meta.lastModified; it says nothing
-// of who was deleted. sources.Refresh reads everything.
+// There are none. A server may offer a filter by meta.lastModified, but that does
+// not show who was deleted. sources.Refresh reads everything.
 package scimclient
 
 import (
@@ -54,7 +54,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -65,17 +64,17 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// A Paging is a way in which a server gives long lists.
+// A Paging is the way in which a server pages long lists.
 type Paging string
 
 // The ways. The zero value is PageAuto.
 const (
-	PageAuto   Paging = ""       // by cursor where the server offers it, else by position
+	PageAuto   Paging = ""       // by cursor if the server offers it, otherwise by position
 	PageIndex  Paging = "index"  // by startIndex and count
 	PageCursor Paging = "cursor" // by cursor (RFC 9865)
-	// PageAll asks once, and trusts that the answer holds everything. It is for
-	// servers that know no pages, where the number of resources is
-	// totalResults.
+	// PageAll sends one request and expects all resources in its answer. It is for
+	// servers without pages, whose totalResults is the number of resources in the
+	// answer.
 	PageAll Paging = "all"
 )
 
@@ -83,8 +82,10 @@ const (
 // Token, a TokenSource, a UserName with Password, or a TokenURL with ClientID and
 // ClientSecret. A Config that is printed, logged or encoded shows no secret.
 type Config struct {
-	// Kind is what kind of directory this is, a word of sources.KindOf, which
-	// decides how it is treated (rule S33). Defaults to "scim".
+	redacted
+
+	// Kind is the kind of directory, a word of sources.KindOf. It decides which
+	// rules apply (rule S33). Defaults to "scim".
 	Kind string
 	// Connection names this server among the tenant's connections. Defaults to
 	// the kind.
@@ -92,10 +93,10 @@ type Config struct {
 	// URL is the base of the server's SCIM API, "https://idp.example/scim/v2".
 	URL string
 
-	// Token is a bearer token that lives for good.
+	// Token is a bearer token that does not expire.
 	Token string
-	// TokenSource returns a bearer token. It is called before the first request
-	// and whenever a token was refused, by one goroutine at a time.
+	// TokenSource returns a bearer token. It is called before the first request and
+	// after a token was refused, by one goroutine at a time.
 	TokenSource func(context.Context) (string, error)
 	// UserName and Password are for HTTP Basic.
 	UserName, Password string
@@ -105,34 +106,34 @@ type Config struct {
 	ClientID, ClientSecret string
 	Scope                  string
 
-	// UserExtension is the URN of the extension that holds what the core and
-	// enterprise schemas have no place for: country, stateOrProvince,
-	// managerEmail, managerFullName, privateEmail, secondaryEmails,
-	// primaryPhoneExt. Empty takes any extension that has these.
+	// UserExtension is the URN of the extension with the attributes that the core
+	// and enterprise schemas do not have: country, stateOrProvince, managerEmail,
+	// managerFullName, privateEmail, secondaryEmails, primaryPhoneExt. If it is
+	// empty, they are read from any extension that has them.
 	UserExtension string
-	// Fields names the attribute that a field of a user is read from, by the
-	// field's name in the JSON of a snapshot: {"timezone": "zoneinfo",
-	// "cost_center": "urn:example:User:cc"}. The attributes of rule S35 are
-	// fields, too. Where the attribute is empty, the field is read from its
-	// usual place.
+	// Fields maps fields of a user, by their names in the JSON of a snapshot, to
+	// the attributes from which they are read: {"timezone": "zoneinfo",
+	// "cost_center": "urn:example:User:cc"}. The attributes of rule S35 are fields,
+	// too. If the attribute is empty, the field is read from its usual place.
 	Fields map[string]string
 	// Paging is how the server gives long lists.
 	Paging Paging
-	// PageSize is how many resources are asked for at once. Defaults to 100.
+	// PageSize is the number of resources that are asked for in one request.
+	// Defaults to 100.
 	PageSize int
 	// NoGroups leaves groups out: none are listed and none are proven.
 	NoGroups bool
 	// NoMembers lists groups without members, and proves no memberships.
 	NoMembers bool
 
-	// MaxPageBytes is the largest answer that is read. Defaults to 64 MiB. A
-	// page of groups that is larger is asked for with fewer groups.
+	// MaxPageBytes is the largest answer that is read. Defaults to 64 MiB. If a
+	// page of groups is larger, fewer groups are asked for.
 	MaxPageBytes int64
-	// MaxWait is the longest pause that the server may impose on a call; a call
+	// MaxWait is the longest pause that the server may impose on a call. A call
 	// that would have to wait longer fails with ErrRateLimited. Defaults to 1
 	// minute.
 	MaxWait time.Duration
-	// Attempts is how often a request is sent before its failure counts: after
+	// Attempts is how often a request is sent before its failure is returned: after
 	// a lost connection, a 429 or a 5xx, with growing pauses. Defaults to 4.
 	Attempts int
 	// Transport sends the requests. Defaults to http.DefaultTransport.
@@ -142,17 +143,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// public is what of a Config may be seen.
-func (c Config) public() string { return rest.Public(sources.KindSCIM, c.Connection, c.URL) }
-
-// Format implements fmt.Formatter. No verb shows a secret.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.public()) }
-
-// LogValue implements slog.LogValuer.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
-
-// MarshalJSON implements json.Marshaler.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+// redacted keeps the secrets of a Config out of what prints it.
+type redacted = rest.Redacted
 
 // A Source reads one SCIM server. It is safe for concurrent use.
 type Source struct {
@@ -212,8 +204,8 @@ func (s *Source) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	})
 }
 
-// Groups implements sources.Source. Nothing is yielded before all groups have
-// been read, as any of them may be in another.
+// Groups implements sources.Source. It yields the first group after it has read all
+// groups, since groups may contain others.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return rest.List(s.info.Kind, "list groups", func(emit func(sources.Group) bool) error {
 		if !s.info.Lists.Has(sources.FactGroups) {
@@ -237,8 +229,8 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	})
 }
 
-// readGroups reads all groups, and by itself each that was listed without
-// members.
+// readGroups reads all groups. It reads each group that was listed without members
+// by itself.
 func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) {
 	all := &groups{byID: map[string]*group{}}
 	err := listing(ctx, s.api, "Groups", readGroup, func(g *group) bool {
@@ -254,7 +246,7 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 		if !g.given {
 			single, err := one[groupResource](ctx, s.api, "Groups", g.id)
 			if rest.IsMissing(err) {
-				delete(all.byID, g.id) // it was removed meanwhile
+				delete(all.byID, g.id) // the group was removed in the meantime
 				continue
 			}
 			if err != nil {
@@ -271,8 +263,8 @@ func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) 
 	return all, nil
 }
 
-// One implements sources.OneReader. SCIM has no queries; the groups that a server
-// may name in a user are not taken for all of them.
+// One implements sources.OneReader. It ignores queries, which SCIM does not have,
+// and leaves groups out, since those that a server names in a user may not be all.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
 	return rest.One(s.info.Kind, s.info.Lists, id, func() (sources.User, error) {
 		resource, err := one[json.RawMessage](ctx, s.api, "Users", id)
@@ -284,7 +276,7 @@ func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, 
 	})
 }
 
-// Check implements sources.Checker: it asks what the server can do and reads the
+// Check implements sources.Checker: it asks how the server pages, and reads the
 // first page of users and, if groups are read, of groups.
 func (s *Source) Check(ctx context.Context) error {
 	paging, err := s.api.choose(ctx)

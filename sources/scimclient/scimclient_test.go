@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/resttest"
 	"github.com/usher-go/usher/sources/sourcetest"
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
@@ -162,8 +163,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	const secret = "c4n4ry/p&ss word"
 	var shown bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	text := slog.New(slog.NewTextHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	echo := roundTripper(func(req *http.Request) (*http.Response, error) {
+	echo := resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		var sent bytes.Buffer
 		if req.Body != nil {
 			_, _ = sent.ReadFrom(req.Body)
@@ -183,14 +183,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		err = src.Check(t.Context())
 		require.ErrorIs(t, err, sources.ErrForbidden)
 		fmt.Fprintln(&shown, err)
-		for _, value := range []any{cfg, &cfg, src, []any{cfg}} {
-			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-				fmt.Fprintf(&shown, verb+"\n", value)
-			}
-			log.Info("config", "value", value)
-			text.Info("config", "value", value)
-			_ = json.NewEncoder(&shown).Encode(value)
-		}
+		shown.WriteString(resttest.Shown(t, cfg) + resttest.Shown(t, src))
 	}
 	assert.Contains(t, shown.String(), "[removed]")
 	for _, canary := range []string{"c4n4ry", hex.EncodeToString([]byte("c4n4ry")), base64.StdEncoding.EncodeToString([]byte("user:" + secret))} {

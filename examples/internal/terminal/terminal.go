@@ -59,16 +59,20 @@ func Message(program string, err error) string {
 	return fmt.Sprintf("%s: %s\n", program, err)
 }
 
-// Parse parses a command line. What is wrong with it is told in a line; -help
-// shows the usage.
-func Parse(flags *flag.FlagSet, args []string, stderr io.Writer, usage func()) error {
+// Parse parses a command line. It prints what is wrong with it in one line; -help
+// prints the usage, the flags and what more prints, if that is not nil.
+func Parse(flags *flag.FlagSet, args []string, stderr io.Writer, usage string, more func(io.Writer)) error {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	err := flags.Parse(args)
 	flags.SetOutput(stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		usage()
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+		if more != nil {
+			more(stderr)
+		}
 		return err
 	case err != nil:
 		return Wrong(flags, err.Error())

@@ -19,6 +19,13 @@ import (
 	"github.com/usher-go/usher/provisioning/review"
 )
 
+// Warn prints what is unwise in the rules of a file.
+func Warn(stderr *terminal.Screen, file string, rules *provisioning.Resolver) {
+	for _, warning := range rules.Warnings() {
+		fmt.Fprintf(stderr.Painted(), "%s: warning: %s\n", file, warning)
+	}
+}
+
 // A View is what of a plan is shown, and where.
 type View struct {
 	All, JSON bool

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -23,7 +24,7 @@ func main() {
 	rounds := flag.Int("rounds", 9, "how many rounds count, after one that does not")
 	postgres := flag.String("postgres", os.Getenv("USHER_TEST_POSTGRES"), "URL of a PostgreSQL, in which tables are left behind; without it it is left out")
 	script := flag.String("scimmy", "", "scimmy.mjs, beside the packages it needs; without it scimmy is left out")
-	only := flag.String("only", "", `measure one setting: "in process", "loopback, 1 client", "loopback, 8 clients" or "groups"`)
+	only := flag.String("only", "", `measure only the lines whose name has this in it, such as "in process", "create, loopback" or "add a member"`)
 	timeout := flag.Duration("timeout", 20*time.Minute, "after which the program gives up")
 	flag.Parse()
 
@@ -43,29 +44,50 @@ var settings = []setting{
 	{name: "loopback, 8 clients", loopback: true, clients: 8, requests: 2000, limit: 2 * time.Second},
 }
 
+// A line of the table is an operation in a setting.
+type line struct {
+	op      operation
+	setting setting
+}
+
+func (l line) name() string { return l.op.name + ", " + l.setting.name }
+
+// chosen are the lines of these operations and settings whose name has only in
+// it.
+func chosen(only string, settings []setting, ops ...operation) (lines []line) {
+	for _, s := range settings {
+		for _, op := range ops {
+			if l := (line{op, s}); strings.Contains(l.name(), only) {
+				lines = append(lines, l)
+			}
+		}
+	}
+	return lines
+}
+
 func run(ctx context.Context, out io.Writer, rounds int, only, script, postgres string) error {
-	asked := slices.DeleteFunc(slices.Clone(settings), func(s setting) bool { return only != "" && s.name != only })
-	if len(asked) == 0 && only != "groups" {
-		return fmt.Errorf("-only %q is no setting", only)
+	onUsers, onGroups := chosen(only, settings, create, get, filter, patchActive), chosen(only, settings[:2], addMember)
+	if len(onUsers)+len(onGroups) == 0 {
+		return fmt.Errorf("-only %q is in the name of no line", only)
 	}
 	dir, err := os.MkdirTemp("", "peerbench-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // the system's to clean, otherwise
-	peers, err := startPeers(ctx, dir, script, postgres)
-	if err != nil {
-		return err
-	}
 	table := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	if len(asked) > 0 {
-		if err := users(ctx, table, rounds, asked, peers); err != nil {
+	if len(onUsers) > 0 {
+		peers, err := startPeers(ctx, dir, script, postgres)
+		if err != nil {
+			return err
+		}
+		if err := users(ctx, table, rounds, onUsers, peers); err != nil {
 			return err
 		}
 		fmt.Fprintln(table)
 	}
-	if only == "" || only == "groups" {
-		if err := groups(ctx, table, rounds); err != nil {
+	if len(onGroups) > 0 {
+		if err := groups(ctx, table, rounds, onGroups); err != nil {
 			return err
 		}
 	}
@@ -73,7 +95,7 @@ func run(ctx context.Context, out io.Writer, rounds int, only, script, postgres 
 }
 
 // users prints what each operation on users costs, a line for each.
-func users(ctx context.Context, out io.Writer, rounds int, settings []setting, peers []*peer) error {
+func users(ctx context.Context, out io.Writer, rounds int, lines []line, peers []*peer) error {
 	fmt.Fprint(out, "| ")
 	for _, p := range peers {
 		fmt.Fprintf(out, "\t| %s", p.name)
@@ -83,36 +105,32 @@ func users(ctx context.Context, out io.Writer, rounds int, settings []setting, p
 		fmt.Fprint(out, "\t|--:")
 	}
 	fmt.Fprint(out, "\t|--:\t|\n")
-	for _, s := range settings {
-		for _, op := range []operation{create, get, filter, patchActive} {
-			label := op.name + ", " + s.name
-			fmt.Fprintln(os.Stderr, "measuring", label)
-			asked := slices.DeleteFunc(slices.Clone(peers), func(p *peer) bool {
-				return !s.loopback && p.handler == nil || p.only != "" && p.only != op.name
-			})
-			times, err := interleave(rounds, len(asked), func(i int) (time.Duration, error) { return measure(ctx, asked[i], op, s) })
-			if err != nil {
-				return err
-			}
-			fmt.Fprint(out, "| ", label)
-			for _, p := range peers {
-				cell := "-"
-				if i := slices.Index(asked, p); i >= 0 {
-					cell = ratio(times[i], times[0])
-				}
-				fmt.Fprintf(out, "\t| %s", cell)
-			}
-			fmt.Fprintf(out, "\t| %.1f µs\t|\n", median(microseconds(times[0])))
+	for _, l := range lines {
+		fmt.Fprintln(os.Stderr, "measuring", l.name())
+		asked := slices.DeleteFunc(slices.Clone(peers), func(p *peer) bool {
+			return !l.setting.loopback && p.handler == nil || p.only != "" && p.only != l.op.name
+		})
+		times, err := interleave(rounds, len(asked), func(i int) (time.Duration, error) { return measure(ctx, asked[i], l.op, l.setting) })
+		if err != nil {
+			return err
 		}
+		fmt.Fprint(out, "| ", l.name())
+		for _, p := range peers {
+			cell := "-"
+			if i := slices.Index(asked, p); i >= 0 {
+				cell = ratio(times[i], times[0])
+			}
+			fmt.Fprintf(out, "\t| %s", cell)
+		}
+		fmt.Fprintf(out, "\t| %.1f µs\t|\n", median(microseconds(times[0])))
 	}
 	return nil
 }
 
 // groups prints what one member more costs a group of 100 and of 100,000.
-func groups(ctx context.Context, out io.Writer, rounds int) error {
-	sizes := []int{100, 100_000}
+func groups(ctx context.Context, out io.Writer, rounds int, lines []line) error {
 	var peers []*peer
-	for _, size := range sizes {
+	for _, size := range []int{100, 100_000} {
 		p, err := newGroup(ctx, size)
 		if err != nil {
 			return err
@@ -120,12 +138,12 @@ func groups(ctx context.Context, out io.Writer, rounds int) error {
 		peers = append(peers, p)
 	}
 	fmt.Fprint(out, "| usher\t| group of 100\t| group of 100,000\t| adding one to 100\t|\n|---\t|--:\t|--:\t|--:\t|\n")
-	for _, s := range settings[:2] {
-		times, err := interleave(rounds, len(peers), func(i int) (time.Duration, error) { return addMember(ctx, peers[i], sizes[i], s) })
+	for _, l := range lines {
+		times, err := interleave(rounds, len(peers), func(i int) (time.Duration, error) { return measureMember(ctx, peers[i], l.op, l.setting) })
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "| add a member, %s\t| %s\t| %s\t| %.1f µs\t|\n", s.name, ratio(times[0], times[0]), ratio(times[1], times[0]), median(microseconds(times[0])))
+		fmt.Fprintf(out, "| %s\t| %s\t| %s\t| %.1f µs\t|\n", l.name(), ratio(times[0], times[0]), ratio(times[1], times[0]), median(microseconds(times[0])))
 	}
 	return nil
 }

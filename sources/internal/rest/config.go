@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"slices"
@@ -11,8 +12,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Problems are what is wrong with the configuration of a source. The zero value
-// has none.
+// Problems collects the errors in the configuration of a source. The zero value has
+// none.
 type Problems struct{ found []error }
 
 // Add adds the errors that are not nil.
@@ -24,23 +25,23 @@ func (p *Problems) Add(errs ...error) {
 	}
 }
 
-// Require wants a field to be set.
+// Require adds a problem if a required field is empty.
 func (p *Problems) Require(field, value string) {
 	if value == "" {
 		p.Add(errors.New(field + ": required"))
 	}
 }
 
-// URL reads a field that holds an address, as BaseURL does. It returns nil for
-// one that is wrong.
+// URL parses a field as BaseURL does. It returns nil and adds a problem if the
+// address is wrong.
 func (p *Problems) URL(field, raw string) *url.URL {
 	u, err := BaseURL(field, raw)
 	p.Add(err)
 	return u
 }
 
-// Fields wants a field that maps fields of a user to attributes of the provider:
-// the keys are names that SetField knows, the values no empty texts.
+// Fields checks a field that maps the names of user fields, as SetField knows them,
+// to the names of the provider's attributes, which must not be empty.
 func (p *Problems) Fields(option string, fields map[string]string) {
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		switch {
@@ -52,7 +53,7 @@ func (p *Problems) Fields(option string, fields map[string]string) {
 	}
 }
 
-// Err returns the error of a source's New, which names every problem, or nil.
+// Err returns one error that names every problem, or nil if there is none.
 func (p *Problems) Err(kind string) error {
 	if len(p.found) == 0 {
 		return nil
@@ -60,30 +61,19 @@ func (p *Problems) Err(kind string) error {
 	return fmt.Errorf("%s: config: %w", kind, errors.Join(p.found...))
 }
 
-// Public is how the configuration of a source is printed, logged and encoded: by
-// its kind, its connection and the bare address of the provider.
-func Public(kind, connection, address string) string {
-	text := kind
-	for _, part := range []string{connection, Bare(address)} {
-		if part != "" {
-			text += " " + part
-		}
-	}
-	return text
-}
+// Redacted is embedded in a Config that holds secrets. Such a Config is printed,
+// logged and encoded as "[removed]", without any of its fields.
+type Redacted struct{}
 
-// Bare returns an address without what it may hold besides: a password, a query.
-// It returns nothing of a text that is no address.
-func Bare(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-}
+// Format implements fmt.Formatter, for every verb.
+func (Redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, removed) }
 
-// Lists is Info.Lists of a source that lists everything but what its
-// configuration leaves out. There are no memberships without groups.
+// MarshalText implements encoding.TextMarshaler, which encoding/json and the
+// handlers of log/slog use.
+func (Redacted) MarshalText() ([]byte, error) { return []byte(removed), nil }
+
+// Lists returns Info.Lists of a source that lists everything except what its
+// configuration leaves out. Without groups there are no memberships.
 func Lists(noManagers, noGroups, noMembers bool) sources.Facts {
 	lists := sources.FactAll
 	if noManagers {

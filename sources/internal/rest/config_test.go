@@ -31,13 +31,6 @@ func TestProblems(t *testing.T) {
 		`field Fields["zone"]: want the name of a user's field, such as timezone or manager.email`)
 }
 
-// What of an address may be seen holds neither a password nor a query.
-func TestPublic(t *testing.T) {
-	assert.Equal(t, "okta prod https://idp.example/scim", Public("okta", "prod", "https://u:s3cret@idp.example/scim?token=s3cret#s3cret"))
-	assert.Equal(t, "okta", Public("okta", "", ""))
-	assert.Equal(t, "okta", Public("okta", "", "https://idp.example/%zzs3cret"))
-}
-
 func TestLists(t *testing.T) {
 	assert.Equal(t, sources.FactAll, Lists(false, false, false))
 	assert.Equal(t, sources.FactUsers|sources.FactGroups|sources.FactMemberships, Lists(true, false, false))

@@ -19,8 +19,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Error is a request that failed. Its text holds no secret, no query and no
-// header; it does not repeat Reason, which the source's own error names.
+// Error is a failed request. Its text holds no secret, no query and no header. It
+// does not repeat Reason, which the error of the source names.
 type Error struct {
 	Method, Path string        // empty if the error is not about one request
 	Status       int           // 0 if there was no answer
@@ -29,15 +29,15 @@ type Error struct {
 	Detail       string        // what went wrong, in short and without secrets
 	Err          error         // the cause, for errors.Is; never printed
 
-	// Body is what the refusing answer says, up to 64 KiB, for the source to
-	// read and never to print.
+	// Body is the body of the refusing answer, up to 64 KiB. The source may read it
+	// and must not print it.
 	Body []byte
-	// Challenge is the header WWW-Authenticate of an answer with status 401, for
-	// Auth to read and never to print.
+	// Challenge is the header WWW-Authenticate of an answer with status 401. Auth
+	// may read it and must not print it.
 	Challenge string
 
-	temporary bool // worth a repetition
-	asked     bool // RetryAfter is what the provider said, even if it is 0
+	temporary bool // a repetition may succeed
+	asked     bool // the provider stated RetryAfter, even if it is 0
 }
 
 const maxErrorBody = 64 << 10
@@ -69,11 +69,10 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// Wrap makes the error that a source returns: it names the provider and the
-// operation and takes reason and waiting time from err. An error that is a
-// *sources.Error already (a failed login, say) stays as it is. The wrapper that
-// an http.Client puts around errors is removed, since it quotes the query. Nil
-// stays nil.
+// Wrap returns err as the error of a source, with provider, operation, reason and
+// waiting time. An error that is a *sources.Error already, such as a failed login,
+// stays as it is. A *url.Error around err, as http.Client adds it, is removed,
+// since it quotes the query. Wrap of nil is nil.
 func Wrap(kind, op string, err error) error {
 	if err == nil {
 		return nil
@@ -92,20 +91,20 @@ func Wrap(kind, op string, err error) error {
 	return wrapped
 }
 
-// Malformed is the error of an answer that was received and read, and is not
-// what the provider documents.
+// Malformed returns the error of an answer that is not what the provider documents.
 func Malformed(format string, args ...any) error {
 	return &Error{Reason: sources.ErrMalformed, Detail: fmt.Sprintf(format, args...)}
 }
 
-// IsMissing reports whether err says that the provider itself answered that there
-// is no such thing: with status 404 and JSON, and not with the page of a proxy.
+// IsMissing reports whether err is the provider's own answer that the object does
+// not exist: status 404 with a body of JSON, which the page of a proxy does not
+// have.
 func IsMissing(err error) bool {
 	failure, ok := errors.AsType[*Error](err)
 	return ok && failure.Status == http.StatusNotFound && json.Valid(failure.Body)
 }
 
-// failure makes an Error whose text is that of err without its secrets.
+// failure returns an Error with the text of err, from which secrets are removed.
 func (t *Transport) failure(req *http.Request, status int, reason, err error) *Error {
 	return &Error{
 		Method: req.Method, Path: req.URL.Path, Status: status, Reason: reason,
@@ -113,19 +112,19 @@ func (t *Transport) failure(req *http.Request, status int, reason, err error) *E
 	}
 }
 
-// cancelled is the failure of a request whose context ended.
+// cancelled returns the error of a request whose context ended.
 func cancelled(req *http.Request, err error) *Error {
 	return &Error{Method: req.Method, Path: req.URL.Path, Detail: err.Error(), Err: err}
 }
 
-// unreachable is the failure of a request without an answer. A certificate that
-// does not fit will not fit in a second either, and an error may say so of itself,
-// by a method NonRetriable, as those of Azure's SDK do.
+// unreachable returns the error of a request without an answer. It counts as
+// temporary, unless the certificate was refused, or err has a method NonRetriable,
+// as errors of Azure's SDK do.
 func (t *Transport) unreachable(ctx context.Context, req *http.Request, err error) *Error {
 	if ctx.Err() != nil {
-		// The attempt ran out of time, or the whole request did, which
-		// RoundTrip sees. The cause is left out: the caller's context did not
-		// end, and the error must not claim it.
+		// Either this attempt ran out of time, or the whole request did, which
+		// RoundTrip checks. The cause is left out, so that the error does not match
+		// that of the caller's context.
 		err = fmt.Errorf("no answer within %s", t.cfg.Timeout)
 	}
 	e := t.failure(req, 0, sources.ErrUnavailable, err)
@@ -138,14 +137,14 @@ func (t *Transport) unreachable(ctx context.Context, req *http.Request, err erro
 	return e
 }
 
-// atOnce reports whether an error says of itself, by a method RetryNow, that a
-// repetition need not wait, as those of a replay do.
+// atOnce reports whether an error has a method RetryNow: the repetition need not
+// wait, as in a replay.
 func atOnce(err error) bool {
 	var now interface{ RetryNow() }
 	return errors.As(err, &now)
 }
 
-// unreadable is the failure of an answer of status 2xx whose body is too large
+// unreadable returns the error of an answer of status 2xx whose body is too large
 // or was cut off.
 func (t *Transport) unreadable(ctx context.Context, req *http.Request, resp *http.Response, err error) *Error {
 	if errors.Is(err, sources.ErrTooLarge) {
@@ -162,7 +161,7 @@ func (t *Transport) unreadable(ctx context.Context, req *http.Request, resp *htt
 	return e
 }
 
-// refused is the failure of an answer whose status is not 2xx.
+// refused returns the error of an answer whose status is not 2xx.
 func (t *Transport) refused(req *http.Request, resp *http.Response, body []byte) *Error {
 	e := &Error{
 		Method: req.Method, Path: req.URL.Path, Status: resp.StatusCode,
@@ -196,7 +195,8 @@ func (t *Transport) refused(req *http.Request, resp *http.Response, body []byte)
 	return e
 }
 
-// statusReason is what a status alone says, and whether it may pass by itself.
+// statusReason returns the reason that a status stands for, and whether a
+// repetition may succeed.
 func statusReason(status int) (reason error, temporary bool) {
 	switch {
 	case status == http.StatusUnauthorized:
@@ -215,14 +215,14 @@ func statusReason(status int) (reason error, temporary bool) {
 		return sources.ErrUnavailable, false
 	case status >= 500:
 		return sources.ErrUnavailable, true
-	case status < 400: // 1xx and 3xx: no API of this module answers so
+	case status < 400: // 1xx and 3xx: no API of this module answers with these
 		return sources.ErrMalformed, false
 	}
 	return nil, false
 }
 
-// wantJSON refuses an empty body and a body that does not claim to be JSON,
-// such as the login page of a proxy.
+// wantJSON returns an error for an empty body, and for a content type other than
+// JSON, such as that of a proxy's login page.
 func wantJSON(resp *http.Response, body []byte) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return errors.New("the answer is empty")

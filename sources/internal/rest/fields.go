@@ -8,8 +8,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// texts are the fields of a user that hold one text, by their names in the JSON
-// of a snapshot.
+// texts are the fields of a user that hold one text, by their names in the JSON of
+// a snapshot.
 var texts = map[string]func(*sources.User) *string{
 	"user_name":       func(u *sources.User) *string { return &u.UserName },
 	"email":           func(u *sources.User) *string { return &u.Email },
@@ -29,16 +29,16 @@ var texts = map[string]func(*sources.User) *string{
 	"manager.name":    func(u *sources.User) *string { return &u.Manager.Name },
 }
 
-// common are the attributes that every source gives (rule S35).
+// common are the attributes that all sources share (rule S35).
 var common = []string{
 	sources.AttributeDepartment, sources.AttributeDivision, sources.AttributeCostCenter,
 	sources.AttributeEmployeeNumber, sources.AttributeOrganization,
 }
 
-// SetField sets one field of a user by its name in the JSON of a snapshot, such
-// as "timezone" or "manager.email", or one of the attributes that every source
-// gives (rule S35), such as "cost_center". It reports false for a name that is
-// none of these. Values without a text leave the field as it is (rule S11).
+// SetField sets a field of a user by its name in the JSON of a snapshot, such as
+// "timezone" or "manager.email", or one of the attributes that all sources share
+// (rule S35), such as "cost_center". It reports false for any other name. If all
+// values are empty, the field stays as it is (rule S11).
 func SetField(u *sources.User, field string, values sources.Values) bool {
 	text, known := texts[field]
 	attribute := slices.Contains(common, field)
@@ -52,14 +52,14 @@ func SetField(u *sources.User, field string, values sources.Values) bool {
 		*text(u) = values[0]
 	case attribute:
 		SetAttribute(u, field, values...)
-	default: // several addresses may stand in one text (R66)
+	default: // one text may hold several addresses (R66)
 		u.OtherEmails = strings.FieldsFunc(strings.Join(values, " "), func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
 	}
 	return true
 }
 
-// SetAttribute gives a user an attribute. Empty texts are left out, and so is
-// an attribute without any other (rule S11).
+// SetAttribute sets an attribute of a user to the values that are not empty. If all
+// are empty, it sets nothing (rule S11).
 func SetAttribute(u *sources.User, name string, values ...string) {
 	if values = given(values); len(values) == 0 {
 		return
@@ -75,13 +75,12 @@ func given(values []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(text string) bool { return text == "" })
 }
 
-// Mapped are the fields of a user that are read from attributes by
-// configuration: the name of a field, as SetField knows it, to the name of an
-// attribute.
+// Mapped says from which attributes the fields of a user are read: it maps the name
+// of a field, as SetField knows it, to the name of an attribute.
 type Mapped map[string]string
 
-// MappedFields returns the fields of a configuration, and of a source's own
-// table those that the configuration does not name.
+// MappedFields returns the configured fields, and those of a source's own table
+// that are not configured.
 func MappedFields(own, configured map[string]string) Mapped {
 	mapped := make(Mapped, len(own)+len(configured))
 	maps.Copy(mapped, own)
@@ -89,8 +88,8 @@ func MappedFields(own, configured map[string]string) Mapped {
 	return mapped
 }
 
-// Set sets the fields from the values of their attributes. An attribute without
-// a value leaves its field as it is.
+// Set sets the fields from the values of their attributes. A field whose attribute
+// has no value stays as it is.
 func (m Mapped) Set(u *sources.User, attributes map[string]sources.Values) {
 	for field, attribute := range m {
 		SetField(u, field, attributes[attribute])

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// IDs is a set of IDs that is small in a cursor: of each it holds so many bytes of a
-// hash, so that it may take an ID for one of its own by chance. Of n IDs it does so
-// with one in 256 to the power of width, divided by n.
+// IDs is a set of IDs that takes little room in a cursor: it holds a hash of width
+// bytes for each ID. Has may be wrong by chance: a set of n IDs contains a foreign
+// ID with a probability of n divided by 256 to the power of width.
 type IDs struct {
 	width int
 	held  map[[idWidth]byte]bool
@@ -18,7 +18,7 @@ type IDs struct {
 
 const idWidth = 8
 
-// NewIDs returns an empty set with hashes of so many bytes, 8 at most.
+// NewIDs returns an empty set with hashes of width bytes, at most 8.
 func NewIDs(width int) IDs { return IDs{width: width, held: make(map[[idWidth]byte]bool)} }
 
 func (s IDs) hash(id string) (short [idWidth]byte) {
@@ -30,13 +30,13 @@ func (s IDs) hash(id string) (short [idWidth]byte) {
 // Add adds an ID.
 func (s IDs) Add(id string) { s.held[s.hash(id)] = true }
 
-// Has reports whether an ID is in the set, or is taken for one that is.
+// Has reports whether an ID is in the set. It may report true for one that is not.
 func (s IDs) Has(id string) bool { return s.held[s.hash(id)] }
 
 // Len returns how many hashes the set holds.
 func (s IDs) Len() int { return len(s.held) }
 
-// Without returns how many hashes are in s, and in none of the others.
+// Without returns how many hashes are in s and in none of the others.
 func (s IDs) Without(others ...IDs) (n int) {
 	for hash := range s.held {
 		if !slices.ContainsFunc(others, func(o IDs) bool { return o.held[hash] }) {
@@ -46,7 +46,7 @@ func (s IDs) Without(others ...IDs) (n int) {
 	return n
 }
 
-// String returns the hashes, in order and in base64.
+// String returns the sorted hashes in base64.
 func (s IDs) String() string {
 	hashes := make([][idWidth]byte, 0, len(s.held))
 	for hash := range s.held {
@@ -60,7 +60,7 @@ func (s IDs) String() string {
 	return base64.StdEncoding.EncodeToString(all)
 }
 
-// ReadIDs reads what String returned for a set of that width.
+// ReadIDs parses the result of String of a set with that width.
 func ReadIDs(width int, text string) (IDs, error) {
 	s := NewIDs(width)
 	all, err := base64.StdEncoding.DecodeString(text)

@@ -17,9 +17,9 @@ import (
 	"slices"
 )
 
-// ParseKey reads the field PrivateKey of a configuration: a key in PEM that takes
-// accepts, unencrypted, in PKCS #8, PKCS #1 or SEC 1. want says which keys those are.
-// The errors say nothing of the key.
+// ParseKey parses the configuration field PrivateKey: an unencrypted key in PEM
+// (PKCS #8, PKCS #1 or SEC 1) for which takes returns true. want describes such
+// keys in the error. The error shows nothing of the key.
 func ParseKey(text []byte, want string, takes func(crypto.Signer) bool) (crypto.Signer, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
@@ -39,21 +39,21 @@ func ParseKey(text []byte, want string, takes func(crypto.Signer) bool) (crypto.
 	return key, nil
 }
 
-// IsRSA reports whether a key signs with RS256.
+// IsRSA reports whether SignJWT signs with RS256 by this key.
 func IsRSA(key crypto.Signer) bool {
 	_, ok := key.(*rsa.PrivateKey)
 	return ok
 }
 
-// IsP256 reports whether a key signs with ES256.
+// IsP256 reports whether SignJWT signs with ES256 by this key.
 func IsP256(key crypto.Signer) bool {
 	ec, ok := key.(*ecdsa.PrivateKey)
 	return ok && ec.Curve == elliptic.P256()
 }
 
-// SignJWT makes a JWT in the compact form (RFC 7515, section 3.1), signed with RS256
-// or, if key is one of the curve P-256, with ES256 (RFC 7518, sections 3.3 and 3.4). It
-// sets the member alg of header.
+// SignJWT returns a JWT in the compact form (RFC 7515, section 3.1). It signs with
+// ES256 by a key of the curve P-256, and with RS256 by an RSA key (RFC 7518,
+// sections 3.3 and 3.4). It sets the member alg of header.
 func SignJWT(key crypto.Signer, header, claims map[string]any) (string, error) {
 	header["alg"] = "RS256"
 	if IsP256(key) {
@@ -71,7 +71,7 @@ func SignJWT(key crypto.Signer, header, claims map[string]any) (string, error) {
 	digest := sha256.Sum256(signed)
 	var signature []byte
 	var err error
-	if ec, ok := key.(*ecdsa.PrivateKey); ok { // its Sign returns another form
+	if ec, ok := key.(*ecdsa.PrivateKey); ok { // ecdsa's own Sign returns ASN.1, and JWS wants r and s
 		r, s, failed := ecdsa.Sign(rand.Reader, ec, digest[:])
 		if err = failed; err == nil {
 			signature = slices.Concat(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32)))

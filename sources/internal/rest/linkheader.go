@@ -7,17 +7,16 @@ import (
 	"strings"
 )
 
-// A Link is one link of an answer's header Link (RFC 8288, section 3).
+// A Link is one link of the header Link of an answer (RFC 8288, section 3).
 type Link struct {
 	Target string
 	Rels   []string // relation types, in lower case
 }
 
-// Links reads every value of the header Link, whether each link came in a header
-// line of its own or several in one, which means the same (RFC 9110, section
-// 5.3). Links about something other than the answer, those with an anchor, are
-// left out. A header that is not of the form of RFC 8288 is an error: the link
-// to the next page could be in the part that was not understood.
+// Links parses all header lines Link; each may hold several links (RFC 9110,
+// section 5.3). A link with an anchor is left out, since it is about something
+// other than the answer. A header that does not have the form of RFC 8288 is an
+// error: the part that cannot be parsed may hold the link to the next page.
 func Links(header http.Header) ([]Link, error) {
 	var links []Link
 	for _, value := range header.Values("Link") {
@@ -38,8 +37,8 @@ func Links(header http.Header) ([]Link, error) {
 	return links, nil
 }
 
-// LinkTo returns the target of the link of a relation, "" if there is none. Two
-// links of that relation to different places are an error.
+// LinkTo returns the target of the link with a relation, or "" if there is none.
+// Two such links with different targets are an error.
 func LinkTo(links []Link, rel string) (string, error) {
 	target := ""
 	for _, link := range links {
@@ -59,10 +58,10 @@ var errLink = errors.New("the header Link is not of the form of RFC 8288")
 // linkParser reads one value of the header Link.
 type linkParser struct{ rest string }
 
-// space skips white space.
+// space skips spaces and tabs.
 func (p *linkParser) space() { p.rest = strings.TrimLeft(p.rest, " \t") }
 
-// take skips white space and one byte, if that comes next.
+// take skips spaces and tabs, and then the byte c, and reports whether c was there.
 func (p *linkParser) take(c byte) bool {
 	p.space()
 	if p.rest == "" || p.rest[0] != c {
@@ -72,8 +71,8 @@ func (p *linkParser) take(c byte) bool {
 	return true
 }
 
-// element goes to the next link. Empty elements of the list are skipped (RFC
-// 9110, section 5.6.1).
+// element moves to the next link and reports whether there is one. It skips empty
+// elements of the list (RFC 9110, section 5.6.1).
 func (p *linkParser) element() bool {
 	for p.take(',') {
 		continue
@@ -81,7 +80,7 @@ func (p *linkParser) element() bool {
 	return p.rest != ""
 }
 
-// link reads one link, and whether it has an anchor.
+// link parses one link and reports whether it has an anchor.
 func (p *linkParser) link() (link Link, anchored bool, err error) {
 	if !p.take('<') {
 		return link, false, errLink
@@ -108,7 +107,7 @@ func (p *linkParser) link() (link Link, anchored bool, err error) {
 		switch {
 		case name == "anchor":
 			anchored = true
-		case name == "rel" && link.Rels == nil: // a second one does not count
+		case name == "rel" && link.Rels == nil: // only the first rel counts (RFC 8288, section 3.3)
 			link.Rels = strings.Fields(strings.ToLower(value))
 		}
 	}
@@ -118,8 +117,8 @@ func (p *linkParser) link() (link Link, anchored bool, err error) {
 	return link, anchored, nil
 }
 
-// token reads a token (RFC 9110, section 5.6.2). It takes more characters than
-// the grammar has, as servers do.
+// token parses a token. It accepts more characters than the grammar (RFC 9110,
+// section 5.6.2), because servers send them.
 func (p *linkParser) token() string {
 	end := strings.IndexAny(p.rest, " \t;,=\"<>")
 	if end < 0 {
@@ -130,8 +129,8 @@ func (p *linkParser) token() string {
 	return token
 }
 
-// value reads the value of a parameter: a token, or a quoted string with its
-// escapes (RFC 9110, section 5.6.4).
+// value parses the value of a parameter: a token or a quoted string (RFC 9110,
+// section 5.6.4).
 func (p *linkParser) value() (string, bool) {
 	if !p.take('"') {
 		token := p.token()

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// BaseURL reads the address of a provider from a configuration field. It wants
-// https, or http on a loopback address for tests, and nothing but scheme, host
-// and path. The path comes back without a slash at its end.
+// BaseURL parses the address of a provider in a configuration field. The scheme
+// must be https, or http for a loopback address in tests; there may be nothing
+// besides scheme, host and path. The result has no slash at the end of its path.
 func BaseURL(field, raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
@@ -25,7 +25,7 @@ func BaseURL(field, raw string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
 }
 
-// Loopback reports whether u leads to this machine.
+// Loopback reports whether the host of u is this machine.
 func Loopback(u *url.URL) bool {
 	if u.Hostname() == "localhost" {
 		return true
@@ -34,9 +34,9 @@ func Loopback(u *url.URL) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// NextLink resolves the link to the next page against the address that gave
-// it. A link to another host would take the credentials there, so it is an
-// error.
+// NextLink resolves the link to the next page against the address of the page that
+// has it. A link to another host is an error, since the credentials would be sent
+// there.
 func NextLink(from *url.URL, link string) (*url.URL, error) {
 	u, err := from.Parse(link)
 	if err != nil {
@@ -48,7 +48,7 @@ func NextLink(from *url.URL, link string) (*url.URL, error) {
 	return u, nil
 }
 
-// sameOrigin reports whether two addresses have one scheme, host and port.
+// sameOrigin reports whether two addresses have the same scheme, host and port.
 func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }

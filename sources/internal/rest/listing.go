@@ -11,10 +11,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// List returns the iteration of a source's listing: what read hands to emit,
-// and then the error of read, wrapped by [Wrap], beside a zero value. read
-// returns as soon as emit reports false, which says that the caller has broken
-// off; an error that it returns after that is not yielded.
+// List returns the iteration of a source's listing. read passes each value to emit,
+// and returns as soon as emit returns false, which means that the caller left the
+// loop. An error of read is yielded last, wrapped by [Wrap], unless the caller has
+// left the loop.
 func List[T any](kind, op string, read func(emit func(T) bool) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		stopped := false
@@ -32,18 +32,18 @@ func List[T any](kind, op string, read func(emit func(T) bool) error) iter.Seq2[
 // A Page is one answer of a listing.
 type Page[T any] struct {
 	Rows []T
-	// Next says how to ask for the next page. It is empty only where the
-	// provider itself says that this page is the last.
+	// Next says how to ask for the next page. It is empty only if the provider
+	// itself says that this page is the last.
 	Next string
-	// Total is how many rows the provider says that the whole listing has. Only
-	// FollowCounted reads it.
+	// Total is the number of rows of the whole listing, as the provider states it.
+	// Only FollowCounted uses it.
 	Total int
-	// At is the provider's clock when it answered, in whole seconds; zero if it
-	// did not say. Only FollowCounted reads it.
+	// At is the provider's clock at the time of the answer, in whole seconds; zero
+	// if it is not stated. Only FollowCounted uses it.
 	At time.Time
 }
 
-// Date returns the provider's clock as the answer states it, or zero.
+// Date returns the provider's clock as the header Date states it, or zero.
 func Date(header http.Header) time.Time {
 	at, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
@@ -52,15 +52,14 @@ func Date(header http.Header) time.Time {
 	return at
 }
 
-// maxEmptyPages is how many pages without a row may follow one another. Some
-// providers send a few (deltas of Microsoft Graph); a listing that consists of
-// them never ends.
+// maxEmptyPages is how many pages in a row may have no row. Deltas of Microsoft
+// Graph have a few; more mean that the listing does not end.
 const maxEmptyPages = 1000
 
-// Follow reads the pages of a listing from first to the page without Next and
-// hands their rows to emit, until emit reports false. One page is held at a
-// time. A page that was asked for before is an error: the listing runs in a
-// circle.
+// Follow reads the pages of a listing, from first to the page without Next, and
+// passes their rows to emit, until emit returns false. It holds one page at a time.
+// A link to a page that was read before is an error, since the listing would not
+// end.
 func Follow[T any](ctx context.Context, first string, fetch func(ctx context.Context, at string) (Page[T], error), emit func(T) bool) error {
 	asked := make(map[string]bool)
 	empty := 0
@@ -90,16 +89,16 @@ func Follow[T any](ctx context.Context, first string, fetch func(ctx context.Con
 	}
 }
 
-// A Row is one thing that is listed, with what tells it from others.
+// A Row is one value of a listing, with its identity.
 type Row[T any] struct {
 	Value T
 	ID    string
-	// Created is when it came into being, by the provider's clock; zero if that
-	// is not known. Only FollowCounted reads it.
+	// Created is when the object was created, by the provider's clock; zero if
+	// unknown. Only FollowCounted uses it.
 	Created time.Time
 }
 
-// Rows makes rows of the records of a page; the first record that is none ends that.
+// Rows converts the records of a page. It ends with the first error.
 func Rows[R, T any](records []R, convert func(R) (Row[T], error)) ([]Row[T], error) {
 	rows := make([]Row[T], 0, len(records))
 	for _, record := range records {
@@ -112,9 +111,9 @@ func Rows[R, T any](records []R, convert func(R) (Row[T], error)) ([]Row[T], err
 	return rows, nil
 }
 
-// FollowOnce is Follow for a listing that hands on each row once, however often
-// its ID comes: pages overlap where a listing changes while it is read. A page that
-// brings nothing but rows that came before counts as one without a row.
+// FollowOnce is Follow, except that it passes the row of each ID to emit once:
+// pages may overlap if the listing changes while it is read. A page without a new
+// ID counts as an empty page.
 func FollowOnce[T any](ctx context.Context, first string, fetch func(ctx context.Context, at string) (Page[Row[T]], error), emit func(T) bool) error {
 	seen := make(map[string]bool)
 	return Follow(ctx, first, func(ctx context.Context, at string) (Page[Row[T]], error) {
@@ -128,29 +127,32 @@ func FollowOnce[T any](ctx context.Context, first string, fetch func(ctx context
 	}, func(row Row[T]) bool { return emit(row.Value) })
 }
 
-// countedTries is how often FollowCounted reads a listing that changes under it.
+// countedTries is how often FollowCounted reads a listing that changes while it is
+// read.
 const countedTries = 3
 
-// FollowCounted is Follow for a listing whose pages are positions (page
-// numbers, offsets). There the removal of a row that was read moves the rows
-// behind it forward, and one of them is never seen, on pages that look good one
-// by one. So the listing counts as complete only if it holds as many of the
-// rows that existed when its first page was answered as that page said there
-// were: of those, none can be missing then. Rows that came into being later may
-// or may not be among those listed. Of a row whose Created is not known, and of every
-// row where the provider states no clock, it is not known whether it existed then,
-// unless it stood on the first page or came in an earlier reading: such a listing
-// of several pages is read twice.
+// FollowCounted is Follow for a listing whose pages are positions (page numbers,
+// offsets). If a row is removed while such a listing is read, the rows behind it
+// move forward, and one of them may be on no page that is read, although each page
+// looks complete.
 //
-// A page that brings nothing but rows that came before ends the reading short:
-// the provider pays no heed to positions, or shifted that much.
+// FollowCounted therefore counts the rows that existed when the first page was
+// answered. The listing is complete if there are as many of them as the first page
+// stated as Total. Rows that were created later may be missing. A row existed at
+// that time if it was created before it, or was on the first page, or came in an
+// earlier reading. If neither that nor its Created and the provider's clock are
+// known, the listing is read again; so a listing of several pages without Created
+// is read twice.
 //
-// A listing that falls short is read again, three times in all, and what was
-// handed out already is not handed out twice. Every page states its Total.
+// A page with known rows only ends a reading: the provider ignores the position, or
+// the rows moved by a whole page.
+//
+// A listing that is not complete is read again, at most three times in all. No row
+// is passed to emit twice. Every page must state its Total.
 func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx context.Context, at string) (Page[Row[T]], error), emit func(T) bool) error {
 	var got, want, undated int
 	var stuck bool
-	listed := make(map[string]int) // by ID: the last try in which it was seen
+	listed := make(map[string]int) // by ID: the number of the last reading that had it
 	for try := 1; try <= countedTries; try++ {
 		pages, stopped := 0, false
 		var began time.Time

@@ -4,10 +4,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// One makes the answer of a sources.OneReader whose provider tells of a user
-// what a listing tells, and nothing of groups. read asks for the user by ID; that
-// there is none is the provider's answer as IsMissing knows it. lists is
-// Info.Lists of the source.
+// One answers sources.OneReader for a provider whose answer about one user has what
+// a listing has, and no groups. read asks for the user by ID. The user does not
+// exist if the error of read says so, as IsMissing knows it. lists is Info.Lists of
+// the source.
 func One(kind string, lists sources.Facts, id string, read func() (sources.User, error)) (sources.One, error) {
 	missing := sources.One{Proven: lists & sources.FactUsers}
 	if id == "" {

@@ -1,21 +1,22 @@
-// Package rest is the one way in which the sources of this module speak HTTP.
+// Package rest sends the HTTP requests of all sources of this module.
 //
-// A [Transport] is an http.RoundTripper, so that it serves both the sources
-// that speak plain REST and those that hand an http.Client to a vendor's SDK.
-// It differs from an ordinary RoundTripper in one deliberate point: whatever is
-// not a good, whole, non-empty JSON answer is an error. Some SDKs read a failed
+// A [Transport] is an http.RoundTripper, so that it serves both the sources that
+// speak plain REST and those that hand an http.Client to a vendor's SDK. It differs
+// from an ordinary RoundTripper in one point: an answer that is not a complete,
+// non-empty JSON document with a good status is an error. Some SDKs read a failed
 // or an empty answer as the last page of a listing, and a listing that ends too
 // early makes people disappear.
 //
-// What it does to every request:
+// What it does with every request:
 //
-//   - it authorizes the request, renews refused credentials once and repeats;
-//   - it repeats idempotent requests after a lost connection, a 429 or a 5xx,
-//     a bounded number of times, with a growing and jittered pause, and for as
-//     long as the provider asks if it asks;
-//   - it reads the whole answer, up to a limit;
-//   - it follows no redirect, so that credentials stay with their host;
-//   - its errors name method, path and status, never a query, a header or a
+//   - It authorizes the request. If the credentials are refused, it renews them once
+//     and sends the request again.
+//   - It repeats an idempotent request after a lost connection, a 429 or a 5xx, a
+//     bounded number of times. The pause grows and is jittered, or is as long as the
+//     provider asks for.
+//   - It reads the whole answer, up to a limit.
+//   - It follows no redirect, so that credentials are sent to one host only.
+//   - Its errors name method, path and status, and never a query, a header or a
 //     secret.
 package rest
 
@@ -41,22 +42,24 @@ type Auth interface {
 	// Authorize sets the credentials of req, obtaining them first if there are
 	// none. It may change the header and the URL of req, which is a copy.
 	Authorize(req *http.Request) error
-	// Renew is called once at most for a request, after an answer with status
-	// 401. It reports whether the request, authorized anew, deserves another
-	// try; an error ends the request with that error.
+	// Renew is called at most once for a request, after an answer with status 401.
+	// It reports whether the request is to be authorized and sent again. An error
+	// ends the request with that error.
 	Renew(refused *http.Request, answer *Error) (bool, error)
 }
 
 // Config configures a Transport. The zero value sends requests without
 // credentials and with the limits named below.
 type Config struct {
+	Redacted
+
 	// Base sends the requests. Defaults to http.DefaultTransport.
 	Base http.RoundTripper
 	// Auth authorizes every request. Nil leaves requests as they are.
 	Auth Auth
-	// Origin, if set, is the only scheme and host that requests are sent to,
-	// wherever a link of an answer or an SDK leads. A request to another fails
-	// before it is authorized.
+	// Origin, if set, is the only scheme and host that requests are sent to, also
+	// when an answer's link or an SDK names another. A request to another host
+	// fails before it is authorized.
 	Origin *url.URL
 	// UserAgent defaults to "usher (+https://github.com/usher-go/usher)".
 	UserAgent string
@@ -73,43 +76,23 @@ type Config struct {
 	// would have to wait longer fails, with the time to wait in its error.
 	// Defaults to 1 minute.
 	MaxWait time.Duration
-	// Limit reads a provider's own rate-limit headers and returns how long to
-	// wait before the next request: after a refused request, if there is no
-	// Retry-After; after a good one, when the allowance runs low. Nil knows
-	// Retry-After only.
+	// Limit reads a provider's own rate-limit headers and returns how long to wait
+	// before the next request. It is called after a refused request without
+	// Retry-After, and after a good one, where it returns a pause when the
+	// allowance runs low. If nil, only Retry-After counts.
 	Limit func(status int, header http.Header) time.Duration
-	// Explain reads the body of a refused request: the provider's code and
-	// message, and the reason, where it says more than the status does. Nil,
-	// and empty results, leave it at an excerpt of the body and the status.
+	// Explain reads the body of a refused request and returns the provider's code
+	// and message, and the reason if the body says more than the status. If Explain
+	// is nil, or for an empty result, the error has an excerpt of the body and the
+	// reason of the status.
 	Explain func(status int, body []byte) (detail string, reason error)
-	// Secrets are removed from every excerpt and error, however an answer
-	// spells them, besides whatever has the form of a token.
+	// Secrets are removed from every excerpt and error, in every spelling. Texts
+	// that have the form of a token are removed, too.
 	Secrets []string
 	// Logger gets a line at debug level for each repeated request and each pause
 	// that the provider imposes, with the attribute "wait". Defaults to
 	// discarding.
 	Logger *slog.Logger
-}
-
-// Format implements fmt.Formatter: whatever the verb, a Config is printed without
-// the secrets that it, its Auth or its Base may hold.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "rest.Config") }
-
-// LogValue implements slog.LogValuer: the limits.
-func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(slog.Int64("max_body", c.MaxBody), slog.Int("attempts", c.Attempts),
-		slog.Duration("timeout", c.Timeout), slog.Duration("max_wait", c.MaxWait))
-}
-
-// MarshalJSON implements json.Marshaler: the limits, under the names of their
-// fields.
-func (c Config) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		UserAgent        string        `json:",omitempty"`
-		MaxBody          int64         `json:",omitempty"`
-		Attempts         int           `json:",omitempty"`
-		Timeout, MaxWait time.Duration `json:",omitempty"`
-	}{c.UserAgent, c.MaxBody, c.Attempts, c.Timeout, c.MaxWait})
 }
 
 const (
@@ -120,12 +103,12 @@ const (
 	defaultMaxWait   = time.Minute
 )
 
-// A Transport sends requests as its Config says. It is safe for concurrent
-// use. A pause that a provider imposes holds for all its requests.
+// A Transport sends requests as its Config says. It is safe for concurrent use. A
+// pause that a provider asks for holds for all its requests.
 type Transport struct {
 	cfg      Config
 	scrubber Scrubber
-	latest   atomic.Pointer[sent] // for errors
+	latest   atomic.Pointer[sent] // the latest credentials, to remove them from errors
 
 	mu        sync.Mutex
 	notBefore time.Time
@@ -176,7 +159,7 @@ func (t *Transport) Read(ctx context.Context, url string, v any) (*http.Response
 	return resp, Decode(resp, v)
 }
 
-// A held body is one that is in memory as a whole.
+// A held body is in memory as a whole.
 type held struct {
 	bytes.Reader
 	whole []byte
@@ -186,8 +169,8 @@ func hold(body []byte) *held { return &held{*bytes.NewReader(body), body} }
 
 func (*held) Close() error { return nil }
 
-// Decode reads the body of an answer of a Transport, of which nothing has been
-// read, as one JSON value into v.
+// Decode reads the body of an answer of a Transport as one JSON value into v.
+// Nothing may have been read of the body.
 func Decode(resp *http.Response, v any) error {
 	body, ok := resp.Body.(*held)
 	if !ok {
@@ -233,7 +216,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 				return nil, err
 			}
 			if again {
-				continue // not an attempt more: the first was never accepted
+				continue // does not count as an attempt: the request was not accepted
 			}
 		}
 
@@ -260,12 +243,12 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 		return nil, t.unreachable(ctx, req, err)
 	}
 	received := resp.Body
-	defer func() { _ = received.Close() }() // whether it was read to its end is known by then
+	defer func() { _ = received.Close() }() // by then it is known whether the body was read to its end
 	t.observe(resp)
 	body, err := t.read(resp)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		e := t.refused(req, resp, body)
-		if err != nil && e.Reason == nil { // the reason stood in what was cut off
+		if err != nil && e.Reason == nil { // the status has no reason, and the body that may have one was cut off
 			return nil, t.unreadable(ctx, req, resp, err)
 		}
 		return nil, e
@@ -282,8 +265,8 @@ func (t *Transport) send(req *http.Request) (*http.Response, *Error) {
 	return resp, nil
 }
 
-// prepare copies req, renews its body for a repetition and puts on the headers
-// and the credentials.
+// prepare copies req, gives a repetition a fresh body, and sets the headers and the
+// credentials.
 func (t *Transport) prepare(req *http.Request, first bool) (*http.Request, error) {
 	if t.cfg.Origin != nil && !sameOrigin(t.cfg.Origin, req.URL) {
 		return nil, &Error{
@@ -334,6 +317,6 @@ func tooLarge(limit int64) error {
 
 func closeBody(req *http.Request) {
 	if req.Body != nil {
-		_ = req.Body.Close() // nothing was read of it, so nothing is lost
+		_ = req.Body.Close() // nothing was read, so an error loses nothing
 	}
 }

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// The pause before the first repetition, doubled for each further one up to
-// the most. A jitter takes away up to half of it, so that processes which
-// failed together do not return together.
+// firstBackoff is the pause before the first repetition. It doubles with each further
+// one, up to mostBackoff. Jitter shortens a pause by up to half, so that clients that
+// failed at the same time do not repeat at the same time.
 const (
 	firstBackoff = 500 * time.Millisecond
 	mostBackoff  = 30 * time.Second
 )
 
-// backoff is the pause after the given attempt, counted from 1.
+// backoff returns the pause after the given attempt, counted from 1.
 func backoff(attempt int) time.Duration {
 	d := firstBackoff
 	for range attempt - 1 {
@@ -44,7 +44,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// pause waits until the provider wants to hear from this Transport again.
+// pause waits as long as the provider has asked all requests of t to wait.
 func (t *Transport) pause(ctx context.Context) error {
 	t.mu.Lock()
 	wait := time.Until(t.notBefore)
@@ -55,9 +55,9 @@ func (t *Transport) pause(ctx context.Context) error {
 	return sleep(ctx, wait)
 }
 
-// observe takes from an answer how long all requests have to wait. A failing
-// server says nothing about the allowance, and a pause longer than MaxWait is
-// for the caller to decide.
+// observe takes from an answer how long all requests have to wait. An answer of 5xx
+// says nothing about the allowance. A wait longer than MaxWait is left to the
+// caller.
 func (t *Transport) observe(resp *http.Response) {
 	wait, _ := t.wait(resp)
 	if resp.StatusCode >= 500 || wait == 0 || wait > t.cfg.MaxWait {
@@ -66,7 +66,7 @@ func (t *Transport) observe(resp *http.Response) {
 	t.hold(wait)
 }
 
-// hold keeps all requests of this Transport back for a while.
+// hold makes all requests of t wait.
 func (t *Transport) hold(wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -75,10 +75,10 @@ func (t *Transport) hold(wait time.Duration) {
 	}
 }
 
-// Part judges an answer that came inside another one, as those of a batch do:
-// path is what was asked for, attempt how often, from 1. It returns nil for a
-// status of 2xx, else the error that RoundTrip would return, and whether to ask
-// again. Then the next request of this Transport waits as a repetition would.
+// Part judges one answer of a batch: path is what was asked for, attempt is how
+// often it was asked for, from 1. It returns nil for a status of 2xx; otherwise the
+// error that RoundTrip would return, and whether to ask again. If so, the next
+// request of t waits as long as a repetition would.
 func (t *Transport) Part(path string, attempt, status int, header http.Header, body []byte) (failure *Error, again bool) {
 	if status >= 200 && status <= 299 {
 		return nil, false
@@ -92,8 +92,7 @@ func (t *Transport) Part(path string, attempt, status int, header http.Header, b
 	return failure, again
 }
 
-// repeats reports whether a request that failed is worth another attempt, and
-// after how long.
+// repeats reports whether to repeat a failed request, and after how long.
 func (t *Transport) repeats(failure *Error, attempt int) (time.Duration, bool) {
 	if !failure.temporary || attempt >= t.cfg.Attempts || failure.RetryAfter > t.cfg.MaxWait {
 		return 0, false
@@ -104,9 +103,9 @@ func (t *Transport) repeats(failure *Error, attempt int) (time.Duration, bool) {
 	return backoff(attempt), true
 }
 
-// wait is how long the provider asks to wait, and whether it asks at all.
-// Retry-After counts only on a refused request: Microsoft Graph is on record
-// with one of two weeks on a good answer.
+// wait returns how long the provider asks to wait, and whether it asks. Retry-After
+// counts only in a refusal: Microsoft Graph is known to have sent one of two weeks
+// with a good answer.
 func (t *Transport) wait(resp *http.Response) (time.Duration, bool) {
 	if resp.StatusCode > 299 {
 		if d, ok := retryAfter(resp.Header, time.Now()); ok {
@@ -121,9 +120,9 @@ func (t *Transport) wait(resp *http.Response) (time.Duration, bool) {
 	return 0, false
 }
 
-// retryAfter reads the header Retry-After: whole seconds, or a date, which is
-// compared with the server's own clock where the answer names it (RFC 9110,
-// section 10.2.3). Anything else is as good as no header.
+// retryAfter parses the header Retry-After: whole seconds, or a date, which is
+// compared with the server's clock if the answer states it (RFC 9110, section
+// 10.2.3). It reports false for any other value.
 func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 	const most = 365 * 24 * time.Hour // keeps the arithmetic within an int64
 	value := header.Get("Retry-After")
@@ -146,9 +145,9 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 	return min(max(at.Sub(now), 0), most), true
 }
 
-// idempotent reports whether sending req twice does what sending it once does:
-// it only reads, or it is marked as net/http documents it, with a header
-// Idempotency-Key, which is not sent if it has no values.
+// idempotent reports whether req may be sent twice: its method only reads, or it
+// has the header Idempotency-Key, as net/http documents it. A header with no values
+// marks the request and is not sent.
 func idempotent(req *http.Request) bool {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions:

@@ -14,7 +14,7 @@ import (
 // maxExcerpt is how many characters of an answer an error shows at most.
 const maxExcerpt = 200
 
-// Whatever has one of these forms is a secret, whoever sent it.
+// secretForms are texts that are secrets by their form alone.
 var secretForms = []secretForm{
 	// A named secret in JSON, a form or a query.
 	{regexp.MustCompile(`(?i)("?\b(?:` + secretNames + `)"?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|[^\s&,;}]+)`), "${1}[removed]"},
@@ -31,7 +31,7 @@ type secretForm struct {
 	keep string
 }
 
-// secretNames are what secrets are called.
+// secretNames are the names of secrets, as a regular expression.
 const secretNames = `access_?token|refresh_?token|id_?token|client_?secret|client_?assertion|assertion|password|session_?id|sid|api_?key|signature`
 
 var (
@@ -39,23 +39,22 @@ var (
 	addressQuery = regexp.MustCompile(`(https?://[^\s"'<>?]*)\?[^\s"'<>]*`)
 )
 
-// SecretName reports whether a value of that name is a secret.
+// SecretName reports whether a value with that name is a secret.
 func SecretName(name string) bool { return secretName.MatchString(name) }
 
-// A Scrubber removes secrets from texts. The zero value knows none, and removes
-// what has the form of one.
+// A Scrubber removes secrets from texts: those that it knows, and texts that have
+// the form of a secret. The zero value knows none.
 type Scrubber struct{ known []echo }
 
-// An echo returns an expression for a secret in every spelling. It is made when it is
-// first needed, which most are not.
+// An echo returns an expression that matches a secret in every spelling. Most are
+// never needed, so it is compiled at the first call.
 type echo func() *regexp.Regexp
 
 func echoOf(secret string) echo {
 	return sync.OnceValue(func() *regexp.Regexp { return echoes(secret) })
 }
 
-// NewScrubber returns a Scrubber that removes the given secrets, however they are
-// spelled, and what has the form of one.
+// NewScrubber returns a Scrubber that knows the given secrets.
 func NewScrubber(secrets ...string) Scrubber {
 	var s Scrubber
 	for _, secret := range secrets {
@@ -66,7 +65,7 @@ func NewScrubber(secrets ...string) Scrubber {
 	return s
 }
 
-// With returns a Scrubber that removes the secrets of others as well.
+// With returns a Scrubber that also knows the secrets of others.
 func (s Scrubber) With(others ...Scrubber) Scrubber {
 	all := Scrubber{slices.Clone(s.known)}
 	for _, other := range others {
@@ -86,10 +85,10 @@ func (s Scrubber) Scrub(text string) string {
 	return text
 }
 
-// excerpt returns the beginning of text on one line, without secrets: neither
-// the configured ones, nor the credentials of req, nor anything that has the
-// form of a token, nor the query of an address. It scrubs before it cuts, so that
-// no half of a secret stays.
+// excerpt returns the beginning of text on one line, without secrets: those of the
+// configuration, the credentials of req, texts with the form of a token, and
+// queries of addresses. It removes secrets before it shortens the text, so that no
+// part of a secret stays.
 func (t *Transport) excerpt(req *http.Request, text []byte) string {
 	s := strings.ToValidUTF8(string(text[:min(len(text), maxErrorBody)]), "�")
 	if _, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " "); len(credentials) >= minSecret {
@@ -110,7 +109,7 @@ func (t *Transport) excerpt(req *http.Request, text []byte) string {
 	return s
 }
 
-// sent are the credentials that requests carry, as long as they carry the same.
+// sent holds the credentials of the latest request, and the expression for them.
 type sent struct {
 	credentials string
 	echo        echo
@@ -118,17 +117,17 @@ type sent struct {
 
 const (
 	removed   = "[removed]"
-	minSecret = 4 // bytes; what is shorter cannot be told from ordinary text
+	minSecret = 4 // bytes; a shorter text is too common to be removed
 )
 
-// echoes returns an expression for a secret in every spelling in which an answer
-// may repeat it: each character as it is, percent-encoded (RFC 3986, section 2.1,
-// once or several times over; as +, if it is a space), as an escape of JSON (RFC
-// 8259, section 7), or as a character reference of HTML.
+// echoes returns an expression that matches a secret in every spelling that an
+// answer may use: for each character as it is, percent-encoded any number of times
+// (RFC 3986, section 2.1; a space also as +), as an escape of JSON (RFC 8259,
+// section 7), or as a character reference of HTML.
 func echoes(secret string) *regexp.Regexp {
 	var b strings.Builder
 	for _, r := range secret {
-		b.WriteString("(?:(?i:") // longer spellings first: they may begin with a shorter one
+		b.WriteString("(?:(?i:") // longer spellings come first: they may begin with a shorter one
 		for i := range []byte(string(r)) {
 			fmt.Fprintf(&b, "%%(?:25)*%02x", string(r)[i])
 		}
@@ -151,14 +150,14 @@ func echoes(secret string) *regexp.Regexp {
 	if form, err := regexp.Compile(b.String()); err == nil {
 		return form
 	}
-	return regexp.MustCompile(regexp.QuoteMeta(secret)) // one of megabytes
+	return regexp.MustCompile(regexp.QuoteMeta(secret)) // the secret is too long for such an expression
 }
 
-// jsonEscapes are what follows the backslash in the short escapes of JSON.
+// jsonEscapes are the short escapes of JSON, without the backslash.
 var jsonEscapes = map[rune]string{
 	'"': `"`, '\\': `\`, '/': "/", '\b': "b", '\f': "f", '\n': "n", '\r': "r", '\t': "t",
 }
 
-// references are the character references that HTML has names for and that are
-// written as a matter of course.
+// references are the named character references of HTML that encoders commonly
+// write.
 var references = map[rune]string{'&': "amp", '<': "lt", '>': "gt", '"': "quot", '\'': "apos"}

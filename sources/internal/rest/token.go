@@ -11,27 +11,27 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Token is what a login gives.
+// A Token is the result of a login.
 type Token struct {
 	Value string
 	// Type is the scheme of the Authorization header; "" stands for "Bearer".
 	Type string
-	// Life is how long the token is good for; 0 if the provider did not say, so
-	// that it is used until it is refused.
+	// Life is how long the token is valid. 0 means unknown: the token is used until
+	// it is refused.
 	Life time.Duration
-	// Base, if set, is where the API lives that the token is for. Requests are
-	// resolved against it, so that they may carry no more than a path.
+	// Base, if set, is the address of the API that the token is for. Requests are
+	// resolved against it, so a request may have a path only.
 	Base *url.URL
 }
 
-// Tokens is an Auth that puts an access token on every request. It logs in
-// before the first request, again before the token ends, and once more where
-// the provider refuses a token before its time. However many requests need a
-// token at once, one of them logs in.
+// Tokens is an Auth that puts an access token on every request. It logs in before
+// the first request, shortly before the token ends, and when the provider refuses
+// the token. If several requests need a new token at the same time, only one of
+// them logs in.
 type Tokens struct {
 	kind    string
 	fetch   func(context.Context) (Token, error)
-	busy    chan struct{} // holds one value while somebody logs in
+	busy    chan struct{} // holds one value during a login
 	current atomic.Pointer[issued]
 }
 
@@ -41,8 +41,8 @@ func NewTokens(kind string, fetch func(context.Context) (Token, error)) *Tokens 
 	return &Tokens{kind: kind, fetch: fetch, busy: make(chan struct{}, 1)}
 }
 
-// TokenSource returns a Tokens that asks a function of the host for a token,
-// whose end nobody tells.
+// TokenSource returns a Tokens that gets its token from a function of the host.
+// Such a token is used until it is refused.
 func TokenSource(kind string, source func(context.Context) (string, error)) *Tokens {
 	return NewTokens(kind, func(ctx context.Context) (Token, error) {
 		token, err := source(ctx)
@@ -53,9 +53,9 @@ func TokenSource(kind string, source func(context.Context) (string, error)) *Tok
 // maxToken is the largest answer of a token endpoint, in bytes.
 const maxToken = 1 << 20
 
-// LogIn returns a Tokens that logs in over HTTP. request makes the request of one
-// login, which cfg sends: without its Auth, and again after a failure, since
-// asking twice gives two tokens, which hurts nobody. read reads the answer.
+// LogIn returns a Tokens that logs in over HTTP, through a Transport with cfg, but
+// without its Auth. request makes the request of one login. It may be repeated
+// after a failure: a second token does no harm. read reads the answer.
 func LogIn(kind string, cfg Config, request func(context.Context) (*http.Request, error), read func(*http.Response) (Token, error)) *Tokens {
 	cfg.Auth, cfg.MaxBody = nil, maxToken
 	transport := New(cfg)
@@ -88,8 +88,8 @@ type TokenAnswer struct {
 	ExpiresIn   int32  `json:"expires_in"` // seconds
 }
 
-// Token returns the token of the answer. Its scheme is Bearer, whatever the
-// answer calls it.
+// Token returns the token of the answer. Its scheme is Bearer, whatever token_type
+// says.
 func (a TokenAnswer) Token() Token {
 	return Token{Value: a.AccessToken, Life: time.Duration(max(a.ExpiresIn, 0)) * time.Second}
 }
@@ -104,11 +104,11 @@ func ReadToken(resp *http.Response) (Token, error) {
 type issued struct {
 	header string
 	base   *url.URL
-	until  time.Time // zero: until it is refused
+	until  time.Time // zero: use it until it is refused
 }
 
-// renewBefore is how long before its end a token is replaced: a request may be
-// on its way for a while, and clocks differ.
+// renewBefore is how long before its end a token is replaced. It allows for the
+// duration of a request and for a difference of the clocks.
 const renewBefore = time.Minute
 
 func (t *issued) good(refused string) bool {
@@ -134,7 +134,8 @@ func (t *Tokens) Renew(refused *http.Request, _ *Error) (bool, error) {
 	return err == nil, err
 }
 
-// get returns a token that is good and not the refused one.
+// get returns a valid token other than the refused one, and logs in if there is
+// none.
 func (t *Tokens) get(ctx context.Context, refused string) (*issued, error) {
 	if token := t.current.Load(); token.good(refused) {
 		return token, nil
@@ -147,7 +148,7 @@ func (t *Tokens) get(ctx context.Context, refused string) (*issued, error) {
 		return nil, &sources.Error{Kind: t.kind, Op: op, Err: ctx.Err()}
 	}
 	if token := t.current.Load(); token.good(refused) {
-		return token, nil // somebody else logged in meanwhile
+		return token, nil // another goroutine logged in meanwhile
 	}
 	asked := time.Now()
 	fresh, err := t.fetch(ctx)
@@ -168,7 +169,7 @@ func (t *Tokens) get(ctx context.Context, refused string) (*issued, error) {
 	return token, nil
 }
 
-// Bearer is an Auth with a token that is given once and for all.
+// Bearer is an Auth with a token that never changes.
 type Bearer string
 
 // Authorize implements Auth.

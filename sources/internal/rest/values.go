@@ -7,12 +7,12 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Text is a scalar of a JSON answer as text: a string, or a number or boolean
-// as JSON writes it. Null is the empty text. Anything else is an error.
+// A Text is a string, number or boolean of a JSON answer, as text. Null is the
+// empty text. Any other value is an error.
 type Text struct {
 	Value string
-	// Given says that the answer has the key at all, be it with null. What is
-	// not given is unknown, not empty.
+	// Given says that the answer has the key, also if its value is null. A value
+	// that is not given is unknown, not empty.
 	Given bool
 }
 
@@ -32,11 +32,11 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Texts is a list of scalars of a JSON answer as texts. Null is the empty list;
-// null among the elements is an error.
+// Texts is a list of strings, numbers and booleans of a JSON answer, as texts. Null
+// is the empty list; null as an element is an error.
 type Texts struct {
 	Values []string
-	// Given says that the answer has the key at all, be it with null.
+	// Given says that the answer has the key, also if its value is null.
 	Given bool
 }
 
