@@ -116,7 +116,7 @@ func TestFailingTenant(t *testing.T) {
 	t.Parallel()
 	f := start(t, options{tenants: 6, failing: 1, timeout: time.Minute}, 1)
 	ctx, failing := t.Context(), f.companies[0]
-	require.NoError(t, f.due(ctx, time.Now()))
+	require.NoError(t, f.save(ctx, time.Now()))
 	job := func() (state rivertype.JobState, failures int, wait time.Duration) {
 		var scheduled, attempted time.Time
 		err := f.pool.QueryRow(ctx, `SELECT state, coalesce(cardinality(errors), 0), scheduled_at, coalesce(attempted_at, scheduled_at)
@@ -149,7 +149,7 @@ func TestKilledWorker(t *testing.T) {
 	t.Parallel()
 	f := start(t, options{tenants: 20, timeout: 4 * time.Second}, 1)
 	ctx, p := t.Context(), f.begin("the other worker")
-	require.NoError(t, f.due(ctx, p.since))
+	require.NoError(t, f.save(ctx, p.since))
 	running := 0
 	for running == 0 {
 		require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE kind = 'run' AND state = 'running'`).Scan(&running))
