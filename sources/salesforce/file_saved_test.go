@@ -275,7 +275,7 @@ func TestUnreadableFiles(t *testing.T) {
 		`[` + one + `]]`:                  "something follows",
 		"[\n" + one + ",\n" + `{"Id" 1}]`: "line 2 or soon after: invalid character",
 		"{\"status\":0,\r\n\"result\"\n}": "line 3 or soon after: invalid character",
-		strings.Repeat("\n", 3_000) + "[" + one + strings.Repeat("\n", 300_000) + "7": "line 3001 or soon after",
+		strings.Repeat("\n", 3_000) + "[" + one + strings.Repeat("\n", 300_000) + "7": "line 303001 or soon after",
 		"[" + strings.Repeat("\n", 300_000) + one + "7":                               "line 300001 or soon after",
 		`[` + one + `,7]`:                         "want records, which are objects, not 7",
 		`[[` + one + `]]`:                         "",
