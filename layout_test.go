@@ -66,6 +66,7 @@ var mayImport = map[string]string{
 	"internal/sqldb":     "",
 	"internal/pgserver":  "",
 	"internal/pgtest":    "internal/pgserver",
+	"internal/rapidtest": "",
 }
 
 // mayUse is which packages of which other modules a package may name.

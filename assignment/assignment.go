@@ -10,13 +10,13 @@ import (
 
 // An Assignment is a named bundle of settings and the people it is for (R97).
 type Assignment struct {
-	// ID is stable: members record it, so that a rename moves nobody.
+	// ID is stable: members record it, so that a renamed assignment keeps its
+	// people.
 	ID   string `json:"id"`
 	Name string `json:"name,omitempty"`
 	// Match selects the people. The default assignment has none.
 	Match Match `json:"match,omitzero"`
-	// Mode is Manual unless it says otherwise: the zero value never overwrites
-	// what an admin set.
+	// Mode is Manual by default: the zero value never overwrites what an admin set.
 	Mode Mode `json:"mode"`
 	Settings
 }
@@ -33,22 +33,23 @@ func (a Assignment) Clone() Assignment {
 	return a
 }
 
-// A Match selects people. Each kind of selector that is given must hold, so a
-// second kind narrows the first; the zero Match selects nobody.
+// A Match selects people. Every kind of selector that is given must hold, so a
+// second kind selects fewer people. The zero Match selects nobody.
 type Match struct {
-	// Groups holds group IDs, of which a person must be in at least one (A11).
+	// Groups holds group IDs. A person must be in at least one of them (A11).
 	Groups []string `json:"groups,omitempty"`
-	// Query is in the provider's own language: SOQL's WHERE part for
-	// Salesforce (R98). Its answer comes with the snapshot.
+	// Query is in the provider's own language: SOQL's WHERE part for Salesforce
+	// (R98). The snapshot has its answer.
 	Query string `json:"query,omitempty"`
-	// Attributes names attributes that must all be there; of the values given
-	// for one, any suffices. Names and values compare exactly.
+	// Attributes names attributes that a person must all have. If several values
+	// are given for one, any of them suffices. Names and values are compared
+	// exactly.
 	Attributes map[string]sources.Values `json:"attributes,omitempty"`
 	// All selects everybody who is in the directory.
 	All bool `json:"all,omitempty"`
 }
 
-// IsZero reports whether m selects nobody because it says nothing.
+// IsZero reports whether m has no selector and so selects nobody.
 func (m Match) IsZero() bool {
 	return len(m.Groups) == 0 && m.Query == "" && len(m.Attributes) == 0 && !m.All
 }
@@ -79,11 +80,11 @@ type Mode uint8
 
 // The modes. Manual is the zero value.
 const (
-	Manual    Mode = iota // set once at creation, then the admins' (R114, R115)
+	Manual    Mode = iota // set once at creation; then admins edit them (R114, R115)
 	Automatic             // always as the assignment says (R116 to R118)
 )
 
-// String returns the word that stands for m in JSON.
+// String returns the word for m in JSON.
 func (m Mode) String() string {
 	if m == Automatic {
 		return "automatic"

@@ -1,18 +1,19 @@
 package assignment
 
-// Rules are the assignments in the order of the table, uppermost first.
+// Rules are the assignments in the order of the table; the first that matches
+// decides.
 type Rules struct {
 	Assignments []Assignment
-	// Default governs whoever matches no assignment (R33). Nil: they are out
-	// of scope (S17).
+	// Default governs everybody whom no assignment matches (R33). If it is nil,
+	// they are out of scope (S17).
 	Default *Assignment
 }
 
-// Unmatched is the position that stands for no assignment.
+// Unmatched is the position for no assignment.
 const Unmatched = -1
 
-// At returns the assignment at a position. The position after the last is the
-// default's; Unmatched gives nil.
+// At returns the assignment at a position. The position after the last is that of
+// the default; for Unmatched it returns nil.
 func (r *Rules) At(position int32) *Assignment {
 	switch {
 	case position < 0:
@@ -37,8 +38,8 @@ func (r *Rules) Position(id string) int32 {
 	return Unmatched
 }
 
-// Queries returns the queries that the assignments use, each once, in the
-// order of the table. Collect them together with the snapshot.
+// Queries returns the queries of the assignments, each once, in the order of the
+// table. Pass them to sources.Collect.
 func (r *Rules) Queries() []string {
 	var queries []string
 	seen := make(map[string]bool)

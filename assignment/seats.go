@@ -8,18 +8,18 @@ import (
 
 // Seats says which settings need which seats, and how many there are of each.
 type Seats struct {
-	// Requires maps a setting to the seats it needs, all of them. A setting is
+	// Requires maps a setting to the seats that it needs, all of them. A setting is
 	// written "capture.<kind>", "profile" (any), "profile.<name>", "home",
 	// "extra.<name>".
 	Requires map[string][]string `json:"requires,omitempty"`
-	// Pools limits how many active members may hold a seat, whoever manages
-	// them. A seat without an entry is unlimited.
+	// Pools limits how many active members may hold a seat, over all connections. A
+	// seat without an entry is unlimited.
 	Pools map[string]int `json:"pools,omitempty"`
 }
 
-// Missing returns the seats that the settings in s need and s does not hold,
-// as a set. Such settings are stored and stay without effect until the seat
-// comes (R104, S20).
+// Missing returns the seats that the settings in s need and s does not have, as a
+// set. Such settings are stored and have no effect until the seat is granted (R104,
+// S20).
 func (r Seats) Missing(s *Settings) []string {
 	if len(r.Requires) == 0 {
 		return nil
@@ -60,7 +60,7 @@ func (r Seats) Clone() Seats {
 	return Seats{Requires: requires, Pools: maps.Clone(r.Pools)}
 }
 
-// validSetting reports whether s is a setting that Requires can name.
+// validSetting reports whether Requires may name s.
 func validSetting(s string) bool {
 	if s == "home" || s == "profile" {
 		return true

@@ -10,18 +10,17 @@ import (
 	"github.com/usher-go/usher/internal/set"
 )
 
-// Recording is the capture kind that the rules name: managers are mailed about a
-// new report only if they have a recorded team (R129).
+// Recording is the capture kind that the rules refer to: managers are notified
+// about a new report only if they have a recorded team (R129).
 const Recording = "recording"
 
-// Settings are what an assignment gives and a member has. The kinds are open:
-// seats, workspaces, profiles, capture kinds and extra settings carry the
-// application's own names. The zero Settings give nothing and capture nothing
-// (R8, R109).
+// Settings are what an assignment gives and a member has. Seats, workspaces,
+// profiles, capture kinds and extra settings have the application's own names. The
+// zero Settings give nothing and capture nothing (R8, R109).
 //
-// Seats and Capture are sets: sorted, each name once. Normalize makes them so.
+// Seats and Capture are sets: sorted, each name once. Normalize sorts them.
 type Settings struct {
-	// Seats are the licences the person holds. None is a state, not an error.
+	// Seats are the licences that the person holds. There may be none.
 	Seats []string `json:"seats,omitempty"`
 	// Home is the home workspace (R103).
 	Home string `json:"home,omitempty"`
@@ -43,34 +42,34 @@ func (s Settings) Clone() Settings {
 	return s
 }
 
-// Normalize sorts the sets of s and drops what stands in them twice.
+// Normalize sorts the sets of s and removes repeated names.
 func (s *Settings) Normalize() {
 	s.Seats = set.Of(s.Seats)
 	s.Capture = set.Of(s.Capture)
 }
 
-// Equal reports whether s and t give the same. Both must be normalized; empty
-// and absent are the same.
+// Equal reports whether s and t are equal. Both must be normalized. Empty and
+// absent are equal.
 func (s *Settings) Equal(t *Settings) bool {
 	return s.Home == t.Home && slices.Equal(s.Seats, t.Seats) && slices.Equal(s.Capture, t.Capture) &&
 		sameMap(s.Profiles, t.Profiles) && sameExtra(s.Extra, t.Extra)
 }
 
 // sameMap is maps.Equal without the cost of iterating over two empty maps. It
-// iterates over the second map, which is the assignment's and therefore the same
-// one in a long run of calls.
+// iterates over the second map: that is the assignment's, and so the same map in
+// many calls.
 func sameMap[V comparable](a, b map[string]V) bool {
 	return len(a) == len(b) && (len(a) == 0 || maps.Equal(b, a))
 }
 
-// sameExtra compares values that no config may hold, such as arrays, too.
+// sameExtra also compares values that Validate refuses, such as arrays.
 func sameExtra(a, b map[string]any) bool {
 	return len(a) == len(b) && (len(a) == 0 || maps.EqualFunc(a, b, func(x, y any) bool { return reflect.DeepEqual(x, y) }))
 }
 
-// Loses reports whether going from s to t takes a seat, a profile or a capture
-// kind away. A profile that is replaced by another counts as lost, since
-// nothing says which of the two allows more (S14, class downgrade).
+// Loses reports whether a change from s to t takes away a seat, a profile or a
+// capture kind. A replaced profile counts as lost, since nothing says which of the
+// two allows more (S14, class downgrade).
 func (s *Settings) Loses(t *Settings) bool {
 	return !subset(s.Seats, t.Seats) || !subset(s.Capture, t.Capture) || losesProfile(s.Profiles, t.Profiles)
 }
@@ -84,7 +83,7 @@ func losesProfile(from, to map[string]string) bool {
 	return false
 }
 
-// subset reports whether every name of a is in b, both being sets.
+// subset reports whether the set b has every name of the set a.
 func subset(a, b []string) bool {
 	for _, name := range a {
 		if _, found := slices.BinarySearch(b, name); !found {
@@ -94,7 +93,8 @@ func subset(a, b []string) bool {
 	return true
 }
 
-// extraProblem says what is wrong with the value of an extra setting, or "".
+// extraProblem describes what is wrong with the value of an extra setting, or
+// returns "".
 func extraProblem(value any) string {
 	switch v := value.(type) {
 	case string, bool:

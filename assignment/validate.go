@@ -6,21 +6,21 @@ import (
 	"slices"
 )
 
-// A Problem is one thing that is wrong, or unwise, in a config.
+// A Problem is an error or a warning about a config.
 type Problem struct {
-	// Path is where, in the JSON form: "assignments[2].match.groups".
+	// Path is the place in the JSON form: "assignments[2].match.groups".
 	Path string `json:"path"`
 	// Message says what was found and what was expected.
 	Message string `json:"message"`
-	// Warning is true if the config works all the same.
+	// Warning says that the config works in spite of the problem.
 	Warning bool `json:"warning,omitempty"`
 }
 
 // String returns the path, a colon and the message.
 func (p Problem) String() string { return p.Path + ": " + p.Message }
 
-// Validate returns every problem of the rules, in the order of the table. The
-// paths are those of a config: "assignments[0]", "default".
+// Validate returns every problem of the rules, in the order of the table. Paths are
+// those of a config: "assignments[0]", "default".
 func (r *Rules) Validate(seats Seats) []Problem {
 	v := validator{ids: make(map[string]string)}
 	for i := range r.Assignments {
@@ -76,7 +76,7 @@ func (v *validator) assignment(path string, a *Assignment, seats Seats) {
 	}
 }
 
-// Validate returns every problem of s. The paths are those of its JSON form:
+// Validate returns every problem of s. Paths are those of its JSON form:
 // "seats[0]".
 func (s *Settings) Validate() []Problem {
 	v := validator{}
@@ -101,7 +101,7 @@ func (v *validator) settings(path string, s *Settings) {
 	}
 }
 
-// names checks a list of names: none empty, each once.
+// names checks a list of names: none may be empty, and each may occur once.
 func (v *validator) names(path string, names []string) {
 	for i, name := range names {
 		if name == "" {

@@ -6,24 +6,23 @@ import (
 	"github.com/usher-go/usher/internal/blocks"
 )
 
-// Build decides who reports to whom. It takes everybody at once, in any order:
-// the result for a person does not depend on where in the slice anybody
-// stands.
+// Build decides who reports to whom. It takes everybody at once. The result does
+// not depend on the order of people.
 //
-// A person who follows the directory gets the manager whom the deciding key
-// names: the only active person, other than the person itself, who has it. If
-// there is none, if the edge would close a cycle, or if missing evidence could
-// remove that person, the current edge stays. A [Finding] tells why, and also
-// where another key names somebody else. Building again from the result
-// changes nothing and finds the same.
+// A person who follows the directory gets the manager whom the deciding key names:
+// the only active person with that key, other than the person itself. The current
+// edge stays if there is no such person, if the edge would close a cycle, or if
+// missing evidence could remove that manager. A [Finding] says why, and also says
+// if another key names a different person. Building again from the result changes
+// nothing and gives the same findings.
 //
-// The people may be a part of a team. The result for those who follow the
-// directory is that of the whole team if the part has everybody who bears one
-// of their manager keys, and everybody above them and above those bearers,
-// along current edges and along the named ones of those who follow.
+// The people may be a part of a team. The result for those who follow the directory
+// equals that for the whole team if the part contains everybody who has one of
+// their manager keys, and everybody above them and above those people, along
+// current edges and along the edges that the directory names.
 //
-// The chart refers to people, which must not change while it is in use. Time
-// and memory grow linearly with len(people), which is at most 1<<31 - 2.
+// The chart refers to people, which must not change while it is in use. Time and
+// memory grow linearly with len(people), which is at most 1<<31 - 2.
 func Build(people []Person) *Chart {
 	b := &builder{people: people}
 	c := &Chart{
@@ -32,8 +31,8 @@ func Build(people []Person) *Chart {
 		manager: make([]int32, len(people)),
 		finding: make([]Finding, len(people)),
 	}
-	// All keys of a block are sought before any is found, for the reason that
-	// newIndex gives.
+	// All keys of a block are looked up before any is compared, for the reason
+	// given at newIndex.
 	blocks.Each(len(people), func() func(start, end int) {
 		var lookups [blocks.Size]lookup
 		return func(start, end int) {
@@ -55,10 +54,10 @@ func Build(people []Person) *Chart {
 	return c
 }
 
-// prefetch reads one byte of each manager key of a block. The keys are the
-// directory's and stand in another order than the people: read one after the
-// other, many arrive at a time. It is not inlined, since the compiler would
-// then leave the reads out.
+// prefetch reads one byte of each manager key of a block. The keys belong to the
+// directory and are in another order in memory than the people; the processor can
+// do many of these reads at the same time. It is not inlined, since the compiler
+// would then remove the reads.
 //
 //go:noinline
 func prefetch(some []Person) (sum int) {
@@ -82,7 +81,7 @@ func prefetch(some []Person) (sum int) {
 	return sum
 }
 
-// A builder holds the indexes, each made when it is first needed.
+// A builder holds the indexes. Each is made on first use.
 type builder struct {
 	people  []Person
 	made    [kinds]sync.Once
@@ -106,8 +105,8 @@ func (b *builder) lookup(p *Person) lookup {
 	return b.index(kind).lookup(key)
 }
 
-// edge returns the manager whom person i has, the one whom the person is to
-// have as far as cycles do not forbid it, and what there is to tell.
+// edge returns the present manager of person i, the new one if cycles are ignored,
+// and the finding.
 func (b *builder) edge(i int32, decides *lookup) (current, manager int32, finding Finding) {
 	named, finding := decides.find(i)
 	by := decides.kind()
@@ -130,8 +129,8 @@ func (b *builder) edge(i int32, decides *lookup) (current, manager int32, findin
 	return current, named, NoFinding
 }
 
-// keysDiffer reports whether one of the keys of person i is somebody's and not
-// that of the manager, whom the key of the given kind names.
+// keysDiffer reports whether a key of person i names somebody other than the
+// manager, whom the key of the given kind names.
 func (b *builder) keysDiffer(i, manager int32, by kind) bool {
 	keys := b.people[i].Manager
 	for _, kind := range emailFirst {
@@ -143,8 +142,8 @@ func (b *builder) keysDiffer(i, manager int32, by kind) bool {
 	return false
 }
 
-// current returns the manager whom person i has, given one whom it may well
-// be.
+// current returns the present manager of person i. guess is a person who is
+// probably it.
 func (b *builder) current(i, guess int32) int32 {
 	key := b.people[i].Current
 	switch {

@@ -5,39 +5,37 @@ import (
 	"sync"
 )
 
-// None is the index of nobody.
+// None is the index that stands for no person.
 const None = -1
 
-// A Chart tells who reports to whom. A person is given as the index into the
-// slice that was given to [Build]; an index outside it panics.
+// A Chart says who reports to whom. A person is the index into the slice that was
+// given to [Build]; an index outside it panics.
 //
-// Where current edges form a cycle, the chart keeps it. Every walk ends on such
-// a chart too.
+// If current edges form a cycle, the chart keeps it. Every walk ends on such a
+// chart, too.
 type Chart struct {
 	people  []Person
 	current []int32   // the manager each person had
 	manager []int32   // the manager each person is to have
 	finding []Finding // for each person
-	loop    []bool    // who is on a cycle of manager, nil if nobody is
+	loop    []bool    // whether each person is on a cycle of manager; nil if nobody is
 
-	reports     forest // over manager, made by the first walk down
+	reports     forest // of manager; made by the first walk down
 	makeReports sync.Once
 }
 
-// Manager returns the index of the manager of person i. It is None for a person
-// without one, and for a person whose current manager, who stays, was not given
-// to Build.
+// Manager returns the index of the manager of person i. It returns None if the
+// person has no manager, or keeps a current manager who was not given to Build.
 func (c *Chart) Manager(i int) int { return int(c.manager[i]) }
 
-// Changed reports whether Manager(i) is to replace the current manager of
-// person i. It is never None then.
+// Changed reports whether person i gets a new manager. Then Manager(i) is not None.
 func (c *Chart) Changed(i int) bool { return c.manager[i] != c.current[i] }
 
-// Finding returns what there is to tell about the manager of person i.
+// Finding returns the finding about the manager of person i.
 func (c *Chart) Finding(i int) Finding { return c.finding[i] }
 
-// Roots yields the people who have no manager, in ascending order. Nobody on
-// a cycle of current edges, or below one, has a root.
+// Roots yields the people who have no manager, in ascending order. People on a
+// cycle of current edges, or below one, have no root above them.
 func (c *Chart) Roots() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i, manager := range c.manager {

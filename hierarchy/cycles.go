@@ -1,18 +1,18 @@
 package hierarchy
 
-// breakCycles takes back the edges that would close a cycle (rule S24).
+// breakCycles undoes edges that would close a cycle (rule S24).
 //
-// An edge is new if it differs from the current one. All new edges of a cycle
-// are replaced by the current ones. That may close another cycle, so this is
-// repeated until no cycle has a new edge. Two cycles have no person in common,
-// because nobody has two managers, so the order in which cycles are treated
-// does not matter. Everybody who was on a cycle gets the finding Cycle, and so
-// does everybody on a cycle of current edges, which stays.
+// An edge is new if it differs from the current one. All new edges of a cycle are
+// replaced by the current ones. That may close another cycle, so this is repeated
+// until no cycle has a new edge. Two cycles have no person in common, because
+// nobody has two managers; so their order does not matter. Everybody who was on a
+// cycle gets the finding Cycle, and so does everybody on a cycle of current edges,
+// which stays.
 //
-// An edge that is not new, or has been taken back, is kept: it never changes
-// again. Each chain of kept edges is contracted to its top, so that only new
-// edges are walked. Each is taken back at most once, and the time is nearly
-// linear also for long chains with many cycles.
+// An edge that is not new, or that was undone, is kept and never changes again.
+// Each chain of kept edges is contracted to its top, so that only new edges are
+// walked. Each edge is undone at most once. The time is nearly linear, also for
+// long chains with many cycles.
 func (c *Chart) breakCycles() {
 	s := cycleBreaker{Chart: c, top: make([]int32, len(c.manager))}
 	for i := range s.top {
@@ -33,13 +33,13 @@ func (c *Chart) breakCycles() {
 // A cycleBreaker is the state of breakCycles.
 type cycleBreaker struct {
 	*Chart
-	// top links everybody whose edge is kept to somebody further up the chain
-	// of kept edges. The end of the chain is linked to itself: a person without
-	// a manager, one with a new edge, or one person of a cycle of current edges.
+	// top links everybody whose edge is kept to somebody further up the chain of
+	// kept edges. The end of the chain is linked to itself: a person without a
+	// manager, a person with a new edge, or one person of a cycle of current edges.
 	top []int32
-	// skip links everybody whom markChain has given a finding to somebody
-	// further up the chain of kept edges, and everybody else to themselves. It
-	// is made when first needed.
+	// skip links everybody to whom markChain gave a finding to somebody further up
+	// the chain of kept edges, and everybody else to themselves. It is made on
+	// first use.
 	skip []int32
 	// path holds the people with new edges from the start of the walk to its
 	// present position. state is about people with new edges.
@@ -52,10 +52,10 @@ type progress uint8
 const (
 	unseen progress = iota
 	onPath
-	done // the edge is final, and so are all above it
+	done // the edge is final, and so are all edges above it
 )
 
-// keep contracts the current edge of i, which is not going to change.
+// keep contracts the current edge of i, which does not change any more.
 func (s *cycleBreaker) keep(i int32) {
 	manager := s.manager[i]
 	if manager == None {
@@ -77,8 +77,8 @@ func (s *cycleBreaker) keep(i int32) {
 	}
 }
 
-// walk follows new edges up from start and takes back those that are on a
-// cycle, until no new edge above start is on one.
+// walk follows new edges up from start and undoes those on a cycle, until no new
+// edge above start is on one.
 func (s *cycleBreaker) walk(start int32) {
 	if s.state == nil {
 		s.state = make([]progress, len(s.manager))
@@ -109,8 +109,8 @@ func (s *cycleBreaker) push(i int32) {
 	s.state[i] = onPath
 }
 
-// takeBack undoes the new edges of the cycle that the path from first to its
-// end closes.
+// takeBack undoes the new edges of the cycle that the path closes at the position
+// first.
 func (s *cycleBreaker) takeBack(first int32) {
 	from := len(s.path) - 1
 	for s.path[from] != first {
@@ -131,8 +131,8 @@ func (s *cycleBreaker) takeBack(first int32) {
 	}
 }
 
-// markChain gives the finding Cycle to everybody on the chain of kept edges
-// from i up to its top, the top itself excepted.
+// markChain gives the finding Cycle to everybody on the chain of kept edges from i
+// to its top, except the top.
 func (s *cycleBreaker) markChain(i int32) {
 	if s.skip == nil {
 		s.skip = make([]int32, len(s.manager))

@@ -8,24 +8,24 @@ import (
 	"unicode/utf8"
 )
 
-// maxLabel bounds, in characters, how much of a name is drawn.
+// maxLabel is the largest length of a drawn name, in characters.
 const maxLabel = 80
 
-// A drawing is the part of a chart that is written. Each person has a place,
-// numbered from 0 in the order of name and then Key, so that what is written
-// does not depend on the order in which people were given.
+// A drawing is the part of a chart that is drawn. Each person has a place. Places
+// are numbered from 0, ordered by name and then Key, so that the output does not
+// depend on the order of the people.
 type drawing struct {
 	chart  *Chart
-	person []int32  // who is at each place
-	label  []string // the label of each place
-	forest          // over places; None where the manager is not drawn
+	person []int32  // by place: the person
+	label  []string // by place: the label
+	forest          // of places; None if the manager is not drawn
 }
 
 // draw selects the people given and everybody below them, or the whole chart
 // if nobody is given.
 func (c *Chart) draw(from []int) *drawing {
 	d := &drawing{chart: c}
-	place := make([]int32, len(c.people)) // for now 0 if drawn, else None
+	place := make([]int32, len(c.people)) // at first 0 if drawn, otherwise None
 	if len(from) == 0 {
 		for i := range place {
 			d.person = append(d.person, int32(i))
@@ -77,8 +77,8 @@ func (c *Chart) draw(from []int) *drawing {
 	return d
 }
 
-// roots returns the places at which the drawing begins: those whose manager is
-// not drawn, and the first one of each cycle.
+// roots returns the places at which the drawing begins: those whose manager is not
+// drawn, and the first place of each cycle.
 func (d *drawing) roots() []int32 {
 	var roots []int32
 	begun := make(map[int32]bool) // the places on cycles that already have a root
@@ -97,9 +97,9 @@ func (d *drawing) roots() []int32 {
 	return roots
 }
 
-// label returns the name of p for display on one line: words separated by one
-// space, without characters that do not print, cut at maxLabel. Without a name
-// it is Email, else Key.
+// label returns the name of p on one line: words separated by one space, without
+// unprintable characters, cut at maxLabel. Without a name it is Email, and without
+// an email Key.
 func (p *Person) label() string {
 	label := shown(p.GivenName, p.FamilyName)
 	if label == "" {
@@ -117,10 +117,10 @@ func (p *Person) label() string {
 	return label
 }
 
-// shown returns the words of all parts with one space between any two, without
-// characters that do not print: control and format characters above all. Bytes
-// that are not UTF-8 are shown as U+FFFD, so that dropping a character between
-// two of them makes no other one.
+// shown returns the words of all parts, separated by one space, without unprintable
+// characters, such as control and format characters. Bytes that are not UTF-8
+// become U+FFFD, so that removing a character between two of them cannot form
+// another character.
 func shown(parts ...string) string {
 	var b strings.Builder
 	for _, part := range parts {

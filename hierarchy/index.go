@@ -10,16 +10,16 @@ import (
 )
 
 // An index finds people by one kind of key. It is a hash table with open
-// addressing: no copy of any key, and no allocation but its own two slices.
-// The hash has a random seed, so that nobody can choose keys that collide. What
-// is found does not depend on the seed.
+// addressing: it copies no key, and allocates only its two slices. The hash has a
+// random seed, so that nobody can choose keys that collide. The results do not
+// depend on the seed.
 type index struct {
 	kind   kind
 	people []Person
 	seed   maphash.Seed
-	// A slot is zero while empty. Else its upper half is a part of the hash
-	// and its lower half refers to whoever has the key: 1 + an index into
-	// people if it is one person, sharedBit + an index into shared if several.
+	// A slot is zero while it is empty. Otherwise its upper half is a part of the
+	// hash, and its lower half refers to the people with the key: 1 + an index into
+	// people for one person, sharedBit + an index into shared for several.
 	slots  []uint64
 	shared []bearers
 }
@@ -29,11 +29,11 @@ const sharedBit = 1 << 31
 // bearers are the people who have one key.
 type bearers struct {
 	some          int32 // one of them, active or not
-	first, second int32 // active ones, None where there is none
-	more          bool  // there are further active ones
+	first, second int32 // active ones; None if there are fewer
+	more          bool  // there are more active ones
 }
 
-// add counts i among the bearers. Adding somebody again changes nothing.
+// add adds i to the people. Adding a person again changes nothing.
 func (b *bearers) add(i int32, active bool) {
 	switch {
 	case !active || i == b.first || i == b.second:
@@ -46,8 +46,8 @@ func (b *bearers) add(i int32, active bool) {
 	}
 }
 
-// other returns the only active bearer who is not i, None if there is none,
-// and whether there are several.
+// other returns the only active person other than i, or None, and whether there are
+// several.
 func (b bearers) other(i int32) (j int32, several bool) {
 	switch {
 	case b.more:
@@ -75,8 +75,8 @@ func newIndex(kind kind, people []Person) *index {
 		seed:   maphash.MakeSeed(),
 		slots:  make([]uint64, 1<<bits.Len(uint(keys+keys/2))),
 	}
-	// Hashing reads every key, which is most of the work. It is done first and
-	// on all processors.
+	// Hashing reads every key, which is most of the work. It is done first, on all
+	// processors.
 	hashes := make([]uint64, len(people))
 	blocks.Each(len(people), func() func(start, end int) {
 		return func(start, end int) {
@@ -96,12 +96,12 @@ func newIndex(kind kind, people []Person) *index {
 	return x
 }
 
-// active reports whether person i counts among the bearers of a key. By Key
-// everybody does: a current manager need not be active.
+// active reports whether person i counts among the people of a key. In the index by
+// Key everybody does: a current manager need not be active.
 func (x *index) active(i int32) bool { return x.kind == byKey || x.people[i].Active }
 
-// hash returns the hash of a key in its comparable form; it is 0 for the empty
-// key only.
+// hash returns the hash of a key in its comparable form. Only the hash of the empty
+// key is 0.
 func (x *index) hash(key []byte) uint64 {
 	if len(key) == 0 {
 		return 0
@@ -109,8 +109,8 @@ func (x *index) hash(key []byte) uint64 {
 	return max(maphash.Bytes(x.seed, key), 1)
 }
 
-// own appends the comparable form of what p has: of the alias if asked for,
-// which only an index by email holds.
+// own appends the comparable form of the value of p: of Alias if alias is set,
+// which only the index by email contains.
 func (x *index) own(buffer []byte, p *Person, alias bool) []byte {
 	if alias {
 		return address.AppendKey(buffer, p.Alias)
@@ -123,7 +123,7 @@ func (x *index) hashOwn(p *Person, alias bool) uint64 {
 	return x.hash(x.own(buffer[:0], p, alias))
 }
 
-// probe returns the first slot from at on that is empty or may hold the hash.
+// probe returns the first slot from position at that is empty or may have the hash.
 func (x *index) probe(hash, at uint64) uint64 {
 	for {
 		at &= uint64(len(x.slots) - 1)
@@ -134,7 +134,7 @@ func (x *index) probe(hash, at uint64) uint64 {
 	}
 }
 
-// insert adds person i under its own key, whose hash is given, unless that is
+// insert adds person i under its own key with the given hash, unless the key is
 // empty.
 func (x *index) insert(i int32, hash uint64, alias bool) {
 	if hash == 0 {
@@ -163,7 +163,7 @@ func (x *index) insert(i int32, hash uint64, alias bool) {
 	x.shared[held&^sharedBit].add(i, x.active(i))
 }
 
-// bearer returns one of the people to whom the slot at refers.
+// bearer returns one of the people to whom a slot refers.
 func (x *index) bearer(at uint64) int32 {
 	held := uint32(x.slots[at])
 	if held&sharedBit == 0 {
@@ -172,9 +172,9 @@ func (x *index) bearer(at uint64) int32 {
 	return x.shared[held&^sharedBit].some
 }
 
-// only returns, of the people to whom a slot refers, the only active one other
-// than i, and whether there are several such. A slot that refers to one person
-// gives that one, whoever it is.
+// only returns the only active person other than i among the people of a slot, and
+// whether there are several. For a slot of one person, it returns that person,
+// whoever it is.
 func (x *index) only(slot uint64, i int32) (j int32, several bool) {
 	held := uint32(slot)
 	if held&sharedBit == 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/usher-go/usher/internal/name"
 )
 
-// A kind is one of the values by which a person is found.
+// A kind is a kind of key by which people are found.
 type kind uint8
 
 const (
@@ -20,10 +20,10 @@ const (
 	kinds = iota
 )
 
-// ambiguous is the finding for a key of each kind that several people have.
+// ambiguous is the finding for a key that several people have, by kind.
 var ambiguous = [kinds]Finding{byKey: ManagerNotFound, byEmail: AmbiguousEmail, byID: AmbiguousID, byName: AmbiguousName}
 
-// The orders in which the keys of a manager decide (rule S22).
+// The orders of the keys of a manager, strongest first (rule S22).
 var (
 	emailFirst = [...]kind{byEmail, byID, byName}
 	idFirst    = [...]kind{byID, byEmail, byName}
@@ -42,8 +42,8 @@ func (m *Keys) key(k kind) string {
 	return ""
 }
 
-// deciding returns the strongest key that the directory gives for the manager
-// of p. The key is empty if there is none.
+// deciding returns the strongest key that the directory gives for the manager of p.
+// The key is empty if there is none.
 func (p *Person) deciding() (kind, string) {
 	if p.Manager == nil {
 		return byKey, ""
@@ -62,7 +62,7 @@ func (p *Person) deciding() (kind, string) {
 
 func blank(key string) bool { return key == "" || invisible.Trim(key) == "" }
 
-// own appends the comparable form of the value of this kind that p has.
+// own appends the comparable form of p's value of this kind.
 func (k kind) own(buffer []byte, p *Person) []byte {
 	switch k {
 	case byEmail:
@@ -88,8 +88,8 @@ func (k kind) given(buffer []byte, key string) []byte {
 	return append(buffer, key...)
 }
 
-// has reports whether p has the value of this kind whose comparable form is
-// given. An address may be the alias.
+// has reports whether p has the value of this kind with the given comparable form.
+// An address may be the alias.
 func (k kind) has(p *Person, value []byte) bool {
 	var buffer [64]byte
 	return bytes.Equal(k.own(buffer[:0], p), value) ||
@@ -105,8 +105,8 @@ func (k kind) names(p *Person, key string) bool {
 	return k.has(p, k.given(buffer[:0], key))
 }
 
-// written reports whether p has the key written in the very same way, which is
-// most often so and needs no folding.
+// written reports whether p has the key in the same spelling. That is the common
+// case and needs no folding.
 func (k kind) written(p *Person, key string) bool {
 	switch k {
 	case byEmail:

@@ -1,14 +1,13 @@
 package hierarchy
 
-// A lookup is a key being resolved to a person. Its steps are apart, so that
-// Build can take each for a block of people: lookup hashes the key, seek finds
-// the slot, find compares. Without an index nobody is found, for the reason
-// given.
+// A lookup resolves a key to a person, in separate steps, so that Build can do each
+// step for a block of people: lookup hashes the key, seek finds the slot, find
+// compares. Without an index it finds nobody, and reason says why.
 type lookup struct {
 	index  *index
 	key    string
 	hash   uint64
-	at     uint64 // the first slot that may hold the key, set by seek
+	at     uint64 // the first slot that may have the key, set by seek
 	reason Finding
 }
 
@@ -42,9 +41,9 @@ func (l *lookup) slot() uint64 {
 	}
 }
 
-// find returns, after seek, whom the key names as the manager of person i: the
-// only active bearer other than i; i itself if no other is active and i is a
-// bearer; or None and the reason.
+// find returns, after seek, whom the key names as the manager of person i: the only
+// active person with the key other than i; i itself if no other is active and i has
+// the key; or None and the reason.
 func (l *lookup) find(i int32) (int32, Finding) {
 	x := l.index
 	if x == nil {

@@ -2,71 +2,70 @@ package hierarchy
 
 import "fmt"
 
-// Keys name a person's manager. One of them decides (rule S22): the first that
-// is not blank, in the order Email, ID, Name (rules R80 to R82), or in the
-// order ID, Email, Name for a person with [Person.IDFirst]. An Email that
-// several active people have gives way to an ID that names exactly one. The
-// zero value names nobody.
+// Keys name a person's manager. One of them decides (rule S22): the first that is
+// not blank, in the order Email, ID, Name (rules R80 to R82), or in the order ID,
+// Email, Name for a person with [Person.IDFirst]. If several active people have the
+// Email, and an ID names exactly one of them, the ID decides. The zero value names
+// nobody.
 type Keys struct {
-	// Email compares as rule S7 says: ASCII case and surrounding space aside,
-	// with domains in A-label form.
+	// Email is compared by rule S7: without regard to ASCII case and surrounding
+	// space, and with domains in A-label form.
 	Email string
-	// ID compares exactly, surrounding space trimmed.
+	// ID is compared exactly, without surrounding space.
 	ID string
-	// Name is the full name, given name first. It compares as rule S36 says:
-	// letter case, normal form, white space and the typographic form of
-	// apostrophes and hyphens aside.
+	// Name is the full name, given name first. It is compared by rule S36: without
+	// regard to letter case, normal form, white space, and the typographic form of
+	// apostrophes and hyphens.
 	Name string
 }
 
-// A Person is one person of the team as it is to be, with the manager it has
-// and the manager its directory says.
+// A Person is one person of the team as it will be, with the present manager and
+// the manager that the directory names.
 type Person struct {
-	// Key identifies the person among all that are given to Build. It is
-	// unique and not empty.
+	// Key identifies the person among all people given to Build. It is unique and
+	// not empty.
 	Key string
-	// Current is the Key of the manager the person has now, "" for none. For
-	// the chart, a Current that names nobody who was given is no edge.
+	// Current is the Key of the present manager, "" for none. If it names nobody
+	// given to Build, the chart has no edge.
 	Current string
 
-	// ID is the directory id by which Keys.ID may name this person, Email the
-	// address by which Keys.Email may, and Alias a second address that does so
-	// too. Each may be empty.
+	// ID is the directory ID by which Keys.ID names this person. Email is the
+	// address, and Alias a second address, by which Keys.Email does. Each may be
+	// empty.
 	ID, Email, Alias string
-	// GivenName and FamilyName, in this order, are the full name by which
-	// Keys.Name may name this person.
+	// GivenName and FamilyName, in this order, are the full name by which Keys.Name
+	// names this person.
 	GivenName, FamilyName string
 
-	// Manager is what the directory says. Nil and zero both say nothing, which
-	// is not an order to clear a manager (rule S11).
+	// Manager is what the directory says. Nil and the zero value both mean that it
+	// says nothing; that never removes a manager (rule S11).
 	Manager *Keys
-	// IDFirst makes Manager.ID decide before Manager.Email. It is meant for
-	// directories whose manager id is a reference to another of their users,
-	// rather than free text (rules S22, S33).
+	// IDFirst makes Manager.ID decide before Manager.Email. It is for directories
+	// whose manager ID refers to another of their users and is not free text (rules
+	// S22, S33).
 	IDFirst bool
-	// Follow makes the edge to the manager follow the directory. Without it
-	// the current edge stays whatever Manager says (rules R86 to R95).
+	// Follow makes the edge follow the directory. If it is false, the current edge
+	// stays whatever Manager says (rules R86 to R95).
 	Follow bool
-	// Active tells who can become somebody's manager. Somebody inactive keeps
-	// the reports it has (rule S24).
+	// Active says that the person can become a manager. An inactive person keeps
+	// the present reports (rule S24).
 	Active bool
-	// Open tells that missing evidence could remove this person (rule S44).
-	// Somebody open who is Active has keys like anybody else, but gets no new
-	// reports.
+	// Open says that missing evidence could remove this person (rule S44). An open
+	// person who is Active can be named like anybody else, but gets no new reports.
 	Open bool
 }
 
-// A Finding is what there is to tell about the edge from a person to its
+// A Finding is what somebody should know about the edge from a person to the
 // manager.
 type Finding uint8
 
-// The findings. Beside KeysDiffer the edge is what the directory says, as
-// beside NoFinding; beside every other one the current edge stays as it is.
+// The findings. With NoFinding and KeysDiffer, the edge is what the directory says.
+// With every other finding, the current edge stays.
 const (
-	// NoFinding is the zero value: the edge is what the directory says, or
-	// does not follow it.
+	// NoFinding is the zero value: the edge is what the directory says, or does not
+	// follow it.
 	NoFinding Finding = iota
-	// NoManagerKey: the directory gives no email, id or name (rule R82).
+	// NoManagerKey: the directory gives no email, ID or name (rule R82).
 	NoManagerKey
 	// ManagerNotFound: the deciding key names nobody. Weaker keys are not
 	// tried (rule A19).
@@ -79,17 +78,17 @@ const (
 	// ManagerInactive: the deciding key names nobody active, but somebody
 	// inactive (rule S24).
 	ManagerInactive
-	// Cycle: the person is on a cycle. Either the directory's edges would
-	// close it, a manager of oneself included, and are not applied; or the
-	// current edges form it already, and stay (rule S24). It is found of
-	// everybody on the cycle, also of those who do not follow the directory,
-	// and stands in place of any other finding.
+	// Cycle: the person is on a cycle. Either the directory's edges would close it,
+	// for instance with a person as their own manager, and are not applied; or the
+	// current edges form it already, and stay (rule S24). Everybody on the cycle
+	// has this finding, also people who do not follow the directory. It replaces
+	// any other finding.
 	Cycle
-	// ManagerOpen: the deciding key names somebody who is Open and not the
-	// current manager (rule S44).
+	// ManagerOpen: the deciding key names a person who is Open and not the current
+	// manager (rule S44).
 	ManagerOpen
 	// KeysDiffer: the edge goes to the person whom the deciding key names, but
-	// another key is somebody else's and not that person's (rule S22).
+	// another key names somebody else and not that person (rule S22).
 	KeysDiffer
 )
 
@@ -106,7 +105,7 @@ var findingCodes = [...]string{
 	"hierarchy.keys_differ",
 }
 
-// String returns the stable code of f, which is empty for NoFinding.
+// String returns the stable code of f, or "" for NoFinding.
 func (f Finding) String() string {
 	if int(f) < len(findingCodes) {
 		return findingCodes[f]

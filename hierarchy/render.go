@@ -9,21 +9,20 @@ import (
 	"unicode"
 )
 
-// maxIndent bounds how many levels Text indents, so that a long chain does not
-// make a file that grows with the square of its length.
+// maxIndent is the largest number of levels that Text indents, so that a long chain
+// does not give a file whose size grows with the square of its length.
 const maxIndent = 32
 
-// Text writes the people given and everybody below them as an indented tree,
-// one person a line, or the whole chart if nobody is given. A finding follows
-// the name after two spaces, which no name contains. NoManagerKey is left out
-// for people who have no manager, since every chart has somebody at its top. A
-// cycle begins with its first person. Levels deeper than 32 are indented like
-// that one, and their number precedes the name.
+// Text writes the given people and everybody below them as an indented tree with
+// one person a line, or the whole chart if no people are given. A finding follows
+// the name after two spaces, which no name contains. NoManagerKey is left out for
+// people without a manager, since every chart has some. A cycle begins with its
+// first person. Levels deeper than 32 are indented like level 32, with the number
+// of the level before the name.
 //
-// In Text, DOT and Mermaid people stand in the order of their names, then Keys,
-// whatever the order they were given in. Names are shown on one line, without
-// characters that do not print, and up to 80 characters. The error is the first
-// one of w.
+// In Text, DOT and Mermaid people are ordered by name and then Key, whatever order
+// they were given in. Names are written on one line, without unprintable
+// characters, and up to 80 characters. The error is the first one of w.
 func (c *Chart) Text(w io.Writer, from ...int) error {
 	d, out := c.draw(from), bufio.NewWriter(w)
 	line := func(at int32, depth int) {
@@ -47,10 +46,9 @@ func (c *Chart) Text(w io.Writer, from ...int) error {
 	return out.Flush()
 }
 
-// DOT writes the people given and everybody below them, or the whole chart if
-// nobody is given, as a Graphviz graph. Inactive people are dashed, edges that
-// change are bold. No name is read as syntax. See [Chart.Text] for
-// order, names and errors.
+// DOT writes the given people and everybody below them, or the whole chart if no
+// people are given, as a Graphviz graph. Inactive people are dashed, changed edges
+// bold. Names are escaped. See [Chart.Text] for order, names and errors.
 func (c *Chart) DOT(w io.Writer, from ...int) error {
 	d, out := c.draw(from), bufio.NewWriter(w)
 	out.WriteString("digraph hierarchy {\n  node [shape=box];\n")
@@ -75,10 +73,11 @@ func (c *Chart) DOT(w io.Writer, from ...int) error {
 	return out.Flush()
 }
 
-// Mermaid writes the people given and everybody below them, or the whole chart
-// if nobody is given, as a Mermaid flowchart. Inactive people are dashed, edges
-// that change are thick. No name is read as syntax, Markdown or HTML. Mermaid
-// itself refuses more than 500 edges unless its maxEdges is set higher. See [Chart.Text] for order, names and errors.
+// Mermaid writes the given people and everybody below them, or the whole chart if
+// no people are given, as a Mermaid flowchart. Inactive people are dashed, changed
+// edges thick. Names are escaped, so that they are not read as syntax, Markdown or
+// HTML. Mermaid itself refuses more than 500 edges, unless its maxEdges is higher.
+// See [Chart.Text] for order, names and errors.
 func (c *Chart) Mermaid(w io.Writer, from ...int) error {
 	d, out := c.draw(from), bufio.NewWriter(w)
 	out.WriteString("flowchart TD\n  classDef inactive stroke-dasharray: 4\n")
@@ -102,10 +101,10 @@ func (c *Chart) Mermaid(w io.Writer, from ...int) error {
 }
 
 // entities replaces each character of label by its number, between prefix and a
-// semicolon, except for letters, marks, digits, single signs inside a word and
-// a few characters that have no meaning in any of the syntaxes. Graphviz reads "&#34;" and Mermaid reads
-// "#34;" as a character without a meaning in the syntax. The number also keeps
-// Mermaid from seeing Markdown: a list in "1. Ana", a link in "www.ana".
+// semicolon, except for letters, marks, digits, single signs inside a word and a
+// few characters that no syntax uses. Graphviz reads "&#34;" and Mermaid "#34;" as
+// a character without syntactic meaning. The number also keeps Mermaid from seeing
+// Markdown: a list in "1. Ana", a link in "www.ana".
 func entities(label, prefix string) string {
 	var b strings.Builder
 	inWord := false

@@ -8,18 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// An SVG says how Chart.SVG draws. The zero SVG draws everybody, without links.
+// An SVG configures Chart.SVG. The zero SVG draws everybody, without links.
 type SVG struct {
-	// Levels is how many levels are drawn, counting the one it begins with; a
-	// number tells how many people are below somebody on the last one. 0: all.
+	// Levels is the number of levels that are drawn, including the first. A person
+	// on the last level has the number of people below. 0 means all.
 	Levels int
-	// Rows is how many people are drawn at most; a last line tells how many are
-	// not. 0: all.
+	// Rows is the largest number of people that are drawn. A last line has the
+	// number of the others. 0 means all.
 	Rows int
-	// Link returns the URL to which the name of a person links, "" for none. Nil:
-	// there are no links.
+	// Link returns the URL to which the name of a person links, or "". Nil means no
+	// links.
 	Link func(person int) string
-	// Title says what is drawn, for who does not see it. "": "Org chart".
+	// Title describes the drawing for people who cannot see it. "" means "Org
+	// chart".
 	Title string
 }
 
@@ -31,12 +32,12 @@ const (
 	svgGlyph  = 9 // about the widest common letter at 14 px
 )
 
-// SVG writes the people given and everybody below them, or the whole chart if
-// nobody is given, as an SVG document: a tree with a line for each person.
-// Inactive people are in italics, edges that change are thick. It has
-// presentation attributes and no style sheet; its elements have the classes edge,
-// changed, person, inactive and fold for one. No name is read as markup. See
-// [Chart.Text] for order, names and errors.
+// SVG writes the given people and everybody below them, or the whole chart if no
+// people are given, as an SVG document: a tree with one person a line. Inactive
+// people are in italics, changed edges thick. It uses presentation attributes and
+// no style sheet; for style sheets of the page, its elements have the classes edge,
+// changed, person, inactive and fold. Names are escaped. See [Chart.Text] for
+// order, names and errors.
 func (c *Chart) SVG(w io.Writer, how SVG, from ...int) error {
 	d := c.draw(from)
 	rows, rest := d.svgRows(&how)
@@ -111,18 +112,18 @@ func (d *drawing) svgPerson(out *bufio.Writer, r *svgLine, i int, linkOf func(in
 type svgLine struct {
 	at     int32 // the place in the drawing
 	depth  int
-	above  int // the line of the manager, or -1
-	folded int // how many people below are not drawn
+	above  int // the row of the manager, or -1
+	folded int // the number of people below who are not drawn
 }
 
 func (r *svgLine) x() int                    { return svgMargin + min(r.depth, maxIndent)*svgIndent }
 func (r *svgLine) y(line int) int            { return svgMargin + line*svgRow + svgRow/2 }
 func (r *svgLine) aboveY(rows []svgLine) int { return rows[r.above].y(r.above) + svgRow/2 - 4 }
 
-// svgRows returns the lines that are drawn, and how many people have none beside
-// those who are folded.
+// svgRows returns the rows that are drawn, and the number of people who have no
+// row, without those counted in folded.
 func (d *drawing) svgRows(how *SVG) (rows []svgLine, rest int) {
-	lineAt := []int{} // by depth: the line of the last person there, or -1
+	lineAt := []int{} // by depth: the row of the last person there, or -1
 	add := func(at int32, depth int) {
 		lineAt = append(lineAt[:min(depth, len(lineAt))], -1)
 		if how.Levels > 0 && depth >= how.Levels {

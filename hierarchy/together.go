@@ -2,18 +2,18 @@ package hierarchy
 
 import "slices"
 
-// Together returns the people whose changed edges are free of cycles only
-// together (rule S24). While a chart is being applied, some people have the
-// new manager and others still the current one. No cycle can close, whichever
-// people these are, if of each group that Together returns everybody has the
-// new manager or nobody has. People with a changed edge who are in no group
-// change on their own. A group is sorted and has at least two people; nobody
-// is in two groups; and groups stand in the order of their first.
+// Together returns groups of people whose changed edges close no cycle only if they
+// are all applied (rule S24). While a chart is being applied, some people have the
+// new manager and others still the current one. No cycle can close in between if
+// for each group either everybody has the new manager or nobody has. People with a
+// changed edge who are in no group change independently. A group is sorted and has
+// at least two people; nobody is in two groups; groups are ordered by their first
+// person.
 //
-// The graph that counts has both edges of everybody, the current and the new
-// one. A cycle of it lies within one strongly connected component, and if all
-// changed edges of the component are new, or all are current, it is a cycle of
-// the whole chart, or of the current one.
+// It uses the graph with both edges of everybody, the current and the new one. A
+// cycle of this graph is inside one strongly connected component. If all changed
+// edges of the component are new, or all are current, it would be a cycle of the
+// new chart, or of the current one.
 func (c *Chart) Together() [][]int {
 	var changed []int32
 	for i := range c.manager {
@@ -40,16 +40,16 @@ func (c *Chart) Together() [][]int {
 	return groups
 }
 
-// A union is the graph of current and new edges, contracted to the people with
-// a changed edge. Everybody else has a single edge, so that a walk up from
-// them leads to one such person first, or to none. Vertices go by their index
-// in the sorted slice of those people.
-type union [][2]int32 // where the current and the new edge of each lead, or None
+// A union is the graph of current and new edges, contracted to the people with a
+// changed edge: everybody else has a single edge, so a walk up from them leads to
+// one such person, or to none. A vertex is an index into the sorted slice of those
+// people.
+type union [][2]int32 // by vertex: where the current and the new edge lead, or None
 
-// contract makes the union of a chart, given everybody with a changed edge.
+// contract returns the union of a chart, given everybody with a changed edge.
 func (c *Chart) contract(changed []int32) union {
 	const unknown = None - 1
-	vertex := make([]int32, len(c.manager)) // the first vertex from each person up, or None
+	vertex := make([]int32, len(c.manager)) // by person: the first vertex on the way up, or None
 	for i := range vertex {
 		vertex[i] = unknown
 	}
@@ -59,11 +59,11 @@ func (c *Chart) contract(changed []int32) union {
 	first := func(start int32) int32 {
 		at := start
 		for at != None && vertex[at] == unknown {
-			vertex[at] = None // it stays so if the walk comes back here: the cycle has no vertex
+			vertex[at] = None // stays None if the walk comes back here: the cycle has no vertex
 			at = c.manager[at]
 		}
 		if at == None || vertex[at] == None {
-			return None // and so it is for everybody on the way
+			return None // also for everybody on the way
 		}
 		found := vertex[at]
 		for j := start; j != at; j = c.manager[j] {
@@ -78,20 +78,20 @@ func (c *Chart) contract(changed []int32) union {
 	return u
 }
 
-// components yields the strongly connected components of the union, by
-// Tarjan's algorithm with a stack of its own in place of recursion. A component
-// is valid until the next one is yielded.
+// components yields the strongly connected components of the union. It uses
+// Tarjan's algorithm with an explicit stack. A component is valid until the next
+// one is yielded.
 func (u union) components() func(yield func([]int32) bool) {
 	type state struct {
-		number int32 // in the order of discovery from 1, 0 if not discovered
-		low    int32 // the least number that is known to be reached, in an open component
-		edge   uint8 // how many edges have been followed
+		number int32 // position in the order of discovery, from 1; 0: not discovered
+		low    int32 // the smallest number known to be reachable in an open component
+		edge   uint8 // number of edges that were followed
 		closed bool  // the component has been yielded
 	}
 	return func(yield func([]int32) bool) {
 		states := make([]state, len(u))
-		var path []int32 // from the start to the vertex being looked at
-		var open []int32 // discovered, of components not yielded yet
+		var path []int32 // from the start to the current vertex
+		var open []int32 // discovered vertices of components not yielded yet
 		discovered := int32(0)
 		discover := func(v int32) {
 			discovered++

@@ -33,8 +33,11 @@ func TestLawLessEvidenceGivesNothing(t *testing.T) {
 		forget(t, less.Snapshot)
 		plan := r.Resolve(less)
 		for gain := range gains(in.Members, plan) {
+			if full[gain] {
+				continue
+			}
 			who, _, _ := strings.Cut(gain, " ")
-			require.True(t, full[gain], "%s is given with less evidence only (%s):\n%sin full:\n%s", gain, less.Snapshot.Proven, plan.Explain(who), r.Resolve(in).Explain(who))
+			require.Fail(t, "L8", "%s is given with less evidence only (%s):\n%sin full:\n%s", gain, less.Snapshot.Proven, plan.Explain(who), r.Resolve(in).Explain(who))
 		}
 	})
 }

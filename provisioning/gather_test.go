@@ -35,13 +35,14 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 		}
 		store, _ := storeWith(t, in.Members)
 		settled := func() (rivals []provisioning.Rival, ok bool) { // into step
-			for range 4 {
+			for runs := 0; ; runs++ {
 				in.Members = teamOf(t, store)
-				applyAll(t, store, r.Resolve(in))
+				plan := r.Resolve(in)
+				if runs == 4 || len(plan.Actions)+len(plan.Breakers) == 0 {
+					return plan.Rivals(), len(plan.Actions) == 0
+				}
+				applyAll(t, store, plan)
 			}
-			in.Members = teamOf(t, store)
-			before := r.Resolve(in)
-			return before.Rivals(), len(before.Actions) == 0
 		}
 		rivals, ok := settled()
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "change"), 1))
@@ -53,7 +54,6 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 			if about == "" {
 				return
 			}
-			want := r.Resolve(in)
 			part, err := r.Gather(context.Background(), provisioning.Lookup{
 				Tenant: "t", Team: store, Directory: sources.NewIndex(in.Snapshot), Rivals: rivals,
 			}, about)
@@ -63,7 +63,7 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 			}
 			require.NoError(t, err)
 			parts++
-			got := r.Resolve(part)
+			want, got := r.Resolve(in), r.Resolve(part)
 			require.Equal(t, decisions(want), decisions(got), "about %s, of %d people\nwhole\n%s\npart\n%s", about, len(in.Members), want, got)
 			for _, id := range got.About { // what is told of those whom it concerns is told of them by the whole
 				require.Equal(t, told(want, id), told(got, id), "about %s, of %s\nwhole\n%s\npart\n%s", about, id, want, got)

@@ -2,6 +2,7 @@ package scim_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -133,10 +134,11 @@ func crowds() []crowd {
 	numbered("large new users", func(n int64) []byte {
 		return message("POST", "/Users", testToken, user(fmt.Sprint("new", n), `"x":[`+strings.Repeat("{},", 10_000)+`1]`))
 	})
+	bulk := message("POST", "/Bulk", testToken, `{"Operations":[`+list(100, func(i int) string {
+		return post("/Users", fmt.Sprint(i), user(fmt.Sprintf("b00000000-%d", i)))
+	})+`]}`)
 	numbered("bulk requests of 100 new users", func(n int64) []byte {
-		return message("POST", "/Bulk", testToken, `{"Operations":[`+list(100, func(i int) string {
-			return post("/Users", fmt.Sprint(i), user(fmt.Sprintf("b%d-%d", n, i)))
-		})+`]}`)
+		return bytes.ReplaceAll(bulk, []byte("b00000000-"), fmt.Appendf(nil, "b%08d-", n))
 	})
 	out = append(out, crowd{"puts of a large user", func(tb testing.TB, h http.Handler) func(int64) []byte {
 		path := postUser(tb, h)

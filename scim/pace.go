@@ -41,9 +41,11 @@ const (
 	requestCost = 400 * time.Microsecond
 	refusalCost = 300 * time.Microsecond
 	// What bytes cost that are read from a client or written to it, and those
-	// of a document that is stored.
-	trafficCost = 2 * time.Nanosecond
-	storedCost  = 30 * time.Nanosecond
+	// of a document that is stored. A record costs what storedRecord bytes of
+	// its document do, however short that is.
+	trafficCost  = 2 * time.Nanosecond
+	storedCost   = 30 * time.Nanosecond
+	storedRecord = 160
 	// What one unit of work costs, and how many units count: long work has
 	// the gate.
 	workCost  = 100 * time.Nanosecond

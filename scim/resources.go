@@ -299,7 +299,7 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 		}
 	}
 	x.pause()
-	x.stored += len(w.Doc)
+	x.stored += storedRecord + len(w.Doc)
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	if err != nil {
 		return rec, err

@@ -99,34 +99,6 @@ func (x *exchange) write(body []byte) error {
 	return nil
 }
 
-// How long and how much discardBody reads.
-const (
-	lingering = time.Second
-	maxUnread = 256 << 10
-)
-
-// discardBody reads a body that the handler does not use. net/http would read
-// it otherwise, without a limit in time, before it sends the answer and before
-// it closes the connection. If the body does not end within lingering and
-// maxUnread, the connection is closed after the answer.
-// It returns how much it has read.
-func discardBody(w http.ResponseWriter, r *http.Request) int {
-	if r.ContentLength == 0 {
-		return 0
-	}
-	// A server that cannot set deadlines (a recorder in a test) reads anyway.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
-	n := int64(0)
-	if r.Header.Get("Expect") == "" {
-		var err error
-		if n, err = io.CopyN(io.Discard, r.Body, maxUnread); errors.Is(err, io.EOF) {
-			return int(n) // the server takes the deadline back
-		}
-	}
-	w.Header().Set("Connection", "close")
-	return int(n)
-}
-
 // An output is an answer whose body is made piece by piece: one that stays
 // small is written with its length, and a large one as a stream.
 type output struct {

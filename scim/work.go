@@ -81,8 +81,8 @@ func (w *work) note(n int) error {
 		w.err = errClientGone
 	} else if w.done > freeWork && w.leave == nil && w.gate != nil {
 		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
-	} else {
-		runtime.Gosched() // requests with little work run first
+	} else if w.gate != nil && w.gate.yields {
+		runtime.Gosched()
 	}
 	return w.err
 }
@@ -115,7 +115,7 @@ func (w *work) affords(n int) bool { return w == nil || w.err == nil && n <= w.l
 func (w *work) pause() {
 	if w != nil && w.leave != nil {
 		w.leave()
-		w.leave = nil
+		w.leave, w.look = nil, 0
 	}
 }
 
@@ -133,9 +133,16 @@ var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was can
 type gate struct {
 	slots chan struct{}
 	turns lanes[string] // by tenant
+	// yields says that long work may take all processors, and therefore yields
+	// to short requests. Where it leaves one it does not: each yield wakes an
+	// idle thread to look for work, and a database on the same machine then
+	// waits for a processor.
+	yields bool
 }
 
-func newGate(slots int) *gate { return &gate{slots: make(chan struct{}, slots)} }
+func newGate(slots int) *gate {
+	return &gate{slots: make(chan struct{}, slots), yields: slots >= runtime.GOMAXPROCS(0)}
+}
 
 // enter waits for the tenant's turn and for a slot. The returned function
 // gives both back.

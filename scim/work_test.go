@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,6 +85,26 @@ func TestGate(t *testing.T) {
 		assert.Empty(t, g.turns.byKey, "nothing is left of who has gone")
 		assert.Empty(t, g.slots)
 	})
+}
+
+// Long work that has waited for something else takes its turn again at its next
+// unit, and not workStep later: a request of many short writes would never be
+// in the gate otherwise.
+func TestWorkIsInTheGateAgainAfterAPause(t *testing.T) {
+	w := &work{ctx: t.Context(), gate: newGate(1), left: 1 << 40}
+	require.NoError(t, w.spend(freeWork+1))
+	require.NotNil(t, w.leave)
+	w.pause()
+	require.Nil(t, w.leave)
+	require.NoError(t, w.spend(1))
+	assert.NotNil(t, w.leave)
+}
+
+// A gate that leaves no processor to short requests has long work yield to
+// them.
+func TestGateYieldsIfItLeavesNoProcessor(t *testing.T) {
+	assert.False(t, newGate(runtime.GOMAXPROCS(0)-1).yields)
+	assert.True(t, newGate(runtime.GOMAXPROCS(0)).yields)
 }
 
 // Who leaves gives up its place, and a tenant has a bounded number of them.

@@ -9,10 +9,9 @@ import (
 // maxLabel bounds the texts that are read as labels, in bytes.
 const maxLabel = 256
 
-// byLabel reads a time-zone attribute that is a text for people: a name of the
-// TZ database among other words ("America/New_York (EST)"), or what the lists
-// of Windows, Rails, Google and CLDR show ("(UTC-05:00) Eastern Time (US &
-// Canada)").
+// byLabel reads a time-zone attribute that is a text for people: a name of the TZ
+// database among other words ("America/New_York (EST)"), or a text of the lists of
+// Windows, Rails, Google and CLDR ("(UTC-05:00) Eastern Time (US & Canada)").
 func byLabel(s string) (zone uint16, note Notes) {
 	if isOffset(s) {
 		return 0, noteOffsetUnsupported
@@ -30,9 +29,9 @@ func byLabel(s string) (zone uint16, note Notes) {
 	return zone, 0
 }
 
-// findNamed finds a name of the TZ database with a slash among the words of s.
-// Abbreviations and names of no place beside it are part of the label. It
-// returns 0 and true if there are two names of different zones.
+// findNamed finds a name of the TZ database with a slash among the words of s. It
+// ignores abbreviations and names that are no places. If there are two names of
+// different zones, it returns 0 and true.
 func findNamed(s string) (zone uint16, ok bool) {
 	for {
 		start := strings.IndexByte(s, '/')
@@ -56,7 +55,7 @@ func findNamed(s string) (zone uint16, ok bool) {
 	}
 }
 
-// isDivider reports whether a byte ends a word. Names have only ASCII.
+// isDivider reports whether a byte ends a word. Names are ASCII.
 func isDivider(c byte) bool {
 	switch c {
 	case ' ', '\t', '\n', '\r', '(', ')', '[', ']', '{', '}', '<', '>', ',', ';', '|', '"', '\'', '`', '=', ':':
@@ -65,8 +64,8 @@ func isDivider(c byte) bool {
 	return c >= 0x80
 }
 
-// findSpaced finds the longest name at the start of s, in which spaces may
-// stand for underscores ("America/New York"), and its length in s.
+// findSpaced finds the longest name at the start of s, in which spaces may replace
+// underscores ("America/New York"), and its length in s.
 func findSpaced(s string) (zone uint16, length int) {
 	const (
 		maxName  = 32
@@ -91,9 +90,9 @@ func findSpaced(s string) (zone uint16, length int) {
 	return zone, length
 }
 
-// findShown finds a name that lists show to people, perhaps behind an offset or
-// before one. The offset itself says nothing (R75), but some names, such as
-// those of cities, are names of zones only beside one.
+// findShown finds a name that lists show to people, also behind or before an
+// offset. The offset itself is not used (R75), but some names, such as those of
+// cities, count only beside one.
 func findShown(s string) (zone uint16) {
 	var buf [key.Max]byte
 	if zone, ok := find(key.Labels, buf[:key.FoldLabel(&buf, s)]); ok {

@@ -6,8 +6,7 @@ import (
 	"github.com/usher-go/usher/timezone/internal/key"
 )
 
-// A Locale is a language, and where and how it is written. Two locales are
-// equal if they are the same.
+// A Locale is a language with its region and script. It is comparable.
 type Locale struct {
 	Language string // ISO 639, two or three lower-case letters: "en"
 	Script   string // ISO 15924 if it was given, else empty: "Hant"
@@ -25,14 +24,14 @@ func (l Locale) String() string {
 	return s
 }
 
-// ParseLocale reads a locale in the spellings that providers send: en-US,
-// en_US, de, zh_CN_PINYIN, en_US.UTF-8, in any case and with white space around
-// it. Retired codes become current ones: iw is he, in is id, UK is GB. Variants
-// and extensions are dropped.
+// ParseLocale parses a locale in the spellings that providers send: en-US, en_US,
+// de, zh_CN_PINYIN, en_US.UTF-8, in any case and with white space around it. It
+// replaces retired codes by current ones: iw by he, in by id, UK by GB. It drops
+// variants and extensions.
 //
-// What is no locale, the empty string too, gives en-US (R69) and false. So do
-// languages, scripts and countries that ISO does not know. ParseLocale does
-// not allocate.
+// For a text that is no locale, including the empty string, it returns en-US (R69)
+// and false, and also for languages, scripts and countries that ISO does not know.
+// It does not allocate.
 func ParseLocale(s string) (Locale, bool) {
 	if t, ok := parseTag(s); ok {
 		return Locale{t.languageCode(), t.script, t.region}, true
@@ -40,11 +39,11 @@ func ParseLocale(s string) (Locale, bool) {
 	return Locale{Language: "en", Region: "US"}, false
 }
 
-// A tag is a locale whose parts the tables know.
+// A tag is a locale as the tables know its parts.
 type tag struct {
 	language  uint16
-	script    string  // "" if it was not given
-	region    string  // "" if it was not given
+	script    string  // "" if not given
+	region    string  // "" if not given
 	country   country // of the region
 	isCountry bool    // the region is a country, not a part of the world
 }
@@ -53,8 +52,8 @@ func (t tag) languageCode() string {
 	return strings.TrimRight(languages[3*int(t.language):3*int(t.language)+3], " ")
 }
 
-// parseTag reads language, script and region, in this order. Empty subtags, as
-// in Java's "de__POSIX", count for nothing.
+// parseTag parses language, script and region, in this order. It ignores empty
+// subtags, as in Java's "de__POSIX".
 func parseTag(s string) (t tag, ok bool) {
 	s = strings.TrimSpace(s)
 	if end := strings.IndexAny(s, ".@"); end >= 0 { // encoding and modifier of POSIX
@@ -69,7 +68,7 @@ func parseTag(s string) (t tag, ok bool) {
 	}
 	for rest != "" {
 		subtag, rest = cutSubtag(rest)
-		if len(subtag) == 1 { // an extension; nothing after it is a region
+		if len(subtag) == 1 { // an extension; no region follows
 			return t, true
 		}
 		if !t.add(subtag) {
@@ -79,8 +78,8 @@ func parseTag(s string) (t tag, ok bool) {
 	return t, true
 }
 
-// cutSubtag cuts the first subtag off. Java marks a script that follows the
-// variant with "#".
+// cutSubtag cuts off the first subtag. Java writes "#" before a script that follows
+// the variant.
 func cutSubtag(s string) (subtag, rest string) {
 	end := strings.IndexAny(s, "-_")
 	if end < 0 {
@@ -91,13 +90,12 @@ func cutSubtag(s string) (subtag, rest string) {
 	return strings.TrimPrefix(s[:end], "#"), rest
 }
 
-// longestVariant is the length of Java's TRADITIONAL; others have eight letters
-// at most.
+// longestVariant is the length of Java's TRADITIONAL; other variants have at most
+// eight letters.
 const longestVariant = 11
 
-// add takes a subtag after the language and reports whether it is sound.
-// Variants, and extended languages such as the "yue" of zh-yue, say nothing
-// that is asked here.
+// add adds a subtag after the language and reports whether it is valid. It ignores
+// variants and extended languages such as the "yue" of zh-yue.
 func (t *tag) add(subtag string) bool {
 	digits := 0
 	for i := range len(subtag) {

@@ -2,8 +2,8 @@ package timezone
 
 import "github.com/usher-go/usher/timezone/internal/key"
 
-// The tables are strings in tables.go; the functions below are the only ones
-// that know their layout. None allocates.
+// The tables are strings in tables.go. Only the functions below know their layout.
+// None allocates.
 
 func word16(table string, i int) uint16 {
 	_ = table[i+1]
@@ -15,7 +15,7 @@ func word32(table string, i int) uint32 {
 	return uint32(table[i]) | uint32(table[i+1])<<8 | uint32(table[i+2])<<16 | uint32(table[i+3])<<24
 }
 
-// find returns the value of the key s, in whatever case.
+// find returns the value of the key s, without regard to case.
 func find[T key.Text](space key.Space, s T) (value uint16, ok bool) {
 	if len(s) == 0 || len(s) > key.Max {
 		return 0, false
@@ -36,31 +36,32 @@ func find[T key.Text](space key.Space, s T) (value uint16, ok bool) {
 	return 0, false
 }
 
-// remark is the bit of a zone's value that asks for a note: the name is an
+// remark is the bit in the value of a zone that asks for a note: the name is an
 // abbreviation, or the state has other zones as well.
 const remark = 1 << 15
 
-// zoneName returns the name of a zone, without regard to the remark.
+// zoneName returns the name of a zone; it ignores the bit remark.
 func zoneName(zone uint16) string {
 	packed := word32(zones, 4*int(zone&^remark))
 	start := int(packed >> 12)
 	return text[start : start+int(packed&0xfff)]
 }
 
-// A class says what decides in a country.
+// A class says what decides the zone in a country.
 type class uint8
 
 const (
-	classOne     class = iota // its zone: it has one, or several that keep the same rules
-	classPrimary              // the state, else its primary zone
-	classMany                 // the state, else nothing
+	classOne     class = iota // the country: it has one zone, or several with the same rules
+	classPrimary              // the state, otherwise the primary zone
+	classMany                 // the state, otherwise nothing
 	classNone                 // nothing: no zone is known
 )
 
-// A country is the number of one in the tables.
+// A country is the number of a country in the tables.
 type country uint16
 
-// findAlpha2 finds a country by two letters, which have no keys.
+// findAlpha2 finds a country by its two-letter code. These codes are not stored as
+// keys.
 func findAlpha2[T key.Text](s T) (country, bool) {
 	a, b := s[0]|0x20-'a', s[1]|0x20-'a'
 	if a >= 26 || b >= 26 {
@@ -77,10 +78,10 @@ func (c country) code() string { return countryCodes[2*c : 2*c+2] }
 
 func (c country) class() class { return class(countries[4*int(c)]) }
 
-// states returns the space of the keys of its states, or 0.
+// states returns the key space of the country's states, or 0.
 func (c country) states() key.Space { return key.Space(countries[4*int(c)+1]) }
 
-// zone returns the zone with which the country answers by itself, or 0.
+// zone returns the zone of a country as a whole, or 0.
 func (c country) zone() uint16 { return word16(countries, 4*int(c)+2) }
 
 // isTerritoryOf reports whether the country is a territory of the other one.

@@ -5,35 +5,35 @@ import (
 	"math/bits"
 )
 
-// A Note is a stable code that says why a hint was passed over, or how far the
-// answer can be trusted (S26).
+// A Note is a stable code that says why a hint was not used, or how certain the
+// answer is (S26).
 type Note string
 
 // The notes, in the order in which Notes.All yields them.
 const (
-	// NoteOffsetUnsupported: the time-zone attribute is an offset such as
-	// -05:00 (R75).
+	// NoteOffsetUnsupported: the time-zone attribute is an offset such as -05:00
+	// (R75).
 	NoteOffsetUnsupported Note = "tz.offset_unsupported"
-	// NoteUnknownName: the time-zone attribute names no zone, or more than one.
+	// NoteUnknownName: the time-zone attribute names no zone, or several.
 	NoteUnknownName Note = "tz.unknown_name"
-	// NoteAbbreviation: the time-zone attribute was taken, but EST, MST and
-	// HST are names of fixed offsets, without daylight saving time.
+	// NoteAbbreviation: the time-zone attribute was used, but EST, MST and HST are
+	// names of fixed offsets, without daylight saving time.
 	NoteAbbreviation Note = "tz.abbreviation"
-	// NoteUnknownCountry: the country is none that is known.
+	// NoteUnknownCountry: the country is unknown.
 	NoteUnknownCountry Note = "tz.unknown_country"
-	// NoteUnknownState: the state was needed, and the country has none such or
-	// the country itself is not known.
+	// NoteUnknownState: the state was needed, and the country has no such state or
+	// is itself unknown.
 	NoteUnknownState Note = "tz.unknown_state"
-	// NoteStateMajority: the state has several zones; the answer is the one
-	// of most of its people (A20).
+	// NoteStateMajority: the state has several zones; the answer is the zone of
+	// most of its people (A20).
 	NoteStateMajority Note = "tz.state_majority"
-	// NoteCountryHasMany: the country has several zones and no usable state
-	// tells them apart, so it decides nothing.
+	// NoteCountryHasMany: the country has several zones and no usable state tells
+	// which, so it decides nothing.
 	NoteCountryHasMany Note = "tz.country_has_many"
-	// NoteCountryPrimary: the country has several zones and no usable state,
-	// but one of its zones stands for it (A17).
+	// NoteCountryPrimary: the country has several zones and no usable state, and
+	// the answer is its primary zone (A17).
 	NoteCountryPrimary Note = "tz.country_primary"
-	// NoteCountryNoZone: the TZ database has no zone for the country, an
+	// NoteCountryNoZone: the TZ database has no zone for the country, which is an
 	// uninhabited island.
 	NoteCountryNoZone Note = "tz.country_no_zone"
 )

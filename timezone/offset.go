@@ -5,9 +5,9 @@ import "strings"
 func isDigit(b byte) bool  { return '0' <= b && b <= '9' }
 func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
 
-// isOffset reports whether s is a distance from UTC, which is no time zone
-// (R75): "-05:00", "+0530", "UTC+2", "GMT -8", "(UTC-05:00)", "05:30". The sign
-// may be missing only before minutes.
+// isOffset reports whether s is an offset from UTC, which is no time zone (R75):
+// "-05:00", "+0530", "UTC+2", "GMT -8", "(UTC-05:00)", "05:30". The sign may be
+// missing only if there are minutes.
 func isOffset(s string) bool {
 	s = cutReference(s)
 	s, signed := cutSign(strings.TrimSpace(s))
@@ -20,12 +20,12 @@ func isOffset(s string) bool {
 		return false
 	case rest == "":
 		return signed
-	default: // minutes, perhaps seconds
+	default: // minutes and possibly seconds
 		return isClock(rest)
 	}
 }
 
-// cutReference cuts the parentheses and the UTC or GMT off an offset.
+// cutReference cuts off the parentheses and the UTC or GMT of an offset.
 func cutReference(s string) string {
 	if len(s) >= 2 && s[0] == '(' && s[len(s)-1] == ')' {
 		s = s[1 : len(s)-1]
@@ -36,7 +36,7 @@ func cutReference(s string) string {
 	return s
 }
 
-// cutSign cuts a sign off: plus, hyphen, minus, plus-minus.
+// cutSign cuts off a sign: plus, hyphen, minus, plus-minus.
 func cutSign(s string) (rest string, ok bool) {
 	for _, sign := range [...]string{"+", "-", "\u2212", "\u2013", "\u00b1"} {
 		if rest, ok := strings.CutPrefix(s, sign); ok {
@@ -63,17 +63,17 @@ func isClock(s string) bool {
 	return s == "" && 0 < groups && groups <= 2
 }
 
-// A direction is the side of Greenwich that an offset beside a label lies on.
+// A direction says on which side of Greenwich the offset beside a label is.
 type direction uint8
 
 const (
 	none direction = iota // there is no offset
-	east                  // or at Greenwich
+	east                  // or zero
 	west
 )
 
-// cutOffset cuts the offset off the start of a label, or off its end:
-// "(GMT-08:00) Pacific Time", "GMT Ireland Time", "Pacific Time (UTC-8)".
+// cutOffset cuts an offset off the start or the end of a label: "(GMT-08:00)
+// Pacific Time", "GMT Ireland Time", "Pacific Time (UTC-8)".
 func cutOffset(s string) (text string, offset direction) {
 	text = s
 	for first := true; text != ""; first = false { // "GMT +01:00 Paris" has two words

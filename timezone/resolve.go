@@ -10,8 +10,8 @@ import (
 //go:generate go run ./internal/gen -out tables.go
 
 // Resolve decides a person's time zone by the time-zone attribute, then the
-// country, then the state where zones differ inside the country, then the
-// company's default (R76). The package comment has the details.
+// country, then the state if the zones inside the country differ, then the
+// company's default (R76). See the package comment.
 //
 // It never fails and does not allocate. It is safe for concurrent use.
 func Resolve(h Hints) Result {
@@ -33,10 +33,10 @@ func Resolve(h Hints) Result {
 	return Result{Notes: notes}
 }
 
-// byZone reads a time-zone attribute: a name of the TZ database, a Windows id,
-// or a text for people that stands for one.
+// byZone reads a time-zone attribute: a name of the TZ database, a Windows ID, or a
+// text for people that stands for one.
 func byZone(s string) (zone uint16, note Notes) {
-	zone, ok := findZone(s) // the usual spelling, but for its case
+	zone, ok := findZone(s) // the usual spelling, except for its case
 	if !ok {
 		given := len(s)
 		if s = strings.TrimSpace(s); s == "" {
@@ -55,7 +55,7 @@ func byZone(s string) (zone uint16, note Notes) {
 	return zone, 0
 }
 
-// findZone finds a name of the TZ database or a Windows id.
+// findZone finds a name of the TZ database or a Windows ID.
 func findZone(s string) (zone uint16, ok bool) {
 	if zone, ok := find(key.Zones, s); ok {
 		return zone, true
@@ -98,9 +98,9 @@ func byPlace(country, state string) (zone uint16, basis Basis, notes Notes) {
 
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
-// Country returns the ISO 3166-1 alpha-2 code, in upper case, of a country
-// given by an English name or by a code of two or three letters (R77). It does
-// not allocate.
+// Country returns the ISO 3166-1 alpha-2 code, in upper case, of a country that is
+// given by its English name or by a code of two or three letters (R77). It does not
+// allocate.
 func Country(s string) (alpha2 string, ok bool) {
 	c, ok := findCountry(s)
 	if !ok {
@@ -111,10 +111,10 @@ func Country(s string) (alpha2 string, ok bool) {
 
 // findCountry finds a country by one spelling, or by a spelling in two parts.
 func findCountry(s string) (country, bool) {
-	if len(s) == 2 { // the usual form
+	if len(s) == 2 { // the common case
 		return findAlpha2(s)
 	}
-	if n, ok := find(key.Countries, s); ok { // the usual spelling, but for its case
+	if n, ok := find(key.Countries, s); ok { // the usual spelling, except for its case
 		return country(n), true
 	}
 	if c, ok := findFolded(s); ok {
@@ -123,10 +123,10 @@ func findCountry(s string) (country, bool) {
 	return findDivided(s)
 }
 
-// findDivided finds a country by a spelling in two parts: two names of one
-// country ("Eswatini (Swaziland)", "Burma/Myanmar", "Germany (DE)"), a
-// territory and its state ("Guam (USA)", "China - Hong Kong"), or a name and
-// what goes before it ("Singapore, Republic of").
+// findDivided finds a country by a text of two parts: two names of one country
+// ("Eswatini (Swaziland)", "Burma/Myanmar", "Germany (DE)"), a territory and its
+// state ("Guam (USA)", "China - Hong Kong"), or a name and the words before it
+// ("Singapore, Republic of").
 func findDivided(s string) (country, bool) {
 	head, tail, ok := cutName(s)
 	if !ok {
@@ -151,8 +151,8 @@ func findDivided(s string) (country, bool) {
 	return country(n), ok
 }
 
-// cutName divides a name at its first parenthesis, comma or slash, or at a
-// hyphen between spaces.
+// cutName divides a name at its first parenthesis, comma or slash, or at a hyphen
+// between spaces.
 func cutName(s string) (head, tail string, ok bool) {
 	const divider = " - "
 	i := strings.IndexAny(s, "(,/")
@@ -187,7 +187,7 @@ func byState(c country, s string) (zone uint16) {
 	if space == 0 || s == "" {
 		return 0
 	}
-	if zone, ok := find(space, s); ok { // the usual spelling, but for its case
+	if zone, ok := find(space, s); ok { // the usual spelling, except for its case
 		return zone
 	}
 	if zone := findState(c, s); zone != 0 {
@@ -247,16 +247,16 @@ func byWholeCode(s string) (zone uint16) {
 	return zone
 }
 
-// What may stand between the parts of an ISO 3166-2 code. Beside a country that
-// is known, more will do, and nothing as well: Salesforce, which allows no
-// hyphen, has "USCA" in orgs that want the codes of states to be unique.
+// The separators between the parts of an ISO 3166-2 code. Beside a known country,
+// more are accepted, and also none: Salesforce, which allows no hyphen, has "USCA"
+// in orgs that want unique codes of states.
 const (
 	isoSeparators   = "-_"
 	looseSeparators = "-_ /."
 )
 
 // cutCode divides an ISO 3166-2 code: a country, a separator, and one to three
-// letters or digits; two or three where a separator may be missing.
+// letters or digits; two or three if the separator may be missing.
 func cutCode(s, separators string) (c country, part string, ok bool) {
 	s = strings.TrimSpace(s)
 	if len(s) < 4 || len(s) > 6 {
@@ -277,8 +277,8 @@ func cutCode(s, separators string) (c country, part string, ok bool) {
 	return c, part, ok
 }
 
-// isKind reports whether words are one for subdivisions, which may stand after
-// a name or before it. Cities and counties are none: "Virginia City" is in
+// isKind reports whether words are a word for subdivisions, which may be before or
+// after a name. Words for cities and counties are not: "Virginia City" is in
 // Nevada.
 func isKind(words []byte) bool {
 	switch string(words) {
@@ -291,11 +291,11 @@ func isKind(words []byte) bool {
 	return false
 }
 
-// joints may stand between such a word and the name after it.
+// joints are the words between such a word and the name after it.
 var joints = [...]string{" of the ", " of ", " del ", " de la ", " de ", " du ", " do ", " da ", " "}
 
-// trimKind cuts one such word, or two, off a folded name. It returns nil if
-// there is none.
+// trimKind cuts one or two such words off a folded name. It returns nil if there is
+// none.
 func trimKind(name []byte) []byte {
 	for i, c := range name {
 		if c != ' ' {

@@ -2,13 +2,12 @@ package timezone
 
 import "fmt"
 
-// Hints is what a directory and the application know about where a person
-// works. Every field may be empty, may have white space around it and may be
-// in any case.
+// Hints is what a directory and the application know about a person's place of
+// work. Every field may be empty, in any case, and have white space around it.
 type Hints struct {
 	Zone    string // the time-zone attribute: a name, or a text that shows a zone
 	Country string // a name, or an ISO 3166-1 code of two or three letters
-	State   string // a name, or an ISO 3166-2 code, whole or its second part
+	State   string // a name, or an ISO 3166-2 code, complete or its second part
 	Default string // the company's default: a TZ database name
 }
 
@@ -17,7 +16,7 @@ type Basis uint8
 
 // The bases, in the order of R76.
 const (
-	BasisNone    Basis = iota // nothing was usable, not even the default
+	BasisNone    Basis = iota // nothing could be used, not even the default
 	BasisZone                 // the time-zone attribute
 	BasisCountry              // the country alone
 	BasisState                // the state or province
@@ -43,10 +42,10 @@ func (b Basis) MarshalText() ([]byte, error) {
 	return []byte(basisWords[b]), nil
 }
 
-// Result is the answer of Resolve. It is comparable and holds no reference to
-// the hints.
+// Result is the answer of Resolve. It is comparable and does not refer to the
+// hints.
 type Result struct {
 	Zone  string // a TZ database name, or "" with BasisNone
 	Basis Basis  // the hint that decided
-	Notes Notes  // why stronger hints did not, and reservations
+	Notes Notes  // why stronger hints were not used, and how certain the answer is
 }

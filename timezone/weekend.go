@@ -22,10 +22,10 @@ func (d Days) All() iter.Seq[time.Weekday] {
 	}
 }
 
-// Weekend returns the free days of the week where the locale is used (R69): in
-// its region, else in the region where its language is mostly met. What is no
-// locale counts as en-US. It follows the week data of CLDR, also where offices
-// of a country keep other days. It does not allocate.
+// Weekend returns the free days of the week of a locale (R69): those of its region,
+// or else of the region where most speakers of its language live. A text that is no
+// locale counts as en-US. The days are those of CLDR's week data, even if offices
+// of the country keep other days. It does not allocate.
 func Weekend(locale string) Days {
 	t, ok := parseTag(locale)
 	switch {
@@ -42,14 +42,13 @@ func Weekend(locale string) Days {
 	return Days(languageWeekends[t.language])
 }
 
-// IsWorkingDay reports whether the instant t, in the person's zone, falls on a
-// day that is no part of the weekend of the person's locale: a host that must
-// not notify people on a free day asks this first (R69). Public holidays are
-// not known.
+// IsWorkingDay reports whether the instant t, in the person's zone, is on a day
+// outside the weekend of the person's locale. A host calls it before it sends
+// notifications (R69). It does not know public holidays.
 //
-// The zone is one that Resolve returned. With one that the system's time-zone
-// data does not hold, the day is that of t's own location. The data is read on
-// each call, which takes some 20 microseconds.
+// The zone is a result of Resolve. If the system's time-zone data does not have it,
+// the day is that of t's own location. Each call reads that data, which takes about
+// 20 microseconds.
 func IsWorkingDay(t time.Time, zone, locale string) bool {
 	if zone != "" {
 		if loc, err := time.LoadLocation(zone); err == nil {

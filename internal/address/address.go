@@ -1,6 +1,6 @@
-// Package address parses and compares email addresses and their domains. It is
-// the one place that does (rule S7), so that the decision, the org chart and
-// the stores agree on which two addresses are one.
+// Package address parses and compares email addresses and their domains (rule S7).
+// The decision, the org chart and the stores all use it, so that they agree on
+// which addresses are the same.
 package address
 
 import (
@@ -14,19 +14,19 @@ import (
 	"github.com/usher-go/usher/internal/invisible"
 )
 
-// mangled is what a Salesforce sandbox appends to an address, so that nobody is
-// mailed from it.
+// mangled is the suffix that a Salesforce sandbox appends to addresses, so that no
+// mail is sent from it.
 const mangled = ".invalid"
 
-// Parse splits an email address and brings it into the form in which members
-// carry it: trimmed of what is not seen, the local part as given, the domain in lower case and in
-// A-label form. It reports false for a text that does not have exactly one
-// usable domain (S7), and for one that a Salesforce sandbox made of an address
-// or that has a URI scheme (S8). The common case allocates nothing.
+// Parse splits an email address and converts it to the form that members carry:
+// trimmed of space and of invisible characters, the local part unchanged, the domain
+// in lower case and in A-label form. It reports false if the text does not have
+// exactly one usable domain (S7), if it was changed by a Salesforce sandbox, or if it
+// has a URI scheme (S8). In the common case it does not allocate.
 func Parse(text string) (address, domain string, ok bool) {
 	text = invisible.Trim(text)
 	at := strings.IndexByte(text, '@')
-	if at <= 0 || !usableLocal(text[:at]) { // no domain has a second @
+	if at <= 0 || !usableLocal(text[:at]) { // a domain has no second @
 		return "", "", false
 	}
 	domain, ok = Domain(text[at+1:])
@@ -39,8 +39,8 @@ func Parse(text string) (address, domain string, ok bool) {
 	return text[:at+1] + domain, domain, true
 }
 
-// Clean returns an address in the form in which members carry it, and a text
-// that is none without what is not seen around it.
+// Clean returns an address in the form that members carry. A text that is no
+// address is only trimmed of space and of invisible characters.
 func Clean(text string) string {
 	if address, _, ok := Parse(text); ok {
 		return address
@@ -48,9 +48,9 @@ func Clean(text string) string {
 	return invisible.Trim(text)
 }
 
-// usableLocal refuses what no mailbox name has: white space, controls,
-// characters that cannot be seen, and the specials of RFC 5322, section 3.2.3.
-// Quoted local parts are refused with them.
+// usableLocal refuses characters that no mailbox name has: white space, control
+// characters, invisible characters, and the specials of RFC 5322, section 3.2.3. So
+// it also refuses quoted local parts.
 func usableLocal(local string) bool {
 	if len(local) > 64 {
 		return false
@@ -70,7 +70,7 @@ func usableLocal(local string) bool {
 	return true
 }
 
-// Domain brings a domain into the form in which domains are compared: trimmed,
+// Domain converts a domain to the form in which domains are compared: trimmed,
 // ASCII lower case, A-labels (S7).
 func Domain(text string) (string, bool) {
 	text = invisible.Trim(text)
@@ -87,13 +87,13 @@ func Domain(text string) (string, bool) {
 	return asciiDomain(domain)
 }
 
-// maxDomain bounds, in bytes, the domains that are converted to A-labels. No
-// name in the DNS is that long, and the conversion takes quadratic time.
+// maxDomain is the largest length in bytes of a domain that is converted to
+// A-labels. Names in the DNS are shorter, and the conversion takes quadratic time.
 const maxDomain = 1024
 
-// asciiDomain lower-cases a domain of letters, digits and hyphens. It reports
-// false for anything else, including empty and overlong labels. Labels in
-// A-label form are taken as they are.
+// asciiDomain converts a domain of letters, digits and hyphens to lower case. It
+// reports false for any other text, and for empty and overlong labels. It does not
+// check labels in A-label form.
 func asciiDomain(text string) (string, bool) {
 	if text == "" || len(text) > 253 {
 		return "", false
@@ -127,9 +127,9 @@ func asciiDomain(text string) (string, bool) {
 	return text, true
 }
 
-// Same reports whether two texts are one address: what is not seen around them
-// and ASCII case aside, and with domains in A-label form (S3, S7). Texts that are no
-// addresses compare in the same way.
+// Same reports whether two texts are the same address, without regard to
+// surrounding space, invisible characters and ASCII case, and with domains in
+// A-label form (S3, S7). Texts that are no addresses are compared in the same way.
 func Same(a, b string) bool {
 	if a == b {
 		return true
@@ -138,8 +138,8 @@ func Same(a, b string) bool {
 	return string(AppendKey(first[:0], a)) == string(AppendKey(second[:0], b))
 }
 
-// Key returns the form of an address under which maps and indexes hold it: two
-// addresses are the same if and only if their keys are.
+// Key returns the form of an address for maps and indexes: two addresses are the
+// same if and only if their keys are equal.
 func Key(text string) string {
 	for i := 0; i < len(text); i++ {
 		if c := text[i]; 'A' <= c && c <= 'Z' || c <= ' ' || c >= utf8.RuneSelf {
@@ -167,8 +167,8 @@ func AppendKey(buffer []byte, text string) []byte {
 	return buffer
 }
 
-// lowerASCII lower-cases the ASCII letters of b in place, eight bytes at a
-// time, and reports whether b is ASCII throughout.
+// lowerASCII converts the ASCII letters of b to lower case in place, eight bytes at
+// a time, and reports whether all of b is ASCII.
 func lowerASCII(b []byte) bool {
 	const (
 		each = 0x0101010101010101

@@ -1,5 +1,5 @@
-// Package alike groups what is the same for several people, so that many equal
-// changes are read as one.
+// Package alike groups items with equal texts, so that equal changes of many people
+// are shown as one.
 package alike
 
 import (
@@ -7,15 +7,13 @@ import (
 	"slices"
 )
 
-// Groups collects items by a text that says what they have in common. The zero
-// value is empty.
+// Groups collects items by a text. The zero value is empty.
 type Groups[T any] struct {
 	at     map[string]int
 	groups []Group[T]
 }
 
-// A Group is what some items have in common, and the items in the order in which
-// they were added.
+// A Group is a text with its items, in the order in which they were added.
 type Group[T any] struct {
 	What string
 	Of   []T
@@ -35,8 +33,8 @@ func (g *Groups[T]) Add(what string, item T) {
 	g.groups[at].Of = append(g.groups[at].Of, item)
 }
 
-// Sorted returns the groups, the largest first, and those of one size by their
-// texts.
+// Sorted returns the groups, the largest first, and groups of equal size ordered by
+// text.
 func (g *Groups[T]) Sorted() []Group[T] {
 	slices.SortFunc(g.groups, func(a, b Group[T]) int {
 		return cmp.Or(cmp.Compare(len(b.Of), len(a.Of)), cmp.Compare(a.What, b.What))

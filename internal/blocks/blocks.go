@@ -11,12 +11,12 @@ import (
 // Size is how many elements make a block.
 const Size = 256
 
-// Each runs workers over the numbers below n, in blocks of at most Size, several
-// at once if n is large. newWorker makes a worker, which gets one block after
-// the other; workers have their blocks to themselves, in no certain order, and
-// must not write what another reads. Each returns when all are done. If a worker
-// panics, Each panics with the same value, in the caller's goroutine, where the
-// caller can recover.
+// Each calls workers with the numbers below n, in blocks of at most Size, several
+// at the same time if n is large. newWorker makes a worker, which gets one block
+// after another. Blocks come in no particular order, and a worker must not write
+// what another one reads. Each returns when all blocks are done. If a worker
+// panics, Each panics with the same value in the caller's goroutine, where it can
+// be recovered.
 func Each(n int, newWorker func() func(start, end int)) {
 	workers := max(1, min(runtime.GOMAXPROCS(0), n/(16*Size)))
 	var next atomic.Int64
@@ -42,7 +42,7 @@ func Each(n int, newWorker func() func(start, end int)) {
 			defer func() {
 				if value := recover(); value != nil {
 					once.Do(func() { panicked = value })
-					next.Store(int64(n)) // the others end as soon as they can
+					next.Store(int64(n)) // makes the other workers end
 				}
 			}()
 			run()

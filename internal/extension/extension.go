@@ -1,6 +1,6 @@
-// Package extension reads the extensions of telephone numbers (R64, R65). It
-// knows the words and signs before an extension, and no numbering plan: digits
-// without such a mark belong to the number.
+// Package extension finds the extensions of telephone numbers (R64, R65). It knows
+// the words and signs before an extension, and no numbering plan: digits without
+// such a mark belong to the number.
 package extension
 
 import (
@@ -9,22 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// A mark announces an extension. Case is of no matter.
+// A mark is a word or sign before an extension. Its case does not matter.
 type mark struct {
 	text string
-	most int // digits that may follow
+	most int // largest number of digits after it
 }
 
 const (
 	mostAfterWord = 10
-	// A local number has seven digits, and "#" may also stand before a second
-	// number.
+	// A local number has seven digits, and a second number may also follow "#".
 	mostAfterSign = 6
 )
 
-// marks are tried in this order, so a mark stands before one that it ends with.
+// marks are tried in this order. A mark comes before its own endings.
 var marks = [...]mark{
-	// R64, its neighbours and RFC 3966.
+	// R64, similar words, and RFC 3966.
 	{"extension", mostAfterWord}, {"exten", mostAfterWord}, {"extn", mostAfterWord}, {"ext", mostAfterWord},
 	{"ext no", mostAfterWord}, {"ext. no", mostAfterWord}, {"extension no", mostAfterWord}, {"extension number", mostAfterWord},
 	{"xtn", mostAfterWord}, {"ex", mostAfterWord}, {"x", mostAfterWord}, {"\u00d7", mostAfterSign}, {"#", mostAfterSign}, {"~", mostAfterSign},
@@ -44,11 +43,12 @@ var marks = [...]mark{
 	{"\u5185\u7dda", mostAfterWord}, {"\u5185\u7ebf", mostAfterWord}, {"\ub0b4\uc120", mostAfterWord},
 }
 
-// Cut divides a telephone number into itself and the digits of the extension at
-// its end: "(212) 575-1994 ext. 3437", "212-575-1994 (x 12)", "+12125751994;ext=12".
-// What has no extension, or is no number before it, comes back whole.
+// Cut divides a telephone number into the number and the digits of the extension at
+// its end: "(212) 575-1994 ext. 3437", "212-575-1994 (x 12)",
+// "+12125751994;ext=12". A text without an extension, or without a number before
+// it, is returned unchanged.
 func Cut(s string) (number, extension string) {
-	if isUnmarked(s) { // nearly every number
+	if isUnmarked(s) { // the common case
 		return s, ""
 	}
 	number, extension, ok := CutMarked(s)
@@ -58,8 +58,8 @@ func Cut(s string) (number, extension string) {
 	return number, extension
 }
 
-// isUnmarked reports whether a text has nothing that could announce an
-// extension: digits and what stands between them only.
+// isUnmarked reports whether a text has only digits and their separators, and so no
+// extension.
 func isUnmarked(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && c != ' ' && c != '-' && c != '+' && c != '.' && c != '(' && c != ')' {
@@ -69,20 +69,20 @@ func isUnmarked(s string) bool {
 	return true
 }
 
-// CutMarked divides a text at the mark before the digits at its end, whatever
-// is before the mark.
+// CutMarked divides a text at the mark before the digits at its end, whatever is
+// before the mark.
 func CutMarked(s string) (rest, extension string, ok bool) {
 	rest, extension, ok = cutMarked(s)
 	return strings.TrimRightFunc(rest, isDivider), extension, ok
 }
 
-// isDivider reports whether a rune may divide a number and the mark.
+// isDivider reports whether a rune may be between the number and the mark.
 func isDivider(r rune) bool {
 	return unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || strings.ContainsRune(",;:/|.", r)
 }
 
-// Digits returns the digits of an extension that stands alone: "143", "ext.
-// 143", "#143". Any other text comes back without the white space around it.
+// Digits returns the digits of an extension that is not behind a number: "143",
+// "ext. 143", "#143". Any other text is only trimmed.
 func Digits(s string) string {
 	if rest, extension, ok := CutMarked(s); ok && rest == "" {
 		return extension
@@ -90,11 +90,11 @@ func Digits(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// cutMarked cuts a mark and the digits after it off the end. Either the digits
-// or both may be in brackets.
+// cutMarked cuts off a mark and the digits after it. The digits alone, or both, may
+// be in brackets.
 func cutMarked(s string) (rest, extension string, ok bool) {
 	rest, whole := cutClosing(strings.TrimRight(s, " \t."))
-	rest, extension = cutDigits(strings.TrimSuffix(rest, "#")) // "#" ends what is dialled: ",,12#"
+	rest, extension = cutDigits(strings.TrimSuffix(rest, "#")) // "#" ends a dialled sequence: ",,12#"
 	if extension == "" {
 		return s, "", false
 	}
@@ -104,7 +104,7 @@ func cutMarked(s string) (rest, extension string, ok bool) {
 		}
 	}
 	rest = strings.TrimRight(rest, " \t\u00a0")
-	// "#" is a mark of its own, but also stands behind a word: "ext # 12".
+	// "#" is a mark, and may also follow a word: "ext # 12".
 	word := strings.TrimRight(rest, " \t\u00a0.:=#-")
 	for _, text := range [...]string{word, strings.TrimRight(rest, " \t\u00a0.:=-")} {
 		if rest, ok := cutMark(text, len(extension)); ok {
@@ -119,8 +119,8 @@ func cutMarked(s string) (rest, extension string, ok bool) {
 	return s, "", false
 }
 
-// cutClosing cuts a closing bracket off the end and returns the one that opens
-// it, or 0.
+// cutClosing cuts off a closing bracket and returns the matching opening bracket,
+// or 0.
 func cutClosing(s string) (rest string, opening rune) {
 	switch {
 	case strings.HasSuffix(s, ")"):
@@ -139,8 +139,8 @@ func cutDigits(s string) (rest, digits string) {
 	return s[:start], s[start:]
 }
 
-// cutMark cuts a mark that so many digits may follow off the end. A word is one
-// if no other letter stands before it.
+// cutMark cuts off a mark that allows so many digits after it. A word counts if no
+// other letter is before it.
 func cutMark(s string, digits int) (rest string, ok bool) {
 	for _, m := range marks {
 		n := len(s) - len(m.text)
@@ -156,10 +156,10 @@ func cutMark(s string, digits int) (rest string, ok bool) {
 	return s, false
 }
 
-// isNumber reports whether s is one telephone number as people write it, with
-// or without a word such as "Tel:" before it.
+// isNumber reports whether s is one telephone number as people write it, also with
+// a word such as "Tel:" before it.
 func isNumber(s string) bool {
-	const minDigits, maxDigits = 7, 18 // E.164 has 15; prefixes of calls abroad have up to 3
+	const minDigits, maxDigits = 7, 18 // E.164 allows 15; prefixes of international calls have up to 3
 	s = strings.TrimLeftFunc(s, func(r rune) bool { return !unicode.IsDigit(r) && r != '+' && r != '(' })
 	digits := 0
 	for _, r := range s {

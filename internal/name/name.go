@@ -1,5 +1,4 @@
-// Package name compares the names of people. It is the one place that does
-// (rule S36).
+// Package name compares the names of people (rule S36). All packages use it.
 package name
 
 import (
@@ -12,7 +11,7 @@ import (
 	"github.com/usher-go/usher/internal/invisible"
 )
 
-// Full returns given and family name with a space between.
+// Full returns the given and the family name with a space between them.
 func Full(given, family string) string {
 	switch {
 	case given == "":
@@ -23,15 +22,15 @@ func Full(given, family string) string {
 	return given + " " + family
 }
 
-// Same reports whether two names are one person's: equal but for letter case,
-// normal form, white space, characters that are not drawn, and the typographic
-// form of apostrophes and hyphens (S36).
+// Same reports whether two names are the same, without regard to letter case,
+// normal form, white space, invisible characters, and the typographic form of
+// apostrophes and hyphens (S36).
 func Same(a, b string) bool {
 	return a == b || equal(a, b, true)
 }
 
-// SameSpelling reports whether two names differ in nothing that a reader sees
-// as another name: it is Same, but letter case counts (S36).
+// SameSpelling is Same with regard to letter case: it reports whether a reader sees
+// the same name (S36).
 func SameSpelling(a, b string) bool {
 	return a == b || equal(a, b, false)
 }
@@ -41,9 +40,9 @@ func equal(a, b string, fold bool) bool {
 	return string(appendFolded(first[:0], fold, a)) == string(appendFolded(second[:0], fold, b))
 }
 
-// AppendKey appends the form in which names compare by Same: the words of all
-// parts with one space between any two. It allocates only if the buffer is too
-// small, a part is not in normal form C, or a mark stands alone in that form.
+// AppendKey appends the form in which Same compares names: the words of all parts,
+// separated by one space. It allocates only if the buffer is too small, a part is
+// not in normal form C, or its key has a mark without a letter.
 func AppendKey(buffer []byte, parts ...string) []byte {
 	return appendFolded(buffer, true, parts...)
 }
@@ -85,8 +84,8 @@ func appendFolded(buffer []byte, fold bool, parts ...string) []byte {
 		}
 	}
 	if marks && fold {
-		// A folded letter may compose with its marks although the given one
-		// does not: there is a ǰ, but no such capital.
+		// A folded letter may compose with its marks although the original does
+		// not: ǰ exists, and its capital does not.
 		folded := norm.NFC.String(string(buffer[start:]))
 		buffer = append(buffer[:start], folded...)
 	}
@@ -102,8 +101,8 @@ func isASCII(text string) bool {
 	return true
 }
 
-// plain returns the apostrophe or hyphen that a keyboard has for a typographic
-// one, and any other character as it is.
+// plain returns the apostrophe or hyphen of a keyboard for a typographic one, and
+// any other character unchanged.
 func plain(r rune) rune {
 	if r < utf8.RuneSelf {
 		if r == '`' {
@@ -120,10 +119,10 @@ func plain(r rune) rune {
 	return r
 }
 
-// appendCaseFolded appends the case folding of a character: of Unicode's
-// CaseFolding.txt the simple ones, and of the full ones those of letters that
-// names are written with. Of the letters that are one but for case it is the
-// least, in lower case.
+// appendCaseFolded appends the case folding of a character: the simple foldings of
+// Unicode's CaseFolding.txt, and the full ones of letters that names are written
+// with. Of the letters that differ only in case it takes the smallest, in lower
+// case.
 func appendCaseFolded(buffer []byte, r rune) []byte {
 	if r < utf8.RuneSelf {
 		if 'A' <= r && r <= 'Z' {

@@ -25,15 +25,13 @@ const Driver = pgserver.Driver
 // A Server is a running PostgreSQL.
 type Server struct{ url *url.URL }
 
-// shared is the throw-away server of the tests that run at present.
+// shared is the throw-away server of this process, once a test has asked for it.
 var shared struct {
 	mu     sync.Mutex
-	users  int // tests
 	server *pgserver.Server
 }
 
-// Start returns a server for the rest of the test, which it may share with other
-// tests. Where none is named and none can be started the test is skipped and
+// Start returns a server that the test may share with other tests. Where none is named and none can be started the test is skipped and
 // says why; with CI=true it fails, so that a build does not pass because it could
 // not look.
 func Start(tb testing.TB) *Server {
@@ -47,17 +45,13 @@ func Start(tb testing.TB) *Server {
 	}
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if shared.users == 0 {
-		shared.server = start(tb)
-	}
-	shared.users++
-	tb.Cleanup(func() {
-		shared.mu.Lock()
-		defer shared.mu.Unlock()
-		if shared.users--; shared.users == 0 {
-			stop(tb, shared.server)
+	if shared.server == nil {
+		server := start(tb)
+		if err := server.StopAtExit(); err != nil {
+			tb.Fatalf("seeing to the end of the PostgreSQL of the tests: %v", err)
 		}
-	})
+		shared.server = server
+	}
 	return &Server{url: shared.server.URL()}
 }
 
@@ -66,13 +60,18 @@ func Start(tb testing.TB) *Server {
 func StartOwn(tb testing.TB) *pgserver.Server {
 	tb.Helper()
 	server := start(tb)
-	tb.Cleanup(func() { stop(tb, server) })
+	tb.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			tb.Errorf("stopping the PostgreSQL of the test: %v", err)
+		}
+	})
 	return server
 }
 
 func start(tb testing.TB) *pgserver.Server {
 	tb.Helper()
-	server, err := pgserver.Start()
+	// Statistics are gathered where a test asks for them, and at no other time.
+	server, err := pgserver.Start("-c", "autovacuum=off")
 	switch {
 	case errors.Is(err, pgserver.ErrNotInstalled):
 		const help = "the tests against PostgreSQL do not run: %v; install postgresql, or name a server in %s"
@@ -84,12 +83,6 @@ func start(tb testing.TB) *pgserver.Server {
 		tb.Fatalf("starting a PostgreSQL for the test: %v", err)
 	}
 	return server
-}
-
-func stop(tb testing.TB, server *pgserver.Server) {
-	if err := server.Stop(); err != nil {
-		tb.Errorf("stopping the PostgreSQL of the test: %v", err)
-	}
 }
 
 // Schema returns the URL of an empty schema, which is dropped after the test.

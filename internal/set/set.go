@@ -3,8 +3,8 @@ package set
 
 import "slices"
 
-// Of returns names sorted and each once. It returns names itself if that is so
-// already.
+// Of returns names sorted, each once. If names is already so, it returns names
+// itself.
 func Of(names []string) []string {
 	for i := 1; i < len(names); i++ {
 		if names[i-1] >= names[i] {

@@ -12,18 +12,18 @@ import (
 	"unicode/utf8"
 )
 
-// A Program answers one condition about saved records, where no Salesforce is
-// there to ask. It follows SOQL: texts compare without regard to case, null is
-// equal to null, to the empty text and to FALSE, and neither more nor less than
-// anything. Texts are ordered by their characters, not by a locale.
+// A Program evaluates a condition on saved records, without Salesforce. It follows
+// SOQL: texts are compared without regard to case; null equals null, the empty text
+// and FALSE, and is neither less nor greater than anything. Texts are ordered by
+// their characters, not by a locale.
 type Program struct {
 	fields []string
 	root   evaluator
 }
 
-// Compile prepares the condition. The error names everything in the condition
-// that only the org can decide: semi-joins, periods such as LAST_N_DAYS, labels,
-// fiscal years, the time zone of a user, amounts in a currency, distances.
+// Compile prepares the condition. The error names everything in it that only the
+// org can decide: semi-joins, periods such as LAST_N_DAYS, labels, fiscal years,
+// the time zone of a user, amounts in a currency, distances.
 func (c Condition) Compile() (*Program, error) {
 	p := &Program{}
 	var reasons []string
@@ -38,15 +38,15 @@ func (c Condition) Compile() (*Program, error) {
 	return p, nil
 }
 
-// Fields returns the fields that Match needs the values of.
+// Fields returns the fields whose values Match needs.
 func (p *Program) Fields() []string { return p.fields }
 
-// Match reports whether a record fulfils the condition. The values are those of
-// Fields, in that order. It is an error if one has another type than what it is
-// compared with: then this program cannot answer.
+// Match reports whether a record meets the condition. values are the values of
+// Fields, in that order. If a value has another type than the literal it is
+// compared with, the program cannot answer, and returns an error.
 func (p *Program) Match(values []*Value) (bool, error) { return p.root.match(values) }
 
-// An evaluator is a node of a condition that has been prepared.
+// An evaluator is a node of a prepared condition.
 type evaluator interface {
 	match(values []*Value) (bool, error)
 }
@@ -73,8 +73,8 @@ func (p *Program) compile(n node, undecidable func(of, why string)) evaluator {
 	return nil
 }
 
-// junction is the terms of an AND or an OR. Every term is looked at, so that an
-// error does not depend on the data of the terms before it.
+// A junction has the terms of an AND or an OR. It evaluates every term, so that an
+// error does not depend on the values of earlier terms.
 type junction []evaluator
 
 func (j junction) count(values []*Value) (fulfilled int, err error) {
@@ -116,7 +116,7 @@ type test struct {
 	name   string // for errors
 	field  int    // position among the program's fields
 	derive func(time.Time) Value
-	found  func(*Value) (bool, error) // whether any literal fits
+	found  func(*Value) (bool, error) // whether the value equals a literal, or is in its range
 	negate bool
 }
 
@@ -159,7 +159,7 @@ func (p *Program) compileComparison(n *compare, undecidable func(of, why string)
 			undecidable(t.name, "amounts in a currency are converted by the org")
 		}
 	}
-	for _, field := range n.left.fields { // one, but for DISTANCE, which is not decided here
+	for _, field := range n.left.fields { // one field, except for DISTANCE, which is not decided here
 		if t.field = slices.Index(p.fields, field); t.field < 0 {
 			t.field = len(p.fields)
 			p.fields = append(p.fields, field)
@@ -178,8 +178,7 @@ func (p *Program) compileComparison(n *compare, undecidable func(of, why string)
 	return t
 }
 
-// derivations are the date functions that give the same everywhere: of a time,
-// they are about UTC.
+// derivations are the date functions that do not depend on the org. They use UTC.
 var derivations = map[string]func(time.Time) Value{
 	"CALENDAR_MONTH":   func(at time.Time) Value { return integer(int(at.Month())) },
 	"CALENDAR_QUARTER": func(at time.Time) Value { return integer((int(at.Month()) + 2) / 3) },
@@ -189,8 +188,8 @@ var derivations = map[string]func(time.Time) Value{
 	"DAY_IN_YEAR":      func(at time.Time) Value { return integer(at.YearDay()) },
 	"DAY_ONLY":         func(at time.Time) Value { return Text(at.Format(time.DateOnly)) },
 	"HOUR_IN_DAY":      func(at time.Time) Value { return integer(at.Hour()) },
-	"WEEK_IN_MONTH":    func(at time.Time) Value { return integer((at.Day() + 6) / 7) },     // the first ends on the 7th
-	"WEEK_IN_YEAR":     func(at time.Time) Value { return integer((at.YearDay() + 6) / 7) }, // on January 7th
+	"WEEK_IN_MONTH":    func(at time.Time) Value { return integer((at.Day() + 6) / 7) },     // the first week ends on the 7th
+	"WEEK_IN_YEAR":     func(at time.Time) Value { return integer((at.YearDay() + 6) / 7) }, // the first week ends on January 7th
 }
 
 func integer(n int) Value { return Number(strconv.Itoa(n)) }
@@ -337,8 +336,8 @@ func like(literals []literal) func(*Value) (bool, error) {
 	}
 }
 
-// includes looks for all of a literal's choices ('A;B') among those of a
-// multi-select picklist, which travels as one text of the same form.
+// includes looks for all choices of a literal ('A;B') among those of a multi-select
+// picklist, which is one text of the same form.
 func includes(literals []literal) func(*Value) (bool, error) {
 	var wanted [][]string
 	for _, lit := range literals {
@@ -376,12 +375,12 @@ const (
 	anyChar rune = -2
 )
 
-// decode undoes the escapes of a canonical string. As a pattern it comes in
-// lower case, with its bare % and _ as wildcards.
+// decode decodes a string in canonical form. For a pattern, the result is in lower
+// case and has characters for the wildcards % and _.
 func decode(canonical string, asPattern bool) []rune {
 	var out []rune
 	escaped := false
-	var hex int // how many digits of \uXXXX are still to come
+	var hex int // number of digits of \uXXXX still to read
 	var code rune
 	for _, r := range canonical {
 		switch {
@@ -417,7 +416,7 @@ func decode(canonical string, asPattern bool) []rune {
 	return out
 }
 
-// likeMatch remembers the last % only, so its work is bounded by the product of
+// likeMatch goes back to the last % only, so its work is bounded by the product of
 // the two lengths.
 func likeMatch(text string, pattern []rune) bool {
 	t, p, star, from := 0, 0, -1, 0

@@ -1,9 +1,9 @@
 package soql
 
-// LongID returns the 18-character form of a Salesforce ID. The 15-character
-// form tells its letters apart by case; the long form adds three characters
-// that say which of them are capitals, so that it compares without regard to
-// case. Whatever is not a 15-character ID comes back as it is.
+// LongID returns the 18-character form of a Salesforce ID. In the 15-character
+// form, letters differ by case; the long form has three more characters that say
+// which of them are capitals, so that it can be compared without regard to case. A
+// text that is no 15-character ID is returned unchanged.
 func LongID(id string) string {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 	if len(id) != 15 {

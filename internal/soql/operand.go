@@ -15,8 +15,8 @@ var dateFunctions = map[string]bool{
 
 const manyRecords = "this function is about many records, and a condition is about one"
 
-// misplaced are the functions that SOQL has and takes in no WHERE clause, with
-// the reason.
+// misplaced are functions of SOQL that are not allowed in a WHERE clause, with the
+// reason.
 var misplaced = map[string]string{
 	"FORMAT":          "FORMAT changes what is shown; compare the field itself",
 	"CONVERTCURRENCY": "convertCurrency changes what is shown; compare with an amount such as USD5000",
@@ -54,8 +54,8 @@ func (p *parser) operand() (operand, error) {
 	return operand{}, p.fail(start, fmt.Sprintf("SOQL has no function %.40s in a condition", name))
 }
 
-// dateOperand reads the argument of a date function, from behind its opening
-// parenthesis on.
+// dateOperand parses the argument of a date function, after its opening
+// parenthesis.
 func (p *parser) dateOperand(function string) (operand, error) {
 	field, err := p.field()
 	if err != nil {
@@ -81,8 +81,8 @@ func (p *parser) dateOperand(function string) (operand, error) {
 	return operand{text: function + "(" + argument + ")", fields: []string{field}, function: function, zoned: zoned}, p.close()
 }
 
-// distance reads the arguments of DISTANCE, from behind its opening parenthesis
-// on: two places and a unit.
+// distance parses the arguments of DISTANCE, after its opening parenthesis: two
+// places and a unit.
 func (p *parser) distance() (operand, error) {
 	o := operand{function: "DISTANCE"}
 	var arguments []string
@@ -107,7 +107,7 @@ func (p *parser) distance() (operand, error) {
 	return o, p.close()
 }
 
-// place reads a field, whose name it appends to fields, or a GEOLOCATION.
+// place parses a field, whose name it appends to fields, or a GEOLOCATION.
 func (p *parser) place(fields *[]string) (string, error) {
 	name, err := p.field()
 	if err != nil {
@@ -161,8 +161,8 @@ func (p *parser) plainField() (string, error) {
 	return name, err
 }
 
-// field reads the name of a field, or of a function. One that is told by the
-// object's own name, as in User.Email, comes back without it.
+// field parses the name of a field or of a function. It removes the object's own
+// name, as in User.Email.
 func (p *parser) field() (string, error) {
 	t := p.token
 	name := t.text

@@ -1,17 +1,16 @@
-// Package soql reads the condition that an admin writes to select Salesforce
-// users: what stands after WHERE in SOQL, Salesforce's query language, and
-// nothing else.
+// Package soql parses the condition by which an admin selects Salesforce users: the
+// text after WHERE in SOQL, Salesforce's query language.
 //
-// A condition is parsed whole and written again from its tree, so that no
-// character of the admin's text reaches a query unread. What a condition could
-// use to become more than a condition is refused with its position and the
-// reason: closing a parenthesis it did not open, further clauses, comments,
-// binds. So is what Salesforce documents as no condition: AND beside OR without
-// parentheses, a function that is none of a WHERE clause, a semi-join anywhere
-// but among the AND terms of the whole. Everything else, such as whether a field
-// or an object exists and may be seen, is for the org to decide.
+// A condition is parsed completely and written again from its tree, so that no
+// unparsed character of the admin's text gets into a query. Parse refuses, with
+// position and reason, everything by which a condition could become more than a
+// condition: closing a parenthesis that it did not open, further clauses, comments,
+// binds. It also refuses what Salesforce documents as invalid: AND beside OR
+// without parentheses, a function that is not allowed in WHERE, a semi-join other
+// than among the top-level AND terms. Whether a field or an object exists and may
+// be read is decided by the org.
 //
-// The grammar, with keywords in any case of letters:
+// The grammar, with keywords in any letter case:
 //
 //	condition  = term { "AND" term } | term { "OR" term }
 //	term       = "NOT" term | "(" condition ")" | comparison
@@ -35,24 +34,24 @@ import (
 	"strings"
 )
 
-// The bounds of a condition.
+// The limits of a condition.
 const (
-	MaxLength = 10_000 // in bytes; a query travels in a URL, of which Salesforce reads 16 KB
-	maxDepth  = 32     // parentheses and NOTs within each other
+	MaxLength = 10_000 // in bytes; a query is sent in a URL, of which Salesforce reads 16 KB
+	maxDepth  = 32     // nested parentheses and NOTs
 	maxPath   = 6      // names of a field: five relationships and the field itself
-	MaxJoins  = 2      // semi-joins in one query, SOQL's own bound
+	MaxJoins  = 2      // semi-joins in one query, as in SOQL
 )
 
 // listOps are the operators that take a list.
 var listOps = map[string]bool{"IN": true, "NOT IN": true, "INCLUDES": true, "EXCLUDES": true}
 
-// reserved are the words that are no field.
+// reserved are words that cannot be fields.
 var reserved = map[string]bool{
 	"AND": true, "OR": true, "NOT": true, "IN": true, "LIKE": true, "INCLUDES": true, "EXCLUDES": true,
 	"TRUE": true, "FALSE": true, "NULL": true,
 }
 
-// clauses are the words that start another part of a query.
+// clauses are words that begin another part of a query.
 var clauses = map[string]bool{
 	"SELECT": true, "FROM": true, "WHERE": true, "WITH": true, "GROUP": true, "HAVING": true, "ORDER": true,
 	"LIMIT": true, "OFFSET": true, "FOR": true, "ALL": true, "UPDATE": true, "USING": true, "TYPEOF": true,
@@ -66,14 +65,14 @@ var (
 
 type parser struct {
 	text  string
-	token token // the one to be read next
+	token token // the next token
 	depth int   // of parentheses and NOTs
-	open  int   // parentheses of any kind that are not closed yet
-	joins []int // where each semi-join starts, in bytes
+	open  int   // open parentheses of any kind
+	joins []int // where each semi-join begins, in bytes
 	inner bool  // inside a semi-join
 }
 
-// Parse reads a condition. Every error is an *Error.
+// Parse parses a condition. Every error is an *Error.
 func Parse(text string) (Condition, error) {
 	if len(text) > MaxLength {
 		return Condition{}, &Error{Position: 1, Reason: fmt.Sprintf("longer than %d bytes", MaxLength)}
@@ -107,7 +106,7 @@ func (p *parser) advance() error {
 	return nil
 }
 
-// unexpected refuses the present token.
+// unexpected returns an error about the current token.
 func (p *parser) unexpected(want string) error {
 	t := p.token
 	switch {
@@ -180,8 +179,8 @@ func (p *parser) term() (node, error) {
 		if err := p.advance(); err != nil {
 			return nil, err
 		}
-		// A parenthesis around NOT costs no depth, since String puts one
-		// there: what it writes must be no deeper than what was read.
+		// A parenthesis around NOT does not count, since String writes one there:
+		// its output must not be deeper than its input.
 		if !p.token.is("NOT") {
 			if err := p.enter(); err != nil {
 				return nil, err
@@ -282,7 +281,7 @@ func (p *parser) operator() (string, error) {
 	return op, p.advance()
 }
 
-// value reads a value that the operator can take.
+// value parses a value that the operator allows.
 func (p *parser) value(op string) (literal, error) {
 	start := p.token.start
 	v, err := p.literal()
@@ -343,10 +342,10 @@ func (p *parser) word() (literal, error) {
 		fmt.Sprintf("%.40s is not a value: strings stand in single quotes, and fields and functions are not allowed here", p.token.text))
 }
 
-// semiJoin reads a query in parentheses, from its SELECT on. The rules are
-// SOQL's own: the field on the left is one of the user itself, not of a
-// relationship; the query is on another object than the one outside, has one
-// column, holds no further semi-join and no clause but WHERE.
+// semiJoin parses a query in parentheses, from its SELECT on. The rules are SOQL's
+// own: the field on the left belongs to the user itself, not to a relationship; the
+// query is on another object than the outer one, has one column, no further
+// semi-join and no clause except WHERE.
 func (p *parser) semiJoin(left operand, start int, op string) (node, error) {
 	if p.inner {
 		return nil, p.fail(p.token.start, "a semi-join inside a semi-join")

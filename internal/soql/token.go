@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Error says where a condition is not one, and why.
+// Error says at which position and why a text is not a condition.
 type Error struct {
 	Position int // in characters, counted from 1
 	Reason   string
@@ -33,7 +33,7 @@ const (
 )
 
 // A token is a piece of the text. The text of a string is its canonical form
-// without the quotes; that of everything else is as written.
+// without the quotes; that of every other token is as written.
 type token struct {
 	kind  kind
 	text  string
@@ -49,7 +49,7 @@ func (t token) is(keyword string) bool {
 // symbol reports whether the token is the given operator or punctuation mark.
 func (t token) symbol(s string) bool { return t.kind == kindSymbol && t.text == s }
 
-// String names the token in a message.
+// String describes the token for a message.
 func (t token) String() string {
 	switch t.kind {
 	case kindEnd:
@@ -67,7 +67,7 @@ var (
 	wordRest     = regexp.MustCompile(`^[A-Za-z0-9_.]`)
 )
 
-// timeForms are the values that stand for a time, longer forms first.
+// timeForms are the forms of times, longer forms first.
 var timeForms = []struct {
 	kind kind
 	form *regexp.Regexp
@@ -80,7 +80,7 @@ var timeForms = []struct {
 // symbols are the operators and marks, longer ones first.
 var symbols = []string{"!=", "<>", "<=", ">=", "=", "<", ">", "(", ")", ","}
 
-// next returns the token that starts at or after the given byte.
+// next returns the token that begins at the given byte, or after white space.
 func (p *parser) next(at int) (token, error) {
 	for at < len(p.text) && strings.IndexByte(" \t\r\n\f", p.text[at]) >= 0 {
 		at++
@@ -112,7 +112,7 @@ func (p *parser) next(at int) (token, error) {
 	return token{}, p.fail(at, strayReason(rest))
 }
 
-// strayReason says why a text that starts no token is refused.
+// strayReason says why a text that begins no token is refused.
 func strayReason(rest string) string {
 	switch {
 	case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "/"):
@@ -132,7 +132,7 @@ func strayReason(rest string) string {
 	return fmt.Sprintf("the character %q is not allowed outside a string", r)
 }
 
-// numberToken reads a number, or a value that stands for a time.
+// numberToken reads a number or a time.
 func (p *parser) numberToken(at int) (t token, ok bool, err error) {
 	rest := p.text[at:]
 	k, text := kindNumber, ""
@@ -160,10 +160,10 @@ func (p *parser) numberToken(at int) (t token, ok bool, err error) {
 	return token{k, text, at, end}, true, nil
 }
 
-// stringToken reads a string and brings it to its canonical form, in which
-// every character that can end a string or a line is escaped and every other
-// one stands for itself. Escaped wildcards stay escaped, since LIKE tells them
-// from bare ones.
+// stringToken reads a string and returns it in its canonical form: every character
+// that can end a string or a line is escaped, and every other one is unescaped.
+// Escaped wildcards stay escaped, since LIKE treats them differently from unescaped
+// ones.
 func (p *parser) stringToken(at int) (token, error) {
 	var b strings.Builder
 	for i := at + 1; i < len(p.text); {
@@ -190,8 +190,8 @@ func (p *parser) stringToken(at int) (token, error) {
 	return token{}, p.fail(at, "a string without its closing quote")
 }
 
-// unescape reads the escape that text starts with and returns its canonical
-// form and its length, or why it is refused.
+// unescape reads the escape at the beginning of text and returns its canonical form
+// and its length, or why it is refused.
 func unescape(text string) (canonical string, n int, reason string) {
 	const known = `an escape other than \n \r \t \b \f \" \' \\ \_ \% \uXXXX; a backslash is written \\`
 	if len(text) < 2 {
@@ -225,7 +225,7 @@ func unescape(text string) (canonical string, n int, reason string) {
 	return "", 0, known
 }
 
-// hex4 reads the escape \uXXXX that text starts with.
+// hex4 reads the escape \uXXXX at the beginning of text.
 func hex4(text string) (rune, bool) {
 	if len(text) < 6 || text[:2] != `\u` || strings.ContainsAny(text[2:6], "+-_") {
 		return 0, false
@@ -256,7 +256,7 @@ func escape(r rune) string {
 	return string(r)
 }
 
-// fail makes the error for the given byte of the text.
+// fail returns the error for the given byte of the text.
 func (p *parser) fail(at int, reason string) *Error {
 	return &Error{Position: utf8.RuneCountInString(p.text[:at]) + 1, Reason: reason}
 }

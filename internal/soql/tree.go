@@ -5,26 +5,24 @@ import (
 	"strings"
 )
 
-// A Condition is a parsed and accepted condition. The zero value is none;
-// Parse makes one.
+// A Condition is a parsed condition. Parse returns one; the zero value is none.
 type Condition struct {
 	root  node
-	joins int // how many semi-joins it holds
+	joins int // number of semi-joins
 }
 
-// String returns the condition as SOQL, as it may stand behind WHERE: without
-// parentheses around the whole, and with every semi-join that is one of its AND
-// terms outside of parentheses, where alone Salesforce takes one. It is written
-// from the tree, not copied from the text that was parsed.
+// String returns the condition as SOQL that may follow WHERE: without parentheses
+// around the whole, and with every semi-join among its AND terms outside of
+// parentheses, which Salesforce requires. It is written from the tree, not copied
+// from the parsed text.
 func (c Condition) String() string {
 	var b strings.Builder
 	c.root.write(&b)
 	return b.String()
 }
 
-// Fields returns the fields that the condition compares, each once, in the
-// order in which they are met. Those of semi-joins are not among them, since
-// they belong to other objects.
+// Fields returns the fields that the condition compares, each once, in the order of
+// the text. It leaves out those of semi-joins, which belong to other objects.
 func (c Condition) Fields() []string {
 	var fields []string
 	walk(c.root, func(n node) {
@@ -39,12 +37,11 @@ func (c Condition) Fields() []string {
 	return fields
 }
 
-// Joins returns how many semi-joins the condition holds. A query may have
-// MaxJoins of them.
+// Joins returns the number of semi-joins. A query may have MaxJoins of them.
 func (c Condition) Joins() int { return c.joins }
 
-// All returns the condition that all of the given ones hold, of which there is
-// at least one. Its semi-joins are those of all of them.
+// All returns the condition that holds if all of the given ones hold. At least one
+// must be given. It has the semi-joins of all.
 func All(conditions ...Condition) Condition {
 	var terms []node
 	joins := 0
@@ -55,12 +52,12 @@ func All(conditions ...Condition) Condition {
 	return Condition{join("AND", terms), joins}
 }
 
-// Equal returns the condition that a field has the given text.
+// Equal returns the condition that a field equals the given text.
 func Equal(field, text string) Condition {
 	return Condition{root: &compare{left: fieldOperand(field), op: "=", values: []literal{{literalString, escaped(text)}}}}
 }
 
-// escaped returns a text as it stands between quotes.
+// escaped returns a text in the form in which it is written between quotes.
 func escaped(text string) string {
 	var canonical strings.Builder
 	for _, r := range text {
@@ -73,14 +70,14 @@ type node interface {
 	write(b *strings.Builder)
 }
 
-// logical is two or more terms joined by AND, or by OR. None of them is logical
-// by the same operator.
+// logical is two or more terms joined by AND or by OR. No term is a logical with
+// the same operator.
 type logical struct {
 	op    string
 	terms []node
 }
 
-// join joins terms, of which there is at least one.
+// join joins terms, of which there must be at least one.
 func join(op string, terms []node) node {
 	var flat []node
 	for _, term := range terms {
@@ -112,19 +109,18 @@ func (n *not) write(b *strings.Builder) {
 	writeNested(b, n.term)
 }
 
-// operand is what stands on the left of a comparison: a field, or a function of
-// fields.
+// operand is the left side of a comparison: a field, or a function of fields.
 type operand struct {
 	text     string   // as it is written
-	fields   []string // those it reads
-	function string   // in capitals; empty for a field
+	fields   []string // the fields that it reads
+	function string   // in upper case; "" for a field
 	zoned    bool     // the function is one of convertTimezone(field)
 }
 
 func fieldOperand(field string) operand { return operand{text: field, fields: []string{field}} }
 
-// compare is an operand, an operator and one value; or several values, if the
-// operator is IN, NOT IN, INCLUDES or EXCLUDES.
+// compare is an operand, an operator and one value, or several values for the
+// operators IN, NOT IN, INCLUDES and EXCLUDES.
 type compare struct {
 	left   operand
 	op     string
@@ -147,11 +143,11 @@ func (n *compare) write(b *strings.Builder) {
 	b.WriteByte(')')
 }
 
-// semiJoin is a field that is, or is not, among the answers of a query on
-// another object. A nil where asks for all of them.
+// semiJoin is a field that is, or is not, among the answers of a query on another
+// object. If where is nil, the query selects all of them.
 type semiJoin struct {
 	field, op, column, object string
-	alias                     string // of the object, in where
+	alias                     string // of the object in where
 	where                     node
 }
 
@@ -167,8 +163,8 @@ func (n *semiJoin) write(b *strings.Builder) {
 	b.WriteByte(')')
 }
 
-// writeNested writes a node inside another one, in parentheses unless it is a
-// plain comparison.
+// writeNested writes a node inside another one. It adds parentheses unless the node
+// is a plain comparison.
 func writeNested(b *strings.Builder, n node) {
 	switch n.(type) {
 	case *logical, *not:
@@ -180,8 +176,8 @@ func writeNested(b *strings.Builder, n node) {
 	}
 }
 
-// walk visits the nodes that speak about the user: not those of a semi-join's
-// own condition.
+// walk visits the nodes about the user, without those in a semi-join's own
+// condition.
 func walk(n node, visit func(node)) {
 	visit(n)
 	switch n := n.(type) {
@@ -208,7 +204,7 @@ const (
 	literalNull
 )
 
-// literal is a value as it is written; a string without its quotes.
+// literal is a value as written; a string without its quotes.
 type literal struct {
 	kind literalKind
 	text string
@@ -225,11 +221,11 @@ func (v literal) write(b *strings.Builder) {
 // A Subquery is the query of a semi-join: SELECT Column FROM Object WHERE Where.
 type Subquery struct {
 	Column, Object string
-	Where          *Condition // nil: all of them
+	Where          *Condition // nil: no condition
 }
 
-// Resolve returns the condition with the answers of its semi-joins in their
-// place: answer returns the values that a query gives.
+// Resolve returns the condition with the answers in place of its semi-joins. answer
+// returns the values that a query selects.
 func (c Condition) Resolve(answer func(Subquery) ([]string, error)) (Condition, error) {
 	root, err := resolve(c.root, answer)
 	return Condition{root: root}, err
@@ -263,7 +259,7 @@ func resolve(n node, answer func(Subquery) ([]string, error)) (node, error) {
 	return n, nil
 }
 
-// query returns what the semi-join asks, with the fields under their own names.
+// query returns the query of the semi-join, with fields that do not use the alias.
 func (n *semiJoin) query() Subquery {
 	q := Subquery{Column: n.bare(n.column), Object: n.object}
 	if n.where == nil {

@@ -16,20 +16,20 @@ const (
 	valueOther // an object or an array
 )
 
-// A Value is what a record holds in one field. What comparing it needs is worked
-// out once, so that one value may be compared with any number of conditions. It
-// is not safe for concurrent use. The zero Value is null.
+// A Value is the value of one field of a record. It caches the forms that
+// comparisons need, so it may be compared with any number of conditions. It is not
+// safe for concurrent use. The zero Value is null.
 type Value struct {
 	kind   valueKind
 	yes    bool   // of a boolean
 	folded bool   // lower is set
-	text   string // of a text and a number: as in the record
-	lower  string // the text in the form in which texts compare
+	text   string // for a text or a number: as in the record
+	lower  string // the text in the form in which texts are compared
 }
 
-// Text returns a text. One without characters is null, as it is in SOQL. In a
-// file that keeps everything as text (CSV, the Bulk API) it may also stand for
-// a boolean or a number: the literal that it is compared with decides.
+// Text returns a text value. An empty text is null, as in SOQL. In a file that has
+// texts only (CSV, the Bulk API), it may also stand for a boolean or a number: the
+// literal that it is compared with decides.
 func Text(text string) Value {
 	if text == "" {
 		return Value{}
@@ -37,16 +37,16 @@ func Text(text string) Value {
 	return Value{kind: valueText, text: text}
 }
 
-// Number returns a number, given in the form of JSON.
+// Number returns a number, given in its JSON form.
 func Number(text string) Value { return Value{kind: valueNumber, text: text} }
 
 // Bool returns a boolean.
 func Bool(yes bool) Value { return Value{kind: valueBool, yes: yes} }
 
-// Other returns a value that is no scalar, which compares with nothing.
+// Other returns a value that is not a scalar. It cannot be compared.
 func Other() Value { return Value{kind: valueOther} }
 
-// IsNull reports whether the value is null, or a text without characters.
+// IsNull reports whether the value is null or an empty text.
 func (v *Value) IsNull() bool { return v.kind == valueNull }
 
 // Text returns the text of a text or a number.
@@ -54,9 +54,8 @@ func (v *Value) Text() (text string, ok bool) {
 	return v.text, v.kind == valueText || v.kind == valueNumber
 }
 
-// Bool returns the value of a boolean, or of a text that stands for one: "true"
-// and "false" in any case of letters, or "1" and "0" as the weekly data export
-// writes them.
+// Bool returns the value of a boolean, or of a text that stands for one: "true" and
+// "false" in any letter case, or "1" and "0", as in the weekly data export.
 func (v *Value) Bool() (yes, ok bool) {
 	switch v.kind {
 	case valueBool:
@@ -83,7 +82,7 @@ func (v *Value) String() string {
 // number returns the value of a number, or of a text that stands for one.
 func (v *Value) number() (n float64, ok bool) {
 	if v.kind != valueNumber && v.kind != valueText || strings.Trim(v.text, "+-.0123456789eE") != "" {
-		return 0, false // ParseFloat also takes words and other bases
+		return 0, false // ParseFloat also accepts words and other bases
 	}
 	n, err := strconv.ParseFloat(v.text, 64)
 	return n, err == nil
@@ -97,9 +96,9 @@ func (v *Value) fold() string {
 	return v.lower
 }
 
-// readTime reads a date, a time with a date, or a time of the day, in the forms
-// of literals, of answers ("2023-04-28T13:10:51.000+0000"), and in that in which
-// Windows PowerShell writes a time with a date ("/Date(1682687451000)/").
+// readTime parses a date, a time with a date, or a time of day, in the forms of
+// literals, of answers ("2023-04-28T13:10:51.000+0000"), and of Windows PowerShell
+// ("/Date(1682687451000)/").
 func readTime(text string) (at time.Time, kind literalKind, ok bool) {
 	if len(text) < len("15:04:05") {
 		return time.Time{}, 0, false
@@ -107,7 +106,7 @@ func readTime(text string) (at time.Time, kind literalKind, ok bool) {
 	if ms, ok := strings.CutPrefix(text, "/Date("); ok {
 		ms, ok = strings.CutSuffix(ms, ")/")
 		if i := strings.LastIndexAny(ms, "+-"); i > 0 {
-			ms = ms[:i] // a zone to show it in; the number is of UTC
+			ms = ms[:i] // a zone for display; the number is in UTC
 		}
 		n, err := strconv.ParseInt(ms, 10, 64)
 		return time.UnixMilli(n).UTC(), literalDateTime, ok && err == nil
@@ -126,7 +125,7 @@ func readTime(text string) (at time.Time, kind literalKind, ok bool) {
 	return time.Time{}, 0, false
 }
 
-// parseTime reads a time whose zone has one of the forms that occur.
+// parseTime parses a time with one of the forms of zones that occur.
 func parseTime(text, layout string) (time.Time, bool) {
 	for _, zone := range []string{"Z07:00", "Z0700", "Z07"} {
 		if at, err := time.Parse(layout+zone, text); err == nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
+	"github.com/usher-go/usher/internal/rapidtest"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/sqlstore"
 	"github.com/usher-go/usher/provisioning/storetest"
@@ -47,7 +48,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	rapidtest.Main(m, 0)
 }
 
 // runChild applies a plan, and may not live to see its end.

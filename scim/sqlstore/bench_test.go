@@ -283,23 +283,29 @@ func BenchmarkMembers(b *testing.B) {
 				for i := 0; b.Loop(); i++ {
 					require.NoError(b, write("100000", &halves[i%2]))
 				}
-				b.ReportMetric(float64(stop())/b.Elapsed().Seconds(), "others/s")
+				made, longest := stop()
+				if writers > 0 {
+					b.ReportMetric(float64(made)/b.Elapsed().Seconds(), "others/s")
+					b.ReportMetric(float64(longest.Milliseconds()), "ms-others-longest")
+				}
 			})
 		}
 	}
 }
 
 // besideWriters makes users in the same directory until stop, which returns how
-// many it made.
-func besideWriters(b *testing.B, store scim.Store, writers int) (stop func() int64) {
+// many it made, and the longest time that one of them took.
+func besideWriters(b *testing.B, store scim.Store, writers int) (stop func() (made int64, longest time.Duration)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	var made atomic.Int64
+	waits := make([]time.Duration, writers)
 	first := time.Now().UnixNano()
 	for w := range writers {
 		running.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				id := fmt.Sprint("w", first, "-", w, "-", i)
+				began := time.Now()
 				_, err := store.Apply(context.Background(), benchDir, scim.Write{
 					Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: id}, Doc: []byte(`{"userName":"` + id + `"}`),
 					Keys: []scim.Key{{Name: scim.KeyUserName, Value: id, Unique: true}},
@@ -308,14 +314,15 @@ func besideWriters(b *testing.B, store scim.Store, writers int) (stop func() int
 					b.Error(err)
 					return
 				}
+				waits[w] = max(waits[w], time.Since(began))
 				made.Add(1)
 			}
 		})
 	}
-	return func() int64 {
+	return func() (int64, time.Duration) {
 		n := made.Load()
 		cancel()
 		running.Wait()
-		return n
+		return n, slices.Max(append(waits, 0))
 	}
 }

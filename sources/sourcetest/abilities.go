@@ -9,8 +9,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// abilityChecks are the rules of the optional interfaces. Having the ability is
-// the declaration; there is no list of abilities beside it.
+// abilityChecks are the rules of the optional interfaces. They apply if the source
+// has the ability.
 func abilityChecks() []check {
 	return []check{
 		{name: "match", ability: can[sources.Matcher], run: run.match,
@@ -105,8 +105,8 @@ func (r run) batchMatch() error {
 	return nil
 }
 
-// readOne reads every user directly, which may leave things out but may claim
-// nothing wrong, and completed by listings.
+// readOne reads every user directly, and completed by listings. The direct read may
+// leave things out but must claim nothing wrong.
 func (r run) readOne() error {
 	ctx, src := r.tb.Context(), r.New(r.tb)
 	reader, _ := sources.As[sources.OneReader](src)
@@ -145,7 +145,7 @@ func (r run) readOne() error {
 	return nil
 }
 
-// judgeOne reports what in got contradicts the listings.
+// judgeOne returns what in got contradicts the listings.
 func (r run) judgeOne(got sources.One, want sources.User) error {
 	if !got.Found {
 		return errors.New("the field Found is false")
@@ -159,7 +159,7 @@ func (r run) judgeOne(got sources.One, want sources.User) error {
 			in = append(in, sources.Group{ID: g.ID, Name: g.Name})
 		}
 	}
-	if !got.Proven.Has(sources.FactMemberships) { // then it may have left some out
+	if !got.Proven.Has(sources.FactMemberships) { // not proven: groups may be missing
 		in = slices.DeleteFunc(in, func(g sources.Group) bool {
 			return !slices.ContainsFunc(got.Groups, func(have sources.Group) bool { return have.ID == g.ID })
 		})
@@ -221,8 +221,8 @@ func (r run) delta() error {
 	if sameListing(before, after) == nil {
 		return errors.New("Harness.Mutable: its function changes nothing")
 	}
-	// Twice, since a caller that could not store the outcome starts again from
-	// the cursor it has.
+	// Twice: a caller that could not store the outcome starts again from its old
+	// cursor.
 	for round := range 2 {
 		second, next, err := sources.Refresh(ctx, src, first, at, sources.CollectConfig{})
 		if err != nil {
@@ -270,8 +270,8 @@ func (r run) full(src sources.Source) (*sources.Snapshot, error) {
 	return snapshot, nil
 }
 
-// sameListing compares two snapshots. Members who are not listed as users are
-// left aside: a listing leaves them out at once, a delta may tell it later.
+// sameListing compares two snapshots. It ignores members who are not listed as
+// users: a listing leaves them out at once, and a delta may report that later.
 func sameListing(got, want *sources.Snapshot) error {
 	return errors.Join(
 		sameUsers(got.Users, want.Users),

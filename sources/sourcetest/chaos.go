@@ -13,19 +13,20 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// chaosChecks are one check for each thing that can go wrong on the way.
-func (h HTTPHarness) chaosChecks() []chaosCheck {
+// chaosChecks returns a check for each thing that can go wrong between source and
+// provider.
+func (h HTTPHarness) chaosChecks() []subtest {
 	const (
 		truth = "a listing that meets this at any request tells the truth or returns an error"
 		once  = "a request that fails for once is repeated, and the listing tells the truth"
 		same  = "this changes nothing"
 	)
-	var checks []chaosCheck
+	var checks []subtest
 	for _, c := range []struct {
 		name string
 		rule string
 		want verdict
-		ever bool // also when every request from some point on meets it
+		ever bool // also run with every request from some point on
 	}{
 		{"cut body", once, mustBeTrue, true},
 		{"429", once, mustBeTrue, true},
@@ -47,7 +48,7 @@ func (h HTTPHarness) chaosChecks() []chaosCheck {
 		{"foreign link", truth, mayFail, true},
 		{"merged links", same, mustBeTrue, false},
 	} {
-		checks = append(checks, chaosCheck{name: c.name, rule: c.rule, run: func(t *testing.T) error {
+		checks = append(checks, subtest{name: c.name, rule: c.rule, run: func(t *testing.T) error {
 			err := h.each(t, c.want, func(w *world, at int) { w.wire.from, w.wire.to, w.wire.harm = at, at+1, harms[c.name] })
 			if err == nil && c.ever {
 				err = h.each(t, mayFail, func(w *world, at int) { w.wire.from, w.wire.to, w.wire.harm = at, forever, harms[c.name] })
@@ -56,33 +57,24 @@ func (h HTTPHarness) chaosChecks() []chaosCheck {
 		}})
 	}
 	return append(checks,
-		chaosCheck{name: "tokens revoked", rule: truth, run: func(t *testing.T) error {
+		subtest{name: "tokens revoked", rule: truth, run: func(t *testing.T) error {
 			return h.each(t, mayFail, func(w *world, at int) {
 				if provider, ok := w.provider.(interface{ RevokeTokens() }); ok {
 					w.before(at, provider.RevokeTokens)
 				}
 			})
 		}},
-		chaosCheck{name: "slow provider", rule: "tokens that end in the middle of a listing are renewed", run: func(t *testing.T) error {
+		subtest{name: "slow provider", rule: "tokens that end in the middle of a listing are renewed", run: func(t *testing.T) error {
 			return h.each(t, mustBeTrue, func(w *world, _ int) {
 				w.wire.before = func(int, *http.Request) { time.Sleep(45 * time.Second) }
 			})
 		}},
-		chaosCheck{name: "clock ahead", rule: same, run: func(t *testing.T) error { return h.skewed(t, 25*time.Hour) }},
-		chaosCheck{name: "clock behind", rule: same, run: func(t *testing.T) error { return h.skewed(t, -25*time.Hour) }},
-		chaosCheck{name: "drift", rule: "who is in the directory before and after a change in the middle of a listing is listed", run: h.drift},
-		chaosCheck{name: "history", ability: can[sources.DeltaSource], run: h.history,
+		subtest{name: "clock ahead", rule: same, run: func(t *testing.T) error { return h.skewed(t, 25*time.Hour) }},
+		subtest{name: "clock behind", rule: same, run: func(t *testing.T) error { return h.skewed(t, -25*time.Hour) }},
+		subtest{name: "drift", rule: "who is in the directory before and after a change in the middle of a listing is listed", run: h.drift},
+		subtest{name: "history", ability: can[sources.DeltaSource], run: h.history,
 			rule: "a round of changes folded into what was known gives what a full reading gives, whatever happened"},
 	)
-}
-
-// A chaosCheck runs one thing that goes wrong.
-type chaosCheck struct {
-	name string
-	rule string
-	// ability reports whether the rule concerns the source at all; nil is yes.
-	ability func(sources.Source) bool
-	run     func(*testing.T) error
 }
 
 // A verdict says how a listing may end.
@@ -93,7 +85,7 @@ const (
 	mustBeTrue verdict = true
 )
 
-// before makes something happen before one request.
+// before calls do before one request.
 func (w *world) before(at int, do func()) {
 	w.wire.before = func(n int, _ *http.Request) {
 		if n == at {
@@ -102,13 +94,13 @@ func (w *world) before(at int, do func()) {
 	}
 }
 
-// A reading is one way to read the directory whole.
+// A reading is one way to read a complete directory.
 type reading struct {
 	name string
 	read func(context.Context, sources.Source) (*sources.Snapshot, error)
 }
 
-// readings are all ways that src has.
+// readings returns the ways in which src can be read.
 func readings(src sources.Source) []reading {
 	all := []reading{
 		{"Users", func(ctx context.Context, src sources.Source) (*sources.Snapshot, error) {
@@ -129,8 +121,8 @@ func readings(src sources.Source) []reading {
 	return all
 }
 
-// each reads the directory in every way, spoiled at each of the requests that
-// the reading makes when nothing is wrong.
+// each reads the directory in every way, once for each request of an undisturbed
+// reading, and lets spoil disturb that request.
 func (h HTTPHarness) each(t *testing.T, want verdict, spoil func(w *world, at int)) error {
 	return h.eachAt(t, time.Now, want, spoil)
 }
@@ -171,7 +163,7 @@ func (h HTTPHarness) judge(got *sources.Snapshot, err error, want verdict) error
 	return errors.Join(wrong...)
 }
 
-// skewed reads a provider whose clock is not ours.
+// skewed reads a provider whose clock differs from ours.
 func (h HTTPHarness) skewed(t *testing.T, by time.Duration) error {
 	return h.eachAt(t, func() time.Time { return time.Now().Add(by) }, mustBeTrue, func(*world, int) {})
 }
@@ -219,7 +211,7 @@ func (h HTTPHarness) drift(t *testing.T) error {
 				w := h.world()
 				happened := false
 				w.before(at, func() {
-					time.Sleep(2 * time.Second) // so that the clock tells before from after
+					time.Sleep(2 * time.Second) // so that later changes are seen as later
 					c.make(w)
 					happened = true
 				})
@@ -241,7 +233,7 @@ func (h HTTPHarness) drift(t *testing.T) error {
 	return nil
 }
 
-// mover returns two groups and a user who is in the first only; "" if there is none.
+// mover returns two groups and a user who is in the first only, or "".
 func (h HTTPHarness) mover() (from, to sources.Group, user string) {
 	for _, from := range h.Groups {
 		for _, to := range h.Groups {
@@ -255,7 +247,7 @@ func (h HTTPHarness) mover() (from, to sources.Group, user string) {
 	return from, to, ""
 }
 
-// between reports what of a reading was neither so before nor after a change.
+// between returns what in a reading was true neither before nor after a change.
 func between(got *sources.Snapshot, usersBefore, usersAfter []sources.User, groupsBefore, groupsAfter []sources.Group) error {
 	var found []error
 	say := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
@@ -268,12 +260,12 @@ func between(got *sources.Snapshot, usersBefore, usersAfter []sources.User, grou
 	if got.Proven.Has(sources.FactGroups) {
 		groupID := func(g sources.Group) string { return g.ID }
 		compare(say, "group", groupID, got.Groups, groupsBefore, groupsAfter, func(got sources.Group, states []sources.Group) bool {
-			for _, member := range got.Members { // nobody who never was in it
+			for _, member := range got.Members { // no member who never was one
 				if !slices.ContainsFunc(states, func(g sources.Group) bool { return slices.Contains(g.Members, member) }) {
 					return false
 				}
 			}
-			for _, member := range states[0].Members { // everybody who always was
+			for _, member := range states[0].Members { // every member who always was one
 				always := !slices.ContainsFunc(states, func(g sources.Group) bool { return !slices.Contains(g.Members, member) })
 				if always && !slices.Contains(got.Members, member) {
 					return false
@@ -285,8 +277,8 @@ func between(got *sources.Snapshot, usersBefore, usersAfter []sources.User, grou
 	return errors.Join(found...)
 }
 
-// compare reports what was listed twice, or never was so, or was there all the
-// time and is not listed.
+// compare returns what was listed twice, what was listed in a state that it never
+// had, and what existed all the time and was not listed.
 func compare[T any](say func(string, ...any), what string, id func(T) string, got, before, after []T, may func(got T, states []T) bool) {
 	states := make(map[string][]T)
 	for _, value := range slices.Concat(before, after) {

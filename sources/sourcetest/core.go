@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// coreChecks are the rules that every source meets and no harness leaves out,
-// and "requests", which needs a count.
+// coreChecks are the rules that every source must meet. "requests" is not one of
+// the core; it needs Harness.Requests.
 func coreChecks() []check {
 	return []check{
 		{name: "info", core: true, run: run.info,
@@ -69,7 +69,7 @@ func (r run) restart() error {
 		return fmt.Errorf("after a whole listing: %w", err)
 	}
 
-	// Two listings at a time, one step each in turn.
+	// Two listings at the same time, with one step of each in turn.
 	next, stop := iter.Pull2(src.Users(r.tb.Context()))
 	defer stop()
 	var users, others []sources.User
@@ -101,8 +101,8 @@ func (r run) breaks() error {
 	return nil
 }
 
-// breakAfter breaks after n values. An iteration that goes on regardless makes
-// the range statement panic.
+// breakAfter leaves the loop after n values. If the iteration continues, the range
+// statement panics.
 func breakAfter[T any](seq iter.Seq2[T, error], n int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -137,8 +137,7 @@ func (r run) cancel() error {
 	return nil
 }
 
-// listCancelled ranges over a listing whose context is cancelled once n values
-// have come.
+// listCancelled ranges over a listing and cancels its context after n values.
 func listCancelled[T any](listing func(context.Context) iter.Seq2[T, error], n int) listing[T] {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -158,8 +157,7 @@ func listCancelled[T any](listing func(context.Context) iter.Seq2[T, error], n i
 	})
 }
 
-// judgeCancelled allows a source to hand out what it has read already, to the
-// last value.
+// judgeCancelled allows a source to yield all values that it has already read.
 func judgeCancelled[T any](l listing[T], n, all int) error {
 	switch {
 	case l.breach != nil:
@@ -192,7 +190,7 @@ func (r run) ownedValues() error {
 	return nil
 }
 
-// scrambling yields a copy of each value and then destroys the value.
+// scrambling yields a copy of each value and then overwrites the value.
 func scrambling[T any](seq iter.Seq2[T, error], clone func(T) T, scramble func(T)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for value, err := range seq {

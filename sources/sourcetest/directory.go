@@ -17,25 +17,24 @@ import (
 type DirectoryConfig struct {
 	// Kind and Connection are those of Info; they default to "test".
 	Kind, Connection string
-	// Lists is what a listing proves. The zero value stands for everything,
-	// since the listings of a Directory are complete.
+	// Lists is what a listing proves. The zero value means everything, since the
+	// listings of a Directory are complete.
 	Lists sources.Facts
-	// PageSize is how many users, groups or answers one request brings; 0
-	// stands for 2.
+	// PageSize is the number of users, groups or answers in a page; 0 means 2.
 	PageSize int
 
 	Users  []sources.User
 	Groups []sources.Group
-	// Matches gives for each query the IDs of the users that it selects. Any
-	// other query is refused.
+	// Matches gives for each query the IDs of the users that it selects. Other
+	// queries are refused.
 	Matches map[string][]string
 }
 
-// A Directory is a directory in memory and at the same time a source over it,
-// with every ability there is. A host tests its rules against one, and changes
-// or breaks it in between. Its listings go page by page as those of a provider
-// do, and each page is one request. A Directory is safe for concurrent use; a
-// listing that has begun shows the directory as it was then.
+// A Directory is a directory in memory and a source over it, with every ability. A
+// host can test its rules with it, and change or break it between two readings. It
+// has pages like a provider, and each page counts as one request. A Directory is
+// safe for concurrent use. A listing shows the directory as it was at the beginning
+// of the listing.
 type Directory struct {
 	info     sources.Info
 	pageSize int
@@ -44,15 +43,15 @@ type Directory struct {
 	users    map[string]sources.User
 	groups   map[string]sources.Group
 	matches  map[string][]string
-	log      []entry // what changed, for the deltas
+	log      []entry // the changes, for deltas
 	epoch    int     // cursors of an earlier epoch have expired
 	requests int
 	failed   int
-	failFrom int // the request that failure begins with
+	failFrom int // the first request that fails
 	failure  error
 }
 
-// An entry of the log says whose state changed, not to what.
+// An entry of the log says whose state changed.
 type entry struct {
 	group bool
 	id    string
@@ -65,8 +64,8 @@ var (
 	_ sources.Checker      = (*Directory)(nil)
 )
 
-// NewDirectory returns a directory that holds copies of what cfg says. Of two
-// entries with one ID it holds the second.
+// NewDirectory returns a directory with copies of what cfg has. If two entries have
+// the same ID, the second counts.
 func NewDirectory(cfg DirectoryConfig) *Directory {
 	d := &Directory{
 		info:     sources.Info{Kind: cfg.Kind, Connection: cfg.Connection, Lists: cfg.Lists},
@@ -95,7 +94,7 @@ func NewDirectory(cfg DirectoryConfig) *Directory {
 	return d
 }
 
-// PutUsers adds users, or replaces those of the same ID.
+// PutUsers adds users, and replaces those with the same ID.
 func (d *Directory) PutUsers(users ...sources.User) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,7 +104,7 @@ func (d *Directory) PutUsers(users ...sources.User) {
 	}
 }
 
-// RemoveUsers removes users; the groups they are in are left as they are.
+// RemoveUsers removes users. Groups keep them as members.
 func (d *Directory) RemoveUsers(ids ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -115,7 +114,7 @@ func (d *Directory) RemoveUsers(ids ...string) {
 	}
 }
 
-// PutGroups adds groups, or replaces those of the same ID.
+// PutGroups adds groups, and replaces those with the same ID.
 func (d *Directory) PutGroups(groups ...sources.Group) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -142,16 +141,15 @@ func (d *Directory) SetMatches(query string, ids ...string) {
 	d.matches[query] = slices.Clone(ids)
 }
 
-// ExpireCursors makes the directory refuse every cursor that it has given.
+// ExpireCursors makes the directory refuse all cursors that it has given.
 func (d *Directory) ExpireCursors() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.epoch++
 }
 
-// FailFrom makes requests fail with the reason err, one of the Err variables of
-// package sources: after n further requests that are answered, all of them. An
-// err of nil mends the directory.
+// FailFrom makes all requests fail after n more successful ones, with the reason
+// err, one of the Err variables of package sources. A nil err ends that.
 func (d *Directory) FailFrom(n int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -175,14 +173,14 @@ func (d *Directory) Failed() int {
 // Info implements sources.Source.
 func (d *Directory) Info() sources.Info { return d.info }
 
-// Users implements sources.Source. Users come in the order of their IDs.
+// Users implements sources.Source. It yields users ordered by ID.
 func (d *Directory) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	return pages(ctx, d, "list users", func() ([]sources.User, error) {
 		return sorted(d.users, sources.User.Clone), nil
 	})
 }
 
-// Groups implements sources.Source. Groups come in the order of their IDs.
+// Groups implements sources.Source. It yields groups ordered by ID.
 func (d *Directory) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	return pages(ctx, d, "list groups", func() ([]sources.Group, error) {
 		return sorted(d.groups, cloneGroup), nil
@@ -200,14 +198,14 @@ func (d *Directory) Match(ctx context.Context, query string) iter.Seq2[string, e
 	})
 }
 
-// UsersAndMatches implements sources.BatchMatcher. An answer is a listing of its
-// own all the same, as queries cost nothing here.
+// UsersAndMatches implements sources.BatchMatcher. An answer is still a listing of
+// its own, since queries cost nothing here.
 func (d *Directory) UsersAndMatches(ctx context.Context, _ []string) (iter.Seq2[sources.User, error], func(string) iter.Seq2[string, error]) {
 	return d.Users(ctx), func(query string) iter.Seq2[string, error] { return d.Match(ctx, query) }
 }
 
-// One implements sources.OneReader. A query that is not one of the directory's
-// is left unanswered.
+// One implements sources.OneReader. It leaves a query unanswered that the directory
+// does not have.
 func (d *Directory) One(ctx context.Context, id string, queries ...string) (sources.One, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -245,8 +243,8 @@ func (d *Directory) Check(ctx context.Context) error {
 	return d.request(ctx, "check")
 }
 
-// Changes implements sources.DeltaSource. What changed several times comes once,
-// as it is now.
+// Changes implements sources.DeltaSource. Several changes of one object come once,
+// with its present state.
 func (d *Directory) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
 	return pages(ctx, d, "list changes", func() ([]sources.Change, error) {
 		from, err := d.place(after)
@@ -266,7 +264,7 @@ func (d *Directory) Changes(ctx context.Context, after sources.Cursor) iter.Seq2
 	})
 }
 
-// place returns the position in the log that the cursor marks.
+// place returns the position of a cursor in the log.
 func (d *Directory) place(after sources.Cursor) (int, error) {
 	if after == "" {
 		return 0, nil
@@ -279,7 +277,7 @@ func (d *Directory) place(after sources.Cursor) (int, error) {
 	return from, nil
 }
 
-// state returns how things are now with what the entry is about.
+// state returns the present state of the object of an entry.
 func (d *Directory) state(e entry) sources.Change {
 	if e.group {
 		if g, ok := d.groups[e.id]; ok {
@@ -295,7 +293,7 @@ func (d *Directory) state(e entry) sources.Change {
 	return sources.Change{UserRemoved: e.id}
 }
 
-// request counts a request and decides whether it fails.
+// request counts a request and returns an error if it has to fail.
 func (d *Directory) request(ctx context.Context, op string) error {
 	if err := ctx.Err(); err != nil {
 		return &sources.Error{Kind: d.info.Kind, Op: op, Err: err}
@@ -308,7 +306,7 @@ func (d *Directory) request(ctx context.Context, op string) error {
 	return nil
 }
 
-// pages yields what read returns, and counts one request for each page.
+// pages yields what read returns, and counts a request for each page.
 func pages[T any](ctx context.Context, d *Directory, op string, read func() ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -337,7 +335,7 @@ func pages[T any](ctx context.Context, d *Directory, op string, read func() ([]T
 	}
 }
 
-// sorted returns copies of the values of m in the order of their keys.
+// sorted returns copies of the values of m, ordered by key.
 func sorted[T any](m map[string]T, clone func(T) T) []T {
 	list := make([]T, 0, len(m))
 	for _, id := range sortedKeys(m) {

@@ -10,11 +10,11 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// faultChecks are one check for each fault.
+// faultChecks returns a check for each fault.
 func faultChecks() []check {
 	faults := []struct {
 		fault   Fault
-		reasons []error // any of these tells the caller what to do
+		reasons []error // the error has to match one of these
 	}{
 		{FaultCut, []error{sources.ErrMalformed, sources.ErrUnavailable}},
 		{FaultBlank, []error{sources.ErrMalformed, sources.ErrUnavailable}},
@@ -35,20 +35,20 @@ func faultChecks() []check {
 	return checks
 }
 
-// An outcome is what came of one operation of a source.
+// An outcome is the result of one operation of a source.
 type outcome struct {
-	complete bool // it claims to be whole
+	complete bool // the source claims that it is complete
 	err      error
 	breach   error
 }
 
-// An operation is one thing to ask a source for.
+// An operation is one request to a source.
 type operation struct {
 	name string
 	do   func(context.Context, sources.Source) outcome
 }
 
-// operations are everything that can be asked of src.
+// operations returns everything that src can be asked for.
 func (r run) operations(src sources.Source) []operation {
 	all := []operation{
 		{"Users", func(ctx context.Context, src sources.Source) outcome {
@@ -95,11 +95,12 @@ func (r run) operations(src sources.Source) []operation {
 	return all
 }
 
-// mostRequests is how many requests no operation on a harness's directory makes.
+// mostRequests is more than the number of requests of any operation on a harness's
+// directory.
 const mostRequests = 10_000
 
-// fault plays the fault at each request that each operation makes, until it
-// comes so late that no request meets it.
+// fault plays the fault at each request of each operation, until no request meets
+// it any more.
 func (r run) fault(fault Fault, reasons []error) error {
 	var met int
 	for _, op := range r.operations(r.New(r.tb)) {
@@ -137,11 +138,11 @@ func (r run) judgeFault(got outcome, reasons []error) error {
 	return r.judge(got.err, reasons...)
 }
 
-// longestError is the length in bytes up to which an error can be said to show
-// no more than a short excerpt of an answer.
+// longestError is the largest length of an error, in bytes, that counts as showing
+// only a short excerpt of an answer.
 const longestError = 2000
 
-// judge reports what is wrong with an error that should match one of reasons.
+// judge returns what is wrong with an error that should match one of reasons.
 func (r run) judge(err error, reasons ...error) error {
 	if err == nil {
 		return fmt.Errorf("want an error that matches %q, got none", words(reasons))
@@ -157,7 +158,7 @@ func (r run) judge(err error, reasons ...error) error {
 	return fmt.Errorf("want an error that matches %q, got: %w", words(reasons), err)
 }
 
-// judgeForm reports what is wrong with the form of an error.
+// judgeForm returns what is wrong with the form of an error.
 func (r run) judgeForm(err error) error {
 	shown := fmt.Sprintf("%v %+v", err, err)
 	for _, secret := range r.Secrets {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// problems reports what is wrong with the harness itself.
+// problems returns what is wrong with the harness itself.
 func (h Harness) problems(tb testing.TB) []error {
 	if h.New == nil {
 		return []error{errors.New("Harness.New is required")}

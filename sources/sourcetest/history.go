@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	histories     = 25 // random ones, the same every time
+	histories     = 25 // the number of random histories, which are the same in every run
 	historyRounds = 6
 )
 
-// history lets random things happen in a directory, and after each few of them
-// compares what a round of changes makes of what was known with a full reading.
+// history makes random changes in a directory. After every few of them, it compares
+// the snapshot that a round of changes gives with a full reading.
 func (h HTTPHarness) history(t *testing.T) error {
 	for seed := range uint64(histories) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -53,7 +53,7 @@ func (h HTTPHarness) history(t *testing.T) error {
 	return nil
 }
 
-// happen makes one random thing happen and says what.
+// happen makes one random change and describes it.
 func (h HTTPHarness) happen(random *rand.Rand, d *fake.Directory) string {
 	users, groups := d.Users(), d.Groups()
 	gone := slices.DeleteFunc(slices.Clone(h.Users), func(u sources.User) bool {

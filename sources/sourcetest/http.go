@@ -18,14 +18,14 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// An HTTPHarness is a source that speaks HTTP, a provider for it to speak to,
-// and what the provider's directory holds. Provider, New and Users are required;
-// what a source has the ability for, but the harness cannot show, has to be named
-// in Unsupported.
+// An HTTPHarness is a source that reads over HTTP, a provider for it, and the
+// content of the provider's directory. Provider, New and Users are required. If the
+// source has an ability for which the harness lacks the data, Unsupported has to
+// name its check.
 type HTTPHarness struct {
-	// Provider returns a handler that shows a directory as the provider does:
-	// a face of package fake, or your own. Its pages are so small that Users
-	// and Groups need several.
+	// Provider returns a handler that shows a directory as the provider does: a
+	// face of package fake, or your own. Its pages are so small that Users and
+	// Groups need several.
 	Provider func(*fake.Directory) http.Handler
 	// New returns a source that reads the provider at an address through a
 	// transport.
@@ -35,21 +35,21 @@ type HTTPHarness struct {
 	Users  []sources.User
 	Groups []sources.Group
 
-	// Secrets are the texts that no error may show: tokens, keys, passwords.
+	// Secrets are texts that no error may show: tokens, keys, passwords.
 	Secrets []string
 
 	// Links are the names of the headers, and of the members of an answer, that
-	// hold the way to the next page.
+	// lead to the next page.
 	Links []string
 
-	// Aside reports whether a request is none of the source's, such as one by
-	// which a credential that the source was given logs in. Such a request is
-	// neither counted nor spoiled. Nil stands for none.
+	// Aside reports whether a request is not made by the source itself, such as a
+	// login of the credential that the source was given. Such requests are neither
+	// counted nor disturbed. Nil means that there are none.
 	Aside func(*http.Request) bool
 
-	// MissingID, Matches, BadQuery, ExpiredCursor and Unsupported are those of
-	// Harness. Unsupported may name the further subtests of TestHTTP as well
-	// ("chaos tokens revoked").
+	// MissingID, Matches, BadQuery, ExpiredCursor and Unsupported are as in
+	// Harness. Unsupported may also name the further subtests of TestHTTP ("chaos
+	// tokens revoked").
 	MissingID     string
 	Matches       map[string][]string
 	BadQuery      string
@@ -57,16 +57,16 @@ type HTTPHarness struct {
 	Unsupported   map[string]string
 }
 
-// address is where the provider of an HTTPHarness is said to be: on this
-// machine, so that a source that insists on https takes it.
+// address is the address of the provider of an HTTPHarness. It is on this machine,
+// so that sources which require https accept it.
 const address = "http://127.0.0.1:7777"
 
-// TestHTTP runs [Test] on a source that speaks HTTP, without a harness for each
-// fault, and then plays what goes wrong between two machines, at each request of
-// each listing: see the names of the subtests. The judgement is always the same.
-// A source tells the truth or returns an error, and never lists less; no answer
-// is left open; no goroutine is left behind; no error shows a secret; no host
-// but the provider's sees a request.
+// TestHTTP runs [Test] on a source that reads over HTTP; the harness needs no
+// functions for faults. It then makes things go wrong between source and provider,
+// at each request of each listing; the names of the subtests say what. In all cases
+// a source must list everything or return an error; close every answer; leave no
+// goroutine behind; show no secret in an error; and send no request to another
+// host.
 func TestHTTP(t *testing.T, h HTTPHarness) {
 	inner := h.harness()
 	for _, problem := range inner.problems(t) {
@@ -75,41 +75,24 @@ func TestHTTP(t *testing.T, h HTTPHarness) {
 	if t.Failed() {
 		return
 	}
+	// A bubble has a clock of its own, so a check needs a harness of its own.
+	inBubble := func(run func(*testing.T) error) func(*testing.T) error {
+		return func(t *testing.T) (err error) {
+			synctest.Test(t, func(t *testing.T) { err = run(t) })
+			return err
+		}
+	}
 	for _, c := range checks() {
-		t.Run(c.name, func(t *testing.T) {
-			if reason, ok := h.Unsupported[c.name]; ok {
-				t.Skip(reason)
-			}
-			if c.ability != nil && !c.ability(inner.New(t)) {
-				t.Skip("the source does not have the ability")
-			}
-			synctest.Test(t, func(t *testing.T) {
-				// A harness of its own, since the bubble has a clock of its own.
-				if err := c.run(run{tb: t, Harness: h.harness()}); err != nil {
-					t.Errorf("%s\nThe rule: %s", err, c.rule)
-				}
-			})
-		})
+		inOwn := func(t *testing.T) error { return c.run(run{tb: t, Harness: h.harness()}) }
+		subtest{c.name, c.rule, c.ability, inBubble(inOwn)}.start(t, h.Unsupported, inner.New)
 	}
 	for _, c := range h.chaosChecks() {
-		t.Run(chaos+c.name, func(t *testing.T) {
-			if reason, ok := h.Unsupported[chaos+c.name]; ok {
-				t.Skip(reason)
-			}
-			if c.ability != nil && !c.ability(inner.New(t)) {
-				t.Skip("the source does not have the ability")
-			}
-			synctest.Test(t, func(t *testing.T) {
-				if err := c.run(t); err != nil {
-					t.Errorf("%s\nThe rule: %s", err, c.rule)
-				}
-			})
-		})
+		subtest{chaos + c.name, c.rule, c.ability, inBubble(c.run)}.start(t, h.Unsupported, inner.New)
 	}
 	t.Run(chaos+"network", h.network)
 }
 
-const chaos = "chaos " // before the names of the further subtests
+const chaos = "chaos " // the prefix of the names of the further subtests
 
 // harness returns what Test needs to know.
 func (h HTTPHarness) harness() Harness {
@@ -148,17 +131,18 @@ func (h HTTPHarness) harness() Harness {
 	}
 }
 
-// A world is one directory, the provider that shows it, and the wire to it.
+// A world is a directory, the provider that shows it, and the wire between source
+// and provider.
 type world struct {
 	directory *fake.Directory
 	provider  http.Handler
 	wire      *wire
 }
 
-// world makes a world of its own, without a network.
+// world returns a new world without a network.
 func (h HTTPHarness) world() *world { return h.worldAt(time.Now) }
 
-// worldAt makes a world whose provider has a clock of its own.
+// worldAt returns a world whose provider has its own clock.
 func (h HTTPHarness) worldAt(clock func() time.Time) *world {
 	w := &world{directory: fake.NewDirectory()}
 	w.directory.SetClock(clock)
@@ -193,7 +177,7 @@ func (h HTTPHarness) change(d *fake.Directory) {
 	d.RemoveUsers(users[len(users)-1].ID)
 }
 
-// nextID returns an ID of the form of the others that comes after them.
+// nextID returns an ID that has the form of the others and comes after them.
 func nextID(users []sources.User) string {
 	last := users[0].ID
 	for _, u := range users {
@@ -214,9 +198,9 @@ func nextID(users []sources.User) string {
 	return "1" + last
 }
 
-// network runs the source over real connections and sees that none is left, nor
-// a goroutine. One answer is a small one that unpacks to more than any source
-// should read.
+// network runs the source over real connections, and checks that no connection and
+// no goroutine is left. One answer is small and decompresses to more than a source
+// may read.
 func (h HTTPHarness) network(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	bomb := false
@@ -228,7 +212,7 @@ func (h HTTPHarness) network(t *testing.T) {
 			mebibyte := packedSpaces()
 			for range 1 << 10 { // members of one file (RFC 1952, section 2.2)
 				if _, err := w.Write(mebibyte); err != nil {
-					return // the client gives up before
+					return // the client stops earlier
 				}
 			}
 			return
@@ -241,7 +225,7 @@ func (h HTTPHarness) network(t *testing.T) {
 		t.Error(err)
 	}
 	for _, err := range src.Users(t.Context()) {
-		_ = err // one step of the listing is enough
+		_ = err // one step is enough
 		break
 	}
 	bomb = true

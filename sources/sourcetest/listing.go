@@ -12,17 +12,17 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A listing is what came of one iteration.
+// A listing is the result of one iteration.
 type listing[T any] struct {
 	values []T
 	err    error // the error that the source yielded
 	breach error // the rule of iterations that the source broke
 }
 
-// endless is how many values no harness's directory has.
+// endless is more than the number of values of any harness's directory.
 const endless = 1_000_000
 
-// list ranges over seq to its end, past any error, as no caller would.
+// list ranges over seq to its end, also past an error, as no caller does.
 func list[T any](seq iter.Seq2[T, error]) (l listing[T]) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -51,7 +51,7 @@ func list[T any](seq iter.Seq2[T, error]) (l listing[T]) {
 	return l
 }
 
-// good returns the values of a listing that should have gone well.
+// good returns the values of a listing, or an error if the listing failed.
 func (l listing[T]) good(what string) ([]T, error) {
 	switch {
 	case l.breach != nil:
@@ -62,7 +62,7 @@ func (l listing[T]) good(what string) ([]T, error) {
 	return l.values, nil
 }
 
-// listsUsers reports how a listing of all users differs from the directory.
+// listsUsers returns how a listing of all users differs from the directory.
 func (r run) listsUsers(src sources.Source) error {
 	users, err := list(src.Users(r.tb.Context())).good("Users")
 	if err != nil {
@@ -100,8 +100,8 @@ func inOrder(groups []sources.Group) []sources.Group {
 	return groups
 }
 
-// same compares two lists regardless of their order, and nil with empty as
-// equal, as they are in JSON.
+// same compares two lists without regard to their order. Nil and empty are equal,
+// as they are in JSON.
 func same[T any](what string, got, want []T, id func(T) string) error {
 	listed := make(map[string]T, len(got))
 	var found []string

@@ -14,27 +14,25 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// A Cost is what one reading of a directory took.
+// A Cost says what one reading of a directory took.
 type Cost struct {
-	// Requests are counted by method and path, with {id} for each part of
-	// a path that is an ID.
+	// Requests counts the requests by method and path, with {id} in place of each
+	// ID.
 	Requests map[string]int
-	// Beyond is the most memory in bytes that was in use between two steps of
-	// the reading, that is when a request was sent, a page of more than 1 MB had
-	// come, or a row had been handed out (now and then), beyond what the caller
-	// kept. The
-	// largest page is Page bytes; decoding it takes a few times that for a
-	// moment.
+	// Beyond is the largest amount of memory in bytes that was in use during the
+	// reading, without what the caller kept. It is measured when a request is sent,
+	// after a page of more than 1 MB, and now and then when a row is yielded. The
+	// largest page has Page bytes; decoding it takes a few times that for a moment.
 	Beyond, Page uint64
 }
 
-// Measure reads the made-up company of [fake.Company], so large, from a provider
-// that is not spoiled, keeps its groups and no user, checks that it came whole, and
-// returns what that took. Of the harness it uses New and Provider; give a provider
-// with pages of full size.
+// Measure reads the made-up company of [fake.Company] with so many users and
+// groups, checks that the listing is complete, and returns its cost. It keeps the
+// groups and no user. Of the harness it uses New and Provider; give a provider with
+// pages of full size.
 func Measure(t testing.TB, h HTTPHarness, users, groups int) Cost {
 	t.Helper()
-	// The directory is most of the heap. What is live is looked at after a collection.
+	// The directory is most of the heap. Memory is measured after a collection.
 	defer debug.SetGCPercent(debug.SetGCPercent(300))
 	directory := fake.NewDirectory()
 	fill(directory, users, groups)
@@ -50,7 +48,7 @@ func Measure(t testing.TB, h HTTPHarness, users, groups int) Cost {
 	}
 	m.end()
 	members := 0
-	kept := make([]sources.Group, 0, groups) // a group is as large as it is
+	kept := make([]sources.Group, 0, groups) // a group with all its members is in memory anyway
 	m.begin()
 	for g, err := range src.Groups(t.Context()) {
 		if err != nil {
@@ -77,14 +75,14 @@ func Measure(t testing.TB, h HTTPHarness, users, groups int) Cost {
 	return m.cost
 }
 
-// A meter is a transport that counts requests and looks at the memory in use.
+// A meter is a transport that counts requests and measures the memory in use.
 type meter struct {
 	base http.RoundTripper
 
 	mu       sync.Mutex
 	cost     Cost
 	requests int
-	large    int // pages of more than 1 MB
+	large    int // number of pages of more than 1 MB
 	most     uint64
 }
 
@@ -111,7 +109,7 @@ func (m *meter) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// step looks at the memory in use, if it is time to.
+// step measures the memory in use, if it is time to.
 func (m *meter) step(now bool) {
 	if now {
 		live := live()
@@ -125,21 +123,21 @@ func (m *meter) begin() { m.most = live() }
 
 func (m *meter) end() { m.cost.Beyond = max(m.cost.Beyond, m.most-min(m.most, live())) }
 
-// live is how many bytes are in use.
+// live returns how many bytes are in use.
 func live() uint64 {
 	runtime.GC()
-	runtime.GC() // pools let go of what they hold in the second
+	runtime.GC() // pools release their memory in the second collection
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
 }
 
-// partID matches a part of a path that is an ID: three digits or more, or long
-// with a digit in it.
+// partID matches a part of a path that is an ID: three or more digits, or a long
+// text with a digit.
 var partID = regexp.MustCompile(`/(?:[0-9]{3,}|[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]{9,})\b`)
 
-// fill puts a company into the directory. It is apart so that nothing else
-// keeps the company while memory is measured.
+// fill puts a company into the directory. It is a function of its own so that
+// nothing else refers to the company while memory is measured.
 func fill(directory *fake.Directory, users, groups int) {
 	people, teams := fake.Company(users, groups)
 	directory.PutUsers(people...)

@@ -26,10 +26,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Harness is a source and what is known about the directory behind it. New
-// and Users are required; everything else widens what is checked. What a source
-// has the ability for, but the harness cannot show, has to be named in
-// Unsupported.
+// A Harness is a source with what is known about its directory. New and Users are
+// required; every other field adds checks. If the source has an ability for which
+// the harness lacks the data, Unsupported has to name its check.
 type Harness struct {
 	// New returns a source over a directory that holds exactly Users and
 	// Groups and does not change.
@@ -42,48 +41,48 @@ type Harness struct {
 	// Requests returns how many requests the sources of New have made so far.
 	Requests func() int
 
-	// Matches holds for some queries the IDs of the users they select, and
-	// BadQuery is one that is refused. For a sources.Matcher, and for a
+	// Matches holds for some queries the IDs of the users that they select, and
+	// BadQuery is a query that is refused. They are for a sources.Matcher and a
 	// sources.BatchMatcher.
 	Matches  map[string][]string
 	BadQuery string
 
-	// MissingID is an ID that nobody in the directory has. For a
+	// MissingID is an ID that nobody in the directory has. It is for a
 	// sources.OneReader.
 	MissingID string
 
-	// Mutable returns a source over a directory of its own, and a function
-	// that changes it: at least one user is added, one changed, one removed.
-	// For a sources.DeltaSource.
+	// Mutable returns a source over a directory of its own, and a function that
+	// changes the directory: it adds, changes and removes at least one user each.
+	// It is for a sources.DeltaSource.
 	Mutable func(t testing.TB) (src sources.Source, change func())
-	// ExpiredCursor is one that the provider no longer accepts. For a
+	// ExpiredCursor is a cursor that the provider no longer accepts. It is for a
 	// sources.DeltaSource.
 	ExpiredCursor sources.Cursor
 
-	// Faults holds for each fault a function that returns a source over the
-	// same directory, of which the request number at (from 0) and all after it
-	// meet the fault, and a function that reports whether any request did.
+	// Faults has for each fault a function. It returns a source over the same
+	// directory, where the request number at (from 0) and all later ones meet the
+	// fault, and a function that reports whether any request did.
 	Faults map[Fault]func(t testing.TB, at int) (src sources.Source, met func() bool)
 
-	// Secrets are the texts that no error may show: tokens, keys, passwords.
+	// Secrets are texts that no error may show: tokens, keys, passwords.
 	Secrets []string
 
-	// Unsupported gives for each check that this harness cannot run the
-	// reason. Checks of the core cannot be left out.
+	// Unsupported gives the reason for each check that this harness cannot run.
+	// Checks of the core cannot be left out.
 	Unsupported map[string]string
 }
 
 // A Fault is something that goes wrong with a request.
 type Fault string
 
-// The faults, and in Harness.Unsupported the checks of their names.
+// The faults. Their values are the names of their checks in Harness.Unsupported.
 const (
 	// FaultCut: the connection ends in the middle of the answer.
 	FaultCut Fault = "fault cut"
 	// FaultBlank: the answer has a good status and an empty body.
 	FaultBlank Fault = "fault blank"
-	// FaultDrift: the answer is well formed and has another shape than the
-	// provider documents.
+	// FaultDrift: the answer is well formed, but not of the form that the provider
+	// documents.
 	FaultDrift Fault = "fault drift"
 	// FaultRateLimited: the provider's allowance is used up (429).
 	FaultRateLimited Fault = "fault rate limited"
@@ -108,34 +107,49 @@ func Test(t *testing.T, h Harness) {
 		return
 	}
 	for _, c := range checks() {
-		t.Run(c.name, func(t *testing.T) {
-			if reason, ok := h.Unsupported[c.name]; ok {
-				t.Skip(reason)
-			}
-			if c.ability != nil && !c.ability(h.New(t)) {
-				t.Skip("the source does not have the ability")
-			}
-			if err := c.run(run{tb: t, Harness: h}); err != nil {
-				t.Errorf("%s\nThe rule: %s", err, c.rule)
-			}
-		})
+		inHarness := func(t *testing.T) error { return c.run(run{tb: t, Harness: h}) }
+		subtest{c.name, c.rule, c.ability, inHarness}.start(t, h.Unsupported, h.New)
 	}
 }
 
-// A check is one rule of the contract. It is a function that returns an error,
-// and not a test, so that the suite's own tests can see it fail.
+// A subtest checks one rule.
+type subtest struct {
+	name, rule string
+	// ability reports whether the rule applies to the source; nil means always.
+	ability func(sources.Source) bool
+	run     func(*testing.T) error
+}
+
+// start runs the subtest, unless unsupported has a reason against it or the rule
+// does not apply to the source.
+func (s subtest) start(t *testing.T, unsupported map[string]string, newSource func(testing.TB) sources.Source) {
+	t.Run(s.name, func(t *testing.T) {
+		if reason, ok := unsupported[s.name]; ok {
+			t.Skip(reason)
+		}
+		if s.ability != nil && !s.ability(newSource(t)) {
+			t.Skip("the source does not have the ability")
+		}
+		if err := s.run(t); err != nil {
+			t.Errorf("%s\nThe rule: %s", err, s.rule)
+		}
+	})
+}
+
+// A check is one rule of the contract. It is a function that returns an error, and
+// not a test, so that the suite's own tests can check that it fails.
 type check struct {
 	name string
 	rule string
 	core bool
 	// shown reports whether the harness has what the check needs.
 	shown func(Harness) bool
-	// ability reports whether the rule concerns the source at all; nil is yes.
+	// ability reports whether the rule applies to the source; nil means always.
 	ability func(sources.Source) bool
 	run     func(run) error
 }
 
-// A run is one check being run.
+// A run is the run of one check.
 type run struct {
 	tb testing.TB
 	Harness

@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// forever is a request that is never made.
+// forever is the number of a request that is never made.
 const forever = math.MaxInt
 
-// A wire is the transport between a source and a provider. It numbers the
-// requests from 0, does harm to those from one number to before another, and
-// keeps account of what the source leaves open.
+// A wire is the transport between a source and a provider. It numbers the requests
+// from 0, disturbs those in a range of numbers, and records what the source does
+// not close.
 type wire struct {
 	base   http.RoundTripper
 	links  []string
-	aside  func(*http.Request) bool       // none of the source's requests; nil is none
-	before func(n int, req *http.Request) // sees each request first
+	aside  func(*http.Request) bool       // reports requests that are not the source's; nil: none
+	before func(n int, req *http.Request) // called before each request
 
 	from, to int
 	harm     harm
@@ -33,12 +33,12 @@ type wire struct {
 	mu        sync.Mutex
 	requests  int
 	harmed    int
-	open      int      // answers whose body is not closed
-	strangers []string // other hosts that a request went to
+	open      int      // answers whose body was not closed
+	strangers []string // other hosts to which requests were sent
 	last      *exchange
 }
 
-// An exchange is a request and the answer to it, read whole.
+// An exchange is a request with its complete answer.
 type exchange struct {
 	request *http.Request
 	status  int
@@ -46,8 +46,8 @@ type exchange struct {
 	body    []byte
 }
 
-// A harm spoils one exchange. It gets the good answer from get, unless it keeps
-// the request from arriving.
+// A harm disturbs one exchange. It gets the good answer from get, unless the
+// request must not arrive.
 type harm func(w *wire, req *http.Request, get func() (*exchange, error)) (*http.Response, error)
 
 // RoundTrip implements http.RoundTripper.
@@ -96,8 +96,8 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	return w.answer(x, nil), nil
 }
 
-// answer makes the response of an exchange and keeps account of its body. The
-// body is read from body if it is not nil.
+// answer makes the response of an exchange and records whether its body is closed.
+// If body is not nil, it takes the place of the exchange's body.
 func (w *wire) answer(x *exchange, body io.Reader) *http.Response {
 	if body == nil {
 		body = bytes.NewReader(x.body)
@@ -134,7 +134,7 @@ func (w *wire) met() int {
 	return w.harmed
 }
 
-// left reports what the source left behind, or whom else it asked.
+// left returns what the source did not close, and the other hosts that it asked.
 func (w *wire) left() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -158,7 +158,7 @@ func closeBody(req *http.Request) []byte {
 
 func jsonHeader() http.Header { return http.Header{"Content-Type": {"application/json"}} }
 
-// harms are what can happen to an exchange, by name.
+// harms are the disturbances of an exchange, by name.
 var harms = map[string]harm{
 	"cut body": changed(func(w *wire, x *exchange) *http.Response {
 		half := io.MultiReader(bytes.NewReader(x.body[:len(x.body)/2]), errorReader{io.ErrUnexpectedEOF})
@@ -217,9 +217,9 @@ var harms = map[string]harm{
 	}),
 }
 
-// refusal is an answer that is not the provider's. It repeats what the request
-// had in its header and body, as careless servers do, so that a secret which is
-// let through by a source comes out.
+// refusal is an answer that is not the provider's. It repeats the header and the
+// body of the request, so that a source which shows answers unfiltered shows a
+// secret.
 func refusal(status int, header http.Header, body string) harm {
 	return func(w *wire, req *http.Request, _ func() (*exchange, error)) (*http.Response, error) {
 		sent := closeBody(req)
@@ -238,7 +238,7 @@ func refusal(status int, header http.Header, body string) harm {
 	}
 }
 
-// changed is a good answer after a change.
+// changed returns a good answer with a change.
 func changed(change func(*wire, *exchange) *http.Response) harm {
 	return func(w *wire, _ *http.Request, get func() (*exchange, error)) (*http.Response, error) {
 		x, err := get()
@@ -249,8 +249,8 @@ func changed(change func(*wire, *exchange) *http.Response) harm {
 	}
 }
 
-// relink replaces what an answer says about the next page: with what link makes
-// of it, or with what another answer said.
+// relink replaces the links to the next page in an answer: by the result of link,
+// or by those of another answer.
 func (w *wire) relink(x *exchange, link func(name, link string) string, other *exchange) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(x.body, &members) != nil {
@@ -266,7 +266,7 @@ func (w *wire) relink(x *exchange, link func(name, link string) string, other *e
 			if other != nil {
 				x.header[http.CanonicalHeaderKey(name)] = slices.Clone(other.header.Values(name))
 			} else {
-				for i, value := range values { // one link to a line
+				for i, value := range values { // a header line has one link
 					values[i] = link(name, value)
 				}
 			}
@@ -286,7 +286,7 @@ func (w *wire) relink(x *exchange, link func(name, link string) string, other *e
 	}
 }
 
-// foreign leads a link to another host. What is a cursor and no link stays.
+// foreign changes a link to lead to another host. A cursor stays as it is.
 func foreign(name, link string) string {
 	const elsewhere = "http://127.0.0.1:6666"
 	if name == "Link" {
@@ -303,7 +303,7 @@ type errorReader struct{ err error }
 
 func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
-// slow yields one byte a second, until nobody waits any more.
+// slow yields one byte a second, until the request ends.
 type slow struct {
 	ctx <-chan struct{}
 	io.Reader

@@ -7,10 +7,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Company makes up a company of so many users and groups, the same every time.
-// IDs are digits. User 0 is the head; each of the others has one of those before
-// as manager. The first group holds everybody, and everybody is in up to three
-// of the others.
+// Company returns a made-up company with so many users and groups, the same every
+// time. IDs are digits. User 0 is at the top; every other user has an earlier one
+// as manager. The first group has all users as members, and each user is in up to
+// three other groups.
 func Company(users, groups int) ([]sources.User, []sources.Group) {
 	const firstUser, firstGroup = 100_000_001, 500_001
 	people := make([]sources.User, users)

@@ -9,18 +9,18 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Directory is a company in memory: its users and groups, when each was
-// created and changed, and what was removed. It is safe for concurrent use, also
-// while faces show it. Change it in the middle of a listing to see what the
-// provider's paging makes of that.
+// A Directory is a company in memory: its users and groups, when each was created
+// and changed, and what was removed. It is safe for concurrent use, also while
+// faces show it. Change it during a listing to test what that does to the
+// provider's pages.
 type Directory struct {
 	now func() time.Time
 
 	mu      sync.RWMutex
 	users   shelf[sources.User]
 	groups  shelf[sources.Group]
-	groupOf map[string][]string // user ID: IDs of groups, sorted
-	moves   moves               // what a provider tells by a log or a delta
+	groupOf map[string][]string // by user ID: the sorted IDs of groups
+	moves   moves               // what a provider reports by a log or a delta
 	seq     int64               // counts changes
 }
 
@@ -35,11 +35,11 @@ func NewDirectory() *Directory {
 	}
 }
 
-// SetClock sets the clock that changes are dated by and that faces go by. It is
-// time.Now at first. Set it before the directory is used.
+// SetClock sets the clock of the directory and its faces; changes get its time. The
+// default is time.Now. Call it before the directory is used.
 func (d *Directory) SetClock(now func() time.Time) { d.now = now }
 
-// PutUsers adds users, or replaces those of the same ID.
+// PutUsers adds users, and replaces those with the same ID.
 func (d *Directory) PutUsers(users ...sources.User) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,8 +71,8 @@ func (d *Directory) RemoveUsers(ids ...string) {
 	d.users.arrange()
 }
 
-// PutGroups adds groups, or replaces those of the same ID, members included. The
-// members are kept in the order of their IDs, each once.
+// PutGroups adds groups, and replaces those with the same ID, including their
+// members. Members are kept sorted by ID, each once.
 func (d *Directory) PutGroups(groups ...sources.Group) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -99,7 +99,7 @@ func (d *Directory) RemoveGroups(ids ...string) {
 	d.groups.arrange()
 }
 
-// Users returns copies of all users in the order of their IDs.
+// Users returns copies of all users, ordered by ID.
 func (d *Directory) Users() []sources.User {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -110,7 +110,7 @@ func (d *Directory) Users() []sources.User {
 	return all
 }
 
-// Groups returns copies of all groups in the order of their IDs.
+// Groups returns copies of all groups, ordered by ID.
 func (d *Directory) Groups() []sources.Group {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -155,8 +155,7 @@ func (d *Directory) leave(group string, members []string) {
 	}
 }
 
-// A stamp is when something changed: as the directory counts and as its clock
-// says.
+// A stamp says when something changed: the number of the change, and the time.
 type stamp struct {
 	seq int64
 	at  time.Time
@@ -167,19 +166,19 @@ func (d *Directory) tick() stamp {
 	return stamp{d.seq, d.now().UTC()}
 }
 
-// A shelf holds things by ID and in the order of their IDs.
+// A shelf holds objects by ID and ordered by ID.
 type shelf[T any] struct {
 	byID    map[string]*item[T]
 	order   []*item[T]
-	removed map[string]stamp // what was removed and has not come back
-	untidy  bool             // order is to be arranged
+	removed map[string]stamp // objects that were removed and have not come back
+	untidy  bool             // order has to be sorted
 }
 
 type item[T any] struct {
 	id               string
 	value            T
 	created, changed stamp
-	members          stamp // of a group: when it got the members that it has
+	members          stamp // for a group: when its members changed last
 	gone             bool
 }
 
@@ -209,7 +208,7 @@ func (s *shelf[T]) remove(id string, now stamp) {
 	}
 }
 
-// arrange puts the shelf in order after changes.
+// arrange sorts the shelf after changes.
 func (s *shelf[T]) arrange() {
 	if !s.untidy {
 		return
@@ -219,15 +218,15 @@ func (s *shelf[T]) arrange() {
 	s.untidy = false
 }
 
-// positions returns the things at the positions from first up to first+n, as
-// far as there are any.
+// positions returns the objects at the positions from first up to first+n, as far
+// as they exist.
 func (s *shelf[T]) positions(first, n int) []*item[T] {
 	first = min(max(first, 0), len(s.order))
 	return s.order[first:min(first+n, len(s.order))]
 }
 
-// compareIDs orders numbers by their value and other IDs of one length by their
-// text.
+// compareIDs orders IDs by length and then by text, so that numbers are in the order
+// of their values.
 func compareIDs(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }

@@ -1,8 +1,7 @@
-// Package fake plays identity providers, for tests and demonstrations. A
-// [Directory] is a company in memory; a face, such as [OneLogin], is an
-// http.Handler that shows it as one provider's API does: with the provider's
-// paths and JSON, its pages and cursors, its limits and errors, and the quirks
-// that are known of it.
+// Package fake imitates identity providers, for tests and demonstrations. A
+// [Directory] is a company in memory. A face, such as [OneLogin], is an
+// http.Handler that shows it through one provider's API: with the provider's paths
+// and JSON, pages and cursors, limits and errors, and known oddities.
 //
 //	company := fake.NewDirectory()
 //	company.PutUsers(sources.User{ID: "101", Email: "ana@acme.com", Status: sources.StatusActive})
@@ -10,19 +9,20 @@
 //
 //	src, err := onelogin.New(onelogin.Config{URL: server.URL, ClientID: "id", ClientSecret: "secret"})
 //
-// Without a network, [Transport] hands requests to a face directly, so that a
-// test can run in a bubble of testing/synctest, where hours pass at once.
+// [Transport] passes requests to a face without a network, so that a test can run
+// in a bubble of testing/synctest, where hours pass at once.
 //
-// # What a user looks like behind a face
+// # How a face shows a user
 //
 // A directory holds sources.User and sources.Group, as the provider's source in
-// this module lists them. Each field has the place that the source reads it
-// from. An attribute under one of the provider's own names ("company",
-// "custom_attributes.region") is given under that name; those of rule S35
-// ("cost_center") are left aside, since they repeat another. Where the provider
-// has more words than sources.Status, the attribute that the source gives its
-// word under decides ("status").
+// this module lists them. A face writes each field where the source reads it. An
+// attribute with one of the provider's own names ("company",
+// "custom_attributes.region") is shown under that name; the attributes of rule S35
+// ("cost_center") are not shown, since they repeat others. If the provider has more
+// states than sources.Status, the attribute in which the source gives the
+// provider's word decides ("status").
 //
-// IDs are the directory's own, so give the ones that the provider would: digits
-// for OneLogin, GUIDs for Entra, 005 and 00G in front for Salesforce.
+// IDs are shown as they are in the directory, so use IDs of the provider's form:
+// digits for OneLogin, GUIDs for Entra, 005 and 00G at the beginning for
+// Salesforce.
 package fake

@@ -55,27 +55,28 @@ type Entra struct {
 	Directory *Directory
 	// ClientID and ClientSecret are the application that may log in.
 	ClientID, ClientSecret string
-	// Rows is the most rows of a page of a list, DeltaRows that of a delta, and
-	// DeltaMembers how many members one page of a delta holds. They default to
-	// 999, 200 and 1,000; of a delta Microsoft states no number.
+	// Rows is the largest number of rows on a page of a list, DeltaRows on a page
+	// of a delta, and DeltaMembers the largest number of members on a page of a
+	// delta. They default to 999, 200 and 1,000. Microsoft documents no number for
+	// deltas.
 	Rows, DeltaRows, DeltaMembers int
-	// Unruly makes deltas do all that they may: empty pages, objects repeated
-	// without their relations, users told of in parts on two pages, objects that are
-	// removed in the first round, and memberships of users who were removed.
+	// Unruly makes deltas do everything that they may do: empty pages, objects
+	// repeated without their relations, users in parts on two pages, removed
+	// objects in the first round, and memberships of removed users.
 	Unruly bool
-	// TokenLife is how long a token is good. Defaults to an hour.
+	// TokenLife is how long a token is valid. Defaults to an hour.
 	TokenLife time.Duration
 	// Units is how many resource units ten seconds allow. Defaults to 8,000;
 	// negative allows any number.
 	Units int
-	// Concurrent is how many requests of a batch are served; the others are
-	// refused with a Retry-After of their own. 0 serves all.
+	// Concurrent is the number of requests of a batch that are served; the others
+	// are refused with a Retry-After of their own. 0 serves all.
 	Concurrent int
 	// Limited are the IDs of objects that the application may not read.
 	Limited []string
 	// Hidden are the IDs of groups that hide their members (visibility
-	// HiddenMembership): they are listed without any, unless ReadsHidden says that
-	// the application has the permission Member.Read.Hidden.
+	// HiddenMembership). They are listed without members, unless ReadsHidden says
+	// that the application has the permission Member.Read.Hidden.
 	Hidden      []string
 	ReadsHidden bool
 	// NoMailboxes says that the application may not read mailbox settings.
@@ -86,11 +87,11 @@ type Entra struct {
 	forgotten atomic.Int64
 }
 
-// RevokeTokens makes every token that was given out invalid before its time.
+// RevokeTokens makes all tokens invalid before their time.
 func (e *Entra) RevokeTokens() { e.sessions.revoke() }
 
-// ForgetDeltas makes every delta link that was given out invalid: the next use
-// of one is answered with 410.
+// ForgetDeltas makes all delta links invalid: the next request to one is answered
+// with 410.
 func (e *Entra) ForgetDeltas() { e.forgotten.Add(1) }
 
 // ServeHTTP implements http.Handler.
@@ -150,7 +151,7 @@ func (e *Entra) login(w http.ResponseWriter, r *http.Request, now time.Time) {
 	}
 }
 
-// batch answers the requests of a batch one by one, the last first.
+// batch answers the requests of a batch one by one, in reverse order.
 func (e *Entra) batch(w http.ResponseWriter, r *http.Request, now time.Time) {
 	var asked struct {
 		Requests []struct {
@@ -197,7 +198,7 @@ func (e *Entra) batch(w http.ResponseWriter, r *http.Request, now time.Time) {
 	say(w, http.StatusOK, map[string]any{"responses": responses})
 }
 
-// route answers a reading.
+// route answers a GET request.
 func (e *Entra) route(w http.ResponseWriter, r *http.Request, now time.Time) {
 	path, isGraph := strings.CutPrefix(strings.Trim(r.URL.Path, "/"), "v1.0/")
 	parts := strings.Split(strings.TrimSuffix(path, "()"), "/")
@@ -245,7 +246,7 @@ func (e *Entra) route(w http.ResponseWriter, r *http.Request, now time.Time) {
 	}
 }
 
-// groupUnder answers what is under one group.
+// groupUnder answers requests below one group.
 func (e *Entra) groupUnder(w http.ResponseWriter, r *http.Request, g *item[sources.Group], what string, q graphQuery, now time.Time) {
 	same := func(id string) string { return id }
 	switch what {
@@ -260,7 +261,7 @@ func (e *Entra) groupUnder(w http.ResponseWriter, r *http.Request, g *item[sourc
 	}
 }
 
-// find looks a user up by ID or user name.
+// find finds a user by ID or user name.
 func (e *Entra) find(key string) *item[sources.User] {
 	if u, ok := e.Directory.users.byID[key]; ok {
 		return u
@@ -273,7 +274,7 @@ func (e *Entra) find(key string) *item[sources.User] {
 	return nil
 }
 
-// user answers what is under one user.
+// user answers requests below one user.
 func (e *Entra) user(w http.ResponseWriter, r *http.Request, u *item[sources.User], what string, q graphQuery, now time.Time) {
 	missing := func(code, message string) { graphRefuses(w, http.StatusNotFound, code, message, now) }
 	switch what {
@@ -331,7 +332,7 @@ func (e *Entra) member(id string, q graphQuery) any {
 // hides reports whether a group hides its members from the application.
 func (e *Entra) hides(group string) bool { return !e.ReadsHidden && slices.Contains(e.Hidden, group) }
 
-// shown returns the members of a group that the application sees.
+// shown returns the members of a group that the application may see.
 func (e *Entra) shown(g *item[sources.Group]) []string {
 	if e.hides(g.id) {
 		return nil
@@ -339,8 +340,8 @@ func (e *Entra) shown(g *item[sources.Group]) []string {
 	return g.value.Members
 }
 
-// everybodyIn returns the members of a group and of those nested in it, each
-// once, in order.
+// everybodyIn returns the members of a group and of its nested groups, each once,
+// in order.
 func (e *Entra) everybodyIn(g *item[sources.Group]) []string {
 	nested := slices.ContainsFunc(e.shown(g), func(id string) bool { return e.Directory.groups.byID[id] != nil })
 	if !nested {
@@ -362,7 +363,7 @@ func (e *Entra) everybodyIn(g *item[sources.Group]) []string {
 	return slices.SortedFunc(slices.Values(sortedKeys(found)), compareIDs)
 }
 
-// groupsAround returns the groups that hold somebody, in order.
+// groupsAround returns the groups that a user or group is in, in order.
 func (e *Entra) groupsAround(id string, transitive bool) []string {
 	direct := slices.DeleteFunc(slices.Clone(e.Directory.groupOf[id]), e.hides)
 	if !transitive {
@@ -382,10 +383,10 @@ func (e *Entra) groupsAround(id string, transitive bool) []string {
 	return slices.SortedFunc(slices.Values(sortedKeys(found)), compareIDs)
 }
 
-// graphUnits are what a request costs, by the last part of its path.
+// graphUnits is the cost of a request, by the last part of its path.
 var graphUnits = map[string]int{"users": 2, "groups": 3, "members": 3, "transitiveMembers": 5, "memberOf": 3, "transitiveMemberOf": 3, "delta": 1}
 
-// allowed counts a request and states what it cost.
+// allowed counts a request and states its cost.
 func (e *Entra) allowed(w http.ResponseWriter, parts []string, query url.Values, now time.Time) bool {
 	cost, listed := graphUnits[parts[len(parts)-1]]
 	if !listed {
@@ -420,7 +421,7 @@ func (e *Entra) allowed(w http.ResponseWriter, parts []string, query url.Values,
 	return left >= 0
 }
 
-// graphRefuses answers as Graph does.
+// graphRefuses answers with an error in Graph's form.
 func graphRefuses(w http.ResponseWriter, status int, code, message string, now time.Time) {
 	say(w, status, map[string]any{"error": map[string]any{
 		"code": code, "message": message,
@@ -428,23 +429,23 @@ func graphRefuses(w http.ResponseWriter, status int, code, message string, now t
 	}})
 }
 
-// graphToken is what a $skiptoken or a $deltatoken stands for.
+// graphToken is the content of a $skiptoken or a $deltatoken.
 type graphToken struct {
 	Of       string    `json:"of"`                 // the collection
-	From     int64     `json:"from"`               // the round tells the changes after this one
+	From     int64     `json:"from"`               // the round has the changes after this one
 	To       int64     `json:"to"`                 // up to this one
-	After    string    `json:"after"`              // the row that came last
-	Member   string    `json:"member,omitempty"`   // the member of that row that came last
-	Part     bool      `json:"part,omitempty"`     // that row goes on
+	After    string    `json:"after"`              // the last row so far
+	Member   string    `json:"member,omitempty"`   // the last member of that row so far
+	Part     bool      `json:"part,omitempty"`     // that row has more members
 	Blank    bool      `json:"blank,omitempty"`    // this page is empty
-	Selected []string  `json:"selected,omitempty"` // as the first request had it
+	Selected []string  `json:"selected,omitempty"` // the properties of the first request
 	Given    time.Time `json:"given"`
 	Epoch    int64     `json:"epoch"`
-	First    bool      `json:"first,omitempty"` // the round is one from the beginning
+	First    bool      `json:"first,omitempty"` // the round began without a token
 }
 
 func (t graphToken) String() string {
-	data, _ := json.Marshal(t) // such a token always can be
+	data, _ := json.Marshal(t) // always has a JSON form
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 

@@ -8,11 +8,11 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// deltaLife is how long Graph keeps what a link of a delta stands for.
+// deltaLife is how long Graph keeps the state behind a delta link.
 const deltaLife = 7 * 24 * time.Hour
 
-// round reads where a request of a delta stands. It answers the request itself
-// if that is nowhere.
+// round returns the position of a delta request. If its token is invalid, it
+// answers the request itself.
 func (e *Entra) round(w http.ResponseWriter, r *http.Request, of string, q graphQuery, now time.Time) (t graphToken, ok bool) {
 	text := q.skip
 	if text == "" {
@@ -42,14 +42,14 @@ func (e *Entra) round(w http.ResponseWriter, r *http.Request, of string, q graph
 	return t, true
 }
 
-// A deltaPage is a page of a delta being filled.
+// A deltaPage is a page of a delta that is being filled.
 type deltaPage struct {
 	rows []any
-	t    graphToken // where it began
+	t    graphToken // the position of its first row
 }
 
-// say answers with the page: another one follows after the row that came last, or
-// the round is over.
+// sayDelta answers with the page. If next is nil, the round is over; otherwise
+// another page follows after next.
 func (e *Entra) sayDelta(w http.ResponseWriter, r *http.Request, p deltaPage, next *graphToken) {
 	base := origin(r) + "/v1.0/" + p.t.Of + "/delta?"
 	answer := map[string]any{"@odata.context": origin(r) + "/v1.0/$metadata#" + p.t.Of, "value": p.rows}
@@ -64,7 +64,7 @@ func (e *Entra) sayDelta(w http.ResponseWriter, r *http.Request, p deltaPage, ne
 	say(w, http.StatusOK, answer)
 }
 
-// blank answers with an empty page, if this is to be one.
+// blank answers with an empty page if the page has to be empty.
 func (e *Entra) blank(w http.ResponseWriter, r *http.Request, t graphToken) bool {
 	if !t.Blank {
 		return false
@@ -81,8 +81,8 @@ func (e *Entra) deltaRows() int {
 	return 200
 }
 
-// graphRemoved says that an object is in the deleted items, or gone for good
-// after thirty days there.
+// graphRemoved says that an object is in the deleted items, or after thirty days
+// there is deleted for good.
 func graphRemoved(at, now time.Time) map[string]any {
 	if now.Sub(at) > 30*24*time.Hour {
 		return map[string]any{"reason": "deleted"}
@@ -90,7 +90,7 @@ func graphRemoved(at, now time.Time) map[string]any {
 	return map[string]any{"reason": "changed"}
 }
 
-// removedRows are the rows of what was removed in a round, in order.
+// removedRows returns the rows of what a round reports as removed, in order.
 func (e *Entra) removedRows(removed map[string]stamp, t graphToken, now time.Time) []any {
 	rows := []any{}
 	if t.First && !e.Unruly {
@@ -104,7 +104,7 @@ func (e *Entra) removedRows(removed map[string]stamp, t graphToken, now time.Tim
 	return rows
 }
 
-// after returns the position of the first thing behind an ID.
+// after returns the position of the first object after an ID.
 func after[T any](order []*item[T], id string) int {
 	at, found := slices.BinarySearchFunc(order, id, func(i *item[T], id string) int { return compareIDs(i.id, id) })
 	if found {
@@ -154,11 +154,11 @@ func (e *Entra) deltaUsers(w http.ResponseWriter, r *http.Request, q graphQuery,
 	e.sayDelta(w, r, page, nil)
 }
 
-// inParts reports whether an unruly delta tells of the last user of a page in two
-// parts, the second of them on the next page; it repeats the others.
+// inParts reports whether an unruly delta reports the last user of a page in two
+// parts, the second on the next page. Other users are repeated there.
 func inParts(id string) bool { return id != "" && id[len(id)-1]%2 == 0 }
 
-// firstPart renders the properties of a user of odd places in the alphabet.
+// firstPart returns every second property of a user, in alphabetical order.
 func (e *Entra) firstPart(i *item[sources.User], t graphToken) any {
 	row := e.deltaUser(i, t, false)
 	for n, name := range sortedKeys(row) {
@@ -169,8 +169,8 @@ func (e *Entra) firstPart(i *item[sources.User], t graphToken) any {
 	return row
 }
 
-// again renders the user who came last on the page before: whole and without
-// relations, or what firstPart has left out.
+// again returns the last user of the page before: completely but without relations,
+// or the properties that firstPart left out.
 func (e *Entra) again(i *item[sources.User], t graphToken) any {
 	if !inParts(i.id) {
 		return e.deltaUser(i, t, false)
@@ -184,7 +184,7 @@ func (e *Entra) again(i *item[sources.User], t graphToken) any {
 	return row
 }
 
-// deltaUser renders a user for a round, with what became of the manager.
+// deltaUser returns a user for a round, with the change of the manager.
 func (e *Entra) deltaUser(i *item[sources.User], t graphToken, relations bool) map[string]any {
 	whole := e.properties(i)
 	row := pick(whole, t.Selected, graphUserDefault)
@@ -232,7 +232,7 @@ func (e *Entra) deltaGroups(w http.ResponseWriter, r *http.Request, q graphQuery
 		page.rows = e.removedRows(all.removed, t, now)
 	} else if first = after(all.order, t.After); t.Part {
 		if g, ok := all.byID[t.After]; ok && first > 0 && all.order[first-1] == g {
-			first-- // goes on
+			first-- // the page before had the first members
 		} else if at, removed := all.removed[t.After]; removed {
 			page.rows = append(page.rows, map[string]any{"id": t.After, "@removed": graphRemoved(at.at, now)})
 		}
@@ -277,8 +277,8 @@ func (e *Entra) deltaGroups(w http.ResponseWriter, r *http.Request, q graphQuery
 	e.sayDelta(w, r, page, nil)
 }
 
-// deltaMembers renders members of a group for a round, those behind one of them
-// and so many at most. It tells the last one, and whether there are more.
+// deltaMembers returns members of a group for a round: those after one of them, at
+// most so many. It also returns the last of them, and whether there are more.
 func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, room int) (links []any, last string, more bool) {
 	fresh := t.First || g.created.seq > t.From
 	if e.hides(g.id) {
@@ -291,7 +291,7 @@ func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, 
 			move, _ := e.Directory.moves.member(g.id, id)
 			_, isUser := e.Directory.users.byID[id]
 			_, isGroup := e.Directory.groups.byID[id]
-			if move.seq > t.From && (isUser || isGroup || !e.Unruly) { // a user who is gone may be left out
+			if move.seq > t.From && (isUser || isGroup || !e.Unruly) { // a removed user may be left out
 				ids = append(ids, id)
 			}
 		}
@@ -320,8 +320,8 @@ func (e *Entra) deltaMembers(g *item[sources.Group], t graphToken, from string, 
 	return links, last, false
 }
 
-// ghosts are the users who were removed while they were in a group: in the
-// deleted items, they are in it still.
+// ghosts returns the users who were removed while they were in a group. In the
+// deleted items they are still its members.
 func (e *Entra) ghosts(g *item[sources.Group]) (ids []string) {
 	for id := range e.Directory.moves.members[g.id] {
 		move, _ := e.Directory.moves.member(g.id, id)

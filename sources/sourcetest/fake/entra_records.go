@@ -12,7 +12,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A graphQuery is the query of a reading.
+// A graphQuery is the query of a GET request.
 type graphQuery struct {
 	selected []string // nil: the default
 	manager  bool     // $expand=manager
@@ -22,11 +22,12 @@ type graphQuery struct {
 	delta    string // $deltatoken
 }
 
-// graphUserDefault and graphGroupDefault are what comes where nothing is selected.
+// graphUserDefault and graphGroupDefault are the properties that are sent if none
+// are selected.
 var (
 	graphUserDefault  = []string{"businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation", "preferredLanguage", "surname", "userPrincipalName", "id"}
 	graphGroupDefault = []string{"id", "displayName", "description", "mail", "mailEnabled", "securityEnabled", "groupTypes"}
-	// graphRelations may be selected of a delta.
+	// graphRelations may be selected in a delta.
 	graphRelations = []string{"manager", "members"}
 	graphUserKnown = []string{
 		"accountEnabled", "userType", "otherMails", "proxyAddresses", "country", "state", "city", "usageLocation", "department", "companyName",
@@ -74,7 +75,7 @@ func readGraphQuery(values url.Values) (q graphQuery, err error) {
 	return q, nil
 }
 
-// graphList answers with the page of a list that follows the row of the token.
+// graphList answers with the page of a list after the row of the token.
 func graphList[T any](w http.ResponseWriter, r *http.Request, most int, q graphQuery, all []T, id func(T) string, render func(T) any) {
 	limit := q.top
 	if most > 0 {
@@ -112,7 +113,8 @@ func graphList[T any](w http.ResponseWriter, r *http.Request, most int, q graphQ
 	say(w, http.StatusOK, map[string]any{"@odata.context": origin(r) + "/v1.0/$metadata", "value": rows})
 }
 
-// pick leaves of an object what is selected, with null for what is not set.
+// pick returns the selected properties of an object, with null for those that are
+// not set.
 func pick(object map[string]any, selected, preset []string) map[string]any {
 	if selected == nil {
 		selected = preset
@@ -126,7 +128,7 @@ func pick(object map[string]any, selected, preset []string) map[string]any {
 	return picked
 }
 
-// listed renders a user as a list does, and the manager if it is expanded.
+// listed returns a user as in a list, with the manager if it is expanded.
 func (e *Entra) listed(i *item[sources.User], q graphQuery) map[string]any {
 	row := pick(e.properties(i), q.selected, graphUserDefault)
 	if manager := i.value.Manager.ID; q.manager && manager != "" && !slices.Contains(e.Limited, i.id) {
@@ -135,12 +137,12 @@ func (e *Entra) listed(i *item[sources.User], q graphQuery) map[string]any {
 	return row
 }
 
-// group renders a group without members.
+// group returns a group without members.
 func (e *Entra) group(i *item[sources.Group]) map[string]any {
 	if slices.Contains(e.Limited, i.id) {
 		return map[string]any{"id": i.id}
 	}
-	var visibility any // of a security group there is none
+	var visibility any // null for a security group
 	if slices.Contains(e.Hidden, i.id) {
 		visibility = "HiddenMembership"
 	}
@@ -149,7 +151,7 @@ func (e *Entra) group(i *item[sources.Group]) map[string]any {
 	}
 }
 
-// properties renders a user whole. What is not set is not in the map.
+// properties returns all properties of a user that are set.
 func (e *Entra) properties(i *item[sources.User]) map[string]any {
 	u := &i.value
 	if slices.Contains(e.Limited, i.id) {

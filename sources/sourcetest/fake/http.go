@@ -18,9 +18,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Transport returns a transport that hands each request to the handler, on the
-// goroutine of the caller and whatever host the request is for. No network and
-// no goroutine takes part in it.
+// Transport returns a transport that passes each request to the handler, in the
+// caller's goroutine and for any host. It uses no network and starts no goroutine.
 func Transport(handler http.Handler) http.RoundTripper { return transport{handler} }
 
 type transport struct{ handler http.Handler }
@@ -75,20 +74,19 @@ func (r *recorder) Write(data []byte) (int, error) {
 	return r.body.Write(data)
 }
 
-// send writes data that nobody changes afterwards, without a copy where it can:
-// a page may be large.
+// send writes data that is not changed afterwards, without a copy if possible,
+// since a page may be large.
 func send(w http.ResponseWriter, data []byte) {
 	if r, ok := w.(*recorder); ok && r.body.Cap() == 0 {
 		r.WriteHeader(http.StatusOK)
 		r.body = *bytes.NewBuffer(data[:len(data):len(data)])
 		return
 	}
-	_, _ = w.Write(data) // who broke the connection needs no answer
+	_, _ = w.Write(data) // a client that closed the connection needs no answer
 }
 
-// serve answers a request of a face: handle sees the directory as it is at one
-// moment, and the answer is sent when nobody has to wait for the directory any
-// more.
+// serve answers a request to a face: handle sees the directory at one moment, and
+// the answer is sent after the directory is unlocked.
 func (d *Directory) serve(w http.ResponseWriter, r *http.Request, handle func(w http.ResponseWriter, r *http.Request, now time.Time)) {
 	answer := recorder{header: w.Header()}
 	func() {
@@ -116,18 +114,17 @@ func say(w http.ResponseWriter, status int, value any) {
 	send(w, body)
 }
 
-// sessions are the access tokens that a face has given out. The zero value has
-// none.
+// sessions are the valid access tokens of a face. The zero value has none.
 type sessions struct {
 	mu    sync.Mutex
 	given int
 	until map[string]time.Time
 }
 
-// open gives out a token.
+// open returns a new token.
 func (s *sessions) open(now time.Time, life time.Duration) string { return s.openAs("", now, life) }
 
-// openAs gives out a token that begins so.
+// openAs returns a new token with a prefix.
 func (s *sessions) openAs(prefix string, now time.Time, life time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,21 +151,21 @@ func (s *sessions) revoke() {
 	clear(s.until)
 }
 
-// revocable is what becomes invalid for good.
+// revocable can be made invalid for good.
 type revocable struct{ revoked atomic.Bool }
 
 func (r *revocable) revoke()  { r.revoked.Store(true) }
 func (r *revocable) is() bool { return r.revoked.Load() }
 
-// An allowance is a rate limit of so many requests in a window of time.
+// An allowance is a rate limit: a number of requests in a window of time.
 type allowance struct {
 	mu    sync.Mutex
 	begun time.Time
 	used  int
 }
 
-// take counts a request. It returns how many are left in the window, and when
-// the next window begins; the request is refused if left is negative.
+// take counts a request. It returns how many are left in the window and when the
+// next window begins. If left is negative, the request is refused.
 func (a *allowance) take(now time.Time, limit int, window time.Duration) (left int, next time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -179,7 +176,7 @@ func (a *allowance) take(now time.Time, limit int, window time.Duration) (left i
 	return limit - a.used, a.begun.Add(window)
 }
 
-// origin is how the caller reached the face.
+// origin returns the address by which the caller reached the face.
 func origin(r *http.Request) string {
 	scheme := r.URL.Scheme
 	if scheme == "" {
@@ -199,8 +196,8 @@ func attribute(u *sources.User, name string) string {
 	return ""
 }
 
-// scalar renders the values of an attribute as a provider would: null, one text,
-// or several.
+// scalar returns the values of an attribute as a provider sends them: null, one
+// text, or several.
 func scalar(values []string) any {
 	switch len(values) {
 	case 0:
@@ -211,7 +208,7 @@ func scalar(values []string) any {
 	return values
 }
 
-// orNull renders a text that may be missing.
+// orNull returns a text, or nil for "".
 func orNull(text string) any {
 	if text == "" {
 		return nil
@@ -219,6 +216,5 @@ func orNull(text string) any {
 	return text
 }
 
-// sortedKeys returns the keys of m in order, so that an answer is the same every
-// time.
+// sortedKeys returns the sorted keys of m, so that answers are the same every time.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

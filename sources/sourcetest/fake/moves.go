@@ -8,14 +8,13 @@ type moveKind uint8
 const (
 	userGone   moveKind = iota // user was removed
 	groupGone                  // group was removed
-	managerNew                 // user got another manager than former
+	managerNew                 // user got a manager other than former
 	memberIn                   // user came into group
-	memberOut                  // user left group, and is in the groups still
-	unassigned                 // app was taken from user, or from group
+	memberOut                  // user left group; both still exist
+	unassigned                 // app was taken from user or group
 )
 
-// A move is a thing that happened in a directory and that a provider tells by a log
-// or by a delta.
+// A move is an event in a directory that a provider reports by a log or a delta.
 type move struct {
 	stamp
 	kind             moveKind
@@ -24,20 +23,20 @@ type move struct {
 	still            []string
 }
 
-// moves are all moves in their order, and the latest of each relation: who got
-// another manager, who came into a group or left it. What something came into being
-// with is no move.
+// moves are all moves in their order, and the latest move of each relation: a new
+// manager, or a member who came into a group or left it. The first state of a new
+// object is no move.
 type moves struct {
 	log      []move
 	managers map[string]int            // by user: the position in log
-	members  map[string]map[string]int // by group, by member
+	members  map[string]map[string]int // by group and member
 }
 
 func newMoves() moves {
 	return moves{managers: make(map[string]int), members: make(map[string]map[string]int)}
 }
 
-// add logs a move. A relation of who is gone is forgotten.
+// add logs a move. It forgets the relations of removed objects.
 func (m *moves) add(what move) {
 	at := len(m.log)
 	m.log = append(m.log, what)
@@ -62,7 +61,7 @@ func (m *moves) forget(id string) {
 	delete(m.members, id)
 }
 
-// manager returns the latest move of a user's manager.
+// manager returns the latest change of a user's manager.
 func (m *moves) manager(user string) (move, bool) {
 	at, moved := m.managers[user]
 	if !moved {
@@ -80,8 +79,7 @@ func (m *moves) member(group, user string) (move, bool) {
 	return m.log[at], true
 }
 
-// related logs who came into a group and who left it. The lists are in the order of
-// IDs.
+// related logs who came into a group and who left it. Both lists are ordered by ID.
 func (d *Directory) related(group string, before, after []string, now stamp) {
 	for _, user := range before {
 		if _, stays := slices.BinarySearchFunc(after, user, compareIDs); !stays {

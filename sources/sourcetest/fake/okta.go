@@ -48,46 +48,47 @@ type Okta struct {
 	Directory *Directory
 	// Token is the API token that is accepted as SSWS; "" accepts none.
 	Token string
-	// ClientID and ClientKey, an RSA or ECDSA public key, are the service app
-	// that may log in by private_key_jwt; "" none.
+	// ClientID and ClientKey, an RSA or ECDSA public key, are the service app that
+	// may log in with private_key_jwt; an empty ClientID means none.
 	ClientID  string
 	ClientKey crypto.PublicKey
 	// DPoP says that the service app's tokens must be bound to a key.
 	DPoP bool
-	// Scopes are those that the service app was granted. Nil is all.
+	// Scopes are the scopes that were granted to the service app. Nil means all.
 	Scopes []string
-	// Roles are the admin roles of whoever owns the credential. Nil is
+	// Roles are the admin roles of the credential's owner. Nil means
 	// READ_ONLY_ADMIN.
 	Roles []string
-	// Apps are the IDs of apps, and for each those of the users and groups that it
-	// is assigned to at first (see Assign); nil assigns it to everybody, always.
+	// Apps maps the ID of an app to the IDs of the users and groups that it is
+	// assigned to at first (see Assign). A nil list assigns it to everybody at all
+	// times.
 	Apps map[string][]string
-	// MostRows is the most rows of any page. Defaults to what Okta allows: 200
-	// users, 10,000 groups, 1,000 members of a group, 500 users of an app, 1,000
-	// events.
+	// MostRows is the largest number of rows on any page. Defaults to Okta's
+	// limits: 200 users, 10,000 groups, 1,000 members of a group, 500 users of an
+	// app, 1,000 events.
 	MostRows int
-	// TokenLife is how long an access token is good. Defaults to 1 hour.
+	// TokenLife is how long an access token is valid. Defaults to 1 hour.
 	TokenLife time.Duration
-	// PerMinute is how many requests a minute each bucket allows. Defaults to
-	// 600; negative allows any number.
+	// PerMinute is the number of requests a minute in each bucket. Defaults to 600;
+	// negative allows any number.
 	PerMinute int
 
 	sessions    sessions
 	revoked     revocable
 	oauth       oktaOAuth
-	assignments []assignment // since the beginning; guarded by the lock of Directory
+	assignments []assignment // all since the beginning; guarded by the lock of Directory
 	mu          sync.Mutex
 	buckets     map[string]*allowance
 }
 
-// RevokeTokens makes every access token that was given out invalid before its
-// time, and the API token for good.
+// RevokeTokens makes all access tokens invalid before their time, and the API token
+// for good.
 func (o *Okta) RevokeTokens() {
 	o.sessions.revoke()
 	o.revoked.revoke()
 }
 
-// An assignment is that a user or a group gets an app, or loses it.
+// An assignment says that a user or a group got an app or lost it.
 type assignment struct {
 	stamp
 	app, id string
@@ -97,8 +98,8 @@ type assignment struct {
 // Assign assigns an app to users or groups, by ID.
 func (o *Okta) Assign(app string, ids ...string) { o.assign(app, ids, true) }
 
-// Unassign takes an app from users or groups, by ID. Of a group, the System Log
-// tells that, and not which users it concerns.
+// Unassign takes an app from users or groups, by ID. For a group, the System Log
+// reports the group and not its users.
 func (o *Okta) Unassign(app string, ids ...string) { o.assign(app, ids, false) }
 
 func (o *Okta) assign(app string, ids []string, in bool) {
@@ -182,7 +183,7 @@ func (o *Okta) allowed(w http.ResponseWriter, bucket string, now time.Time) bool
 	return left >= 0
 }
 
-// read answers a GET request whose credential is good.
+// read answers a GET request with a valid credential.
 func (o *Okta) read(w http.ResponseWriter, r *http.Request, parts []string, now time.Time) {
 	d := o.Directory
 	id, sub := "", ""
@@ -252,7 +253,8 @@ func (o *Okta) read(w http.ResponseWriter, r *http.Request, parts []string, now 
 	}
 }
 
-// oktaAdmin is the user who owns the API token. It is not one of the directory.
+// oktaAdmin is the user who owns the API token. The directory does not have this
+// user.
 var oktaAdmin = map[string]any{"id": "00uadmin00000000fake", "status": "ACTIVE", "profile": map[string]any{"login": "admin@okta.example"}}
 
 func (o *Okta) byIDOrLogin(id string) *item[sources.User] {
@@ -267,8 +269,8 @@ func (o *Okta) byIDOrLogin(id string) *item[sources.User] {
 	return nil
 }
 
-// oktaList answers with the page of a list that follows the ID in after: of those
-// that keep takes, which is all if it is nil.
+// oktaList answers with the page of a list after the ID in the parameter after. It
+// lists the rows for which keep returns true, or all if keep is nil.
 func oktaList[T any](w http.ResponseWriter, r *http.Request, o *Okta, all []T, usual, most int, id func(T) string, keep func(T) bool, render func(T) any) {
 	query := r.URL.Query()
 	limit := usual
@@ -363,7 +365,7 @@ func (o *Okta) groups(w http.ResponseWriter, r *http.Request) {
 	oktaList(w, r, o, o.Directory.groups.order, 10_000, 10_000, itemID, keep, func(g *item[sources.Group]) any { return o.group(r, g) })
 }
 
-// app answers about an app and its users.
+// app answers requests about an app and its users.
 func (o *Okta) app(w http.ResponseWriter, r *http.Request, id string, parts []string) {
 	d := o.Directory
 	switch {
@@ -399,7 +401,7 @@ func (o *Okta) assigned(app, user string, groups []string, after int64) bool {
 	})
 }
 
-// logs lists the events that the directory's log tells of.
+// logs lists the events of the System Log.
 func (o *Okta) logs(w http.ResponseWriter, r *http.Request, now time.Time) {
 	query := r.URL.Query()
 	since, until := now.Add(-7*24*time.Hour), now
@@ -452,7 +454,7 @@ func (o *Okta) logs(w http.ResponseWriter, r *http.Request, now time.Time) {
 	say(w, http.StatusOK, events)
 }
 
-// events are what the System Log says of a move.
+// events returns the events of the System Log for a move.
 func (o *Okta) events(n int, what move) []map[string]any {
 	event := func(kind string, targets ...any) map[string]any {
 		return map[string]any{
@@ -485,7 +487,7 @@ func (o *Okta) events(n int, what move) []map[string]any {
 	return events
 }
 
-// roles are the admin roles of the credential.
+// roles returns the admin roles of the credential.
 func (o *Okta) roles() []any {
 	roles := o.Roles
 	if roles == nil {

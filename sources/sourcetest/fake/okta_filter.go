@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// An oktaExpression judges a row by the values of its attributes.
+// An oktaExpression reports whether it selects a row, by the values of the row's
+// attributes.
 type oktaExpression func(get func(name string) []string) bool
 
-// parseOkta reads an expression of the parameters filter and search: comparisons,
-// and, or, parentheses; there is no not. Only the named attributes are known, if
-// any are named, which is filter, and then only eq, and for times gt, ge, lt and
-// le. The empty expression takes everything.
+// parseOkta parses an expression of the parameters filter and search: comparisons,
+// and, or, parentheses; not is not known. If attributes are named, as for filter,
+// only these may be used, and only with eq, and for times with gt, ge, lt and le.
+// The empty expression selects everything.
 func parseOkta(text string, attributes []string) (oktaExpression, error) {
 	if text == "" {
 		return func(func(string) []string) bool { return true }, nil
@@ -54,7 +55,7 @@ func (p *oktaParser) word() string {
 	return word
 }
 
-// text reads a text in quotes, with its escapes.
+// text parses a quoted text with escapes.
 func (p *oktaParser) text() (string, bool) {
 	if !p.take(`"`) {
 		return "", false
@@ -123,7 +124,7 @@ func (p *oktaParser) term() oktaExpression {
 	}
 	if moment {
 		at, _ := time.Parse(time.RFC3339, want)
-		want = oktaTime(at) // one form, so that texts compare as times do
+		want = oktaTime(at) // one form, in which texts are ordered as times are
 	}
 	return func(get func(string) []string) bool {
 		return slices.ContainsFunc(get(name), func(have string) bool { return oktaCompare(have, op, want) })

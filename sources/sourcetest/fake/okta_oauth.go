@@ -21,21 +21,21 @@ import (
 
 const oktaTokenPath = "/oauth2/v1/token"
 
-// oktaOAuth is what the authorization server of an org remembers.
+// oktaOAuth is the state of an org's authorization server.
 type oktaOAuth struct {
 	mu     sync.Mutex
-	tokens map[string]oktaGrant // what was given out, by token
-	proofs map[string]bool      // the jti of each proof that came
-	nonces int                  // how many were given out; the last of them is good
+	tokens map[string]oktaGrant // by token
+	proofs map[string]bool      // the jti of each proof
+	nonces int                  // the number of nonces; only the last one is valid
 }
 
-// An oktaGrant is what an access token is good for.
+// An oktaGrant says what an access token may do.
 type oktaGrant struct {
 	scopes []string
-	key    string // the thumbprint of the key it is bound to, or ""
+	key    string // the thumbprint of the key to which it is bound, or ""
 }
 
-// authorized judges the credential of a request: 200, 401 or 403.
+// authorized checks the credential of a request. It returns 200, 401 or 403.
 func (o *Okta) authorized(w http.ResponseWriter, r *http.Request, scope string, now time.Time) int {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if scheme == "SSWS" {
@@ -65,7 +65,7 @@ func (o *Okta) authorized(w http.ResponseWriter, r *http.Request, scope string, 
 	return http.StatusOK
 }
 
-// login answers at the token endpoint.
+// login answers requests to the token endpoint.
 func (o *Okta) login(w http.ResponseWriter, r *http.Request, now time.Time) {
 	refuse := func(status int, code, description string) {
 		say(w, status, map[string]any{"error": code, "error_description": description})
@@ -140,8 +140,8 @@ func (o *Okta) assertion(r *http.Request, now time.Time) error {
 
 var errNonce = errors.New("the proof has no nonce that is good")
 
-// proof checks the DPoP proof of a request (RFC 9449, section 4.3) and returns
-// the thumbprint of its key.
+// proof checks the DPoP proof of a request (RFC 9449, section 4.3) and returns the
+// thumbprint of its key.
 func (o *Okta) proof(r *http.Request, now time.Time, nonce, ath string) (string, error) {
 	if len(r.Header.Values("DPoP")) != 1 {
 		return "", errors.New("The DPoP proof JWT header is missing.") //nolint:staticcheck // the words are Okta's
@@ -180,8 +180,8 @@ func (o *Okta) proof(r *http.Request, now time.Time, nonce, ath string) (string,
 	return thumb, nil
 }
 
-// openJWT verifies a JWT that is signed with RS256 or ES256 (RFC 7515) by the key
-// that its header leads to.
+// openJWT verifies a JWT with a signature by RS256 or ES256 (RFC 7515). keyOf
+// returns the key for its header.
 func openJWT(token string, keyOf func(header map[string]any) (crypto.PublicKey, error)) (header, claims map[string]any, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -216,8 +216,8 @@ func openJWT(token string, keyOf func(header map[string]any) (crypto.PublicKey, 
 	return header, claims, nil
 }
 
-// openJWK reads a public key of the curve P-256 (RFC 7518, section 6.2) and its
-// thumbprint (RFC 7638).
+// openJWK parses a public key of the curve P-256 (RFC 7518, section 6.2) and
+// returns it with its thumbprint (RFC 7638).
 func openJWK(value any) (crypto.PublicKey, string, error) {
 	jwk, _ := value.(map[string]any)
 	text := func(name string) string { s, _ := jwk[name].(string); return s }

@@ -10,7 +10,7 @@ import (
 // oktaStatuses are Okta's words for the states of a user.
 var oktaStatuses = map[sources.Status]string{sources.StatusActive: "ACTIVE", sources.StatusInactive: "DEPROVISIONED", sources.StatusStaged: "STAGED"}
 
-// oktaStatus is the status of a user in Okta's words.
+// oktaStatus returns the status of a user in Okta's words.
 func oktaStatus(u *sources.User) string {
 	if word := attribute(u, "status"); word != "" {
 		return word
@@ -18,7 +18,7 @@ func oktaStatus(u *sources.User) string {
 	return oktaStatuses[u.Status]
 }
 
-// oktaProfile renders the profile of a user. Six attributes are always there.
+// oktaProfile returns the profile of a user. Six attributes are always set.
 func oktaProfile(u *sources.User) map[string]any {
 	profile := map[string]any{
 		"login": orNull(u.UserName), "email": orNull(u.Email), "firstName": orNull(u.GivenName), "lastName": orNull(u.FamilyName),
@@ -44,7 +44,7 @@ func oktaProfile(u *sources.User) map[string]any {
 	return profile
 }
 
-// user renders a user, with or without credentials.
+// user returns a user, with or without credentials.
 func (o *Okta) user(r *http.Request, i *item[sources.User], omitCredentials bool) map[string]any {
 	row := map[string]any{
 		"id": i.id, "status": orNull(oktaStatus(&i.value)), "created": oktaTime(i.created.at), "lastUpdated": oktaTime(i.changed.at),
@@ -61,7 +61,7 @@ func (o *Okta) user(r *http.Request, i *item[sources.User], omitCredentials bool
 	return row
 }
 
-// appUser renders a user as one that is assigned to an app.
+// appUser returns a user as a user of an app.
 func (o *Okta) appUser(r *http.Request, app string, i *item[sources.User]) map[string]any {
 	profile := map[string]any{}
 	for name, values := range i.value.Attributes {
@@ -95,13 +95,13 @@ func (o *Okta) group(r *http.Request, i *item[sources.Group]) map[string]any {
 	}
 }
 
-// The attributes that filter knows.
+// The attributes that filter may use.
 var (
 	oktaUserFilter  = []string{"status", "lastUpdated", "id", "profile.login", "profile.email", "profile.firstName", "profile.lastName"}
 	oktaGroupFilter = []string{"type", "lastUpdated", "lastMembershipUpdated", "id"}
 )
 
-// oktaUserValue is what an expression compares.
+// oktaUserValue returns the values that an expression compares.
 func oktaUserValue(i *item[sources.User], name string) []string {
 	switch name {
 	case "id":

@@ -35,22 +35,22 @@ import (
 type OneLogin struct {
 	// Directory is the account's people; roles are its groups. Required.
 	Directory *Directory
-	// ClientID and ClientSecret are the API credential that is accepted.
+	// ClientID and ClientSecret are the accepted API credential.
 	ClientID, ClientSecret string
-	// PageUsers and PageRoles are the most users and roles of a page. They
-	// default to what OneLogin allows, 50 and 650.
+	// PageUsers and PageRoles are the largest numbers of users and roles on a page.
+	// They default to OneLogin's limits, 50 and 650.
 	PageUsers, PageRoles int
-	// TokenLife is how long a token is good. Defaults to 10 hours.
+	// TokenLife is how long a token is valid. Defaults to 10 hours.
 	TokenLife time.Duration
-	// Hourly is how many requests an hour the account allows. Defaults to
-	// 5,000; negative allows any number.
+	// Hourly is the number of requests an hour. Defaults to 5,000; negative allows
+	// any number.
 	Hourly int
 
 	sessions sessions
 	requests allowance
 }
 
-// RevokeTokens makes every token that was given out invalid before its time.
+// RevokeTokens makes all tokens invalid before their time.
 func (o *OneLogin) RevokeTokens() { o.sessions.revoke() }
 
 // ServeHTTP implements http.Handler.
@@ -135,7 +135,7 @@ func (o *OneLogin) login(w http.ResponseWriter, r *http.Request, now time.Time) 
 	}
 }
 
-// oneLoginPage is which page a query asks for.
+// oneLoginPage is the page that a query asks for.
 type oneLoginPage struct{ number, limit int }
 
 func (p oneLoginPage) cursor() string {
@@ -143,8 +143,8 @@ func (p oneLoginPage) cursor() string {
 	return base64.StdEncoding.EncodeToString([]byte(text))
 }
 
-// page reads the paging of a query. It answers the request itself if the paging
-// is wrong.
+// page parses the paging of a query. If it is wrong, page answers the request
+// itself.
 func (o *OneLogin) page(w http.ResponseWriter, query url.Values, most int) (p oneLoginPage, ok bool) {
 	p = oneLoginPage{1, min(most, 50)}
 	if cursor := query.Get("cursor"); cursor != "" {
@@ -176,7 +176,7 @@ func (o *OneLogin) page(w http.ResponseWriter, query url.Values, most int) (p on
 	return p, true
 }
 
-// headers states where a page stands among all.
+// headers states the position of a page in the list.
 func (p oneLoginPage) headers(h http.Header, items, total int) {
 	pages := (total + p.limit - 1) / p.limit
 	h.Set("Total-Count", strconv.Itoa(total))
@@ -192,7 +192,8 @@ func (p oneLoginPage) headers(h http.Header, items, total int) {
 	}
 }
 
-// oneLoginReduced are the fields of the list of users when none are asked for.
+// oneLoginReduced are the fields of the list of users if the query does not name
+// fields.
 const oneLoginReduced = "id,username,email,firstname,lastname,phone,status,state,group_id,directory_id,external_id," +
 	"samaccountname,distinguished_name,member_of,activated_at,created_at,updated_at,last_login,invitation_sent_at," +
 	"invalid_login_attempts,locked_until,password_changed_at"
@@ -294,10 +295,10 @@ func (o *OneLogin) roleUsers(w http.ResponseWriter, r *http.Request, id string) 
 	o.say(w, list)
 }
 
-// oneLoginStatus are the numbers for the states of a user.
+// oneLoginStatuses are the numbers for the states of a user.
 var oneLoginStatuses = map[sources.Status]int{sources.StatusActive: 1, sources.StatusInactive: 2, sources.StatusStaged: 0}
 
-// user renders a user whole.
+// user returns a user with all fields.
 func (o *OneLogin) user(i *item[sources.User]) map[string]any {
 	u := &i.value
 	row := map[string]any{
@@ -343,24 +344,24 @@ const oneLoginTime = "2006-01-02T15:04:05.000Z"
 
 func (o *OneLogin) say(w http.ResponseWriter, value any) { say(w, http.StatusOK, value) }
 
-// oneLoginRefuses answers as version 2 of the API does.
+// oneLoginRefuses answers with an error of version 2 of the API.
 func oneLoginRefuses(w http.ResponseWriter, status int, name, description string) {
 	say(w, status, map[string]any{"status": status, "error": name, "description": description})
 }
 
-// oneLoginStatus answers as the token endpoint does.
+// oneLoginStatus answers with an error of the token endpoint.
 func oneLoginStatus(w http.ResponseWriter, status int, kind, message string) {
 	say(w, status, map[string]any{"status": map[string]any{"error": true, "code": status, "type": kind, "message": message}})
 }
 
-// bearer returns the token of a request; OneLogin writes the scheme in lower
-// case and takes any.
+// bearer returns the token of a request. OneLogin documents the scheme in lower
+// case and accepts any.
 func bearer(r *http.Request) (string, bool) {
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	return token, ok && strings.EqualFold(scheme, "bearer")
 }
 
-// number renders an ID that is a number on the wire.
+// number returns an ID as a JSON number if it is one.
 func number(id string) any {
 	if id == "" {
 		return nil

@@ -32,14 +32,14 @@ import (
 type Rippling struct {
 	// Directory is the company's workers; supergroups are its groups. Required.
 	Directory *Directory
-	// Token is the token that is accepted.
+	// Token is the accepted token.
 	Token string
-	// MostRows is the most rows of a page. Defaults to 100.
+	// MostRows is the largest number of rows on a page. Defaults to 100.
 	MostRows int
 	// Redacted are the fields of workers that the token may not see.
 	Redacted []string
-	// Version is the version that answers where a request names none. Defaults
-	// to "2024-08-01".
+	// Version is the version of the API for a request that names none. Defaults to
+	// "2024-08-01".
 	Version string
 
 	revoked revocable
@@ -94,8 +94,7 @@ func (f *Rippling) answer(w http.ResponseWriter, r *http.Request, _ time.Time) {
 	}
 }
 
-// ripplingList answers with the page of a list that follows the ID in the
-// cursor.
+// ripplingList answers with the page of a list after the ID in the cursor.
 func ripplingList[T any](w http.ResponseWriter, r *http.Request, f *Rippling, all []T, id func(T) string, render func(T) any) {
 	query := r.URL.Query()
 	limit := 50
@@ -142,7 +141,7 @@ func ripplingList[T any](w http.ResponseWriter, r *http.Request, f *Rippling, al
 	say(w, http.StatusOK, answer)
 }
 
-// member renders a member of a supergroup, or nothing if there is no such worker.
+// member returns a member of a supergroup, or nil if the worker does not exist.
 func (f *Rippling) member(id string) any {
 	i, ok := f.Directory.users.byID[id]
 	if !ok {
@@ -167,7 +166,7 @@ var ripplingStatuses = map[sources.Status]string{
 	sources.StatusActive: "ACTIVE", sources.StatusInactive: "TERMINATED", sources.StatusStaged: "HIRED",
 }
 
-// worker renders a worker with what is to be expanded.
+// worker returns a worker with the expanded fields.
 func (f *Rippling) worker(i *item[sources.User], expand []string) map[string]any {
 	u := &i.value
 	row := map[string]any{
@@ -232,7 +231,7 @@ func ripplingCustomFields(u *sources.User) []any {
 	return list
 }
 
-// ripplingUserID is the ID of a worker's account.
+// ripplingUserID returns the ID of a worker's account.
 func ripplingUserID(u *sources.User) string {
 	if id := attribute(u, "user_id"); id != "" {
 		return id
@@ -240,7 +239,7 @@ func ripplingUserID(u *sources.User) string {
 	return "user-" + u.ID
 }
 
-// user renders the account of a worker.
+// user returns the account of a worker.
 func (f *Rippling) user(i *item[sources.User]) map[string]any {
 	u := &i.value
 	contacts := func(pairs ...string) []any {

@@ -44,33 +44,33 @@ import (
 type Salesforce struct {
 	// Directory is the org's people. Required.
 	Directory *Directory
-	// ClientID and ClientSecret are the connected app that is accepted.
+	// ClientID and ClientSecret are the accepted connected app.
 	ClientID, ClientSecret string
-	// RefreshToken, if set, is accepted as well.
+	// RefreshToken, if set, is also accepted.
 	RefreshToken string
-	// Username and Key, if set, accept a JWT bearer for that user, signed by
-	// the key.
+	// Username and Key, if set, accept a JWT bearer for that user with a signature
+	// by the key.
 	Username string
 	Key      *rsa.PublicKey
-	// Records are further records by object, as JSON gives them: roles,
-	// permission sets, and users and groups besides those of the directory.
+	// Records are further records by object, as decoded JSON: roles, permission
+	// sets, and users and groups besides those of the directory.
 	Records map[string][]map[string]any
-	// Fields are further fields of User, which users have as attributes, such
-	// as "Region__c" or "Profile.UserLicense.Name". Lacks are fields of User
-	// that this org does not have or does not show.
+	// Fields are further fields of User, which users have as attributes, such as
+	// "Region__c" or "Profile.UserLicense.Name". Lacks are fields of User that the
+	// org does not have or does not show.
 	Fields, Lacks []string
 	// Oldest and Newest are the versions of the API that the org has. They
 	// default to 31 and 66.
 	Oldest, Newest int
-	// PageRows is the most records of a page. Defaults to 2,000.
+	// PageRows is the largest number of records on a page. Defaults to 2,000.
 	PageRows int
-	// Cursors is how many locators are kept. Defaults to 10.
+	// Cursors is the number of locators that are kept. Defaults to 10.
 	Cursors int
-	// SessionLife is how long a session is good. Defaults to 2 hours.
+	// SessionLife is how long a session is valid. Defaults to 2 hours.
 	SessionLife time.Duration
-	// Daily is how many requests the org allows in 24 hours. Defaults to
-	// 15,000, those of a developer org; negative allows any number. Others is
-	// how many of them other clients have used.
+	// Daily is the number of requests in 24 hours. Defaults to 15,000, as in a
+	// developer org; negative allows any number. Others is the number of requests
+	// that other clients have made.
 	Daily, Others int
 
 	sessions sessions
@@ -81,7 +81,7 @@ type Salesforce struct {
 	cursors []*salesforceCursor // oldest first
 }
 
-// RevokeTokens ends every session before its time.
+// RevokeTokens ends all sessions before their time.
 func (s *Salesforce) RevokeTokens() { s.sessions.revoke() }
 
 // ServeHTTP implements http.Handler.
@@ -97,7 +97,7 @@ func (s *Salesforce) answer(w http.ResponseWriter, r *http.Request, now time.Tim
 		s.login(w, r, now)
 		return
 	}
-	if path == "/services/data" { // the one resource that takes no session
+	if path == "/services/data" { // the only resource that needs no session
 		s.versions(w)
 		return
 	}
@@ -205,8 +205,8 @@ func (s *Salesforce) login(w http.ResponseWriter, r *http.Request, now time.Time
 	}
 }
 
-// assertion judges the JWT of a JWT bearer login (RFC 7523), and returns what is
-// wrong with it.
+// assertion checks the JWT of a JWT bearer login (RFC 7523) and returns what is
+// wrong with it, or "".
 func (s *Salesforce) assertion(jwt string, now time.Time) string {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 || s.Key == nil {
@@ -235,7 +235,7 @@ func (s *Salesforce) assertion(jwt string, now time.Time) string {
 	return ""
 }
 
-// session opens a session on the address that the request went to.
+// session opens a session at the address of the request.
 func (s *Salesforce) session(w http.ResponseWriter, r *http.Request, now time.Time) {
 	const org = "00D000000000001"
 	token := s.sessions.openAs(org+"!", now, orDefault(s.SessionLife, 2*time.Hour))
@@ -246,17 +246,17 @@ func (s *Salesforce) session(w http.ResponseWriter, r *http.Request, now time.Ti
 	})
 }
 
-// salesforceRefuses answers as the REST API does: with a list of errors.
+// salesforceRefuses answers with a list of errors, as the REST API does.
 func salesforceRefuses(w http.ResponseWriter, status int, code, message string) {
 	say(w, status, []map[string]string{{"message": message, "errorCode": code}})
 }
 
-// salesforceNoLogin answers as the token endpoint does.
+// salesforceNoLogin answers with an error of the token endpoint.
 func salesforceNoLogin(w http.ResponseWriter, code, description string) {
 	say(w, http.StatusBadRequest, map[string]string{"error": code, "error_description": description})
 }
 
-// orDefault returns n, or what stands for 0.
+// orDefault returns n, or standard if n is 0.
 func orDefault[N int | time.Duration](n, standard N) N {
 	if n == 0 {
 		return standard

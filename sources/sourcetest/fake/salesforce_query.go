@@ -17,8 +17,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A salesforceRow is a record. value returns that of a field by its path in
-// lower case ("manager.email"), nil where it is null.
+// A salesforceRow is a record. value returns the value of a field by its path in
+// lower case ("manager.email"), or nil for null.
 type salesforceRow interface{ value(path string) any }
 
 // salesforceRows are the records of an object at one moment.
@@ -30,12 +30,12 @@ type salesforceRows struct {
 // A salesforceObject is an object of the org.
 type salesforceObject struct {
 	name   string
-	fields []string          // as Salesforce spells them, also of relationships
-	lookup map[string]string // field that holds an ID: relationship
+	fields []string          // in Salesforce's spelling, also those of relationships
+	lookup map[string]string // by field with an ID: the relationship
 	rows   func() salesforceRows
 }
 
-// The fields of objects that an org has from the beginning.
+// The standard fields of objects.
 var (
 	salesforceUserFields = []string{
 		"Id", "Username", "LastName", "FirstName", "Name", "CompanyName", "Division", "Department", "Title", "State", "StateCode",
@@ -46,7 +46,7 @@ var (
 	salesforceUserLookups = map[string]string{"ManagerId": "Manager", "ProfileId": "Profile", "UserRoleId": "UserRole"}
 )
 
-// object returns an object by its name, in any letter case.
+// object returns an object by its name without regard to case.
 func (s *Salesforce) object(name string) *salesforceObject {
 	switch strings.ToLower(name) {
 	case "user":
@@ -78,7 +78,7 @@ func (s *Salesforce) object(name string) *salesforceObject {
 	return nil
 }
 
-// collectPaths notes the fields of a record.
+// collectPaths collects the fields of a record.
 func collectPaths(record map[string]any, prefix string, paths map[string]bool) {
 	for name, value := range record {
 		if inner, ok := value.(map[string]any); ok {
@@ -89,7 +89,7 @@ func collectPaths(record map[string]any, prefix string, paths map[string]bool) {
 	}
 }
 
-// field returns the name of a field as Salesforce spells it.
+// field returns the name of a field in Salesforce's spelling.
 func (o *salesforceObject) field(path string) (string, bool) {
 	i := slices.IndexFunc(o.fields, func(known string) bool { return strings.EqualFold(known, path) })
 	if i < 0 {
@@ -98,7 +98,7 @@ func (o *salesforceObject) field(path string) (string, bool) {
 	return o.fields[i], true
 }
 
-// with puts the further records of an object behind rows.
+// with appends the further records of an object to rows.
 func (s *Salesforce) with(object string, rows salesforceRows) salesforceRows {
 	more := s.Records[object]
 	if len(more) == 0 {
@@ -112,7 +112,7 @@ func (s *Salesforce) with(object string, rows salesforceRows) salesforceRows {
 	}}
 }
 
-// A salesforceRecord is a record as JSON gives it.
+// A salesforceRecord is a record as decoded JSON.
 type salesforceRecord map[string]any
 
 func (r salesforceRecord) value(path string) any {
@@ -183,7 +183,7 @@ func (u salesforceUser) value(path string) any {
 		return u.changed.at.Format(salesforceTime)
 	}
 	for name, values := range user.Attributes {
-		if strings.ToLower(name) == path && name != path && len(values) > 0 { // names in lower case are those of rule S35
+		if strings.ToLower(name) == path && name != path && len(values) > 0 { // attributes of rule S35 have names in lower case
 			return values[0]
 		}
 	}
@@ -216,12 +216,12 @@ func (g salesforceGroup) value(path string) any {
 	return nil
 }
 
-// memberRows are the pairs of group and member. The lists of members are never
-// changed, only replaced, so keeping them keeps the moment.
+// memberRows returns the pairs of group and member. Lists of members are replaced
+// and never changed, so the pairs keep the state of this moment.
 func (s *Salesforce) memberRows() salesforceRows {
 	groups := make([]salesforceGroup, 0, len(s.Directory.groups.order))
 	lists := make([][]string, 0, len(groups))
-	ends := make([]int, 0, len(groups)) // how many pairs there are up to the end of each
+	ends := make([]int, 0, len(groups)) // the number of pairs up to the end of each list
 	n := 0
 	for _, g := range s.Directory.groups.order {
 		n += len(g.value.Members)
@@ -255,7 +255,7 @@ func (m salesforceMember) value(path string) any {
 	return nil
 }
 
-// describe tells the fields of an object.
+// describe answers with the fields of an object.
 func (s *Salesforce) describe(w http.ResponseWriter, o *salesforceObject) {
 	fields := []map[string]any{}
 	for _, name := range o.fields {
@@ -274,7 +274,7 @@ func (s *Salesforce) describe(w http.ResponseWriter, o *salesforceObject) {
 	say(w, http.StatusOK, map[string]any{"name": o.name, "fields": fields})
 }
 
-// A salesforceCursor is a query whose answer has further pages.
+// A salesforceCursor is a query whose answer has more pages.
 type salesforceCursor struct {
 	locator string
 	object  *salesforceObject
@@ -285,10 +285,10 @@ type salesforceCursor struct {
 
 const (
 	salesforceCursorLife = 48 * time.Hour // after the query
-	salesforceQuery      = 100_000        // characters at most
+	salesforceQuery      = 100_000        // characters of a query
 )
 
-// A salesforceError is a query that is refused.
+// A salesforceError is the error of a refused query.
 type salesforceError struct{ code, message string }
 
 func (e *salesforceError) Error() string { return e.code + ": " + e.message }
@@ -353,7 +353,7 @@ func (o *salesforceObject) known(path string) (string, error) {
 	return name, nil
 }
 
-// parseWhere reads a condition. Package soql takes semi-joins in parentheses,
+// parseWhere parses a condition. Package soql accepts semi-joins in parentheses,
 // since it writes them without; Salesforce does not.
 func parseWhere(where string) (soql.Condition, error) {
 	condition, err := soql.Parse(where)
@@ -372,8 +372,7 @@ var (
 	salesforceInner = regexp.MustCompile(`\([^()]*\)`)
 )
 
-// nestedJoin reports whether a semi-join stands in parentheses other than its
-// own.
+// nestedJoin reports whether a semi-join is inside parentheses other than its own.
 func nestedJoin(where string) bool {
 	where = salesforceText.ReplaceAllString(where, "''")
 	for {
@@ -426,7 +425,7 @@ func (s *Salesforce) filter(o *salesforceObject, rows salesforceRows, condition 
 	return salesforceRows{len(selected), func(i int) salesforceRow { return rows.at(int(selected[i])) }}, nil
 }
 
-// answerJoin answers the query of a semi-join.
+// answerJoin runs the query of a semi-join.
 func (s *Salesforce) answerJoin(q soql.Subquery) ([]string, error) {
 	o := s.object(q.Object)
 	if o == nil {
@@ -467,7 +466,7 @@ func soqlValue(value any) soql.Value {
 	return soql.Other()
 }
 
-// more answers with the page that a locator names.
+// more answers with the page of a locator.
 func (s *Salesforce) more(w http.ResponseWriter, r *http.Request, locator, api string, now time.Time) {
 	id, offset, _ := strings.Cut(locator, "-")
 	at, err := strconv.Atoi(offset)
@@ -487,7 +486,7 @@ func (s *Salesforce) more(w http.ResponseWriter, r *http.Request, locator, api s
 
 var salesforceBatch = regexp.MustCompile(`(?i)batchSize\s*=\s*(\d{1,5})`)
 
-// page answers with the records of a cursor from a position on.
+// page answers with the records of a cursor, beginning at a position.
 func (s *Salesforce) page(w http.ResponseWriter, r *http.Request, cursor *salesforceCursor, at int, api string) {
 	size := orDefault(s.PageRows, 2000)
 	if m := salesforceBatch.FindStringSubmatch(r.Header.Get("Sforce-Query-Options")); m != nil {
@@ -507,7 +506,7 @@ func (s *Salesforce) page(w http.ResponseWriter, r *http.Request, cursor *salesf
 	say(w, http.StatusOK, answer)
 }
 
-// keep gives a cursor a locator and lets go of the oldest.
+// keep gives a cursor a locator and drops the oldest one.
 func (s *Salesforce) keep(cursor *salesforceCursor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -522,9 +521,8 @@ func (s *Salesforce) keep(cursor *salesforceCursor) {
 	}
 }
 
-// project makes the record of an answer: the fields that were asked for, those of
-// relationships nested, and null in place of a relationship with nobody on the
-// other side.
+// project returns the record of an answer: the requested fields, with nested
+// relationships, and null for a relationship that is not set.
 func (o *salesforceObject) project(row salesforceRow, fields []string, api string) map[string]any {
 	record := map[string]any{"attributes": map[string]string{"type": o.name, "url": fmt.Sprintf("%s/sobjects/%s/%v", api, o.name, row.value("id"))}}
 	for _, field := range fields {
@@ -552,8 +550,7 @@ func (o *salesforceObject) project(row salesforceRow, fields []string, api strin
 	return record
 }
 
-// nobody reports whether a record has nothing on the other side of a
-// relationship.
+// nobody reports whether a relationship of a record is not set.
 func (o *salesforceObject) nobody(row salesforceRow, relationship string) bool {
 	for _, field := range o.fields {
 		if strings.HasPrefix(field, relationship+".") && row.value(strings.ToLower(field)) != nil {

@@ -28,19 +28,19 @@ import (
 type SCIM struct {
 	// Directory is what is served. Required.
 	Directory *Directory
-	// Token is the token that is accepted.
+	// Token is the accepted token.
 	Token string
-	// MostRows is the most rows of a page. Defaults to 100.
+	// MostRows is the largest number of rows on a page. Defaults to 100.
 	MostRows int
-	// Cursors says that pages are offered by cursor as well.
+	// Cursors also offers pages by cursor.
 	Cursors bool
-	// MembersOnlyOne says that the list of groups leaves members out, and only
-	// the answer about one group has them.
+	// MembersOnlyOne leaves members out of the list of groups; only the answer
+	// about one group has them.
 	MembersOnlyOne bool
 	// NoMeta leaves meta out, which says when a resource was created.
 	NoMeta bool
-	// UserExtension is the URN of the extension that holds what the core and
-	// enterprise schemas have no place for. Defaults to
+	// UserExtension is the URN of the extension with the attributes that the core
+	// and enterprise schemas do not have. Defaults to
 	// "urn:ietf:params:scim:schemas:extension:usher:2.0:User".
 	UserExtension string
 
@@ -153,8 +153,8 @@ func scimList[T any](w http.ResponseWriter, r *http.Request, f *SCIM, all []*ite
 	f.say(w, answer)
 }
 
-// user renders a user. An attribute goes to the enterprise extension if it is
-// one of that, to the extension that its name begins with, or to the core.
+// user returns a user. An attribute is put into the enterprise extension if it
+// belongs there, into the extension with which its name begins, or into the core.
 func (f *SCIM) user(i *item[sources.User]) map[string]any {
 	u := &i.value
 	row := map[string]any{
@@ -247,7 +247,7 @@ func (f *SCIM) group(i *item[sources.Group]) map[string]any {
 	return row
 }
 
-// meta says of a resource when it was created and changed.
+// meta sets when a resource was created and changed.
 func (f *SCIM) meta(row map[string]any, kind string, created, changed stamp) {
 	if !f.NoMeta {
 		row["meta"] = map[string]any{"resourceType": kind, "created": created.at.Format(time.RFC3339Nano), "lastModified": changed.at.Format(time.RFC3339Nano)}

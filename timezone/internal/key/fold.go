@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// Fold writes the key of a name to buf and returns its length, or 0 if the name
-// has none: if it is empty, too long, or holds letters that are not Latin. The
-// name may be in parts, which are divided as words are.
+// Fold writes the key of a name to buf and returns its length. It returns 0 if the
+// name has no key: if it is empty, too long, or has letters that are not Latin. A
+// name in several parts is the name with spaces between them.
 //
-// Folding drops case, diacritics, dots and apostrophes; every run of other
-// punctuation and white space is one space; "&" is "and"; "St.", "Rep.", "Dem."
-// and "Is." are whole words; and a "the" at either end is dropped.
+// Folding removes case, diacritics, dots and apostrophes; replaces every run of
+// other punctuation and white space by one space, and "&" by "and"; writes out
+// "St.", "Rep.", "Dem." and "Is."; and removes a "the" at either end.
 func Fold(buf *[Max]byte, parts ...string) int {
 	f := folder{buf: buf}
 	for _, s := range parts {
@@ -31,12 +31,12 @@ func Fold(buf *[Max]byte, parts ...string) int {
 	return f.finish()
 }
 
-// seasons are the words that may stand before "time" in the name of a zone.
+// seasons are the words before "time" in the name of a zone that FoldLabel removes.
 var seasons = [...]string{" standard", " daylight", " summer"}
 
-// FoldLabel writes the key of a zone's name as lists show it. It is that of
-// Fold without the season: "Eastern Standard Time" and "Eastern Daylight Time"
-// are "Eastern Time".
+// FoldLabel writes the key of a zone's name as lists show it: that of Fold without
+// the season. "Eastern Standard Time" and "Eastern Daylight Time" become "eastern
+// time".
 func FoldLabel(buf *[Max]byte, s string) int {
 	n := Fold(buf, s)
 	for _, season := range seasons {
@@ -47,12 +47,13 @@ func FoldLabel(buf *[Max]byte, s string) int {
 	return n
 }
 
-// A folder holds words divided by single spaces, and the word being written.
+// A folder holds the words written so far, divided by single spaces, and the
+// current word.
 type folder struct {
 	buf  *[Max]byte
 	n    int  // bytes written
 	word int  // where the current word starts
-	bad  bool // there is no key
+	bad  bool // the name has no key
 }
 
 func (f *folder) ascii(c byte) {
@@ -68,7 +69,7 @@ func (f *folder) ascii(c byte) {
 		}
 	case c == '&':
 		f.endWord()
-		if f.n > 0 { // it joins two names, or "&" would be Andorra's code
+		if f.n > 0 { // it joins two names; alone it would be Andorra's code
 			f.putAll("and")
 			f.endWord()
 		}
@@ -77,7 +78,7 @@ func (f *folder) ascii(c byte) {
 	}
 }
 
-// latin holds what U+00C0 to U+017F fold to, two bytes each.
+// latin has the letters to which U+00C0 to U+017F are folded, two bytes each.
 const latin = "" +
 	"a a a a a a aec e e e e i i i i d n o o o o o   o u u u u y thss" +
 	"a a a a a a aec e e e e i i i i d n o o o o o   o u u u u y thy " +
@@ -92,7 +93,7 @@ func (f *folder) wide(r rune) {
 		f.letters(latin[2*(r-0xC0)], latin[2*(r-0xC0)+1])
 	case 0x300 <= r && r < 0x370: // combining marks of decomposed letters
 	case r == 0x2018 || r == 0x2019 || r == 0xB4 || r == 0x2032 || r == 0x2033: // apostrophes and primes
-	case 0x2B9 <= r && r < 0x2C0: // the same as letters: signs of ISO 9 and of Arabic
+	case 0x2B9 <= r && r < 0x2C0: // letters, too: signs of ISO 9 and of Arabic
 	case r == 0x200B || r == 0xFEFF || r == 0xAD: // invisible
 	case 0x1EA0 <= r && r < 0x1EFA:
 		f.put(vietnamese(r))
@@ -107,7 +108,7 @@ func (f *folder) wide(r rune) {
 	}
 }
 
-// letters writes the one or two letters of an entry of latin; the signs of
+// letters writes the one or two letters of an entry of latin. The signs of
 // multiplication and division have none.
 func (f *folder) letters(first, second byte) {
 	if first == ' ' {
@@ -151,7 +152,7 @@ func (f *folder) putAll(s string) {
 	}
 }
 
-// expansion returns what the current word abbreviates, or "".
+// expansion returns what the current word is the abbreviation of, or "".
 func (f *folder) expansion() string {
 	switch string(f.buf[f.word:f.n]) {
 	case "st":
@@ -179,7 +180,7 @@ func (f *folder) endWord() {
 	f.word = f.n
 }
 
-// finish drops the last space and the article at either end.
+// finish removes the last space and a "the" at either end.
 func (f *folder) finish() int {
 	const article = "the"
 	if f.bad || f.n == 0 {

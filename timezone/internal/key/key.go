@@ -1,23 +1,23 @@
-// Package key makes table keys of what people type: the package timezone looks
-// them up and its generator stores them, so both must agree on every byte.
+// Package key makes table keys from names. The package timezone looks them up, and
+// its generator stores them, so both must agree on every byte.
 package key
 
 import "math/bits"
 
-// Max is the length of the longest key in bytes. Longer input has no key.
+// Max is the largest length of a key in bytes. Longer input has no key.
 const Max = 96
 
-// A Space keeps keys of one kind apart from those of another.
+// A Space separates keys of one kind from those of another.
 type Space uint8
 
-// The spaces. States of the first country that has some are keys of States, of
-// the second country of States+1, and so on.
+// The spaces. The keys of the first country with states are in States, those of the
+// second in States+1, and so on.
 const (
 	Zones Space = iota
 	Windows
-	Labels // what lists show to people; these three are keys of FoldLabel
-	West   // the same, behind an offset west of Greenwich only
-	Cities // the same, behind any offset only
+	Labels // texts that lists show; these three have keys of FoldLabel
+	West   // the same, only behind an offset west of Greenwich
+	Cities // the same, only behind an offset
 	Countries
 	Languages
 	States
@@ -26,15 +26,15 @@ const (
 // Text is what a key can be made of.
 type Text interface{ string | []byte }
 
-// Hash returns the hash of s within a name space. ASCII letters of both cases
-// hash alike. Of a long key it reads eight bytes at either end and eight in the
-// middle: the generator sees to it that few of the keys there are share a hash,
-// and other text only has to be told from them.
+// Hash returns the hash of s within a name space. It ignores the case of ASCII
+// letters. Of a long key it reads eight bytes at either end and eight in the
+// middle. The generator checks that few keys have the same hash; other texts only
+// have to differ from the keys.
 func Hash[T Text](space Space, s T) uint64 {
 	const (
 		k0     = 0x9e3779b97f4a7c15
 		k1     = 0xd6e8feb86659fd93
-		blanks = 0x2020202020202020 // the bit that divides the cases of letters
+		blanks = 0x2020202020202020 // the bit that differs between the cases of a letter
 	)
 	seed := k0 ^ uint64(space)<<32 ^ uint64(len(s))
 	if len(s) < 8 {
@@ -46,8 +46,8 @@ func Hash[T Text](space Space, s T) uint64 {
 	return mix(seed^(load8(s, 0)|blanks), k1^(load8(s, len(s)-8)|blanks))
 }
 
-// EqualLower reports whether s, with ASCII letters in lower case, is t in the
-// same way.
+// EqualLower reports whether s, with its ASCII letters in lower case, equals t in
+// lower case.
 func EqualLower[T Text](s T, t string) bool {
 	if len(s) != len(t) {
 		return false
@@ -63,7 +63,7 @@ func EqualLower[T Text](s T, t string) bool {
 	return equal8(load8(s, len(s)-8), load8(t, len(s)-8))
 }
 
-// equal8 is EqualLower of eight bytes. Most are equal as they are.
+// equal8 is EqualLower for eight bytes. Most are equal as they are.
 func equal8(x, y uint64) bool { return x == y || lower8(x) == lower8(y) }
 
 func mix(x, y uint64) uint64 {
@@ -71,14 +71,14 @@ func mix(x, y uint64) uint64 {
 	return hi ^ lo
 }
 
-// load8 is one machine load on the usual processors.
+// load8 compiles to one machine load on common processors.
 func load8[T Text](s T, i int) uint64 {
 	_ = s[i+7]
 	return uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
 		uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
 }
 
-// short packs a text of less than eight bytes, perhaps some of them twice.
+// short packs a text of less than eight bytes, some of them possibly twice.
 func short[T Text](s T) uint64 {
 	switch n := len(s); {
 	case n >= 4:
@@ -95,7 +95,7 @@ func load4[T Text](s T, i int) uint32 {
 	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
 }
 
-// lower8 turns the upper-case ASCII letters among eight bytes into lower case.
+// lower8 converts the upper-case ASCII letters among eight bytes to lower case.
 func lower8(w uint64) uint64 {
 	const ones = 0x0101010101010101
 	low7 := w & (0x7f * ones)
