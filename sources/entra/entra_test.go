@@ -202,9 +202,9 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		Fields: map[string]string{"zone": "tz", "country": " ", "title": "x,y"},
 	})
 	for _, want := range []string{
-		"entra: config: ", "URL: want https", "Credential: required", `Groups[0] "Sales team": want the object ID`,
-		`Properties[0] "a b": want the name of a property`, `Hidden[0] "id": want one of mail, `,
-		`Fields["zone"]: want the name of a user's field`, `Fields["country"]: want the name of an attribute`, `Fields["title"] "x,y"`,
+		"entra: config: ", "URL: want https", "Credential: required", `Groups[0]: want the object ID of a group, not "Sales team"`,
+		`Properties[0]: want the name of a property of a user, not "a b"`, `Hidden[0]: want one of mail, `,
+		`Fields["zone"]: want the name of a user's field`, `Fields["country"]: want the name of an attribute`, `Fields["title"]: want the name of a property of a user, not "x,y"`,
 	} {
 		require.ErrorContains(t, err, want)
 	}

@@ -230,7 +230,7 @@ func TestConcurrentLogin(t *testing.T) {
 func TestNewNamesEveryProblem(t *testing.T) {
 	_, err := New(Config{URL: "http://acme.okta.com", ManagerID: "boss", Sees: "much", Fields: map[string]string{"zone": "tz", "country": " "}})
 	for _, want := range []string{
-		"okta: config: ", "URL: want https", "one credential is required: Token, or ClientID with PrivateKey", `ManagerID "boss": want email, name`, `Sees "much": want all`,
+		"okta: config: ", "URL: want https", "Token, ClientID: want one credential: Token, or ClientID with PrivateKey", `ManagerID: want email, name, login, employee_number, or nothing for the ID, not "boss"`, `Sees: want all, part, or nothing to go by the roles, not "much"`,
 		`Fields["zone"]: want the name of a user's field`, `Fields["country"]: want the name of an attribute`,
 	} {
 		require.ErrorContains(t, err, want)
@@ -240,7 +240,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		"URL: want the org's address, which has no -admin": {URL: "https://acme-admin.okta.com", Token: canary},
 		"choose one credential":                            {Token: canary, ClientID: "x"},
 		"Token: want the token alone":                      {Token: "SSWS " + canary},
-		"one credential is required":                       {ClientID: "x"},
+		"want one credential":                              {ClientID: "x"},
 		"PrivateKey: want PEM":                             {ClientID: "x", PrivateKey: []byte(canary)},
 		`not a block of type "CERTIFICATE"`:                {ClientID: "x", PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(canary)})},
 	} {

@@ -123,13 +123,13 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	_, err := New(Config{URL: "http://x.example", PageSize: -1, Paging: "none", Fields: map[string]string{"zone": "x"},
 		UserExtension: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"})
 	for _, want := range []string{
-		"scimclient: config: ", "URL: want https", "PageSize -1", `Paging "none": want index, cursor, all or nothing`,
-		`Fields["zone"]`, "UserExtension", "want one way to authenticate",
+		"scimclient: config: ", "URL: want https", "PageSize: want a number of resources, not -1", `Paging: want index, cursor, all or nothing, not "none"`,
+		`Fields["zone"]`, "UserExtension", "Token, TokenSource, UserName, TokenURL: want one of them",
 	} {
 		require.ErrorContains(t, err, want)
 	}
 	for want, cfg := range map[string]Config{
-		"want one way":       {Token: "x", UserName: "a", Password: "b"},
+		"want one of them":   {Token: "x", UserName: "a", Password: "b"},
 		"UserName, Password": {UserName: "a"},
 		"want all three":     {TokenURL: "https://x.example/token", ClientID: "a"},
 		"TokenURL: want":     {TokenURL: "x", ClientID: "a", ClientSecret: "b"},

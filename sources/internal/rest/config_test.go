@@ -27,8 +27,8 @@ func TestProblems(t *testing.T) {
 	err := p.Err("test")
 	require.ErrorIs(t, err, cause)
 	assert.EqualError(t, err, "test: config: another\nToken: required\nURL: want https\n"+
-		`field Fields["country"]: want the name of an attribute`+"\n"+
-		`field Fields["zone"]: want the name of a user's field, such as timezone or manager.email`)
+		`Fields["country"]: want the name of an attribute`+"\n"+
+		`Fields["zone"]: want the name of a user's field, such as timezone or manager.email`)
 }
 
 func TestLists(t *testing.T) {
