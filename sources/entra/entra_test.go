@@ -76,7 +76,7 @@ func company() ([]sources.User, []sources.Group) {
 
 // face shows a directory on pages so small that there are several.
 func face(d *fake.Directory) *fake.Entra {
-	return &fake.Entra{Directory: d, ClientID: clientID, ClientSecret: secret, Rows: 2, DeltaRows: 2, DeltaMembers: 2, Unruly: true, TokenLife: 2 * time.Minute, Units: -1}
+	return &fake.Entra{Directory: d, ClientID: clientID, ClientSecret: secret, PageRows: 2, DeltaRows: 2, DeltaMembers: 2, Unruly: true, TokenLife: 2 * time.Minute, Units: -1}
 }
 
 // A login is a credential that logs in where and how it is told to, once for

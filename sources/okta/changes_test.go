@@ -263,7 +263,7 @@ func history(t *rapid.T, cfg Config) {
 	now := time.Now().UTC()
 	d := fake.NewDirectory()
 	d.SetClock(func() time.Time { return now })
-	o := &fake.Okta{Directory: d, Token: token, PerMinute: -1, MostRows: 2, Apps: map[string][]string{"0oagroups": {"00g0", "00g1", "00u0"}}}
+	o := &fake.Okta{Directory: d, Token: token, PerMinute: -1, PageRows: 2, Apps: map[string][]string{"0oagroups": {"00g0", "00g1", "00u0"}}}
 	cfg.URL, cfg.Token, cfg.Transport = "http://127.0.0.1:1", token, fake.Transport(o)
 	src, err := New(cfg)
 	require.NoError(t, err)

@@ -85,7 +85,7 @@ func pemOf(t testing.TB, key any) []byte {
 func org(d *fake.Directory) *fake.Okta {
 	return &fake.Okta{
 		Directory: d, Token: token, ClientID: clientID, ClientKey: &rsaKey.PublicKey, Apps: map[string][]string{appID: nil},
-		MostRows: 2, TokenLife: 2 * time.Minute, PerMinute: -1,
+		PageRows: 2, TokenLife: 2 * time.Minute, PerMinute: -1,
 	}
 }
 

@@ -23,7 +23,7 @@ func TestRecording(t *testing.T) {
 	for name, cfg := range map[string]Config{"token": {Token: token}, "service app": {ClientID: clientID, PrivateKey: key}} {
 		t.Run(name, func(t *testing.T) {
 			o := acme()
-			o.ClientKey, o.DPoP, o.MostRows = &ecKey.PublicKey, true, 0
+			o.ClientKey, o.DPoP, o.PageRows = &ecKey.PublicKey, true, 0
 			dir := filepath.Join(t.TempDir(), "recording")
 			var canaries []string
 			recorder, err := recording.New(dir, recording.Config{Secrets: []string{cfg.Token}, Base: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
