@@ -16,8 +16,8 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// A recording of an org holds no credential, and a source that reads it, with any
-// other credential, reads the same people.
+// A recording of an org has no credential. A source that reads it with any
+// credential reads the same people.
 func TestRecording(t *testing.T) {
 	key := pemOf(t, ecKey)
 	for name, cfg := range map[string]Config{"token": {Token: token}, "service app": {ClientID: clientID, PrivateKey: key}} {
