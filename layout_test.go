@@ -43,7 +43,7 @@ var mayImport = map[string]string{
 	"provisioning/storetest": "provisioning assignment sources",
 	"provisioning/provtest":  "provisioning assignment sources internal/address internal/set",
 	"provisioning/sqlstore":  "provisioning internal/address internal/sqldb",
-	"provisioning/phone":     "provisioning timezone internal/extension",
+	"provisioning/phone":     "provisioning timezone internal/extension internal/invisible",
 	"provisioning/syncer":    "provisioning sources",
 	"provisioning/review":    "provisioning provisioning/syncer hierarchy scim sources internal/alike internal/text",
 

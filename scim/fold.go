@@ -66,13 +66,25 @@ func foldText(s string) string {
 	if strings.ContainsFunc(s, isWidthForm) {
 		s = widthMapped(s)
 	}
+	if s = norm.NFC.String(s); !strings.ContainsFunc(s, unicode.IsMark) {
+		return fold(s)
+	}
 	// A folded letter may compose with its marks although the given one does
-	// not.
-	return norm.NFC.String(strings.Map(foldRune, norm.NFC.String(s)))
+	// not: there is a ǰ, but no such capital.
+	return strings.Map(foldLetter, norm.NFC.String(strings.Map(foldLetter, s)))
 }
 
-// isComposed reports whether a text certainly is in normalization form C, folded
-// or not, and has no width forms: it is of letters and signs that neither
+// foldLetter is foldRune, but for the iota, for which foldRune has the mark that
+// folds to it.
+func foldLetter(r rune) rune {
+	if r = foldRune(r); r == '\u0345' {
+		return '\u03b9'
+	}
+	return r
+}
+
+// isComposed reports whether a text certainly is in normalization form C, has no
+// marks and no width forms: it is of letters and signs that neither
 // compose nor decompose, as nearly all texts are.
 func isComposed(s string) bool {
 	for i := 0; i < len(s); {

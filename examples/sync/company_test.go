@@ -151,9 +151,12 @@ func (w world) getenv(name string) string { return w.env[name] }
 
 // forAll runs a test for each provider.
 func forAll(t *testing.T, test func(t *testing.T, w world)) {
-	require.Len(t, worlds, len(providers))
-	for i, w := range worlds {
-		require.Equal(t, providers[i].kind, w.kind)
+	for i, p := range providers {
+		require.Less(t, i, len(worlds), "%s has no company: add one to worlds", p.kind)
+		require.Equal(t, p.kind, worlds[i].kind, "the order of worlds")
+	}
+	require.Len(t, fieldSources, len(worlds), "each of worlds has its record in fieldSources")
+	for _, w := range worlds {
 		t.Run(w.kind, func(t *testing.T) { test(t, w) })
 	}
 }

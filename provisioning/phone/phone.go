@@ -14,6 +14,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 
 	"github.com/usher-go/usher/internal/extension"
+	"github.com/usher-go/usher/internal/invisible"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/timezone"
 )
@@ -99,10 +100,13 @@ func parseIn(region, text string, known bool) (normalized, ext string) {
 }
 
 // narrow turns the wide forms of East Asian keyboards and the digits of other
-// scripts into ASCII.
+// scripts into ASCII, and drops what nobody sees: address books put marks of
+// writing direction around numbers that are copied from them.
 func narrow(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
+		case invisible.Is(r):
+			return -1
 		case '\uff01' <= r && r <= '\uff5e':
 			return r - '\uff01' + '!'
 		case r >= 0x80 && unicode.IsDigit(r):

@@ -173,6 +173,9 @@ func (s *Syncer) workOn(q *queue, p *pending) {
 	s.tryAgain(p.target, p.report, p.err)
 	if p.report.Outcome.Done > 0 {
 		s.deliverSoon(p.target.Tenant)
+		if mayFree(p.report.Plan) {
+			s.lookAround(p.target.Tenant, p.target.Connection)
+		}
 	}
 	close(p.done)
 }

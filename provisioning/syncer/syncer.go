@@ -160,11 +160,11 @@ type Syncer struct {
 	work sync.WaitGroup
 
 	mu         sync.Mutex
-	queues     map[string]*queue        // by tenant
-	readings   map[Target]chan struct{} // of pushed directories; closed with the round that reads
-	tries      map[Target]*attempt      // of connections whose last round failed
-	sightings  map[leaseKey]sighting    // of other processes' leases
-	runs       map[Target]sightedRun
+	queues     map[string]*queue                // by tenant
+	readings   map[Target]chan struct{}         // of pushed directories; closed with the round that reads
+	tries      map[Target]*attempt              // of connections whose last round failed
+	sightings  map[leaseKey]sighting            // of other processes' leases
+	runs       map[string]map[string]sightedRun // by tenant and connection
 	closed     bool
 	delivering map[string]*delivery // by tenant
 }
@@ -191,7 +191,7 @@ func New(cfg Config) (*Syncer, error) {
 	s := &Syncer{
 		cfg: cfg, slots: make(chan struct{}, cfg.Workers),
 		queues: make(map[string]*queue), readings: make(map[Target]chan struct{}), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
-		sightings: make(map[leaseKey]sighting), runs: make(map[Target]sightedRun),
+		sightings: make(map[leaseKey]sighting), runs: make(map[string]map[string]sightedRun),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
