@@ -72,7 +72,7 @@ func company() ([]sources.User, []sources.Group) {
 
 // face shows a directory on pages so small that there are several.
 func face(d *fake.Directory) http.Handler {
-	return &fake.Rippling{Directory: d, Token: token, MostRows: 2}
+	return &fake.Rippling{Directory: d, Token: token, PageRows: 2}
 }
 
 func source(t testing.TB, address string, transport http.RoundTripper) *Source {

@@ -69,7 +69,7 @@ func harness(face func(*fake.SCIM), change func(*Config)) sourcetest.HTTPHarness
 	users, groups := company()
 	return sourcetest.HTTPHarness{
 		Provider: func(d *fake.Directory) http.Handler {
-			server := &fake.SCIM{Directory: d, Token: token, MostRows: 2}
+			server := &fake.SCIM{Directory: d, Token: token, PageRows: 2}
 			if face != nil {
 				face(server)
 			}
@@ -91,7 +91,7 @@ func TestConformance(t *testing.T) {
 	for name, h := range map[string]sourcetest.HTTPHarness{
 		"by position":       harness(nil, nil),
 		"by cursor":         harness(func(f *fake.SCIM) { f.Cursors = true }, nil),
-		"small pages asked": harness(func(f *fake.SCIM) { f.MostRows = 100 }, func(cfg *Config) { cfg.PageSize = 1 }),
+		"small pages asked": harness(func(f *fake.SCIM) { f.PageRows = 100 }, func(cfg *Config) { cfg.PageSize = 1 }),
 		"members by group":  harness(func(f *fake.SCIM) { f.MembersOnlyOne = true }, nil),
 		"without meta":      harness(func(f *fake.SCIM) { f.NoMeta = true }, nil),
 	} {
