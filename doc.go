@@ -1,5 +1,5 @@
 // Package usher brings people from a company's identity provider into an
-// application, decides what each of them may do there, and keeps that true:
+// application, decides what each of them may do there, and keeps that up to date:
 // who gets in, under which assignment, who reports to whom, in which time
 // zone, and who must leave.
 //
@@ -19,9 +19,9 @@
 //	                           │                shown, explained, approved
 //	                      provisioning.Apply ──▶ provisioning.Store
 //
-// Left of the Resolver the world is read, the Resolver thinks, and Apply
-// writes. A dry run is not a mode: it is not calling Apply. Package
-// provisioning/syncer runs all of it, for many tenants, on pushes and by time.
+// Sources read the directory, the Resolver decides, and Apply writes. For a dry
+// run, do not call Apply. Package provisioning/syncer runs all of it, for many
+// tenants, on pushes and by time.
 //
 //	resolver, err := provisioning.New(cfg)              // the only error: an invalid config
 //	snapshot, err := sources.Collect(ctx, directory, sources.CollectConfig{Queries: resolver.Queries()})
@@ -35,7 +35,7 @@
 //     snapshot that its source proved complete.
 //   - What was shown is what is done: a plan is data with a hash, an approval
 //     names it, and every action is refused if its member changed meanwhile.
-//   - Bulk harm waits: deactivations, downgrades, rewritten addresses and
+//   - What could do harm in bulk waits: deactivations, downgrades, rewritten addresses and
 //     managers beyond a limit are held until somebody approves just them.
 //   - Same input, same plan, byte for byte.
 //

@@ -226,9 +226,9 @@ func (d *Diff) text(grouping bool) string {
 
 func (d *Diff) sums() string {
 	if len(d.Shifts) == 0 {
-		return "what if: nobody would fare otherwise"
+		return "what if: nobody would be decided differently"
 	}
-	line := fmt.Sprintf("what if: %d would fare otherwise", len(d.Shifts))
+	line := fmt.Sprintf("what if: %d would be decided differently", len(d.Shifts))
 	separator := ": "
 	for _, outcome := range []ShiftOutcome{ShiftLeaves, ShiftStaysOut, ShiftComesIn, ShiftChanges} {
 		if n := d.Count(outcome); n > 0 {

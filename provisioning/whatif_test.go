@@ -118,7 +118,7 @@ func TestWhatIfAnAssignmentIsPutAbove(t *testing.T) {
 
 	diff, err := provisioning.WhatIf(in, now, next)
 	require.NoError(t, err)
-	require.Equal(t, `what if: 3 would fare otherwise: 1 comes in, 2 changes
+	require.Equal(t, `what if: 3 would be decided differently: 1 comes in, 2 changes
 no assignment -> emea (1):
   + dora@acme.co.uk  comes in, seats core+plus
 sales -> emea (2):
@@ -128,7 +128,7 @@ sales -> emea (2):
 
 	same, err := provisioning.WhatIf(in, now, now)
 	require.NoError(t, err)
-	require.Equal(t, "what if: nobody would fare otherwise\n", same.String())
+	require.Equal(t, "what if: nobody would be decided differently\n", same.String())
 
 	back, err := provisioning.WhatIf(in, next, now)
 	require.NoError(t, err)

@@ -35,8 +35,9 @@
 //
 // Names are compared without regard to case, diacritics, dots, apostrophes and
 // punctuation; "&" is "and"; "St.", "Rep.", "Dem." and "Is." are the words that
-// they abbreviate; a "the" at either end is nothing. There is no guess: no
-// prefix, no likeness, no city but those that lists call zones. Territories are
+// they abbreviate; a "the" at either end is ignored. Nothing is guessed:
+// neither prefixes nor similar spellings are taken, nor cities other than those
+// that lists call zones. Territories are
 // countries and, those of the United States, states as well.
 //
 // A hint that is there and cannot be used is passed over, and the result says

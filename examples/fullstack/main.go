@@ -49,6 +49,18 @@ func main() {
 // errUsage is the error of a wrong command line, which has been told already.
 var errUsage = errors.New("usage")
 
+const usage = `Usage: fullstack -demo
+       ADMIN_PASSWORD=P fullstack [flags]
+
+The first plays what Okta and Entra ID send to the application, and prints what
+becomes of the team. The second serves the application; the user of its pages is
+admin, with that password.
+
+SCIM_TOKEN_ACME and SCIM_TOKEN_GLOBEX are the tokens of the customers that push;
+a customer without a token cannot push.
+
+`
+
 type options struct {
 	addr, db, postgres, users string
 	interval                  time.Duration
@@ -60,6 +72,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("fullstack", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	var o options
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
 	flags.StringVar(&o.db, "db", "fullstack.db", "SQLite `file` in which everything is kept")
 	flags.StringVar(&o.postgres, "postgres", "", "`DSN` of a PostgreSQL database to keep everything in instead")
@@ -95,7 +111,7 @@ func runWith(ctx context.Context, args []string, env func(string) string, stdout
 	}
 	password := env("ADMIN_PASSWORD")
 	if password == "" {
-		return errors.New("ADMIN_PASSWORD is not set: the pages show people, and are for nobody without a password")
+		return errors.New("set ADMIN_PASSWORD to a password for the pages, which show people")
 	}
 	stores, err := openStores(ctx, opt)
 	if err != nil {

@@ -49,7 +49,7 @@ func TestUsage(t *testing.T) {
 		require.Contains(t, stderr.String(), want)
 	}
 	none := func(string) string { return "" }
-	require.ErrorContains(t, run(t.Context(), nil, none, io.Discard, io.Discard), "ADMIN_PASSWORD is not set")
+	require.ErrorContains(t, run(t.Context(), nil, none, io.Discard, io.Discard), "set ADMIN_PASSWORD")
 }
 
 const password = "a password"
@@ -157,7 +157,7 @@ func TestSettings(t *testing.T) {
 	form := func(do, rules string) url.Values { return url.Values{"do": {do}, "rules": {rules}} }
 
 	tried := b.post("/initech/settings", form("try", next), http.StatusOK)
-	require.Contains(t, tried, "what if: 2 would fare otherwise: 2 changes")
+	require.Contains(t, tried, "what if: 2 would be decided differently: 2 changes")
 	require.Equal(t, []string{"core"}, b.member("initech", "joanna.reyes@initech.example").Seats, "only tried")
 	require.Contains(t, b.post("/initech/settings", form("save", `{"format": 1, "sauce": 1}`), http.StatusOK), "sauce")
 	require.Contains(t, b.post("/initech/settings", form("save", strings.Replace(next, `"connection": "salesforce"`, `"connection": "other"`, 1)), http.StatusOK), "want salesforce")

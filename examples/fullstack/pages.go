@@ -213,7 +213,7 @@ func (a *app) settings(r *http.Request, c *customer) (view, error) {
 	return view{Page: "settings", Data: text}, err
 }
 
-// changeSettings tries rules, which says who would fare otherwise, or saves them.
+// changeSettings tries rules, which says who would be decided differently, or saves them.
 // Saved rules are in force at once (R29).
 func (a *app) changeSettings(r *http.Request, c *customer) (view, error) {
 	ctx, text := r.Context(), r.PostFormValue("rules")

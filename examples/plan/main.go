@@ -81,7 +81,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&opt.snapshot, "snapshot", "", "the `file` with the directory (required)")
 	flags.StringVar(&opt.members, "members", "", "the `file` with the team as it is; none: nobody is in yet")
 	flags.StringVar(&opt.tenant, "tenant", "local", "the `name` of the tenant whose plan it is; it can be applied to no other")
-	flags.StringVar(&opt.whatIf, "what-if", "", "print who would fare otherwise under the rules of this `file`, and how")
+	flags.StringVar(&opt.whatIf, "what-if", "", "print who would be decided differently under the rules of this `file`, and how")
 	opt.view.Register(flags)
 	err := terminal.Parse(flags, args, stderr, usage, nil)
 	if err != nil {

@@ -46,8 +46,8 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 	flags.StringVar(&opt.config, "config", "", "the `file` with the rules; none: those of the made-up company")
 	flags.StringVar(&opt.db, "db", "usher-quickstart.db", "the `database` with the team: a file of SQLite, made if there is none, or the URL of a PostgreSQL (postgres://...); another company wants another one")
 	flags.BoolVar(&opt.dryRun, "dry-run", false, "show the plan and change nothing")
-	flags.BoolVar(&opt.progress, "progress", false, "tell on standard error how far a long run has come, also where that is no terminal")
-	flags.Var(&opt.approve, "approve", "release a held `class=hash`, as it was shown; may be repeated")
+	flags.BoolVar(&opt.progress, "progress", false, "show the progress of a long run on standard error, also where that is no terminal")
+	flags.Var(&opt.approve, "approve", "release what waits, by the `class=hash` that the plan shows; may be repeated")
 	opt.view.Register(flags)
 	err := terminal.Parse(flags, args, stderr, usage, func(w io.Writer) { fmt.Fprint(w, loginUsage) })
 	if err != nil {

@@ -51,7 +51,7 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 	flags.BoolVar(&opt.apply, "apply", false, "do what the plan says")
 	flags.StringVar(&opt.record, "record", "", "save what the directory answers in a new `folder`, without credentials")
 	flags.StringVar(&replay, "replay", "", "read such a `folder` in place of the live directory")
-	flags.Var(&opt.approve, "approve", "with -apply, release a held `class=hash`, as it was shown; may be repeated")
+	flags.Var(&opt.approve, "approve", "with -apply, release what waits, by the `class=hash` that the plan shows; may be repeated")
 	opt.view.Register(flags)
 	err := terminal.Parse(flags, args, stderr, usage, describeVariables)
 	if err != nil {

@@ -1,10 +1,10 @@
 // Package provtest tests a host's own provisioning rules: that the right people
-// come in, under the right assignment, with the right settings, and that the
-// rules keep what was promised whoever the directory lists.
+// come in, under the right assignment, with the right settings, and that what the
+// rules promise holds for every directory.
 //
 // # One person
 //
-// [Rows] holds a config to a table. A row is a person as the directory lists
+// [Rows] checks a config against a table. A row is a person as the directory lists
 // them, perhaps the member they are already, and what is wanted, in words:
 //
 //	provtest.Rows(t, r,
@@ -18,8 +18,8 @@
 // # Everybody
 //
 // [Never] and [Laws] draw companies under the config and look at every decision.
-// Never holds a sentence to them, such as "capture for group g-legal"; Laws holds
-// those laws that no config may break, such as L1: the order of a listing never
+// Never checks a sentence on them, such as "capture for group g-legal"; Laws
+// checks the laws that no config may break, such as L1: the order of a listing never
 // matters. The number of companies is that of rapid: -rapid.checks.
 //
 // # Files

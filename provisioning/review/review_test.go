@@ -260,7 +260,7 @@ func TestWhatIfPage(t *testing.T) { // R108
 		{"id":"sales","name":"Sales","match":{"groups":["g-sales"]},"mode":"automatic","seats":["core"]}]}`
 	page := h.post("olga", "whatif", "connection", "okta", "now", "in force", "next", "pasted", "next_text", next)
 	require.Equal(t, 200, page.StatusCode)
-	require.Contains(t, page.words(), "2 people would fare otherwise")
+	require.Contains(t, page.words(), "2 people would be decided differently")
 	require.Contains(t, page.words(), "sales → vip (2)")
 	require.Contains(t, page.words(), "2 people: seats +gold")
 	bad := h.post("olga", "whatif", "connection", "okta", "now", "in force", "next", "pasted", "next_text", `{"format":1,"source":"okta","nonsense":1,"domains":{"primary":"*"}}`)

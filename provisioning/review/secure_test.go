@@ -140,7 +140,7 @@ func TestHidden(t *testing.T) {
 	}
 	whatIf := h.post("mole", "whatif", "connection", "okta", "now", "in force", "next", "pasted", "next_text",
 		`{"format":1,"source":"okta","domains":{"primary":"acme.com"},"default":{"id":"default","name":"D","mode":"automatic","seats":["gold"]}}`)
-	require.Contains(t, whatIf.words(), "would fare otherwise")
+	require.Contains(t, whatIf.words(), "would be decided differently")
 	for _, s := range secret {
 		require.NotContains(t, whatIf.text, s)
 	}

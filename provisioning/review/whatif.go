@@ -44,7 +44,7 @@ type side struct{ Choice, Text string }
 
 type choice struct{ Value, Label string }
 
-// A movePart is the people who move between two assignments, or fare otherwise
+// A movePart is the people who move between two assignments, or are decided differently
 // within one.
 type movePart struct {
 	From, To string

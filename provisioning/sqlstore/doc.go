@@ -37,12 +37,12 @@
 //   - usher_windows: how many actions of each class were done in each minute of
 //     the last day, and by how many people each connection grew.
 //   - usher_keys: the keys of done actions. They outlive their members, so that
-//     no old plan makes somebody again whom the host deleted.
+//     an old plan does not create anew somebody whom the host deleted.
 //   - usher_effects: the effects that are still to be delivered.
 //   - usher_audit: who did what, when and why. Rows that are too old to keep
 //     may be deleted by the host; nothing depends on them.
-//   - usher_plans: plans by their hash, as JSON compressed with gzip. The same
-//     is true of them once they are applied or rejected.
+//   - usher_plans: plans by their hash, as JSON compressed with gzip. The host
+//     may delete those that were applied or rejected.
 //   - usher_tenants: a row for each tenant, with the last revision given. Its
 //     row lock is what makes writers of one tenant take turns.
 //   - usher_locks: who has a tenant locked, and until when.
@@ -51,8 +51,8 @@
 // Write members through Put and Delete, which keep revisions, keys and counters
 // right. Where the host must write with SQL of its own, it gives each row that
 // it changes a revision that the tenant never had (add to usher_tenants.revision
-// first, in the same transaction), adds and deletes no rows, and leaves alone
-// what keys and counters follow from: connection, external_id, managed, active,
+// first, in the same transaction), adds and deletes no rows, and does not
+// change the columns from which keys and counters are made: connection, external_id, managed, active,
 // protected, email, given_name, family_name, manager_id, seats and capture.
 //
 // # Transactions
@@ -63,8 +63,8 @@
 // transaction, however many they are.
 //
 // A transaction begins by reading the members and the keys that it is about.
-// The members stay as they are until its end, and every action is held against
-// them before anything is written (S45).
+// The members stay as they are until its end, and every action is compared
+// with them before anything is written (S45).
 //
 // In a transaction actions are looked up and written as a set, and where
 // something is in the way of a group, it alone is refused, or done by itself at

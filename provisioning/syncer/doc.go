@@ -3,9 +3,9 @@
 // One loop serves what providers push and what is read from their APIs. Under
 // the tenant's lock a round reads what is new, decides about the people whom it
 // concerns or about everybody, saves the plan, applies it, and moves the cursor,
-// all of it kept in the host's [Store] (S28, S38). Whatever process comes next
-// goes on from there, so that nothing is lost with one, and several may run side
-// by side. The decisions themselves are package provisioning's.
+// all of it kept in the host's [Store] (S28, S38). If the process
+// dies, the next one continues from there, so that nothing is lost; several
+// processes may run side by side. Package provisioning makes the decisions.
 //
 // A host makes one [Syncer], calls [Syncer.Push] wherever a directory changed,
 // and runs [Syncer.Serve] for everything that is due by time: whole runs,

@@ -13,7 +13,7 @@
 // ResourceHandler cannot give is not there: a change log, so that
 // scim.AsSource does not work over it, an atomic compare-and-swap between
 // processes, and memberships as rows. The groups that a user shows, and what
-// becomes of the memberships of a deleted one, are the handlers' to say.
+// becomes of the memberships of a deleted one, are decided by the handlers.
 package elimity
 
 import (

@@ -33,7 +33,7 @@
 //     tables know a record by its ordinal, the number of its creation, which
 //     is short, never changes, and is the order of listings.
 //   - usher_scim_keys: what a record can be found by, with one row for each
-//     value. A partial index holds the unique ones unique. Programs that know
+//     value. A partial index enforces that unique values are unique. Programs that know
 //     these tables up to version 2 write no keys of managers, so that they are
 //     to be stopped before a newer one opens the tables.
 //   - usher_scim_members: a row for each membership.
@@ -56,8 +56,8 @@
 // trip; Open makes the function, which needs the language plpgsql.
 //
 // Every read is one statement, and List another one for a total that the page
-// does not tell. All statements go by an index whatever the database knows of
-// its tables.
+// does not tell. Every statement uses an index, also on a database
+// without statistics of its tables.
 //
 // # Outages
 //

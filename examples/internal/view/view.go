@@ -39,7 +39,7 @@ func (v *View) Register(flags *flag.FlagSet) {
 	flags.BoolVar(&v.All, "all", false, "print a line of the plan for each person, in place of its first screen")
 	flags.BoolVar(&v.JSON, "json", false, "print the plan as canonical JSON, and all else to standard error")
 	flags.StringVar(&v.Explain, "explain", "", "print one person's story in the plan, by `email`, ID or full name, and change nothing")
-	flags.Var(&v.chart, "chart", "draw the org chart as the plan leaves it: `svg, dot, mermaid or text`, on standard output and all else to standard error, or with =FILE into a file")
+	flags.Var(&v.chart, "chart", "draw the org chart after the plan in a `form`: svg, dot, mermaid or text; on standard output, and all else on standard error, or with form=FILE into a file")
 	flags.StringVar(&v.page, "html", "", "write the plan as a page into a `file`, without private addresses and phone numbers")
 }
 
