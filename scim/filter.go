@@ -78,8 +78,12 @@ func (p *filterParser) bad(want string) error {
 	return badFilter("the filter is wrong at character %d (%q): expected %s", p.at, clip(p.in[p.at:]), want)
 }
 
+// blanks are what may stand between words: administrators write filters in
+// several lines.
+const blanks = " \t\r\n"
+
 func (p *filterParser) space() {
-	for p.at < len(p.in) && (p.in[p.at] == ' ' || p.in[p.at] == '\t') {
+	for p.at < len(p.in) && strings.IndexByte(blanks, p.in[p.at]) >= 0 {
 		p.at++
 	}
 }
@@ -94,7 +98,7 @@ func (p *filterParser) peek() byte {
 // word reads up to a space, quote or bracket.
 func (p *filterParser) word() string {
 	start := p.at
-	for p.at < len(p.in) && strings.IndexByte(" \t()[]\"", p.in[p.at]) < 0 {
+	for p.at < len(p.in) && strings.IndexByte(blanks+"()[]\"", p.in[p.at]) < 0 {
 		p.at++
 	}
 	return p.in[start:p.at]
@@ -339,7 +343,7 @@ func (p *filterParser) apostrophes() (string, bool) {
 		return "", false
 	}
 	end := p.at + 1 + length
-	if rest := p.in[end+1:]; rest != "" && strings.IndexByte(" \t)]", rest[0]) < 0 || strings.IndexByte(p.in[p.at:end], 0) >= 0 {
+	if rest := p.in[end+1:]; rest != "" && strings.IndexByte(blanks+")]", rest[0]) < 0 || strings.IndexByte(p.in[p.at:end], 0) >= 0 {
 		return "", false
 	}
 	s := p.in[p.at+1 : end]

@@ -99,6 +99,9 @@ func (e *memberEdit) applyFiltered(p *patcher, op patchOp, path patchPath) error
 		if ids, err = e.selected(p, path.filter); err != nil {
 			return err
 		}
+		if _, says := path.filter.element(); says && len(ids) == 0 && op.op == "remove" {
+			return nil // who is not there needs no removal
+		}
 		if len(ids) == 0 {
 			return noTarget("%s: the filter selects no member", path)
 		}

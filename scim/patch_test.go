@@ -285,6 +285,7 @@ func TestPatchOfMembers(t *testing.T) {
 		`[{"op":"remove","path":"members","value":[{"$ref":null,"value":"a"}]}]`:                                              {Remove: []string{"a"}},
 		`[{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}]`:                                                {Remove: []string{"a", "b"}},
 		`[{"op":"remove","path":"members[display ew \"c\" and type eq \"User\"]"}]`:                                           {Remove: []string{"c"}},
+		`[{"op":"remove","path":"members[type eq \"User\" and value eq \"z\"]"}]`:                                             nil, // who is not there, as in other lists
 		`[{"op":"remove","path":"members"}]`:                                                                                  {Replace: true},
 		`[{"op":"remove","path":"members","value":[]}]`:                                                                       nil,
 		`[{"op":"replace","path":"members","value":[]}]`:                                                                      {Replace: true},

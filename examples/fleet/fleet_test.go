@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -108,6 +109,23 @@ func TestUnique(t *testing.T) {
 	require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job a JOIN river_job b ON a.kind = 'run' AND b.kind = 'run' AND a.id < b.id
 		AND a.args = b.args AND a.attempted_at < b.finalized_at AND b.attempted_at < a.finalized_at`).Scan(&overlapping))
 	assert.Zero(t, overlapping, "two jobs of the tenant were at work at the same time")
+}
+
+// A push does not wait for the time at which a job of the tenant is to be tried
+// again (S38).
+func TestAPushDoesNotWait(t *testing.T) {
+	t.Parallel()
+	f := start(t, options{tenants: 1, pushing: 1, timeout: time.Minute}, 1)
+	ctx, c := t.Context(), f.companies[0]
+	_, err := f.client.Insert(ctx, runArgs{c.tenant}, &river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	p := f.begin("pushes")
+	require.NoError(t, p.await(ctx, func() error { return c.push(ctx, f.base(), c.people.Users()) }))
+	require.Less(t, time.Since(p.since), 30*time.Second)
+	require.NoError(t, f.check(ctx))
+	var due time.Time
+	require.NoError(t, f.pool.QueryRow(ctx, `SELECT due FROM fleet_tenants`).Scan(&due))
+	require.WithinDuration(t, time.Now().Add(time.Hour), due, 10*time.Minute, "as the syncer says")
 }
 
 // A tenant whose provider refuses the credentials backs off, more and more, and

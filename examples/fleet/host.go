@@ -68,7 +68,8 @@ func openHost(ctx context.Context, opt options, logger *slog.Logger) (_ *host, e
 	db := stdlib.OpenDBFromPool(h.pool)
 	h.close = append(h.close, func() { _ = db.Close() })
 	// The tenant of a worker that died is free again before its job is taken over.
-	h.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL, Lease: opt.timeout / 2})
+	lease := min(10*time.Second, opt.timeout/2)
+	h.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL, Lease: lease})
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,9 @@ func TestRound(t *testing.T) {
 		pass(2 * time.Hour)
 		require.Equal(t, began+15, c.api.count(), "nothing is tried by itself")
 
-		c.api.change(func() { c.api.err = &sources.Error{Kind: "salesforce", Op: "list users", Reason: sources.ErrRateLimited, RetryAfter: 40 * time.Minute} })
+		c.api.change(func() {
+			c.api.err = &sources.Error{Kind: "salesforce", Op: "list users", Reason: sources.ErrRateLimited, RetryAfter: 40 * time.Minute}
+		})
 		report, err := c.sync.Round(t.Context(), pulled)
 		require.ErrorIs(t, err, sources.ErrRateLimited)
 		require.InDelta(t, 40*time.Minute, time.Until(report.Next), float64(time.Second))
