@@ -1,4 +1,5 @@
-// Package assignment decides which bundle of settings governs a person.
+// Package assignment describes which bundle of settings governs a person. Package
+// provisioning decides by it.
 //
 // An [Assignment] selects people (by group, by a query in the provider's own
 // language, by attribute, or all of them) and says what they get: seats, a

@@ -3,12 +3,17 @@ package provisioning_test
 import (
 	"cmp"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -143,9 +148,25 @@ func TestExplainFindsPeople(t *testing.T) {
 
 // Every code that the package gives has a sentence of its own.
 func TestReasonsHaveSentences(t *testing.T) {
-	for _, code := range []provisioning.Code{provisioning.CodeMatchNew, provisioning.CodeScopeAbsent, provisioning.CodePlanChanged, "seat.missing:core", "breaker.create", "hierarchy.cycle", "tz.unknown_name"} {
+	codes := []provisioning.Code{"seat.missing:core", "breaker.create", "hierarchy.cycle", "tz.unknown_name"}
+	parsed, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Values) != 1 {
+			return true
+		}
+		if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "Code" {
+			code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			require.NoError(t, err)
+			codes = append(codes, provisioning.Code(code))
+		}
+		return true
+	})
+	require.Contains(t, codes, provisioning.CodeMatchNew)
+	for _, code := range codes {
 		r := provisioning.Reason{Code: code}
-		require.NotEqual(t, r.String(), r.Text(), code)
+		assert.NotEqual(t, r.String(), r.Text(), "%s: give it a sentence in codeTexts", code)
 	}
 	other := provisioning.Reason{Code: "host.own", Facts: map[string]string{"b": "2", "a": "1"}}
 	require.Equal(t, "host.own (a: 1, b: 2)", other.Text())

@@ -227,9 +227,10 @@ func (l *workLog) Handle(_ context.Context, r slog.Record) error {
 
 func (l *workLog) last() int64 { return l.units[len(l.units)-1] }
 
-// Each attack is answered, its work counted and within the budget. The time is
-// no measure on a busy machine; that it is far from what the attacks once took
-// shows that what is counted is what is done.
+// Each attack is answered, its work counted and within the budget. That its
+// processor time is far from what the attacks once took shows that what is counted
+// is what is done; the bound is twenty times what the worst takes under the race
+// detector.
 func TestAttacksAreBounded(t *testing.T) {
 	for _, a := range attacks() {
 		t.Run(a.name, func(t *testing.T) {
@@ -242,7 +243,7 @@ func TestAttacksAreBounded(t *testing.T) {
 			used := cpu(t) - began
 			assert.Contains(t, a.status, w.Code, "%.300s", w.Body)
 			assert.LessOrEqual(t, log.last(), int64(scim.DefaultMaxWork+1<<20/16), "the body's text is counted beside the budget")
-			assert.Less(t, used, 3*time.Second)
+			assert.Less(t, used, time.Minute)
 			if a.refused != "" {
 				assert.Contains(t, w.Body.String(), a.refused)
 			}
@@ -388,9 +389,39 @@ func TestWaitingForAWriteHoldsNoTurn(t *testing.T) {
 	select {
 	case status := <-found:
 		assert.Equal(t, 200, status)
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the query waits for the write")
 	}
 	close(store.let)
 	assert.Equal(t, 201, <-made)
+}
+
+// A write of many members is long work of the store. While it waits there, no
+// request of another tenant waits for it, however long, and no short one of its
+// own; a long one of its own does.
+func TestAWriteOfManyMembersHoldsItsTenantsTurn(t *testing.T) {
+	store := &stuckStore{Store: &scim.Memory{}, stuck: make(chan struct{}), let: make(chan struct{})}
+	var ids []string
+	for i := range 500 {
+		ids = append(ids, fmt.Sprint(i))
+		put(t, store.Store, scim.Write{Op: scim.Create, Ref: userRef(ids[i]), Doc: []byte(benchUser(i))})
+	}
+	h := quiet(t, scim.Config{Store: store})
+	made := make(chan int)
+	go func() { made <- ask(h, "POST", "/Groups", group("g", ids...)).Code }()
+	<-store.stuck
+	long := "/Users?filter=" + url.QueryEscape(`title co "x"`)
+	r := httptest.NewRequest("GET", long, nil)
+	r.Header.Set("Authorization", "Bearer "+neighbour)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	assert.Equal(t, 200, w.Code, "another tenant's")
+	assert.Equal(t, 200, ask(h, "GET", "/Users/7", "").Code, "a short one")
+	found := make(chan int, 1)
+	go func() { found <- ask(h, "GET", long, "").Code }()
+	time.Sleep(100 * time.Millisecond)
+	assert.Empty(t, found, "two long requests of a tenant at once")
+	close(store.let)
+	assert.Equal(t, 201, <-made)
+	assert.Equal(t, 200, <-found)
 }

@@ -28,7 +28,7 @@ func directory() *sourcetest.Directory {
 	})
 }
 
-// fake is a source of the two given listings.
+// fake is a source with the two given listings.
 type fake struct {
 	info   sources.Info
 	users  iter.Seq2[sources.User, error]
@@ -43,7 +43,7 @@ func listing(lists sources.Facts, users ...sources.User) fake {
 	return fake{sources.Info{Kind: "test", Connection: "c", Lists: lists}, yields(users...), yields[sources.Group]()}
 }
 
-// then yields the values and, if there is one, the error.
+// then yields the values and, if it is not nil, the error.
 func then[T any](err error, values ...T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, value := range values {
@@ -69,7 +69,7 @@ func TestCollect(t *testing.T) {
 	}, s)
 }
 
-// once is a source of which each listing may be begun once, as a stream may.
+// once is a source whose listings can each be started once, like a stream.
 type once struct {
 	fake
 	sources.Matcher
@@ -98,8 +98,7 @@ func (o *once) UsersAndMatches(_ context.Context, queries []string) (iter.Seq2[s
 	}
 }
 
-// A source that can answer queries while it lists its users is read once, also
-// through a wrapper that only observes.
+// A BatchMatcher is read once, also through a wrapper that only observes.
 func TestCollectInOneReading(t *testing.T) {
 	src := &once{fake: listing(all, sources.User{ID: "1"}, sources.User{ID: "2"}), answers: map[string][]string{"a": {"2", "1"}, "b": {}}}
 	s, err := sources.Collect(t.Context(), observed{src}, sources.CollectConfig{Queries: []string{"b", "a", "bad"}})
@@ -114,7 +113,7 @@ type observed struct{ sources.Source }
 
 func (o observed) Unwrap() sources.Source { return o.Source }
 
-// S45: a snapshot carries when it was taken, as far as the caller says.
+// S45: a snapshot has the time at which it was taken, if the caller states it.
 func TestTaken(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 600, time.FixedZone("", 3600))
 	s, err := sources.Collect(t.Context(), directory(), sources.CollectConfig{Taken: at})
@@ -143,8 +142,8 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// S12: each fact is proven alone, wherever a reading fails; what is proven is
-// whole, and what is not whole has an error.
+// S12: wherever a reading fails, each fact is proven on its own; what is proven is
+// complete, and what is incomplete has an error.
 func TestCollectProvesEachFactAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := sourcetest.DirectoryConfig{
@@ -183,7 +182,7 @@ func TestCollectProvesEachFactAlone(t *testing.T) {
 	})
 }
 
-// S12: a failed listing of users leaves groups and queries their own proof.
+// S12: after a failed listing of users, groups and queries are still proven.
 func TestCollectGoesOnAfterAFailure(t *testing.T) {
 	boom := errors.New("boom")
 	src := fake{
@@ -255,7 +254,7 @@ func TestCollectRefusesEntriesWithoutAnID(t *testing.T) {
 	assert.Empty(t, s.Matches)
 }
 
-// S5 is for the resolver to judge: both stay.
+// Both users stay; the resolver decides (S5).
 func TestCollectKeepsDuplicates(t *testing.T) {
 	s, err := sources.Collect(t.Context(), listing(all, sources.User{ID: "1", Email: "a"}, sources.User{ID: "1", Email: "b"}), sources.CollectConfig{})
 	require.NoError(t, err)

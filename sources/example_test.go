@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest"
 )
 
-// A snapshot says of itself how much of the directory it is.
+// Proven says how much of the directory a snapshot is.
 func ExampleCollect() {
 	okta := sourcetest.NewDirectory(sourcetest.DirectoryConfig{
 		Kind:       "okta",
@@ -21,8 +21,8 @@ func ExampleCollect() {
 	snapshot, err := sources.Collect(context.Background(), okta, sources.CollectConfig{})
 	fmt.Println(len(snapshot.Users), "users; proven:", snapshot.Proven, err)
 
-	// From the second request on the provider has had enough: the users are
-	// there, the groups are not, and nothing is made of their absence.
+	// From the second request on the provider refuses. The snapshot has users and
+	// no groups, and does not prove that there are no groups.
 	okta.FailFrom(1, sources.ErrRateLimited)
 	snapshot, err = sources.Collect(context.Background(), okta, sources.CollectConfig{})
 	fmt.Println(len(snapshot.Users), "users; proven:", snapshot.Proven)
@@ -34,8 +34,8 @@ func ExampleCollect() {
 	// true okta: list groups: rate limited
 }
 
-// Refresh reads what changed, and everything where it has to. Store the
-// snapshot and the cursor together.
+// Refresh reads what changed, or everything if it must. Store the snapshot and the
+// cursor together.
 func ExampleRefresh() {
 	ctx := context.Background()
 	okta := sourcetest.NewDirectory(sourcetest.DirectoryConfig{
@@ -62,8 +62,8 @@ func ExampleRefresh() {
 	// 00u3
 }
 
-// The file form has one user or group a line, in an order of its own, so that
-// two files can be compared.
+// Each user and group is on a line, in a canonical order, so that two files can be
+// compared.
 func ExampleWriteSnapshot() {
 	err := sources.WriteSnapshot(os.Stdout, &sources.Snapshot{
 		Kind:       "salesforce",

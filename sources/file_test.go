@@ -15,7 +15,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// whole has every field of the public form.
+// whole has a value in every field of the public form.
 var whole = sources.Snapshot{
 	Format: 1, Kind: "okta", Connection: "okta-prod", Proven: all,
 	Users: []sources.User{
@@ -43,7 +43,7 @@ const wholeJSON = `{"format":1,"kind":"okta","connection":"okta-prod","proven":[
 "IsActive = true":["00u1","00u2"]}}
 `
 
-// These bytes are public. To change them is to change SnapshotFormat.
+// These bytes are public. A change of them needs a new SnapshotFormat.
 func TestSnapshotForm(t *testing.T) {
 	assert.Equal(t, wholeJSON, canonical(t, &whole))
 
@@ -58,7 +58,8 @@ func TestSnapshotForm(t *testing.T) {
 	assert.Equal(t, "{\"format\":1,\"kind\":\"\",\"connection\":\"\",\"proven\":[],\"users\":[]}\n", canonical(t, &sources.Snapshot{}))
 }
 
-// Any snapshot survives, and the order of its parts does not matter.
+// Writing and reading keeps any snapshot, and the order of its parts does not
+// matter.
 func TestSnapshotFormIsCanonical(t *testing.T) {
 	id := rapid.StringMatching(`[a-c]{1,2}`)
 	text := rapid.String()
@@ -124,8 +125,8 @@ type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// FuzzReadSnapshot: no file makes it panic, and what is read is written so that
-// it is read again as the same.
+// FuzzReadSnapshot: no input makes it panic, and a snapshot that was read is the
+// same after writing and reading it again.
 func FuzzReadSnapshot(f *testing.F) {
 	f.Add([]byte(wholeJSON))
 	f.Add([]byte(`{"format":1,"connection":"c","users":[{"id":"1","attributes":{"a":null,"b":[],"c":[1,true,"x"]}},{"id":"1"}]}`))
@@ -142,7 +143,7 @@ func FuzzReadSnapshot(f *testing.F) {
 	})
 }
 
-// The floor is encoding/json on the same bytes.
+// The floor is encoding/json with the same bytes.
 func BenchmarkReadSnapshot(b *testing.B) {
 	s := sources.Snapshot{Connection: "c"}
 	for i := range 20_000 {

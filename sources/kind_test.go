@@ -37,7 +37,7 @@ func TestSameKind(t *testing.T) { // S33
 	require.False(t, sources.SameKind("acme-hr", "acme"))
 }
 
-// TestKinds holds that every word of the table finds its own entry.
+// TestKinds: every word of the table finds its own entry.
 func TestKinds(t *testing.T) {
 	seen := map[string]bool{}
 	for _, kind := range sources.Kinds() {

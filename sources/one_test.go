@@ -14,7 +14,7 @@ import (
 
 const ofOne = sources.FactUsers | sources.FactMemberships | sources.FactManagers
 
-// lists has the listings and queries of a directory and no direct read.
+// lists has the listings and queries of a directory, and is no OneReader.
 type lists struct{ d *sourcetest.Directory }
 
 func (l lists) Info() sources.Info                                         { return l.d.Info() }
@@ -24,7 +24,7 @@ func (l lists) Match(ctx context.Context, q string) iter.Seq2[string, error] {
 	return l.d.Match(ctx, q)
 }
 
-// terse reads one user directly and tells nothing but the user.
+// terse is a OneReader that returns nothing but the user.
 type terse struct{ lists }
 
 func (s terse) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
@@ -33,8 +33,8 @@ func (s terse) One(ctx context.Context, id string, _ ...string) (sources.One, er
 	return one, err
 }
 
-// S44: a decision about one person has the groups and the answers that a
-// snapshot would have, whatever the source can read directly.
+// S44: ReadOne returns the groups and answers that a snapshot would have, whatever
+// the source can read directly.
 func TestReadOne(t *testing.T) {
 	d := directory()
 	for name, src := range map[string]sources.Source{"direct": observer{d}, "by listings": lists{d}, "in part direct": terse{lists{d}}} {
@@ -54,7 +54,7 @@ func TestReadOne(t *testing.T) {
 	}
 }
 
-// Not to have seen somebody is not to know that there is nobody (S12).
+// A user who was not seen is not proven to be missing (S12).
 func TestReadOneThatFails(t *testing.T) {
 	d := directory()
 	d.FailFrom(1, sources.ErrUnavailable) // on the second page of users
@@ -62,7 +62,7 @@ func TestReadOneThatFails(t *testing.T) {
 	assert.ErrorIs(t, err, sources.ErrUnavailable)
 	assert.Zero(t, one)
 
-	// What could be read comes with the error, and claims no more than that.
+	// What could be read comes with the error, and Proven claims no more.
 	d.FailFrom(2, sources.ErrUnavailable) // on the second page of groups
 	one, err = sources.ReadOne(t.Context(), lists{d}, "1", "some")
 	assert.ErrorIs(t, err, sources.ErrUnavailable)

@@ -21,7 +21,7 @@ func canonical(t require.TestingT, s *sources.Snapshot) string {
 	return b.String()
 }
 
-// deltas is a source of given rounds of changes; its listings are empty.
+// deltas is a source with given rounds of changes; its listings are empty.
 type deltas struct {
 	fake
 	rounds map[sources.Cursor][]sources.Change
@@ -61,9 +61,9 @@ func TestRefreshFoldsChanges(t *testing.T) {
 	assert.Equal(t, 3+1, d.Requests()-requests, "five changes and a cursor on three pages, and the query")
 }
 
-// Whatever happens to a directory, and wherever reading it fails, a refresh
-// without an error is the directory, and one with an error proves no fact that
-// is not so. A caller that keeps what it had, or takes the part, recovers.
+// Whatever changes in a directory, and wherever reading fails: a Refresh without an
+// error returns the directory, and one with an error proves nothing false. A caller
+// that keeps the old snapshot, or uses the partial one, recovers in the next call.
 func TestRefreshIsTheDirectory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := sourcetest.NewDirectory(sourcetest.DirectoryConfig{PageSize: rapid.IntRange(1, 3).Draw(t, "page")})
@@ -112,7 +112,7 @@ func TestRefreshReadsEverythingAnew(t *testing.T) {
 	d := directory()
 	first, at, err := sources.Refresh(t.Context(), d, nil, "", sources.CollectConfig{})
 	require.NoError(t, err)
-	// Nothing in the changes says that the ghost is not there.
+	// No change says that the ghost is gone.
 	first.Users = append(first.Users, sources.User{ID: "ghost"})
 	ghosts, _, err := sources.Refresh(t.Context(), d, first, at, sources.CollectConfig{})
 	require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestRefreshReadsEverythingAnew(t *testing.T) {
 	}
 }
 
-// A source that takes no cursor at all is listed; so is one without the ability.
+// A source that accepts no cursor at all is listed, and so is one without deltas.
 func TestRefreshFallsBackToCollect(t *testing.T) {
 	prev := &sources.Snapshot{Kind: "test", Connection: "c", Proven: all, Users: []sources.User{{ID: "gone"}}}
 	plain := listing(all, sources.User{ID: "1"})
@@ -180,7 +180,7 @@ func TestRefreshNeedsTheEndOfTheRound(t *testing.T) {
 	}
 }
 
-// S12: a source that hides its cancellation does not prove a round.
+// S12: a source that ignores its cancelled context does not prove a round.
 func TestRefreshSeesCancellation(t *testing.T) {
 	for name, round := range map[string][]sources.Change{"silent": nil, "with a cursor": {{Next: "c1"}}} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -193,7 +193,7 @@ func TestRefreshSeesCancellation(t *testing.T) {
 	}
 }
 
-// cancelling is cancelled as soon as it is asked.
+// cancelling cancels its context as soon as it is asked.
 type cancelling struct {
 	deltas
 	cancel func()
@@ -225,7 +225,7 @@ func TestRefreshTakesChangesInOrder(t *testing.T) {
 	assert.Equal(t, []sources.User{{ID: "2", Title: "one"}, {ID: "3", Title: "back"}, {ID: "9", Title: "last"}}, s.Users)
 }
 
-// S12: what prev does not prove of groups, changes cannot; they are listed.
+// S12: groups that prev does not prove are listed, since changes cannot prove them.
 func TestRefreshListsGroupsThatWereNotProven(t *testing.T) {
 	d := directory()
 	first, at, err := sources.Refresh(t.Context(), d, nil, "", sources.CollectConfig{})
@@ -262,7 +262,7 @@ func TestRefreshIsBounded(t *testing.T) {
 	}
 }
 
-// What counts is the group as it is in the end, not how often it was told.
+// The limits count the last state of a group, however often it was reported.
 func TestRefreshCountsMembershipsOnce(t *testing.T) {
 	g := &sources.Group{ID: "g", Members: []string{"1", "2"}}
 	src := deltas{listing(all), map[sources.Cursor][]sources.Change{

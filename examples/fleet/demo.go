@@ -51,7 +51,7 @@ func demonstrate(ctx context.Context, opt options, out, logs io.Writer) (err err
 		opt.tenants, opt.people, opt.tenants-opt.pushing, opt.pushing, opt.workers, opt.jobs)
 
 	first := f.begin("first import")
-	if err := f.due(ctx, first.since); err != nil {
+	if err := f.save(ctx, first.since); err != nil {
 		return err
 	}
 	err = first.await(ctx, func() error {
@@ -68,7 +68,7 @@ func demonstrate(ctx context.Context, opt options, out, logs io.Writer) (err err
 			changed += len(c.hour(1))
 		}
 	}
-	if err := f.due(ctx, second.since); err != nil {
+	if err := f.save(ctx, second.since); err != nil {
 		return err
 	}
 	err = second.await(ctx, func() error {
@@ -227,9 +227,10 @@ func (w *worker) stop() error {
 	return err
 }
 
-// due lets the schedule find every tenant that is read.
-func (f *fleet) due(ctx context.Context, at time.Time) error {
-	_, err := f.pool.Exec(ctx, `UPDATE fleet_tenants SET due = $1 WHERE kind <> $2`, at, sources.KindOkta)
+// save saves the settings of every tenant that is read, and lets the schedule find
+// it: everybody is decided anew (R29).
+func (f *fleet) save(ctx context.Context, at time.Time) error {
+	_, err := f.pool.Exec(ctx, `UPDATE fleet_tenants SET due = $1, saved = saved + 1 WHERE kind <> $2`, at, sources.KindOkta)
 	return err
 }
 

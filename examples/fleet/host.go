@@ -22,13 +22,14 @@ import (
 	"github.com/usher-go/usher/sources/onelogin"
 )
 
-// tables are the host's own: its tenants with the time of their next run, and
-// the mails that it has sent.
+// tables are the host's own: its tenants with the time of their next run and the
+// revision of their settings, and the mails that it has sent.
 const tables = `
 	CREATE TABLE fleet_tenants (
 		tenant TEXT PRIMARY KEY,
 		kind   TEXT NOT NULL,                     -- of its provider, which pushes if it is okta
-		due    TIMESTAMPTZ NOT NULL DEFAULT now(), -- when it is to be run next
+		due    TIMESTAMPTZ NOT NULL DEFAULT now(), -- when it is to be run next, as the syncer says
+		saved  BIGINT NOT NULL DEFAULT 1,          -- counts how often its settings were saved
 		woken  BIGINT NOT NULL DEFAULT 0,          -- counts the pushes
 		runs   BIGINT NOT NULL DEFAULT 0           -- counts the runs that came to their end
 	);
@@ -42,6 +43,7 @@ type host struct {
 	pool      *pgxpool.Pool
 	team      *sqlstore.Store
 	directory *scimstore.Store // of the tenants whose providers push
+	sync      *syncer.Syncer
 	logger    *slog.Logger
 	close     []func()
 }
@@ -66,12 +68,21 @@ func openHost(ctx context.Context, opt options, logger *slog.Logger) (_ *host, e
 	db := stdlib.OpenDBFromPool(h.pool)
 	h.close = append(h.close, func() { _ = db.Close() })
 	// The tenant of a worker that died is free again before its job is taken over.
-	h.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL, Lease: opt.timeout / 2})
+	lease := min(10*time.Second, opt.timeout/2)
+	h.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL, Lease: lease})
 	if err != nil {
 		return nil, err
 	}
-	h.directory, err = scimstore.Open(ctx, scimstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})
-	return h, err
+	if h.directory, err = scimstore.Open(ctx, scimstore.Config{DB: db, Dialect: sqlstore.PostgreSQL}); err != nil {
+		return nil, err
+	}
+	// It does what a job asks for, and nothing by itself: when is River's.
+	h.sync, err = syncer.New(syncer.Config{Store: h.team, Setup: h.setup, Deliver: h.mail, Workers: opt.jobs, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	h.close = append(h.close, h.sync.Close)
+	return h, nil
 }
 
 // Close closes the database.
@@ -81,22 +92,16 @@ func (h *host) Close() {
 	}
 }
 
-// newSyncer returns a syncer that does what it is asked for and nothing by
-// itself: when is River's. Close ends what it would try again, for River tries
-// it again.
-func (h *host) newSyncer(deliver func(context.Context, string, provisioning.Effect) error) (*syncer.Syncer, error) {
-	return syncer.New(syncer.Config{
-		Store: h.team, Setup: h.setup, Deliver: deliver, PushWait: h.opt.timeout, Logger: h.logger,
-	})
-}
-
 // setup is how a connection is kept. A connection is named after the kind of its
 // provider, as a tenant has one.
-func (h *host) setup(_ context.Context, target syncer.Target) (syncer.Setup, error) {
-	domain := target.Tenant + ".example"
+func (h *host) setup(ctx context.Context, target syncer.Target) (syncer.Setup, error) {
+	domain, revision := target.Tenant+".example", ""
+	if err := h.pool.QueryRow(ctx, `SELECT saved::text FROM fleet_tenants WHERE tenant = $1`, target.Tenant).Scan(&revision); err != nil {
+		return syncer.Setup{}, err
+	}
 	setup := syncer.Setup{
 		Rules: provisioning.Config{
-			Source: target.Connection, Connection: target.Connection, Revision: "1",
+			Source: target.Connection, Connection: target.Connection, Revision: revision,
 			Domains: provisioning.Domains{Primary: domain},
 			Assignments: []assignment.Assignment{{
 				ID: "team-1", Name: "Team 1", Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{"500002"}},
@@ -130,26 +135,30 @@ func (h *host) mail(ctx context.Context, tenant string, e provisioning.Effect) e
 }
 
 // wake asks for a run of a tenant into whose directory something was pushed. If
-// the tenant's job is at work already, River inserts no other; the count lets
-// that job see at its end that it has to begin anew.
+// the tenant has a job already, River inserts no other: one that waits for its
+// next try begins at once, and one that is at work sees the count at its end and
+// begins anew.
 func (h *host) wake(ctx context.Context, client *river.Client[pgx.Tx], tenant string) error {
 	return pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE fleet_tenants SET woken = woken + 1 WHERE tenant = $1`, tenant); err != nil {
 			return err
 		}
-		_, err := client.InsertTx(ctx, tx, runArgs{tenant}, &river.InsertOpts{Priority: priorityPush})
+		inserted, err := client.InsertTx(ctx, tx, runArgs{tenant}, &river.InsertOpts{Priority: priorityPush})
+		if err == nil && inserted.UniqueSkippedAsDuplicate {
+			_, err = client.JobRetryTx(ctx, tx, inserted.Job.ID) // which leaves alone what is at work
+		}
 		return err
 	})
 }
 
-// schedule inserts a job for every tenant whose time has come, and sets its next
-// time: after the interval, a tenth more or less. It is kept in the table, so
-// that a restart forgets nobody, and does not run everybody at once.
+// schedule inserts a job for every tenant whose time has come. Its end sets the
+// next time; until then it is an interval away. It is kept in the table, so that a
+// restart forgets nobody, and does not run everybody at once.
 func (h *host) schedule(ctx context.Context, client *river.Client[pgx.Tx]) error {
 	const most = 1000 // in one transaction
 	for inserted := most; inserted == most; {
 		err := pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
-			rows, err := tx.Query(ctx, `UPDATE fleet_tenants SET due = now() + $1::interval * (0.9 + 0.2 * random()) WHERE tenant IN (
+			rows, err := tx.Query(ctx, `UPDATE fleet_tenants SET due = now() + $1::interval WHERE tenant IN (
 				SELECT tenant FROM fleet_tenants WHERE due <= now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
 			) RETURNING tenant`, h.opt.interval, most)
 			if err != nil {

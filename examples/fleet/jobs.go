@@ -69,65 +69,53 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return river.JobCancel(err) // the tenant has left
 	}
+	var report syncer.Report
 	if err == nil {
-		err = w.round(ctx, syncer.Target{Tenant: tenant, Connection: kind})
+		report, err = w.sync.Round(ctx, syncer.Target{Tenant: tenant, Connection: kind})
 	}
 	var failure *sources.Error
 	switch {
 	case errors.Is(err, syncer.ErrPaused), errors.Is(err, syncer.ErrRetired):
-		err = nil // an admin wants it so
+		report.Next = time.Now().Add(w.opt.interval) // an admin wants it so, until then at least
 	case errors.As(err, &failure) && failure.RetryAfter > 0:
-		return river.JobSnooze(min(failure.RetryAfter, time.Hour))
-	}
-	if err != nil {
+		return river.JobSnooze(time.Until(report.Next))
+	case err != nil:
 		return err
 	}
-	return w.finish(ctx, job, woken)
+	return w.finish(ctx, job, woken, report)
 }
 
-// round runs a tenant: of a pushed directory what is new is decided, and any other
-// is read. The syncer lives as long as the job, so that nothing goes on after it.
-func (w *runWorker) round(ctx context.Context, target syncer.Target) error {
-	s, err := w.newSyncer(nil)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if target.Connection == sources.KindOkta {
-		return s.Push(ctx, target)
-	}
-	_, err = s.Run(ctx, target)
-	return err
-}
+// soon is how near a tenant's next time has to be for its job to wait for it.
+const soon = time.Minute
 
 // finish ends the job, together with the insertion of one that delivers its
-// effects. If the tenant was woken meanwhile, the job begins anew: the row of the
-// tenant is locked, so that a wake comes either before this or after it.
-func (w *runWorker) finish(ctx context.Context, job *river.Job[runArgs], woken int64) error {
-	tenant := job.Args.Tenant
-	effects, err := w.hasEffects(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	again := false
-	err = pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
+// effects, and notes when the tenant is due again. If the tenant was woken
+// meanwhile, the job begins anew: the row of the tenant is locked, so that a wake
+// comes either before this or after it.
+func (w *runWorker) finish(ctx context.Context, job *river.Job[runArgs], woken int64, report syncer.Report) error {
+	tenant, wait := job.Args.Tenant, time.Until(report.Next)
+	again := wait < soon
+	err := pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
 		var now int64
-		if err := tx.QueryRow(ctx, `UPDATE fleet_tenants SET runs = runs + 1 WHERE tenant = $1 RETURNING woken`, tenant).Scan(&now); err != nil {
+		err := tx.QueryRow(ctx, `UPDATE fleet_tenants SET runs = runs + 1, due = $2 WHERE tenant = $1 RETURNING woken`, tenant, report.Next).Scan(&now)
+		if err != nil {
 			return err
 		}
-		if effects {
+		if report.Effects {
 			if _, err := river.ClientFromContext[pgx.Tx](ctx).InsertTx(ctx, tx, effectsArgs{tenant}, nil); err != nil {
 				return err
 			}
 		}
-		if again = now != woken; again {
-			return nil
+		if now != woken {
+			again, wait = true, 0
 		}
-		_, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
+		if !again {
+			_, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
+		}
 		return err
 	})
 	if err == nil && again {
-		return river.JobSnooze(0)
+		return river.JobSnooze(max(wait, 0))
 	}
 	return err
 }
@@ -147,10 +135,6 @@ func (effectsArgs) InsertOpts() river.InsertOpts {
 	}
 }
 
-// undelivered is how long the job waits if effects could not be delivered. The
-// syncer knows when each of them is to be tried; new ones are tried at once.
-const undelivered = 10 * time.Second
-
 type effectsWorker struct {
 	river.WorkerDefaults[effectsArgs]
 	*host
@@ -159,12 +143,8 @@ type effectsWorker struct {
 // Work implements river.Worker.
 func (w *effectsWorker) Work(ctx context.Context, job *river.Job[effectsArgs]) error {
 	tenant := job.Args.Tenant
-	s, err := w.newSyncer(w.mail)
+	next, err := w.sync.Deliver(ctx, tenant)
 	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := s.Deliver(ctx, tenant); err != nil {
 		return err
 	}
 	left := false
@@ -181,7 +161,7 @@ func (w *effectsWorker) Work(ctx context.Context, job *river.Job[effectsArgs]) e
 		return err
 	})
 	if err == nil && left {
-		return river.JobSnooze(undelivered)
+		return river.JobSnooze(max(time.Until(next), 0)) // without a next time, some came meanwhile
 	}
 	return err
 }

@@ -104,11 +104,6 @@ func (p *phase) tell(c count) {
 // check holds every team against its directory: the same people with the same
 // addresses, names and titles are active, and nothing is left to do (L2).
 func (f *fleet) check(ctx context.Context) error {
-	s, err := f.newSyncer(nil)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
 	began := time.Now()
 	var work sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -118,7 +113,7 @@ func (f *fleet) check(ctx context.Context) error {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if ctx.Err() == nil {
-				errs[i] = f.checkTenant(ctx, s, c)
+				errs[i] = f.checkTenant(ctx, c)
 			}
 		})
 	}
@@ -135,7 +130,7 @@ func (f *fleet) check(ctx context.Context) error {
 	return nil
 }
 
-func (f *fleet) checkTenant(ctx context.Context, s *syncer.Syncer, c *company) error {
+func (f *fleet) checkTenant(ctx context.Context, c *company) error {
 	type person struct{ email, given, family, title string }
 	want := make(map[person]bool)
 	for _, u := range c.people.Users() {
@@ -159,7 +154,7 @@ func (f *fleet) checkTenant(ctx context.Context, s *syncer.Syncer, c *company) e
 	if active != len(want) {
 		return fmt.Errorf("%s: %d members are active; the directory has %d", c.tenant, active, len(want))
 	}
-	plan, err := s.Plan(ctx, syncer.Target{Tenant: c.tenant, Connection: c.kind()})
+	plan, err := f.sync.Plan(ctx, syncer.Target{Tenant: c.tenant, Connection: c.kind()})
 	if err == nil && !plan.Empty() {
 		err = fmt.Errorf("%s: something is left to do: %s", c.tenant, plan)
 	}

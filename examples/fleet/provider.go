@@ -69,7 +69,7 @@ func readable(companies []*company) http.Handler {
 		if c.pushes {
 			continue
 		}
-		face := &fake.OneLogin{Directory: c.people, ClientID: clientID, ClientSecret: clientSecret, Hourly: -1}
+		face := &fake.OneLogin{Directory: c.people, ClientID: clientID, ClientSecret: clientSecret, PerHour: -1}
 		mux.Handle("/"+c.tenant+"/", http.StripPrefix("/"+c.tenant, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if c.refuses.Load() {
 				c.refused.Store(true)

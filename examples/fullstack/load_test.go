@@ -25,6 +25,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/usher-go/usher/internal/pgserver"
 	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/provisioning"
 )
@@ -75,10 +76,9 @@ type process struct {
 
 func startProcess(t *testing.T, logs string, args ...string) *process {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := pgserver.FreePort()
 	require.NoError(t, err)
-	addr := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	addr := net.JoinHostPort("127.0.0.1", port)
 	p := &process{t: t, args: append([]string{"-addr", addr}, args...), base: "http://" + addr + "/scim/v2", logs: logs,
 		clock: filepath.Join(t.TempDir(), "clock")}
 	p.setClock(0)
@@ -117,7 +117,7 @@ func (p *process) stop() {
 	cmd := p.cmd
 	p.mu.Unlock()
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	killer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	killer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer killer.Stop()
 	require.NoError(p.t, cmd.Wait(), "it does not stop when it is told to")
 	p.mu.Lock()
@@ -145,7 +145,7 @@ type pushed struct {
 }
 
 func newPusher(t *testing.T, processes ...*process) *pusher {
-	return &pusher{t: t, processes: processes, client: http.Client{Timeout: 10 * time.Second}, random: rand.New(rand.NewPCG(1, 1))}
+	return &pusher{t: t, processes: processes, client: http.Client{Timeout: 30 * time.Second}, random: rand.New(rand.NewPCG(1, 1))}
 }
 
 func (p *pushed) email() string { return p.name + "@acme.example" }

@@ -35,7 +35,7 @@ func TestReview(t *testing.T) {
 	require.Eventually(t, func() bool {
 		page := b.get("/acme/review/", http.StatusOK)
 		return strings.Contains(page, "okta-1") && strings.Contains(page, "<strong>POST</strong> User")
-	}, 10*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	require.NotContains(t, b.get("/globex/review/requests", http.StatusOK), "okta-1")
 	require.Contains(t, b.get("/initech/review/", http.StatusOK), "salesforce")
 	b.get("/nobody/review/", http.StatusForbidden)

@@ -1,19 +1,18 @@
-// Plan prints what usher would do, from files alone: it reaches no directory
-// and no database, and changes nothing. An admin uses it to try a rule before
-// it goes live, a support engineer to see why somebody was left out, a test to
-// compare plans.
+// Plan prints what usher would do, from files alone: it uses no directory and no
+// database, and changes nothing. An admin uses it to try a rule before it goes
+// live, a support engineer to see why somebody was left out, a test to compare
+// plans.
 //
 //	go run ./examples/plan -config C -snapshot S [-members M] [-tenant T] [-all | -json | -explain WHO] [-what-if CONFIG]
 //		[-chart svg|dot|mermaid|text[=FILE]] [-html FILE]
 //
-// The config is a provisioning.Config, the snapshot what sources.WriteSnapshot
-// writes, of whatever source, and the members are the team as it is, none if
-// the flag is not given. docs/formats.md describes all three. Without further
-// flags the plan's first screen is printed; -all prints a line for each person,
-// -json everything. With -what-if, it is who would fare otherwise if the rules
-// were those of another file, before they are saved. -chart draws the org chart
-// as the plan leaves it, and -html writes the plan as a page. Small files lie in
-// testdata, and come to this plan:
+// The config is a provisioning.Config; the snapshot is the output of
+// sources.WriteSnapshot, of any source; the members are the present team, or nobody
+// if the flag is not given. docs/formats.md describes all three. By default it
+// prints an overview of the plan; -all prints a line for each person, -json
+// everything. -what-if prints who would differ under the rules of another file,
+// before they are used. -chart draws the org chart after the plan, and -html writes
+// the plan as a page. The small files in testdata give this plan:
 //
 //	plan for okta okta-main, config 7: 1 create, 1 adopt, 1 update, 1 deactivate, 1 held, 1 skipped
 //	loses access, seats, profiles or capture (1):
@@ -29,10 +28,9 @@
 //	  . eli@elsewhere.example  The address is of none of the company's domains.
 //	+ comes in  ~ changes  - loses  ! needs somebody  . left out; every line: -all, the data: -json
 //
-// The exit status is 0 if the plan has nothing to do, and of -explain and -what-if,
-// which only answer a question; 1 if a file cannot be read or is not what it
-// should be; 2 for a wrong command line; 3 if the plan waits to be applied or
-// approved.
+// The exit status is 0 if the plan has nothing to do, and with -explain and
+// -what-if, which only answer a question; 1 if a file cannot be read or is wrong; 2
+// for a wrong command line; 3 if the plan waits to be applied or approved.
 package main
 
 import (
@@ -62,7 +60,7 @@ const (
 	maxMembers  = 1 << 30
 )
 
-// options are the command line.
+// options are the options of the command line.
 type options struct {
 	config, snapshot, members, whatIf string
 	tenant                            string
@@ -109,7 +107,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 		return err
 	}
 
-	// All that is wrong with the files is told at once.
+	// All problems of the files are reported at once.
 	var next *provisioning.Resolver
 	var team []provisioning.Member
 	resolver, failed := files.ReadRules(opt.config, "")
@@ -145,7 +143,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 	return nil
 }
 
-// whatIf prints what other rules would make of the team.
+// whatIf prints how the team would differ under other rules.
 func whatIf(stdout *terminal.Screen, opt options, in provisioning.Input, now, next provisioning.Config) error {
 	diff, err := provisioning.WhatIf(in, now, next)
 	if err != nil {

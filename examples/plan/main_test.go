@@ -98,11 +98,11 @@ func TestPackageComment(t *testing.T) {
 	want := strings.ReplaceAll(strings.TrimSuffix("\n"+stdout.String(), "\n"), "\n", "\n//\t")
 	source, err := os.ReadFile("main.go")
 	require.NoError(t, err)
-	before, rest, _ := strings.Cut(string(source), "come to this plan:\n//")
+	before, rest, _ := strings.Cut(string(source), "give this plan:\n//")
 	shown, after, _ := strings.Cut(rest, "\n//\n")
 	require.NotEmpty(t, after)
 	if *update {
-		require.NoError(t, os.WriteFile("main.go", []byte(before+"come to this plan:\n//"+want+"\n//\n"+after), 0o644))
+		require.NoError(t, os.WriteFile("main.go", []byte(before+"give this plan:\n//"+want+"\n//\n"+after), 0o644))
 		return
 	}
 	assert.Equal(t, want, shown)

@@ -15,7 +15,7 @@ import (
 	"github.com/usher-go/usher/sources/salesforce"
 )
 
-// The variables that say how to log in to a live org.
+// The variables for the login to a live org.
 const (
 	loginURL       = "SALESFORCE_LOGIN_URL"
 	clientID       = "SALESFORCE_CLIENT_ID"
@@ -45,8 +45,8 @@ func loginGiven(env func(string) string) bool {
 	return false
 }
 
-// openDirectory returns the source of the users: the live org, a saved answer,
-// or that of the made-up company.
+// openDirectory returns the source of the users: the live org, a saved answer, or
+// the answer of the made-up company.
 func openDirectory(opt options, env func(string) string, connection string, stderr io.Writer) (sources.Source, error) {
 	if !opt.live {
 		cfg := salesforce.FileConfig{Path: opt.users, Connection: connection}
@@ -78,15 +78,15 @@ func openDirectory(opt options, env func(string) string, connection string, stde
 	return salesforce.New(cfg)
 }
 
-// notWhole is the error of a directory that was not read to its end: each cause
-// once, since a file that was cut fails every filter alike.
+// notWhole returns the error of a directory that was not read completely. It names
+// each cause once, since a damaged file makes every filter fail in the same way.
 func (opt options) notWhole(err error) error {
 	where := cmp.Or(opt.users, "demo/users.json")
 	if opt.live {
 		where = "the org"
 	}
 	failures := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { // as Collect joins them
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // Collect joins them
 		failures = joined.Unwrap()
 	}
 	told := make(map[string]bool)

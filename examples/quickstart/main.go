@@ -47,8 +47,8 @@ func main() {
 	})
 }
 
-// tenant is the customer whose team this is. A host with many customers keeps
-// the teams of all of them in one store, each under its own name.
+// tenant is the customer whose team this is. A host with many customers keeps all
+// teams in one store, each under its own name.
 const tenant = "demo"
 
 func run(ctx context.Context, args []string, env func(string) string, out, errOut io.Writer) error {
@@ -58,17 +58,17 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 		return err
 	}
 
-	// 1. The rules. A config that is wrong is refused here, with everything
-	// that is wrong with it; what is merely unwise comes as a warning.
+	// 1. The rules. An invalid config is refused here, with all its problems; what
+	// is only unwise gives a warning.
 	resolver, err := readRules(opt)
 	if err != nil {
 		return err
 	}
 	view.Warn(stderr, opt.configName(), resolver)
 
-	// 2. The directory. A reading that fails half-way gives what could be read,
-	// in a snapshot that proves less, and what is not proved takes nothing away
-	// from anybody. So it is safe to go on, and the error is returned at the end.
+	// 2. The directory. If reading fails halfway, the snapshot has what could be
+	// read and proves less, and nothing is taken away that is not proven. So it is
+	// safe to continue; the error is returned at the end.
 	directory, err := openDirectory(opt, env, resolver.Config().Connection, stderr)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 		}
 	}
 
-	// 3. The team, as the application's own database has it.
+	// 3. The team from the application's own database.
 	store, err := team.Open(ctx, tenant, opt.db, opt.looks())
 	if err != nil {
 		return err
@@ -105,8 +105,8 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 		return err
 	}
 
-	// 4. The plan: the difference between the two under the rules. This step
-	// reads no clock and writes nothing, so a dry run simply stops after it.
+	// 4. The plan: the difference between the two under the rules. This step reads
+	// no clock and writes nothing, so a dry run ends after it.
 	plan := resolver.Resolve(provisioning.Input{Tenant: tenant, Snapshot: snapshot, Members: members})
 	if err := opt.view.Show(stdout, stderr, plan, members); err != nil {
 		return err
@@ -126,7 +126,7 @@ func run(ctx context.Context, args []string, env func(string) string, out, errOu
 	}
 }
 
-// outcomeOf is an error, or else whether something waits.
+// outcomeOf returns err, or an error that says that something waits.
 func (opt options) outcomeOf(err error, waits bool) error {
 	if err == nil && waits && !opt.demonstrates() {
 		return terminal.ErrWaits
@@ -134,21 +134,21 @@ func (opt options) outcomeOf(err error, waits bool) error {
 	return err
 }
 
-// change does what the plan says and nothing else, delivers what follows, and
-// reports whether something waits.
+// change does what the plan says, delivers the effects, and reports whether
+// something waits.
 func change(ctx context.Context, out *terminal.Screen, store *team.Team, members []provisioning.Member, opt options, plan *provisioning.Plan, progress *terminal.Progress) (waits bool, err error) {
-	// 5. The change. An action is done once however often it is applied, and one
-	// whose member changed meanwhile is refused. An approval is of one class and
-	// of what the plan holds of it, so the plan of a later run that holds the same
-	// is released by it as well.
+	// 5. The change. Each action is done once, however often it is applied, and is
+	// refused if its member has changed in the meantime. An approval is for one
+	// class and for what the plan holds of it, so it is also valid for a later plan
+	// that holds the same.
 	outcome, err := store.Do(ctx, "quickstart", plan, opt.approve.Of(plan), progress)
 	if err != nil {
 		return false, err
 	}
 	refused := showOutcome(out, outcome)
 
-	// 6. What follows. Effects are stored together with their actions and wait
-	// in the outbox, those of a run that died before it delivered them too.
+	// 6. The effects. They are stored in the outbox together with their actions,
+	// including those of a run that ended before it delivered them.
 	ctx = context.WithoutCancel(ctx)
 	if len(outcome.Results) > 0 {
 		if members, err = store.All(ctx); err != nil {

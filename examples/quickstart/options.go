@@ -14,19 +14,19 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// demo is the made-up company: its saved Salesforce answer, its rules, and the
-// team as its application had it before.
+// demo is the made-up company: its saved Salesforce answer, its rules, and its team
+// before the first run.
 //
 //go:embed demo
 var demo embed.FS
 
-// options are the command line.
+// options are the options of the command line.
 type options struct {
 	users, config, db string
 	dryRun, progress  bool
 	view              view.View
 	approve           view.Approvals
-	live              bool // read the org that the environment names
+	live              bool // read the org of the environment variables
 }
 
 const usage = `Usage: quickstart [flags]
@@ -60,17 +60,17 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 	return opt, terminal.Wrong(flags, wrong, opt.view.Wrong())
 }
 
-// looks reports whether nothing is to be changed.
+// looks reports whether the run changes nothing.
 func (opt options) looks() bool { return opt.dryRun || opt.view.Explain != "" }
 
-// demonstrates reports whether everything is the made-up company's, of which
-// nobody is to do what waits.
+// demonstrates reports whether everything is the made-up company's: then nobody has
+// to handle what waits.
 func (opt options) demonstrates() bool { return opt.users == "" && opt.config == "" && !opt.live }
 
-// configName is where the rules stand.
+// configName returns the name of the file with the rules.
 func (opt options) configName() string { return cmp.Or(opt.config, "demo/config.json") }
 
-// readRules reads the config and makes the resolver that decides by it.
+// readRules reads the config and returns its resolver.
 func readRules(opt options) (*provisioning.Resolver, error) {
 	if opt.config != "" {
 		return files.ReadRules(opt.config, sources.KindSalesforce)

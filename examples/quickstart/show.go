@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// reading tells of a listing, if it is long.
+// reading reports the progress of a listing, if it is long.
 func reading(progress *terminal.Progress) func(sources.Progress) {
 	return func(now sources.Progress) {
 		switch {
@@ -26,7 +26,7 @@ func reading(progress *terminal.Progress) func(sources.Progress) {
 	}
 }
 
-// showOutcome prints what was applied. What was refused, and why, is the error.
+// showOutcome prints what was applied. The error says what was refused, and why.
 func showOutcome(w io.Writer, outcome provisioning.Outcome) error {
 	switch {
 	case len(outcome.Results) > 0:
@@ -46,8 +46,8 @@ func showOutcome(w io.Writer, outcome provisioning.Outcome) error {
 	return refused
 }
 
-// deliver does what waits in the outbox, and marks each piece as delivered once
-// it is done. A program of your own would send mails and end sessions here.
+// deliver handles the effects in the outbox, and marks each as delivered. Your own
+// program would send mails and end sessions here.
 func deliver(ctx context.Context, w io.Writer, outbox provisioning.Outbox, team []provisioning.Member) error {
 	var waiting []provisioning.Effect
 	for effect, err := range outbox.Effects(ctx, tenant) {
@@ -66,7 +66,7 @@ func deliver(ctx context.Context, w io.Writer, outbox provisioning.Outbox, team 
 	for _, effect := range waiting {
 		about, to := member[effect.About], member[effect.To]
 		switch {
-		case about == nil: // deleted since
+		case about == nil: // the member was deleted in the meantime
 		case effect.Kind == provisioning.AccessEnded:
 			fmt.Fprintf(w, "  end sessions, tokens and keys of %s\n", about.Email)
 		case effect.Kind == provisioning.AccessReduced:
@@ -81,10 +81,10 @@ func deliver(ctx context.Context, w io.Writer, outbox provisioning.Outbox, team 
 	return nil
 }
 
-// chartLines is how much of the org chart a terminal is shown, below the plan.
+// chartLines is the number of lines of the org chart that are shown below the plan.
 const chartLines = 15
 
-// showChart prints who reports to whom, of those who are active.
+// showChart prints who reports to whom among the active members.
 func showChart(out *terminal.Screen, members []provisioning.Member) error {
 	fmt.Fprintln(out, "\norg chart:")
 	chart := view.Chart(members)
@@ -96,7 +96,7 @@ func showChart(out *terminal.Screen, members []provisioning.Member) error {
 		return err
 	}
 	lines := strings.SplitAfter(text.String(), "\n")
-	rest := len(lines) - 1 - chartLines // the last one is empty
+	rest := len(lines) - 1 - chartLines // the last line is empty
 	if rest > 1 {
 		lines = append(lines[:chartLines], fmt.Sprintf("and %d more; everybody: -chart text\n", rest))
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// prepare puts the made-up company's people into its team, as far as they are
-// not in it: some were made by hand and wait to be adopted, the others came
-// with earlier runs, or left with them. A program of your own has no such step.
+// prepare adds the made-up company's people to its team if they are not in it: some
+// were created by hand and are to be adopted, others came with earlier runs, or
+// left with them. Your own program has no such step.
 func prepare(ctx context.Context, store *team.Team) error {
 	data, err := demo.ReadFile("demo/team.json")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A decider prints what pushes lead to in a team in memory. A host uses package
-// provisioning/syncer, which decides about a pushed person alone and keeps the
+// A decider prints the effect of pushes on a team in memory. A host uses package
+// provisioning/syncer, which decides about a pushed person alone and stores the
 // team.
 type decider struct {
 	resolver *provisioning.Resolver
@@ -31,14 +31,14 @@ type decider struct {
 func (d *decider) wake(context.Context, scim.Event) {
 	select {
 	case d.woken <- struct{}{}:
-	default: // it is awake
+	default: // it is awake already
 	}
 }
 
-// burst is how long pushes are waited for that belong together.
+// burst is how long the decider waits for further pushes that belong together.
 const burst = 200 * time.Millisecond
 
-// run decides after each push, or each burst of them, until ctx ends.
+// run decides after each push or burst of pushes, until ctx ends.
 func (d *decider) run(ctx context.Context) {
 	for {
 		select {
@@ -51,7 +51,7 @@ func (d *decider) run(ctx context.Context) {
 	}
 }
 
-// read returns the directory as it stands, as one of the rules' connection.
+// read returns the present directory, with the connection of the rules.
 func (d *decider) read(ctx context.Context) (*sources.Snapshot, error) {
 	cfg := d.resolver.Config()
 	directory := scim.AsSource(d.store, tenant, connection, scim.SourceConfig{Kind: cfg.Source, UserExtension: d.extension})
@@ -60,8 +60,8 @@ func (d *decider) read(ctx context.Context) (*sources.Snapshot, error) {
 	return snapshot, err
 }
 
-// decide applies the plan for the directory as it stands to the team, and prints
-// the lines of it that the plan before did not have.
+// decide applies the plan for the present directory to the team, and prints those
+// of its lines that the previous plan did not have.
 func (d *decider) decide(ctx context.Context) {
 	text, err := d.apply(ctx)
 	if ctx.Err() != nil {
@@ -73,7 +73,7 @@ func (d *decider) decide(ctx context.Context) {
 	lines := make(map[string]bool)
 	var news strings.Builder
 	for line := range strings.Lines(text) {
-		said := strings.Join(strings.Fields(line), " ") // whatever its columns
+		said := strings.Join(strings.Fields(line), " ") // without regard to columns
 		if lines[said] = true; !d.shown[said] {
 			news.WriteString(margin + line)
 		}
@@ -82,10 +82,10 @@ func (d *decider) decide(ctx context.Context) {
 	fmt.Fprint(d.out.Painted(), news.String())
 }
 
-// margin is as wide as the time that begins the line of a request.
+// margin is as wide as the time at the beginning of a request's line.
 const margin = "         "
 
-// apply returns the lines of the plan behind its sums.
+// apply returns the lines of the plan without its sums.
 func (d *decider) apply(ctx context.Context) (string, error) {
 	snapshot, err := d.read(ctx)
 	if err != nil {

@@ -1,24 +1,24 @@
-// Command scimserver serves SCIM 2.0 for one directory, to try an identity
-// provider against: point Okta, Entra or another client at it, and see each
-// request in a line.
+// Command scimserver serves SCIM 2.0 for one directory, for trials with an identity
+// provider: point Okta, Entra or another client at it, and it prints a line for
+// each request.
 //
 //	SCIM_TOKEN=T go run ./examples/scimserver -addr 127.0.0.1:8080 [-db FILE] [-schema FILE] [-config RULES]
 //
-// It serves http://ADDR/scim/v2. Without -db everything is kept in memory and
-// gone when it stops. -schema declares one more extension of the user from a
-// SCIM schema document (RFC 7643 section 7), as GET /Schemas/{urn} answers it.
-// The token is taken from the environment, where other users of the machine do
-// not see it, or from -token.
+// It serves http://ADDR/scim/v2. Without -db it keeps everything in memory. -schema
+// declares one more extension of the user by a SCIM schema document (RFC 7643
+// section 7), in the form of an answer to GET /Schemas/{urn}. The token comes from
+// -token, or better from the environment, where other users of the machine cannot
+// see it.
 //
-// With -config, the rules of docs/formats.md, each push is followed by what it
-// leads to in a team in memory: the lines of the plan. It begins with nobody.
-// With -plan as well, the program prints the plan that brings the directory in
-// -db into an empty team, and ends:
+// With -config, a file of rules as in docs/formats.md, it prints the effect of each
+// push on a team in memory, which is empty at first: the lines of the plan. With
+// -plan as well, it prints the plan that brings the directory in -db into an empty
+// team, and ends:
 //
 //	go run ./examples/scimserver -db scim.db -config rules.json -plan
 //
-// The exit status is 0 when it was stopped, 1 if something failed, 2 for a wrong
-// command line, and of -plan 3 if the plan has something to do.
+// The exit status is 0 after an interrupt, 1 if something failed, 2 for a wrong
+// command line; with -plan it is 3 if the plan has something to do.
 package main
 
 import (
@@ -62,7 +62,7 @@ const (
 	tenant, connection = "example", "scim"
 )
 
-// options are the command line.
+// options are the options of the command line.
 type options struct {
 	addr, token, db, kind, extension, schema, config string
 	skip, plan                                       bool
@@ -158,7 +158,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		return decider.showPlan(ctx, stderr, &opt.view)
 	}
 	cfg.OnChange = decider.wake
-	decider.wake(ctx, scim.Event{}) // of what is in the directory already
+	decider.wake(ctx, scim.Event{}) // decides about the directory as it is at the start
 	var running sync.WaitGroup
 	running.Go(func() { decider.run(ctx) })
 	err = listen(ctx, cfg, opt.addr, stdout)
@@ -215,7 +215,7 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 	return server.Shutdown(grace)
 }
 
-// openStore opens the store that the flags ask for.
+// openStore opens the store that the flags choose.
 func openStore(ctx context.Context, file string) (scim.Store, func() error, error) {
 	if file == "" {
 		return &scim.Memory{}, func() error { return nil }, nil
@@ -231,7 +231,7 @@ func openStore(ctx context.Context, file string) (scim.Store, func() error, erro
 	return store, db.Close, nil
 }
 
-// guide says how to point a provider at the server.
+// guide returns instructions for a provider.
 func guide(url string) string {
 	return fmt.Sprintf(`Serving SCIM 2.0 at %[1]s
 
@@ -249,8 +249,8 @@ Providers reach this machine only through a public address; a tunnel will do.
 `, url)
 }
 
-// logged writes a line for each request: never a query or a body, which hold
-// personal data, nor a header.
+// logged writes a line for each request. It writes no query, body or header, since
+// these hold personal data or secrets.
 func logged(next http.Handler, out io.Writer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()

@@ -53,7 +53,7 @@ func serving(t *testing.T, args ...string) (url string, out *sink, stop func()) 
 		done <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), environment, out, out)
 	}()
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/scim/v2`)
-	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, time.Minute, 5*time.Millisecond)
 	return address.FindString(out.String()), out, func() {
 		cancel()
 		require.NoError(t, <-done)
@@ -183,7 +183,7 @@ func TestPrintsWhatPushesLeadTo(t *testing.T) {
 	url, out, stop := serving(t, "-config", config, "-db", db)
 	prints := func(line string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return strings.Contains(out.String(), "\n         "+line) }, 20*time.Second, 10*time.Millisecond, "%s", out)
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "\n         "+line) }, time.Minute, 10*time.Millisecond, "%s", out)
 	}
 	status, text := ask(t, "POST", url+"/Users", "secret-token", pushed("ana", true))
 	require.Equal(t, 201, status, text)

@@ -34,14 +34,14 @@ var worlds = []world{
 	{
 		kind: "okta", user: "00u%017d", group: "00g%017d", attributes: []string{"department"},
 		face: func(d *fake.Directory) http.Handler {
-			return &fake.Okta{Directory: d, Token: "c4n4ry-okta-token", MostRows: 5}
+			return &fake.Okta{Directory: d, Token: "c4n4ry-okta-token", PageRows: 5}
 		},
 		env: map[string]string{"OKTA_URL": "https://linden.okta.com", "OKTA_TOKEN": "c4n4ry-okta-token"},
 	},
 	{
 		kind: "entra", user: "6e7b768e-07e2-4810-8459-%012d", group: "02bd9fd6-8f93-4758-87c3-%012d", attributes: []string{"department"},
 		face: func(d *fake.Directory) http.Handler {
-			return &fake.Entra{Directory: d, ClientID: "app", ClientSecret: "c4n4ry-entra-secret", Rows: 5, DeltaRows: 5}
+			return &fake.Entra{Directory: d, ClientID: "app", ClientSecret: "c4n4ry-entra-secret", PageRows: 5, DeltaRows: 5}
 		},
 		env: map[string]string{"AZURE_TENANT_ID": "linden.example", "AZURE_CLIENT_ID": "app", "AZURE_CLIENT_SECRET": "c4n4ry-entra-secret"},
 	},
@@ -62,14 +62,14 @@ var worlds = []world{
 	{
 		kind: "rippling", user: "641b7a00%016d", group: "65a0c100%016d", attributes: []string{"department"},
 		face: func(d *fake.Directory) http.Handler {
-			return &fake.Rippling{Directory: d, Token: "c4n4ry-rippling-token", MostRows: 5}
+			return &fake.Rippling{Directory: d, Token: "c4n4ry-rippling-token", PageRows: 5}
 		},
 		env: map[string]string{"RIPPLING_TOKEN": "c4n4ry-rippling-token"},
 	},
 	{
 		kind: "scim", user: "u%04d", group: "g%04d", attributes: []string{"department"},
 		face: func(d *fake.Directory) http.Handler {
-			return &fake.SCIM{Directory: d, Token: "c4n4ry-scim-token", MostRows: 5}
+			return &fake.SCIM{Directory: d, Token: "c4n4ry-scim-token", PageRows: 5}
 		},
 		env: map[string]string{"SCIM_URL": "https://scim.linden.example", "SCIM_TOKEN": "c4n4ry-scim-token"},
 	},
@@ -151,9 +151,12 @@ func (w world) getenv(name string) string { return w.env[name] }
 
 // forAll runs a test for each provider.
 func forAll(t *testing.T, test func(t *testing.T, w world)) {
-	require.Len(t, worlds, len(providers))
-	for i, w := range worlds {
-		require.Equal(t, providers[i].kind, w.kind)
+	for i, p := range providers {
+		require.Less(t, i, len(worlds), "%s has no company: add one to worlds", p.kind)
+		require.Equal(t, p.kind, worlds[i].kind, "the order of worlds")
+	}
+	require.Len(t, fieldSources, len(worlds), "each of worlds has its record in fieldSources")
+	for _, w := range worlds {
 		t.Run(w.kind, func(t *testing.T) { test(t, w) })
 	}
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// loginTimeout is how long a login may take, its answer included.
+// loginTimeout is how long a login may take, including its answer.
 const loginTimeout = 30 * time.Second
 
-// A clientSecret is a credential of an application of Entra ID. It speaks through
-// the program's transport, so that a login is recorded and replayed as all else
-// is. A program of your own takes one of azidentity.
+// A clientSecret is a credential of an application of Entra ID. It uses the
+// program's transport, so that a login is recorded and replayed like all other
+// requests. Your own program uses a credential of azidentity.
 type clientSecret struct {
 	settings
 	transport http.RoundTripper
@@ -70,8 +70,8 @@ func (c clientSecret) GetToken(ctx context.Context, opt policy.TokenRequestOptio
 	return azcore.AccessToken{Token: answer.AccessToken, ExpiresOn: time.Now().Add(time.Duration(answer.ExpiresIn) * time.Second)}, nil
 }
 
-// address is where to log in: over https, since the secret goes there, or on this
-// machine.
+// address returns the address of the login. It must be https, since the secret is
+// sent there, or on this machine.
 func (c clientSecret) address() (string, error) {
 	u, err := url.Parse(cmp.Or(c.settings["AZURE_AUTHORITY_HOST"], "https://login.microsoftonline.com"))
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
@@ -85,8 +85,8 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// refused is a login that another try does not help.
+// refused is a refused login: a repetition does not help.
 type refused struct{ error }
 
-// NonRetriable is how azidentity marks such an error.
+// NonRetriable is the method by which azidentity marks such an error.
 func (refused) NonRetriable() {}

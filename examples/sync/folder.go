@@ -18,14 +18,14 @@ import (
 	"github.com/usher-go/usher/sources/recording"
 )
 
-// The files of a recording beside the answers.
+// The files of a recording besides the answers.
 const (
 	aboutFile = "recording.json"
 	rulesFile = "rules.json"
 )
 
-// A folder is a recording: the answers of a directory, and what the program was
-// told when it read them, without the credentials.
+// A folder is a recording: the answers of a directory, and the settings of the
+// program that read them, without credentials.
 type folder struct {
 	Format   int      `json:"format"` // 1
 	Source   string   `json:"source"`
@@ -34,7 +34,7 @@ type folder struct {
 	Secrets []string `json:"secrets"`
 
 	player *recording.Player
-	keys   map[string]string // what stands for the credentials
+	keys   map[string]string // replacements for the credentials
 }
 
 // openFolder reads a recording.
@@ -66,8 +66,8 @@ func openFolder(path string) (*folder, error) {
 	return f, err
 }
 
-// env gives what the program was told, and for a credential something of its
-// form.
+// env returns the settings of the recording. For a credential it returns a text of
+// the same form.
 func (f *folder) env(name string) string {
 	for _, secret := range f.Secrets {
 		if secret == name {
@@ -77,7 +77,7 @@ func (f *folder) env(name string) string {
 	return f.Settings[name]
 }
 
-// anyKey returns a key that nobody knows.
+// anyKey returns a new key, for a login that is replayed.
 func anyKey() (string, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -87,9 +87,9 @@ func anyKey() (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), err
 }
 
-// transport returns what the source speaks through, and what is to be done when
-// it has been read: a recording gets its place only then, and none where the
-// reading was interrupted.
+// transport returns the transport for the source, and a function to call after the
+// directory was read: it moves a recording to its place, unless the reading was
+// interrupted.
 func (opt options) transport(live http.RoundTripper) (http.RoundTripper, func(context.Context) error, error) {
 	switch {
 	case opt.replay != nil:
@@ -129,7 +129,7 @@ func (opt options) transport(live http.RoundTripper) (http.RoundTripper, func(co
 	}, nil
 }
 
-// describe writes what a recording holds beside the answers.
+// describe writes the files of a recording besides the answers.
 func (opt options) describe(path string) error {
 	about := folder{Format: 1, Source: opt.provider.kind, Settings: settings{}, Secrets: []string{}}
 	for _, v := range opt.provider.variables {
@@ -150,9 +150,8 @@ func (opt options) describe(path string) error {
 	)
 }
 
-// bare returns a setting without the password and the query that it has if it is
-// an address which somebody put a credential into, and nothing of an address that
-// cannot be read.
+// bare returns a setting. From an address it removes password and query, which may
+// hold a credential. For an address that cannot be parsed it returns "".
 func bare(value string) string {
 	if !strings.Contains(value, "://") {
 		return value

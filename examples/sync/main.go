@@ -47,15 +47,15 @@ func main() {
 	})
 }
 
-// A system is what the program has around it.
+// A system is the environment of the program.
 type system struct {
 	env            func(string) string
 	stdout, stderr io.Writer
 	transport      http.RoundTripper
 }
 
-// tenant is the customer whose team this is. A host with many customers keeps
-// the teams of all of them in one store, each under its own name.
+// tenant is the customer whose team this is. A host with many customers keeps all
+// teams in one store, each under its own name.
 const tenant = "company"
 
 func run(ctx context.Context, args []string, sys system) error {
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, sys system) error {
 	// 1. The rules.
 	view.Warn(stderr, opt.config, opt.resolver)
 
-	// 2. The team, as the application's own database has it.
+	// 2. The team from the application's own database.
 	members, err := team.Read(ctx, tenant, opt.db)
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func run(ctx context.Context, args []string, sys system) error {
 		return terminal.ErrUnread
 	}
 
-	// 5. The change. It is not interrupted once it has begun.
+	// 5. The change. It is not interrupted.
 	store, err := team.Open(ctx, tenant, opt.db, false)
 	if err != nil {
 		return err
@@ -124,9 +124,9 @@ func run(ctx context.Context, args []string, sys system) error {
 	return failed
 }
 
-// readDirectory checks the connection and reads everything. What could not be
-// read whole is an error: the next run may have more luck. (A host can go on with
-// a part, since what is not proved takes nothing away from anybody.)
+// readDirectory checks the connection and reads everything. An incomplete reading
+// is an error here: the next run may succeed. (A host can continue with a part,
+// since nothing is taken away that is not proven.)
 func readDirectory(ctx context.Context, opt options, live http.RoundTripper, stderr *terminal.Screen, expected int) (*sources.Snapshot, error) {
 	shown := newProgress(stderr, expected)
 	defer shown.clear()
@@ -146,7 +146,7 @@ func readDirectory(ctx context.Context, opt options, live http.RoundTripper, std
 		snapshot, err = sources.Collect(ctx, src, sources.CollectConfig{Queries: opt.resolver.Queries(), Progress: shown.read})
 		shown.finish(err == nil)
 	}
-	saved := finish(ctx) // also of a reading that failed: that is what a report is for
+	saved := finish(ctx) // also if reading failed: then the recording is a report
 	if opt.record != "" && saved == nil {
 		shown.line("recorded: %s", opt.record)
 	}

@@ -347,6 +347,10 @@ func TestProgress(t *testing.T) {
 func TestUsage(t *testing.T) {
 	w := worlds[3]
 	p := newProgram(t, w)
+	var kinds []string
+	for _, w := range worlds {
+		kinds = append(kinds, w.kind)
+	}
 	for _, c := range []struct {
 		args []string
 		want string
@@ -355,7 +359,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-source", "onelogin"}, "-source and -config are required"},
 		{[]string{"more"}, `unexpected argument "more"`},
 		{[]string{"-colour"}, "-colour"},
-		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of okta, entra, salesforce, onelogin, rippling, scim`},
+		{[]string{"-source", "ldap", "-config", p.rules}, `-source "ldap": want one of ` + strings.Join(kinds, ", ")},
 		{[]string{"-record", "x", "-replay", "y"}, "exclude one another"},
 		{[]string{"-replay", "recordings/okta", "-source", "scim"}, "the recording is of okta"},
 		{[]string{"-replay", "recordings/okta", "-all", "-json"}, "-all, -json, -explain and -chart without a file exclude one another"},
@@ -477,12 +481,10 @@ func TestReplayByOtherRules(t *testing.T) {
 	p.sys.transport = offline{t}
 	rules := strings.Replace(w.rules(), `"match": {"attributes": {"department": "Sales"}}`, `"match": {"query": "Title = 'Clerk'"}`, 1)
 	require.NoError(t, os.WriteFile(p.rules, []byte(rules), 0o600))
-	started := time.Now()
 	code, stdout, stderr := p.run("-replay", filepath.Join("recordings", w.kind), "-config", p.rules)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, stdout)
 	assert.Contains(t, stderr, "there is no answer to GET linden.my.salesforce.com/services/data/v64.0/query?q=")
-	assert.Less(t, time.Since(started), 30*time.Second)
 	assert.NotContains(t, stderr, "waits ")
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// options are the command line.
+// options are the options of the command line.
 type options struct {
 	provider   provider
 	settings   settings
@@ -26,7 +26,7 @@ type options struct {
 	apply      bool
 	view       view.View
 	record     string
-	replay     *folder // nil: the live directory is read
+	replay     *folder // nil: read the live directory
 	approve    view.Approvals
 }
 
@@ -77,8 +77,8 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 	return opt, err
 }
 
-// read reads the recording, the settings and the rules that the command line
-// names. An error that matches terminal.ErrUsage is one of the command line.
+// read reads the recording, the settings and the rules that the command line names.
+// An error that matches terminal.ErrUsage is about the command line.
 func (opt *options) read(source, replay string, env func(string) string) error {
 	var err error
 	if replay != "" {
@@ -112,12 +112,12 @@ func (opt *options) read(source, replay string, env func(string) string) error {
 	return err
 }
 
-// liveTeam is the file of the team of a live directory.
+// liveTeam is the file with the team of a live directory.
 const liveTeam = "usher-sync.db"
 
-// replayTeam is the file of the team of a recording, in the current folder and named
-// after the recording: what a recording says is never applied to the live team
-// without being asked for.
+// replayTeam returns the file with the team of a recording: in the current folder,
+// and named after the recording, so that a recording changes the live team only if
+// -db says so.
 func replayTeam(folder string) (string, error) {
 	path, err := filepath.Abs(folder)
 	if err != nil {

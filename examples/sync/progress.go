@@ -14,11 +14,11 @@ import (
 )
 
 // A progress shows how far a reading has come: on a terminal as one line that is
-// written again and again, elsewhere as lines. It is also the logger of the
-// source, which tells it of pauses that the provider imposes.
+// overwritten, elsewhere as several lines. It is also the logger of the source,
+// which reports the pauses that the provider imposes.
 type progress struct {
 	screen   *terminal.Screen
-	expected int // people, going by the team; 0 if that is not known
+	expected int // expected number of people, from the team; 0 if unknown
 
 	mu      sync.Mutex
 	at      sources.Progress
@@ -26,14 +26,14 @@ type progress struct {
 	waits   int
 	waited  time.Duration
 	drawn   time.Time
-	waiting time.Time // until when, if it is in the future
+	waiting time.Time // the end of a pause, if it is in the future
 }
 
 func newProgress(screen *terminal.Screen, expected int) *progress {
 	return &progress{screen: screen, expected: expected}
 }
 
-// read takes what Collect reports.
+// read is called with the progress of Collect.
 func (p *progress) read(at sources.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,7 +47,7 @@ func (p *progress) read(at sources.Progress) {
 	}
 }
 
-// counting counts the pages that come through a transport.
+// counting returns a transport that counts pages.
 func (p *progress) counting(base http.RoundTripper) http.RoundTripper { return &counter{base, p} }
 
 type counter struct {
@@ -67,7 +67,7 @@ func (c *counter) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// line writes a line of its own.
+// line writes a separate line.
 func (p *progress) line(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +75,7 @@ func (p *progress) line(format string, args ...any) {
 	fmt.Fprintf(p.screen, format+"\n", args...)
 }
 
-// finish says what the reading came to.
+// finish writes the result of the reading.
 func (p *progress) finish(whole bool) {
 	end := "read"
 	if !whole {
@@ -87,7 +87,7 @@ func (p *progress) finish(whole bool) {
 	p.line("%s: %s", end, sums)
 }
 
-// clear takes the line off the terminal.
+// clear removes the line from the terminal.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,7 +111,8 @@ const (
 	drawEvery = 100 * time.Millisecond
 )
 
-// draw writes the line of a terminal, not too often unless it is to.
+// draw writes the line of a terminal, at most a few times a second unless now is
+// set.
 func (p *progress) draw(now bool) {
 	if !p.screen.Redraws() || !now && time.Since(p.drawn) < drawEvery {
 		return
@@ -131,7 +132,7 @@ func (p *progress) draw(now bool) {
 // Enabled implements slog.Handler.
 func (*progress) Enabled(context.Context, slog.Level) bool { return true }
 
-// Handle implements slog.Handler: pauses are counted, warnings shown.
+// Handle implements slog.Handler: it counts pauses and shows warnings.
 func (p *progress) Handle(_ context.Context, record slog.Record) error {
 	var attrs strings.Builder
 	var wait time.Duration

@@ -36,7 +36,7 @@ type variable struct {
 // settings are the values of a provider's variables; for a file, what it holds.
 type settings map[string]string
 
-// An opening is what a source needs besides.
+// An opening has what a source needs besides its settings.
 type opening struct {
 	connection string
 	transport  http.RoundTripper
@@ -164,7 +164,7 @@ func providerOf(word string) (provider, error) {
 	return provider{}, fmt.Errorf("%w: -source %q: want one of %s", terminal.ErrUsage, word, strings.Join(kinds, ", "))
 }
 
-// read reads the variables. If they name files, what these hold is read.
+// read reads the variables, and the files that they name.
 func (p provider) read(env func(string) string, live bool) (settings, error) {
 	s := settings{}
 	for _, v := range p.variables {
@@ -187,7 +187,7 @@ func (p provider) read(env func(string) string, live bool) (settings, error) {
 	return s, nil
 }
 
-// secrets are the credentials among the settings.
+// secrets returns the credentials among the settings.
 func (p provider) secrets(s settings) []string {
 	var secrets []string
 	for _, v := range p.variables {
@@ -198,7 +198,7 @@ func (p provider) secrets(s settings) []string {
 	return secrets
 }
 
-// describeVariables tells the variables of all providers.
+// describeVariables prints the variables of all providers.
 func describeVariables(w io.Writer) {
 	for _, p := range providers {
 		fmt.Fprintf(w, "\nFor -source %s these variables are read:\n", p.kind)

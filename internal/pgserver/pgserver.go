@@ -77,7 +77,7 @@ func Start(options ...string) (_ *Server, err error) {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 	for range 5 { // another program may take the port before the server does
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = FreePort(); err != nil {
 			return nil, err
 		}
 		if err = s.Run(); !errors.Is(err, errEnded) {
@@ -234,9 +234,9 @@ func complete(dir string) bool {
 	return true
 }
 
-// freePort returns a port that nobody listens on, below those that systems give to
+// FreePort returns a port of loopback that nobody listens on, below those that systems give to
 // who asks for any: between crash and restart nobody is given it either.
-func freePort() (port string, err error) {
+func FreePort() (port string, err error) {
 	for range 100 {
 		port = strconv.Itoa(20_000 + rand.IntN(10_000))
 		var listener net.Listener

@@ -12,52 +12,54 @@ import (
 	"time"
 )
 
-// patience is how long a writer waits altogether where DB.Patience is 0.
+// patience is how long a writer waits in all if DB.Patience is 0.
 const patience = 10 * time.Second
 
-// ErrBusy is the end of a wait: others were at work for too long.
+// ErrBusy says that a wait ended because others used the database for too long.
 var ErrBusy = errors.New("the database is busy")
 
-// A Wait bounds the waiting of one writer, over all that it waits for. What it
-// does once it has its turn is not bounded by it. As an argument of a statement
-// it is the number of milliseconds that are left, and at least 1.
+// A Wait limits how long one writer waits, for everything that it waits for
+// together. It does not limit the work itself. As an argument of a statement it is
+// the number of milliseconds that are left, at least 1.
 type Wait struct{ end time.Time }
 
 // NewWait returns a wait that begins now.
 func (db *DB) NewWait() Wait { return Wait{time.Now().Add(cmp.Or(db.Patience, patience))} }
 
-// Context returns a context for what is waited for. Its cause is ErrBusy when
-// the wait is over.
+// Context returns a context for waiting. When the wait is over, its cause is
+// ErrBusy.
 func (w Wait) Context(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadlineCause(ctx, w.end, ErrBusy)
 }
 
-// Value implements driver.Valuer. It is called when the statement has got its
+// Value implements driver.Valuer. It is called after the statement has got its
 // connection.
 func (w Wait) Value() (driver.Value, error) { return w.left().Milliseconds(), nil }
 
 func (w Wait) left() time.Duration { return max(time.Until(w.end), time.Millisecond) }
 
-// maxConnections is how many connections are remembered as set up.
+// maxConnections is the largest number of connections whose settings are
+// remembered.
 const maxConnections = 1000
 
-// connections are the connections to SQLite that are set up, by the driver's
-// value. The zero value is ready to use.
+// connections remembers, by the driver's value, the connections to SQLite that are
+// set up. The zero value is ready to use.
 type connections struct {
 	mu       sync.Mutex
 	settings map[any]settings
 }
 
-// settings are those of one connection.
+// settings are the settings of one connection.
 type settings struct {
 	timeout time.Duration
-	// synchronous is the pragma's value; above 1, each commit waits for the disk.
+	// synchronous is the value of the pragma; above 1, each commit waits for the
+	// disk.
 	synchronous int
 }
 
-// with sets a connection up for work: it enforces foreign keys, and waits for
-// other processes where the program has made no choice of its own, but never
-// longer than wait says.
+// with sets up a connection and calls work: the connection enforces foreign keys,
+// and waits for other processes, unless the program has chosen otherwise, but never
+// longer than wait.
 func (c *connections) with(ctx context.Context, conn *sql.Conn, wait Wait, work func(*sql.Conn) error) error {
 	has, err := c.setUp(ctx, conn)
 	if err != nil {
@@ -67,13 +69,13 @@ func (c *connections) with(ctx context.Context, conn *sql.Conn, wait Wait, work 
 		if err := setTimeout(ctx, conn, left); err != nil {
 			return err
 		}
-		defer func() { _ = setTimeout(context.WithoutCancel(ctx), conn, has.timeout) }() // one that fails is broken
+		defer func() { _ = setTimeout(context.WithoutCancel(ctx), conn, has.timeout) }() // if it fails, the connection is broken
 	}
 	return work(conn)
 }
 
-// unsynced runs work on a connection that is set up, whose commits do not wait
-// for the disk meanwhile.
+// unsynced calls work with a connection that is set up and whose commits do not
+// wait for the disk during the call.
 func (c *connections) unsynced(ctx context.Context, conn *sql.Conn, work func(*sql.Conn) error) error {
 	has, err := c.setUp(ctx, conn)
 	if err != nil {
@@ -87,7 +89,7 @@ func (c *connections) unsynced(ctx context.Context, conn *sql.Conn, work func(*s
 	}
 	defer func() {
 		if err := setSynchronous(context.WithoutCancel(ctx), conn, has.synchronous); err != nil {
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // is used no more
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // the connection is not used again
 		}
 	}()
 	return work(conn)
@@ -133,7 +135,7 @@ func (c *connections) setUp(ctx context.Context, conn *sql.Conn) (has settings, 
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.settings == nil || len(c.settings) >= maxConnections {
-			c.settings = make(map[any]settings) // forgets those that are closed
+			c.settings = make(map[any]settings) // forgets closed connections
 		}
 		c.settings[key] = has
 	}

@@ -9,15 +9,14 @@ import (
 	"time"
 )
 
-// Migrate makes the tables, or brings them up to date, in one transaction. Who
-// comes second waits for the first and finds nothing to do. Each step is a list
-// of statements; a step that was released is never changed, and a new one goes
-// to the end. A statement that begins with "SQLITE:" or "POSTGRESQL:" is for
-// that database alone. The table @schema holds how many steps were done.
+// Migrate creates the tables or brings them up to date, in one transaction. A
+// concurrent call waits and then finds nothing to do. Each step is a list of
+// statements. A released step is never changed; new steps are appended. A statement
+// that begins with "SQLITE:" or "POSTGRESQL:" is for that database only. The table
+// @schema has the number of steps that were done.
 //
-// After the steps, in the same transaction, refill fills what they added with
-// what follows from the rows that were there. It finds the tables as the last
-// step leaves them. nil does nothing.
+// After the steps, in the same transaction, refill fills in what they added, from
+// the rows that exist. It sees the tables after the last step. Nil does nothing.
 func (db *DB) Migrate(ctx context.Context, steps [][]string, refill func(ctx context.Context, tx *Tx) error) error {
 	if err := db.settle(ctx); err != nil {
 		return err
@@ -57,8 +56,8 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string, refill func(ctx con
 	return db.checkShared(ctx)
 }
 
-// meant takes the name of a database off a statement, and reports whether the
-// statement is for this one.
+// meant removes the name of a database from a statement, and reports whether the
+// statement is for this database.
 func (db *DB) meant(statement string) (string, bool) {
 	if rest, found := strings.CutPrefix(statement, "SQLITE:"); found {
 		return rest, db.dialect == SQLite
@@ -69,13 +68,13 @@ func (db *DB) meant(statement string) (string, bool) {
 	return statement, true
 }
 
-// settle makes what a migration needs to begin: the table with the version,
-// whose row migrations take turns on, and in SQLite the write-ahead log, which
-// lets others read while one writes.
+// settle creates what a migration needs: the table with the version, whose row
+// serializes migrations, and in SQLite the write-ahead log, with which others can
+// read while one writes.
 func (db *DB) settle(ctx context.Context) error {
 	return db.withConn(ctx, db.NewWait(), func(conn *sql.Conn) error {
 		create := `CREATE TABLE IF NOT EXISTS @schema (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`
-		if db.dialect == PostgreSQL { // where two that create one table at a time would fail
+		if db.dialect == PostgreSQL { // two concurrent CREATE TABLE statements would fail there
 			create = `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('@schema')); ` + create + `; END $$`
 		} else if err := useWAL(ctx, conn); err != nil {
 			return err
@@ -90,8 +89,9 @@ const (
 	walPause = 25 * time.Millisecond
 )
 
-// useWAL turns the write-ahead log on. While another connection does so, SQLite
-// refuses it at once, whatever the busy timeout, so it is tried for a second.
+// useWAL switches the write-ahead log on. SQLite refuses that at once, regardless
+// of the busy timeout, while another connection does the same; so useWAL tries for
+// a second.
 func useWAL(ctx context.Context, conn *sql.Conn) error {
 	var mode string
 	for try := 1; ; try++ {
@@ -114,8 +114,8 @@ func useWAL(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// checkShared finds out, while one connection is in use, whether another sees
-// the same tables. In a plain database in memory it does not.
+// checkShared checks, while one connection is in use, whether another one sees the
+// same tables. In a plain in-memory database it does not.
 func (db *DB) checkShared(ctx context.Context) error {
 	if db.dialect != SQLite || db.pool.Stats().MaxOpenConnections == 1 {
 		return nil

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// After these times it is worth to try again.
+// How long to wait before a retry.
 const (
-	retryBusy = time.Second      // others are at work
-	retryDown = 5 * time.Second  // the database is away, or changes over to another machine
-	retryFull = 30 * time.Second // somebody has to make room
+	retryBusy = time.Second      // others use the database
+	retryDown = 5 * time.Second  // the database is down or fails over to another machine
+	retryFull = 30 * time.Second // somebody has to free space
 )
 
-// sqlStates are the SQLSTATEs of PostgreSQL, or their classes, that say it
-// cannot work at present (PostgreSQL documentation, appendix A).
+// sqlStates are the SQLSTATEs of PostgreSQL, or their classes, of errors that may
+// pass (PostgreSQL documentation, appendix A).
 var sqlStates = []struct {
 	prefix string
 	retry  time.Duration
@@ -51,15 +51,15 @@ var liteTexts = []struct {
 	{"sql: database is closed", retryDown},
 }
 
-// Serialization reports whether an error is PostgreSQL's refusal to go on with
-// a transaction of the isolation repeatable read or serializable.
+// Serialization reports whether PostgreSQL refuses to continue a transaction
+// because of its isolation, repeatable read or serializable.
 func Serialization(err error) bool {
 	var state interface{ SQLState() string }
 	return errors.As(err, &state) && state.SQLState() == "40001"
 }
 
-// Outage reports whether an error says that the database cannot work at
-// present, and after which time it is worth to try again.
+// Outage reports whether an error says that the database cannot work at present,
+// and after how long a retry makes sense.
 func Outage(err error) (retry time.Duration, ok bool) {
 	switch {
 	case err == nil:
@@ -67,7 +67,7 @@ func Outage(err error) (retry time.Duration, ok bool) {
 	case errors.Is(err, ErrBusy):
 		return retryBusy, true
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return 0, false // the caller's own doing
+		return 0, false // the caller ended the context
 	}
 	var state interface{ SQLState() string }
 	if errors.As(err, &state) {
@@ -78,8 +78,8 @@ func Outage(err error) (retry time.Duration, ok bool) {
 		}
 		return 0, false
 	}
-	// What pgx says of a connection that is closed already, for one: nothing was
-	// sent, and the next connection may do it.
+	// For instance, pgx reports a closed connection in this way: nothing was sent,
+	// and the next connection may work.
 	var unsent interface{ SafeToRetry() bool }
 	if errors.As(err, &unsent) && unsent.SafeToRetry() {
 		return retryDown, true

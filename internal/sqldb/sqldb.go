@@ -1,6 +1,6 @@
-// Package sqldb is what the SQL stores of this module have in common: one SQL
-// text for two databases, the settings that SQLite keeps for each connection,
-// turns for writers, prepared statements, outages, and numbered migrations.
+// Package sqldb has what the SQL stores of this module share: one SQL text for two
+// databases, the settings of SQLite's connections, turns for writers, prepared
+// statements, outages, and numbered migrations.
 package sqldb
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A Dialect is the language of a database.
+// A Dialect is the SQL dialect of a database.
 type Dialect uint8
 
 // The dialects.
@@ -26,24 +26,24 @@ const (
 
 var usablePrefix = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,31}$`)
 
-// A DB is a database that a store has tables in.
+// A DB is a database with the tables of a store.
 type DB struct {
-	// Patience is how long a writer waits altogether: for the writers before it
-	// in this process, for a connection, and for a lock of the database. 0 is 10
-	// seconds. It is set before the database is used.
+	// Patience is how long a writer waits in all: for earlier writers of this
+	// process, for a connection, and for a lock of the database. 0 means 10
+	// seconds. Set it before the database is used.
 	Patience time.Duration
 
 	pool    *sql.DB
 	dialect Dialect
 	words   *strings.Replacer
-	// writer holds a token while nobody in this process writes. It is nil where
-	// the database lets several write.
+	// writer has a token while no goroutine of this process writes. It is nil if
+	// the database allows several writers.
 	writer chan struct{}
 	conns  connections
 	kept   sync.Map // *keptStatement by query; see Keep
 }
 
-// Dialect returns the language of the database.
+// Dialect returns the SQL dialect of the database.
 func (db *DB) Dialect() Dialect { return db.dialect }
 
 // New returns a database whose tables have names that begin with prefix. The
@@ -81,17 +81,17 @@ func New(pool *sql.DB, dialect Dialect, prefix string) (*DB, error) {
 	return db, nil
 }
 
-// SQL returns a query in the language of the database. In the query @ stands
-// for the prefix of the tables, ? for the next argument and ?3 for the third,
-// and these words for what each language says in its own way: EXACT_TEXT, a
-// text that compares byte for byte; JSON_TYPE, a JSON document; BYTES_TYPE,
-// bytes; SERIAL_KEY, a primary key that counts; BY_KEY, at the end of a table
-// whose rows are kept in the order of its key; BY_INDEX, a value that has the
-// rest of a transaction planned with indexes, even where PostgreSQL thinks that a
-// table is as small as when it was last analyzed; FOR_UPDATE, at the end of a
-// SELECT whose row is to stay as it is; NOW_MS, the clock of the database, in
-// milliseconds since 1970; JSON_LIST, the function that collects values in a JSON
-// array, and JSON_ROW, the one that makes a JSON array of its arguments.
+// SQL returns a query in the dialect of the database. In the query @ stands for the
+// prefix of the tables, ? for the next argument and ?3 for the third. These words
+// stand for what the dialects express differently: EXACT_TEXT, a text that is
+// compared byte by byte; JSON_TYPE, a JSON document; BYTES_TYPE, bytes; SERIAL_KEY,
+// an automatic primary key; BY_KEY, at the end of a table whose rows are stored in
+// the order of the key; BY_INDEX, a value that makes the rest of a transaction use
+// indexes, even if PostgreSQL believes that a table is as small as when it was last
+// analyzed; FOR_UPDATE, at the end of a SELECT that locks its row; NOW_MS, the
+// clock of the database, in milliseconds since 1970; JSON_LIST, the function that
+// collects values in a JSON array, and JSON_ROW, the function that makes a JSON
+// array of its arguments.
 func (db *DB) SQL(query string) string {
 	query = db.words.Replace(query)
 	if db.dialect == SQLite {
@@ -113,9 +113,9 @@ func (db *DB) SQL(query string) string {
 	}
 }
 
-// withConn runs work on a connection of the pool that is set up, for which it
-// waits as long as wait says. Where the context ended, the error matches the
-// context's, whatever the driver made of it.
+// withConn calls work with a connection of the pool that is set up. It waits for
+// one as long as wait allows. If the context ended, the error matches the context's
+// error, whatever the driver returns.
 func (db *DB) withConn(ctx context.Context, wait Wait, work func(*sql.Conn) error) (err error) {
 	defer func() {
 		if ended := ctx.Err(); err != nil && ended != nil && !errors.Is(err, ended) {
@@ -131,7 +131,7 @@ func (db *DB) withConn(ctx context.Context, wait Wait, work func(*sql.Conn) erro
 		}
 		return err
 	}
-	defer func() { _ = conn.Close() }() // gives it back to the pool
+	defer func() { _ = conn.Close() }() // returns it to the pool
 	if db.dialect != SQLite {
 		return work(conn)
 	}
@@ -144,24 +144,23 @@ type Tx struct {
 	db *DB
 }
 
-// Write runs work in a transaction and commits it; an error of work undoes it
-// all. Its first statement has to be a write: a transaction of SQLite that
-// reads first would fail if another process wrote between. Writers of this
-// process take turns in SQLite, in the order in which they came, since those
-// who poll for the lock of a file overtake each other. Who has not begun to
-// write within Patience gets ErrBusy.
+// Write calls work in a transaction and commits it; if work returns an error, it
+// rolls back. The first statement must be a write: a transaction of SQLite that
+// reads first fails if another process writes in between. In SQLite, the writers of
+// this process take turns in the order of their calls, since polling for the lock
+// of a file is not fair. A writer that cannot begin within Patience gets ErrBusy.
 func (db *DB) Write(ctx context.Context, work func(*Tx) error) error {
 	return db.WriteWithin(ctx, db.NewWait(), work)
 }
 
-// WriteWithin is Write for a writer that has waited elsewhere before.
+// WriteWithin is Write for a writer that has already waited for something else.
 func (db *DB) WriteWithin(ctx context.Context, wait Wait, work func(*Tx) error) error {
 	return db.write(ctx, wait, db.transaction, work)
 }
 
-// WriteUnsynced is Write for what may be lost with the machine: SQLite does not
-// wait for the disk. It is not lost with the process, and later writes that are
-// durable make it durable, too.
+// WriteUnsynced is Write for data that may be lost if the machine fails: SQLite
+// does not wait for the disk. It is not lost if the process ends, and later durable
+// writes make it durable, too.
 func (db *DB) WriteUnsynced(ctx context.Context, work func(*Tx) error) error {
 	if db.dialect != SQLite {
 		return db.Write(ctx, work)
@@ -187,16 +186,16 @@ func (db *DB) write(ctx context.Context, wait Wait, transact transaction, work f
 		}
 	}
 	options := new(sql.TxOptions)
-	if db.dialect == PostgreSQL { // what statements that wait for a row are written for
+	if db.dialect == PostgreSQL { // required by statements that wait for a row
 		options.Isolation = sql.LevelReadCommitted
 	}
 	return transact(ctx, wait, options, work)
 }
 
-// Read runs work in a transaction that sees one state of the database.
+// Read calls work in a transaction that sees one state of the database.
 func (db *DB) Read(ctx context.Context, work func(*Tx) error) error {
 	options := &sql.TxOptions{ReadOnly: true}
-	if db.dialect == PostgreSQL { // a transaction of SQLite is never less
+	if db.dialect == PostgreSQL { // always so in SQLite
 		options.Isolation = sql.LevelRepeatableRead
 	}
 	return db.transaction(ctx, db.NewWait(), options, work)
@@ -206,7 +205,7 @@ func (db *DB) transaction(ctx context.Context, wait Wait, options *sql.TxOptions
 	return db.withConn(ctx, wait, func(conn *sql.Conn) error { return db.commit(ctx, conn, options, work) })
 }
 
-// commit runs work in a transaction on a connection.
+// commit calls work in a transaction on a connection.
 func (db *DB) commit(ctx context.Context, conn *sql.Conn, options *sql.TxOptions, work func(*Tx) error) error {
 	tx, err := conn.BeginTx(ctx, options)
 	if err != nil {
@@ -219,7 +218,7 @@ func (db *DB) commit(ctx context.Context, conn *sql.Conn, options *sql.TxOptions
 	return tx.Commit()
 }
 
-// Exec runs a statement and returns how many rows it changed.
+// Exec runs a statement and returns the number of changed rows.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
 	text, stmt := tx.db.statement(query)
 	var result sql.Result
@@ -258,7 +257,7 @@ func (tx *Tx) Get(ctx context.Context, query string, args []any, targets ...any)
 	return true, rows.Close()
 }
 
-// Each reads the rows of a query: scan is called on each and reads it.
+// Each runs a query and calls scan for each row.
 func (tx *Tx) Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	rows, err := tx.query(ctx, query, args)
 	if err != nil {
@@ -277,8 +276,7 @@ func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
-// Marks returns n question marks with commas between, and each in the given
-// form, such as "(?, ?)".
+// Marks returns n copies of form, such as "?" or "(?, ?)", separated by commas.
 func Marks(form string, n int) string {
 	return strings.TrimSuffix(strings.Repeat(form+", ", n), ", ")
 }

@@ -7,15 +7,15 @@ import (
 	"errors"
 )
 
-// A keptStatement is one that is run again and again.
+// A keptStatement is a statement that is run many times.
 type keptStatement struct {
-	text string    // in the language of the database
-	stmt *sql.Stmt // nil on PostgreSQL, whose drivers keep statements themselves
+	text string    // in the dialect of the database
+	stmt *sql.Stmt // nil on PostgreSQL, whose drivers cache statements
 }
 
-// Keep has a query translated and prepared once, for as long as the database is
-// open. Call it before the query is run, not in a transaction, and only for
-// queries of which there is a bounded number.
+// Keep translates and prepares a query once, until the database is closed. Call it
+// before the query is run, outside of a transaction, and only for a bounded number
+// of queries.
 func (db *DB) Keep(ctx context.Context, query string) error {
 	if _, ok := db.kept.Load(query); ok {
 		return nil
@@ -33,8 +33,8 @@ func (db *DB) Keep(ctx context.Context, query string) error {
 	return nil
 }
 
-// statement returns a query in the language of the database, and prepared if
-// it was kept.
+// statement returns a query in the dialect of the database, and its prepared
+// statement if Keep was called.
 func (db *DB) statement(query string) (string, *sql.Stmt) {
 	if k, ok := db.kept.Load(query); ok {
 		k := k.(*keptStatement)
@@ -43,12 +43,11 @@ func (db *DB) statement(query string) (string, *sql.Stmt) {
 	return db.SQL(query), nil
 }
 
-// maxTries is how often a statement is sent where connections of the pool turn
-// out to be dead.
+// maxTries is how often a statement is sent if connections of the pool are dead.
 const maxTries = 3
 
-// Query runs one statement by itself and calls scan on each row of its answer:
-// one round trip, and one state of the database.
+// Query runs one statement without a transaction and calls scan for each row of the
+// answer: it takes one round trip and sees one state of the database.
 func (db *DB) Query(ctx context.Context, wait Wait, query string, args []any, scan func(*sql.Rows) error) error {
 	if db.dialect == SQLite {
 		return db.queryFile(ctx, query, args, scan)
@@ -62,15 +61,17 @@ func (db *DB) Query(ctx context.Context, wait Wait, query string, args []any, sc
 			}
 			return each(rows, scan)
 		})
-		// The driver says so only where the database has not seen the statement.
+		// The driver returns ErrBadConn only if the database has not received the
+		// statement.
 		if !errors.Is(err, driver.ErrBadConn) || try == maxTries {
 			return err
 		}
 	}
 }
 
-// queryFile reads from SQLite on any connection. One that is not set up does
-// not wait for others, so a statement that met one is run again where it does.
+// queryFile reads from SQLite on any connection. A connection that is not set up
+// does not wait for others; if the statement fails because of that, it is run again
+// on one that does.
 func (db *DB) queryFile(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	text, stmt := db.statement(query)
 	var rows *sql.Rows

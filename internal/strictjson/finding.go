@@ -16,7 +16,7 @@ func (w *walker) find(format string, args ...any) {
 	w.errs.Add(w.where(), fmt.Sprintf(format, args...))
 }
 
-// try decodes a value of a type that parses its own, to learn its error.
+// try decodes a value of a type with its own decoder, to get its error.
 func (w *walker) try(t reflect.Type, raw []byte) {
 	if !w.probe {
 		return
@@ -26,7 +26,7 @@ func (w *walker) try(t reflect.Type, raw []byte) {
 	}
 }
 
-// tryKey does the same for the key of a map, where it is not plain text.
+// tryKey is try for the key of a map whose keys are not plain strings.
 func (w *walker) tryKey(t reflect.Type, key []byte) {
 	if t.Kind() == reflect.String && !reflect.PointerTo(t).Implements(textUnmarshaler) {
 		return
@@ -41,10 +41,10 @@ func (w *walker) tryKey(t reflect.Type, key []byte) {
 	}
 }
 
-// maxKey is how much of a key is shown.
+// maxKey is the largest number of bytes of a key that is shown.
 const maxKey = 64
 
-// where returns the current path, as in users[3].attributes["Profile.Name"].
+// where returns the current path, such as users[3].attributes["Profile.Name"].
 func (w *walker) where() string {
 	var b strings.Builder
 	for _, s := range w.path {
@@ -80,7 +80,7 @@ func isWord(key []byte) bool {
 	return 0 < len(key) && len(key) <= maxKey
 }
 
-// fits reports whether the number can be held by the type.
+// fits reports whether the type can hold the number.
 func fits(t reflect.Type, number string) bool {
 	var err error
 	switch {
@@ -94,13 +94,13 @@ func fits(t reflect.Type, number string) bool {
 	return err == nil
 }
 
-// want says in words what belongs at a place of the shape.
+// want describes the values of the shape.
 func want(s *shape) string {
 	one, _ := names(s)
 	return one
 }
 
-// names returns the words for one and for several values of the shape.
+// names returns the singular and the plural for values of the shape.
 func names(s *shape) (one, several string) {
 	switch s.form {
 	case formObject, formMap:
@@ -129,7 +129,7 @@ func names(s *shape) (one, several string) {
 	return "a value", "values"
 }
 
-// got says in words what starts with the byte.
+// got describes the value that begins with the byte.
 func got(first byte) string {
 	switch first {
 	case '{':
@@ -144,7 +144,7 @@ func got(first byte) string {
 	return "a number"
 }
 
-// suggestion names the known field that was probably meant, or nothing.
+// suggestion returns the known field that was probably meant, or "".
 func suggestion(unknown string, fields map[string]field) string {
 	if len(unknown) > maxKey {
 		return ""

@@ -8,25 +8,25 @@ import (
 	"unicode"
 )
 
-// A shape is what JSON has to look like to be decoded into a type.
+// A shape describes the JSON that can be decoded into a type.
 type shape struct {
 	form   form
 	typ    reflect.Type
-	elem   *shape // of a pointer, list or map
+	elem   *shape // for a pointer, list or map
 	fields map[string]field
 }
 
 type field struct {
-	index int // counts the fields of one shape
+	index int // position among the fields of the shape
 	shape *shape
 }
 
 type form uint8
 
 const (
-	formAny    form = iota // anything well formed
-	formCustom             // what the type itself accepts
-	formText               // a string that the type itself accepts
+	formAny    form = iota // any well-formed value
+	formCustom             // whatever the type's own decoder accepts
+	formText               // a string that the type's own decoder accepts
 	formString
 	formBool
 	formInteger
@@ -37,8 +37,8 @@ const (
 	formPointer
 )
 
-// nullable reports whether a type of this shape tells null from an empty value,
-// or decides about null itself.
+// nullable reports whether a type of this shape has a null besides its empty value,
+// or decodes null itself.
 func (s *shape) nullable() bool {
 	switch s.form {
 	case formAny, formCustom, formMap, formPointer:
@@ -49,8 +49,8 @@ func (s *shape) nullable() bool {
 	return false
 }
 
-// shapes builds the shapes that one call needs, each type once, so that a type
-// may contain itself.
+// shapes builds the shapes for one call. Each type is built once, so a type may
+// contain itself.
 type shapes map[reflect.Type]*shape
 
 var (
@@ -65,8 +65,8 @@ func (all shapes) of(t reflect.Type) *shape {
 	}
 	s := &shape{typ: t}
 	all[t] = s
-	// Methods count as encoding/json counts them: of a pointer that is there,
-	// and of the address of a type that has a name.
+	// encoding/json uses methods of a non-nil pointer, and of the address of a
+	// named type.
 	methods := t
 	if t.Kind() != reflect.Pointer && t.Name() != "" {
 		methods = reflect.PointerTo(t)
@@ -98,7 +98,7 @@ func (all shapes) of(t reflect.Type) *shape {
 	case reflect.Slice:
 		s.form, s.elem = formList, all.of(t.Elem())
 		if t.Elem().Kind() == reflect.Uint8 {
-			s.form = formCustom // bytes are a string in base64, or a list
+			s.form = formCustom // bytes are a string in base64 or a list
 		}
 	case reflect.Array:
 		s.form, s.elem = formList, all.of(t.Elem())
@@ -113,9 +113,9 @@ func (all shapes) of(t reflect.Type) *shape {
 	return s
 }
 
-// fill finds the fields of a struct under the rules of encoding/json: the least
-// deeply embedded field of a name wins, then the one with a tag, and where two
-// remain there is none.
+// fill finds the fields of a struct by the rules of encoding/json: of several
+// fields with one name, the least deeply embedded one counts, then the one with a
+// tag; if there are still several, none counts.
 func (all shapes) fill(s *shape, t reflect.Type) {
 	best := make(map[string]candidate)
 	all.candidates(t, 0, nil, func(name string, c candidate) {
@@ -150,9 +150,8 @@ func (c candidate) stronger(than candidate) bool {
 	return c.tagged && !than.tagged
 }
 
-// candidates hands every field of t and of the structs embedded in it to found.
-// path holds the types from the outermost to t, against a type that embeds
-// itself.
+// candidates passes every field of t and of its embedded structs to found. path has
+// the types from the outermost to t, to detect a type that embeds itself.
 func (all shapes) candidates(t reflect.Type, depth int, path []reflect.Type, found func(string, candidate)) {
 	for _, outer := range path {
 		if outer == t {
@@ -191,7 +190,7 @@ func (all shapes) candidates(t reflect.Type, depth int, path []reflect.Type, fou
 	}
 }
 
-// validName reports whether encoding/json takes name from a tag.
+// validName reports whether encoding/json accepts a name in a tag.
 func validName(name string) bool {
 	for _, r := range name {
 		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
@@ -210,7 +209,7 @@ func hasOption(options, want string) bool {
 	return false
 }
 
-// quotable reports whether the tag option "string" has a meaning for t.
+// quotable reports whether the tag option "string" has an effect for t.
 func quotable(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map, reflect.Slice, reflect.Array, reflect.Pointer, reflect.Interface:

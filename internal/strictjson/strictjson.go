@@ -1,10 +1,10 @@
-// Package strictjson decodes the public JSON formats of this module: exactly,
-// and with findings that a person can act on.
+// Package strictjson decodes the public JSON formats of this module strictly, with
+// errors that a person can act on.
 //
-// It accepts a part of what encoding/json accepts and decodes that part to the
-// same value. It refuses what encoding/json lets pass in silence: unknown
-// fields, field names of another case, repeated keys, null where it would
-// become an empty element, invalid UTF-8, and deep nesting.
+// It accepts a part of what encoding/json accepts, and decodes it to the same
+// value. It refuses what encoding/json accepts silently: unknown fields, field
+// names in another case, repeated keys, null that would become an empty element,
+// invalid UTF-8, and deep nesting.
 package strictjson
 
 import (
@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	// MaxDepth is how deep arrays and objects may be nested in each other.
+	// MaxDepth is the largest depth of nested arrays and objects.
 	MaxDepth = 100
-	// MaxFindings is how many findings are told apart.
+	// MaxFindings is the largest number of findings that are listed.
 	MaxFindings = 100
 )
 
-// Decode reads the one JSON value in data into v, which must be a pointer, by
-// the rules of encoding/json and its struct tags. A value that is null is
-// absent, except among the elements of an array or a map, where only a type
-// that can hold a null may have one.
+// Decode decodes the single JSON value in data into v, which must be a pointer, by
+// the rules of encoding/json and its struct tags. A null value counts as absent,
+// except among the elements of an array or map, where it is allowed only for a type
+// that can hold null.
 //
-// What is wrong with the form of data comes back as Errors, all findings at
-// once; data that is not JSON gives one finding with its line and column. After
-// an error the content of v is not specified.
+// If data does not have the right form, the error is an Errors with all findings;
+// for data that is not JSON, it is one finding with line and column. After an
+// error, the content of v is unspecified.
 func Decode(data []byte, v any) error {
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
@@ -42,8 +42,8 @@ func Decode(data []byte, v any) error {
 	}
 	root := shapes{}.of(target.Type())
 
-	// The walk reads the bytes once and builds nothing. Only where something
-	// is wrong are the parts decoded one by one, to tell which.
+	// The first walk reads the bytes once and builds nothing. Only if something is
+	// wrong, the parts are decoded one by one, to find out which.
 	first := walker{data: data, checkUTF8: !utf8.Valid(data)}
 	if first.document(root); first.clean() {
 		err := json.Unmarshal(data, v)
@@ -68,8 +68,7 @@ func Decode(data []byte, v any) error {
 	return second.errs
 }
 
-// syntaxError turns an error of encoding/json about the syntax of data into a
-// finding.
+// syntaxError turns a syntax error of encoding/json into a finding.
 func syntaxError(data []byte, err error) (Error, bool) {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
@@ -83,8 +82,8 @@ func syntaxError(data []byte, err error) (Error, bool) {
 
 // An Error is one finding.
 type Error struct {
-	// Path leads to the value, as in users[3].other_emails. It is empty for
-	// the document as a whole.
+	// Path leads to the value, such as users[3].other_emails. It is empty for the
+	// whole document.
 	Path    string
 	Message string
 }
@@ -97,8 +96,8 @@ func (e Error) Error() string {
 	return e.Path + ": " + e.Message
 }
 
-// Errors are the findings of one document, in its order. If there are more than
-// MaxFindings, one last entry says so.
+// Errors are the findings of one document, in the order of the document. If there
+// are more than MaxFindings, a last entry says so.
 type Errors []Error
 
 // Error returns the findings, one a line.

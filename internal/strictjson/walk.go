@@ -8,16 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// A walker goes through a document once and compares it with a shape. It
-// relies on encoding/json for the last word on syntax: where it cannot go on it
-// stops, and what it lets pass is parsed again.
+// A walker walks once through a document and compares it with a shape. It does not
+// check the syntax completely: it stops where it cannot continue, and encoding/json
+// parses the document afterwards.
 type walker struct {
 	data       []byte
 	pos        int
-	checkUTF8  bool // data holds invalid UTF-8 somewhere
-	probe      bool // decode custom values one by one, for their errors
+	checkUTF8  bool // data has invalid UTF-8
+	probe      bool // decode custom values one by one, to get their errors
 	path       []step
-	keys       [][]byte // the keys of the open maps, innermost last
+	keys       [][]byte // the keys of the open maps, the innermost last
 	errs       Errors
 	incomplete bool // the walk stopped before the end
 }
@@ -34,8 +34,8 @@ func (w *walker) clean() bool { return !w.incomplete && len(w.errs) == 0 }
 
 // document walks all of data, which has to be one value.
 func (w *walker) document(root *shape) {
-	// The root is the pointer that was handed to Decode; it is there already,
-	// so that it cannot stand for a null.
+	// The root is the pointer that was passed to Decode. It is not nil, so the
+	// document cannot be null.
 	if root.form == formPointer {
 		root = root.elem
 	}
@@ -57,7 +57,7 @@ func (w *walker) element(s *shape) bool {
 	return w.value(s)
 }
 
-// value walks the next value. It reports false where it cannot go on.
+// value walks the next value. It reports false if it cannot continue.
 func (w *walker) value(s *shape) bool {
 	first := w.peek()
 	if first == 'n' && s.form != formCustom {
@@ -120,7 +120,7 @@ func (w *walker) value(s *shape) bool {
 	return w.anything()
 }
 
-// anything walks a value of which only the form matters.
+// anything walks a value of any type.
 func (w *walker) anything() bool {
 	switch w.peek() {
 	case '{':
@@ -134,7 +134,7 @@ func (w *walker) anything() bool {
 	return w.literal()
 }
 
-// The shapes inside a value of which only the form matters.
+// The shapes inside a value of any type.
 var (
 	anyValue = &shape{form: formAny}
 	anyMap   = &shape{form: formMap, elem: anyValue, typ: reflect.TypeFor[map[string]any]()}
@@ -161,7 +161,7 @@ func (w *walker) object(s *shape) bool {
 	})
 }
 
-// mapping walks an object with keys of the document's own.
+// mapping walks an object with arbitrary keys.
 func (w *walker) mapping(s *shape) bool {
 	own := len(w.keys)
 	var many map[string]bool
@@ -179,11 +179,11 @@ func (w *walker) mapping(s *shape) bool {
 	return ok
 }
 
-// fewKeys is how many keys are compared one by one.
+// fewKeys is the number of keys up to which keys are compared one by one.
 const fewKeys = 16
 
-// repeated reports whether key is among earlier. From fewKeys on it builds an
-// index.
+// repeated reports whether key is among earlier. With more than fewKeys, it builds
+// an index.
 func (w *walker) repeated(key []byte, earlier [][]byte, many *map[string]bool) bool {
 	if len(earlier) < fewKeys {
 		for _, k := range earlier {
@@ -204,7 +204,7 @@ func (w *walker) repeated(key []byte, earlier [][]byte, many *map[string]bool) b
 	return known
 }
 
-// members walks an object and calls value at each value, with its key.
+// members walks an object and calls value for each value, with its key.
 func (w *walker) members(value func(key []byte) bool) bool {
 	if !w.enter() {
 		return false
@@ -260,7 +260,7 @@ func (w *walker) list(s *shape) bool {
 	}
 }
 
-// enter goes past an opening bracket, unless it is one too many.
+// enter skips an opening bracket, unless the nesting is too deep.
 func (w *walker) enter() bool {
 	if len(w.path) >= MaxDepth {
 		w.find("nested deeper than %d levels", MaxDepth)
@@ -275,7 +275,7 @@ func (w *walker) leave() bool {
 	return true
 }
 
-// peek goes past white space and returns the next byte, or 0 at the end.
+// peek skips white space and returns the next byte, or 0 at the end.
 func (w *walker) peek() byte {
 	for ; w.pos < len(w.data); w.pos++ {
 		switch c := w.data[w.pos]; c {
@@ -287,8 +287,7 @@ func (w *walker) peek() byte {
 	return 0
 }
 
-// literal walks a number, true, false or null, and reports whether there was
-// anything of the kind.
+// literal walks a number, true, false or null, and reports whether there was one.
 func (w *walker) literal() bool {
 	start := w.pos
 	for w.pos < len(w.data) && inLiteral(w.data[w.pos]) {
@@ -301,7 +300,7 @@ func inLiteral(c byte) bool {
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'E'
 }
 
-// text walks a string and returns what it stands for.
+// text walks a string and returns its content.
 func (w *walker) text() ([]byte, bool) {
 	start := w.pos
 	escaped := false
@@ -337,14 +336,15 @@ func (w *walker) unquote(quoted []byte, escaped bool) ([]byte, bool) {
 	return []byte(s), true
 }
 
-// loneSurrogate reports whether a well-formed quoted string holds a \u escape of
-// one half of a pair without the other; encoding/json would replace it.
+// loneSurrogate reports whether a well-formed quoted string has a \u escape of one
+// half of a surrogate pair without the other half, which encoding/json would
+// replace.
 func loneSurrogate(quoted []byte) bool {
 	for i := 0; i+1 < len(quoted); i++ {
 		if quoted[i] != '\\' {
 			continue
 		}
-		i++ // past the escaped byte, which may be a backslash
+		i++ // skips the escaped byte, which may be a backslash
 		if quoted[i] != 'u' {
 			continue
 		}
@@ -362,7 +362,7 @@ func loneSurrogate(quoted []byte) bool {
 	return false
 }
 
-// hex returns the number that the first four bytes of a checked escape spell.
+// hex returns the number in the first four bytes of a checked escape.
 func hex(digits []byte) uint64 {
 	n, _ := strconv.ParseUint(string(digits[:4]), 16, 16)
 	return n

@@ -9,9 +9,9 @@ import (
 )
 
 // Columns returns how many columns of a terminal a line takes: two for a wide
-// letter (Unicode Standard Annex 11) and for an emoji, none for what combines
-// with the letter before it. Where terminals differ, it follows those that draw
-// a cluster of code points as one.
+// letter (Unicode Standard Annex 11) and for an emoji, none for a combining
+// character. Terminals differ; the result is that of terminals that draw a cluster
+// of code points as one.
 func Columns(line string) int {
 	columns := 0
 	for len(line) > 0 {
@@ -21,8 +21,8 @@ func Columns(line string) int {
 	return columns
 }
 
-// Cut returns a line of at most so many columns. What is cut off is replaced by
-// an ellipsis; no cluster is cut in two.
+// Cut shortens a line to at most so many columns. An ellipsis replaces what is cut
+// off; no cluster is divided.
 func Cut(line string, columns int) string {
 	if len(line) <= columns || Columns(line) <= columns {
 		return line
@@ -30,8 +30,8 @@ func Cut(line string, columns int) string {
 	return line[:Fit(line, columns-1)] + "…"
 }
 
-// Fit returns how many bytes of the line's beginning fit into so many columns,
-// without a cluster that is cut in two.
+// Fit returns how many bytes at the beginning of the line fit into so many columns.
+// No cluster is divided.
 func Fit(line string, columns int) int {
 	at := 0
 	for at < len(line) {
@@ -44,19 +44,19 @@ func Fit(line string, columns int) int {
 	return at
 }
 
-// Pad returns the spaces that fill a cell up to so many columns.
+// Pad returns the spaces that fill a cell to so many columns.
 func Pad(cell string, columns int) string {
 	return strings.Repeat(" ", max(0, columns-Columns(cell)))
 }
 
-// The code points that make one picture of several.
+// Code points that combine others to one picture.
 const (
 	joiner       = '\u200d' // zero width joiner
 	emojiVariant = '\ufe0f' // variation selector 16: the picture, not the letter
 )
 
-// cluster returns the bytes and the columns of the first cluster of a line that
-// is not empty: a letter with what combines with it, or one emoji.
+// cluster returns the bytes and the columns of the first cluster of a non-empty
+// line: a letter with its combining characters, or one emoji.
 func cluster(line string) (size, columns int) {
 	if len(line) == 1 || line[0] < utf8.RuneSelf && line[1] < utf8.RuneSelf {
 		if line[0] < ' ' || line[0] == 0x7f {
@@ -83,15 +83,15 @@ func cluster(line string) (size, columns int) {
 	return size, columns
 }
 
-// isSkin reports whether r gives the emoji before it the colour of a skin.
+// isSkin reports whether r sets the skin colour of the emoji before it.
 func isSkin(r rune) bool { return r >= 0x1f3fb && r <= 0x1f3ff }
 
 func runeColumns(r rune) int {
 	switch {
-	case r == '\u00ad': // a soft hyphen is drawn
+	case r == '\u00ad': // a soft hyphen is visible
 		return 1
 	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Cc),
-		r >= 0x1160 && r <= 0x11ff, r >= 0xd7b0 && r <= 0xd7ff: // vowels and ends of Hangul syllables
+		r >= 0x1160 && r <= 0x11ff, r >= 0xd7b0 && r <= 0xd7ff: // vowels and final consonants of Hangul syllables
 		return 0
 	}
 	if kind := width.LookupRune(r).Kind(); kind == width.EastAsianWide || kind == width.EastAsianFullwidth {

@@ -69,7 +69,7 @@ func Draw(t *rapid.T, r *provisioning.Resolver) provisioning.Input {
 	g.managers()
 	g.memberships()
 	g.settings()
-	return Shuffle(g.Rand, provisioning.Input{Tenant: tenant, Snapshot: &g.snapshot, Members: g.members})
+	return shuffled(g.Rand, provisioning.Input{Tenant: tenant, Snapshot: &g.snapshot, Members: g.members})
 }
 
 // readConfig notes what the config names.
@@ -405,9 +405,9 @@ func (g *generator) settings() {
 	}
 }
 
-// Shuffle returns a copy in which every list whose order means nothing is in
+// shuffled returns a copy in which every list whose order means nothing is in
 // another order.
-func Shuffle(random *rand.Rand, in provisioning.Input) provisioning.Input {
+func shuffled(random *rand.Rand, in provisioning.Input) provisioning.Input {
 	in.Snapshot, in.Members = in.Snapshot.Clone(), slices.Clone(in.Members)
 	mix := func(n int, swap func(i, j int)) { random.Shuffle(n, swap) }
 	s := in.Snapshot

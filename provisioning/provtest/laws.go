@@ -43,7 +43,7 @@ func checkLaws(t TB, decide func(provisioning.Input) *provisioning.Plan, in prov
 	want := planJSON(t, plan)
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3 {
-		require.Equal(t, want, planJSON(t, decide(Shuffle(random, in))), "L1: shuffled input gives another plan")
+		require.Equal(t, want, planJSON(t, decide(shuffled(random, in))), "L1: shuffled input gives another plan")
 	}
 	read, err := provisioning.ReadPlan([]byte(want))
 	require.NoError(t, err)

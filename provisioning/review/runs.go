@@ -86,9 +86,7 @@ func (q *request) runs() error {
 // be about members of any connection.
 func (c *connectionPart) dropEffects() {
 	c.Undelivered, c.Effects, c.EffectsSince = nil, 0, time.Time{}
-	c.Problems = slices.DeleteFunc(slices.Clone(c.Problems), func(p syncer.Problem) bool {
-		return p.Code == syncer.CodeUndelivered || p.Code == syncer.CodeUntried
-	})
+	c.Problems = slices.DeleteFunc(slices.Clone(c.Problems), func(p syncer.Problem) bool { return p.Code == syncer.CodeUndelivered })
 	c.Status = syncer.StatusOK
 	if len(c.Problems) > 0 {
 		c.Status = c.Problems[0].Status // the worst comes first

@@ -56,7 +56,8 @@ func TestRoundTrips(t *testing.T) {
 	require.NoError(t, err)
 	counter := new(turnCounter)
 	config.DialFunc = counter.dial
-	db := stdlib.OpenDB(*config)
+	// A connection that was idle for a second would be asked whether it lives.
+	db := stdlib.OpenDB(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
 	defer db.Close()
 	db.SetMaxOpenConns(1)
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})

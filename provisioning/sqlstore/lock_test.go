@@ -19,12 +19,14 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-const shortLease = time.Second
+// shortLease is long beside the moments for which a busy machine holds up a
+// holder that extends it.
+const shortLease = 5 * time.Second
 
-// openLeasing opens a store whose locks end soon after their holder died.
-func openLeasing(t *testing.T, dsn string) *sqlstore.Store {
+// openLeasing opens a store whose locks end so long after their holder died.
+func openLeasing(t *testing.T, dsn string, lease time.Duration) *sqlstore.Store {
 	t.Helper()
-	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, dsn), Lease: shortLease})
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, dsn), Lease: lease})
 	require.NoError(t, err)
 	return store
 }
@@ -35,7 +37,7 @@ func TestDeadHolderLosesTheLock(t *testing.T) {
 	dsn := fileDSN(t)
 	db, fault := openFaulty(new(sqlite.Driver), dsn, 7, func() {}) // Open makes writes 1 to 4, for the tables there are; the lock is the 5th
 	defer db.Close()
-	second := openLeasing(t, dsn)
+	second := openLeasing(t, dsn, shortLease)
 	first, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Lease: shortLease})
 	require.NoError(t, err)
 	unlock, err := first.Lock(t.Context(), tenant)
@@ -50,7 +52,7 @@ func TestDeadHolderLosesTheLock(t *testing.T) {
 	// The former holder comes back to life, in vain: the lock is another's.
 	short, cancel := context.WithTimeout(t.Context(), shortLease/3)
 	defer cancel()
-	_, err = openLeasing(t, dsn).Lock(short, tenant)
+	_, err = openLeasing(t, dsn, shortLease).Lock(short, tenant)
 	assert.ErrorIs(t, err, provisioning.ErrLocked)
 	unlockSecond()
 }
@@ -86,16 +88,16 @@ func TestLockSurvivesLostConnections(t *testing.T) {
 				return nil
 			})
 			defer db.Close()
-			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db}) // a lease of 30 seconds
+			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Lease: time.Hour})
 			require.NoError(t, err)
 			unlock, err := store.Lock(t.Context(), tenant)
 			if err == nil {
 				unlock()
 			}
 			assert.True(t, hit)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			unlock, err = openStore(t, dsn).Lock(ctx, tenant)
+			unlock, err = openLeasing(t, dsn, time.Hour).Lock(ctx, tenant)
 			require.NoError(t, err, "the tenant waits for the end of a lease")
 			unlock()
 		})
@@ -118,11 +120,11 @@ func TestLockOfAClockThatWentBack(t *testing.T) {
 		t.Run(fmt.Sprint(dialect), func(t *testing.T) {
 			t.Parallel()
 			db := open(t)
-			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect})
+			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: dialect, Lease: shortLease})
 			require.NoError(t, err)
 			_, err = db.Exec(`INSERT INTO usher_locks (tenant, owner, expires_ms) VALUES ($1, 'dead', $2)`, tenant, time.Now().Add(5*time.Hour).UnixMilli())
 			require.NoError(t, err)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			unlock, err := store.Lock(ctx, tenant)
 			require.NoError(t, err)
@@ -135,11 +137,11 @@ func TestLockOfAClockThatWentBack(t *testing.T) {
 func TestLivingHolderKeepsTheLock(t *testing.T) {
 	t.Parallel()
 	dsn := fileDSN(t)
-	unlock, err := openLeasing(t, dsn).Lock(t.Context(), tenant)
+	unlock, err := openLeasing(t, dsn, shortLease).Lock(t.Context(), tenant)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*shortLease)
 	defer cancel()
-	_, err = openLeasing(t, dsn).Lock(ctx, tenant)
+	_, err = openLeasing(t, dsn, shortLease).Lock(ctx, tenant)
 	assert.ErrorIs(t, err, provisioning.ErrLocked)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	unlock()

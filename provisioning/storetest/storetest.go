@@ -150,7 +150,7 @@ func (h *Harness) complaints() []string {
 }
 
 // checkTimeout is how long a check waits for a store that does not answer.
-const checkTimeout = 2 * time.Minute
+const checkTimeout = 5 * time.Minute
 
 // try runs one check on a new store.
 func (c *check) try(t *testing.T, h *Harness) error {

@@ -39,6 +39,7 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 	}
 	if report.Outcome.Done > 0 {
 		s.deliverSoon(target.Tenant)
+		s.lookAround(target.Tenant, "")
 	}
 	if err == nil {
 		s.tryAgain(target, report, nil)

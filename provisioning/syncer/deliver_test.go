@@ -97,12 +97,6 @@ func TestEffectsThatNobodyDelivers(t *testing.T) {
 		require.Equal(t, 3, health.Effects)
 		require.WithinDuration(t, left, health.EffectsSince, 0)
 		require.Nil(t, health.Undelivered)
-		require.Equal(t, syncer.StatusOK, health.Status)
-		pass(5 * time.Minute)
-		health = h.health()
-		require.Equal(t, syncer.CodeUntried, health.Problems[0].Code)
-		require.Equal(t, "3 wait", health.Problems[0].Detail)
-
 		worker := h.replica(syncer.Config{Deliver: newMailer().deliver})
 		require.Zero(t, h.deliver(worker))
 		require.Zero(t, h.health().Effects)

@@ -9,7 +9,8 @@
 //
 // A host makes one [Syncer], calls [Syncer.Push] wherever a directory changed,
 // and runs [Syncer.Serve] for everything that is due by time: whole runs,
-// retries, and the delivery of effects.
+// retries, and the delivery of effects. A host that has a queue of jobs calls
+// [Syncer.Round] and [Syncer.Deliver] from its jobs instead.
 //
 //	sync, err := syncer.New(syncer.Config{Store: team, Targets: targets, Setup: setup, Deliver: deliver})
 //	...

@@ -52,7 +52,11 @@ func (s *Syncer) Erase(ctx context.Context, tenant, memberID string) error {
 	if err := s.eraseDeliveries(ctx, tenant, memberID); err != nil {
 		return err
 	}
-	return eraser.Erase(ctx, tenant, memberID)
+	if err := eraser.Erase(ctx, tenant, memberID); err != nil {
+		return err
+	}
+	s.lookAround(tenant, "")
+	return nil
 }
 
 // identities returns those that the team and its audit log know of a member.

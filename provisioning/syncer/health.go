@@ -46,7 +46,6 @@ const (
 	CodePaused          = "connection.paused"
 	CodeGroupReappeared = "group.reappeared" // a group that an assignment names came again under another ID (S40)
 	CodeUndelivered     = "effect.undelivered"
-	CodeUntried         = "effect.untried" // nobody delivers
 )
 
 // A Problem is one thing that keeps a connection from being well.
@@ -116,7 +115,8 @@ type Health struct {
 	// Effects is how many effects of the tenant wait in the outbox, whether or not
 	// they were tried; more than 1,000 are not counted. EffectsSince is when the
 	// action of the oldest was done; zero if there is none, or if the store is no
-	// provisioning.MemberLog.
+	// provisioning.MemberLog. Some that wait for minutes mean that no process
+	// delivers.
 	Effects      int
 	EffectsSince time.Time
 	// Undelivered is that one of them which could not be delivered for the longest
@@ -148,12 +148,9 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	if err := s.outbox(ctx, &h); err != nil {
 		return Health{}, err
 	}
-	switch u := h.Undelivered; {
-	case u != nil:
+	if u := h.Undelivered; u != nil {
 		h.Problems = append(h.Problems, newProblem(CodeUndelivered, u.Since,
 			fmt.Sprintf("%s about %s failed %d times: %s; %d wait", u.Effect.Kind, u.Effect.About, u.Tries, u.Failure, h.Effects)))
-	case !h.EffectsSince.IsZero() && now.Sub(h.EffectsSince) > longUntried:
-		h.Problems = append(h.Problems, newProblem(CodeUntried, h.EffectsSince, fmt.Sprintf("%d wait", h.Effects)))
 	}
 	slices.SortStableFunc(h.Problems, func(a, b Problem) int {
 		return cmp.Compare(slices.Index(statusOrder, b.Status), slices.Index(statusOrder, a.Status))
@@ -170,10 +167,6 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	}
 	return h, nil
 }
-
-// longUntried is how long an effect may wait for its first try until the health
-// says so.
-const longUntried = 5 * time.Minute
 
 // outbox enters what waits for its delivery.
 func (s *Syncer) outbox(ctx context.Context, h *Health) error {
@@ -228,7 +221,6 @@ var advice = map[string]struct {
 	CodePaused:          {StatusDegraded, "Resume the connection."},
 	CodeGroupReappeared: {StatusDegraded, "Let the assignment select by the new group."},
 	CodeUndelivered:     {StatusDegraded, "Mend what the detail says; it is tried again."},
-	CodeUntried:         {StatusDegraded, "See whether a process runs that delivers: Serve or Deliver, with Config.Deliver."},
 }
 
 const adviceBreaker = "Look at the plan. If it is right, approve the class; if not, mend the directory or the rules."

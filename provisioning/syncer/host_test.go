@@ -231,5 +231,5 @@ func pass(d time.Duration) {
 // eventually waits for a condition of something that goes on by itself.
 func eventually(t testing.TB, ok func() bool, what string) {
 	t.Helper()
-	require.Eventually(t, ok, 10*time.Second, 5*time.Millisecond, what)
+	require.Eventually(t, ok, time.Minute, 5*time.Millisecond, what)
 }

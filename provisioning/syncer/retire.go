@@ -42,6 +42,7 @@ func (s *Syncer) Retire(ctx context.Context, target Target, approvals ...provisi
 	r.finish(ctx, err)
 	if r.report.Outcome.Done > 0 {
 		s.deliverSoon(target.Tenant)
+		s.lookAround(target.Tenant, target.Connection)
 	}
 	return r.report, err
 }

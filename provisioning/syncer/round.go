@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/usher-go/usher/provisioning"
@@ -64,11 +65,13 @@ type round struct {
 	failure  error // of the provider; what could be read is decided all the same
 	report   Report
 
-	read    *reading      // of a pushed directory, before the lock
-	reading chan struct{} // in Syncer.readings
-	leased  *lease        // of the reading
-	waited  []string      // see Recent.Waited
-	decided bool          // the plan was, in this round
+	read    *reading              // of a pushed directory, before the lock
+	reading chan struct{}         // in Syncer.readings
+	leased  *lease                // of the reading
+	waited  []string              // see Recent.Waited
+	freed   freed                 // what people waited for
+	members []provisioning.Member // on which the plan was decided
+	decided bool                  // the plan was, in this round
 }
 
 // round does what a job asks for. The caller has no lock.
@@ -185,7 +188,8 @@ func (r *round) open(ctx context.Context) (err error) {
 	case r.st.Paused != nil && !r.job.admin:
 		return ErrPaused
 	}
-	return nil
+	r.freed, err = r.findFreed(ctx)
+	return err
 }
 
 // idle reports whether there is nothing to do, as far as that is seen without
@@ -195,7 +199,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if r.setup.Pushed {
-		if again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now()); r.st.Cursor == "" || len(again) > 0 {
+		if again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now()); r.st.Cursor == "" || len(again)+len(r.freed.people) > 0 {
 			return false, nil
 		}
 		feed, err := r.feed(ctx, r.st.Cursor)
@@ -226,6 +230,8 @@ func (r *round) due() string {
 		return "groups have come"
 	case !r.setup.Pushed && len(again) > 0:
 		return "refused actions"
+	case r.isFreed() && (r.setup.Pushed || now.Sub(st.ran) >= r.setup.Interval/freedPart):
+		return "what somebody waits for is free"
 	case now.Sub(st.ran) >= jitter(r.setup.Interval, r.target, st.LastRun):
 		return "interval"
 	}
@@ -245,6 +251,9 @@ func (r *round) next() time.Time {
 	}
 	next := st.ran.Add(jitter(r.setup.Interval, r.target, st.LastRun))
 	times := []time.Time{st.silentFrom()}
+	if len(st.Watched) > 0 {
+		times = append(times, now.Add(r.cfg.Poll))
+	}
 	if _, again := st.retries(r.setup.GroupWait, now); !again.IsZero() {
 		times = append(times, again)
 	}
@@ -289,7 +298,7 @@ func (r *round) pushed(ctx context.Context) error {
 		}
 	}
 	again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now())
-	about = append(about, again...)
+	about = slices.Concat(about, again, r.freed.people)
 	if due != "" && cursor != "" && !r.job.whole && r.read == nil && r.isReadElsewhere(ctx) {
 		due = "" // others decide everybody soon
 	}
@@ -364,6 +373,7 @@ func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string)
 	if err != nil {
 		return err
 	}
+	r.members = in.Members
 	in.Snapshot.Taken = r.began.UTC()
 	r.st.Cursor = cursor
 	plan := r.resolver.Resolve(in)
@@ -394,6 +404,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("syncer: read team: %w", err)
 	}
+	r.members = team
 	plan := r.resolver.Resolve(provisioning.Input{
 		Tenant: r.target.Tenant, Snapshot: snapshot, Members: team, Facts: &provisioning.Facts{Recent: recent},
 	})
@@ -465,6 +476,9 @@ func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, out
 	r.st.settleAwaited(plan, &outcome, r.waited, now)
 	if r.decided {
 		r.st.settleRivals(plan)
+		if err := r.watch(ctx, plan, &outcome); err != nil {
+			return err
+		}
 	}
 	r.st.fail(r.failure, now)
 	if err := r.store(ctx); err != nil {

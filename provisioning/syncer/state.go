@@ -55,6 +55,8 @@ type state struct {
 	// says that they are all.
 	Rivals      []provisioning.Rival `json:"rivals,omitempty"`
 	RivalsKnown bool                 `json:"rivals_known,omitempty"`
+	// Watched is what people wait for that others have.
+	Watched []watched `json:"watched,omitempty"`
 	// LastPlan is the hash of the plan of the last whole run.
 	LastPlan string `json:"last_plan,omitempty"`
 
@@ -140,7 +142,10 @@ type sightedRun struct {
 func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen, known := s.runs[target]
+	if s.runs[target.Tenant] == nil {
+		s.runs[target.Tenant] = make(map[string]sightedRun)
+	}
+	seen, known := s.runs[target.Tenant][target.Connection]
 	if !known || !seen.stored.Equal(stored) {
 		if seen.stored, seen.ran = stored, stored; known && stored.Before(seen.looked) {
 			seen.ran = seen.looked
@@ -150,7 +155,7 @@ func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, kno
 		seen.ran = now
 	}
 	seen.looked = now
-	s.runs[target] = seen
+	s.runs[target.Tenant][target.Connection] = seen
 	return seen.ran, known
 }
 

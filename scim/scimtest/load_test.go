@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,9 @@ func TestKilled(t *testing.T) {
 			t.Skip("what is in memory ends with the process")
 		}
 		target, kill := start(t, b)
+		answers := &answers{RoundTripper: &http.Transport{MaxIdleConnsPerHost: 100}, many: make(chan struct{})}
+		target.Client = &http.Client{Transport: answers}
+		defer target.Client.CloseIdleConnections()
 		type result struct {
 			ledger *Ledger
 			err    error
@@ -67,11 +71,18 @@ func TestKilled(t *testing.T) {
 		cfg := loadTime(t)
 		go func() {
 			cfg := cfg
-			cfg.Duration *= 10 // the end comes sooner
+			cfg.Duration = time.Hour // the end comes sooner
 			ledger, err := Load(context.Background(), target, cfg)
 			done <- result{ledger, err}
 		}()
-		time.Sleep(cfg.Duration)
+		select {
+		case <-answers.many:
+		case got := <-done:
+			t.Fatal(got.err)
+		}
+		if os.Getenv(loadEnv) != "" {
+			time.Sleep(cfg.Duration)
+		}
 		kill()
 		got := <-done
 		require.NoError(t, got.err)
@@ -82,6 +93,21 @@ func TestKilled(t *testing.T) {
 		_, err := Load(t.Context(), again, LoadConfig{Clients: 2, Duration: time.Second / 5})
 		assert.NoError(t, err, "and it goes on")
 	})
+}
+
+// answers waits for many successes of a server that is at work.
+type answers struct {
+	http.RoundTripper
+	successes atomic.Int64
+	many      chan struct{}
+}
+
+func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := a.RoundTripper.RoundTrip(r)
+	if err == nil && resp.StatusCode < 300 && a.successes.Add(1) == 200 {
+		close(a.many)
+	}
+	return resp, err
 }
 
 // start runs the server in a process of its own, until kill or the test's end.

@@ -108,7 +108,7 @@ func (h Harness) problems() []string {
 }
 
 // checkTimeout is how long a check waits for a store that does not answer.
-const checkTimeout = 2 * time.Minute
+const checkTimeout = 5 * time.Minute
 
 func (c check) try(tb testing.TB, h Harness) error {
 	ctx, cancel := context.WithTimeout(tb.Context(), checkTimeout)

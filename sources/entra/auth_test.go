@@ -23,8 +23,8 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// A token is used until shortly before its end; where Graph refuses one and wants
-// claims, one login gets another one with those, for all who were refused.
+// A token is used until shortly before its end. If Graph refuses it and requires
+// claims, one login gets a token with these for all refused requests.
 func TestTokenIsKeptAndRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := fake.NewDirectory()
@@ -72,13 +72,13 @@ func TestClaimsOf(t *testing.T) {
 	}
 }
 
-// Whatever stands in a challenge, it gives claims or none.
+// Any challenge gives claims or none.
 func FuzzClaims(f *testing.F) {
 	f.Add(`Bearer claims="e30="`)
 	f.Fuzz(func(_ *testing.T, challenge string) { claimsOf(challenge) })
 }
 
-// final is an error as azidentity has them.
+// final is an error like azidentity's.
 type final struct{ text string }
 
 func (f final) Error() string { return f.text }
@@ -90,8 +90,8 @@ func (f failing) GetToken(context.Context, policy.TokenRequestOptions) (azcore.A
 	return azcore.AccessToken{}, f.err
 }
 
-// Why there is no token is told in short: the text of a credential's error may
-// hold anything.
+// The error for a missing token is short, since the text of a credential's error
+// may hold anything.
 func TestCredentialsThatFail(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -119,8 +119,8 @@ func TestCredentialsThatFail(t *testing.T) {
 	require.ErrorIs(t, source(t, cfg).Check(ctx), context.Canceled)
 }
 
-// A credential that hands out what has ended already is asked for each request,
-// and Graph's answer decides.
+// A credential that returns an expired token is asked for every request, and
+// Graph's answer decides.
 func TestTokenThatHasEnded(t *testing.T) {
 	cfg := config(host, fake.Transport(face(fake.NewDirectory())))
 	cfg.Credential = ended{}
@@ -133,8 +133,8 @@ func (ended) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acces
 	return azcore.AccessToken{Token: "old", ExpiresOn: time.Now().Add(-time.Hour)}, nil
 }
 
-// A credential of Microsoft's own logs in to the tenant that package fake plays,
-// over a network; its refusal shows no secret.
+// Microsoft's own credential logs in to the tenant of package fake over a network.
+// Its error shows no secret.
 func TestAzidentity(t *testing.T) {
 	d := fake.NewDirectory()
 	users, groups := company()
@@ -168,8 +168,7 @@ func TestAzidentity(t *testing.T) {
 	assert.EqualError(t, err, "entra: log in: credentials rejected: the credential gave no token (AADSTS7000215)")
 }
 
-// The clouds of Microsoft: each has its own host, its own scope, and no request
-// leaves it.
+// Microsoft's clouds: each has its own host and scope, and no request leaves it.
 func TestClouds(t *testing.T) {
 	for url, scope := range map[string]string{
 		"":                                "https://graph.microsoft.com/.default",

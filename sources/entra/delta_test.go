@@ -30,9 +30,9 @@ func (f fixed) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acc
 	return azcore.AccessToken{Token: string(f), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
-// A script is what Graph answers, by the path and query under the version, or by
-// the path alone. What is not in it is not found. An answer that begins with a
-// number has that status.
+// A script maps the path and query below the version, or the path alone, to Graph's
+// answer. Other requests get 404. An answer that begins with a number has that
+// status.
 type script struct {
 	answers  map[string]string
 	requests []string // in order; those of a batch indented
@@ -97,12 +97,12 @@ const (
 	groupEnd  = `"@odata.deltaLink": "` + host + `/v1.0/groups/delta?$deltatoken=g"}`
 )
 
-// at returns a cursor of a source whose rounds go on at u and g.
+// at returns a cursor of a source whose rounds continue at u and g.
 func at(src *Source) sources.Cursor {
 	return sources.Cursor(cursor{Config: src.config, Users: host + "/v1.0/users/delta?$deltatoken=u", Groups: host + "/v1.0/groups/delta?$deltatoken=g"}.String())
 }
 
-// told lists changes in short.
+// told lists changes in a short form.
 func told(t *testing.T, src *Source, after sources.Cursor) ([]string, error) {
 	t.Helper()
 	var lines []string
@@ -127,10 +127,9 @@ func user(id, more string) string {
 	return `{"id": "` + id + `", "userPrincipalName": "` + id + `@x", "accountEnabled": true, "userType": "Member"` + more + `}`
 }
 
-// The first round: pages that are empty, objects that come again without their
-// manager, somebody removed in both senses, before and after they are told of;
-// parts of a group on three pages, in disorder; members who are no users or not
-// listed.
+// The first round: empty pages; objects repeated without their manager; users
+// removed in both senses, before and after they are reported; parts of a group on
+// three pages, in disorder; members who are no users or not listed.
 func TestFirstRound(t *testing.T) {
 	next := func(of, token string) string {
 		return `"@odata.nextLink": "` + host + `/v1.0/` + of + `/delta?$skiptoken=` + token + `"}`
@@ -166,7 +165,8 @@ func TestFirstRound(t *testing.T) {
 	assert.Equal(t, sources.FactAll, snapshot.Proven)
 	assert.Regexp(t, `"absent":"[A-Za-z0-9+/]{16}"\}$`, cursor, "of guest, d, nobody and z")
 
-	// A manager who is configured to be read elsewhere is read there, always.
+	// A manager who is configured to be read from another property is always read
+	// from it.
 	elsewhere, _ := scripted(t, Config{Fields: map[string]string{"manager.id": "employeeId"}}, s.answers)
 	s.answers["/users/delta?$skiptoken=3"] = strings.Replace(s.answers["/users/delta?$skiptoken=3"], `"jobTitle": "Clerk"`, `"employeeId": "boss"`, 1)
 	lines, err = told(t, elsewhere, "")
@@ -181,8 +181,8 @@ func TestFirstRound(t *testing.T) {
 	assert.Equal(t, []string{"a", "b", "y", "hidden"}, ids, "each once, and not who was removed")
 }
 
-// Somebody whom the first round says to be removed and then to be there is asked
-// for: a replay of the past is no return.
+// A user whom the first round reports as removed and then as present is read again:
+// a replay is no return.
 func TestRemovedAndThereInOneRound(t *testing.T) {
 	answers := map[string]string{
 		"/users/delta":  `{"value": [{"id": "a", "@removed": {"reason": "changed"}}, {"id": "b", "@removed": {"reason": "changed"}}, ` + user("a", "") + `, ` + user("b", "") + `], ` + usersEnd,
@@ -195,10 +195,10 @@ func TestRemovedAndThereInOneRound(t *testing.T) {
 	assert.Equal(t, []string{"b active Clerk", "next"}, lines)
 }
 
-// A later round: changes are laid over what is read again, a manager who did not
-// change is read, one who did is not; who became a guest is not listed any more;
-// an object that may not be read any more is unknown, and not gone; one that is
-// not found though it is told of is there as the delta tells.
+// A later round: changes are applied to what is read again; an unchanged manager is
+// read and a changed one is not; a user who became a guest is no longer listed; an
+// object that may no longer be read is unknown and not gone; one that is reported
+// and not found is as the delta reports it.
 func TestLaterRound(t *testing.T) {
 	src, s := scripted(t, Config{}, map[string]string{
 		"/users/delta?$deltatoken=u": `{"value": [` +
@@ -229,9 +229,9 @@ func TestLaterRound(t *testing.T) {
 	assert.Contains(t, s.requests, "  /groups/G/members?$select=id,userType&$top=999")
 }
 
-// A round tells of a user in parts, in any order and on any page: each is laid over
-// those before, in a round from the beginning as in a later one, and the user is
-// told of once. What came before a removal counts no more.
+// A round may report a user in parts, in any order and on any pages. Each part is
+// applied to the earlier ones, in a first and in a later round, and the user is
+// reported once. Parts before a removal do not count.
 func TestPartsOfAUser(t *testing.T) {
 	next := func(token string) string {
 		return `"@odata.nextLink": "` + host + `/v1.0/users/delta?$skiptoken=` + token + `"}`
@@ -241,9 +241,9 @@ func TestPartsOfAUser(t *testing.T) {
 		return `"manager@delta": [{"id": "` + id + `", "@removed": {"reason": "deleted"}}]`
 	}
 	pages := map[string]string{
-		// a: properties and later the manager; b: the manager first; c: half of the
-		// properties, and the rest; d: removed in between, so that the title is void;
-		// e: the former manager after the new one; f: cleared by a later part; g:
+		// a: properties, then the manager. b: the manager first. c: properties in
+		// two parts. d: removed in between, so that the title does not count. e:
+		// the former manager after the new one. f: cleared by a later part. g:
 		// removed after its parts.
 		"": `{"value": [` + user("a", `, "jobTitle": "CEO"`) + `, {"id": "b", ` + boss("a") + `}, {"id": "c", "jobTitle": "Clerk", "city": "Rome"}, ` +
 			user("d", `, "jobTitle": "Old", `+boss("a")) + `, ` + user("e", `, `+boss("b")) + `, ` + user("f", `, "jobTitle": "Old", `+boss("a")) + `, ` + user("g", "") + `], ` + next("1"),
@@ -254,7 +254,8 @@ func TestPartsOfAUser(t *testing.T) {
 	}
 	want := []string{"e active  b", "a active CEO z", "b active Clerk a", "c active Boss", "d active", "f active"}
 
-	// What a later round does not tell is read, and is older than what it tells.
+	// What a later round does not report is read, and is older than what it
+	// reports.
 	for name, answers := range map[string]map[string]string{
 		"first": {"/users/delta": pages[""], "/users": `{"value": []}`, "/groups/delta": groupsEnd, "/users/d": user("d", "")},
 		"later": {
@@ -291,8 +292,9 @@ func TestPartsOfAUser(t *testing.T) {
 	}
 }
 
-// Of whom a round tells the ID alone the rest is asked for, and not of everybody where
-// the application may see no more: that would be a request for each twenty.
+// If a round reports only the ID of a user, the rest is read; but not for everybody
+// if the application may see no more, since that would take a request for every
+// twenty users.
 func TestUsersWithoutProperties(t *testing.T) {
 	const many = 500
 	rows, answers := make([]string, many), map[string]string{"/groups/delta": groupsEnd}
@@ -318,8 +320,9 @@ func TestUsersWithoutProperties(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(strings.Join(s.requests, "\n"), "POST /$batch"))
 }
 
-// Members of a group in parts with removals in between, of a member and of the
-// group: the last word counts, and a group that is removed and there is read again.
+// Parts of the members of a group, with removals of a member and of the group in
+// between: the last record counts, and a group that was removed and came back is
+// read again.
 func TestPartsOfAGroup(t *testing.T) {
 	next := func(token string) string {
 		return `"@odata.nextLink": "` + host + `/v1.0/groups/delta?$skiptoken=` + token + `"}`
@@ -350,8 +353,8 @@ func TestPartsOfAGroup(t *testing.T) {
 	assert.Equal(t, []string{"G Sales [b c]", "H New [b c newcomer]", "-K", "next"}, lines[3:])
 }
 
-// A user who changed and is not found gives no round, where the round does not tell
-// who the manager is.
+// If a changed user is not found and the round does not report the manager, the
+// round fails.
 func TestChangedUserIsNotFound(t *testing.T) {
 	src, _ := scripted(t, Config{}, map[string]string{"/users/delta?$deltatoken=u": `{"value": [{"id": "a", "jobTitle": "CEO"}], ` + usersEnd})
 	_, err := told(t, src, at(src))
@@ -359,9 +362,9 @@ func TestChangedUserIsNotFound(t *testing.T) {
 	require.ErrorContains(t, err, `user "a" changed, and is not found`)
 }
 
-// S12: of a group that hides its members, a listing without the permission to see
-// them proves nothing: of all groups, of configured ones and of those within them,
-// in a first round and in a later one.
+// S12: a listing without the permission for hidden members proves nothing about a
+// group that hides its members: among all groups, configured groups and nested
+// groups, in a first and in a later round.
 func TestHiddenMembers(t *testing.T) {
 	people, _ := company()
 	groups := []sources.Group{
@@ -395,7 +398,7 @@ func TestHiddenMembers(t *testing.T) {
 	require.NoError(t, err, "no group that hides its members is listed")
 	assert.Equal(t, sources.FactAll, snapshot.Proven)
 
-	// In a later round, and in a reading of groups alone.
+	// In a later round, and in a listing of groups alone.
 	d := fake.NewDirectory()
 	d.PutUsers(people...)
 	d.PutGroups(groups[2])
@@ -415,8 +418,8 @@ func TestHiddenMembers(t *testing.T) {
 	assert.Equal(t, sources.FactUsers|sources.FactManagers, full.Proven)
 }
 
-// Somebody who was removed, or was a guest, and comes (back): the groups that have
-// them are told, though no delta of groups tells it.
+// If a user who was removed or was a guest comes back, the user's groups are
+// reported, although no delta of groups reports that.
 func TestWhoComesBackIsInTheirGroups(t *testing.T) {
 	src, s := scripted(t, Config{}, map[string]string{
 		"/users/delta?$deltatoken=u":  `{"value": [{"id": "a", "@removed": {"reason": "changed"}}, {"id": "b", "userType": "Guest"}], ` + usersEnd,
@@ -441,10 +444,10 @@ func TestWhoComesBackIsInTheirGroups(t *testing.T) {
 	assert.Equal(t, []string{"a active", "b active", "c active", "-H", "G Sales [a b]", "next"}, lines)
 }
 
-// Whatever happens in a tenant, a round of changes folded into what was known
-// gives what a full reading gives: people come, leave and return, change, get
-// other managers, become guests and members; groups come, go, are renamed and
-// hold others.
+// Whatever happens in a tenant, a round of changes applied to the known snapshot
+// gives the result of a full reading: people come, leave, return, change, get other
+// managers, become guests and members; groups come, go, are renamed and get other
+// members.
 func TestHistories(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"all groups":            func(*Config) {},
@@ -532,8 +535,8 @@ func history(t *rapid.T, change func(*Config)) {
 	}
 }
 
-// inOrder is what a snapshot lists, in order. Members who are not listed as users
-// are left aside: a delta of groups need not tell that a user has gone.
+// inOrder returns the sorted content of a snapshot. It leaves out members who are
+// not listed as users, since a delta of groups need not report that a user is gone.
 func inOrder(s *sources.Snapshot) string {
 	users := slices.SortedFunc(slices.Values(s.Users), func(a, b sources.User) int { return strings.Compare(a.ID, b.ID) })
 	groups := slices.SortedFunc(slices.Values(s.Groups), func(a, b sources.Group) int { return strings.Compare(a.ID, b.ID) })
@@ -549,8 +552,8 @@ func inOrder(s *sources.Snapshot) string {
 	return string(text)
 }
 
-// A group that changed and is not found gives no round: it may be on its way in,
-// and the state of a cursor must not pass over it.
+// If a changed group is not found, the round fails: the group may appear later, and
+// the cursor must not skip it.
 func TestChangedGroupIsNotFound(t *testing.T) {
 	src, _ := scripted(t, Config{}, map[string]string{
 		"/users/delta?$deltatoken=u":  `{"value": [], ` + usersEnd,
@@ -560,8 +563,8 @@ func TestChangedGroupIsNotFound(t *testing.T) {
 	require.ErrorIs(t, err, sources.ErrUnavailable)
 }
 
-// With configured groups: those who are in by other groups as well; a group that
-// is not found is none.
+// Configured groups have members of nested groups, too; a group that is not found
+// is left out.
 func TestConfiguredGroups(t *testing.T) {
 	d := fake.NewDirectory()
 	users, _ := company()
@@ -594,8 +597,8 @@ func TestConfiguredGroups(t *testing.T) {
 	assert.Equal(t, sources.One{Proven: sources.FactUsers}, one, "a guest is not in this directory")
 }
 
-// S12: a configured group whose members are not found is left out only if the
-// group is not found either.
+// S12: a configured group whose members are not found is left out only if the group
+// is not found either.
 func TestMembersAreNotFound(t *testing.T) {
 	src, s := scripted(t, Config{Groups: []string{"g"}}, map[string]string{"/groups/g": `{"id": "g", "displayName": "Sales"}`})
 	read := func() (groups []sources.Group, err error) {
@@ -616,7 +619,7 @@ func TestMembersAreNotFound(t *testing.T) {
 	assert.Empty(t, groups)
 }
 
-// S12: all groups, with their direct members; a group within a group is no user.
+// S12: all groups have their direct members; a nested group is no user.
 func TestNestedGroupsAreNoUsers(t *testing.T) {
 	d := fake.NewDirectory()
 	users, _ := company()
@@ -640,8 +643,9 @@ func TestNestedGroupsAreNoUsers(t *testing.T) {
 	assert.Equal(t, want, snapshot.Groups)
 }
 
-// A link lives for seven days, and not longer than the tenant's state; a cursor
-// is good for its own configuration and host only. Then everything is read anew.
+// A link is valid for seven days, and as long as the tenant keeps its state. A
+// cursor is valid for its own configuration and host only. After that, everything
+// is read again.
 func TestCursorsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := fake.NewDirectory()
@@ -679,7 +683,7 @@ func TestCursorsExpire(t *testing.T) {
 			func(cfg *Config) { cfg.TimeZones = false },
 			func(cfg *Config) { cfg.Groups = []string{id(101)} },
 			func(cfg *Config) { cfg.Properties = nil },
-			// The same properties are asked for, and are read otherwise.
+			// The same properties are requested, and used for other fields.
 			func(cfg *Config) {
 				cfg.Fields = map[string]string{"phone_extension": "extensionAttribute4", "private_email": "extension_1f_private"}
 			},
@@ -695,14 +699,14 @@ func TestCursorsExpire(t *testing.T) {
 	})
 }
 
-// The cursor, and what it holds, shows no secret and no person.
+// A cursor shows no secret and no person.
 func TestCursorHoldsLinksAlone(t *testing.T) {
 	src, _ := scripted(t, Config{}, nil)
 	assert.Regexp(t, `^\{"config":"[0-9a-f]{16}","users":"http://127.0.0.1:1/v1.0/users/delta\?\$deltatoken=u","groups":"http://127.0.0.1:1/v1.0/groups/delta\?\$deltatoken=g"\}$`, string(at(src)))
 }
 
-// Whatever a cursor holds, a source goes on from it or says that it has expired,
-// and asks no other host.
+// With any cursor, a source continues from it or says that it has expired, and
+// sends no request to another host.
 func FuzzCursor(f *testing.F) {
 	f.Add("{}")
 	f.Add(`{"config":"x","users":"0","groups":"../a"}`)

@@ -114,7 +114,6 @@ package entra
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -223,7 +222,7 @@ func New(cfg Config) (*Source, error) {
 	var problems rest.Problems
 	base := problems.URL("URL", cfg.URL)
 	if cfg.Credential == nil {
-		problems.Add(errors.New("field Credential: required"))
+		problems.Add(rest.Wrong("Credential", "required"))
 	}
 	problems.Fields("Fields", cfg.Fields)
 	problems.Add(checkProperties(cfg)...)
@@ -231,7 +230,7 @@ func New(cfg Config) (*Source, error) {
 	for i, id := range cfg.Groups {
 		groups[i] = strings.ToLower(id) // Graph writes IDs in lower case
 		if !objectID.MatchString(id) {
-			problems.Add(fmt.Errorf("field Groups[%d] %.80q: want the object ID of a group", i, id))
+			problems.Add(rest.Wrong(fmt.Sprintf("Groups[%d]", i), "want the object ID of a group, not %.80q", id))
 		}
 	}
 	if err := problems.Err(kind); err != nil {
@@ -258,7 +257,7 @@ var (
 func checkProperties(cfg Config) (problems []error) {
 	check := func(option, name string) {
 		if !propertyName.MatchString(name) {
-			problems = append(problems, fmt.Errorf("field %s %.80q: want the name of a property of a user", option, name))
+			problems = append(problems, rest.Wrong(option, "want the name of a property of a user, not %.80q", name))
 		}
 	}
 	for i, name := range cfg.Properties {
@@ -271,7 +270,7 @@ func checkProperties(cfg Config) (problems []error) {
 	}
 	for i, name := range cfg.Hidden {
 		if !slices.Contains(asked, name) {
-			problems = append(problems, fmt.Errorf("field Hidden[%d] %.80q: want one of %s", i, name, strings.Join(asked, ", ")))
+			problems = append(problems, rest.Wrong(fmt.Sprintf("Hidden[%d]", i), "want one of %s, not %.80q", strings.Join(asked, ", "), name))
 		}
 	}
 	return problems

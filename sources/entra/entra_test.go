@@ -35,7 +35,7 @@ func values(texts ...string) sources.Values { return texts }
 // id makes an object ID.
 func id(n int) string { return fmt.Sprintf("0b5a1cd2-6f3e-4a57-9c11-%012d", n) }
 
-// company are people as Entra lists them: one with every field, and one of each
+// company is people as Entra lists them: one with every field, and one of each
 // status.
 func company() ([]sources.User, []sources.Group) {
 	member := func(extra map[string]sources.Values) map[string]sources.Values {
@@ -76,11 +76,11 @@ func company() ([]sources.User, []sources.Group) {
 
 // face shows a directory on pages so small that there are several.
 func face(d *fake.Directory) *fake.Entra {
-	return &fake.Entra{Directory: d, ClientID: clientID, ClientSecret: secret, Rows: 2, DeltaRows: 2, DeltaMembers: 2, Unruly: true, TokenLife: 2 * time.Minute, Units: -1}
+	return &fake.Entra{Directory: d, ClientID: clientID, ClientSecret: secret, PageRows: 2, DeltaRows: 2, DeltaMembers: 2, Unruly: true, TokenLife: 2 * time.Minute, Units: -1}
 }
 
-// A login is a credential that logs in where and how it is told to, once for
-// each token that is asked for.
+// A login is a credential that logs in at the given address for each requested
+// token.
 type login struct {
 	address   string
 	transport http.RoundTripper
@@ -119,7 +119,8 @@ func (l *login) GetToken(ctx context.Context, options policy.TokenRequestOptions
 	return azcore.AccessToken{Token: answer.Token, ExpiresOn: time.Now().Add(time.Duration(answer.Life) * time.Second)}, nil
 }
 
-// config is one for a provider at an address, which reads all that company has.
+// config returns the Config for a provider at an address that reads everything of
+// company.
 func config(address string, transport http.RoundTripper) Config {
 	return Config{
 		URL: address, Transport: transport, Credential: &login{address: address, transport: transport},
@@ -134,7 +135,7 @@ func source(t testing.TB, cfg Config) *Source {
 	return src
 }
 
-// harness is one for a source without time zones, and with these groups.
+// harness returns a harness without time zones and with these configured groups.
 func harness(configured ...string) sourcetest.HTTPHarness {
 	users, groups := company()
 	for i := range users {
@@ -157,18 +158,19 @@ func harness(configured ...string) sourcetest.HTTPHarness {
 	}
 }
 
-// R1, R25, S12: the directory as it is now, whole, at every reading, and what
-// changed since, with all that Graph's deltas may do.
+// R1, R25, S12: every reading gives the complete present directory and its changes,
+// with all that Graph's deltas may do.
 func TestConformance(t *testing.T) { sourcetest.TestHTTP(t, harness()) }
 
-// few leaves three people and two groups of a harness, for a further run.
+// few reduces a harness to three people and two groups, for a further run.
 func few(h sourcetest.HTTPHarness) sourcetest.HTTPHarness {
 	h.Users = []sources.User{h.Users[0], h.Users[1], h.Users[4]}
 	h.Groups = []sources.Group{{ID: id(101), Name: "Everybody", Members: []string{id(1), id(2), id(5)}}, h.Groups[1]}
 	return h
 }
 
-// With the zones of the mailboxes, in batches of which most is refused at first.
+// With the zones of mailboxes, in batches of which most requests are refused at
+// first.
 func TestConformanceWithTimeZones(t *testing.T) {
 	h := harness()
 	h.Users, _ = company()
@@ -185,7 +187,7 @@ func TestConformanceWithTimeZones(t *testing.T) {
 	sourcetest.TestHTTP(t, h)
 }
 
-// The configured groups alone, which have no delta.
+// With configured groups only, which have no delta.
 func TestConformanceOfConfiguredGroups(t *testing.T) {
 	sourcetest.TestHTTP(t, few(harness(id(102), id(101), id(104))))
 }
@@ -202,9 +204,9 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		Fields: map[string]string{"zone": "tz", "country": " ", "title": "x,y"},
 	})
 	for _, want := range []string{
-		"entra: config: ", "URL: want https", "Credential: required", `Groups[0] "Sales team": want the object ID`,
-		`Properties[0] "a b": want the name of a property`, `Hidden[0] "id": want one of mail, `,
-		`Fields["zone"]: want the name of a user's field`, `Fields["country"]: want the name of an attribute`, `Fields["title"] "x,y"`,
+		"entra: config: ", "URL: want https", "Credential: required", `Groups[0]: want the object ID of a group, not "Sales team"`,
+		`Properties[0]: want the name of a property of a user, not "a b"`, `Hidden[0]: want one of mail, `,
+		`Fields["zone"]: want the name of a user's field`, `Fields["country"]: want the name of an attribute`, `Fields["title"]: want the name of a property of a user, not "x,y"`,
 	} {
 		require.ErrorContains(t, err, want)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// Read a tenant, and later what changed. A made-up one stands in for Microsoft;
-// in production the credential has no options, and the source no URL and no
+// Read a tenant, and later what changed. A made-up tenant stands in for Microsoft;
+// in production the credential has no options, and the source has no URL and no
 // transport.
 func Example() {
 	const ada, bo, sales = "0b5a1cd2-6f3e-4a57-9c11-000000000001", "0b5a1cd2-6f3e-4a57-9c11-000000000002", "0b5a1cd2-6f3e-4a57-9c11-000000000101"

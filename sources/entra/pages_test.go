@@ -19,7 +19,7 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// What does not say that it is the end is none; a link leads to this API only.
+// An answer without an end mark is not the end; a link leads to this API only.
 func TestAnswersThatProveNothing(t *testing.T) {
 	for _, body := range []string{
 		`{}`, `[]`, `{"value": null}`, `{"value": null, ` + usersEnd, `{` + usersEnd, `{"value": []}`, `{"value": {}}`, `{"value": [], "@odata.nextLink": ""}`, `{"value": [7], ` + usersEnd,
@@ -48,7 +48,7 @@ func TestAnswersThatProveNothing(t *testing.T) {
 	}
 }
 
-// A tenant without people or groups is one.
+// A tenant may have no people and no groups.
 func TestEmptyTenant(t *testing.T) {
 	src, _ := scripted(t, Config{}, map[string]string{"/users/delta": `{"value": [], ` + usersEnd, "/users": `{"value": []}`, "/groups/delta": groupsEnd})
 	snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
@@ -57,8 +57,8 @@ func TestEmptyTenant(t *testing.T) {
 	assert.Equal(t, sources.FactAll, snapshot.Proven)
 }
 
-// A batch that is not whole is no answer; of a part that is refused, the reason
-// decides.
+// An incomplete batch is an error. For a refused request of a batch, its reason
+// counts.
 func TestBatches(t *testing.T) {
 	ask := func(answer string) error {
 		src := source(t, Config{URL: host, Credential: fixed("t"), Attempts: 1, TimeZones: true, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
@@ -103,8 +103,9 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// What of a batch is refused waits as long as it asks and is sent again, with
-// what else is waiting; what was answered is not. Here Outlook serves eight.
+// Refused requests of a batch wait as long as Outlook asks, and are sent again
+// together with other waiting requests; answered ones are not. Here Outlook serves
+// eight at a time.
 func TestPartsOfABatchAreRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := fake.NewDirectory()
@@ -141,7 +142,7 @@ func TestPartsOfABatchAreRepeated(t *testing.T) {
 	})
 }
 
-// What is not found, forbidden or refused.
+// Not found, forbidden, and refused requests.
 func TestExplain(t *testing.T) {
 	body := func(code string) string { return `{"error": {"code": "` + code + `", "message": "m"}}` }
 	for _, c := range []struct {
@@ -171,7 +172,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// 410 is the end of a cursor whatever the body says.
+// 410 means that a cursor has expired, whatever the body says.
 func TestGone(t *testing.T) {
 	for _, body := range []string{"410 {}", "410 no JSON", `410 {"error": {"code": "x"}}`, `400 {"error": {"code": "syncStateNotFound", "message": "m"}}`} {
 		src, _ := scripted(t, Config{}, map[string]string{"/users/delta?$deltatoken=u": body})
@@ -193,8 +194,8 @@ func TestPace(t *testing.T) {
 	assert.Zero(t, pace(429, http.Header{"X-Ms-Throttle-Limit-Percentage": {"1.2"}}))
 }
 
-// The allowance of the tenant is kept to: pauses before it is used up, and as
-// long as a refusal asks.
+// The tenant's allowance is respected: the source pauses before it is used up, and
+// as long as a refusal asks.
 func TestAllowance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := fake.NewDirectory()
@@ -219,7 +220,7 @@ func TestAllowance(t *testing.T) {
 	})
 }
 
-// Check sees what the application lacks.
+// Check finds missing permissions.
 func TestCheckFindsWhatIsMissing(t *testing.T) {
 	d := fake.NewDirectory()
 	users, _ := company()
@@ -233,7 +234,7 @@ func TestCheckFindsWhatIsMissing(t *testing.T) {
 	require.ErrorIs(t, src.Check(t.Context()), sources.ErrForbidden)
 	require.ErrorContains(t, src.Check(t.Context()), "User.Read.All")
 
-	// S12: a listing has them, and knows nothing of them.
+	// S12: a listing has these users, with an unknown status.
 	for u, err := range src.Users(t.Context()) {
 		require.NoError(t, err)
 		if u.ID == id(1) {
@@ -253,7 +254,7 @@ func TestCheckFindsWhatIsMissing(t *testing.T) {
 	require.ErrorContains(t, err, "Could not find a property named 'noSuchThing'")
 }
 
-// Whatever Graph answers to a refused request, it is read without harm.
+// Any body of a refused request is read without a panic.
 func FuzzExplain(f *testing.F) {
 	f.Add(410, []byte(`{"error": {"code": "resyncRequired", "message": "m", "innerError": {"date": "2026-01-01T00:00:00", "request-id": "x"}}}`))
 	f.Add(400, []byte(`{"error": {"code": "X", "details": [{"code": "a"}, 7, null], "innerError": {"innerError": {"code": "y"}}}}`))
@@ -266,8 +267,8 @@ func FuzzExplain(f *testing.F) {
 	})
 }
 
-// Whatever Graph answers to a batch, each request has its own answer or the batch
-// is an error.
+// With any answer to a batch, each request has its own answer or the batch is an
+// error.
 func FuzzBatch(f *testing.F) {
 	f.Add([]byte(`{"responses": [{"id": "1", "status": 200, "body": {"value": "UTC"}}, {"id": "0", "status": 404, "headers": {"A": "b"}, "body": {}}]}`))
 	f.Add([]byte(`{"responses": [{"id": "0", "status": 200, "body": null}, null]}`))
@@ -287,8 +288,8 @@ func FuzzBatch(f *testing.F) {
 	})
 }
 
-// An answer that begins well and names an error behind that is not the end of a
-// list, wherever a list is read.
+// An answer that begins well and ends with an error is not the end of a list,
+// wherever a list is read.
 func TestListBreaksOff(t *testing.T) {
 	const broken = `"error": {"code": "InternalServerError", "message": "later"}`
 	read := func(cfg Config, answers map[string]string) error {
@@ -314,8 +315,8 @@ func TestListBreaksOff(t *testing.T) {
 	}
 }
 
-// A list or a delta that tells the same again and again, behind links that are
-// always new, ends in an error.
+// A list or a delta that repeats itself without end, with new links each time,
+// gives an error.
 func TestEndlessList(t *testing.T) {
 	for _, of := range []string{"/users/delta", "/users", "/groups/delta"} {
 		n := 0

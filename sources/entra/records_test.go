@@ -17,9 +17,9 @@ import (
 
 const extension = "extension_3f2504e04f8911d39a0c0305e82c3301_"
 
-// readUsers reads testdata/users.json. Its form is that of a recorded list of a
-// tenant: nulls, empty lists, properties that are missing, a guest, and an object
-// that the application may not read.
+// readUsers reads testdata/users.json. It has the form of a recorded list: null,
+// empty lists, missing properties, a guest, and an object that the application may
+// not read.
 func readUsers(t *testing.T, cfg Config) []sources.User {
 	t.Helper()
 	data, err := os.ReadFile("testdata/users.json")
@@ -37,8 +37,8 @@ func readUsers(t *testing.T, cfg Config) []sources.User {
 	return users
 }
 
-// R56, R57, R62, S35: every field that Entra has, and those that it has not from
-// the properties that are named.
+// R56, R57, R62, S35: every field that Entra has; the others are read from
+// configured properties.
 func TestRecordedUsers(t *testing.T) {
 	users := readUsers(t, Config{
 		Fields:     map[string]string{"phone_extension": "extensionAttribute3", "private_email": extension + "private"},
@@ -70,8 +70,8 @@ func TestRecordedUsers(t *testing.T) {
 	assert.Equal(t, sources.User{ID: "38d4b262-f887-4942-914a-aba6c524f49c"}, users[3], "what may not be read is unknown")
 }
 
-// A named property goes before the usual place, and gives way to it where it is
-// empty. It is asked for once.
+// A configured property takes precedence over the usual one, unless it is empty. It
+// is requested once.
 func TestFieldsNameProperties(t *testing.T) {
 	cfg := Config{
 		Fields: map[string]string{"email": "userPrincipalName", "country": "usageLocation", "timezone": extension + "zone", "title": "employeeOrgData.division", "phone": "mobilePhone"},
@@ -96,8 +96,8 @@ func TestFieldsNameProperties(t *testing.T) {
 	assert.NotContains(t, selected, "city")
 }
 
-// S10, R51: a disabled account is inactive, an invited guest has not begun, and
-// what is not said is not known.
+// S10, R51: a disabled account is inactive, an invited guest is staged, and a
+// missing value is unknown.
 func TestStatus(t *testing.T) {
 	for _, c := range []struct {
 		enabled, userType, state string
@@ -112,8 +112,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// What a round tells of a manager, in its order, laid over whom a reading has as
-// manager: the removal of a manager is the removal of that one alone.
+// What a round reports about a manager, in its order, applied to the manager that
+// was read: the removal of a manager removes that one only.
 func TestManagerOfARound(t *testing.T) {
 	for _, c := range []struct {
 		parts []string // of manager@delta
@@ -150,7 +150,7 @@ func TestManagerOfARound(t *testing.T) {
 	}
 }
 
-// What a delta gave goes before what was read; what it did not give is as read.
+// What a delta reports takes precedence over what was read; the rest is as read.
 // Null is a value, and clears.
 func TestOver(t *testing.T) {
 	read := func(text string) (rec record) {
@@ -189,7 +189,7 @@ func TestMalformedRecords(t *testing.T) {
 	}
 }
 
-// Whatever Graph sends, a record gives a user or an error, and a user has an ID.
+// Any record of Graph gives a user or an error, and a user has an ID.
 func FuzzRecord(f *testing.F) {
 	data, err := os.ReadFile("testdata/users.json")
 	require.NoError(f, err)
@@ -213,7 +213,7 @@ func FuzzRecord(f *testing.F) {
 				continue
 			}
 			require.NotEmpty(t, u.ID)
-			// What is read plainly is what encoding/json reads.
+			// A text that is decoded directly equals the result of encoding/json.
 			var mail string
 			if json.Unmarshal(rec["mail"], &mail) == nil {
 				require.Equal(t, mail, u.Email)

@@ -29,8 +29,8 @@ func TestScale(t *testing.T) {
 	assert.Less(t, cost.Beyond, uint64(64<<20))
 }
 
-// What a later round costs: changed users are read again twenty to a batch,
-// changed groups ten, and nobody else.
+// The cost of a later round: changed users are read again, twenty in a batch, and
+// changed groups, ten in a batch; nobody else is read.
 func TestCostOfChanges(t *testing.T) {
 	directory := fake.NewDirectory()
 	users, groups := fake.Company(2_000, 50)

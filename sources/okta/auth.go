@@ -34,13 +34,13 @@ func checkCredential(cfg Config) (crypto.Signer, error) {
 	service := cfg.ClientID != "" || len(cfg.PrivateKey) > 0 || cfg.KeyID != "" || len(cfg.Scopes) > 0
 	switch {
 	case cfg.Token != "" && service:
-		return nil, errors.New("field Token: choose one credential; ClientID, PrivateKey, KeyID or Scopes is set as well")
+		return nil, rest.Wrong("Token", "choose one credential; ClientID, PrivateKey, KeyID or Scopes is set as well")
 	case strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return nil, errors.New("field Token: want the token alone, without spaces")
+		return nil, rest.Wrong("Token", "want the token alone, without spaces")
 	case cfg.Token != "":
 		return nil, nil
 	case cfg.ClientID == "" || len(cfg.PrivateKey) == 0:
-		return nil, errors.New("one credential is required: Token, or ClientID with PrivateKey")
+		return nil, rest.Wrong("Token, ClientID", "want one credential: Token, or ClientID with PrivateKey")
 	}
 	return rest.ParseKey(cfg.PrivateKey, "an RSA key, or an ECDSA key of the curve P-256", func(key crypto.Signer) bool { return rest.IsRSA(key) || rest.IsP256(key) })
 }

@@ -40,8 +40,8 @@ func logins(requests []string) int {
 	return n
 }
 
-// private_key_jwt (RFC 7523): a token is kept, renewed before it ends, and once
-// where it is refused before its time.
+// private_key_jwt (RFC 7523): a token is kept, renewed before it ends, and renewed
+// once if it is refused earlier.
 func TestTokenIsKeptAndRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := acme()
@@ -60,7 +60,7 @@ func TestTokenIsKeptAndRenewed(t *testing.T) {
 	})
 }
 
-// The token request: what Okta documents of it, with both kinds of keys.
+// The token request has the form that Okta documents, with both kinds of keys.
 func TestTokenRequest(t *testing.T) {
 	for name, key := range map[string]any{"RS256": rsaKey, "ES256": ecKey} {
 		cfg := service(t)
@@ -102,8 +102,8 @@ func jwt(t *testing.T, token string) (header, claims map[string]any) {
 	return header, claims
 }
 
-// DPoP (RFC 9449): a proof and a nonce once Okta demands them, a new proof for
-// each time that a request is sent, without the query in it.
+// DPoP (RFC 9449): a proof and a nonce once Okta requires them; a new proof for
+// each sent request; no query in the proof.
 func TestDPoP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := acme()
@@ -140,8 +140,8 @@ func TestDPoP(t *testing.T) {
 	})
 }
 
-// The API, too, may demand a nonce (RFC 9449, section 9): the request is sent
-// again with it, and without another login.
+// The API may also require a nonce (RFC 9449, section 9): the request is repeated
+// with it, without another login.
 func TestDPoPNonceOfTheAPI(t *testing.T) {
 	o := acme()
 	o.ClientKey, o.DPoP = &ecKey.PublicKey, true
@@ -162,7 +162,7 @@ func TestDPoPNonceOfTheAPI(t *testing.T) {
 	assert.Equal(t, 3, logins(*requests))
 }
 
-// A refused client is not tried again and again; nor is a proof.
+// A refused client or proof is not tried again.
 func TestRefusedCredentials(t *testing.T) {
 	o := acme()
 	o.ClientKey = &rsaKey.PublicKey
@@ -189,7 +189,7 @@ func TestRefusedCredentials(t *testing.T) {
 	assert.Len(t, *requests, 1)
 }
 
-// Where our clock is wrong, Okta's counts.
+// If our clock is wrong, Okta's is used.
 func TestClockOfTheAssertion(t *testing.T) {
 	for _, dpop := range []bool{false, true} {
 		for _, ahead := range []time.Duration{-25 * time.Hour, 25 * time.Hour} {
@@ -203,7 +203,7 @@ func TestClockOfTheAssertion(t *testing.T) {
 	}
 }
 
-// Requests that need a token at once log in once.
+// Concurrent requests that need a token log in once.
 func TestConcurrentLogin(t *testing.T) {
 	o := acme()
 	o.ClientKey = &ecKey.PublicKey
@@ -230,7 +230,7 @@ func TestConcurrentLogin(t *testing.T) {
 func TestNewNamesEveryProblem(t *testing.T) {
 	_, err := New(Config{URL: "http://acme.okta.com", ManagerID: "boss", Sees: "much", Fields: map[string]string{"zone": "tz", "country": " "}})
 	for _, want := range []string{
-		"okta: config: ", "URL: want https", "one credential is required: Token, or ClientID with PrivateKey", `ManagerID "boss": want email, name`, `Sees "much": want all`,
+		"okta: config: ", "URL: want https", "Token, ClientID: want one credential: Token, or ClientID with PrivateKey", `ManagerID: want email, name, login, employee_number, or nothing for the ID, not "boss"`, `Sees: want all, part, or nothing to go by the roles, not "much"`,
 		`Fields["zone"]: want the name of a user's field`, `Fields["country"]: want the name of an attribute`,
 	} {
 		require.ErrorContains(t, err, want)
@@ -240,7 +240,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		"URL: want the org's address, which has no -admin": {URL: "https://acme-admin.okta.com", Token: canary},
 		"choose one credential":                            {Token: canary, ClientID: "x"},
 		"Token: want the token alone":                      {Token: "SSWS " + canary},
-		"one credential is required":                       {ClientID: "x"},
+		"want one credential":                              {ClientID: "x"},
 		"PrivateKey: want PEM":                             {ClientID: "x", PrivateKey: []byte(canary)},
 		`not a block of type "CERTIFICATE"`:                {ClientID: "x", PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(canary)})},
 	} {

@@ -22,8 +22,8 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// A round asks for what changed since 10 minutes before the cursor, and for
-// members only of the groups that changed.
+// A round asks for changes since 10 minutes before the cursor, and for the members
+// of changed groups only.
 func TestRequestsOfARound(t *testing.T) {
 	o := acme()
 	now := time.Now().UTC().Truncate(time.Second).Add(time.Hour) // after all that is in the org
@@ -69,8 +69,8 @@ func TestCursors(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, at, p.at)
 
-	// Another credential reads the same people; another Config others, or the same
-	// otherwise.
+	// Another credential reads the same people. Another Config reads other people,
+	// or reads them differently.
 	same := configured(t, Config{URL: "https://acme.okta.com/", Token: "y", Connection: "other", Attempts: 2})
 	_, err = same.place(cursor(src, at))
 	require.NoError(t, err)
@@ -118,7 +118,7 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// Events that failed, are about others, or name nothing, remove nobody.
+// Events that failed, are about something else, or name nobody, remove nobody.
 func TestRemovals(t *testing.T) {
 	text := func(s string) *string { return &s }
 	event := func(kind, result string, targets ...string) okta.LogEvent {
@@ -149,15 +149,14 @@ func TestRemovals(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, c.want, row.Value)
 	}
-	// Of an org, who is deactivated is listed.
+	// Without an app, a deactivated user is listed.
 	row, err := configured(t, Config{URL: "https://acme.okta.com", Token: "x"}).removal(event(userDeactivated, "SUCCESS", "User", "00u1"))
 	require.NoError(t, err)
 	assert.Empty(t, row.Value)
 }
 
-// With an app, somebody who is deactivated loses the assignment, whether or not
-// the log tells of that; who is deactivated and in the app still is listed, as a
-// full reading lists them.
+// With an app, a deactivated user loses the assignment, whether or not the log says
+// so. A deactivated user who is still in the app is listed, as in a full reading.
 func TestDeactivatedInAnApp(t *testing.T) {
 	entry := func(id, status string) string {
 		return `{"id": "` + id + `", "_embedded": {"user": {"id": "` + id + `", "status": "` + status + `", "profile": {"login": "` + id + `"}}}}`
@@ -198,9 +197,10 @@ func TestDeactivatedInAnApp(t *testing.T) {
 	assert.Len(t, fresh.Users, 2)
 }
 
-// R53, S12: who loses the app with a group is in no event of the log, and a log may
-// have gaps. A round that misses somebody whom the log does not name says that the
-// cursor has expired, and everything is read anew; whom the log names, it tells.
+// R53, S12: no event of the log names the users who lose the app together with a
+// group, and the log may have gaps. A round in which a user is missing whom the log
+// does not name says that the cursor has expired, and everything is read again.
+// Users whom the log names are reported.
 func TestLostTheApp(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	d := fake.NewDirectory()
@@ -248,9 +248,9 @@ func TestLostTheApp(t *testing.T) {
 	assert.Regexp(t, `^[A-Za-z0-9_-]{12} [-0-9T:.]{23}Z [A-Za-z0-9+/]{16}$`, at, "8 characters for each of the two who have the app")
 }
 
-// Rounds folded into what was known give what a full reading gives, whatever
-// happens: of an org, of an app that is assigned to groups and users, and taken from
-// them (R53), and where managers are named by employee number.
+// Rounds applied to the known snapshot give the result of a full reading, whatever
+// happens: in an org; in an app that is assigned to groups and users and taken from
+// them (R53); and with managers named by employee number.
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history(t, rapid.SampledFrom([]Config{
@@ -263,7 +263,7 @@ func history(t *rapid.T, cfg Config) {
 	now := time.Now().UTC()
 	d := fake.NewDirectory()
 	d.SetClock(func() time.Time { return now })
-	o := &fake.Okta{Directory: d, Token: token, PerMinute: -1, MostRows: 2, Apps: map[string][]string{"0oagroups": {"00g0", "00g1", "00u0"}}}
+	o := &fake.Okta{Directory: d, Token: token, PerMinute: -1, PageRows: 2, Apps: map[string][]string{"0oagroups": {"00g0", "00g1", "00u0"}}}
 	cfg.URL, cfg.Token, cfg.Transport = "http://127.0.0.1:1", token, fake.Transport(o)
 	src, err := New(cfg)
 	require.NoError(t, err)
@@ -317,8 +317,8 @@ func history(t *rapid.T, cfg Config) {
 	}
 }
 
-// sorted returns what of a snapshot has to be the same: users and groups in the
-// order of their IDs, and those members who are listed.
+// sorted returns the parts of a snapshot that must be equal: users and groups
+// ordered by ID, and only listed members.
 func sorted(s *sources.Snapshot) [2]any {
 	users := slices.SortedFunc(slices.Values(s.Users), func(a, b sources.User) int { return strings.Compare(a.ID, b.ID) })
 	groups := slices.SortedFunc(slices.Values(s.Groups), func(a, b sources.Group) int { return strings.Compare(a.ID, b.ID) })
@@ -333,8 +333,7 @@ func sorted(s *sources.Snapshot) [2]any {
 	return [2]any{users, groups}
 }
 
-// A manager who is named by login or employee number is found also when one user
-// is read, as a listing finds them.
+// One finds a manager who is named by login or employee number, as a listing does.
 func TestOneWithManagerKeys(t *testing.T) {
 	for key, text := range map[ManagerKey]string{ManagerByLogin: "ADA@acme.com", ManagerByEmployeeNumber: "0001"} {
 		o := acme()
@@ -356,7 +355,7 @@ func TestOneWithManagerKeys(t *testing.T) {
 	}
 }
 
-// A clock that Okta does not state would make a cursor of ours.
+// Without Okta's clock, the cursor would be a time by ours.
 func TestRoundWithoutDate(t *testing.T) {
 	src, _ := through(t, Config{}, func(_ int, _ *http.Request, resp *http.Response) { resp.Header.Del("Date") })
 	_, _, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
@@ -364,9 +363,9 @@ func TestRoundWithoutDate(t *testing.T) {
 	require.ErrorContains(t, err, "no header Date")
 }
 
-// Where managers are named by a key, a round tells of everybody whose manager is
-// another person now, though only the managers were changed; and a key that two
-// people have names neither.
+// With managers named by a key, a round reports everybody whose manager is a
+// different person now, although only the managers changed; a key that two people
+// have names neither.
 func TestManagerKeysMove(t *testing.T) {
 	d := fake.NewDirectory()
 	now := time.Now().UTC()

@@ -91,7 +91,6 @@ package okta
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -216,13 +215,13 @@ func New(cfg Config) (*Source, error) {
 	var problems rest.Problems
 	base := problems.URL("URL", cfg.URL)
 	if base != nil && strings.HasSuffix(strings.SplitN(base.Hostname(), ".", 2)[0], "-admin") {
-		problems.Add(errors.New("URL: want the org's address, which has no -admin"))
+		problems.Add(rest.Wrong("URL", "want the org's address, which has no -admin"))
 	}
 	problems.Fields("Fields", cfg.Fields)
 	switch cfg.ManagerID {
 	case ManagerByID, ManagerByEmail, ManagerByName, ManagerByLogin, ManagerByEmployeeNumber:
 	default:
-		problems.Add(fmt.Errorf("field ManagerID %.40q: want email, name, login, employee_number, or nothing for the ID", cfg.ManagerID))
+		problems.Add(rest.Wrong("ManagerID", "want email, name, login, employee_number, or nothing for the ID, not %.40q", cfg.ManagerID))
 	}
 	lists := sources.FactAll
 	switch cfg.Sees {
@@ -230,7 +229,7 @@ func New(cfg Config) (*Source, error) {
 	case SeesPart:
 		lists = 0
 	default:
-		problems.Add(fmt.Errorf("field Sees %.40q: want all, part, or nothing to go by the roles", cfg.Sees))
+		problems.Add(rest.Wrong("Sees", "want all, part, or nothing to go by the roles, not %.40q", cfg.Sees))
 	}
 	key, err := checkCredential(cfg)
 	problems.Add(err)

@@ -28,7 +28,7 @@ const (
 
 func values(texts ...string) sources.Values { return texts }
 
-// company are people as Okta lists them: one with every field, and one of each
+// company is people as Okta lists them: one with every field, and one of each
 // status.
 func company() ([]sources.User, []sources.Group) {
 	status := func(word string, extra map[string]sources.Values) map[string]sources.Values {
@@ -80,12 +80,12 @@ func pemOf(t testing.TB, key any) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// org shows a directory on pages so small that there are several, to an API token
-// and to a service app.
+// org shows a directory to an API token and to a service app, in so small pages
+// that there are several.
 func org(d *fake.Directory) *fake.Okta {
 	return &fake.Okta{
 		Directory: d, Token: token, ClientID: clientID, ClientKey: &rsaKey.PublicKey, Apps: map[string][]string{appID: nil},
-		MostRows: 2, TokenLife: 2 * time.Minute, PerMinute: -1,
+		PageRows: 2, TokenLife: 2 * time.Minute, PerMinute: -1,
 	}
 }
 
@@ -115,7 +115,7 @@ func harness() sourcetest.HTTPHarness {
 	}
 }
 
-// small is harness with less in the org: what goes wrong is played at each request.
+// small is harness with a smaller org, since faults are played at each request.
 func small() sourcetest.HTTPHarness {
 	h := harness()
 	h.Users = h.Users[:3]
@@ -123,10 +123,10 @@ func small() sourcetest.HTTPHarness {
 	return h
 }
 
-// R1, R22: the directory as it is now, whole, at every reading.
+// R1, R22: every reading gives the complete present directory.
 func TestConformance(t *testing.T) { sourcetest.TestHTTP(t, harness()) }
 
-// The same through a service app whose tokens are bound to a key.
+// The same with a service app whose tokens are bound to a key.
 func TestConformanceWithDPoP(t *testing.T) {
 	h := small()
 	key := pemOf(t, ecKey)
@@ -142,7 +142,7 @@ func TestConformanceWithDPoP(t *testing.T) {
 	sourcetest.TestHTTP(t, h)
 }
 
-// R53: those who have the app, with the profile that they have in it.
+// R53: the users of the app, with their profiles in it.
 func TestConformanceOfAnApp(t *testing.T) {
 	h := small()
 	for i := range h.Users {

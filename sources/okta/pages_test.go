@@ -30,8 +30,7 @@ func acme() *fake.Okta {
 	return org(d)
 }
 
-// through returns a source whose answers pass through change, and the requests
-// that it made.
+// through returns a source whose answers are changed by change, and its requests.
 func through(t *testing.T, cfg Config, change func(n int, req *http.Request, resp *http.Response)) (*Source, *[]string) {
 	t.Helper()
 	return over(t, acme(), cfg, change)
@@ -58,8 +57,8 @@ func answer(resp *http.Response, status int, body string) {
 	resp.StatusCode, resp.Body, resp.ContentLength = status, io.NopCloser(strings.NewReader(body)), int64(len(body))
 }
 
-// Pages are asked for with the most rows that Okta gives, by the cursor of the link
-// next, under the same filter; and without what is not read.
+// Requests ask for pages of Okta's largest size, by the cursor of the link next,
+// with the same filter, and without unused data.
 func TestRequests(t *testing.T) {
 	src, requests := through(t, Config{}, func(_ int, req *http.Request, _ *http.Response) {
 		assert.Equal(t, "SSWS "+token, req.Header.Get("Authorization"))
@@ -114,7 +113,7 @@ func TestRequestsOfAnApp(t *testing.T) {
 	require.EqualError(t, err, "okta: check: not found: GET /api/v1/apps/0oaother/users: 404 Not Found: E0000007 Not found: Resource not found: 0oaother (AppInstance)")
 }
 
-// S12: each of these answers could hide that there is more.
+// S12: behind each of these answers there could be more.
 func TestAnswersThatProveNothing(t *testing.T) {
 	const self = `<http://127.0.0.1:1/api/v1/users?limit=200>; rel="self"`
 	for name, c := range map[string]struct {
@@ -149,7 +148,7 @@ func TestAnswersThatProveNothing(t *testing.T) {
 	}
 }
 
-// What the SDK loops on, or takes for an end: its errors are not ours.
+// Answers on which the SDK loops, or which it takes for the end.
 func TestDefectsOfTheSDK(t *testing.T) {
 	for name, break_ := range map[string]func(*http.Request) (*http.Response, error){
 		"EOF": func(*http.Request) (*http.Response, error) { return nil, io.EOF },
@@ -181,7 +180,7 @@ func TestDefectsOfTheSDK(t *testing.T) {
 	}
 }
 
-// A page that Okta does not get ready in time is asked for in smaller ones.
+// A page that takes Okta too long is asked for in smaller parts.
 func TestTooSlow(t *testing.T) {
 	for status, body := range map[int]string{504: "<html>504 Gateway Time-out</html>", 500: `{"errorCode": "E0000009", "errorSummary": "Internal Server Error"}`} {
 		synctest.Test(t, func(t *testing.T) {
@@ -203,8 +202,8 @@ func TestTooSlow(t *testing.T) {
 	}
 }
 
-// The allowance: the source waits for the next minute when a tenth is left, and
-// meets no refusal.
+// The source waits for the next minute when a tenth of the allowance is left, so
+// that it is not refused.
 func TestAllowance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := acme()
@@ -219,7 +218,7 @@ func TestAllowance(t *testing.T) {
 		assert.Len(t, *requests, 10)
 		assert.InDelta(t, 61, time.Since(began).Seconds(), 2, "groups take seven requests")
 
-		// Used up by another client, and Okta says until when.
+		// Another client has used up the allowance; Okta says until when.
 		src, _ = over(t, o, Config{Sees: SeesAll, MaxWait: time.Second}, nil)
 		for range 8 {
 			err = src.Check(t.Context())
@@ -232,8 +231,7 @@ func TestAllowance(t *testing.T) {
 	})
 }
 
-// An org behind an address with a path of its own, and an ID that has to be
-// escaped.
+// An org with a path in its address, and an ID that must be escaped.
 func TestAddresses(t *testing.T) {
 	var paths []string
 	src := configured(t, Config{URL: "http://127.0.0.1:1/proxy/okta/", Token: token, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
@@ -246,8 +244,8 @@ func TestAddresses(t *testing.T) {
 	assert.Equal(t, []string{"/proxy/okta/api/v1/users/a%2Fb%20c", "/proxy/okta/api/v1/users/me", "/proxy/okta/api/v1/users/00uadmin00000000fake/roles"}, paths)
 }
 
-// Okta finds a user by login as well; who is asked for by ID is not answered by
-// another.
+// Okta also finds users by login; a request by ID must not be answered with another
+// user.
 func TestOneByLogin(t *testing.T) {
 	src, _ := through(t, Config{}, nil)
 	_, err := src.One(t.Context(), "ada@acme.com")
@@ -258,8 +256,8 @@ func TestOneByLogin(t *testing.T) {
 	assert.Len(t, one.Groups, 2)
 }
 
-// A role that does not show everybody proves nothing (S12), and the error says
-// what to do.
+// A role that does not show everybody proves nothing (S12), and the error says what
+// to do.
 func TestSight(t *testing.T) {
 	check := func(roles []string, cfg Config, want string) {
 		t.Helper()
@@ -300,9 +298,8 @@ func TestSight(t *testing.T) {
 	check(nil, service, "")
 }
 
-// The SDK would read its configuration from the environment and from files. It is
-// not asked to, so nothing that stands there when the process starts reaches a
-// request.
+// The SDK can read its configuration from the environment and from files. Nothing
+// of these gets into a request.
 func TestNothingComesFromTheEnvironment(t *testing.T) {
 	home := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(home, ".okta"), 0o700))
@@ -344,7 +341,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// Whatever the header says: an error, the end, or a cursor of this list.
+// Any header gives an error, the end, or a cursor of this list.
 func FuzzNext(f *testing.F) {
 	f.Add(`<http://127.0.0.1:1/api/v1/users?limit=2>; rel="self", </api/v1/users?after=x>; rel=next`)
 	f.Add(`<http://127.0.0.1:1/api/v1/users>; rel="self"`)

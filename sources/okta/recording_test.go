@@ -16,14 +16,14 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// A recording of an org holds no credential, and a source that reads it, with any
-// other credential, reads the same people.
+// A recording of an org has no credential. A source that reads it with any
+// credential reads the same people.
 func TestRecording(t *testing.T) {
 	key := pemOf(t, ecKey)
 	for name, cfg := range map[string]Config{"token": {Token: token}, "service app": {ClientID: clientID, PrivateKey: key}} {
 		t.Run(name, func(t *testing.T) {
 			o := acme()
-			o.ClientKey, o.DPoP, o.MostRows = &ecKey.PublicKey, true, 0
+			o.ClientKey, o.DPoP, o.PageRows = &ecKey.PublicKey, true, 0
 			dir := filepath.Join(t.TempDir(), "recording")
 			var canaries []string
 			recorder, err := recording.New(dir, recording.Config{Secrets: []string{cfg.Token}, Base: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {

@@ -14,9 +14,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// read decodes a file of testdata and makes users of it. The form of the files is
-// that of answers recorded from orgs, with every kind of value that was seen:
-// nulls, empty texts, numbers, booleans, lists, attributes that are missing.
+// read converts the users in a file of testdata. The files have the form of answers
+// recorded from orgs, with every kind of value that occurred: null, empty texts,
+// numbers, booleans, lists, missing attributes.
 func read[R any](t *testing.T, file string, cfg Config, make func(*Source) func(R) (sources.User, error)) []sources.User {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + file)
@@ -45,7 +45,7 @@ func readUsers(t *testing.T, cfg Config) []sources.User {
 	})
 }
 
-// R56, R57, R62, S35: every field that an org can have, in its place.
+// R56, R57, R62, S35: every field that an org can have.
 func TestRecordedUsers(t *testing.T) {
 	users := readUsers(t, Config{})
 	assert.Equal(t, sources.User{
@@ -75,7 +75,7 @@ func TestRecordedUsers(t *testing.T) {
 	}, users[2])
 }
 
-// R53: the profile in the app goes first, and gives way where it is empty.
+// R53: the profile in the app takes precedence, unless it is empty.
 func TestRecordedAppUsers(t *testing.T) {
 	users := read(t, "app-users.json", Config{AppID: "0oa1app", Fields: map[string]string{"department": "team"}}, func(s *Source) func(okta.AppUser) (sources.User, error) {
 		return func(rec okta.AppUser) (sources.User, error) {
@@ -93,7 +93,7 @@ func TestRecordedAppUsers(t *testing.T) {
 	}}, users)
 }
 
-// An attribute that is named for a field is read for that field alone.
+// An attribute that is configured for a field is used for that field only.
 func TestFieldsNameAttributes(t *testing.T) {
 	users := readUsers(t, Config{Fields: map[string]string{
 		"private_email": "secondEmail", "title": "nickName", "country": "nowhere", "manager.email": "managerId", "cost_center": "level",
@@ -111,7 +111,7 @@ func TestFieldsNameAttributes(t *testing.T) {
 	assert.NotContains(t, u.Attributes, "nickName")
 }
 
-// S22: what names a manager is free text, and the Config says what it is.
+// S22: the text that names a manager is free, and the Config says what it is.
 func TestManagerKeys(t *testing.T) {
 	managers := map[string]string{"222222": "00uboss"}
 	for key, want := range map[ManagerKey]sources.Manager{
@@ -134,7 +134,7 @@ func TestManagerKeys(t *testing.T) {
 	assert.Equal(t, "00u7", u.Manager.ID)
 }
 
-// S10, R51: each of Okta's words, and one that is none.
+// S10, R51: each of Okta's words, and an unknown one.
 func TestStatus(t *testing.T) {
 	for word, want := range map[string]sources.Status{
 		"ACTIVE": sources.StatusActive, "RECOVERY": sources.StatusActive, "PASSWORD_EXPIRED": sources.StatusActive, "LOCKED_OUT": sources.StatusActive,
@@ -146,8 +146,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// What the SDK knows by name is all read: an attribute that a later version of it
-// knows is not lost.
+// All attributes that the SDK has fields for are read; one that a later version
+// adds is not lost.
 func TestBaseProfileIsWhole(t *testing.T) {
 	p := reflect.TypeFor[okta.UserProfile]()
 	var names []string
@@ -204,7 +204,7 @@ func TestMalformedRecords(t *testing.T) {
 	require.ErrorContains(t, err, "without eventType")
 }
 
-// Whatever an attribute holds, texts come of it or nothing.
+// Any attribute gives texts or nothing.
 func FuzzProfile(f *testing.F) {
 	f.Add(`{"a": "x", "b": 1, "c": true, "d": ["y", 2, null, {"z": 1}], "e": null, "f": {"g": 1}}`)
 	f.Add(`{"managerId": "7", "a": 1e300}`)

@@ -76,7 +76,7 @@ func company() ([]sources.User, []sources.Group) {
 
 // face shows a directory on pages so small that there are several.
 func face(d *fake.Directory) http.Handler {
-	return &fake.OneLogin{Directory: d, ClientID: clientID, ClientSecret: secret, PageUsers: 2, PageRoles: 2, TokenLife: 2 * time.Minute, Hourly: -1}
+	return &fake.OneLogin{Directory: d, ClientID: clientID, ClientSecret: secret, PageUsers: 2, PageRoles: 2, TokenLife: 2 * time.Minute, PerHour: -1}
 }
 
 func source(t testing.TB, address string, transport http.RoundTripper) *Source {
@@ -129,7 +129,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	d := fake.NewDirectory()
 	d.PutUsers(users...)
 	d.PutGroups(groups...)
-	account := &fake.OneLogin{Directory: d, ClientID: clientID, ClientSecret: secret, Hourly: 4}
+	account := &fake.OneLogin{Directory: d, ClientID: clientID, ClientSecret: secret, PerHour: 4}
 	var tokens []string
 	transport := resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		tokens = append(tokens, strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))

@@ -144,7 +144,7 @@ func TestExplain(t *testing.T) {
 // A used-up allowance says when it comes back: OneLogin's reset is in seconds
 // from now.
 func TestAllowance(t *testing.T) {
-	_, src, _ := account(t, func(a *fake.OneLogin) { a.Hourly = 3 })
+	_, src, _ := account(t, func(a *fake.OneLogin) { a.PerHour = 3 })
 	_, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
 	require.ErrorIs(t, err, sources.ErrRateLimited)
 	var failure *sources.Error

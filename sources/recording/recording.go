@@ -90,8 +90,8 @@ func requestOf(req *http.Request, scrub func(string) string) request {
 var headerForm = regexp.MustCompile(`(?i)^(?:content-type|date|link|location|retry-after|x-rate-?limit-[a-z]+|ratelimit-[a-z]+|` +
 	`total-(?:count|pages)|current-page|page-items|(?:after-|before-)?cursor|sforce-limit-info|rippling-api-version|x-ms-[a-z-]*(?:resource-unit|throttle)[a-z-]*)$`)
 
-// MaxAnswer is the largest answer that is saved, in bytes.
-const MaxAnswer = 256 << 20
+// maxAnswer is the largest answer that is saved, in bytes.
+const maxAnswer = 256 << 20
 
 // Config configures a Recorder. The zero value is useful. A Config that is printed,
 // logged or encoded shows no secret.
@@ -183,8 +183,8 @@ func (r *Recorder) scrub(text string) string {
 	return scrubber.Scrub(text)
 }
 
-// RoundTrip implements http.RoundTripper. If an answer cannot be saved, it returns
-// an error.
+// RoundTrip implements http.RoundTripper. If an answer cannot be saved, or has more
+// than 256 MiB, it returns an error.
 func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.learn(credentials(req)...)
 	r.mu.Lock()
@@ -201,13 +201,13 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		saved.Error = r.scrub(err.Error())
 		return nil, errors.Join(err, r.save(number, saved))
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	_ = resp.Body.Close()
 	if req.Context().Err() != nil {
 		return nil, req.Context().Err()
 	}
-	if len(body) > MaxAnswer {
-		body, err = body[:MaxAnswer], fmt.Errorf("recording: an answer of more than %d bytes", MaxAnswer)
+	if len(body) > maxAnswer {
+		body, err = body[:maxAnswer], fmt.Errorf("recording: an answer of more than %d bytes", maxAnswer)
 	}
 	if err != nil { // the body as far as it came, and then the error
 		saved.Error = r.scrub(err.Error())
@@ -347,7 +347,7 @@ func (p *Player) read(name string) (exchange, error) {
 		return saved, err
 	}
 	defer func() { _ = file.Close() }()
-	const most = 2 * MaxAnswer // indentation makes a file larger than its answer
+	const most = 2 * maxAnswer // indentation makes a file larger than its answer
 	data, err := io.ReadAll(io.LimitReader(file, most))
 	if err != nil {
 		return saved, err

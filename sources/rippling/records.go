@@ -104,7 +104,7 @@ var (
 func checkHidden(hidden []string) (problems []error) {
 	for i, name := range hidden {
 		if !slices.Contains(hideable, name) {
-			problems = append(problems, fmt.Errorf("field Hidden[%d] %.80q: want one of %s", i, name, strings.Join(hideable, ", ")))
+			problems = append(problems, rest.Wrong(fmt.Sprintf("Hidden[%d]", i), "want one of %s, not %.80q", strings.Join(hideable, ", "), name))
 		}
 	}
 	return problems

@@ -86,8 +86,6 @@ package rippling
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -178,10 +176,10 @@ func New(cfg Config) (*Source, error) {
 	base := problems.URL("URL", cfg.URL)
 	problems.Fields("Fields", cfg.Fields)
 	if (cfg.Token == "") == (cfg.TokenSource == nil) {
-		problems.Add(errors.New("one of Token and TokenSource is required"))
+		problems.Add(rest.Wrong("Token, TokenSource", "want one of them"))
 	}
 	if _, err := time.Parse(time.DateOnly, cfg.Version); err != nil {
-		problems.Add(fmt.Errorf("field Version %.20q: want a date such as %s", cfg.Version, defaultVersion))
+		problems.Add(rest.Wrong("Version", "want a date such as %s, not %.20q", defaultVersion, cfg.Version))
 	}
 	problems.Add(checkHidden(cfg.Hidden)...)
 	if err := problems.Err(kind); err != nil {

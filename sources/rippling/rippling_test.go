@@ -72,7 +72,7 @@ func company() ([]sources.User, []sources.Group) {
 
 // face shows a directory on pages so small that there are several.
 func face(d *fake.Directory) http.Handler {
-	return &fake.Rippling{Directory: d, Token: token, MostRows: 2}
+	return &fake.Rippling{Directory: d, Token: token, PageRows: 2}
 }
 
 func source(t testing.TB, address string, transport http.RoundTripper) *Source {
@@ -141,13 +141,13 @@ func TestInfo(t *testing.T) {
 func TestNewNamesEveryProblem(t *testing.T) {
 	_, err := New(Config{URL: "ftp://x", Version: "v2", Hidden: []string{"teams", "salary"}, Fields: map[string]string{"zone": "x"}})
 	for _, want := range []string{
-		"rippling: config: ", "URL: want https", "one of Token and TokenSource is required", `Version "v2": want a date`,
-		`Hidden[1] "salary": want one of department`, `Fields["zone"]: want the name of a user's field`,
+		"rippling: config: ", "URL: want https", "Token, TokenSource: want one of them", `Version: want a date such as 2024-08-01, not "v2"`,
+		`Hidden[1]: want one of department`, `Fields["zone"]: want the name of a user's field`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
 	_, err = New(Config{Token: "x", TokenSource: func(context.Context) (string, error) { return "", nil }})
-	require.ErrorContains(t, err, "one of Token and TokenSource")
+	require.ErrorContains(t, err, "Token, TokenSource: want one of them")
 }
 
 func TestTokenSource(t *testing.T) {

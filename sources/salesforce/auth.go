@@ -34,7 +34,7 @@ func newLogin(cfg Config, speak rest.Config) (login, error) {
 	cfg.Audience = cmp.Or(cfg.Audience, base.String())
 	grant, err := newGrant(cfg, base)
 	if cfg.ClientID == "" {
-		err = errors.Join(errors.New("ClientID: required"), err)
+		err = errors.Join(rest.Wrong("ClientID", "required"), err)
 	}
 	if err != nil {
 		return login{}, err
@@ -91,10 +91,10 @@ func newGrant(cfg Config, base *url.URL) (func(time.Time) (url.Values, error), e
 	}
 	switch {
 	case len(cfg.PrivateKey) > 0 && (cfg.RefreshToken != "" || cfg.ClientSecret != ""):
-		return nil, errors.New("PrivateKey: choose one way to log in; RefreshToken or ClientSecret is set as well")
+		return nil, rest.Wrong("PrivateKey", "choose one way to log in; RefreshToken or ClientSecret is set as well")
 	case len(cfg.PrivateKey) > 0:
 		if cfg.Username == "" {
-			return nil, errors.New("with PrivateKey, Username is required")
+			return nil, rest.Wrong("Username", "required with PrivateKey")
 		}
 		key, err := rest.ParseKey(cfg.PrivateKey, "an RSA key in PKCS #1 or PKCS #8", rest.IsRSA)
 		if err != nil {
@@ -111,13 +111,13 @@ func newGrant(cfg Config, base *url.URL) (func(time.Time) (url.Values, error), e
 		}, nil
 	case cfg.ClientSecret != "":
 		if host := base.Hostname(); host == "login.salesforce.com" || host == "test.salesforce.com" {
-			return nil, errors.New("LoginURL: client credentials need the org's My Domain, such as https://acme.my.salesforce.com")
+			return nil, rest.Wrong("LoginURL", "client credentials need the org's My Domain, such as https://acme.my.salesforce.com")
 		}
 		return func(time.Time) (url.Values, error) {
 			return form("client_credentials", "client_id", cfg.ClientID, "client_secret", cfg.ClientSecret), nil
 		}, nil
 	}
-	return nil, errors.New("PrivateKey, RefreshToken, ClientSecret: one of them is required")
+	return nil, rest.Wrong("PrivateKey, RefreshToken, ClientSecret", "want one of them")
 }
 
 // assertion returns the JWT of a JWT bearer login (RFC 7523). Salesforce reads four

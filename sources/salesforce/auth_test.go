@@ -121,14 +121,14 @@ func TestLoginConfig(t *testing.T) {
 	ecPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	for want, cfg := range map[string]Config{
 		"ClientID: required": {ClientSecret: "x"},
-		"PrivateKey, RefreshToken, ClientSecret: one of them is required": {ClientID: "x"},
-		"choose one way to log in":                                        {ClientID: "x", PrivateKey: fakeKeyPEM(t), Username: "u", ClientSecret: "x"},
-		"with PrivateKey, Username is required":                           {ClientID: "x", PrivateKey: fakeKeyPEM(t)},
-		"PrivateKey: want PEM":                                            {ClientID: "x", Username: "u", PrivateKey: []byte("not a key, but s3cr3t")},
-		"PrivateKey: want an RSA key":                                     {ClientID: "x", Username: "u", PrivateKey: ecPEM},
-		"LoginURL: client credentials need":                               {ClientID: "x", ClientSecret: "x"},
-		"LoginURL: want an address":                                       {ClientID: "x", RefreshToken: "x", LoginURL: "acme.my.salesforce.com"},
-		"LoginURL: want https":                                            {ClientID: "x", RefreshToken: "x", LoginURL: "http://acme.my.salesforce.com"},
+		"PrivateKey, RefreshToken, ClientSecret: want one of them": {ClientID: "x"},
+		"choose one way to log in":                                 {ClientID: "x", PrivateKey: fakeKeyPEM(t), Username: "u", ClientSecret: "x"},
+		"Username: required with PrivateKey":                       {ClientID: "x", PrivateKey: fakeKeyPEM(t)},
+		"PrivateKey: want PEM":                                     {ClientID: "x", Username: "u", PrivateKey: []byte("not a key, but s3cr3t")},
+		"PrivateKey: want an RSA key":                              {ClientID: "x", Username: "u", PrivateKey: ecPEM},
+		"LoginURL: client credentials need":                        {ClientID: "x", ClientSecret: "x"},
+		"LoginURL: want an address":                                {ClientID: "x", RefreshToken: "x", LoginURL: "acme.my.salesforce.com"},
+		"LoginURL: want https":                                     {ClientID: "x", RefreshToken: "x", LoginURL: "http://acme.my.salesforce.com"},
 	} {
 		_, err := New(cfg)
 		require.ErrorContains(t, err, want)

@@ -83,7 +83,7 @@ func FromFile(cfg FileConfig) (*File, error) {
 	scope, err := parseScope(cfg.Scope)
 	if err == nil {
 		if _, undecidable := scope.Compile(); undecidable != nil {
-			err = fmt.Errorf("field Scope: a file cannot answer it: %w", undecidable)
+			err = rest.Wrong("Scope", "a file cannot answer it: %w", undecidable)
 		}
 	}
 	if err != nil {

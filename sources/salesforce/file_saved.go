@@ -60,14 +60,20 @@ func readSaved(r io.Reader, maxBytes int64, each func(*record) error) (form, err
 }
 
 func (s *savedReader) read() error {
-	first, err := s.firstByte()
+	first, blank, err := s.firstByte()
 	if err != nil {
 		return err
 	}
 	if first != '{' && first != '[' {
 		return s.csv()
 	}
-	s.dec = json.NewDecoder(s.text)
+	var lines *lineReader
+	s.dec, lines = newLineDecoder(s.text, blank)
+	return lines.in(s.json())
+}
+
+// json reads a file of JSON.
+func (s *savedReader) json() error {
 	if _, err := s.value(); err != nil {
 		return err
 	}
@@ -79,7 +85,7 @@ func (s *savedReader) read() error {
 			return err
 		}
 	}
-	_, err = s.dec.Token()
+	_, err := s.dec.Token()
 	if _, syntax := errors.AsType[*json.SyntaxError](err); syntax || err == nil {
 		return rest.Malformed("something follows the answer in the file")
 	}
@@ -93,15 +99,17 @@ func (s *savedReader) read() error {
 }
 
 // firstByte returns the first byte of the file that is not white space, without
-// consuming it.
-func (s *savedReader) firstByte() (byte, error) {
+// consuming it, and how many lines end before it.
+func (s *savedReader) firstByte() (c byte, lines int, err error) {
 	for {
-		c, err := s.text.ReadByte()
-		if err != nil {
-			return 0, err
+		if c, err = s.text.ReadByte(); err != nil {
+			return 0, lines, err
 		}
 		if !unicode.IsSpace(rune(c)) {
-			return c, s.text.UnreadByte()
+			return c, lines, s.text.UnreadByte()
+		}
+		if c == '\n' {
+			lines++
 		}
 	}
 }

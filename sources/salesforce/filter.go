@@ -6,6 +6,7 @@ import (
 
 	"github.com/usher-go/usher/internal/soql"
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/sources/internal/rest"
 )
 
 // defaultScope leaves out records that are not people of the company.
@@ -59,7 +60,7 @@ func parseScope(scope string) (soql.Condition, error) {
 	}
 	condition, err := soql.Parse(scope)
 	if err != nil {
-		return condition, fmt.Errorf("field Scope: %w", filterError(err))
+		return condition, rest.Wrong("Scope", "%w", filterError(err))
 	}
 	return condition, nil
 }

@@ -182,14 +182,14 @@ func New(cfg Config) (*Source, error) {
 	}
 	var problems rest.Problems
 	if !versionForm.MatchString(cfg.APIVersion) {
-		problems.Add(fmt.Errorf("field APIVersion %.20q: want a form such as v64.0", cfg.APIVersion))
+		problems.Add(rest.Wrong("APIVersion", "want a form such as v64.0, not %.20q", cfg.APIVersion))
 	}
 	if cfg.MaxAPIUsage < 1 || cfg.MaxAPIUsage > 100 {
-		problems.Add(fmt.Errorf("field MaxAPIUsage %d: want a percentage from 1 to 100", cfg.MaxAPIUsage))
+		problems.Add(rest.Wrong("MaxAPIUsage", "want a percentage from 1 to 100, not %d", cfg.MaxAPIUsage))
 	}
 	for i, name := range cfg.Attributes {
 		if !fieldForm.MatchString(name) {
-			problems.Add(fmt.Errorf("field Attributes[%d] %.80q: want the name of a field, such as Region__c or Profile.Name", i, name))
+			problems.Add(rest.Wrong(fmt.Sprintf("Attributes[%d]", i), "want the name of a field, such as Region__c or Profile.Name, not %.80q", name))
 		}
 	}
 	scope, err := parseScope(cfg.Scope)

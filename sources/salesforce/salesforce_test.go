@@ -325,8 +325,9 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		Attributes: []string{"ok", "a b", "x; DROP"}, MaxAPIUsage: 101,
 	})
 	for _, want := range []string{
-		"LoginURL: want https", `APIVersion "64": want a form such as v64.0`, "Scope: position 7: LIMIT",
-		`Attributes[1] "a b"`, `Attributes[2] "x; DROP"`, "MaxAPIUsage 101",
+		"LoginURL: want https", `APIVersion: want a form such as v64.0, not "64"`, "Scope: position 7: LIMIT",
+		`Attributes[1]: want the name of a field, such as Region__c or Profile.Name, not "a b"`, `Attributes[2]: `,
+		"MaxAPIUsage: want a percentage from 1 to 100, not 101",
 	} {
 		require.ErrorContains(t, err, want)
 	}

@@ -2,7 +2,6 @@ package scimclient
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 
@@ -21,13 +20,13 @@ func newAuth(cfg Config, kind string, speak rest.Config) (rest.Auth, error) {
 	}
 	if cfg.UserName != "" || cfg.Password != "" {
 		if cfg.UserName == "" || cfg.Password == "" {
-			return nil, errors.New("UserName, Password: want both")
+			return nil, rest.Wrong("UserName, Password", "want both")
 		}
 		ways = append(ways, basic{cfg.UserName, cfg.Password})
 	}
 	if cfg.TokenURL != "" || cfg.ClientID != "" || cfg.ClientSecret != "" {
 		if cfg.ClientID == "" || cfg.ClientSecret == "" {
-			return nil, errors.New("TokenURL, ClientID, ClientSecret: want all three")
+			return nil, rest.Wrong("TokenURL, ClientID, ClientSecret", "want all three")
 		}
 		at, err := rest.BaseURL("TokenURL", cfg.TokenURL)
 		if err != nil {
@@ -37,7 +36,7 @@ func newAuth(cfg Config, kind string, speak rest.Config) (rest.Auth, error) {
 		ways = append(ways, clientCredentials(cfg, kind, speak))
 	}
 	if len(ways) != 1 {
-		return nil, errors.New("want one way to authenticate: Token, TokenSource, UserName or TokenURL")
+		return nil, rest.Wrong("Token, TokenSource, UserName, TokenURL", "want one of them")
 	}
 	return ways[0], nil
 }

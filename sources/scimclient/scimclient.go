@@ -53,7 +53,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -167,12 +166,12 @@ func New(cfg Config) (*Source, error) {
 	base := problems.URL("URL", cfg.URL)
 	problems.Fields("Fields", cfg.Fields)
 	if cfg.PageSize < 1 {
-		problems.Add(fmt.Errorf("field PageSize %d: want a number of resources", cfg.PageSize))
+		problems.Add(rest.Wrong("PageSize", "want a number of resources, not %d", cfg.PageSize))
 	}
 	switch cfg.Paging {
 	case PageAuto, PageIndex, PageCursor, PageAll:
 	default:
-		problems.Add(fmt.Errorf("field Paging %.40q: want index, cursor, all or nothing", string(cfg.Paging)))
+		problems.Add(rest.Wrong("Paging", "want index, cursor, all or nothing, not %.40q", string(cfg.Paging)))
 	}
 	reader, err := scim.NewUserReader(scim.SourceConfig{Kind: kind.Word, UserExtension: cfg.UserExtension})
 	problems.Add(err)

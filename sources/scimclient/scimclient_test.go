@@ -69,7 +69,7 @@ func harness(face func(*fake.SCIM), change func(*Config)) sourcetest.HTTPHarness
 	users, groups := company()
 	return sourcetest.HTTPHarness{
 		Provider: func(d *fake.Directory) http.Handler {
-			server := &fake.SCIM{Directory: d, Token: token, MostRows: 2}
+			server := &fake.SCIM{Directory: d, Token: token, PageRows: 2}
 			if face != nil {
 				face(server)
 			}
@@ -91,7 +91,7 @@ func TestConformance(t *testing.T) {
 	for name, h := range map[string]sourcetest.HTTPHarness{
 		"by position":       harness(nil, nil),
 		"by cursor":         harness(func(f *fake.SCIM) { f.Cursors = true }, nil),
-		"small pages asked": harness(func(f *fake.SCIM) { f.MostRows = 100 }, func(cfg *Config) { cfg.PageSize = 1 }),
+		"small pages asked": harness(func(f *fake.SCIM) { f.PageRows = 100 }, func(cfg *Config) { cfg.PageSize = 1 }),
 		"members by group":  harness(func(f *fake.SCIM) { f.MembersOnlyOne = true }, nil),
 		"without meta":      harness(func(f *fake.SCIM) { f.NoMeta = true }, nil),
 	} {
@@ -123,13 +123,13 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	_, err := New(Config{URL: "http://x.example", PageSize: -1, Paging: "none", Fields: map[string]string{"zone": "x"},
 		UserExtension: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"})
 	for _, want := range []string{
-		"scimclient: config: ", "URL: want https", "PageSize -1", `Paging "none": want index, cursor, all or nothing`,
-		`Fields["zone"]`, "UserExtension", "want one way to authenticate",
+		"scimclient: config: ", "URL: want https", "PageSize: want a number of resources, not -1", `Paging: want index, cursor, all or nothing, not "none"`,
+		`Fields["zone"]`, "UserExtension", "Token, TokenSource, UserName, TokenURL: want one of them",
 	} {
 		require.ErrorContains(t, err, want)
 	}
 	for want, cfg := range map[string]Config{
-		"want one way":       {Token: "x", UserName: "a", Password: "b"},
+		"want one of them":   {Token: "x", UserName: "a", Password: "b"},
 		"UserName, Password": {UserName: "a"},
 		"want all three":     {TokenURL: "https://x.example/token", ClientID: "a"},
 		"TokenURL: want":     {TokenURL: "x", ClientID: "a", ClientSecret: "b"},

@@ -236,7 +236,7 @@ func (h HTTPHarness) network(t *testing.T) {
 
 	server.Close() // waits for connections that are in use
 	transport.CloseIdleConnections()
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines; {
+	for deadline := time.Now().Add(15 * time.Second); runtime.NumGoroutine() > goroutines; {
 		if time.Now().After(deadline) {
 			t.Errorf("%d goroutines were started and have not ended", runtime.NumGoroutine()-goroutines)
 			break

@@ -220,7 +220,7 @@ func naiveHarness(flaws string) HTTPHarness {
 	}
 	return HTTPHarness{
 		Provider: func(d *fake.Directory) http.Handler {
-			return &fake.OneLogin{Directory: d, ClientID: "id", ClientSecret: secret, PageUsers: 2, PageRoles: 2, TokenLife: 2 * time.Minute, Hourly: -1}
+			return &fake.OneLogin{Directory: d, ClientID: "id", ClientSecret: secret, PageUsers: 2, PageRoles: 2, TokenLife: 2 * time.Minute, PerHour: -1}
 		},
 		New: func(_ testing.TB, address string, transport http.RoundTripper) sources.Source {
 			return &naive{base: address, rt: transport, flaws: flaws}
@@ -333,7 +333,7 @@ func (s *trusting) Groups(context.Context) iter.Seq2[sources.Group, error] {
 func TestForeignLinksAreSeen(t *testing.T) {
 	h := naiveHarness("")
 	h.Groups, h.Links = nil, []string{"next_link"}
-	h.Provider = func(d *fake.Directory) http.Handler { return &fake.Rippling{Directory: d, Token: secret, MostRows: 2} }
+	h.Provider = func(d *fake.Directory) http.Handler { return &fake.Rippling{Directory: d, Token: secret, PageRows: 2} }
 	h.New = func(_ testing.TB, address string, transport http.RoundTripper) sources.Source {
 		return &trusting{naive{base: address, rt: transport}, "/workers"}
 	}

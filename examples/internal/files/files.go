@@ -1,5 +1,5 @@
-// Package files reads the files that the example programs are given, and says in
-// one go all that is wrong with one.
+// Package files reads the input files of the example programs, and reports all
+// problems of a file at once.
 package files
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Read reads what a file of at most limit bytes holds. An error names the file,
-// once, and lists everything that is wrong with what it holds.
+// Read parses a file of at most limit bytes. The error names the file once, and
+// lists all its problems.
 func Read[T any](path string, limit int64, parse func([]byte) (T, error)) (T, error) {
 	var none T
 	file, err := os.Open(path)
@@ -39,7 +39,7 @@ func Read[T any](path string, limit int64, parse func([]byte) (T, error)) (T, er
 	return value, nil
 }
 
-// MaxRules bounds a file of rules, in bytes.
+// MaxRules is the largest size of a file of rules, in bytes.
 const MaxRules = 16 << 20
 
 // ReadRules reads rules from a file; see ParseRules.
@@ -47,8 +47,8 @@ func ReadRules(path, kind string) (*provisioning.Resolver, error) {
 	return Read(path, MaxRules, func(data []byte) (*provisioning.Resolver, error) { return ParseRules(data, kind) })
 }
 
-// ParseRules makes the resolver of a config for a directory of a kind, or of any
-// if none is given. The error lists everything that is wrong.
+// ParseRules returns the resolver of a config for a directory of a kind, or of any
+// kind if it is "". The error lists all problems.
 func ParseRules(data []byte, kind string) (*provisioning.Resolver, error) {
 	cfg, err := provisioning.ParseConfig(data)
 	var invalid *provisioning.ConfigError
@@ -58,7 +58,7 @@ func ParseRules(data []byte, kind string) (*provisioning.Resolver, error) {
 	var problems []provisioning.Problem
 	if invalid != nil {
 		problems = invalid.Problems
-		_ = json.Unmarshal(data, &cfg) // as much as can be read
+		_ = json.Unmarshal(data, &cfg) // decodes as much as possible
 	}
 	if kind != "" && cfg.Source != "" && !sources.SameKind(cfg.Source, kind) {
 		problems = append(problems, provisioning.Problem{
@@ -71,8 +71,8 @@ func ParseRules(data []byte, kind string) (*provisioning.Resolver, error) {
 	return provisioning.New(cfg)
 }
 
-// InFile is an error in a file: the file, and what is wrong with it, without the
-// names of the functions on the way.
+// InFile returns an error with the name of the file and what is wrong with it,
+// without the names of functions.
 func InFile(path string, err error) error {
 	var (
 		list    []string

@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package programtest runs an example program as a process: in pipes, or in a
-// terminal of some width.
+// Package programtest runs an example program as a process, with pipes or in a
+// terminal.
 package programtest
 
 import (
@@ -18,12 +18,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asProgram is the environment variable with which a test binary is the program
+// asProgram is the environment variable that makes a test binary run the program
 // that it tests.
 const asProgram = "USHER_TEST_AS_PROGRAM"
 
-// Main is for TestMain: it runs the tests or, in the processes that Command
-// starts, the program.
+// Main is for TestMain: it runs the tests or, in a process of Command, the program.
 func Main(m *testing.M, program func()) {
 	if os.Getenv(asProgram) != "" {
 		program()
@@ -32,7 +31,7 @@ func Main(m *testing.M, program func()) {
 	os.Exit(m.Run())
 }
 
-// Command returns the program as a process that has not begun.
+// Command returns a process of the program that has not been started.
 func Command(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -44,7 +43,7 @@ func Command(t testing.TB, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Run runs the program in pipes.
+// Run runs the program with pipes.
 func Run(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	cmd := Command(t, nil, args...)
@@ -53,8 +52,8 @@ func Run(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	return wait(t, cmd.Run()), out.String(), err.String()
 }
 
-// Head runs the program with a standard output that is closed after n bytes, as
-// head does.
+// Head runs the program with a standard output that is closed after n bytes, like
+// head.
 func Head(t testing.TB, n int64, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	cmd := Command(t, nil, args...)
@@ -71,15 +70,15 @@ func Head(t testing.TB, n int64, args ...string) (status int, stdout, stderr str
 	return wait(t, cmd.Wait()), string(begin), err.String()
 }
 
-// Terminal runs the program in a terminal of so many columns, and returns what
-// it writes there, standard output and error as they come.
+// Terminal runs the program in a terminal of so many columns, and returns what it
+// writes there, standard output and standard error together.
 func Terminal(t testing.TB, columns uint16, env []string, args ...string) (status int, screen string) {
 	t.Helper()
 	cmd := Command(t, env, args...)
 	file, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: columns})
 	require.NoError(t, err)
 	defer func() { _ = file.Close() }()
-	shown, _ := io.ReadAll(file) // it ends with an error of the terminal's
+	shown, _ := io.ReadAll(file) // the end of the terminal is an error
 	return wait(t, cmd.Wait()), strings.ReplaceAll(string(shown), "\r\n", "\n")
 }
 

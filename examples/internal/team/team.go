@@ -11,7 +11,7 @@ import (
 	"os"
 	"strings"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the drivers are the program's choice
+	_ "github.com/jackc/pgx/v5/stdlib" // the program chooses the drivers
 	_ "modernc.org/sqlite"
 
 	"github.com/usher-go/usher/examples/internal/terminal"
@@ -24,16 +24,16 @@ import (
 type Team struct {
 	*sqlstore.Store
 	Tenant   string
-	InMemory bool // it is gone with the program
+	InMemory bool // the team is not kept
 
 	db       *sql.DB
 	progress *terminal.Progress
-	done, of int // actions of the plan that is being applied
+	done, of int // actions of the plan that is being applied, and their number
 }
 
-// Open opens the database of a tenant: a file of SQLite, or the URL of a
-// PostgreSQL. It makes the tables if there are none. Whoever only looks makes no
-// file: the team is in memory instead.
+// Open opens the database of a tenant: an SQLite file, or the URL of a PostgreSQL.
+// It creates missing tables. If looks is set and there is no file, it creates none;
+// the team is then in memory.
 func Open(ctx context.Context, tenant, path string, looks bool) (*Team, error) {
 	name, driver, dialect := path, "pgx", sqlstore.PostgreSQL
 	if server, err := url.Parse(path); err == nil && strings.HasPrefix(server.Scheme, "postgres") {
@@ -49,7 +49,7 @@ func Open(ctx context.Context, tenant, path string, looks bool) (*Team, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if path == ":memory:" {
-		db.SetMaxOpenConns(1) // each connection would be a database of its own
+		db.SetMaxOpenConns(1) // each connection would have its own database
 	}
 	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: dialect})
 	if err != nil {
@@ -58,7 +58,7 @@ func Open(ctx context.Context, tenant, path string, looks bool) (*Team, error) {
 	return &Team{Store: store, Tenant: tenant, InMemory: path == ":memory:", db: db}, nil
 }
 
-// Read returns the team of a tenant, nobody if there is no database yet.
+// Read returns the team of a tenant, or nobody if there is no database yet.
 func Read(ctx context.Context, tenant, path string) ([]provisioning.Member, error) {
 	t, err := Open(ctx, tenant, path, true)
 	if err != nil {
@@ -76,8 +76,8 @@ func (t *Team) All(ctx context.Context) ([]provisioning.Member, error) {
 	return provisioning.Team(ctx, t, t.Tenant)
 }
 
-// Do saves a plan and applies it, and tells how far it has come. It is not
-// interrupted: a change that has begun is finished.
+// Do saves and applies a plan, and shows the progress. It cannot be interrupted: a
+// change that has begun is completed.
 func (t *Team) Do(ctx context.Context, actor string, plan *provisioning.Plan, approvals []provisioning.Approval, progress *terminal.Progress) (provisioning.Outcome, error) {
 	defer context.AfterFunc(ctx, func() {
 		progress.Tell("interrupted", "finishing the change that has begun; ctrl-C again ends the program at once")
@@ -91,11 +91,11 @@ func (t *Team) Do(ctx context.Context, actor string, plan *provisioning.Plan, ap
 	return provisioning.Apply(ctx, t, t.Tenant, plan, approvals...)
 }
 
-// Apply implements provisioning.Store. It is given the actions in batches.
+// Apply implements provisioning.Store. It is called with batches of actions.
 func (t *Team) Apply(ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 	results, err := t.Store.Apply(ctx, tenant, actions)
 	t.done += len(results)
-	if t.of = max(t.of, t.done); t.of >= sources.ProgressEvery { // approved ones come on top
+	if t.of = max(t.of, t.done); t.of >= sources.ProgressEvery { // released actions come in addition
 		t.progress.Tell("apply", fmt.Sprintf("apply: %d of %d", t.done, t.of))
 	}
 	return results, err

@@ -9,13 +9,12 @@ import (
 	"github.com/usher-go/usher/internal/text"
 )
 
-// Painted returns a writer for the text of a plan, which gives a terminal the
-// colours of what is done and folds long lines below themselves, between words.
-// Elsewhere the text stays as it is, a line for each person. Close writes what
-// is left of a line without its end.
+// Painted returns a writer for the text of a plan. On a terminal it colours the
+// lines and folds long ones between words. Elsewhere it leaves the text as it is.
+// Close writes an incomplete last line.
 func (s *Screen) Painted() io.WriteCloser { return &painter{screen: s} }
 
-// The colours are those of every terminal's own sixteen, so that they suit its
+// The colours are among the terminal's own sixteen, so that they fit its
 // background.
 const (
 	bold   = "\x1b[1m"
@@ -27,13 +26,12 @@ const (
 	reset  = "\x1b[0m"
 )
 
-// sigils are the colours of what is done with somebody, by the sign that begins
-// the line.
+// sigils are the colours of lines, by their first character.
 var sigils = map[byte]string{'+': green, '~': cyan, '-': red, '!': yellow, '.': dim, '=': dim}
 
 type painter struct {
 	screen *Screen
-	rest   []byte // of a line whose end has not been written
+	rest   []byte // the incomplete last line
 }
 
 // Write implements io.Writer.
@@ -62,14 +60,14 @@ func (p *painter) Close() error {
 	return err
 }
 
-// A span is a part of a line in one colour.
+// A span is a part of a line with one colour.
 type span struct{ colour, text string }
 
-// paint writes a line folded to so many columns, in colours if they are wanted.
+// paint writes a line folded to so many columns, with colours if wanted.
 func paint(b *strings.Builder, line string, columns int, colours bool) {
 	spans, indent := parse(line)
 	if last := &spans[len(spans)-1]; last.colour == dim && text.Columns(line) > columns {
-		last.text = strings.TrimLeft(last.text, " ") // the column of the codes is for lines that fit
+		last.text = strings.TrimLeft(last.text, " ") // the codes are aligned only in lines that fit
 		if len(spans) > 1 {
 			last.text = "  " + last.text
 		}
@@ -88,7 +86,7 @@ func paint(b *strings.Builder, line string, columns int, colours bool) {
 		b.WriteString(colour)
 		current = colour
 	}
-	at, begun, spaces := 0, false, "" // the column, whether the row has a word, and what stands before the next one
+	at, begun, spaces := 0, false, "" // the column; whether the row has a word; the spaces before the next word
 	newRow := func() {
 		use("")
 		b.WriteString("\n" + strings.Repeat(" ", indent))
@@ -105,7 +103,7 @@ func paint(b *strings.Builder, line string, columns int, colours bool) {
 				b.WriteString(spaces)
 				at += len(spaces)
 				spaces = ""
-				for text.Columns(bare) > columns-at { // a word longer than a row
+				for text.Columns(bare) > columns-at { // a word that is longer than a row
 					fits := text.Fit(bare, columns-at)
 					if fits == 0 {
 						break
@@ -126,8 +124,8 @@ func paint(b *strings.Builder, line string, columns int, colours bool) {
 	b.WriteString("\n")
 }
 
-// words yields the words of a text, each with the spaces behind it, and first
-// those before it. The sign of the codes stays with the first of them.
+// words yields the words of a text, each with the spaces after it; the first also
+// with those before it. The sign before the codes stays with the first code.
 func words(s string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for len(s) > 0 {
@@ -146,8 +144,8 @@ func words(s string) iter.Seq[string] {
 	}
 }
 
-// parse returns the parts of a line of a plan, a difference or a story, and the
-// column in which what is done begins.
+// parse returns the spans of a line of a plan, a difference or a story, and the
+// column in which the description begins.
 func parse(line string) (spans []span, indent int) {
 	body := strings.TrimLeft(line, " ")
 	margin := line[:len(line)-len(body)]
@@ -181,8 +179,8 @@ func parse(line string) (spans []span, indent int) {
 	return spans, indent
 }
 
-// cutCodes cuts the codes of the reasons off the end of a line: "  # code, code"
-// in a plan, "  [code]" in a story.
+// cutCodes cuts the codes of the reasons off the end of a line: "  # code, code" in
+// a plan, "  [code]" in a story.
 func cutCodes(body, margin string) (rest, codes string) {
 	at := strings.LastIndex(body, "  # ")
 	if at < 0 && len(margin) == 4 && strings.HasSuffix(body, "]") {
@@ -195,7 +193,8 @@ func cutCodes(body, margin string) (rest, codes string) {
 	return body[:at-spaces], body[at-spaces:]
 }
 
-// cutWho cuts a row behind whom it is about and the spaces or the colon there.
+// cutWho divides a row after the name of the person and the spaces or the colon
+// behind it.
 func cutWho(body string) (who, what string) {
 	end := len(body)
 	for _, mark := range []string{"  ", ": "} {

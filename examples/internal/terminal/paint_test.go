@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -147,20 +148,22 @@ func (f writer) Write(data []byte) (int, error) { return f(data) }
 // the terminal.
 func TestProgress(t *testing.T) {
 	var out bytes.Buffer
-	p := terminal.NewProgress(terminal.NewTerminal(&out, func() int { return 30 }), false)
-	p.Tell("list users", "list users: 1000 users, 0 groups, 0 memberships")
-	p.Tell("list users", "too soon")
-	p.Tell("list users", "list users: 2000 users")
-	p.Tell("match", "answers: 3")
-	time.Sleep(110 * time.Millisecond)
-	p.Tell("match", "answers: 9")
-	p.End()
-	p.End()
+	synctest.Test(t, func(*testing.T) {
+		p := terminal.NewProgress(terminal.NewTerminal(&out, func() int { return 30 }), false)
+		p.Tell("list users", "list users: 1000 users, 0 groups, 0 memberships")
+		p.Tell("list users", "too soon")
+		p.Tell("list users", "list users: 2000 users")
+		p.Tell("match", "answers: 3")
+		time.Sleep(110 * time.Millisecond)
+		p.Tell("match", "answers: 9")
+		p.End()
+		p.End()
+	})
 	assert.Equal(t, "\r\x1b[Klist users: 1000 users, 0 gr…\r\x1b[Klist users: 2000 users\n\r\x1b[Kanswers: 3\r\x1b[Kanswers: 9\n", out.String())
 
 	assert.Nil(t, terminal.NewProgress(terminal.NewScreen(&out, func(string) string { return "" }), false))
 	out.Reset()
-	p = terminal.NewProgress(terminal.NewScreen(&out, func(string) string { return "" }), true)
+	p := terminal.NewProgress(terminal.NewScreen(&out, func(string) string { return "" }), true)
 	p.Tell("apply", "apply: 1000 of 2000")
 	p.Tell("apply", "apply: 1500 of 2000")
 	p.Tell("apply", "apply: 2000 of 2000")

@@ -8,19 +8,19 @@ import (
 	"github.com/usher-go/usher/internal/text"
 )
 
-// A Progress tells how far something long has come, not too often: on a terminal
-// in one line that is written over, elsewhere in lines. A nil Progress tells
-// nothing. It may be used by several goroutines.
+// A Progress shows how far a long operation has come, a few times a second: on a
+// terminal in one line that is overwritten, elsewhere in several lines. A nil
+// Progress shows nothing. It is safe for concurrent use.
 type Progress struct {
 	mu   sync.Mutex
 	out  *Screen
-	op   string // what is told of
-	line string // what is still to be told
+	op   string // the current operation
+	line string // the line that is not shown yet
 	told time.Time
 }
 
-// NewProgress returns a progress on a standard error: nil, unless that is a
-// terminal or it is asked for.
+// NewProgress returns a progress on standard error. It returns nil if that is no
+// terminal and asked is false.
 func NewProgress(out *Screen, asked bool) *Progress {
 	if !out.escapes && !asked {
 		return nil
@@ -28,8 +28,7 @@ func NewProgress(out *Screen, asked bool) *Progress {
 	return &Progress{out: out}
 }
 
-// Tell tells how far an operation has come; an operation of another name begins
-// a line of its own.
+// Tell shows the progress of an operation. Another operation begins a new line.
 func (p *Progress) Tell(op, line string) {
 	if p == nil {
 		return
@@ -57,7 +56,7 @@ func (p *Progress) show() {
 	}
 }
 
-// End tells the last that was to be told, so that other text may follow.
+// End shows the last line, so that other text may follow.
 func (p *Progress) End() {
 	if p != nil {
 		p.mu.Lock()
@@ -74,8 +73,8 @@ func (p *Progress) end() {
 
 const clearLine = "\r\x1b[K"
 
-// Line writes a line of progress: on a terminal over the one before, as much of
-// it as fits, elsewhere as any other.
+// Line writes a line of progress: on a terminal it overwrites the previous one and
+// is cut to fit, elsewhere it is an ordinary line.
 func (s *Screen) Line(line string) {
 	if s.escapes {
 		s.drawn = true
@@ -85,7 +84,7 @@ func (s *Screen) Line(line string) {
 	}
 }
 
-// Erase takes the line of progress off a terminal, if one stands there.
+// Erase removes a line of progress from a terminal.
 func (s *Screen) Erase() {
 	if s.drawn {
 		s.drawn = false
@@ -93,7 +92,7 @@ func (s *Screen) Erase() {
 	}
 }
 
-// keep ends the line of progress that stands on a terminal.
+// keep ends the line of progress on a terminal.
 func (s *Screen) keep() {
 	if s.drawn {
 		s.drawn = false

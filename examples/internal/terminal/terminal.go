@@ -1,5 +1,5 @@
-// Package terminal is what the example programs share around their work: how
-// they begin and end, and how what they print looks on a terminal and in a pipe.
+// Package terminal has what the example programs share: how they begin and end, and
+// how their output looks on a terminal and in a pipe.
 package terminal
 
 import (
@@ -19,22 +19,22 @@ import (
 	"golang.org/x/term"
 )
 
-// The outcomes that are no failures.
+// Outcomes that are not failures.
 var (
-	ErrUsage = errors.New("usage") // it has been told already
+	ErrUsage = errors.New("usage") // it was already printed
 	ErrWaits = errors.New("something waits")
 )
 
-// ErrUnread is the error of a change that was not begun, since somebody stopped
-// reading the plan.
+// ErrUnread is the error of a change that did not begin because the output was
+// closed while the plan was printed.
 var ErrUnread = errors.New("the output was closed before the plan was shown to its end; nothing was changed")
 
-// ExitStatus says, for -help, what Status returns.
+// ExitStatus describes the results of Status, for -help.
 const ExitStatus = `Exit status: 0 nothing to do or all done, 1 failed, 2 wrong command line,
 3 something waits to be done, approved or looked at.
 `
 
-// Status is the exit status of an outcome.
+// Status returns the exit status for an outcome.
 func Status(err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
@@ -47,8 +47,7 @@ func Status(err error) int {
 	return 1
 }
 
-// Message is what remains to be told of an outcome: nothing, unless it is a
-// failure.
+// Message returns the text to print for an outcome: "" unless it is a failure.
 func Message(program string, err error) string {
 	switch {
 	case Status(err) != 1:
@@ -82,8 +81,8 @@ func Parse(flags *flag.FlagSet, args []string, stderr io.Writer, usage string, m
 	return nil
 }
 
-// Wrong tells everything that is wrong with a command line, and returns nil if
-// nothing is. Empty texts are nothing.
+// Wrong prints everything that is wrong with a command line, and returns nil if
+// nothing is. Empty texts are ignored.
 func Wrong(flags *flag.FlagSet, what ...string) error {
 	what = slices.DeleteFunc(what, func(text string) bool { return text == "" })
 	if len(what) == 0 {
@@ -93,9 +92,9 @@ func Wrong(flags *flag.FlagSet, what ...string) error {
 	return ErrUsage
 }
 
-// Main runs a program with a context that ends with the first ctrl-C, and exits.
-// A second ctrl-C ends the program at once. A pipe that somebody stopped reading
-// is told to the writer, by the error of a Screen, and does not end it.
+// Main runs a program with a context that ends at the first ctrl-C, and exits. A
+// second ctrl-C ends the program at once. A closed pipe does not end it: the writer
+// gets an error from its Screen.
 func Main(program string, run func(ctx context.Context) error) {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -105,18 +104,18 @@ func Main(program string, run func(ctx context.Context) error) {
 	os.Exit(Status(err))
 }
 
-// A Screen is a standard output or error. Once nobody reads it, as behind head
-// or a pager that was left, it takes what is written and drops it.
+// A Screen is a standard output or standard error. If its reader has closed it, as
+// head or a pager does, writes succeed and are dropped.
 type Screen struct {
 	w       io.Writer
-	columns func() int // nil: it is no terminal
+	columns func() int // nil if it is no terminal
 	escapes bool       // lines can be written over
 	colours bool
-	drawn   bool // a line of progress stands there
+	drawn   bool // a line of progress is shown
 	closed  atomic.Bool
 }
 
-// NewScreen returns the screen that w is: a terminal, if it is a file that is
+// NewScreen returns the screen for w, which is a terminal if w is a file that is
 // one. It has colours unless the environment says otherwise: NO_COLOR is set to
 // anything (no-color.org), or TERM is dumb.
 func NewScreen(w io.Writer, env func(string) string) *Screen {

@@ -25,10 +25,15 @@ func (p *Problems) Add(errs ...error) {
 	}
 }
 
+// Wrong returns the error of a field that is wrong.
+func Wrong(field, format string, args ...any) error {
+	return fmt.Errorf("%s: %w", field, fmt.Errorf(format, args...))
+}
+
 // Require adds a problem if a required field is empty.
 func (p *Problems) Require(field, value string) {
 	if value == "" {
-		p.Add(errors.New(field + ": required"))
+		p.Add(Wrong(field, "required"))
 	}
 }
 
@@ -46,9 +51,9 @@ func (p *Problems) Fields(option string, fields map[string]string) {
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		switch {
 		case !SetField(&sources.User{}, field, nil):
-			p.Add(fmt.Errorf("field %s[%.80q]: want the name of a user's field, such as timezone or manager.email", option, field))
+			p.Add(Wrong(fmt.Sprintf("%s[%.80q]", option, field), "want the name of a user's field, such as timezone or manager.email"))
 		case strings.TrimSpace(fields[field]) == "":
-			p.Add(fmt.Errorf("field %s[%q]: want the name of an attribute", option, field))
+			p.Add(Wrong(fmt.Sprintf("%s[%q]", option, field), "want the name of an attribute"))
 		}
 	}
 }

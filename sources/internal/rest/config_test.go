@@ -27,8 +27,8 @@ func TestProblems(t *testing.T) {
 	err := p.Err("test")
 	require.ErrorIs(t, err, cause)
 	assert.EqualError(t, err, "test: config: another\nToken: required\nURL: want https\n"+
-		`field Fields["country"]: want the name of an attribute`+"\n"+
-		`field Fields["zone"]: want the name of a user's field, such as timezone or manager.email`)
+		`Fields["country"]: want the name of an attribute`+"\n"+
+		`Fields["zone"]: want the name of a user's field, such as timezone or manager.email`)
 }
 
 func TestLists(t *testing.T) {
@@ -38,8 +38,8 @@ func TestLists(t *testing.T) {
 	assert.Equal(t, sources.FactAll&^sources.FactMemberships, Lists(false, false, true))
 }
 
-// A field of the configuration takes the place of one of the source's own, and an
-// attribute without a value leaves its field as it is (S11).
+// A configured field replaces the source's own, and an attribute without a value
+// leaves its field unchanged (S11).
 func TestMapped(t *testing.T) {
 	m := MappedFields(map[string]string{"title": "job", "country": "land"}, map[string]string{"country": "nation", "timezone": "tz"})
 	u := sources.User{TimeZone: "Europe/Paris"}

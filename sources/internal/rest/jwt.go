@@ -12,7 +12,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -23,7 +22,7 @@ import (
 func ParseKey(text []byte, want string, takes func(crypto.Signer) bool) (crypto.Signer, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("PrivateKey: want PEM, beginning with -----BEGIN PRIVATE KEY-----")
+		return nil, Wrong("PrivateKey", "want PEM, beginning with -----BEGIN PRIVATE KEY-----")
 	}
 	var key crypto.Signer
 	if parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
@@ -34,7 +33,7 @@ func ParseKey(text []byte, want string, takes func(crypto.Signer) bool) (crypto.
 		key = parsed
 	}
 	if key == nil || !takes(key) {
-		return nil, fmt.Errorf("PrivateKey: want %s, unencrypted, not a block of type %.40q", want, block.Type)
+		return nil, Wrong("PrivateKey", "want %s, unencrypted, not a block of type %.40q", want, block.Type)
 	}
 	return key, nil
 }

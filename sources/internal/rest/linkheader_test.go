@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 8288, section 3, with the forms in which servers and intermediaries write
-// it.
+// RFC 8288, section 3, in the forms that servers and intermediaries send.
 func TestLinks(t *testing.T) {
 	self, next := Link{"https://a.example/x?limit=1", []string{"self"}}, Link{"https://a.example/x?after=b&limit=1", []string{"next"}}
 	for name, c := range map[string]struct {
@@ -66,7 +65,7 @@ func FuzzLinks(f *testing.F) {
 		}
 		for _, link := range links {
 			require.NotEmpty(t, link.Target)
-			// What was read is found again in a header line of its own.
+			// A parsed link is found again in a header line of its own.
 			again, err := Links(http.Header{"Link": {"<" + link.Target + ">"}})
 			require.NoError(t, err)
 			require.Equal(t, link.Target, again[0].Target)

@@ -14,13 +14,13 @@ import (
 func BaseURL(field, raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
-		return nil, fmt.Errorf("%s: want an address such as https://example.com", field)
+		return nil, Wrong(field, "want an address such as https://example.com")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%s: want an address without user, query and fragment", field)
+		return nil, Wrong(field, "want an address without user, query and fragment")
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !Loopback(u)) {
-		return nil, fmt.Errorf("%s: want https", field)
+		return nil, Wrong(field, "want https")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
 }

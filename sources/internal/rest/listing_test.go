@@ -85,8 +85,8 @@ func TestFollow(t *testing.T) {
 	assert.Equal(t, failed, err)
 }
 
-// Rows that come again are handed on once; a provider that goes on for ever with
-// rows that came, by links that are always new, ends in an error.
+// A repeated row is emitted once. A provider that repeats rows without end, with
+// new links each time, gives an error.
 func TestFollowOnce(t *testing.T) {
 	n, rounds := 0, 3
 	var rows []string
@@ -116,7 +116,7 @@ func TestFollowOnce(t *testing.T) {
 	assert.Equal(t, 2+maxEmptyPages+1, n)
 }
 
-// A shifting list is one that is paged by position and changes as it is read.
+// A shifting list is paged by position and changes while it is read.
 type shifting struct {
 	rows    []Row[string]
 	size    int
@@ -184,7 +184,7 @@ func TestFollowCounted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, got)
 
-	// Who comes while it is read costs nothing.
+	// Rows that are created during the reading need no second reading.
 	l = newShifting(5, 2)
 	l.between = func(l *shifting, page int) {
 		l.now = l.now.Add(time.Minute)
@@ -194,7 +194,7 @@ func TestFollowCounted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"0", "1", "2", "3", "4", "new 1"}, got[:6])
 
-	// A count that is never met ends.
+	// A total that is never reached ends in an error.
 	l = newShifting(5, 2)
 	l.between = func(l *shifting, page int) {
 		if page%3 == 1 {
@@ -207,8 +207,8 @@ func TestFollowCounted(t *testing.T) {
 	require.ErrorIs(t, err, sources.ErrUnavailable)
 	require.ErrorContains(t, err, "4 of 5 came, read 3 times")
 
-	// Pages that repeat themselves end, whatever their names, even where the
-	// count is met.
+	// Repeated pages end in an error, whatever their links, even if the total is
+	// reached.
 	for _, total := range []int{2, 5} {
 		n := 0
 		err = FollowCounted(t.Context(), "", func(context.Context, string) (Page[Row[string]], error) {
@@ -219,15 +219,15 @@ func TestFollowCounted(t *testing.T) {
 		assert.Equal(t, 6, n)
 	}
 
-	// It is given up where the caller breaks off.
+	// Reading ends when the caller leaves the loop.
 	l = newShifting(5, 2)
 	n := 0
 	require.NoError(t, FollowCounted(t.Context(), "", l.fetch, func(string) bool { n++; return n < 3 }))
 	assert.Equal(t, 3, n)
 	assert.Equal(t, 2, l.pages)
 
-	// Without a clock, a row that came on the first page or in an earlier reading
-	// counts as one that existed.
+	// Without a clock, a row existed if it was on the first page or in an earlier
+	// reading.
 	l = newShifting(5, 2)
 	l.noClock = true
 	l.between = func(l *shifting, page int) {
@@ -245,7 +245,7 @@ func TestFollowCounted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, l.pages)
 
-	// Who is skipped while somebody else comes is not made up for by the newcomer.
+	// A row that is created during the reading does not stand for a skipped one.
 	for _, hide := range []func(*shifting){func(l *shifting) { l.noClock = true }, func(l *shifting) {
 		for i := range l.rows {
 			l.rows[i].Created = time.Time{}
@@ -265,9 +265,9 @@ func TestFollowCounted(t *testing.T) {
 	}
 }
 
-// S12: whatever is added, removed and moved while it is read, whoever was there all
-// the time is listed, or there is an error; also where the provider states no clock,
-// or not when a row was created.
+// S12: whatever is added, removed and moved during the reading, every row that
+// existed all the time is listed, or there is an error; also if the provider states
+// no clock or no times of creation.
 func TestFollowCountedNeverListsLess(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newShifting(rapid.IntRange(0, 12).Draw(t, "rows"), rapid.IntRange(1, 4).Draw(t, "size"))

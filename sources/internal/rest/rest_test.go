@@ -17,7 +17,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// baseFunc is a server without a network, so that time can stand still.
+// baseFunc is a server without a network, so that a test can control the time.
 type baseFunc func(*http.Request) (*http.Response, error)
 
 func (f baseFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -31,7 +31,7 @@ func answer(status int, body string, header ...string) *http.Response {
 	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}
 }
 
-// inOrder answers with the given responses, one after the other, and counts.
+// inOrder gives the responses one after another, and counts them.
 func inOrder(count *atomic.Int32, answers ...func() (*http.Response, error)) baseFunc {
 	return func(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
@@ -120,8 +120,8 @@ func TestExplain(t *testing.T) {
 	assert.JSONEq(t, `[{"errorCode":"LIMIT"}]`, string(failure.Body))
 }
 
-// A connection that breaks in the middle of an answer must not pass for its
-// end.
+// A connection that breaks inside an answer must not look like the end of the
+// answer.
 func TestAnswerCutOff(t *testing.T) {
 	var count atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -155,7 +155,7 @@ func TestDecodeMalformed(t *testing.T) {
 	}
 }
 
-// keyAuth hands out numbered keys and counts how often it was asked to renew.
+// keyAuth gives numbered keys and counts renewals.
 type keyAuth struct {
 	key, renewals int
 	again         bool
@@ -212,8 +212,8 @@ func TestRenewalThatDoesNotHelp(t *testing.T) {
 	}
 }
 
-// A failed login is not a failure of the request, so it is neither repeated nor
-// renamed.
+// A failed login is not the failure of the request: it is neither repeated nor
+// wrapped.
 func TestAuthErrorStays(t *testing.T) {
 	var count atomic.Int32
 	refused := Wrap("acme", "token", &Error{Method: "POST", Path: "/token", Status: 503, temporary: true})

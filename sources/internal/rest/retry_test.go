@@ -16,8 +16,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// repetitions sends one GET under a still clock and returns how often it was
-// sent, how long that took and what came of it.
+// repetitions sends one GET with a fake clock. It returns how often it was sent,
+// how long that took, and the error.
 func repetitions(t *testing.T, cfg Config, answers ...func() (*http.Response, error)) (sent int32, took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// An error that says that it is final is not met with repetitions.
+// An error with NonRetriable is not repeated.
 func TestFinalErrors(t *testing.T) {
 	sent, _, err := repetitions(t, Config{}, func() (*http.Response, error) { return nil, final{errors.New("not recorded")} })
 	require.ErrorContains(t, err, "not recorded")
@@ -108,7 +108,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	}
 }
 
-// A pause of two weeks is for the caller to decide.
+// A pause of two weeks is left to the caller.
 func TestRetryAfterTooLong(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"1209600":             14 * 24 * time.Hour,
@@ -146,8 +146,8 @@ func TestOnlyIdempotentRequestsAreRepeated(t *testing.T) {
 	}
 }
 
-// The provider's own headers hold back all requests of a transport, also those
-// after a good answer.
+// The provider's headers delay all requests of a transport, also after a good
+// answer.
 func TestProviderLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int32
@@ -183,7 +183,7 @@ func TestSleepObeysTheContext(t *testing.T) {
 	})
 }
 
-// An attempt that takes too long is the provider's failure, not the caller's
+// An attempt that takes too long is the provider's failure and not the caller's
 // deadline.
 func TestAttemptTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -198,8 +198,8 @@ func TestAttemptTimesOut(t *testing.T) {
 	})
 }
 
-// An answer inside another is judged as one of its own: what may pass is asked
-// for again, after as long as it says.
+// An answer inside a batch is judged like an answer of its own: one that may
+// succeed later is asked for again, after its pause.
 func TestPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := time.Time{}

@@ -66,7 +66,7 @@ func TestExcerptIsShortAndOnOneLine(t *testing.T) {
 		tr.excerpt(req, []byte(`{"error":{"code":"Request_ResourceNotFound"}}`)), "error codes stay readable")
 }
 
-// An http.Client quotes the address with its query in its errors.
+// An http.Client shows the address with its query in its errors.
 func TestWrapRemovesTheAddress(t *testing.T) {
 	cause := &Error{Method: "GET", Path: "/x", Status: 503, Reason: sources.ErrUnavailable, Detail: "down"}
 	err := Wrap("acme", "list users", &url.Error{Op: "Get", URL: "https://api.example/x?token=s3cr3t", Err: cause})
@@ -126,7 +126,7 @@ func TestNextLink(t *testing.T) {
 	}
 }
 
-// A server repeats what it was sent, and not always as it was sent.
+// A server repeats what it received, in any spelling.
 func TestEchoesInEverySpelling(t *testing.T) {
 	const given = `p+ä/"q& 's\=1`
 	header := http.Header{"Authorization": {"Bearer tok/en+€!"}}
@@ -160,7 +160,7 @@ func percentEncoded(text string) string {
 	return b.String()
 }
 
-// Whatever the secret, its usual spellings are found.
+// For any secret, its usual spellings are found.
 func TestAnySecretIsRemoved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secret := rapid.StringN(4, 60, -1).Draw(t, "secret")

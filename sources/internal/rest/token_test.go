@@ -16,7 +16,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// logins gives numbered tokens.
+// logins returns numbered tokens.
 type logins struct {
 	mu    sync.Mutex
 	n     int
@@ -68,7 +68,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// Many who need a token, or whose token was refused, log in once.
+// Concurrent requests that need a token, or whose token was refused, log in once.
 func TestTokensLogInOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &logins{token: Token{Value: "t", Type: "DPoP"}}
@@ -105,7 +105,8 @@ func TestTokensThatCannotBeHad(t *testing.T) {
 		empty := NewTokens("acme", func(context.Context) (Token, error) { return Token{}, nil })
 		require.ErrorIs(t, empty.Authorize(req), sources.ErrMalformed)
 
-		// Who waits for another's login gives up with the own context.
+		// A request that waits for the login of another one ends with its own
+		// context.
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		slow := NewTokens("acme", func(ctx context.Context) (Token, error) { return Token{Value: "t"}, sleep(ctx, time.Hour) })
@@ -115,7 +116,7 @@ func TestTokensThatCannotBeHad(t *testing.T) {
 	})
 }
 
-// A failed login leaves what there was.
+// A failed login keeps the old token.
 func TestTokensAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &logins{token: Token{Value: "t"}}

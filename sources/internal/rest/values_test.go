@@ -138,7 +138,7 @@ func TestBudget(t *testing.T) {
 	assert.InDelta(t, 60, epoch.Wait(429, http.Header{"S": {soon}}).Seconds(), 5, "without a Date by our own clock")
 }
 
-// Wherever a link leads, nothing goes to another host.
+// No request goes to another host, wherever a link leads.
 func TestOrigin(t *testing.T) {
 	origin, err := url.Parse("https://api.example")
 	require.NoError(t, err)

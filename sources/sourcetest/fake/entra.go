@@ -55,11 +55,11 @@ type Entra struct {
 	Directory *Directory
 	// ClientID and ClientSecret are the application that may log in.
 	ClientID, ClientSecret string
-	// Rows is the largest number of rows on a page of a list, DeltaRows on a page
+	// PageRows is the largest number of rows on a page of a list, DeltaRows on a page
 	// of a delta, and DeltaMembers the largest number of members on a page of a
 	// delta. They default to 999, 200 and 1,000. Microsoft documents no number for
 	// deltas.
-	Rows, DeltaRows, DeltaMembers int
+	PageRows, DeltaRows, DeltaMembers int
 	// Unruly makes deltas do everything that they may do: empty pages, objects
 	// repeated without their relations, users in parts on two pages, removed
 	// objects in the first round, and memberships of removed users.
@@ -226,9 +226,9 @@ func (e *Entra) route(w http.ResponseWriter, r *http.Request, now time.Time) {
 	case path == "groups/delta" || path == "groups/delta()":
 		e.deltaGroups(w, r, q, now)
 	case path == "users":
-		graphList(w, r, e.Rows, q, d.users.order, itemID, func(i *item[sources.User]) any { return e.listed(i, q) })
+		graphList(w, r, e.PageRows, q, d.users.order, itemID, func(i *item[sources.User]) any { return e.listed(i, q) })
 	case path == "groups":
-		graphList(w, r, e.Rows, q, d.groups.order, itemID, func(i *item[sources.Group]) any { return pick(e.group(i), q.selected, graphGroupDefault) })
+		graphList(w, r, e.PageRows, q, d.groups.order, itemID, func(i *item[sources.Group]) any { return pick(e.group(i), q.selected, graphGroupDefault) })
 	case parts[0] == "users":
 		if u := e.find(parts[1]); u != nil {
 			e.user(w, r, u, under, q, now)
@@ -253,9 +253,9 @@ func (e *Entra) groupUnder(w http.ResponseWriter, r *http.Request, g *item[sourc
 	case "":
 		say(w, http.StatusOK, pick(e.group(g), q.selected, graphGroupDefault))
 	case "members":
-		graphList(w, r, e.Rows, q, e.shown(g), same, func(id string) any { return e.member(id, q) })
+		graphList(w, r, e.PageRows, q, e.shown(g), same, func(id string) any { return e.member(id, q) })
 	case "transitiveMembers":
-		graphList(w, r, e.Rows, q, e.everybodyIn(g), same, func(id string) any { return e.member(id, q) })
+		graphList(w, r, e.PageRows, q, e.everybodyIn(g), same, func(id string) any { return e.member(id, q) })
 	default:
 		graphRefuses(w, http.StatusBadRequest, "BadRequest", "Resource not found for the segment.", now)
 	}
@@ -289,7 +289,7 @@ func (e *Entra) user(w http.ResponseWriter, r *http.Request, u *item[sources.Use
 		say(w, http.StatusOK, typed(userType, e.listed(manager, graphQuery{selected: q.selected})))
 	case "memberOf", "transitiveMemberOf":
 		in := e.groupsAround(u.id, what == "transitiveMemberOf")
-		graphList(w, r, e.Rows, q, in, func(id string) string { return id }, func(id string) any {
+		graphList(w, r, e.PageRows, q, in, func(id string) string { return id }, func(id string) any {
 			return typed(groupType, pick(e.group(e.Directory.groups.byID[id]), q.selected, graphGroupDefault))
 		})
 	case "mailboxSettings", "mailboxSettings/timeZone":

@@ -109,7 +109,7 @@ func allIDs(pages []graphPage) (ids []string) {
 var everyone = []string{"100000001", "100000002", "100000003", "100000004", "100000005"}
 
 func TestEntraLists(t *testing.T) {
-	_, _, get := tenant(t, func(e *Entra) { e.Rows = 2 })
+	_, _, get := tenant(t, func(e *Entra) { e.PageRows = 2 })
 	pages, _ := to(t, get, "/v1.0/users?$select=id,userType&$top=999")
 	assert.Equal(t, everyone, allIDs(pages))
 	assert.Len(t, pages, 3)

@@ -63,10 +63,10 @@ type Okta struct {
 	// assigned to at first (see Assign). A nil list assigns it to everybody at all
 	// times.
 	Apps map[string][]string
-	// MostRows is the largest number of rows on any page. Defaults to Okta's
+	// PageRows is the largest number of rows on any page. Defaults to Okta's
 	// limits: 200 users, 10,000 groups, 1,000 members of a group, 500 users of an
 	// app, 1,000 events.
-	MostRows int
+	PageRows int
 	// TokenLife is how long an access token is valid. Defaults to 1 hour.
 	TokenLife time.Duration
 	// PerMinute is the number of requests a minute in each bucket. Defaults to 600;
@@ -282,8 +282,8 @@ func oktaList[T any](w http.ResponseWriter, r *http.Request, o *Okta, all []T, u
 		}
 		limit = min(n, most)
 	}
-	if o.MostRows > 0 {
-		limit = min(limit, o.MostRows)
+	if o.PageRows > 0 {
+		limit = min(limit, o.PageRows)
 	}
 	first := 0
 	if after := query.Get("after"); after != "" {
@@ -424,8 +424,8 @@ func (o *Okta) logs(w http.ResponseWriter, r *http.Request, now time.Time) {
 	if n, err := strconv.Atoi(query.Get("limit")); err == nil && n > 0 {
 		limit = min(n, 1000)
 	}
-	if o.MostRows > 0 {
-		limit = min(limit, o.MostRows)
+	if o.PageRows > 0 {
+		limit = min(limit, o.PageRows)
 	}
 	after, err := strconv.Atoi(query.Get("after"))
 	if err != nil && query.Has("after") {

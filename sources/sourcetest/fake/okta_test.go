@@ -54,7 +54,7 @@ func TestOktaPages(t *testing.T) {
 	resp, body = get("/api/v1/users?limit=0")
 	assert.Equal(t, 400, resp.StatusCode)
 	assert.JSONEq(t, `{"errorCode": "E0000001", "errorSummary": "Api validation failed: limit", "errorLink": "E0000001", "errorId": "oaeFakeFakeFakeFake", "errorCauses": []}`, body)
-	org.MostRows = 1
+	org.PageRows = 1
 	_, body = get("/api/v1/groups/00g1/users?limit=1000")
 	assert.Equal(t, []string{"00u2"}, ids(t, body), "limits are capped")
 }

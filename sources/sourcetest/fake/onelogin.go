@@ -42,9 +42,9 @@ type OneLogin struct {
 	PageUsers, PageRoles int
 	// TokenLife is how long a token is valid. Defaults to 10 hours.
 	TokenLife time.Duration
-	// Hourly is the number of requests an hour. Defaults to 5,000; negative allows
+	// PerHour is the number of requests an hour. Defaults to 5,000; negative allows
 	// any number.
-	Hourly int
+	PerHour int
 
 	sessions sessions
 	requests allowance
@@ -94,7 +94,7 @@ func (o *OneLogin) answer(w http.ResponseWriter, r *http.Request, now time.Time)
 
 // allowed counts a request and states what is left.
 func (o *OneLogin) allowed(w http.ResponseWriter, now time.Time) bool {
-	limit := o.Hourly
+	limit := o.PerHour
 	if limit < 0 {
 		return true
 	}

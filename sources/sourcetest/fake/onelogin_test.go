@@ -119,7 +119,7 @@ func TestOneLoginRefuses(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	d := NewDirectory()
 	d.SetClock(func() time.Time { return now })
-	account := &OneLogin{Directory: d, ClientID: "id", ClientSecret: "secret", Hourly: 9}
+	account := &OneLogin{Directory: d, ClientID: "id", ClientSecret: "secret", PerHour: 9}
 	token := "Bearer " + login(t, account)
 	for _, c := range []struct {
 		method, target, authorization, body string

@@ -34,8 +34,8 @@ type Rippling struct {
 	Directory *Directory
 	// Token is the accepted token.
 	Token string
-	// MostRows is the largest number of rows on a page. Defaults to 100.
-	MostRows int
+	// PageRows is the largest number of rows on a page. Defaults to 100.
+	PageRows int
 	// Redacted are the fields of workers that the token may not see.
 	Redacted []string
 	// Version is the version of the API for a request that names none. Defaults to
@@ -106,8 +106,8 @@ func ripplingList[T any](w http.ResponseWriter, r *http.Request, f *Rippling, al
 		}
 		limit = n
 	}
-	if f.MostRows > 0 {
-		limit = min(limit, f.MostRows)
+	if f.PageRows > 0 {
+		limit = min(limit, f.PageRows)
 	}
 	first := 0
 	if query.Has("cursor") {

@@ -34,7 +34,7 @@ func TestRipplingPages(t *testing.T) {
 	users, groups := Company(7, 3)
 	d.PutUsers(users...)
 	d.PutGroups(groups...)
-	company := &Rippling{Directory: d, Token: "t", MostRows: 2}
+	company := &Rippling{Directory: d, Token: "t", PageRows: 2}
 
 	var links []string
 	var all []string

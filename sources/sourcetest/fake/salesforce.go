@@ -66,12 +66,12 @@ type Salesforce struct {
 	PageRows int
 	// Cursors is the number of locators that are kept. Defaults to 10.
 	Cursors int
-	// SessionLife is how long a session is valid. Defaults to 2 hours.
-	SessionLife time.Duration
-	// Daily is the number of requests in 24 hours. Defaults to 15,000, as in a
+	// TokenLife is how long a session is valid. Defaults to 2 hours.
+	TokenLife time.Duration
+	// PerDay is the number of requests in 24 hours. Defaults to 15,000, as in a
 	// developer org; negative allows any number. Others is the number of requests
 	// that other clients have made.
-	Daily, Others int
+	PerDay, Others int
 
 	sessions sessions
 	requests allowance
@@ -152,7 +152,7 @@ func (s *Salesforce) newest() int { return orDefault(s.Newest, 66) }
 
 // allowed counts a request and states the usage.
 func (s *Salesforce) allowed(w http.ResponseWriter, now time.Time) bool {
-	limit := orDefault(s.Daily, 15_000)
+	limit := orDefault(s.PerDay, 15_000)
 	if limit < 0 {
 		return true
 	}
@@ -238,7 +238,7 @@ func (s *Salesforce) assertion(jwt string, now time.Time) string {
 // session opens a session at the address of the request.
 func (s *Salesforce) session(w http.ResponseWriter, r *http.Request, now time.Time) {
 	const org = "00D000000000001"
-	token := s.sessions.openAs(org+"!", now, orDefault(s.SessionLife, 2*time.Hour))
+	token := s.sessions.openAs(org+"!", now, orDefault(s.TokenLife, 2*time.Hour))
 	say(w, http.StatusOK, map[string]any{
 		"access_token": token, "signature": "c2lnbmF0dXJl", "scope": "api", "instance_url": origin(r),
 		"id": "https://login.salesforce.com/id/" + org + "EAA/005000000000000AAA", "token_type": "Bearer",

@@ -111,7 +111,7 @@ func TestSalesforceQueries(t *testing.T) {
 func TestSalesforceLocators(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := testOrg()
-		org.Cursors, org.SessionLife = 2, 1000*time.Hour
+		org.Cursors, org.TokenLife = 2, 1000*time.Hour
 		session := org.testSession(t)
 		page := func(path string) (ids []string, next string) {
 			_, answer := ask(t, org, http.MethodGet, path, session, "")
@@ -152,7 +152,7 @@ func TestSalesforceLocators(t *testing.T) {
 func TestSalesforceLimitsAndVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := testOrg()
-		org.Daily, org.Others, org.SessionLife = 10, 7, 100*time.Hour
+		org.PerDay, org.Others, org.TokenLife = 10, 7, 100*time.Hour
 		session := org.testSession(t)
 		get := func(path string) (*http.Response, string) { return ask(t, org, http.MethodGet, path, session, "") }
 		resp, _ := get("/services/data/v31.0/query?q=SELECT+Id+FROM+User")

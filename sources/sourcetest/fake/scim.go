@@ -30,8 +30,8 @@ type SCIM struct {
 	Directory *Directory
 	// Token is the accepted token.
 	Token string
-	// MostRows is the largest number of rows on a page. Defaults to 100.
-	MostRows int
+	// PageRows is the largest number of rows on a page. Defaults to 100.
+	PageRows int
 	// Cursors also offers pages by cursor.
 	Cursors bool
 	// MembersOnlyOne leaves members out of the list of groups; only the answer
@@ -105,8 +105,8 @@ func (f *SCIM) config() map[string]any {
 }
 
 func (f *SCIM) most() int {
-	if f.MostRows > 0 {
-		return f.MostRows
+	if f.PageRows > 0 {
+		return f.PageRows
 	}
 	return 100
 }

@@ -18,7 +18,7 @@ func TestSCIM(t *testing.T) {
 	d.PutUsers(users...)
 	d.PutGroups(groups...)
 	d.PutGroups(sources.Group{ID: "g", Name: "Nested", Members: []string{"500001", "100000001"}})
-	server := &SCIM{Directory: d, Token: "t", MostRows: 2, Cursors: true}
+	server := &SCIM{Directory: d, Token: "t", PageRows: 2, Cursors: true}
 	list := func(target string) (ids []string, answer map[string]any) {
 		t.Helper()
 		resp, body := ask(t, server, http.MethodGet, target, "Bearer t", "")

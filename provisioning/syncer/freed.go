@@ -1,0 +1,177 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/usher-go/usher/provisioning"
+)
+
+// freedPart is the part of its Interval after which a provider may be read again
+// because something is free that somebody waits for.
+const freedPart = 10
+
+// A watched is what a person waits for: that a member changes who has it, or that
+// a seat of a limited pool is given back.
+type watched struct {
+	ExternalID string                `json:"id"`
+	Member     string                `json:"member,omitempty"`
+	Revision   provisioning.Revision `json:"revision,omitempty"` // as the decision saw the member
+	Seat       string                `json:"seat,omitempty"`
+	Held       int                   `json:"held,omitempty"` // how many members had the seat
+}
+
+// freed is what has changed of what people wait for, whoever changed it: another
+// connection, an approval, a hand edit.
+type freed struct {
+	people []string // external IDs, of those who wait for members
+	seat   bool     // of a pool: everybody who waits for one has to be decided
+}
+
+// isFreed reports whether everybody has to be decided for it.
+func (r *round) isFreed() bool {
+	return r.freed.seat || !r.setup.Pushed && len(r.freed.people) > 0
+}
+
+// findFreed looks whether people wait no longer for what they waited for.
+func (r *round) findFreed(ctx context.Context) (freed, error) {
+	var f freed
+	var keys []provisioning.MemberKey
+	seats := false
+	for _, w := range r.st.Watched {
+		if w.Seat != "" {
+			seats = true
+		} else if key := memberID(w.Member); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) > 0 {
+		found, err := r.cfg.Store.FindMembers(ctx, r.target.Tenant, keys, len(keys))
+		if err != nil {
+			return f, fmt.Errorf("syncer: find members: %w", err)
+		}
+		now := make(map[string]provisioning.Revision, len(found))
+		for i := range found {
+			now[found[i].ID] = found[i].Revision
+		}
+		for _, w := range r.st.Watched {
+			if w.Seat == "" && now[w.Member] != w.Revision && !slices.Contains(f.people, w.ExternalID) {
+				f.people = append(f.people, w.ExternalID)
+			}
+		}
+	}
+	if seats {
+		counts, err := r.cfg.Store.Count(ctx, r.target.Tenant, r.target.Connection)
+		if err != nil {
+			return f, fmt.Errorf("syncer: count members: %w", err)
+		}
+		f.seat = slices.ContainsFunc(r.st.Watched, func(w watched) bool { return w.Seat != "" && counts.Seats[w.Seat] < w.Held })
+	}
+	return f, nil
+}
+
+func memberID(id string) provisioning.MemberKey {
+	return provisioning.MemberKey{By: provisioning.MemberByID, Value: id}
+}
+
+// watch enters what the people of a plan wait for, after it was done. A part
+// leaves whom it is not about.
+func (r *round) watch(ctx context.Context, plan *provisioning.Plan, outcome *provisioning.Outcome) error {
+	st, waits := r.st, plan.Waits()
+	st.Watched = slices.DeleteFunc(st.Watched, func(w watched) bool {
+		_, about := slices.BinarySearch(plan.About, w.ExternalID)
+		return about || plan.About == nil
+	})
+	waits = waits[:min(len(waits), maxListed-len(st.Watched))] // a whole run finds the others
+	if len(waits) == 0 {
+		return nil
+	}
+	var keys []provisioning.MemberKey
+	var counts provisioning.Counts
+	for _, w := range waits {
+		if w.Seat == "" {
+			keys = append(keys, w.Key)
+		}
+	}
+	if len(keys) < len(waits) {
+		var err error
+		if counts, err = r.cfg.Store.Count(ctx, r.target.Tenant, r.target.Connection); err != nil {
+			return fmt.Errorf("syncer: count members: %w", err)
+		}
+	}
+	holders, err := r.holders(ctx, keys, outcome)
+	if err != nil {
+		return err
+	}
+	for _, w := range waits {
+		if w.Seat != "" {
+			st.Watched = append(st.Watched, watched{ExternalID: w.ExternalID, Seat: w.Seat, Held: counts.Seats[w.Seat]})
+		}
+		for _, m := range holders[w.Key] {
+			if len(st.Watched) < maxListed {
+				st.Watched = append(st.Watched, watched{ExternalID: w.ExternalID, Member: m.ID, Revision: m.Revision})
+			}
+		}
+	}
+	return nil
+}
+
+// holders returns the members that have keys, by key, with the revision that the
+// plan was decided on; of whom the plan changed, with that which it gave.
+func (r *round) holders(ctx context.Context, keys []provisioning.MemberKey, outcome *provisioning.Outcome) (map[provisioning.MemberKey][]provisioning.Member, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	found, err := r.cfg.Store.FindMembers(ctx, r.target.Tenant, keys, maxListed)
+	if err != nil {
+		return nil, fmt.Errorf("syncer: find members: %w", err)
+	}
+	at := make(map[string]int, len(found)) // in found, by ID
+	for i := range found {
+		at[found[i].ID] = i
+	}
+	changed := make(map[string]bool)
+	for _, result := range outcome.Results {
+		changed[result.MemberID] = changed[result.MemberID] || result.Err == nil
+	}
+	for i := range r.members {
+		m := &r.members[i]
+		if k, holds := at[m.ID]; holds && !changed[m.ID] {
+			found[k].Revision = m.Revision
+		}
+	}
+	holders := make(map[provisioning.MemberKey][]provisioning.Member)
+	for i := range found {
+		for _, key := range found[i].Keys() {
+			holders[key] = append(holders[key], found[i])
+		}
+	}
+	return holders, nil
+}
+
+// mayFree reports whether doing a plan may free something that others wait for.
+func mayFree(plan *provisioning.Plan) bool {
+	return slices.ContainsFunc(plan.Actions, func(a provisioning.Action) bool {
+		return a.Kind != provisioning.KindCreate && slices.ContainsFunc(a.Changes, func(c provisioning.Change) bool {
+			return slices.Contains(freeing, c.Field)
+		})
+	})
+}
+
+var freeing = []provisioning.Field{
+	provisioning.FieldActive, provisioning.FieldEmail, provisioning.FieldGivenName, provisioning.FieldFamilyName, provisioning.FieldSeats,
+}
+
+// lookAround looks at the other connections of a tenant, of those that this
+// process knows, after members changed: somebody there may wait for what is free
+// now. Other processes see it with their next look.
+func (s *Syncer) lookAround(tenant, except string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for connection := range s.runs[tenant] {
+		if connection != except {
+			s.enqueueLocked(Target{tenant, connection}, job{look: true}, "", false)
+		}
+	}
+}
