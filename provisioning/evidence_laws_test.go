@@ -33,6 +33,11 @@ func TestLawLessEvidenceGivesNothing(t *testing.T) {
 		forget(t, less.Snapshot)
 		plan := r.Resolve(less)
 		for gain := range gains(in.Members, plan) {
+			if !full[gain] {
+				// Perhaps somebody has to get the name first by which the source
+				// calls a manager, and waits for an approval with others.
+				maps.Copy(full, gainsNext(t, r, in))
+			}
 			if full[gain] {
 				continue
 			}
@@ -40,6 +45,17 @@ func TestLawLessEvidenceGivesNothing(t *testing.T) {
 			require.Fail(t, "L8", "%s is given with less evidence only (%s):\n%sin full:\n%s", gain, less.Snapshot.Proven, plan.Explain(who), r.Resolve(in).Explain(who))
 		}
 	})
+}
+
+// gainsNext returns the gains of the run after the one in which everything that
+// waits was approved.
+func gainsNext(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) map[string]bool {
+	store, _ := storeWith(t, in.Members)
+	plan := r.Resolve(in)
+	_, err := provisioning.Apply(t.Context(), store, "t", plan, provtest.ApproveAll(plan)...)
+	require.NoError(t, err)
+	in.Members = teamOf(t, store)
+	return gains(in.Members, r.Resolve(in))
 }
 
 // forget takes away some of what a snapshot says and proves, but no users. What
