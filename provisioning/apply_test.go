@@ -177,7 +177,7 @@ func TestApplyLocksTheTenant(t *testing.T) {
 
 // S27: a created person has one effect, with the key of the action; there is none
 // for other people, or if the option is off.
-func TestManagerIsToldOnce(t *testing.T) {
+func TestManagerIsNotifiedOnce(t *testing.T) {
 	cfg, in := okta(), crowd(2)
 	cfg.Default = &assignment.Assignment{ID: "default"} // manual
 	in.Members[1].ManagerID, in.Members[1].Capture = "m-u000", []string{"recording"}
@@ -300,7 +300,7 @@ func TestMemoryKeepsPlans(t *testing.T) {
 }
 
 // If the store fails, Apply ends with the error and with what was done before.
-func TestApplyTellsHowFarItCame(t *testing.T) {
+func TestApplyReturnsWhatWasDone(t *testing.T) {
 	in := crowd(3)
 	for i := range in.Snapshot.Users {
 		in.Snapshot.Users[i].Title = "Director"
@@ -315,7 +315,7 @@ func TestApplyTellsHowFarItCame(t *testing.T) {
 
 // S27, A16: a manager is not notified about a person who existed before: adopted,
 // rehired, reactivated, or moved under the manager.
-func TestManagerIsNotToldAboutOthers(t *testing.T) {
+func TestManagerIsNotNotifiedAboutOthers(t *testing.T) {
 	cfg, in := okta(), crowd(4)
 	cfg.Managers.Notify = true
 	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Automatic, Settings: assignment.Settings{Capture: []string{"recording"}}}

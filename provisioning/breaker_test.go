@@ -260,7 +260,7 @@ func TestHeldKeepWhatTheyWaitFor(t *testing.T) {
 
 // A change that only the held actions make necessary trips as well: Ana's manager
 // was to leave and now stays, so Ana would get another one.
-func TestHoldingBringsForthMoreOfATrippedClass(t *testing.T) {
+func TestHoldingTripsFurtherChanges(t *testing.T) {
 	cfg, in := okta(), crowd(4)
 	zero := &provisioning.Limit{Count: number(0)}
 	cfg.Breakers = provisioning.Breakers{Deactivate: zero, Reparent: zero}

@@ -28,7 +28,7 @@ func paths(list []provisioning.Problem, warnings bool) []string {
 }
 
 // All problems of a config are reported at once, each with its path.
-func TestConfigTellsEverythingAtOnce(t *testing.T) {
+func TestConfigReportsAllProblems(t *testing.T) {
 	cfg := provisioning.Config{
 		Format: 2, Source: "",
 		Domains: provisioning.Domains{Primary: "", Company: provisioning.DomainList{"a b", "acme.com", "ACME.com"}, Additional: provisioning.DomainList{"-x"}, Convert: true},

@@ -239,7 +239,7 @@ func TestEditTypes(t *testing.T) {
 // R70, C6: for a person whom a plan created, fields with a value of the source are
 // locked, and no run undoes a permitted edit, as long as the source gives the same
 // values.
-func TestUnlockedMeansKept(t *testing.T) {
+func TestPermittedEditsAreKept(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		store, team := storeWith(t, in.Members)
 		in.Members = team

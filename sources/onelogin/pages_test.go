@@ -75,7 +75,7 @@ func TestDeletionDuringTheListing(t *testing.T) {
 }
 
 // What never holds together ends in an error.
-func TestListingThatNeverHoldsTogether(t *testing.T) {
+func TestListingThatAlwaysChanges(t *testing.T) {
 	src, _, requests := through(t, func(_ int, _ *http.Request, resp *http.Response) { resp.Header.Set("Total-Count", "6") })
 	_, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
 	require.ErrorIs(t, err, sources.ErrUnavailable)

@@ -369,7 +369,7 @@ func TestConcurrentUse(t *testing.T) {
 	all.Wait()
 }
 
-func TestWhatIsNoRecording(t *testing.T) {
+func TestNotARecording(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), nil, 0o600))
 	_, err := New(dir, Config{})

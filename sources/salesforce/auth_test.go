@@ -267,7 +267,7 @@ func TestLoginFailures(t *testing.T) {
 }
 
 // A real org's token answer must not send the next requests to this machine.
-func TestInstanceOnThisMachine(t *testing.T) {
+func TestInstanceURLOnThisMachine(t *testing.T) {
 	src, err := New(Config{
 		ClientID: "x", RefreshToken: "y", LoginURL: "https://acme.my.salesforce.com",
 		Transport: transportFunc(func(*http.Request) (*http.Response, error) {
