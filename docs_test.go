@@ -47,7 +47,8 @@ func pages(t *testing.T) map[string]string {
 // TestGuidesCompile compiles and vets the Go of every guide, and runs its tests
 // and examples, in a module that requires this one, as a host's does. The blocks
 // of a page, one after another, are one file, which begins with the package
-// clause: a test file if the package's name ends with _test.
+// clause: a test file if the package's name ends with _test. A block that says
+// after its language where it is saved ("testdata/...") is saved there.
 func TestGuidesCompile(t *testing.T) {
 	host := hostModule(t)
 	var found int
@@ -72,6 +73,12 @@ func TestGuidesCompile(t *testing.T) {
 		}
 		require.NoError(t, os.Mkdir(filepath.Join(host, page), 0o700))
 		require.NoError(t, os.WriteFile(filepath.Join(host, page, file), formatted, 0o600))
+		for _, block := range fence.FindAllStringSubmatch(text, -1) {
+			if _, name, named := strings.Cut(block[1], " "); named && strings.HasPrefix(name, "testdata/") {
+				require.NoError(t, os.MkdirAll(filepath.Join(host, page, "testdata"), 0o700))
+				require.NoError(t, os.WriteFile(filepath.Join(host, page, name), []byte(block[2]), 0o600))
+			}
+		}
 	}
 	require.NotZero(t, found)
 	for _, command := range []string{"vet", "test"} {
@@ -144,6 +151,25 @@ func TestLinks(t *testing.T) {
 			}
 			require.Contains(t, anchors, target.Fragment, "%s links to %s", name, found[1])
 		}
+	}
+}
+
+// TestIndex holds that the index names every page, and the index for machines
+// every guide and reference.
+func TestIndex(t *testing.T) {
+	all := pages(t)
+	for name := range all {
+		if !strings.HasPrefix(name, "docs/") || name == "docs/README.md" {
+			continue
+		}
+		if strings.HasPrefix(name, "docs/decisions/") {
+			if name != "docs/decisions/README.md" {
+				require.Contains(t, all["docs/decisions/README.md"], "("+path.Base(name), "the list of decisions does not name %s", name)
+			}
+			continue
+		}
+		require.Contains(t, all["docs/README.md"], "("+strings.TrimPrefix(name, "docs/"), "the index does not name %s", name)
+		require.Contains(t, all["llms.txt"], "("+name, "llms.txt does not name %s", name)
 	}
 }
 

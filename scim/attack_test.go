@@ -395,3 +395,33 @@ func TestWaitingForAWriteHoldsNoTurn(t *testing.T) {
 	close(store.let)
 	assert.Equal(t, 201, <-made)
 }
+
+// A write of many members is long work of the store. While it waits there, no
+// request of another tenant waits for it, however long, and no short one of its
+// own; a long one of its own does.
+func TestAWriteOfManyMembersHoldsItsTenantsTurn(t *testing.T) {
+	store := &stuckStore{Store: &scim.Memory{}, stuck: make(chan struct{}), let: make(chan struct{})}
+	var ids []string
+	for i := range 500 {
+		ids = append(ids, fmt.Sprint(i))
+		put(t, store.Store, scim.Write{Op: scim.Create, Ref: userRef(ids[i]), Doc: []byte(benchUser(i))})
+	}
+	h := quiet(t, scim.Config{Store: store})
+	made := make(chan int)
+	go func() { made <- ask(h, "POST", "/Groups", group("g", ids...)).Code }()
+	<-store.stuck
+	long := "/Users?filter=" + url.QueryEscape(`title co "x"`)
+	r := httptest.NewRequest("GET", long, nil)
+	r.Header.Set("Authorization", "Bearer "+neighbour)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	assert.Equal(t, 200, w.Code, "another tenant's")
+	assert.Equal(t, 200, ask(h, "GET", "/Users/7", "").Code, "a short one")
+	found := make(chan int, 1)
+	go func() { found <- ask(h, "GET", long, "").Code }()
+	time.Sleep(100 * time.Millisecond)
+	assert.Empty(t, found, "two long requests of a tenant at once")
+	close(store.let)
+	assert.Equal(t, 201, <-made)
+	assert.Equal(t, 200, <-found)
+}

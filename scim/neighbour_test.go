@@ -190,6 +190,8 @@ func sqlStore(tb testing.TB, driver, dsn string, cfg sqlstore.Config) scim.Store
 	db, err := sql.Open(driver, dsn)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = db.Close() })
+	db.SetMaxOpenConns(16) // as the documentation of sqlstore advises
+	db.SetMaxIdleConns(16)
 	cfg.DB = db
 	store, err := sqlstore.Open(tb.Context(), cfg)
 	require.NoError(tb, err)

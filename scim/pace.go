@@ -36,16 +36,17 @@ type share struct {
 type party struct{ tenant, remote string }
 
 const (
-	// What a request costs net/http, the system and this handler at least,
-	// and one more that is refused before anybody is known to have sent it.
-	requestCost = 400 * time.Microsecond
+	// What a request costs net/http, the system, this handler and a database on
+	// the same machine at least, and one more that is refused before anybody is
+	// known to have sent it.
+	requestCost = 600 * time.Microsecond
 	refusalCost = 300 * time.Microsecond
 	// What bytes cost that are read from a client or written to it, and those
 	// of a document that is stored. A record costs what storedRecord bytes of
 	// its document do, however short that is.
-	trafficCost  = 2 * time.Nanosecond
-	storedCost   = 30 * time.Nanosecond
-	storedRecord = 160
+	trafficCost  = 3 * time.Nanosecond
+	storedCost   = 45 * time.Nanosecond
+	storedRecord = 100
 	// What one unit of work costs, and how many units count: long work has
 	// the gate.
 	workCost  = 100 * time.Nanosecond

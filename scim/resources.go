@@ -282,6 +282,14 @@ func (x *exchange) members(c *MemberChange) *MemberChange {
 	return &skipping
 }
 
+// size is how many members the change lists.
+func (c *MemberChange) size() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.Add) + len(c.Remove)
+}
+
 // commit applies a write and tells of it. A document is first read back as
 // every later reader will read it, so that nothing is acknowledged that cannot
 // be served, filtered or changed again.
@@ -298,9 +306,17 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
 		}
 	}
-	x.pause()
+	if w.Members.size() > freeRecords {
+		if err := x.work.long(); err != nil {
+			return Record{}, err
+		}
+		x.work.lend()
+	} else {
+		x.pause()
+	}
 	x.stored += storedRecord + len(w.Doc)
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
+	x.pause()
 	if err != nil {
 		return rec, err
 	}

@@ -46,7 +46,8 @@ type work struct {
 	left   int    // units until the request is refused
 	done   int    // units counted so far
 	look   int    // value of done at which the context is looked at next
-	leave  func() // leaves the gate; nil outside of it
+	turn   func() // gives the tenant's turn at the gate back; nil without it
+	slot   bool   // has a slot of the gate, beside the turn
 	err    error
 	query  bool // the request is a query: RFC 7644 has an error of its own
 }
@@ -79,8 +80,8 @@ func (w *work) note(n int) error {
 	w.look = w.done + workStep
 	if w.ctx.Err() != nil {
 		w.err = errClientGone
-	} else if w.done > freeWork && w.leave == nil && w.gate != nil {
-		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
+	} else if w.done > freeWork && !w.slot && w.gate != nil {
+		w.enter()
 	} else if w.gate != nil && w.gate.yields {
 		runtime.Gosched()
 	}
@@ -90,13 +91,22 @@ func (w *work) note(n int) error {
 // long takes the request's turn at the gate before work that cannot be counted
 // while it is done: a reading by the store, or of a body.
 func (w *work) long() error {
-	if w == nil || w.err != nil {
-		return w.failed()
+	if w != nil && w.err == nil && !w.slot && w.gate != nil {
+		w.enter()
 	}
-	if w.leave == nil && w.gate != nil {
-		w.leave, w.err = w.gate.enter(w.ctx, w.tenant)
+	return w.failed()
+}
+
+// enter waits for the tenant's turn at the gate and for a slot.
+func (w *work) enter() {
+	if w.turn == nil {
+		w.turn, w.err = w.gate.turns.enter(w.ctx, w.tenant, maxWaiting)
 	}
-	return w.err
+	if w.err == nil {
+		if w.slot = take(w.ctx, w.gate.slots); !w.slot {
+			w.err = errClientGone
+		}
+	}
 }
 
 // failed returns the error that ended the work, or nil.
@@ -113,9 +123,23 @@ func (w *work) affords(n int) bool { return w == nil || w.err == nil && n <= w.l
 // pause leaves the gate until the next unit is counted, while the request
 // waits for something else than a processor.
 func (w *work) pause() {
-	if w != nil && w.leave != nil {
-		w.leave()
-		w.leave, w.look = nil, 0
+	if w == nil {
+		return
+	}
+	w.lend()
+	if w.turn != nil {
+		w.turn()
+		w.turn = nil
+	}
+}
+
+// lend leaves the gate as pause does, but keeps the tenant's turn, while the
+// store does long work for the request: it may have to wait for others first,
+// so that no slot is held, and a tenant has one such request at a time.
+func (w *work) lend() {
+	if w != nil && w.slot {
+		<-w.gate.slots
+		w.slot, w.look = false, 0
 	}
 }
 
@@ -142,23 +166,6 @@ type gate struct {
 
 func newGate(slots int) *gate {
 	return &gate{slots: make(chan struct{}, slots), yields: slots >= runtime.GOMAXPROCS(0)}
-}
-
-// enter waits for the tenant's turn and for a slot. The returned function
-// gives both back.
-func (g *gate) enter(ctx context.Context, tenant string) (leave func(), err error) {
-	done, err := g.turns.enter(ctx, tenant, maxWaiting)
-	if err != nil {
-		return nil, err
-	}
-	if !take(ctx, g.slots) {
-		done()
-		return nil, errClientGone
-	}
-	return func() {
-		<-g.slots
-		done()
-	}, nil
 }
 
 // Lanes let one user of each key go at a time, in the order of coming. The zero

@@ -51,7 +51,7 @@ func TestGate(t *testing.T) {
 		run := func(tenant string) {
 			w := &work{ctx: t.Context(), gate: g, tenant: tenant, left: 1 << 40}
 			require.NoError(t, w.spend(freeWork))
-			assert.Nil(t, w.leave, "what is short does not wait")
+			assert.Nil(t, w.turn, "what is short does not wait")
 			require.NoError(t, w.spend(workStep))
 			mu.Lock()
 			running[tenant]++
@@ -93,11 +93,12 @@ func TestGate(t *testing.T) {
 func TestWorkIsInTheGateAgainAfterAPause(t *testing.T) {
 	w := &work{ctx: t.Context(), gate: newGate(1), left: 1 << 40}
 	require.NoError(t, w.spend(freeWork+1))
-	require.NotNil(t, w.leave)
+	require.True(t, w.slot)
 	w.pause()
-	require.Nil(t, w.leave)
+	require.False(t, w.slot)
+	require.Nil(t, w.turn)
 	require.NoError(t, w.spend(1))
-	assert.NotNil(t, w.leave)
+	assert.True(t, w.slot)
 }
 
 // A gate that leaves no processor to short requests has long work yield to
@@ -111,35 +112,43 @@ func TestGateYieldsIfItLeavesNoProcessor(t *testing.T) {
 func TestGateIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1)
-		first, err := g.enter(t.Context(), "a")
+		enter := func(ctx context.Context, tenant string) (*work, error) {
+			w := &work{ctx: ctx, gate: g, tenant: tenant, left: 1 << 40}
+			err := w.long()
+			if err != nil {
+				w.pause()
+			}
+			return w, err
+		}
+		first, err := enter(t.Context(), "a")
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var waiting sync.WaitGroup
 		for range 50 {
 			waiting.Go(func() {
-				_, err := g.enter(ctx, "a")
+				_, err := enter(ctx, "a")
 				assert.Equal(t, errClientGone, err)
 			})
 			waiting.Go(func() {
-				_, err := g.enter(ctx, "b")
+				_, err := enter(ctx, "b")
 				assert.Equal(t, errClientGone, err)
 			})
 		}
 		synctest.Wait()
 		for range 50 {
-			waiting.Go(func() { _, _ = g.enter(ctx, "a") })
+			waiting.Go(func() { _, _ = enter(ctx, "a") })
 		}
 		synctest.Wait()
-		_, err = g.enter(t.Context(), "a")
+		_, err = enter(t.Context(), "a")
 		refused, _ := clientError(err)
 		assert.Equal(t, 503, refused.Status)
 		cancel()
 		waiting.Wait()
-		first()
+		first.pause()
 		assert.Empty(t, g.turns.byKey)
-		last, err := g.enter(t.Context(), "a")
+		last, err := enter(t.Context(), "a")
 		require.NoError(t, err)
-		last()
+		last.pause()
 	})
 }
 

@@ -22,15 +22,32 @@ type queue struct {
 	turn    chan struct{} // holds a token while a round has the turn
 }
 
+// lanes are the workers for each kind of work; in each channel there is a token
+// for a tenant at work. What was pushed waits neither for providers that are slow
+// to be read, nor for a mail server.
+type lanes struct{ due, pushed, effects chan struct{} }
+
+func newLanes(workers int) lanes {
+	return lanes{make(chan struct{}, workers), make(chan struct{}, workers), make(chan struct{}, workers)}
+}
+
+// of returns the workers for a job.
+func (l *lanes) of(job *job) chan struct{} {
+	if job.look || job.whole {
+		return l.due
+	}
+	return l.pushed
+}
+
 // begin waits for the turn, and for one of the workers, until the context ends.
-func (s *Syncer) begin(ctx context.Context, q *queue) error {
+func begin(ctx context.Context, q *queue, workers chan struct{}) error {
 	select {
 	case q.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
-	case s.slots <- struct{}{}:
+	case workers <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		<-q.turn
@@ -38,19 +55,19 @@ func (s *Syncer) begin(ctx context.Context, q *queue) error {
 	}
 }
 
-func (s *Syncer) rest(q *queue) {
-	<-s.slots
+func rest(q *queue, workers chan struct{}) {
+	<-workers
 	<-q.turn
 }
 
 // aside returns a function that does something while others have the turn; it
 // works, or only waits.
-func (s *Syncer) aside(q *queue) func(works bool, do func()) {
+func aside(q *queue, workers chan struct{}) func(works bool, do func()) {
 	return func(works bool, do func()) {
 		if !works {
-			s.rest(q)
+			rest(q, workers)
 			do()
-			_ = s.begin(context.Background(), q)
+			_ = begin(context.Background(), q, workers)
 			return
 		}
 		<-q.turn
@@ -58,8 +75,8 @@ func (s *Syncer) aside(q *queue) func(works bool, do func()) {
 		select {
 		case q.turn <- struct{}{}:
 		default: // who has it may wait for the worker
-			<-s.slots
-			_ = s.begin(context.Background(), q)
+			<-workers
+			_ = begin(context.Background(), q, workers)
 		}
 	}
 }
@@ -161,7 +178,10 @@ func refused(target Target, err error) *pending {
 
 // workOn does one round of a queue.
 func (s *Syncer) workOn(q *queue, p *pending) {
-	_ = s.begin(context.Background(), q) // also at the end: who waits is told
+	s.mu.Lock()
+	workers := s.lanes.of(&p.job)
+	s.mu.Unlock()
+	_ = begin(context.Background(), q, workers) // also at the end: who waits is told
 	s.mu.Lock()
 	delete(q.waiting, p.target)
 	s.mu.Unlock()
@@ -169,7 +189,7 @@ func (s *Syncer) workOn(q *queue, p *pending) {
 	if p.actor != "" {
 		ctx = provisioning.WithActor(ctx, p.actor)
 	}
-	p.report, p.err = s.turn(ctx, q, p.target, p.job)
+	p.report, p.err = s.turn(ctx, q, workers, p.target, p.job)
 	s.tryAgain(p.target, p.report, p.err)
 	if p.report.Outcome.Done > 0 {
 		s.deliverSoon(p.target.Tenant)
@@ -181,10 +201,10 @@ func (s *Syncer) workOn(q *queue, p *pending) {
 }
 
 // turn does a round of a queue that has begun, and ends its turn.
-func (s *Syncer) turn(ctx context.Context, q *queue, target Target, job job) (Report, error) {
-	job.aside = s.aside(q)
+func (s *Syncer) turn(ctx context.Context, q *queue, workers chan struct{}, target Target, job job) (Report, error) {
+	job.aside = aside(q, workers)
 	report, err := s.round(ctx, target, job)
-	s.rest(q)
+	rest(q, workers)
 	s.leave(q, target.Tenant)
 	return report, err
 }
@@ -219,11 +239,11 @@ func (s *Syncer) Round(ctx context.Context, target Target) (Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
-	if err := s.begin(ctx, q); err != nil {
+	if err := begin(ctx, q, s.lanes.due); err != nil {
 		s.leave(q, target.Tenant)
 		return Report{}, fmt.Errorf("syncer: %w: %w", ErrPending, err)
 	}
-	report, err := s.turn(ctx, q, target, job{look: true})
+	report, err := s.turn(ctx, q, s.lanes.due, target, job{look: true})
 	if delay := s.noteTry(target, report, err, nil); err != nil && !isRefusal(err) {
 		report.Next = s.cfg.Now().Add(delay)
 	}

@@ -317,6 +317,46 @@ func TestManyTenants(t *testing.T) {
 	})
 }
 
+// S38: a push waits neither for providers that are slow to be read, though all the
+// workers read, nor for mails that are slow to be sent.
+func TestAPushWaitsForNoOtherTenant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
+		slow := &api{target: pulled, users: []sources.User{employee("ana")}, takes: 10 * time.Minute}
+		team := h.team.(*provisioning.Memory)
+		var targets []syncer.Target
+		for i := range 20 {
+			targets = append(targets, syncer.Target{Tenant: fmt.Sprint("t", i), Connection: "salesforce"})
+		}
+		s, err := syncer.New(syncer.Config{
+			Store: team, Workers: 2, Logger: slog.New(slog.DiscardHandler),
+			Targets: func(context.Context) ([]syncer.Target, error) { return targets, nil },
+			Setup: func(_ context.Context, target syncer.Target) (syncer.Setup, error) {
+				if target == acme {
+					return h.setup, nil
+				}
+				return syncer.Setup{Rules: rules(sources.KindSalesforce), Source: slow}, nil
+			},
+			Deliver: func(ctx context.Context, _ string, _ provisioning.Effect) error {
+				<-ctx.Done()
+				return ctx.Err()
+			},
+		})
+		require.NoError(t, err)
+		defer s.Close()
+		h.sync = s
+		defer serve(t, s)()
+		pass(5 * time.Second)
+		require.Equal(t, 2, slow.count(), "the workers read")
+		for i := range 5 {
+			began := time.Now()
+			h.leave(h.hire(fmt.Sprint("p", i)))
+			require.Zero(t, time.Since(began))
+			require.False(t, h.members()[fmt.Sprint("p", i, "@acme.com")].Active)
+		}
+	})
+}
+
 // S28: of two processes that start one run, one decides; the other sees that,
 // and decides nothing on what it read before. One that is asked for a run reads
 // anew.

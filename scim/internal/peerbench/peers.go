@@ -195,6 +195,8 @@ func openStore(ctx context.Context, driver, dsn string) (scim.Store, error) {
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { _ = db.Close() })
+	db.SetMaxOpenConns(16) // as the documentation of sqlstore advises
+	db.SetMaxIdleConns(16)
 	cfg := sqlstore.Config{DB: db, Prefix: fmt.Sprintf("peerbench_%08x_", rand.Uint32())}
 	if driver == "pgx" {
 		cfg.Dialect = sqlstore.PostgreSQL
