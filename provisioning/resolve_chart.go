@@ -168,7 +168,9 @@ func (c *chart) mayBecome() map[int32]bool {
 	return members
 }
 
-// isUncertain reports whether more evidence could change a person's manager.
+// isUncertain reports whether more evidence could change a person's manager. It
+// could for everybody whose action waits for an approval, since what is missing may
+// decide the manager of that action.
 func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
 	p, person := &c.people[i], c.persons[i]
 	if c.uncertain[person] {
@@ -186,7 +188,7 @@ func (c *chart) isUncertain(built *hierarchy.Chart, i int) bool {
 		return false
 	}
 	at := c.draftOf[person]
-	return at == none && (c.isOpenPerson(person) || c.newcomer(person) != nil) || at != none && c.list[at].user != nil && c.follows(person, c.list[at].kind, c.list[at].position)
+	return c.holds.frozen[person] || at == none && (c.isOpenPerson(person) || c.newcomer(person) != nil) || at != none && c.list[at].user != nil && c.follows(person, c.list[at].kind, c.list[at].position)
 }
 
 // stay keeps a person's edge and records the reason.
