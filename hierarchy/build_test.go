@@ -260,7 +260,7 @@ func TestSeveralKeys(t *testing.T) { // S22
 
 // The order of keys is each person's own: a team may come from two
 // directories.
-func TestOrderOfKeysIsAPersonsOwn(t *testing.T) { // S22, S33
+func TestOrderOfKeysIsPerPerson(t *testing.T) { // S22, S33
 	people := team("ana", "bo", "cy", "dan")
 	people[0].Manager = keys("cy@acme.com", "dan", "")
 	people[1].Manager = keys("cy@acme.com", "dan", "")
@@ -324,7 +324,7 @@ func TestLateManager(t *testing.T) { // S23
 
 // A current manager who is not among the people is no reason to change the
 // edge: only somebody whom the directory names is.
-func TestCurrentThatNamesNobody(t *testing.T) { // S25, R89
+func TestUnknownCurrentManager(t *testing.T) { // S25, R89
 	people := team("ana<ghost", "bo<ghost", "cy", "dan<ghost", "eve<ghost")
 	people[1].Manager = keys("cy@acme.com", "", "")
 	people[3].Manager = keys("nobody@acme.com", "", "")

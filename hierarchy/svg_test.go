@@ -53,7 +53,7 @@ func TestSVG(t *testing.T) {
 }
 
 // Everybody is drawn, folded or counted once, whatever the chart.
-func TestSVGTellsOfEverybody(t *testing.T) {
+func TestSVGShowsEverybody(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people := knottedTeam().Draw(t, "team")
 		how := hierarchy.SVG{Levels: rapid.IntRange(0, 4).Draw(t, "levels"), Rows: rapid.IntRange(0, 8).Draw(t, "rows")}

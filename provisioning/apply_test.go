@@ -14,8 +14,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S28: each action carries the revision it was planned from; a stale one is
-// refused, the others apply, and the next run plans just what is missing.
+// S28: each action has the revision from which it was planned. A stale action is
+// refused, the others are applied, and the next run plans what is missing.
 func TestStaleActionIsRefused(t *testing.T) {
 	in := crowd(3)
 	for i := range in.Snapshot.Users {
@@ -48,8 +48,8 @@ func TestStaleActionIsRefused(t *testing.T) {
 	require.Equal(t, [3]int{0, 2, 1}, [3]int{outcome.Done, outcome.Repeated, outcome.Refused}, "the done ones are known by their keys")
 }
 
-// S28: a plan that would break an invariant is refused where it would, even if
-// somebody else took the address since.
+// S28: a plan that would break an invariant is refused for that action, also if
+// somebody else took the address after the plan was made.
 func TestConflictIsRefused(t *testing.T) {
 	in := crowd(1)
 	in.Snapshot.Users = append(in.Snapshot.Users, activeUser("u9", "new@acme.com"))
@@ -64,8 +64,8 @@ func TestConflictIsRefused(t *testing.T) {
 	require.ErrorIs(t, outcome.Results[0].Err, provisioning.ErrConflict)
 }
 
-// S2: two who swap addresses change both or neither: where one is stale, so is
-// the other.
+// S2: two people who swap addresses both change or both stay: if one action is
+// stale, both are refused.
 func TestGroupIsAtomic(t *testing.T) {
 	in := crowd(3)
 	users := in.Snapshot.Users
@@ -87,8 +87,8 @@ func TestGroupIsAtomic(t *testing.T) {
 	require.Equal(t, touched, teamOf(t, store)[1])
 }
 
-// The canonical order: what releases a seat or an address comes before what
-// takes one, and those who commit together stand together.
+// The canonical order: actions that release a seat or an address come before
+// actions that take one, and actions that commit together are adjacent.
 func TestActionsAreInOrder(t *testing.T) {
 	cfg, in := okta(), crowd(8)
 	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Automatic, Settings: assignment.Settings{Seats: []string{"core"}}}
@@ -109,15 +109,15 @@ func TestActionsAreInOrder(t *testing.T) {
 	require.Equal(t, []string{"deactivate u007", "update u000", "update u003", "update u005", "create a", "reactivate u004", "update u006"}, order)
 }
 
-// However large a plan is, it goes to the store in pieces, and never in the
-// middle of those who commit together.
+// A large plan goes to the store in batches, which never divide actions that commit
+// together.
 func TestApplyInPieces(t *testing.T) {
 	in := crowd(1203)
 	users := in.Snapshot.Users
 	for i := range users {
 		users[i].Title = "Director"
 	}
-	// A ring of addresses whose 4 people stand over the border of a piece.
+	// A ring of 4 people who pass on addresses, across the border of a batch.
 	first := users[498].Email
 	for i := 498; i < 501; i++ {
 		users[i].Email = users[i+1].Email
@@ -148,8 +148,8 @@ func (p *pieces) Apply(ctx context.Context, tenant string, actions []provisionin
 	return p.Memory.Apply(ctx, tenant, actions)
 }
 
-// S28, A23: one writer a tenant, so that scheduled runs and pushes do not race. Apply waits for it until its context ends, and
-// gives it back.
+// S28, A23: a tenant has one writer, so that scheduled runs and pushes do not race.
+// Apply waits for the lock until its context ends, and releases it.
 func TestApplyLocksTheTenant(t *testing.T) {
 	in := crowd(1)
 	in.Snapshot.Users[0].Title = "Director"
@@ -175,9 +175,9 @@ func TestApplyLocksTheTenant(t *testing.T) {
 	unlock()
 }
 
-// S27: one effect for a created person, with the key of the action, kept with
-// it, and none for anybody else or for an option that is off.
-func TestManagerIsToldOnce(t *testing.T) {
+// S27: a created person has one effect, with the key of the action; there is none
+// for other people, or if the option is off.
+func TestManagerIsNotifiedOnce(t *testing.T) {
 	cfg, in := okta(), crowd(2)
 	cfg.Default = &assignment.Assignment{ID: "default"} // manual
 	in.Members[1].ManagerID, in.Members[1].Capture = "m-u000", []string{"recording"}
@@ -212,7 +212,7 @@ func TestManagerIsToldOnce(t *testing.T) {
 	}
 }
 
-// R4, R143: what was done, by whom and why is kept.
+// R4, R143: the store keeps what was done, by whom and why.
 func TestAudit(t *testing.T) {
 	in := crowd(2)
 	in.Snapshot.Users[0].Title, in.Snapshot.Users[1].Title = "Director", "Director"
@@ -235,7 +235,7 @@ func TestAudit(t *testing.T) {
 	require.Empty(t, provisioning.ActorFrom(context.Background()))
 }
 
-// A store hands out copies, keeps tenants apart, and ends when the context does.
+// A store returns copies, keeps tenants apart, and stops when the context ends.
 func TestMemory(t *testing.T) {
 	store := new(provisioning.Memory)
 	put := store.Put("t", provisioning.Member{ID: "m1", Email: "a@acme.com", Settings: assignment.Settings{Seats: []string{"core"}}})
@@ -261,7 +261,7 @@ func TestMemory(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, results)
 
-	// Protected is the host's word, whatever an action says of it.
+	// Protected is set by the host, whatever an action says.
 	claimed := provisioning.Action{Kind: provisioning.KindUpdate, Key: "k1", Revision: again.Revision, Member: again.Clone()}
 	claimed.Member.Protected = true
 	results, err = store.Apply(context.Background(), "t", []provisioning.Action{claimed})
@@ -269,8 +269,8 @@ func TestMemory(t *testing.T) {
 	require.NoError(t, results[0].Err)
 	require.False(t, teamOf(t, store)[0].Protected)
 
-	// Whoever was deleted is not created again by an old plan, and is by one that
-	// was made of a newer snapshot: a create's key outlives its member (S45).
+	// An old plan does not create a deleted member again, since the key of a create
+	// outlives its member; a plan from a newer snapshot does (S45).
 	r := resolver(t, okta())
 	in := provisioning.Input{Tenant: "t", Snapshot: allProven(activeUser("u1", "ana@acme.com")), Members: teamOf(t, store)}
 	plan := r.Resolve(in)
@@ -284,7 +284,7 @@ func TestMemory(t *testing.T) {
 	require.Len(t, teamOf(t, store), 2)
 }
 
-// A saved plan is found by its hash, and by no other.
+// A saved plan is found by its hash only.
 func TestMemoryKeepsPlans(t *testing.T) {
 	store := new(provisioning.Memory)
 	plan := resolver(t, okta()).Resolve(crowd(1))
@@ -299,8 +299,8 @@ func TestMemoryKeepsPlans(t *testing.T) {
 	}
 }
 
-// A store's own failure ends the run, with what was done before it.
-func TestApplyTellsHowFarItCame(t *testing.T) {
+// If the store fails, Apply ends with the error and with what was done before.
+func TestApplyReturnsWhatWasDone(t *testing.T) {
 	in := crowd(3)
 	for i := range in.Snapshot.Users {
 		in.Snapshot.Users[i].Title = "Director"
@@ -313,9 +313,9 @@ func TestApplyTellsHowFarItCame(t *testing.T) {
 	require.Equal(t, 2, outcome.Done)
 }
 
-// S27, A16: nobody is told about a person who was there before: adopted,
+// S27, A16: a manager is not notified about a person who existed before: adopted,
 // rehired, reactivated, or moved under the manager.
-func TestManagerIsNotToldAboutOthers(t *testing.T) {
+func TestManagerIsNotNotifiedAboutOthers(t *testing.T) {
 	cfg, in := okta(), crowd(4)
 	cfg.Managers.Notify = true
 	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Automatic, Settings: assignment.Settings{Capture: []string{"recording"}}}

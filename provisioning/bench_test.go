@@ -13,11 +13,10 @@ import (
 // benchSizes are the populations of the budgets in design section 5.
 var benchSizes = []int{10_000, 100_000, 1_000_000}
 
-// company makes a company of n people under 20 assignments, with an org chart
-// of ten reports a manager and a time zone each, and the team that a full
-// apply of it would leave: nothing is to change. No string is shared between
-// the two sides, as none is when one comes from a provider and the other from
-// a database.
+// company returns a company of n people under 20 assignments, with time zones and
+// an org chart of ten reports for each manager, and the team after a full apply, so
+// that nothing has to change. The two sides share no string, as if one came from a
+// provider and the other from a database.
 func company(tb testing.TB, n int) (*provisioning.Resolver, provisioning.Input) {
 	tb.Helper()
 	cfg := provisioning.Config{Source: "okta", Connection: "okta-1", Domains: provisioning.Domains{Primary: "acme.com"},
@@ -60,7 +59,7 @@ func company(tb testing.TB, n int) (*provisioning.Resolver, provisioning.Input) 
 		}
 		group := &groups[i%20]
 		group.Members = append(group.Members, u.ID)
-		// The team is in another order than the directory.
+		// The team has another order than the directory.
 		m := &members[(i*7919+13)%n]
 		*m = provisioning.Member{
 			ID: text("m%09d"), Connection: "okta-1", ExternalID: text("00u%017d"), Managed: true, Active: true,
@@ -78,8 +77,8 @@ func company(tb testing.TB, n int) (*provisioning.Resolver, provisioning.Input) 
 	return r, provisioning.Input{Tenant: "t", Snapshot: snapshot, Members: members}
 }
 
-// BenchmarkResolve measures a run in which nothing is to change, and beside it
-// the floor: a bare Go hash join over the same two lists.
+// BenchmarkResolve measures a run in which nothing changes, and beside it the
+// floor: a plain Go hash join of the same two lists.
 func BenchmarkResolve(b *testing.B) {
 	for _, n := range benchSizes {
 		b.Run(fmt.Sprintf("people=%d", n), func(b *testing.B) {
@@ -108,8 +107,7 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
-// join is the floor: it finds each user's member by ID, and looks at nothing
-// else.
+// join is the floor: it finds the member of each user by ID, and compares nothing.
 func join(in provisioning.Input) int {
 	byID := make(map[string]int32, len(in.Members))
 	for i := range in.Members {
@@ -124,9 +122,8 @@ func join(in provisioning.Input) int {
 	return joined
 }
 
-// BenchmarkOne measures the decision about one person of a tenant: what is
-// gathered by key, and what is decided about it. The budget is 3x from 1,000
-// people to 1,000,000.
+// BenchmarkOne measures the decision about one person of a tenant, including the
+// reads by key. The budget is 3x from 1,000 people to 1,000,000.
 func BenchmarkOne(b *testing.B) {
 	for _, n := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("people=%d", n), func(b *testing.B) {

@@ -19,8 +19,8 @@ func recorders() assignment.Assignment {
 		Settings: assignment.Settings{Seats: []string{"core"}, Capture: []string{"recording"}}}
 }
 
-// S4, S14: an address that a former, hand-made member had goes to nobody of
-// another name without an approval, since the record brings its settings.
+// S4, S14: the address of a former, hand-made member goes to a person with another
+// name only with an approval, since that person gets the record's settings.
 func TestAdoptionOfAFormerMemberOfAnotherName(t *testing.T) {
 	cfg := okta()
 	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Manual}
@@ -41,8 +41,8 @@ func TestAdoptionOfAFormerMemberOfAnotherName(t *testing.T) {
 	require.Equal(t, 1, resolver(t, cfg).Resolve(in).Count(provisioning.KindAdopt))
 }
 
-// S4, S41: a record that is handed over while its owner leaves ends the
-// owner's sessions as the deactivation would have, which it replaces.
+// S4, S41: a record that goes to another person while its owner leaves ends the
+// owner's sessions, as the deactivation that it replaces would.
 func TestRecordHandedOverEndsAccess(t *testing.T) {
 	owner, newcomer := activeUser("u1", "ana@acme.com"), activeUser("u2", "ana@acme.com")
 	store, team := storeWith(t, []provisioning.Member{memberFor(owner)})
@@ -52,7 +52,8 @@ func TestRecordHandedOverEndsAccess(t *testing.T) {
 	require.Equal(t, provisioning.AccessEnded, effectsOf(t, store)[0].Kind)
 }
 
-// S45: the kind is shown, and so it has to be what the action does.
+// S45: a plan shows the kind of an action, so the kind must fit what the action
+// does.
 func TestActionOfAnotherKindIsRefused(t *testing.T) {
 	u := activeUser("u1", "ana@acme.com")
 	former := memberFor(u)
@@ -69,7 +70,7 @@ func TestActionOfAnotherKindIsRefused(t *testing.T) {
 	require.False(t, teamOf(t, store)[0].Active)
 }
 
-// L10: the line of a deactivation names whatever else it would change.
+// L10: the line of a deactivation shows everything else that it changes.
 func TestDeactivationHidesNothing(t *testing.T) {
 	u := activeUser("u1", "ana@acme.com")
 	u.Status = sources.StatusInactive
@@ -78,8 +79,8 @@ func TestDeactivationHidesNothing(t *testing.T) {
 	require.Contains(t, plan.String(), "external_id u1 -> u2")
 }
 
-// L1, S5: of somebody whom the directory lists twice and differently, nothing
-// counts, whichever stands first, however little is proven.
+// L1, S5: nothing counts of a user who is listed twice and differently, whichever
+// listing is first, and however little is proven.
 func TestInconsistentListingKeepsNoAddress(t *testing.T) {
 	cfg := okta()
 	cfg.Assignments = []assignment.Assignment{recorders()}
@@ -95,8 +96,8 @@ func TestInconsistentListingKeepsNoAddress(t *testing.T) {
 	require.Equal(t, plans[0], plans[1])
 }
 
-// S5, S44: a listed membership is an answer, also of somebody who is listed
-// twice alike, so that nobody is open and the seat is granted.
+// S5, S44: a listed membership counts, also for a user who is listed twice with
+// equal values: facts are not missing, and the seat is granted.
 func TestListedTwiceIsNotOpen(t *testing.T) {
 	cfg := okta()
 	cfg.Assignments = []assignment.Assignment{recorders()}
@@ -108,8 +109,7 @@ func TestListedTwiceIsNotOpen(t *testing.T) {
 	require.Equal(t, []string{"core"}, plan.Actions[0].Member.Seats)
 }
 
-// S12: whoever is listed is not absent, also under an id that no database
-// keeps.
+// S12: a listed user is not absent, also under an ID that a database cannot store.
 func TestListedUnderABrokenID(t *testing.T) {
 	u := activeUser("u1\x00", "ana@acme.com")
 	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(u), Members: []provisioning.Member{memberFor(u)}})
@@ -118,7 +118,7 @@ func TestListedUnderABrokenID(t *testing.T) {
 	require.Equal(t, provisioning.CodeMalformedID, plan.Findings[0].Reason.Code)
 }
 
-// S39: what was done in the window trips nothing by itself.
+// S39: earlier changes in the window trip no breaker alone.
 func TestWindowAloneHoldsNothing(t *testing.T) {
 	in := crowd(100)
 	in.Facts = &provisioning.Facts{Recent: provisioning.Recent{Window: provisioning.Window{Done: map[provisioning.Class]int{provisioning.ClassDeactivate: 30}}}}
@@ -127,8 +127,8 @@ func TestWindowAloneHoldsNothing(t *testing.T) {
 	require.Equal(t, 1, resolver(t, okta()).Resolve(in).Breakers[0].Count)
 }
 
-// S35: an attribute may have any name in the host's team, the empty one too,
-// and no name forges a line.
+// S35: an attribute may have any name in the host's team, also the empty one, and
+// no name forges a line of a plan.
 func TestAttributeOfAnyName(t *testing.T) {
 	cfg := okta()
 	cfg.Attributes = map[string]string{"a\nb": "floor"}
@@ -143,8 +143,8 @@ func TestAttributeOfAnyName(t *testing.T) {
 	}
 }
 
-// Every text of a config that would get into a member, a plan or a log can be
-// stored, and all that cannot are told at once.
+// Every text of a config that gets into a member, a plan or a log can be stored.
+// All texts that cannot are reported together.
 func TestConfigTextsAreStorable(t *testing.T) {
 	const broken = "a\x00\xff"
 	a := recorders()
@@ -168,8 +168,8 @@ func TestConfigTextsAreStorable(t *testing.T) {
 	require.ErrorContains(t, err, "connection")
 }
 
-// S37: settings that are edited by hand are checked as those of an assignment
-// are, and what no database keeps is refused.
+// S37: settings edited by hand are checked like those of an assignment, and texts
+// that a database cannot store are refused.
 func TestHandEditedSettingsAreChecked(t *testing.T) {
 	cfg := okta()
 	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Manual}

@@ -12,7 +12,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// crowd is a team of n whose directory lists them as they are.
+// crowd returns n members and a directory that agrees with them.
 func crowd(n int) provisioning.Input {
 	in := provisioning.Input{Tenant: "t", Snapshot: allProven()}
 	for i := range n {
@@ -23,9 +23,9 @@ func crowd(n int) provisioning.Input {
 	return in
 }
 
-// S14: who counts. 100 managed active members are the denominator; hand-made,
-// inactive and protected ones, those of another connection, and those whom
-// keep-active keeps count on neither side.
+// S14: the population. 100 managed active members are the denominator. Members who
+// are hand-made, inactive, protected, of another connection, or kept active by an
+// option do not count, neither in it nor in the count.
 func TestBreakerPopulation(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(cfg *provisioning.Config, in *provisioning.Input)
@@ -74,7 +74,7 @@ func TestBreakerPopulation(t *testing.T) {
 	}
 }
 
-// S14: each class and its default, one person below and above it.
+// S14: each class with its default limit, at the limit and one person above it.
 func TestBreakerClasses(t *testing.T) {
 	for class, test := range map[provisioning.Class]struct {
 		most   int
@@ -109,7 +109,7 @@ func TestBreakerClasses(t *testing.T) {
 	require.Len(t, plan.Held, 50)
 }
 
-// Upper case instead of lower is no other address (S3), and so no rewrite.
+// Another letter case is the same address (S3), so it is no rewrite.
 func TestBreakerIgnoresCaseOfAddresses(t *testing.T) {
 	cfg, in := okta(), crowd(3)
 	cfg.Breakers.RewriteIdentity = &provisioning.Limit{Count: number(0)}
@@ -117,7 +117,7 @@ func TestBreakerIgnoresCaseOfAddresses(t *testing.T) {
 	require.True(t, resolver(t, cfg).Resolve(in).Empty())
 }
 
-// S13: an empty snapshot always trips, if it is complete and somebody would go.
+// S13: an empty snapshot always trips, if it is complete and somebody would leave.
 func TestBreakerEmptySnapshot(t *testing.T) {
 	cfg, in := okta(), crowd(3)
 	cfg.Breakers = noBreakers()
@@ -140,8 +140,8 @@ func TestBreakerEmptySnapshot(t *testing.T) {
 	require.True(t, resolver(t, cfg).Resolve(provisioning.Input{}).Empty(), "no snapshot is an empty one that proves nothing")
 }
 
-// twoTripped is a plan that holds a deactivation, a downgrade, and one person
-// who is both re-parented and downgraded.
+// twoTripped returns a plan that holds a deactivation, a downgrade, and one person
+// who gets another manager and a downgrade.
 func twoTripped(t *testing.T) (*provisioning.Memory, provisioning.Input, *provisioning.Resolver, *provisioning.Plan) {
 	cfg, in := okta(), crowd(4)
 	zero := &provisioning.Limit{Count: number(0)}
@@ -158,8 +158,8 @@ func twoTripped(t *testing.T) (*provisioning.Memory, provisioning.Input, *provis
 	return store, in, r, plan
 }
 
-// S15: an approval releases its class and no other; who is held for two needs
-// both; and there is no approval for everything.
+// S15: an approval releases its class only; a person who is held for two classes
+// needs both approvals; no approval releases everything.
 func TestApprovalReleasesItsClass(t *testing.T) {
 	for name, test := range map[string]struct {
 		approved []provisioning.Class
@@ -191,8 +191,8 @@ func TestApprovalReleasesItsClass(t *testing.T) {
 	}
 }
 
-// S15: an approval of another plan is refused and nothing is done, whatever
-// else is approved; any change of the held set is another plan.
+// S15: an approval of another plan is refused and nothing is done, whatever else is
+// approved. Every change of what is held makes another plan.
 func TestApprovalOfAnotherPlan(t *testing.T) {
 	store, in, r, plan := twoTripped(t)
 	right := plan.Approve(provisioning.ClassDeactivate)
@@ -209,14 +209,14 @@ func TestApprovalOfAnotherPlan(t *testing.T) {
 	require.ErrorIs(t, err, provisioning.ErrPlanChanged)
 }
 
-// A plan without a hash was never sealed, and nothing can be approved for it.
+// A plan without a hash was never sealed, and cannot be approved.
 func TestApprovalOfNoPlan(t *testing.T) {
 	_, err := provisioning.Apply(context.Background(), new(provisioning.Memory), "t", &provisioning.Plan{Tenant: "t"}, provisioning.Approval{})
 	require.ErrorIs(t, err, provisioning.ErrPlanChanged)
 }
 
-// S2, S15: of two who swap addresses one is held, and so both are: they commit
-// together or not at all.
+// S2, S15: if one of two people who swap addresses is held, both are: they commit
+// together.
 func TestHeldGroupsStayTogether(t *testing.T) {
 	cfg, in := okta(), crowd(3)
 	cfg.Breakers.Downgrade = &provisioning.Limit{Count: number(0)}
@@ -234,8 +234,8 @@ func TestHeldGroupsStayTogether(t *testing.T) {
 	require.Equal(t, in.Snapshot.Users[0].Email, byID(teamOf(t, store))["m-u000"].Email)
 }
 
-// Whoever waits keeps what they wait to give up, and what they wait to get is
-// kept for them: nobody else takes either meanwhile.
+// A waiting person keeps what the action would give up, and what it would get is
+// reserved: nobody else gets either.
 func TestHeldKeepWhatTheyWaitFor(t *testing.T) {
 	cfg, in := okta(), crowd(3)
 	cfg.Breakers.RewriteIdentity = &provisioning.Limit{Count: number(0)}
@@ -258,9 +258,9 @@ func TestHeldKeepWhatTheyWaitFor(t *testing.T) {
 	requirePools(t, resolver(t, cfg).Config(), in.Members, teamOf(t, store))
 }
 
-// A change that only the held set makes possible trips as well: Ana's manager
-// was to leave, now stays, and so Ana would get another.
-func TestHoldingBringsForthMoreOfATrippedClass(t *testing.T) {
+// A change that only the held actions make necessary trips as well: Ana's manager
+// was to leave and now stays, so Ana would get another one.
+func TestHoldingTripsFurtherChanges(t *testing.T) {
 	cfg, in := okta(), crowd(4)
 	zero := &provisioning.Limit{Count: number(0)}
 	cfg.Breakers = provisioning.Breakers{Deactivate: zero, Reparent: zero}
@@ -272,9 +272,9 @@ func TestHoldingBringsForthMoreOfATrippedClass(t *testing.T) {
 	require.Equal(t, []provisioning.Class{provisioning.ClassReparent}, plan.Held[1].Classes)
 }
 
-// S24: an edge that waits and one that goes on never close a circle together.
-// Ana is to come under the new Bo, and waits; Bo, who says that Ana is his
-// manager, stays without one.
+// S24: an edge that waits and one that is applied never close a cycle together. Ana
+// is to come under the new Bo, and waits; Bo, whose manager would be Ana, gets
+// none.
 func TestHeldEdgesCloseNoCircle(t *testing.T) {
 	cfg, in := okta(), crowd(1)
 	cfg.Assignments = []assignment.Assignment{{ID: "auto", Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{"g1"}}}}
@@ -296,8 +296,7 @@ func TestHeldEdgesCloseNoCircle(t *testing.T) {
 	require.NotEmpty(t, byID(teamOf(t, store))["m-u000"].ManagerID)
 }
 
-// An approval that leaves its class out, or names none that there is, approves
-// nothing (S15).
+// An approval without a class, or with an unknown one, releases nothing (S15).
 func TestApprovalNeedsItsClass(t *testing.T) {
 	store, _, _, plan := twoTripped(t)
 	for _, class := range []provisioning.Class{0, 200} {
@@ -307,7 +306,7 @@ func TestApprovalNeedsItsClass(t *testing.T) {
 	}
 }
 
-// A plan that was changed after it was made is not what was approved (S15).
+// A plan that was changed after it was made cannot be approved (S15).
 func TestApprovalOfAChangedPlan(t *testing.T) {
 	store, _, _, plan := twoTripped(t)
 	plan.Held[0].Action.Member.Title = "changed"
@@ -315,7 +314,7 @@ func TestApprovalOfAChangedPlan(t *testing.T) {
 	require.ErrorIs(t, err, provisioning.ErrPlanChanged)
 }
 
-// Nothing is applied for nobody.
+// Apply needs a tenant.
 func TestApplyNeedsATenant(t *testing.T) {
 	store, _, _, plan := twoTripped(t)
 	_, err := provisioning.Apply(context.Background(), store, "", plan)
@@ -324,8 +323,8 @@ func TestApplyNeedsATenant(t *testing.T) {
 	require.ErrorContains(t, err, "plan")
 }
 
-// S13: a snapshot whose only users have no ID is one with nobody in it. Collect
-// and ReadSnapshot refuse such users; a literal may have them.
+// S13: a snapshot whose users all lack an ID counts as empty. Collect and
+// ReadSnapshot refuse such users; a literal may have them.
 func TestSnapshotOfNobodyWithAnID(t *testing.T) {
 	r, err := provisioning.New(provisioning.Config{Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"}})
 	require.NoError(t, err)

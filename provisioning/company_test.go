@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// drawCompany draws a config that is valid, and a company under it.
+// drawCompany draws a valid config, and a company for it.
 func drawCompany(t *rapid.T) (provisioning.Config, provisioning.Input) {
 	g := &rules{Rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "rules"), 7))}
 	g.draw(t)
@@ -22,17 +22,17 @@ func drawCompany(t *rapid.T) (provisioning.Config, provisioning.Input) {
 	return g.cfg, provtest.Draw(t, r)
 }
 
-// rules are a config being drawn. Its knobs are drawn by rapid, which shrinks
-// them; the rest follows from the seed.
+// rules is a config that is being drawn. rapid draws its options, which it can
+// shrink; the rest follows from the seed.
 type rules struct {
 	*rand.Rand
 	cfg provisioning.Config
 }
 
-// one returns one of several values.
+// one returns one of several values at random.
 func one[T any](g *rules, values ...T) T { return values[g.IntN(len(values))] }
 
-// often is true n times of a hundred.
+// often returns true n times out of a hundred.
 func (g *rules) often(n int) bool { return g.IntN(100) < n }
 
 func (g *rules) some(names ...string) []string {

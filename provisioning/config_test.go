@@ -27,8 +27,8 @@ func paths(list []provisioning.Problem, warnings bool) []string {
 	return paths
 }
 
-// Everything that is wrong with a config is told at once, each with its path.
-func TestConfigTellsEverythingAtOnce(t *testing.T) {
+// All problems of a config are reported at once, each with its path.
+func TestConfigReportsAllProblems(t *testing.T) {
 	cfg := provisioning.Config{
 		Format: 2, Source: "",
 		Domains: provisioning.Domains{Primary: "", Company: provisioning.DomainList{"a b", "acme.com", "ACME.com"}, Additional: provisioning.DomainList{"-x"}, Convert: true},
@@ -67,8 +67,7 @@ func TestConfigTellsEverythingAtOnce(t *testing.T) {
 	require.NotContains(t, err.Error(), "hierarchy.ignore", "a warning is no error")
 }
 
-// R1, R2, C13: one source, which is one of those there are, by either name of
-// Entra.
+// R1, R2, C13: a config has one source, which must be known; Entra has two names.
 func TestConfigSources(t *testing.T) {
 	for source, want := range map[string]string{
 		"okta": "okta", "entra": "entra", "azuread": "entra", "salesforce": "salesforce", "onelogin": "onelogin", "rippling": "rippling", "scim": "scim",
@@ -103,8 +102,8 @@ func TestConfigChartIsTheSources(t *testing.T) {
 	resolver(t, cfg)
 }
 
-// S8, R44, R45, R85, R124: some options exist for Salesforce only; two others
-// are accepted elsewhere with a warning. R125: keep-active is never silent.
+// S8, R44, R45, R85, R124: some options exist for Salesforce only; two others give
+// a warning for other sources. R125: keep_active always gives a warning.
 func TestConfigOptionsOfSalesforce(t *testing.T) {
 	cfg := provisioning.Config{Source: "salesforce", Domains: provisioning.Domains{Primary: "acme.com", Additional: provisioning.DomainList{"partner.example"}, Convert: true},
 		Assignments: []assignment.Assignment{{ID: "a", Match: assignment.Match{Query: "Title != null"}}},
@@ -117,8 +116,8 @@ func TestConfigOptionsOfSalesforce(t *testing.T) {
 	require.Equal(t, []string{"hierarchy.ignore", "keep_active", "keep_active"}, paths(cfg.Validate(), true))
 }
 
-// R123: the zero value of every advanced option is off, and a config with
-// nothing but what is required is valid and without a warning.
+// R123: the zero value of every advanced option means off, and a config with only
+// the required fields is valid and has no warning.
 func TestConfigZeroIsSafe(t *testing.T) {
 	cfg := resolver(t, okta()).Config()
 	require.Equal(t, provisioning.KeepActive{}, cfg.KeepActive)
@@ -141,14 +140,14 @@ func TestConfigBasicTrack(t *testing.T) {
 	require.Equal(t, []string{"Title != null"}, resolver(t, cfg).Queries())
 }
 
-// A default beside Salesforce queries is never used, which is told (S17).
+// A default beside Salesforce queries is never used, which gives a warning (S17).
 func TestConfigUnusedDefault(t *testing.T) {
 	cfg := provisioning.Config{Source: "salesforce", Domains: provisioning.Domains{Primary: "acme.com"}, Default: &assignment.Assignment{ID: "d"},
 		Assignments: []assignment.Assignment{{ID: "a", Match: assignment.Match{Query: "Title != null"}}}}
 	require.Equal(t, []string{"default"}, paths(resolver(t, cfg).Warnings(), true))
 }
 
-// R46, C8: one domain a line, or commas, or both.
+// R46, C8: one domain a line, or separated by commas, or both.
 func TestParseDomainList(t *testing.T) {
 	want := provisioning.DomainList{"a.example", "b.example"}
 	for _, text := range []string{"a.example\nb.example", "a.example,b.example", " a.example ,\n\n b.example,\r\n", "a.example\r\nb.example", ",a.example,,b.example,"} {
@@ -186,7 +185,7 @@ func TestParseConfig(t *testing.T) {
 	require.Equal(t, 1, strings.Count(err.Error(), "format:"), "one finding for one fault:\n%s", err)
 }
 
-// What a config says is what it says in Go and in JSON.
+// A config has the same content in Go and in JSON.
 func TestConfigJSONRoundTrip(t *testing.T) {
 	cfg := provisioning.Config{Format: 1, Revision: "7", Source: "salesforce", Connection: "sf",
 		Domains:     provisioning.Domains{Primary: "acme.com", Company: provisioning.DomainList{"acme.co.uk"}, Additional: provisioning.DomainList{"partner.example"}, Convert: true},
@@ -201,8 +200,8 @@ func TestConfigJSONRoundTrip(t *testing.T) {
 	require.Equal(t, cfg, read)
 }
 
-// A config that is accepted has one usable primary domain, one id for each
-// assignment, and makes a resolver.
+// An accepted config has a usable primary domain and unique IDs of assignments, and
+// New accepts it.
 func FuzzParseConfig(f *testing.F) {
 	for _, seed := range []string{
 		`{"format": 1, "source": "okta", "domains": {"primary": "acme.com"}}`,

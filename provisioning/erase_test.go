@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// What tells a person is found as it stands in plans, whatever its letter case,
-// and an ID only as a whole: many IDs are short.
+// Names finds the texts of a person in plans, without regard to letter case. It
+// finds an ID only as a whole text, since many IDs are short.
 func TestErasureNames(t *testing.T) {
 	m := provisioning.Member{ID: "m1", ExternalID: "7", Email: "ana@acme.com", GivenName: "Ana", FamilyName: "O\"Hara & Co", OtherEmails: []string{"a.y@acme.com"}}
 	own := []provisioning.Record{{MemberID: "m1", Email: "old@acme.com", Changes: []provisioning.Change{
@@ -35,8 +35,8 @@ func TestErasureNames(t *testing.T) {
 	require.NotNil(t, theirs.Reasons[0].Facts, "what was given stays as it was")
 }
 
-// Erasing somebody who is in the audit log alone, the member having been deleted
-// before, forgets what the log says of them.
+// If the member was deleted before, Erase removes what the audit log says about the
+// person.
 func TestEraseAfterDelete(t *testing.T) {
 	store := new(provisioning.Memory)
 	cfg := okta()

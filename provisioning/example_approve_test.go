@@ -9,10 +9,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Two people left, where the company lets one leave without an approval. The
-// first screen says what waits and under which hash. The approval releases that
-// and nothing else, in this plan and in one that is made anew and holds the
-// same; one more leaver voids it.
+// Two people left, where the company allows one to leave without an approval. The
+// summary says what waits and with which hash. The approval releases exactly that,
+// in this plan and in a new plan that holds the same. If one more person leaves, it
+// is no longer valid.
 func ExamplePlan_Approve() {
 	ctx := context.Background()
 	one := 1

@@ -7,8 +7,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Attributes of the directory that the application wants on its members: its own
-// name for each, and the directory's.
+// Attributes that members take from the directory: the application's name of each,
+// and the directory's.
 func ExampleConfig_attributes() {
 	resolver, err := provisioning.New(provisioning.Config{
 		Source: "entra", Domains: provisioning.Domains{Primary: "acme.com"},

@@ -7,8 +7,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A settings page shows everything that is wrong with a config at once, each
-// problem beside its field: syntax, unknown fields, meaning, and SOQL.
+// A settings page shows all problems of a config at once, each beside its field:
+// syntax, unknown fields, meaning, and SOQL.
 func ExampleParseConfig() {
 	_, err := provisioning.ParseConfig([]byte(`{
 		"format": 1,

@@ -8,7 +8,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Support is asked why somebody has what they have, or has nothing. People are
+// Support wants to know why somebody has something, or has nothing. A person is
 // found by any address, ID or name, and each reason is a sentence with its code.
 func ExamplePlan_Explain() {
 	resolver, err := provisioning.New(provisioning.Config{

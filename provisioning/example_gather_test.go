@@ -9,12 +9,12 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A push changed one person. Gather reads the part of the world that matters to
-// that person, from the stored team and from the directory, and Resolve decides
-// about the part as it would about everybody.
+// A push changed one person. Gather reads the part of the world that this decision
+// needs, from the stored team and the directory, and Resolve decides about the part
+// as it does about everybody.
 //
-// The directory here is the index of a snapshot; one that keeps what was pushed
-// in a database finds people there.
+// The directory here is the index of a snapshot. A directory that stores pushed
+// users in a database finds them there.
 func ExampleResolver_Gather() {
 	ctx := context.Background()
 	resolver, err := provisioning.New(provisioning.Config{
@@ -36,7 +36,7 @@ func ExampleResolver_Gather() {
 		Groups: []sources.Group{{ID: "g-sales", Members: []string{"1", "2"}}},
 	}
 
-	// pushed decides about one person of the directory and does what was decided.
+	// pushed decides about one person of the directory and applies the plan.
 	pushed := func(externalID string) error {
 		in, err := resolver.Gather(ctx, provisioning.Lookup{Tenant: "acme", Team: team, Directory: sources.NewIndex(directory)}, externalID)
 		if err != nil {

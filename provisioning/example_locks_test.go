@@ -7,9 +7,9 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// An edit form asks Locks which fields are open, and saves through it, so that
-// the next plan knows what a hand wrote. The host holds the tenant's lock
-// meanwhile.
+// An edit form asks Locks which fields may be edited, and saves through it, so that
+// the next plan knows what a hand wrote. The host holds the tenant's lock during
+// that.
 func ExampleLocks_Edit() {
 	resolver, err := provisioning.New(provisioning.Config{Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"}})
 	if err != nil {
@@ -33,12 +33,13 @@ func ExampleLocks_Edit() {
 	var locked *provisioning.LockError
 	fmt.Println(errors.As(err, &locked), locked.Reason.Text())
 
-	// Managers are checked against everybody above: Bo reports to Ana.
+	// EditManager checks everybody above the manager: Bo reports to Ana.
 	lookup := func(id string) (provisioning.Member, bool) { m, ok := team[id]; return m, ok }
 	_, err = locks.EditManager(ana, "m2", lookup)
 	fmt.Println(err)
 
-	// Whoever is switched off by hand is not recorded any more, and sessions end.
+	// A member who is switched off by hand is no longer recorded, and their
+	// sessions end.
 	off, err := locks.Edit(ana, provisioning.FieldActive, false)
 	fmt.Println(locks.Effects(ana, off)[0].Kind, err)
 	// Output:

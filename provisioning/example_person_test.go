@@ -8,8 +8,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// One person's whole life, from the directory's word to the store: in, changed,
-// out, and back under a new ID.
+// The life of one person in the team: in, changed, out, and back under a new ID.
 func ExampleApply() {
 	ctx := context.Background()
 	resolver, err := provisioning.New(provisioning.Config{Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"}})

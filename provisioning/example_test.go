@@ -8,8 +8,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A config, a directory, the team, and the plan that follows from them. Rules
-// are tested like this: no server, no database, no clock.
+// A config, a directory, a team, and the plan for them. Rules are tested like this:
+// without a server, a database or a clock.
 func ExampleResolver_Resolve() {
 	resolver, err := provisioning.New(provisioning.Config{
 		Source:  "okta",

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 )
 
-// ResolveWithoutShortcut resolves as Resolve does, but decides about everybody
-// in full, also about those of whom a glance says that nothing changes.
+// ResolveWithoutShortcut is Resolve, but decides in full about everybody, also
+// about members whom the shortcut finds unchanged.
 func (r *Resolver) ResolveWithoutShortcut(in Input) *Plan { return r.resolve(in, false) }
 
-// Sealed returns the JSON of a plan with the hash that it should have, or data
-// if it is no plan.
+// Sealed returns the JSON of a plan with the correct hash, or data if it is no
+// plan.
 func Sealed(data []byte) []byte {
 	var p Plan
 	if json.Unmarshal(data, &p) != nil {

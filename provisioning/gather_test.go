@@ -16,10 +16,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// L6: from a team in step with its directory, one pushed change decided alone
-// gives the same decision about everybody it concerns as the whole run; where
-// it cannot, it says so. That holds for one change after the other, each decided
-// with the rivals whom the decisions before left.
+// L6: if the team agrees with its directory, the decision about one pushed change
+// alone is the same as the whole run's, for everybody it concerns; if that is not
+// possible, Gather says so. This also holds for a sequence of changes, each decided
+// with the rivals of the decisions before it.
 func TestLawPartDecidesAsTheWhole(t *testing.T) {
 	parts := 0
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
@@ -79,8 +79,8 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 	require.NotZero(t, parts, "some changes are decided as a part")
 }
 
-// decisions lists what a plan does and holds, as text without what only the
-// whole knows.
+// decisions lists what a plan does and holds, as text, without what only the whole
+// run knows.
 func decisions(plan *provisioning.Plan) []string {
 	var lines []string
 	for _, a := range allActions(plan) {
@@ -114,8 +114,8 @@ func told(plan *provisioning.Plan, externalID string) []string {
 	return lines
 }
 
-// changeOne changes one thing in a directory, as a push does, and returns whom
-// the push is about; "" if there was nothing to change.
+// changeOne makes one change in a directory, like a push, and returns the external
+// ID that the push is about, or "" if nothing could change.
 func changeOne(random *rand.Rand, s *sources.Snapshot) string {
 	if len(s.Users) < 2 {
 		return ""

@@ -10,9 +10,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S4: a former member's record that goes to somebody of another name waits in
-// the class identity, whatever the limits are, and one approval of that class
-// releases it: for a new id with the address, and for the record itself that is
+// S4: the record of a former member that goes to a person with another name waits
+// in the class identity, whatever the limits are, and one approval of that class
+// releases it: for a new ID with the address, and for the record itself if it is
 // active again.
 func TestRecycledRecordIsReleasedByItsClass(t *testing.T) {
 	for name, id := range map[string]string{"new id": "new", "same id": "old"} {
@@ -47,8 +47,8 @@ func TestRecycledRecordIsReleasedByItsClass(t *testing.T) {
 	}
 }
 
-// S4: approved for the person who comes, the record of somebody who leaves in
-// the same run is not deactivated as well.
+// S4: if the record of a leaver is approved for a newcomer, it is not deactivated
+// in the same run.
 func TestRecycledRecordOfALeaver(t *testing.T) {
 	former := memberFor(activeUser("old", "desk@acme.com"))
 	stranger := activeUser("new", "desk@acme.com")
@@ -63,9 +63,10 @@ func TestRecycledRecordOfALeaver(t *testing.T) {
 	require.Equal(t, "new", m.ExternalID)
 }
 
-// S41: whose access ends has the effect access_ended, and who loses a seat, a
-// profile or capture access_reduced. They carry the action's key, stand in the
-// plan, and wait in the outbox like a mail; a held action has none there.
+// S41: a person whose access ends has the effect access_ended, and one who loses a
+// seat, a profile or capture has access_reduced. Effects have the key of their
+// action, are in the plan, and wait in the outbox like a mail. A held action has
+// none in the outbox.
 func TestAccessEffects(t *testing.T) {
 	cfg := okta()
 	r := resolver(t, cfg)
@@ -97,9 +98,8 @@ func TestAccessEffects(t *testing.T) {
 	require.Contains(t, plan.Explain(leaver.ID), "then: access_ended")
 }
 
-// S39: what was done in the window without an approval counts towards a class's
-// limit together with what a plan would do, so that one after the other does not
-// get past it.
+// S39: changes without an approval in the window count towards a class's limit
+// together with the changes of a plan, so that many small plans do not pass it.
 func TestBreakersCountTheWindow(t *testing.T) {
 	two, zero := 2, 0
 	cfg := okta()

@@ -13,8 +13,8 @@ import (
 
 var admins = provisioning.Role{Workspace: "ws1", Profile: "admin"}
 
-// keepsAdmins is a config in which the group "g" makes admins, of whom so many
-// have to be left.
+// keepsAdmins returns a config in which the group "g" makes admins, of whom atLeast
+// must be left.
 func keepsAdmins(atLeast int) provisioning.Config {
 	cfg := okta()
 	cfg.Breakers = noBreakers()
@@ -26,8 +26,8 @@ func keepsAdmins(atLeast int) provisioning.Config {
 	return cfg
 }
 
-// adminsOf is a directory and a team in step with it, of so many admins u1, u2
-// and so on, after as many of them as leave were deactivated in the directory.
+// adminsOf returns a directory and a team of so many admins u1, u2 and so on that
+// agree, except that some were deactivated in the directory.
 func adminsOf(t *testing.T, cfg provisioning.Config, n, leave int) (*sources.Snapshot, *provisioning.Memory) {
 	var users []sources.User
 	var ids []string
@@ -47,8 +47,8 @@ func adminsOf(t *testing.T, cfg provisioning.Config, n, leave int) (*sources.Sna
 
 func userID(i int) string { return string(rune('a' + i)) }
 
-// S43: so many leave as the role can spare; if more would, nobody does, whatever
-// is approved. Who waits for an approval counts as gone.
+// S43: as many admins leave as the role allows; if more would leave, nobody does,
+// whatever is approved. A person who waits for an approval counts as gone.
 func TestKeepHoldsWhoWouldLeave(t *testing.T) {
 	for _, test := range []struct {
 		name           string
@@ -95,7 +95,8 @@ func TestKeepHoldsWhoWouldLeave(t *testing.T) {
 }
 
 // S43: hand-made and protected admins, and those of other connections, count as
-// being there; a newcomer of the same plan does not, and does of the next one.
+// present. A newcomer of the same plan does not count yet, and counts in the next
+// one.
 func TestKeepCountsWhoCertainlyStays(t *testing.T) {
 	cfg := keepsAdmins(1)
 	for _, test := range []struct {
@@ -127,8 +128,8 @@ func TestKeepCountsWhoCertainlyStays(t *testing.T) {
 	require.Equal(t, 2, plan.Count(provisioning.KindDeactivate), "now there is another one\n%s", plan)
 }
 
-// L6, S43: a push about an admin is decided by everybody while there are others
-// whom the part does not know, and by itself where there are none.
+// L6, S43: a push about an admin needs a run over everybody while the part does not
+// know all other admins, and is decided alone if there are none.
 func TestKeepOfAPart(t *testing.T) {
 	cfg := keepsAdmins(1)
 	for _, test := range []struct {

@@ -16,7 +16,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// check holds a property to generated companies, whose team is in a store.
+// check tests a property with generated companies whose team is in a store.
 func check(t *testing.T, property func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input)) {
 	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
@@ -28,8 +28,8 @@ func check(t *testing.T, property func(t *rapid.T, r *provisioning.Resolver, in 
 	})
 }
 
-// Resolve is pure: it changes nothing of its input, and a plan shares no
-// memory with the team that could change it later.
+// Resolve does not change its input, and a plan shares no memory with the team that
+// could change it later.
 func TestResolveChangesNoInput(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		before := cloneInput(in)
@@ -48,13 +48,13 @@ func TestResolveChangesNoInput(t *testing.T) {
 	})
 }
 
-// L1, L2, L4, L5: the order of the input means nothing, full applies come to an
-// end, hand-made members are left alone, and everything has a reason.
+// L1, L2, L4, L5: the order of the input does not matter, repeated applies come to
+// an end, hand-made members stay as they are, and everything has a reason.
 func TestLaws(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) { provtest.CheckLaws(t, r, in) })
 }
 
-// applyAll applies a plan with all approvals and requires that nothing is
+// applyAll applies a plan with all approvals and requires that no action is
 // refused.
 func applyAll(t require.TestingT, store provisioning.Store, plan *provisioning.Plan) {
 	outcome, err := provisioning.Apply(context.Background(), store, "t", plan, provtest.ApproveAll(plan)...)
@@ -64,9 +64,8 @@ func applyAll(t require.TestingT, store provisioning.Store, plan *provisioning.P
 	}
 }
 
-// L3: fewer proven facts never take more away. What waits for an approval
-// counts as taken away, since fewer people may pass a limit that more would
-// trip.
+// L3: fewer proven facts never take more away. What waits for an approval counts as
+// taken away, since fewer people may stay within a limit that more would exceed.
 func TestLawFewerFactsRemoveNoMore(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		full := removals(in.Members, r.Resolve(in))
@@ -82,9 +81,9 @@ func TestLawFewerFactsRemoveNoMore(t *testing.T) {
 	})
 }
 
-// L3, on what a listing lost: without a proof, what is not there takes nothing
-// away from anybody. Who is listed as inactive leaves all the same (S12), also if
-// the whole listing has the new record under which they are back (S4).
+// L3 for missing listings: without a proof, a missing entry takes nothing away. A
+// user who is listed as inactive leaves nevertheless (S12), even if the complete
+// listing has a new record of the same person (S4).
 func TestLawLostListingsRemoveNothing(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		full := removals(in.Members, r.Resolve(in))
@@ -111,8 +110,8 @@ func TestLawLostListingsRemoveNothing(t *testing.T) {
 	})
 }
 
-// removals returns what a plan takes from active members, or would take but for a
-// role that may not run empty (S43): access, a seat, a profile, a kind of capture.
+// removals returns what a plan takes from active members, or would take except for
+// Config.Keep (S43): access, a seat, a profile, a kind of capture.
 func removals(team []provisioning.Member, plan *provisioning.Plan) map[string]bool {
 	before := byID(team)
 	removed := make(map[string]bool)
@@ -150,7 +149,7 @@ func removals(team []provisioning.Member, plan *provisioning.Plan) map[string]bo
 	return removed
 }
 
-// allActions returns the actions of a plan and those an approval can release.
+// allActions returns the actions of a plan and those that an approval can release.
 func allActions(plan *provisioning.Plan) []provisioning.Action {
 	actions := slices.Clone(plan.Actions)
 	for _, h := range plan.Held {
@@ -169,8 +168,8 @@ func byID(team []provisioning.Member) map[string]provisioning.Member {
 	return members
 }
 
-// A crashing store dies after a number of commits: before it could answer for
-// the last of them, or cleanly between two.
+// A crashing store fails after a number of commits: before it returns the result of
+// the last one, or between two.
 type crashing struct {
 	*provisioning.Memory
 	left   int
@@ -195,8 +194,8 @@ func (c *crashing) Apply(ctx context.Context, tenant string, actions []provision
 	return results, nil
 }
 
-// L7: a plan split anywhere by a crash and applied again ends in the same team
-// and the same effects, each once.
+// L7: a plan that is interrupted anywhere by a crash and applied again gives the
+// same team and the same effects, each once.
 func TestLawCrashAndResume(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		whole, team := storeWith(t, in.Members)
@@ -215,7 +214,7 @@ func TestLawCrashAndResume(t *testing.T) {
 	})
 }
 
-// L7 and S28: planned anew after a crash, what is missing is done, no more.
+// L7 and S28: a new plan after a crash does what is missing, and no more.
 func TestLawCrashAndPlanAnew(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		cfg := r.Config()
@@ -245,7 +244,7 @@ func TestLawCrashAndPlanAnew(t *testing.T) {
 	})
 }
 
-// crash applies a plan to a store that dies somewhere in it.
+// crash applies a plan to a store that fails during it.
 func crash(t *rapid.T, store *provisioning.Memory, plan *provisioning.Plan) {
 	dying := &crashing{Memory: store, left: rapid.IntRange(0, len(plan.Actions)+1).Draw(t, "commits"), answer: rapid.Bool().Draw(t, "answer")}
 	_, err := provisioning.Apply(context.Background(), dying, "t", plan, provtest.ApproveAll(plan)...)
@@ -270,8 +269,8 @@ func effectsOf(t require.TestingT, store *provisioning.Memory) []provisioning.Ef
 	return effects
 }
 
-// A plan is applied exactly as it was shown: each member is in the store as
-// the action has it, but for what is the store's and the host's own.
+// A plan is applied exactly as it was shown: each stored member is that of its
+// action, except for the fields of the store and the host.
 func TestAppliedAsShown(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		store, team := storeWith(t, in.Members)
@@ -295,7 +294,7 @@ func TestAppliedAsShown(t *testing.T) {
 	})
 }
 
-// What must never come to be, with the held classes approved or not.
+// Invariants after every apply, with the held classes approved or not.
 func TestInvariantsAfterApply(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		store, team := storeWith(t, in.Members)
@@ -332,8 +331,8 @@ func requireUnique(t require.TestingT, team []provisioning.Member) {
 	}
 }
 
-// requireNoNewCircle checks that nobody whose manager changed is on a circle
-// of managers (S24).
+// requireNoNewCircle checks that nobody whose manager changed is on a cycle of
+// managers (S24).
 func requireNoNewCircle(t require.TestingT, before, after []provisioning.Member, plan *provisioning.Plan) {
 	old, now := byID(before), byID(after)
 	for _, m := range after {
@@ -365,8 +364,8 @@ func requireProtected(t require.TestingT, before, after []provisioning.Member) {
 	}
 }
 
-// requireCaptureOff checks R18 and S19: who loses access loses capture, and
-// nothing else.
+// requireCaptureOff checks R18 and S19: a person who loses access loses capture,
+// and nothing else.
 func requireCaptureOff(t require.TestingT, plan *provisioning.Plan) {
 	for _, a := range allActions(plan) {
 		if a.Kind != provisioning.KindDeactivate {
@@ -380,8 +379,8 @@ func requireCaptureOff(t require.TestingT, plan *provisioning.Plan) {
 	}
 }
 
-// requirePools checks S20: no seat is granted past its pool. Who held one past
-// it before keeps it.
+// requirePools checks S20: no seat is granted beyond its pool. A member who had one
+// beyond it keeps it.
 func requirePools(t require.TestingT, cfg provisioning.Config, before, after []provisioning.Member) {
 	for seat, limit := range cfg.Seats.Pools {
 		held := func(team []provisioning.Member) int {
@@ -398,8 +397,8 @@ func requirePools(t require.TestingT, cfg provisioning.Config, before, after []p
 }
 
 // S15: exactly the tripped classes are held. A trip holds every action of its
-// class, and an action of no tripped class is held only together with one it
-// must commit with, or whose seat it needs.
+// class. An action of no tripped class is held only together with one that it must
+// commit with, or whose seat it needs.
 func TestHeldIsExactlyWhatTripped(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		plan := r.Resolve(in)
@@ -441,8 +440,7 @@ func TestHeldIsExactlyWhatTripped(t *testing.T) {
 	})
 }
 
-// classesOf says anew, from the rules, into which classes an action falls
-// (S14).
+// classesOf computes the classes of an action independently, from the rules (S14).
 func classesOf(before map[string]provisioning.Member, a *provisioning.Action) map[provisioning.Class]bool {
 	classes := make(map[provisioning.Class]bool)
 	m := before[a.Member.ID]
@@ -492,7 +490,7 @@ func subset(some, all []string) bool {
 	return !slices.ContainsFunc(some, func(name string) bool { return !slices.Contains(all, name) })
 }
 
-// A plan that was stored and read again is the same plan.
+// Storing and reading a plan does not change it.
 func TestPlanSurvivesItsJSON(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		plan := r.Resolve(in)
@@ -504,8 +502,8 @@ func TestPlanSurvivesItsJSON(t *testing.T) {
 	})
 }
 
-// The shortcut for people about whom nothing changes decides as the whole way
-// does, over a team that was just applied and over the same one edited by hand.
+// The shortcut for unchanged people gives the same decision as the full way, for a
+// team that was just applied and for the same team edited by hand.
 func TestShortcutDecidesTheSame(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		store, team := storeWith(t, in.Members)
@@ -536,7 +534,7 @@ func TestShortcutDecidesTheSame(t *testing.T) {
 }
 
 // underHeldCreate reports whether an action needs further approvals because its
-// manager waits to be created.
+// manager is to be created and waits.
 func underHeldCreate(plan *provisioning.Plan, a *provisioning.Action) bool {
 	for i := range plan.Held {
 		if h := &plan.Held[i].Action; h.Kind == provisioning.KindCreate && h.Member.ID == a.Member.ManagerID {
@@ -546,8 +544,7 @@ func underHeldCreate(plan *provisioning.Plan, a *provisioning.Action) bool {
 	return false
 }
 
-// Whoever is approved comes under a manager who is there, or is approved with
-// them.
+// An approved person comes under a manager who exists or is approved with them.
 func TestNoManagerIsMissingAfterAnApproval(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		_, team := storeWith(t, in.Members)

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// S14: more than the limit, not equal to it; both where both are given; below
-// the least population the count alone.
+// S14: a limit trips above it, not at it; if it has both parts, both must be
+// exceeded; below the least population only the count matters.
 func TestLimitTrips(t *testing.T) {
 	percent, count := func(p float64) *float64 { return &p }, func(n int) *int { return &n }
 	both := Limit{Percent: percent(20), Count: count(10)}

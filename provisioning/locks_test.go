@@ -23,7 +23,7 @@ var allFields = []provisioning.Field{
 	provisioning.FieldCapture, provisioning.FieldExtra,
 }
 
-// locksFor returns the locks of a source whose default assignment has a mode.
+// locksFor returns the locks for a source whose default assignment has a mode.
 func locksFor(t *testing.T, source string, mode assignment.Mode) (provisioning.Locks, provisioning.Member) {
 	cfg := provisioning.Config{Source: source, Domains: provisioning.Domains{Primary: "acme.com"}, Default: &assignment.Assignment{ID: "default", Mode: mode}}
 	m := memberFor(activeUser("u1", "ana@acme.com"))
@@ -41,8 +41,8 @@ func lockCodes(l provisioning.Locks, m provisioning.Member) map[provisioning.Fie
 	return codes
 }
 
-// R72: locked with any source, whoever owns them. R9, R118: and the settings
-// under an automatic assignment. R35: people can always be removed by hand.
+// R72: fields that every source locks, whoever owns them. R9, R118: settings are
+// locked under an automatic assignment. R35: people can always be removed by hand.
 func TestLocksOfEverySource(t *testing.T) {
 	for _, source := range []string{"okta", "entra", "onelogin", "rippling", "scim"} {
 		l, m := locksFor(t, source, assignment.Automatic)
@@ -58,8 +58,8 @@ func TestLocksOfEverySource(t *testing.T) {
 	}
 }
 
-// R73: Salesforce locks the phones, locale and time zone as well, even where it
-// gave nothing.
+// R73: Salesforce also locks phones, locale and time zone, even if it gave no
+// value.
 func TestLocksOfSalesforce(t *testing.T) {
 	l, m := locksFor(t, "salesforce", assignment.Manual)
 	codes := lockCodes(l, m)
@@ -71,9 +71,9 @@ func TestLocksOfSalesforce(t *testing.T) {
 	require.NotContains(t, codes, provisioning.FieldManager, "and the chart is the app's (R93)")
 }
 
-// R70, R71, C6: a field the source gave is locked; one it leaves empty can be
-// set once, and is locked until the source gives it; one it does not have at
-// all is free at any time (R36).
+// R70, R71, C6: a field with a value of the source is locked; one that the source
+// leaves empty can be set once, and is then locked until the source gives a value;
+// one that the source never has can be edited at any time (R36).
 func TestLocksSetOnce(t *testing.T) {
 	l, m := locksFor(t, "okta", assignment.Automatic)
 	require.False(t, l.Field(m, provisioning.FieldPhone).Locked)
@@ -109,8 +109,8 @@ func TestLocksSetOnce(t *testing.T) {
 	}
 }
 
-// R30, R31: hand-made members, and those of another connection, are free, and
-// keep no owners.
+// R30, R31: hand-made members, and those of another connection, have no locks and
+// no owners.
 func TestLocksOfHandMadeMembers(t *testing.T) {
 	l, linked := locksFor(t, "okta", assignment.Automatic)
 	other := linked
@@ -124,8 +124,8 @@ func TestLocksOfHandMadeMembers(t *testing.T) {
 	}
 }
 
-// R83, R88, R93: the manager may be set by hand where the chart does not follow
-// the source, or where the source could not place the member.
+// R83, R88, R93: the manager may be set by hand if the chart does not follow the
+// source, or if the source could not place the member.
 func TestLocksOfTheManager(t *testing.T) {
 	l, m := locksFor(t, "okta", assignment.Automatic)
 	require.True(t, l.Field(m, provisioning.FieldManager).Locked)
@@ -191,7 +191,7 @@ func TestToggleCapture(t *testing.T) {
 	}
 }
 
-// Edit takes a value of the field's type and no other.
+// Edit accepts only values of the field's type.
 func TestEditTypes(t *testing.T) {
 	l, m := locksFor(t, "okta", assignment.Manual)
 	m.ManagerID = ""
@@ -236,10 +236,10 @@ func TestEditTypes(t *testing.T) {
 	require.Error(t, err)
 }
 
-// R70, C6: of somebody whom a plan brought in, what the source gives is locked,
-// and what the locks let a hand edit no run takes back, as long as the source
-// goes on saying what it says.
-func TestUnlockedMeansKept(t *testing.T) {
+// R70, C6: for a person whom a plan created, fields with a value of the source are
+// locked, and no run undoes a permitted edit, as long as the source gives the same
+// values.
+func TestPermittedEditsAreKept(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		store, team := storeWith(t, in.Members)
 		in.Members = team

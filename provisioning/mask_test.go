@@ -13,9 +13,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// No address of the directory or of the team is in a plan from which addresses
-// are hidden, in its data or in what is printed of it, and its approvals are
-// those of the whole plan.
+// A plan with masked addresses contains no address of the directory or the team,
+// neither in its data nor in its texts, and has the approvals of the whole plan.
 func TestMaskHidesAddresses(t *testing.T) {
 	mask := provisioning.PersonalMask()
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {

@@ -11,8 +11,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A22, R146: a connection that still gives access is given up only with an
-// approval of who would lose it; members of other connections are not its.
+// A22, R146: a connection through which people have access is given up only with an
+// approval that covers them; members of other connections do not count.
 func TestRetire(t *testing.T) {
 	cfg := okta()
 	cfg.Breakers = noBreakers()
@@ -55,9 +55,8 @@ func TestRetire(t *testing.T) {
 	require.Contains(t, plan.String(), "keep.last", "S43: the last admin stays, whatever is approved")
 }
 
-// A22: a claim is proposed like every other change, waits where it is of many,
-// and cannot be of a member who belongs to another connection than the one that
-// is migrated from.
+// A22: a claim is proposed like every other change, waits if there are many, and
+// concerns only members of Config.MigrateFrom.
 func TestClaims(t *testing.T) {
 	cfg := okta()
 	cfg.Connection, cfg.MigrateFrom = "okta-v3", "okta-v2"

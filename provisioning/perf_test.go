@@ -10,9 +10,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Directories in which everybody depends on everybody: "growth" is the time for
-// each of 10,000 people, relative to each of 500. What is quadratic grows twenty
-// times.
+// Directories in which everybody depends on everybody. "growth" is the time per
+// person for 10,000 people relative to that for 500; quadratic time gives twenty.
 func BenchmarkKnotted(b *testing.B) {
 	const small, large = 500, 10_000
 	for name, test := range map[string]func(n int) (provisioning.Config, provisioning.Input){

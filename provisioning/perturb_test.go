@@ -11,9 +11,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S34: whatever of a user changes, the plan of an otherwise unchanged member
-// says so, and the shortcut for unchanged people notices as well. A field that
-// one of the places forgot fails here.
+// S34: every change of a user is in the plan for an otherwise unchanged member, and
+// the shortcut for unchanged people notices it. A field that is missing in one of
+// these places fails this test.
 func TestEverySourceFieldIsNoticed(t *testing.T) {
 	changed := map[string]any{ // by field of sources.User; every field has to be named
 		"UserName": nil, // a login is no address, and no member has it
@@ -71,7 +71,7 @@ func TestEverySourceFieldIsNoticed(t *testing.T) {
 	}
 }
 
-// values lists the fields of an action whose value changes.
+// values lists the fields whose value an action changes.
 func values(a provisioning.Action) (fields []string) {
 	for _, c := range a.Changes {
 		if c.IsValue() {
@@ -90,8 +90,8 @@ func memberOf(team []provisioning.Member, externalID string) *provisioning.Membe
 	panic(fmt.Sprint("nobody is ", externalID))
 }
 
-// S35: attributes are carried over by the application's names, with owner, S11,
-// set-once, locks and changes like any field.
+// S35: attributes have the application's names, and owners, S11, set-once, locks
+// and changes like every field.
 func TestAttributes(t *testing.T) {
 	cfg := okta()
 	cfg.Attributes = map[string]string{"cost_center": "costCenter", "floor": "floor"}

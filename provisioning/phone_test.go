@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// R64, R65: without a host's normaliser a number loses its extension in any
-// form in use, and nothing else; the extension field is read in the same forms.
+// R64, R65: without a PhoneNormalizer, a number loses its extension in any common
+// form, and nothing else; the extension field is parsed in the same forms.
 func TestSplitExtensionForms(t *testing.T) {
 	for _, test := range []struct{ text, field, number, extension, code string }{
 		{"212-575-1994 (ext 123)", "", "212-575-1994", "123", ""},

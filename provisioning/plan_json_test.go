@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/provisioning/provtest"
 )
 
-// somePlan is a plan with something of everything.
+// somePlan returns a plan with all of its parts.
 func somePlan(t require.TestingT) *provisioning.Plan {
 	cfg, in := okta(), crowd(3)
 	cfg.Breakers.Downgrade = &provisioning.Limit{Count: number(0)}
@@ -31,8 +31,8 @@ func somePlan(t require.TestingT) *provisioning.Plan {
 	return plan
 }
 
-// S15: what was stored to be approved is what is applied. A plan with any one
-// value changed is refused, and so is one with another format or field.
+// S15: the plan that is applied is the one that was stored. A plan with one changed
+// value is refused, and so is one with another format or an unknown field.
 func TestReadPlanRefusesAChangedPlan(t *testing.T) {
 	text := planJSON(t, somePlan(t))
 	_, err := provisioning.ReadPlan([]byte(text))
@@ -63,7 +63,7 @@ func TestReadPlanRefusesAChangedPlan(t *testing.T) {
 	require.ErrorContains(t, err, "the plan was changed after it was made")
 }
 
-// change alters each value of a JSON tree in turn and puts it back.
+// change changes each value of a JSON tree in turn and restores it.
 func change(node any, try func(describe string), path string) {
 	alter := func(at string, value any, set func(any)) {
 		switch v := value.(type) {
@@ -140,7 +140,7 @@ func TestReadMembers(t *testing.T) {
 	require.Equal(t, team, read)
 }
 
-// The words of JSON and the values of Go are the same, both ways.
+// The words in JSON correspond to the values in Go, in both directions.
 func TestWords(t *testing.T) {
 	for _, f := range allFields {
 		var back provisioning.Field
@@ -169,7 +169,7 @@ func TestWords(t *testing.T) {
 	require.NotEmpty(t, provisioning.Class(99).String()+provisioning.Kind(99).String()+provisioning.Owner(99).String())
 }
 
-// A team that is read has each id once, and can be resolved.
+// A team that was read has unique IDs and can be resolved.
 func FuzzReadMembers(f *testing.F) {
 	for _, seed := range []string{
 		`[{"id": "m1", "connection": "okta", "external_id": "u1", "managed": true, "active": true, "email": "ana@acme.com", "assignment_id": "default", "owners": {"title": "hand"}, "revision": 1}]`,
@@ -214,9 +214,9 @@ func readAgain(plan *provisioning.Plan) error {
 	return err
 }
 
-// Whatever is read as a plan has the hash of its content, prints without a
-// forged line, says the same when it is written and read again, and can be
-// applied. The fuzzer does not find hashes, so the plan is sealed for it.
+// A plan that was read has the hash of its content, prints no forged line, is equal
+// after writing and reading, and can be applied. The fuzzer cannot compute hashes,
+// so the test seals the plan.
 func FuzzReadPlan(f *testing.F) {
 	f.Add([]byte(planJSON(f, somePlan(f))))
 	f.Add([]byte(planJSON(f, resolver(f, okta()).Resolve(provisioning.Input{Tenant: "t"}))))
@@ -243,8 +243,8 @@ func FuzzReadPlan(f *testing.F) {
 	})
 }
 
-// A part about nobody stays a part: as a plan about everybody, it would take
-// the place of the one that was shown (S45).
+// A part about nobody stays a part: as a plan about everybody, it would supersede
+// the plan that was shown (S45).
 func TestPartAboutNobodyIsNoWholePlan(t *testing.T) {
 	r, in := company(t, 10)
 	in.About = []string{}

@@ -52,7 +52,9 @@ func newAddresses(st *standing, h *holds) *addresses {
 		if as.unchanged[i] || as.fates[i] != fateFollow && as.fates[i] != fateReactivate && !as.isOpenPerson(person) {
 			continue
 		}
-		if u := &as.users[as.userOf[i]]; u.Email != m.Email {
+		// Whoever is listed as inactive wants no address, however incomplete the
+		// evidence about them is.
+		if u := &as.users[as.userOf[i]]; u.Status == sources.StatusActive && u.Email != m.Email {
 			if wished, converted, ok := as.wish(m, u); ok {
 				as.claim(claim{
 					person: person, address: wished, converted: converted,

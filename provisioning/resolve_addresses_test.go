@@ -8,7 +8,7 @@ import (
 	"github.com/usher-go/usher/internal/address"
 )
 
-// Look-alikes of other alphabets are other domains.
+// Similar letters of other alphabets make other domains.
 func TestDomainLookAlikes(t *testing.T) {
 	r, err := New(Config{Source: "okta", Domains: Domains{Primary: "acme.com"}})
 	require.NoError(t, err)

@@ -1,11 +1,11 @@
 package provisioning
 
-// A Wait is what somebody did not get because others have it, who may be of
-// another connection, or of none.
+// A Wait is something that a person did not get because others have it. These may
+// belong to another connection or to none.
 type Wait struct {
 	ExternalID string
-	// Seat is that of a limited pool, of which nobody gave one back. "": those who
-	// have what is waited for are the members with the key.
+	// Seat is a seat of a limited pool, of which nobody gave one back. If it is "",
+	// the members with the key have what the person waits for.
 	Seat string
 	Key  MemberKey
 }

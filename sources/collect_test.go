@@ -200,7 +200,7 @@ func TestCollectGoesOnAfterAFailure(t *testing.T) {
 	assert.EqualError(t, err, "test: list users: boom\nmatch \"q\": test: match: not supported by this source")
 }
 
-func TestCollectStopsWhereReadingOnIsPointless(t *testing.T) {
+func TestCollectStops(t *testing.T) {
 	t.Run("credentials refused", func(t *testing.T) {
 		d := directory()
 		d.FailFrom(1, sources.ErrUnauthorized)

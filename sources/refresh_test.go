@@ -64,7 +64,7 @@ func TestRefreshFoldsChanges(t *testing.T) {
 // Whatever changes in a directory, and wherever reading fails: a Refresh without an
 // error returns the directory, and one with an error proves nothing false. A caller
 // that keeps the old snapshot, or uses the partial one, recovers in the next call.
-func TestRefreshIsTheDirectory(t *testing.T) {
+func TestRefreshReturnsTheDirectory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := sourcetest.NewDirectory(sourcetest.DirectoryConfig{PageSize: rapid.IntRange(1, 3).Draw(t, "page")})
 		ids := rapid.SampledFrom([]string{"a", "b", "c", "d"})
@@ -108,7 +108,7 @@ func TestRefreshIsTheDirectory(t *testing.T) {
 	})
 }
 
-func TestRefreshReadsEverythingAnew(t *testing.T) {
+func TestRefreshReadsEverythingAgain(t *testing.T) {
 	d := directory()
 	first, at, err := sources.Refresh(t.Context(), d, nil, "", sources.CollectConfig{})
 	require.NoError(t, err)

@@ -121,7 +121,7 @@ func TestAPushDoesNotWait(t *testing.T) {
 	require.NoError(t, err)
 	p := f.begin("pushes")
 	require.NoError(t, p.await(ctx, func() error { return c.push(ctx, f.base(), c.people.Users()) }))
-	require.Less(t, time.Since(p.since), 30*time.Second)
+	require.Less(t, time.Since(p.since), 30*time.Minute, "the job was for an hour later")
 	require.NoError(t, f.check(ctx))
 	var due time.Time
 	require.NoError(t, f.pool.QueryRow(ctx, `SELECT due FROM fleet_tenants`).Scan(&due))

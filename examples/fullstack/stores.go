@@ -34,6 +34,7 @@ func openStores(ctx context.Context, opt options) (*stores, error) {
 	if s.db, err = sql.Open(driver, dsn); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	s.db.SetMaxIdleConns(16) // a connection to PostgreSQL is a process there: it is kept
 	if s.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: s.db, Dialect: s.dialect, Now: opt.now}); err == nil {
 		s.directory, err = scimstore.Open(ctx, scimstore.Config{DB: s.db, Dialect: s.dialect})
 	}

@@ -150,7 +150,7 @@ func TestTenant(t *testing.T) {
 }
 
 // A slip in the word for the source is told, since it would lose locks (S33).
-func TestUnknownKindIsWarnedAbout(t *testing.T) {
+func TestUnknownKindGivesAWarning(t *testing.T) {
 	config := write(t, `{"format": 1, "source": "salesfroce", "connection": "okta-main", "domains": {"primary": "acme.example"}}`)
 	var stdout, stderr bytes.Buffer
 	require.NoError(t, runPlan(t, []string{"-config", config, "-snapshot", "testdata/snapshot.json"}, &stdout, &stderr))

@@ -179,7 +179,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestDecodeTellsEverythingAtOnce(t *testing.T) {
+func TestDecodeReportsAllFindings(t *testing.T) {
 	var d document
 	err := Decode([]byte(`{"nam":1,"users":[{"id":1},{"id":"2","id":"3"}],"mood":"dull","either":4,"zzz":{"deep":[]}}`), &d)
 	assert.EqualError(t, err, strings.Join([]string{

@@ -15,9 +15,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A generator makes companies in which every kind of person the rules speak of
-// occurs, in any mixture. Its knobs are drawn by rapid, which shrinks them; the
-// people follow from the seed.
+// A generator makes companies with every kind of person that the rules know, in any
+// mixture. rapid draws its options, which it can shrink; the people follow from the
+// seed.
 type generator struct {
 	*rand.Rand
 	cfg      provisioning.Config
@@ -27,8 +27,8 @@ type generator struct {
 	taken    map[string]bool
 	changes  bool // people changed since the last run
 
-	// What the config names, and a little that it does not.
-	domains    []string // the primary one first, then the others whose people come in
+	// The names that the config contains, and a few others.
+	domains    []string // the primary one, then the others whose people may come in
 	groups     []string
 	attributes map[string][]string // values by name
 	seats      []string
@@ -39,17 +39,17 @@ type generator struct {
 
 type pair struct{ user, member int }
 
-// mostPeople is how large a generated company gets.
+// mostPeople is the largest size of a generated company.
 const mostPeople = 200
 
-// elsewhere is a domain that is none of the company's.
+// elsewhere is a domain that is not the company's.
 const elsewhere = "elsewhere.example"
 
-// Draw draws a company under a resolver's config, for a property test: a directory in which
-// everybody occurs of whom the rules speak, under the groups, queries,
-// attributes and domains that the config names, and a team that may be anything
-// from empty to in step with it. Some facts may be missing from the snapshot.
-// The order of all lists is random.
+// Draw draws a company for a property test under a resolver's config: a directory
+// with every kind of person that the rules know, with the groups, queries,
+// attributes and domains that the config names, and a team that is empty, agrees
+// with the directory, or is anything in between. Some facts may be missing from the
+// snapshot. All lists are in random order.
 func Draw(t *rapid.T, r *provisioning.Resolver) provisioning.Input {
 	g := &generator{
 		Rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 7)), cfg: r.Config(),
@@ -72,7 +72,7 @@ func Draw(t *rapid.T, r *provisioning.Resolver) provisioning.Input {
 	return shuffled(g.Rand, provisioning.Input{Tenant: tenant, Snapshot: &g.snapshot, Members: g.members})
 }
 
-// readConfig notes what the config names.
+// readConfig collects the names that the config contains.
 func (g *generator) readConfig() {
 	g.domains = slices.Concat([]string{g.cfg.Domains.Primary}, g.cfg.Domains.Company, g.cfg.Domains.Additional)
 	g.attributes = make(map[string][]string)
@@ -104,10 +104,10 @@ func (g *generator) readConfig() {
 	g.homes = append(g.homes, "")
 }
 
-// one returns one of several values.
+// one returns one of several values at random.
 func one[T any](g *generator, values ...T) T { return values[g.IntN(len(values))] }
 
-// often is true n times of a hundred.
+// often returns true n times out of a hundred.
 func (g *generator) often(n int) bool { return g.IntN(100) < n }
 
 // some returns about half of the values.
@@ -121,7 +121,7 @@ func (g *generator) some(values []string) []string {
 	return some
 }
 
-// given are settings that an assignment, or a hand, once gave.
+// given returns settings that an assignment or a hand once gave.
 func (g *generator) given() assignment.Settings {
 	s := assignment.Settings{Seats: g.some(g.seats), Capture: g.some(g.capture), Profiles: maps.Clone(one(g, g.profiles...)), Home: one(g, g.homes...)}
 	if g.often(20) {
@@ -130,7 +130,7 @@ func (g *generator) given() assignment.Settings {
 	return s
 }
 
-// move gives an address another domain.
+// move changes the domain of an address.
 func (g *generator) move(address, domain string) string {
 	local, _, _ := strings.Cut(address, "@")
 	return local + "@" + domain
@@ -145,7 +145,7 @@ func (g *generator) directory(t *rapid.T) {
 	}
 }
 
-// address makes an address nobody has.
+// address returns an address that nobody has.
 func (g *generator) address(domain string) string {
 	for {
 		address := fmt.Sprintf("p%d@%s", g.IntN(10*mostPeople), domain)
@@ -156,7 +156,7 @@ func (g *generator) address(domain string) string {
 	}
 }
 
-// user makes a user as a directory lists them.
+// user returns a user as a directory lists them.
 func (g *generator) user(i int) sources.User {
 	u := sources.User{
 		ID: fmt.Sprintf("u%d", i), Status: sources.StatusActive, Email: g.address(g.domains[0]),
@@ -180,7 +180,7 @@ func (g *generator) user(i int) sources.User {
 	return u
 }
 
-// memberOf makes the member that u became when it came in.
+// memberOf returns the member that u became when it came in.
 func (g *generator) memberOf(u sources.User, i int) provisioning.Member {
 	m := provisioning.Member{
 		ID: fmt.Sprintf("m%d", i), Connection: g.cfg.Connection, ExternalID: u.ID, Managed: true, Active: true,
@@ -274,7 +274,7 @@ func (g *generator) person(i int, strange bool) {
 	}
 }
 
-// list enters a user and, if there is one, the linked member.
+// list adds a user and the linked member, if there is one.
 func (g *generator) list(u sources.User, m *provisioning.Member) {
 	g.snapshot.Users = append(g.snapshot.Users, u)
 	if m != nil {
@@ -283,8 +283,8 @@ func (g *generator) list(u sources.User, m *provisioning.Member) {
 	}
 }
 
-// exchangeAddresses lets people take each other's addresses in the directory:
-// two swap, or several move up a chain, at whose end somebody may stay.
+// exchangeAddresses makes people exchange their addresses in the directory: two
+// swap, or several pass them on, where the last one may keep the address.
 func (g *generator) exchangeAddresses(n int) {
 	for range n {
 		length := 2 + g.IntN(3)
@@ -313,7 +313,7 @@ func (g *generator) exchangeAddresses(n int) {
 	}
 }
 
-// listTwice lists people twice: the same or, sometimes, differently.
+// listTwice lists some people twice, with the same or different values.
 func (g *generator) listTwice(n int) {
 	for range n {
 		if len(g.snapshot.Users) == 0 {
@@ -327,8 +327,8 @@ func (g *generator) listTwice(n int) {
 	}
 }
 
-// managers gives people managers, in the directory by any key and in the team,
-// where there may be circles already.
+// managers gives people managers: in the directory by any key, and in the team,
+// where there may already be cycles.
 func (g *generator) managers() {
 	users := g.snapshot.Users
 	for i := range users {
@@ -390,7 +390,7 @@ func (g *generator) memberships() {
 	}
 }
 
-// settings gives members what their assignment gives, or something else.
+// settings gives members the settings of their assignment, or others.
 func (g *generator) settings() {
 	for i := range g.members {
 		m := &g.members[i]
@@ -405,8 +405,8 @@ func (g *generator) settings() {
 	}
 }
 
-// shuffled returns a copy in which every list whose order means nothing is in
-// another order.
+// shuffled returns a copy with the lists whose order has no meaning in another
+// order.
 func shuffled(random *rand.Rand, in provisioning.Input) provisioning.Input {
 	in.Snapshot, in.Members = in.Snapshot.Clone(), slices.Clone(in.Members)
 	mix := func(n int, swap func(i, j int)) { random.Shuffle(n, swap) }

@@ -10,16 +10,16 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// facts are what holds of one person after a decision, in words: what is done
+// facts are the facts about one person after a decision, in words: what is done
 // ("create", "update", "unchanged", "skipped", "held"), whether they have access
 // ("in", "out"), every value that they have ("seats core", "assignment sales",
-// "profiles ws1:standard", "manager bo@acme.com", "timezone Europe/Paris"), and
-// the codes of the reasons ("#assignment.first_match"). Fields are named as in a
+// "profiles ws1:standard", "manager bo@acme.com", "timezone Europe/Paris"), and the
+// codes of the reasons ("#assignment.first_match"). Fields are named as in a
 // member's JSON, without "_id".
 type facts map[string]bool
 
-// holds reports whether a phrase holds: a fact; a field alone, of which there is
-// any value; or either behind "no".
+// holds reports whether a phrase is true: a fact; a field alone, if it has any
+// value; or either of them after "no".
 func (f facts) holds(phrase string) bool {
 	if rest, negated := strings.CutPrefix(phrase, "no "); negated {
 		return !f.holds(rest)
@@ -37,13 +37,13 @@ func (f facts) holds(phrase string) bool {
 
 func (f facts) String() string { return strings.Join(slices.Sorted(maps.Keys(f)), ", ") }
 
-// decisions are the words for what becomes of a person, beside the kinds of
+// decisions are the words for what happens with a person, besides the kinds of
 // actions.
 var decisions = []string{
 	string(provisioning.StoryUnchanged), string(provisioning.StorySkipped), string(provisioning.StoryHeld), string(provisioning.StoryNoted), "in", "out",
 }
 
-// checkPhrase says what is wrong with a phrase that could not hold of anybody.
+// checkPhrase returns what is wrong with a phrase that cannot be true for anybody.
 func checkPhrase(cfg provisioning.Config, phrase string) error {
 	phrase = strings.TrimPrefix(phrase, "no ")
 	word, _, _ := strings.Cut(phrase, " ")
@@ -58,7 +58,7 @@ func checkPhrase(cfg provisioning.Config, phrase string) error {
 	return fmt.Errorf("%q: want the kind of an action, one of %s, the name of a member's field with or without a value, or a # and a code", phrase, strings.Join(decisions, ", "))
 }
 
-// verdicts say what a plan makes of everybody.
+// verdicts hold what a plan decides about everybody.
 type verdicts struct {
 	in     provisioning.Input
 	plan   *provisioning.Plan
@@ -67,8 +67,8 @@ type verdicts struct {
 	byUser map[string]string // member ID by external ID
 }
 
-// judge makes the verdicts of a plan. With approve, what waits for an approval
-// counts as done.
+// judge returns the verdicts of a plan. With approve, actions that wait for an
+// approval count as done.
 func judge(in provisioning.Input, plan *provisioning.Plan, approve bool) *verdicts {
 	v := &verdicts{in: in, plan: plan, after: make(map[string]*provisioning.Member), before: make(map[string]*provisioning.Member), byUser: make(map[string]string)}
 	for i := range in.Members {
@@ -91,7 +91,7 @@ func judge(in provisioning.Input, plan *provisioning.Plan, approve bool) *verdic
 	return v
 }
 
-// memberFacts are the values that a member has.
+// memberFacts returns the values that a member has.
 func (v *verdicts) memberFacts(m *provisioning.Member) facts {
 	f := facts{"out": true}
 	if m == nil {
@@ -126,7 +126,7 @@ func (v *verdicts) memberFacts(m *provisioning.Member) facts {
 	return f
 }
 
-// of returns the facts about somebody with an ID in the directory or the team.
+// of returns the facts about the person with an ID in the directory or the team.
 func (v *verdicts) of(who string) facts {
 	id := cmp.Or(v.byUser[who], who)
 	f := v.memberFacts(v.after[id])

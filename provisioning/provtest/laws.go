@@ -14,24 +14,25 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// TB is what the package needs of a test: *testing.T, *testing.B and *rapid.T are
-// such.
+// TB is the part of a test that the package needs; *testing.T, *testing.B and
+// *rapid.T implement it.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 	FailNow()
 }
 
-// Laws holds a resolver to the laws on companies that are drawn under its
-// config. A failure shows the smallest company that it finds.
+// Laws checks the laws of a resolver with companies that are drawn under its
+// config. A failure shows the smallest company that was found.
 func Laws(t *testing.T, r *provisioning.Resolver) {
 	t.Helper()
 	rapid.Check(t, func(t *rapid.T) { CheckLaws(t, r, Draw(t, r)) })
 }
 
-// CheckLaws holds the decision about one input to the laws: its order means
-// nothing (L1), full applies come to an end (L2), hand-made members are left
-// alone (L4), and everything has a reason (L5). The plan survives its JSON.
+// CheckLaws checks the laws for one input: the order of the input does not matter
+// (L1), full applies come to an end (L2), hand-made members are left alone (L4),
+// and everything has a reason (L5). The plan is equal after writing and reading its
+// JSON.
 func CheckLaws(t TB, r *provisioning.Resolver, in provisioning.Input) {
 	t.Helper()
 	checkLaws(t, r.Resolve, in)
@@ -53,7 +54,7 @@ func checkLaws(t TB, decide func(provisioning.Input) *provisioning.Plan, in prov
 	checkSettles(t, decide, in)
 }
 
-// checkReasons holds a plan to L5: every action, hold and skip has a reason, and
+// checkReasons checks L5: every action, held action and skip has a reason, and
 // every action changes something.
 func checkReasons(t TB, plan *provisioning.Plan) {
 	for _, a := range plan.Actions {
@@ -68,8 +69,8 @@ func checkReasons(t TB, plan *provisioning.Plan) {
 	}
 }
 
-// checkHandMade holds a plan to L4: it does nothing to a member who was made by
-// hand but adopt them. Held actions are no exception.
+// checkHandMade checks L4: the plan does nothing to hand-made members except adopt
+// them. This includes held actions.
 func checkHandMade(t TB, team []provisioning.Member, plan *provisioning.Plan) {
 	handMade := make(map[string]bool)
 	for _, m := range team {
@@ -80,13 +81,12 @@ func checkHandMade(t TB, team []provisioning.Member, plan *provisioning.Plan) {
 	}
 }
 
-// checkSettles checks L2: after a full apply, approvals included, there is
-// nothing to do. A plan that waited for an approval was decided around those who
-// waited, so that its approval can make room for others: the run after it may
-// place these, and the one after that does nothing. Neither does it where
-// evidence was missing: who is placed makes it certain for others that no circle
-// closes, and then for others again. Who had to keep a role may leave once the plan has given it to others
-// (S43), which makes room in turn.
+// checkSettles checks L2: after a full apply, approvals included, nothing is left
+// to do. More than one run may be needed in these cases. A plan with waiting
+// actions was decided without them, so its approval can make room for others, whom
+// the next run places. If facts were missing, a person who was placed can make it
+// certain that no cycle closes for others, and so on. A person who had to keep a
+// role may leave once the plan has given the role to others (S43).
 func checkSettles(t TB, decide func(provisioning.Input) *provisioning.Plan, in provisioning.Input) {
 	store := new(provisioning.Memory)
 	for _, m := range in.Members {
@@ -115,7 +115,7 @@ func checkSettles(t TB, decide func(provisioning.Input) *provisioning.Plan, in p
 	require.Empty(t, again.Actions, "L2: after a full apply there is still something to do:\n%s\nafter\n%s", again, plan)
 }
 
-// keepsSomebody reports whether a plan holds somebody because of a role (S43).
+// keepsSomebody reports whether a plan holds somebody because of Config.Keep (S43).
 func keepsSomebody(plan *provisioning.Plan) bool {
 	return slices.ContainsFunc(plan.Held, func(h provisioning.Held) bool { return h.Reasons[0].Code == provisioning.CodeKeepLast })
 }
@@ -140,7 +140,8 @@ func released(plan *provisioning.Plan) []provisioning.Action {
 	return actions
 }
 
-// ApproveAll approves everything that a plan holds and an approval can release.
+// ApproveAll returns the approvals of everything in a plan that an approval can
+// release.
 func ApproveAll(plan *provisioning.Plan) []provisioning.Approval {
 	var approvals []provisioning.Approval
 	for _, b := range plan.Breakers {

@@ -15,10 +15,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Never holds a resolver to a sentence of the form "FACT for WHO": in no company
-// that is drawn under its config does a plan give the fact to such a person,
-// approvals included. FACT is a phrase as in Row.Want, without "no": "capture",
-// "seats core", "profiles ws1:admin", "in". WHO is one of
+// Never tests a sentence of the form "FACT for WHO": in no company that is drawn
+// under the resolver's config does a plan, approvals included, give the fact to
+// such a person. FACT is a phrase as in Row.Want, without "no": "capture", "seats
+// core", "profiles ws1:admin", "in". WHO is one of
 //
 //	everybody
 //	group ID                of the directory
@@ -26,10 +26,10 @@ import (
 //	domain NAME             of the directory's address
 //	attribute NAME=VALUE    of the directory
 //
-// or an ID alone, of a group or an assignment. A plan gives what somebody has
-// after it and did not have before: what a hand gave under a manual assignment
-// stays, and breaks no sentence. A sentence about people none of whom is drawn
-// fails, since it was not tried.
+// or an ID alone, of a group or an assignment. A plan gives what a person has after
+// it and did not have before: settings that a hand gave under a manual assignment
+// do not break a sentence. The test fails if no drawn company has a person whom the
+// sentence is about.
 func Never(t *testing.T, r *provisioning.Resolver, text string) {
 	t.Helper()
 	s, err := parseSentence(r.Config(), text)
@@ -45,14 +45,14 @@ func Never(t *testing.T, r *provisioning.Resolver, text string) {
 	require.Positive(t, tried, "never %s: in no company that was drawn is there such a person", text)
 }
 
-// A sentence says that nobody whom it is about is given a fact.
+// A sentence says that nobody of some people gets a fact.
 type sentence struct {
 	fact string
 	is   selector
 }
 
-// try decides about a company. It returns about how many of its people the
-// sentence is, and how it is broken; "" if it is not.
+// try tests a company. It returns how many of its people the sentence is about,
+// approximately, and how it is broken, or "".
 func (s *sentence) try(r *provisioning.Resolver, in provisioning.Input) (people int, broken string) {
 	v := judge(in, r.Resolve(in), true)
 	for i := range in.Snapshot.Users {
@@ -69,8 +69,8 @@ func (s *sentence) try(r *provisioning.Resolver, in provisioning.Input) (people 
 	return people, ""
 }
 
-// A selector reports whether a sentence is about somebody, who is u in the
-// directory and whom the plan leaves as after; nil: not in the team.
+// A selector reports whether a sentence is about a person: u is the user in the
+// directory, after the member after the plan, or nil.
 type selector func(in provisioning.Input, u *sources.User, after *provisioning.Member) bool
 
 func parseSentence(cfg provisioning.Config, text string) (*sentence, error) {

@@ -10,21 +10,21 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Person is somebody as the directory lists them, and the member whom they are
+// A Person is a person as the directory lists them, with the member that they are
 // already.
 type Person struct {
-	// User is how the directory lists the person. Without an ID, the person is
-	// not listed.
+	// User is the person in the directory. If User has no ID, the person is not
+	// listed.
 	User sources.User
-	// Groups holds the IDs of the groups that the person is in, Queries the
-	// queries that select them.
+	// Groups has the IDs of the person's groups, and Queries the queries that
+	// select the person.
 	Groups, Queries []string
-	// Member is the person in the team; nil: not in yet.
+	// Member is the person in the team, or nil.
 	Member *provisioning.Member
 }
 
-// New returns somebody who is active in the directory, under their address as
-// their ID, and in the given groups. The name is split at its last space.
+// New returns a person who is active in the directory and in the given groups, and
+// whose ID is the address. The name is split at its last space.
 func New(email, name string, groups ...string) Person {
 	p := Person{Groups: groups, User: sources.User{ID: email, UserName: email, Email: email, Status: sources.StatusActive}}
 	p.User.GivenName = name
@@ -36,33 +36,32 @@ func New(email, name string, groups ...string) Person {
 	return p
 }
 
-// Under returns the person with a manager, who is named by address.
+// Under returns the person with a manager, by address.
 func (p Person) Under(email string) Person {
 	p.User.Manager.Email = email
 	return p
 }
 
-// Selected returns the person as one whom the queries select.
+// Selected returns the person, selected by the queries.
 func (p Person) Selected(queries ...string) Person {
 	p.Queries = slices.Concat(p.Queries, queries)
 	return p
 }
 
-// As returns the person as one who is in the team.
+// As returns the person with a member in the team.
 func (p Person) As(m provisioning.Member) Person {
 	p.Member = &m
 	return p
 }
 
-// Gone returns the person as one whom the directory does not list any more.
+// Gone returns the person as no longer listed in the directory.
 func (p Person) Gone() Person {
 	p.User = sources.User{}
 	return p
 }
 
-// InputOf returns a company of the people: their directory, which proves
-// everything and answers every query of the config, and those of them who are in
-// the team.
+// InputOf returns the input for a company of the people: their directory, which
+// proves everything and answers every query of the config, and their members.
 func InputOf(r *provisioning.Resolver, people ...Person) provisioning.Input {
 	cfg := r.Config()
 	s := &sources.Snapshot{
@@ -100,14 +99,14 @@ func InputOf(r *provisioning.Resolver, people ...Person) provisioning.Input {
 	return in
 }
 
-// PlanOf returns the plan about a company of the people.
+// PlanOf returns the plan for a company of the people.
 func PlanOf(r *provisioning.Resolver, people ...Person) *provisioning.Plan {
 	return r.Resolve(InputOf(r, people...))
 }
 
-// MemberOf returns the member that a newcomer becomes, in step with the
-// directory. Others of the company, such as the manager, may be named as well.
-// It fails the test if the person does not come in.
+// MemberOf returns the member that a newcomer becomes, in agreement with the
+// directory. others are further people of the company, such as the manager. It
+// fails the test if the person does not come in.
 func MemberOf(t TB, r *provisioning.Resolver, p Person, others ...Person) provisioning.Member {
 	t.Helper()
 	plan := PlanOf(r, append(others, p)...)
@@ -121,8 +120,8 @@ func MemberOf(t TB, r *provisioning.Resolver, p Person, others ...Person) provis
 	return provisioning.Member{}
 }
 
-// Find returns what a plan decides about a person, who is named as for
-// Plan.Story. It fails the test unless that is one.
+// Find returns what a plan decides about a person, whom who names as in Plan.Story.
+// It fails the test unless there is exactly one such person.
 func Find(t TB, plan *provisioning.Plan, who string) provisioning.Story {
 	t.Helper()
 	stories := plan.Story(who)

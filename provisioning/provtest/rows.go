@@ -10,9 +10,9 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A Row is one person and what is wanted of the decision about them.
+// A Row is one person with the expected decision about them.
 type Row struct {
-	// Name is the name of the subtest; "" is the person's address.
+	// Name is the name of the subtest; "" means the person's address.
 	Name string
 	Person
 	// Want holds phrases, with commas between them, all of which are to hold:
@@ -28,9 +28,8 @@ type Row struct {
 	Want string
 }
 
-// Rows decides about all rows as one company, and holds the decision about each
-// person to what is wanted. A failure tells the facts, and the story of the
-// person.
+// Rows decides about the people of all rows as one company, and checks the decision
+// about each. A failure shows the facts and the story of the person.
 func Rows(t *testing.T, r *provisioning.Resolver, rows ...Row) {
 	t.Helper()
 	people := make([]Person, len(rows))

@@ -136,7 +136,7 @@ func TestKillAtEveryWrite(t *testing.T) {
 // end. Its lock does not stay behind.
 func TestKillAnywhere(t *testing.T) {
 	t.Parallel()
-	const people = 3000
+	const people = 1000
 	plan := hires(people)
 	dsn := fileDSN(t)
 	work := task{DSN: dsn, Tenant: tenant, Actions: plan}

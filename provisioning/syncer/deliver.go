@@ -240,9 +240,9 @@ func (s *Syncer) deliverSoon(tenant string) {
 // deliverNow does the work on a tenant's effects.
 func (s *Syncer) deliverNow(tenant string, d *delivery) {
 	for {
-		s.lanes.effects <- struct{}{}
+		s.workers.effects <- struct{}{}
 		next, err := s.Deliver(s.life, tenant)
-		<-s.lanes.effects
+		<-s.workers.effects
 		s.mu.Lock()
 		if err == nil {
 			d.failures = 0

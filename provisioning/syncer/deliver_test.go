@@ -41,6 +41,13 @@ func (m *mailer) deliver(_ context.Context, _ string, e provisioning.Effect) err
 	return nil
 }
 
+// told counts the members about whom something was tried.
+func (m *mailer) told() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.tries)
+}
+
 // S27, S41: an effect is delivered at once; one that fails is tried again under
 // the same key, ever later and not more often than once an hour in the end, and
 // keeps no other waiting. Its age and what to do are in the health.

@@ -167,10 +167,10 @@ func TestTheLeaseOfADeadProcess(t *testing.T) {
 					pass(11 * time.Second)
 					h.deliver(second)
 				}
-				require.Empty(t, mail.tries, "it lives")
+				require.Zero(t, mail.told(), "it lives")
 			}
 			pass(time.Minute)
-			require.Len(t, mail.tries, 1)
+			require.Equal(t, 1, mail.told())
 
 			h.leave(h.hire("bo"))
 			pass(5 * time.Second)
@@ -184,7 +184,7 @@ func TestTheLeaseOfADeadProcess(t *testing.T) {
 				pass(10 * time.Second)
 			}
 			require.Zero(t, h.deliver(second))
-			require.Len(t, mail.tries, 2)
+			require.Equal(t, 2, mail.told())
 			require.Empty(t, h.effects())
 		})
 	}

@@ -22,32 +22,26 @@ type queue struct {
 	turn    chan struct{} // holds a token while a round has the turn
 }
 
-// lanes are the workers for each kind of work; in each channel there is a token
-// for a tenant at work. What was pushed waits neither for providers that are slow
-// to be read, nor for a mail server.
-type lanes struct{ due, pushed, effects chan struct{} }
+// workers bound the work of each kind; in each channel there is a token for a
+// tenant at work. A round that reads a provider has one of the readers from then
+// on, and is at work in the meantime of the reading with none of the rounds: what
+// was pushed waits neither for providers that are slow to be read, nor for a mail
+// server.
+type workers struct{ rounds, readers, effects chan struct{} }
 
-func newLanes(workers int) lanes {
-	return lanes{make(chan struct{}, workers), make(chan struct{}, workers), make(chan struct{}, workers)}
-}
-
-// of returns the workers for a job.
-func (l *lanes) of(job *job) chan struct{} {
-	if job.look || job.whole {
-		return l.due
-	}
-	return l.pushed
+func newWorkers(n int) workers {
+	return workers{make(chan struct{}, n), make(chan struct{}, n), make(chan struct{}, n)}
 }
 
 // begin waits for the turn, and for one of the workers, until the context ends.
-func begin(ctx context.Context, q *queue, workers chan struct{}) error {
+func (s *Syncer) begin(ctx context.Context, q *queue) error {
 	select {
 	case q.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
-	case workers <- struct{}{}:
+	case s.workers.rounds <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		<-q.turn
@@ -55,19 +49,19 @@ func begin(ctx context.Context, q *queue, workers chan struct{}) error {
 	}
 }
 
-func rest(q *queue, workers chan struct{}) {
-	<-workers
+func (s *Syncer) rest(q *queue) {
+	<-s.workers.rounds
 	<-q.turn
 }
 
 // aside returns a function that does something while others have the turn; it
 // works, or only waits.
-func aside(q *queue, workers chan struct{}) func(works bool, do func()) {
+func (s *Syncer) aside(q *queue) func(works bool, do func()) {
 	return func(works bool, do func()) {
 		if !works {
-			rest(q, workers)
+			s.rest(q)
 			do()
-			_ = begin(context.Background(), q, workers)
+			_ = s.begin(context.Background(), q)
 			return
 		}
 		<-q.turn
@@ -75,8 +69,8 @@ func aside(q *queue, workers chan struct{}) func(works bool, do func()) {
 		select {
 		case q.turn <- struct{}{}:
 		default: // who has it may wait for the worker
-			<-workers
-			_ = begin(context.Background(), q, workers)
+			<-s.workers.rounds
+			_ = s.begin(context.Background(), q)
 		}
 	}
 }
@@ -120,7 +114,7 @@ const (
 // After a failure, the next try is waited for by what is due by time alone, and
 // where a provider failed by everything; a push, which is a reason of its own,
 // begins it, a second after the last one at the earliest. At once tells that
-// nothing is waited for.
+// no more than that second is waited for.
 func (s *Syncer) enqueue(target Target, job job, atOnce bool) *pending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,9 +139,11 @@ func (s *Syncer) enqueueLocked(target Target, job job, actor string, atOnce bool
 		q.waiting[target] = p
 		q.rounds++
 		s.work.Go(func() {
-			select {
-			case <-time.After(pause):
-			case <-s.life.Done():
+			if pause > 0 {
+				select {
+				case <-time.After(pause):
+				case <-s.life.Done():
+				}
 			}
 			s.workOn(q, p)
 		})
@@ -178,10 +174,7 @@ func refused(target Target, err error) *pending {
 
 // workOn does one round of a queue.
 func (s *Syncer) workOn(q *queue, p *pending) {
-	s.mu.Lock()
-	workers := s.lanes.of(&p.job)
-	s.mu.Unlock()
-	_ = begin(context.Background(), q, workers) // also at the end: who waits is told
+	_ = s.begin(context.Background(), q) // also at the end: who waits is told
 	s.mu.Lock()
 	delete(q.waiting, p.target)
 	s.mu.Unlock()
@@ -189,7 +182,7 @@ func (s *Syncer) workOn(q *queue, p *pending) {
 	if p.actor != "" {
 		ctx = provisioning.WithActor(ctx, p.actor)
 	}
-	p.report, p.err = s.turn(ctx, q, workers, p.target, p.job)
+	p.report, p.err = s.turn(ctx, q, p.target, p.job)
 	s.tryAgain(p.target, p.report, p.err)
 	if p.report.Outcome.Done > 0 {
 		s.deliverSoon(p.target.Tenant)
@@ -201,10 +194,10 @@ func (s *Syncer) workOn(q *queue, p *pending) {
 }
 
 // turn does a round of a queue that has begun, and ends its turn.
-func (s *Syncer) turn(ctx context.Context, q *queue, workers chan struct{}, target Target, job job) (Report, error) {
-	job.aside = aside(q, workers)
+func (s *Syncer) turn(ctx context.Context, q *queue, target Target, job job) (Report, error) {
+	job.aside = s.aside(q)
 	report, err := s.round(ctx, target, job)
-	rest(q, workers)
+	s.rest(q)
 	s.leave(q, target.Tenant)
 	return report, err
 }
@@ -239,11 +232,11 @@ func (s *Syncer) Round(ctx context.Context, target Target) (Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
-	if err := begin(ctx, q, s.lanes.due); err != nil {
+	if err := s.begin(ctx, q); err != nil {
 		s.leave(q, target.Tenant)
 		return Report{}, fmt.Errorf("syncer: %w: %w", ErrPending, err)
 	}
-	report, err := s.turn(ctx, q, s.lanes.due, target, job{look: true})
+	report, err := s.turn(ctx, q, target, job{look: true})
 	if delay := s.noteTry(target, report, err, nil); err != nil && !isRefusal(err) {
 		report.Next = s.cfg.Now().Add(delay)
 	}

@@ -79,7 +79,12 @@ func (r *round) reads(ctx context.Context, read func() error) (done bool, err er
 		aside = func(_ bool, do func()) { do() }
 	}
 	if other == nil || other == r.reading {
-		aside(true, func() { done, err = true, read() })
+		aside(r.setup.Pushed, func() {
+			if done, err = true, r.takeReader(ctx); err == nil {
+				r.start(ctx)
+				err = read()
+			}
+		})
 		return done, err
 	}
 	aside(false, func() {
@@ -90,6 +95,21 @@ func (r *round) reads(ctx context.Context, read func() error) (done bool, err er
 		}
 	})
 	return false, err
+}
+
+// takeReader waits for one of those who read providers, which the round has to its
+// end. A directory that is kept beside the team needs none.
+func (r *round) takeReader(ctx context.Context) error {
+	if r.setup.Pushed || r.reader || r.job.aside == nil {
+		return nil
+	}
+	select {
+	case r.workers.readers <- struct{}{}:
+		r.reader = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // endReading lets those go on who waited for the reading.

@@ -67,6 +67,7 @@ type round struct {
 
 	read    *reading              // of a pushed directory, before the lock
 	reading chan struct{}         // in Syncer.readings
+	reader  bool                  // it has one of Syncer.workers.readers
 	leased  *lease                // of the reading
 	waited  []string              // see Recent.Waited
 	freed   freed                 // what people waited for
@@ -77,6 +78,11 @@ type round struct {
 // round does what a job asks for. The caller has no lock.
 func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, error) {
 	r := &round{Syncer: s, target: target, job: job, id: newID(), began: s.cfg.Now()}
+	defer func() {
+		if r.reader {
+			<-s.workers.readers
+		}
+	}()
 	if provisioning.ActorFrom(ctx) == "" {
 		ctx = provisioning.WithActor(ctx, "syncer")
 	}
@@ -112,8 +118,8 @@ func (r *round) run(ctx context.Context) (err error) {
 		}
 		seen = r.st.Rounds
 	}
-	r.start(ctx)
 	if r.setup.Pushed {
+		r.start(ctx)
 		for err = r.locked(ctx, r.pushed); errors.Is(err, errUnread); err = r.locked(ctx, r.pushed) {
 			if _, err := r.reads(ctx, func() error { return r.readPushed(ctx) }); err != nil {
 				return err

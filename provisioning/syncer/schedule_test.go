@@ -324,7 +324,7 @@ func TestAPushWaitsForNoOtherTenant(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
 		slow := &api{target: pulled, users: []sources.User{employee("ana")}, takes: 10 * time.Minute}
 		team := h.team.(*provisioning.Memory)
-		var targets []syncer.Target
+		targets := []syncer.Target{acme}
 		for i := range 20 {
 			targets = append(targets, syncer.Target{Tenant: fmt.Sprint("t", i), Connection: "salesforce"})
 		}
@@ -353,6 +353,7 @@ func TestAPushWaitsForNoOtherTenant(t *testing.T) {
 			h.leave(h.hire(fmt.Sprint("p", i)))
 			require.Zero(t, time.Since(began))
 			require.False(t, h.members()[fmt.Sprint("p", i, "@acme.com")].Active)
+			pass(time.Minute)
 		}
 	})
 }

@@ -130,8 +130,8 @@ type Config struct {
 	// Poll is how often Serve looks at each connection, whether pushes wait in
 	// its directory, a whole run is due, or its rules changed. 0: a minute.
 	Poll time.Duration
-	// Workers bounds how many tenants are at work at the same time with what is due
-	// by time, how many with what was pushed, and how many with effects. 0: 8.
+	// Workers bounds how many providers are read at the same time, how many tenants
+	// are decided, and how many have effects delivered. 0: 8.
 	Workers int
 
 	// Now is the clock. nil: time.Now. Nothing is lost or done twice because it
@@ -153,8 +153,8 @@ type Config struct {
 // A Syncer keeps teams true to their directories. It is safe for concurrent
 // use; several processes may each have one on the same store.
 type Syncer struct {
-	cfg   Config
-	lanes lanes
+	cfg     Config
+	workers workers
 
 	life context.Context // of everything that outlives a call; ends with Close
 	end  context.CancelFunc
@@ -190,7 +190,7 @@ func New(cfg Config) (*Syncer, error) {
 		cfg.Logger = slog.Default()
 	}
 	s := &Syncer{
-		cfg: cfg, lanes: newLanes(cfg.Workers),
+		cfg: cfg, workers: newWorkers(cfg.Workers),
 		queues: make(map[string]*queue), readings: make(map[Target]chan struct{}), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
 		sightings: make(map[leaseKey]sighting), runs: make(map[string]map[string]sightedRun),
 	}

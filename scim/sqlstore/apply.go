@@ -36,7 +36,11 @@ func (s *Store) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (sc
 	var held time.Duration
 	defer func() { done(held) }()
 	if s.db.Dialect() == PostgreSQL {
+		began := time.Now()
 		rec, err = s.applyPostgres(ctx, wait, dir, prepared)
+		if took := time.Since(began); took > longCall {
+			held = took
+		}
 	} else {
 		rec, held, err = s.applyLite(ctx, wait, dir, prepared)
 	}

@@ -13,10 +13,10 @@ import (
 // would wait for each other in the database; here they hold no connection of
 // the pool while they wait, of which other directories would be short.
 //
-// SQLite has one writer. There a directory of which writers wait rests after a
-// long write, twice as long as that took, while other directories write: their
-// writes would wait for it most of the time otherwise. The zero value is ready
-// to use.
+// SQLite has one writer, and PostgreSQL one log, which every commit waits for
+// to be on the disk. So a directory of which writers wait rests after a long
+// write, twice as long as that took, while other directories write: their writes
+// would wait for it most of the time otherwise. The zero value is ready to use.
 type turns struct {
 	mu     sync.Mutex
 	queues map[scim.Directory]*queue
@@ -32,12 +32,13 @@ type queue struct {
 
 const (
 	longWrite    = 2 * time.Millisecond
+	longCall     = 10 * time.Millisecond // of PostgreSQL, with its network
 	longestRest  = time.Second
 	othersRecent = time.Second // for how long a write of another directory counts
 )
 
 // take waits for a turn, in the order of coming. The caller calls done after,
-// with the time for which no other directory could write.
+// with the time for which it has kept other directories from writing.
 func (t *turns) take(ctx context.Context, wait sqldb.Wait, dir scim.Directory) (done func(held time.Duration), err error) {
 	q := t.join(dir)
 	waiting, stop := wait.Context(ctx)

@@ -420,7 +420,7 @@ func TestHiddenMembers(t *testing.T) {
 
 // If a user who was removed or was a guest comes back, the user's groups are
 // reported, although no delta of groups reports that.
-func TestWhoComesBackIsInTheirGroups(t *testing.T) {
+func TestReturningUserIsInTheirGroups(t *testing.T) {
 	src, s := scripted(t, Config{}, map[string]string{
 		"/users/delta?$deltatoken=u":  `{"value": [{"id": "a", "@removed": {"reason": "changed"}}, {"id": "b", "userType": "Guest"}], ` + usersEnd,
 		"/groups/delta?$deltatoken=g": groupsEnd,
@@ -700,7 +700,7 @@ func TestCursorsExpire(t *testing.T) {
 }
 
 // A cursor shows no secret and no person.
-func TestCursorHoldsLinksAlone(t *testing.T) {
+func TestCursorHoldsOnlyLinks(t *testing.T) {
 	src, _ := scripted(t, Config{}, nil)
 	assert.Regexp(t, `^\{"config":"[0-9a-f]{16}","users":"http://127.0.0.1:1/v1.0/users/delta\?\$deltatoken=u","groups":"http://127.0.0.1:1/v1.0/groups/delta\?\$deltatoken=g"\}$`, string(at(src)))
 }

@@ -28,8 +28,8 @@ const (
 
 func values(texts ...string) sources.Values { return texts }
 
-// company are people as OneLogin lists them: one with every field, and one of
-// each status.
+// company is people as OneLogin lists them: one with every field, and one of each
+// status.
 func company() ([]sources.User, []sources.Group) {
 	state := func(status string, extra map[string]sources.Values) map[string]sources.Values {
 		attributes := map[string]sources.Values{"status": values(status), "state": values("1")}
@@ -85,7 +85,7 @@ func source(t testing.TB, address string, transport http.RoundTripper) *Source {
 	return src
 }
 
-// R1, R27: the directory as it is now, whole, at every reading.
+// R1, R27: every reading gives the complete present directory.
 func TestConformance(t *testing.T) {
 	users, groups := company()
 	sourcetest.TestHTTP(t, sourcetest.HTTPHarness{

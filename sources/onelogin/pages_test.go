@@ -17,7 +17,7 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// through returns a source whose answers pass through change.
+// through returns a source whose answers are changed by change.
 func through(t *testing.T, change func(n int, req *http.Request, resp *http.Response)) (*Source, *fake.Directory, *[]string) {
 	t.Helper()
 	a, _, _ := account(t, nil)
@@ -32,7 +32,7 @@ func through(t *testing.T, change func(n int, req *http.Request, resp *http.Resp
 	})), a.Directory, requests
 }
 
-// A cursor goes alone, without the limit, and as it was before it was escaped.
+// A cursor is sent without a limit, and unescaped.
 func TestCursorGoesAlone(t *testing.T) {
 	src, _, requests := through(t, func(int, *http.Request, *http.Response) {})
 	_, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
@@ -54,7 +54,7 @@ func TestTotalCountIsRequired(t *testing.T) {
 	}
 }
 
-// S12: a page number that skips somebody is seen, and the listing is read again.
+// S12: a page number that skips a user is noticed, and the listing is read again.
 func TestDeletionDuringTheListing(t *testing.T) {
 	var d *fake.Directory
 	src, d, requests := through(t, func(n int, _ *http.Request, _ *http.Response) {
@@ -74,8 +74,8 @@ func TestDeletionDuringTheListing(t *testing.T) {
 	assert.Len(t, *requests, 6)
 }
 
-// What never holds together ends in an error.
-func TestListingThatNeverHoldsTogether(t *testing.T) {
+// A listing that is never complete ends in an error.
+func TestListingThatAlwaysChanges(t *testing.T) {
 	src, _, requests := through(t, func(_ int, _ *http.Request, resp *http.Response) { resp.Header.Set("Total-Count", "6") })
 	_, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
 	require.ErrorIs(t, err, sources.ErrUnavailable)
@@ -83,7 +83,7 @@ func TestListingThatNeverHoldsTogether(t *testing.T) {
 	assert.Len(t, *requests, 9+6)
 }
 
-// Where the list of roles gives no members, the users tell their roles.
+// If the list of roles has no members, they are read from the users.
 func TestRolesWithoutUsers(t *testing.T) {
 	drop := func(field string) func(int, *http.Request, *http.Response) {
 		return func(_ int, req *http.Request, resp *http.Response) {
@@ -127,7 +127,7 @@ func rewrite(t *testing.T, resp *http.Response, change func(map[string]any)) {
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 }
 
-// OneLogin says in three forms what is wrong.
+// OneLogin has three forms of error answers.
 func TestExplain(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"message": "Unauthorized", "statusCode": 401, "name": "UnauthorizedError"}`:             "Unauthorized",
@@ -141,8 +141,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// A used-up allowance says when it comes back: OneLogin's reset is in seconds
-// from now.
+// A used-up allowance says when it is renewed: in seconds from now.
 func TestAllowance(t *testing.T) {
 	_, src, _ := account(t, func(a *fake.OneLogin) { a.PerHour = 3 })
 	_, err := sources.Collect(t.Context(), src, sources.CollectConfig{})

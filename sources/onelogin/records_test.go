@@ -12,9 +12,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// readUsers decodes testdata/users.json. Its form is that of a recorded list of
-// an account, with every kind of value that was seen: empty texts, nulls,
-// numbers for IDs, custom attributes that are missing, empty or null.
+// readUsers converts testdata/users.json. It has the form of a recorded list, with
+// every kind of value that occurred: empty texts, null, numbers as IDs, custom
+// attributes that are missing, empty or null.
 func readUsers(t *testing.T, cfg Config) []sources.User {
 	t.Helper()
 	data, err := os.ReadFile("testdata/users.json")
@@ -32,8 +32,8 @@ func readUsers(t *testing.T, cfg Config) []sources.User {
 	return users
 }
 
-// R56, R57, R62, S35: every field that OneLogin has, and those that it has not
-// from custom attributes.
+// R56, R57, R62, S35: every field that OneLogin has; the others come from custom
+// attributes.
 func TestRecordedUsers(t *testing.T) {
 	users := readUsers(t, Config{Fields: map[string]string{"timezone": "tz", "manager.email": "boss"}})
 	assert.Equal(t, sources.User{
@@ -71,8 +71,8 @@ func TestNoManagers(t *testing.T) {
 	}
 }
 
-// A custom attribute that is named goes before the usual place, and gives way
-// to it where it is empty.
+// A configured custom attribute takes precedence over the usual place, unless it is
+// empty.
 func TestFieldsNameAttributes(t *testing.T) {
 	users := readUsers(t, Config{Fields: map[string]string{"title": "customUserField", "phone": "empty", "country": "nowhere"}})
 	assert.Equal(t, "custom-user-value", users[0].Title)

@@ -28,7 +28,7 @@ import (
 	"github.com/usher-go/usher/sources/internal/resttest"
 )
 
-// answering answers every request with a status, a header and a body.
+// answering gives every request the same answer.
 func answering(status int, header http.Header, body string) http.RoundTripper {
 	return resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
@@ -50,7 +50,7 @@ func send(t *testing.T, transport http.RoundTripper, method, address string, hea
 	return resp, string(text), err
 }
 
-// files returns all that a recording holds, by file.
+// files returns the content of a recording by file name.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -66,8 +66,8 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// What was recorded is played: status, headers that matter, and the JSON as it
-// was, down to the number that no float holds and the member that comes twice.
+// A replay gives what was recorded: the status, the saved headers, and the JSON
+// unchanged, including a number that no float can hold and a repeated member.
 func TestRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	const body = `{"id": 12345678901234567890, "id": 2.50, "note": "a\u00e9 <b>", "list": [null, true, {"z": "", "a": "x"}]}`
@@ -110,7 +110,7 @@ func compact(t *testing.T, text string) string {
 	return b.String()
 }
 
-// The same request is answered by its answers in turn, and from the first again.
+// Repeated requests get their answers in turn, and then from the first again.
 func TestTurns(t *testing.T) {
 	dir, n := t.TempDir(), 0
 	recorder, err := New(dir, Config{Base: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
@@ -131,7 +131,7 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// What failed fails again: no answer, a body that was cut, a page that is no JSON.
+// Failures are replayed: no answer, a cut-off body, a page that is not JSON.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		base resttest.RoundTripper
@@ -171,7 +171,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A canary for each credential, searched in everything that is written.
+// No file contains any of the credentials.
 func TestNoCredentialIsSaved(t *testing.T) {
 	const given, sent, password, issued, refresh, cookie, key = "c4n4ry/given+&é", "c4n4ry-sent-token", "c4n4ry-password", "c4n4ry-issued", "c4n4ry-refresh", "c4n4ry-cookie", "c4n4ry-api-key"
 	jwt := "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"c4n4ry"}`)) + ".c2lnbmF0dXJl"
@@ -213,7 +213,7 @@ func TestNoCredentialIsSaved(t *testing.T) {
 	assert.NotContains(t, shown, "c4n4ry")
 	assert.NotContains(t, shown, hex.EncodeToString([]byte("c4n4ry")))
 
-	// Whoever plays it logs in with what stands for the token.
+	// A replay logs in with the text that replaces the token.
 	player, err := Open(os.DirFS(dir))
 	require.NoError(t, err)
 	_, played, err := send(t, player, http.MethodPost, "https://x.example/token", nil, "")
@@ -223,8 +223,8 @@ func TestNoCredentialIsSaved(t *testing.T) {
 	require.NoError(t, err, "a link that was scrubbed leads to the answer that was scrubbed")
 }
 
-// A proof of DPoP is another one for each request, so that a Recorder which kept
-// them would look for ever more of them in every text.
+// Each request has another DPoP proof. A Recorder that kept them would search for
+// more and more secrets in every text.
 func TestProofsAreNotKept(t *testing.T) {
 	dir := t.TempDir()
 	var proof string
@@ -247,9 +247,10 @@ func TestProofsAreNotKept(t *testing.T) {
 	assert.Len(t, recorder.learned, 2)
 }
 
-// A listing of things that are called as secrets are has them removed, and they are
-// not looked for in all else: what a recording costs grows with its length alone, and
-// what is called "sid" and is an ordinary word stays where it is not called so.
+// A listing whose members have the names of secrets has their values removed, and
+// these are not searched for elsewhere: so the cost of a recording grows with its
+// length only, and an ordinary word that was the value of "sid" stays in other
+// places.
 func TestListingsOfSecretNames(t *testing.T) {
 	row := func(i int) string { return fmt.Sprintf(`{"id": %d, "name": "sales", "sid": "S-1-5-21-%012d"}`, i, i) }
 	var body string
@@ -285,8 +286,8 @@ func TestListingsOfSecretNames(t *testing.T) {
 	assert.NotContains(t, ask(`{"error": "c4n4ry-given"}`), "c4n4ry-given", "what was given is not forgotten")
 }
 
-// A replay waits for nothing, whatever the provider made the recording wait for: an
-// allowance that is used up, refusals with and without a time, lost connections.
+// A replay does not wait, whatever the provider made the recording wait for: a
+// used-up allowance, refusals with and without a time, lost connections.
 func TestReplayDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -329,7 +330,7 @@ func TestReplayDoesNotWait(t *testing.T) {
 	})
 }
 
-// A request that is given up leaves no file, and no half of one.
+// A cancelled request leaves no file.
 func TestCancelled(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -369,7 +370,7 @@ func TestConcurrentUse(t *testing.T) {
 	all.Wait()
 }
 
-func TestWhatIsNoRecording(t *testing.T) {
+func TestNotARecording(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), nil, 0o600))
 	_, err := New(dir, Config{})

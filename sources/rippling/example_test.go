@@ -25,7 +25,7 @@ func Example() {
 	src, err := rippling.New(rippling.Config{
 		URL:   server.URL,
 		Token: "token", // from a secret store, never from the code
-		// Call people what they want to be called.
+		// Use the names that people prefer.
 		Fields: map[string]string{"given_name": "preferred_given_name"},
 	})
 	if err != nil {

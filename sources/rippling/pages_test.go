@@ -16,7 +16,7 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// answers serves one answer after the other, and the last again.
+// answers gives one answer after another, and repeats the last.
 func answers(requests *[]string, bodies ...string) http.RoundTripper {
 	return resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		body := bodies[min(len(*requests), len(bodies)-1)]
@@ -40,7 +40,7 @@ func collect(t *testing.T, src sources.Source) ([]string, error) {
 	return ids, nil
 }
 
-// A link comes with and without the host, and leads nowhere else.
+// A link comes with or without the host, and leads to no other host.
 func TestNextLink(t *testing.T) {
 	for link, want := range map[string]string{
 		"/workers?cursor=a%3D":                   "http://127.0.0.1:1/workers?cursor=a%3D",
@@ -80,7 +80,7 @@ func TestAnswersThatProveNothing(t *testing.T) {
 	assert.Equal(t, []string{"http://127.0.0.1:1/workers?limit=100&expand=user,department,legal_entity,employment_type,level,teams,custom_fields"}, requests)
 }
 
-// Which version of the API answered is asked for, and told.
+// The version of the API is requested, and the version of the answer is logged.
 func TestVersion(t *testing.T) {
 	var log bytes.Buffer
 	var requests []string
@@ -103,7 +103,7 @@ func TestVersion(t *testing.T) {
 	assert.Contains(t, log.String(), "asked=2024-08-01 answered=2023-01-01")
 }
 
-// A redacted manager fails a listing, and Check tells it.
+// A redacted manager makes a listing and Check fail.
 func TestRedactedManager(t *testing.T) {
 	users, _ := company()
 	d := fake.NewDirectory()

@@ -15,7 +15,7 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// readWorkers decodes testdata/workers.json, whose form is that of Rippling's
+// readWorkers converts testdata/workers.json. It has the form of Rippling's
 // published specification and of answers that clients describe.
 func readWorkers(t *testing.T, cfg Config) []sources.User {
 	t.Helper()
@@ -41,8 +41,8 @@ func readWorkers(t *testing.T, cfg Config) []sources.User {
 	return users
 }
 
-// R56, R57, R62, S35: every field that Rippling has, and those that it has not
-// from custom fields.
+// R56, R57, R62, S35: every field that Rippling has; the others come from custom
+// fields.
 func TestRecordedWorkers(t *testing.T) {
 	users := readWorkers(t, Config{Fields: map[string]string{"manager.email": "custom_fields.boss"}})
 	assert.Equal(t, sources.User{
@@ -67,7 +67,7 @@ func TestRecordedWorkers(t *testing.T) {
 	}, users[1])
 	assert.Equal(t, sources.User{ID: "641b7a00000000000000000c", Title: "Engineer"}, users[2])
 
-	// What nobody asked for is not kept.
+	// Data that was not requested is not kept.
 	kept, err := json.Marshal(users)
 	require.NoError(t, err)
 	for _, sensitive := range []string{"1815", "FEMALE", "DECLINED"} {
@@ -93,8 +93,7 @@ func TestHiddenFieldsAreNotRead(t *testing.T) {
 	assert.Equal(t, "limit=100&expand=user,department,legal_entity,employment_type,level,teams,custom_fields", newRecords(Config{}).workersQuery("limit=100&"))
 }
 
-// S11, S44: what the token may not see is never taken for empty where that would
-// say something.
+// S11, S44: a redacted field does not count as empty if that would mean something.
 func TestRedactedFields(t *testing.T) {
 	for name, c := range map[string]struct {
 		redacted []string
@@ -133,7 +132,7 @@ func TestRedactedFields(t *testing.T) {
 			assert.Equal(t, c.logged, strings.Count(log.String(), "\n"), "each is logged once")
 		})
 	}
-	// A single worker may have more that is redacted than the page says.
+	// A single worker may have redacted fields that the page does not name.
 	convert, _ := newRecords(Config{}).reader()
 	var rec worker
 	require.NoError(t, json.Unmarshal([]byte(`{"id": "1", "__meta": {"redacted_fields": [{"name": "department"}]}}`), &rec))

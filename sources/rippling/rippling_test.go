@@ -25,8 +25,8 @@ const token = "c4n4ry-api-token"
 
 func values(texts ...string) sources.Values { return texts }
 
-// company are people as Rippling lists them: one with every field, and one of
-// each status.
+// company is people as Rippling lists them: one with every field, and one of each
+// status.
 func company() ([]sources.User, []sources.Group) {
 	with := func(id, status string, extra map[string]sources.Values) map[string]sources.Values {
 		attributes := map[string]sources.Values{"user_id": values("user-" + id), "status": values(status)}
@@ -96,10 +96,10 @@ func harness() sourcetest.HTTPHarness {
 	}
 }
 
-// R1, R22: the directory as it is now, whole, at every reading.
+// R1, R22: every reading gives the complete present directory.
 func TestConformance(t *testing.T) { sourcetest.TestHTTP(t, harness()) }
 
-// A directory behind an address with a path of its own.
+// The address of the API has a path.
 func TestConformanceUnderAPath(t *testing.T) {
 	h := harness()
 	h.Provider = func(d *fake.Directory) http.Handler { return http.StripPrefix("/proxy/rippling", face(d)) }

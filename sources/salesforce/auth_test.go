@@ -168,7 +168,7 @@ func TestSessionThatNeverWorks(t *testing.T) {
 	assert.Equal(t, 2, org.logins, "one login and one more, not one for each attempt")
 }
 
-// A 401 for another reason is not answered with a login.
+// A 401 for another reason does not lead to a login.
 func TestRefusedForAnotherReason(t *testing.T) {
 	org := newFakeOrg(t)
 	org.fault = func(_ int, w http.ResponseWriter, r *http.Request) bool {
@@ -183,7 +183,7 @@ func TestRefusedForAnotherReason(t *testing.T) {
 	assert.Equal(t, 1, org.logins)
 }
 
-// Many requests whose session ended at once make one login together.
+// Concurrent requests whose session ended log in once.
 func TestOneLoginForAll(t *testing.T) {
 	org := newFakeOrg(t)
 	src := org.source(nil)
@@ -200,7 +200,7 @@ func TestOneLoginForAll(t *testing.T) {
 	assert.Equal(t, 2, org.logins)
 }
 
-// Whoever waits for another's login stops waiting when it is cancelled.
+// A request that waits for the login of another one ends with its own context.
 func TestWaitingForALoginObeysTheContext(t *testing.T) {
 	org := newFakeOrg(t)
 	started, release := make(chan struct{}), make(chan struct{})
@@ -266,8 +266,8 @@ func TestLoginFailures(t *testing.T) {
 	}
 }
 
-// A real org's token answer must not send the next requests to this machine.
-func TestInstanceOnThisMachine(t *testing.T) {
+// A token answer of a real org must not direct requests to this machine.
+func TestInstanceURLOnThisMachine(t *testing.T) {
 	src, err := New(Config{
 		ClientID: "x", RefreshToken: "y", LoginURL: "https://acme.my.salesforce.com",
 		Transport: transportFunc(func(*http.Request) (*http.Response, error) {
@@ -296,8 +296,8 @@ func TestConfigHidesItsSecrets(t *testing.T) {
 	}
 }
 
-// A server that repeats what it was sent, in the spelling of a form, puts no
-// secret into an error.
+// A server that repeats the request, encoded as a form, gets no secret into an
+// error.
 func TestEchoedSecrets(t *testing.T) {
 	const secret = "p+ss w/rd&=é"
 	org := newFakeOrg(t)
@@ -314,9 +314,8 @@ func TestEchoedSecrets(t *testing.T) {
 	}
 }
 
-// A secret is shown in nothing that is logged, returned or listed, though the org
-// repeats all it is sent: neither the credential of any way to log in, nor the
-// session.
+// A secret is shown in nothing that is logged, returned or listed, although the org
+// repeats the requests: neither the credential of any login nor the session.
 func TestSecretsAreNotShown(t *testing.T) {
 	const secret, refresh = "c4n4ry+cl/ent&secret", "c4n4ry-refresh-token"
 	key := fakeKeyPEM(t)

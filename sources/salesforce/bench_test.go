@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// savedAnswer is an answer with n people.
+// savedAnswer returns an answer with n people.
 func savedAnswer(n int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"totalSize":%d,"done":true,"records":[`, n)
@@ -28,7 +28,7 @@ func savedAnswer(n int) string {
 	return b.String()
 }
 
-// savedQueries are n filters as assignments have them.
+// savedQueries returns n filters of the kind that assignments have.
 func savedQueries(n int) []string {
 	var queries []string
 	for i := range n {
@@ -47,8 +47,8 @@ type flatRecord struct {
 	Profile, UserRole                                                              struct{ Name string }
 }
 
-// Reading a saved answer: its users alone, and with the answers to 20 queries.
-// The floor beside it decodes the same text once, as a whole, into structs.
+// Reads a saved answer: the users alone, and with the answers to 20 queries. The
+// floor decodes the same text once into structs.
 func BenchmarkCollect(b *testing.B) {
 	const people = 10_000
 	text := savedAnswer(people)

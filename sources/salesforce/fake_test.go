@@ -17,13 +17,12 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// fakeOrg is an org on this machine whose records are given one by one, and which
-// notes what it is asked.
+// fakeOrg is an org on this machine with given records, which records its requests.
 type fakeOrg struct {
 	*fake.Salesforce
 	url string
 	t   testing.TB
-	// fault sees each request before the org does, numbered from 0, and
+	// fault is called before the org with each request, numbered from 0, and
 	// reports whether it answered it.
 	fault func(n int, w http.ResponseWriter, r *http.Request) bool
 
@@ -62,8 +61,8 @@ func face(d *fake.Directory) *fake.Salesforce {
 	}
 }
 
-// source returns a Source that logs in with client credentials. A change to the
-// configuration comes as a function.
+// source returns a Source that logs in with client credentials. change changes its
+// configuration.
 func (o *fakeOrg) source(change func(*Config)) *Source {
 	cfg := Config{LoginURL: o.url, ClientID: fakeClientID, ClientSecret: fakeSecret}
 	if change != nil {
@@ -115,8 +114,8 @@ func sayError(w http.ResponseWriter, status int, code, message string) {
 // A row is a record of an org, as JSON gives it. Relationships are nested.
 type row = map[string]any
 
-// fakeUsers are six people in scope, one of each kind that the decoder has to
-// tell apart, and a process that is nobody.
+// fakeUsers are six people in scope, one of each kind that the decoder
+// distinguishes, and a record that is not a person.
 func fakeUsers() []row {
 	profile := map[string]any{"Name": "Standard User"}
 	ada := map[string]any{"Email": "ada@acme.com"}
@@ -140,8 +139,8 @@ func fakeUsers() []row {
 	}
 }
 
-// fakeGroups follow a recorded listing of Group: public groups are Regular and
-// have a name, the groups of roles have none and say which role they are for.
+// fakeGroups follow a recorded listing of Group: public groups are Regular and have
+// a name; the groups of roles have no name and refer to their role.
 func fakeGroups() []row {
 	return []row{
 		{"Id": "00G000000000001EAA", "Name": "Sales team", "DeveloperName": "Sales_team", "Type": "Regular", "RelatedId": nil},

@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The text of a file does not depend on how it is encoded, nor on the pieces in
-// which it is read.
+// The text of a file does not depend on its encoding, nor on the pieces in which it
+// is read.
 func TestTextInAnyEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := "{" + strings.NewReplacer("\x1b", "", "\r", "", "\n", "", "\x00", "").Replace(rapid.String().Draw(t, "text"))
@@ -60,7 +60,7 @@ func TestTextBeyondOneBuffer(t *testing.T) {
 	require.ErrorContains(t, err, "from byte 163840 on")
 }
 
-// An error of the file is what it is.
+// An error of the file is returned as it is.
 func TestTextErrors(t *testing.T) {
 	broken := iotest.ErrReader(io.ErrClosedPipe)
 	_, err := newTextReader(broken)

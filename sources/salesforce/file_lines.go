@@ -8,19 +8,19 @@ import (
 	"io"
 )
 
-// A lineReader is what a json.Decoder reads a file through, so that an error can
-// name the line. It remembers the ends of those lines only that the decoder has
-// not got past.
+// A lineReader is the reader of a json.Decoder. It counts lines, so that an error
+// can name the line. It keeps the ends of those lines only that the decoder has not
+// passed.
 type lineReader struct {
 	r    io.Reader
 	dec  *json.Decoder
 	read int64   // bytes that were read
-	past int     // lines that end before those of ends
-	ends []int64 // offsets after the ends of lines, in order
+	past int     // lines that end before those in ends
+	ends []int64 // offsets after the ends of lines, ascending
 }
 
-// newLineDecoder returns a decoder of r, and the lines that it reads. So many
-// lines of the file were read before.
+// newLineDecoder returns a decoder of r and its lineReader. before is the number of
+// lines of the file that were read before.
 func newLineDecoder(r io.Reader, before int) (*json.Decoder, *lineReader) {
 	l := &lineReader{r: r, past: before}
 	l.dec = json.NewDecoder(l)
@@ -45,7 +45,7 @@ func (l *lineReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// behind returns how many of ends the decoder has got past.
+// behind returns how many of ends the decoder has passed.
 func (l *lineReader) behind() int {
 	at, n := l.dec.InputOffset(), 0
 	for n < len(l.ends) && l.ends[n] <= at {
@@ -54,8 +54,8 @@ func (l *lineReader) behind() int {
 	return n
 }
 
-// in names the line at which the decoder stands, in an error of its own. That is
-// where the last token or record ended, so what is wrong follows it.
+// in adds the line of the decoder to an error of decoding. The decoder is then at
+// the end of the last token or record, and what is wrong follows it.
 func (l *lineReader) in(err error) error {
 	_, syntax := errors.AsType[*json.SyntaxError](err)
 	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)

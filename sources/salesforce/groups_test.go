@@ -74,7 +74,7 @@ func TestRoleGroups(t *testing.T) {
 	assert.Len(t, members, 5, "everybody in scope")
 }
 
-// S12: where memberships cannot be known, they are not claimed.
+// S12: memberships that cannot be known are not claimed.
 func TestUnknownMemberships(t *testing.T) {
 	org := newFakeOrg(t)
 	org.Records["Group"][2]["Type"] = "Territory"

@@ -174,7 +174,7 @@ func TestBrokenFields(t *testing.T) {
 
 // What is not UTF-8 in an answer is read as encoding/json reads it, so that a
 // user can always be stored.
-func TestBytesThatAreNoText(t *testing.T) {
+func TestInvalidUTF8(t *testing.T) {
 	u, err := decodeUser(t, "{\"Id\":\"005Qy0000000001IAA\",\"LastName\":\"M\xfcller\",\"X\xff__c\":\"\\ud800\"}")
 	require.NoError(t, err)
 	assert.Equal(t, "M\uFFFDller", u.FamilyName)

@@ -23,8 +23,8 @@ func respond(status int, body string) *http.Response {
 	}
 }
 
-// A lying server has n users and says of its pages what answer makes of the
-// truth: the rows from start up to start+count.
+// A lying server has n users. answer makes the body of a page from the requested
+// position and number.
 type lying struct {
 	n        int
 	config   string // ServiceProviderConfig; "" is none
@@ -49,8 +49,8 @@ func (l *lying) RoundTrip(req *http.Request) (*http.Response, error) {
 	return respond(400, `{"scimType": "invalidValue", "detail": "startIndex is beyond the end", "status": "400"}`), nil
 }
 
-// rows are the resources from one number up to before another, as far as there
-// are any.
+// rows returns the resources with numbers from from up to to-1, as far as they
+// exist.
 func (l *lying) rows(from, to int) string {
 	var rows []string
 	for i := max(from, 1); i < min(to, l.n+1); i++ {
@@ -59,7 +59,7 @@ func (l *lying) rows(from, to int) string {
 	return "[" + strings.Join(rows, ",") + "]"
 }
 
-// S12: whatever a server says of its pages, the truth or an error, never less.
+// S12: whatever a server says about its pages, the listing is complete or fails.
 func TestServersThatLie(t *testing.T) {
 	honest := func(cap int) func(l *lying, start, count int, _ url.Values) string {
 		return func(l *lying, start, count int, _ url.Values) string {
@@ -101,8 +101,8 @@ func TestServersThatLie(t *testing.T) {
 			}
 			return honest(50)(l, start, count, q)
 		}, "startIndex is beyond the end"},
-		// AWS SSO as it once was: fifty users whatever is asked for, and as many
-		// in all.
+		// AWS SSO in the past: fifty users whatever is requested, and totalResults
+		// 50.
 		"totalResults counts the page, startIndex is ignored": {120, "", "", func(l *lying, _, _ int, _ url.Values) string {
 			return `{"totalResults": 50, "Resources": ` + l.rows(1, 51) + `}`
 		}, "held only what came before"},
@@ -125,7 +125,7 @@ func TestServersThatLie(t *testing.T) {
 			start = min(start, 71)
 			return fmt.Sprintf(`{"totalResults": 200, "Resources": %s}`, l.rows(start, start+50))
 		}, "held only what came before"},
-		// scimmy 1.3.5 does so.
+		// As scimmy 1.3.5.
 		"the page behind the last begins anew":        {120, "", "", anew(50), ""},
 		"the page behind the only one begins anew":    {7, "", "", anew(50), ""},
 		"the page behind the only person is the same": {1, "", "", anew(50), ""},
@@ -200,7 +200,7 @@ func anew(cap int) func(l *lying, start, count int, _ url.Values) string {
 	}
 }
 
-// byCursor pages by cursor, with or without the number of all.
+// byCursor pages by cursor, with or without totalResults.
 func byCursor(total bool) func(l *lying, start, count int, query url.Values) string {
 	return func(l *lying, _, count int, query url.Values) string {
 		from, _ := strconv.Atoi(query.Get("cursor"))
@@ -215,8 +215,8 @@ func byCursor(total bool) func(l *lying, start, count int, query url.Values) str
 	}
 }
 
-// What a server can do is asked for; that it does not say is one thing, that it
-// fails another.
+// The server's abilities are requested. Not stating them is no error; failing to
+// answer is.
 func TestServiceProviderConfig(t *testing.T) {
 	for status, want := range map[int]error{404: nil, 403: nil, 405: nil, 501: nil, 401: sources.ErrUnauthorized, 400: nil} {
 		src := source(t, "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
@@ -237,7 +237,7 @@ func TestServiceProviderConfig(t *testing.T) {
 	}
 }
 
-// A page of groups that is too large is asked for with fewer of them.
+// If a page of groups is too large, fewer groups are requested.
 func TestLargeGroups(t *testing.T) {
 	member := `{"value": "` + strings.Repeat("x", 90) + `"}`
 	var counts []string

@@ -19,8 +19,8 @@ func newRecords(t *testing.T, fields map[string]string) *records {
 	return &records{reader, fields}
 }
 
-// R49, R57, R62, S35: every attribute of Entra's and Okta's templates in its
-// place, also where a server spells it its own way.
+// R49, R57, R62, S35: every attribute of Entra's and Okta's templates, also in
+// servers' own spellings.
 func TestUser(t *testing.T) {
 	const text = `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "id": "2819c223", "externalId": "701984", "USERNAME": "bjensen@acme.com",
 		"name": {"formatted": "Ms. Barbara J Jensen", "familyName": "Jensen", "givenName": "Barbara"}, "active": "True", "title": "Guide", "locale": "en-US", "timezone": "America/Los_Angeles",
@@ -92,7 +92,7 @@ func TestGroupMembers(t *testing.T) {
 	}
 }
 
-// Groups in groups, in circles, of kinds that nobody tells, and that are gone.
+// Nested groups, cycles of groups, members of unknown type, and missing groups.
 func TestNestedGroups(t *testing.T) {
 	all := &groups{byID: map[string]*group{}}
 	for _, g := range []*group{

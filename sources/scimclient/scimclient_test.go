@@ -25,8 +25,8 @@ const token = "c4n4ry-scim-token"
 
 func values(texts ...string) sources.Values { return texts }
 
-// company are people as a SCIM server lists them: one with every field, and one
-// of each status; and groups, of which one is in another.
+// company is people as a SCIM server lists them, one with every field and one of
+// each status, and groups, one of which is nested.
 func company() ([]sources.User, []sources.Group) {
 	const badge = "urn:example:params:scim:schemas:extension:badge:2.0:User"
 	users := []sources.User{
@@ -86,7 +86,7 @@ func harness(face func(*fake.SCIM), change func(*Config)) sourcetest.HTTPHarness
 	}
 }
 
-// R1: any SCIM provider, by each of the ways in which it pages.
+// R1: any SCIM provider, with each way of paging.
 func TestConformance(t *testing.T) {
 	for name, h := range map[string]sourcetest.HTTPHarness{
 		"by position":       harness(nil, nil),
@@ -140,7 +140,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	}
 }
 
-// A field is read from the attribute that is named for it.
+// A field is read from the configured attribute.
 func TestFields(t *testing.T) {
 	users, _ := company()
 	d := fake.NewDirectory()
@@ -157,8 +157,8 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// A secret is shown in nothing that is printed, logged, encoded or returned,
-// whichever way the server is told it.
+// A secret is shown in nothing that is printed, logged, encoded or returned, with
+// every way to authenticate.
 func TestSecretsAreNotShown(t *testing.T) {
 	const secret = "c4n4ry/p&ss word"
 	var shown bytes.Buffer

@@ -28,8 +28,8 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// A mirror serves a made-up directory through this module's own SCIM handler:
-// before each request, its store is brought to what the directory is.
+// A mirror serves a made-up directory through this module's own SCIM handler.
+// Before each request it updates the handler's store from the directory.
 type mirror struct {
 	from    *fake.Directory
 	face    http.RoundTripper // renders users
@@ -119,7 +119,8 @@ func (m *mirror) sync() error {
 	return nil
 }
 
-// render returns the document of a user, without what the handler adds.
+// render returns the document of a user, without the attributes that the handler
+// adds.
 func (m *mirror) render(id string) (string, error) {
 	req, err := http.NewRequest(http.MethodGet, "http://127.0.0.1:1/Users/"+id, nil)
 	if err != nil {
@@ -164,7 +165,7 @@ func (m *mirror) put(ref scim.Ref, doc, display string, members *scim.MemberChan
 	return err
 }
 
-// Our own handler, read by our own client, by cursor and by position.
+// Our own client reads our own handler, by cursor and by position.
 func TestOurHandler(t *testing.T) {
 	for name, paging := range map[string]Paging{"by cursor": PageAuto, "by position": PageIndex} {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +176,7 @@ func TestOurHandler(t *testing.T) {
 	}
 }
 
-// S33: who was pushed is the same, read from the store and over the wire.
+// S33: a pushed user is the same, whether read from the store or over HTTP.
 func TestPushedAndPulledAreTheSame(t *testing.T) {
 	users, groups := company()
 	d := fake.NewDirectory()
@@ -199,8 +200,7 @@ func TestPushedAndPulledAreTheSame(t *testing.T) {
 	}
 }
 
-// peers reads a server that others wrote, after pushing people to it, and
-// compares what comes back.
+// peers pushes people to a server of others, reads it, and compares the result.
 func peers(t *testing.T, base string, httpClient *http.Client) {
 	t.Helper()
 	const people = 25
@@ -263,8 +263,7 @@ func TestElimity(t *testing.T) {
 	peers(t, server.URL, server.Client())
 }
 
-// resources keeps what is pushed to elimity's server, as its documentation
-// shows.
+// resources stores what is pushed to elimity's server, as its documentation shows.
 type resources struct {
 	mu  sync.Mutex
 	all []elimity.Resource

@@ -89,7 +89,7 @@ func TestTokensLogInOnce(t *testing.T) {
 	})
 }
 
-func TestTokensThatCannotBeHad(t *testing.T) {
+func TestTokensThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := &Error{Status: 401, Reason: sources.ErrUnauthorized, Detail: "wrong secret"}
 		tokens := NewTokens("acme", (&logins{err: refused}).fetch)
