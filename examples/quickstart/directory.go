@@ -28,7 +28,7 @@ const (
 const loginUsage = `
 With these variables set, and without -users, the live org is read:
   SALESFORCE_LOGIN_URL         where to log in; default https://login.salesforce.com
-  SALESFORCE_CLIENT_ID         the consumer key of the connected app
+  SALESFORCE_CLIENT_ID         the consumer key of the external client app
   SALESFORCE_CLIENT_SECRET     its consumer secret, to log in as the app itself
   SALESFORCE_REFRESH_TOKEN     or a refresh token, with the secret if the app wants one
   SALESFORCE_USERNAME          or a user, and

@@ -90,7 +90,7 @@ var providers = []provider{
 		kind: sources.KindSalesforce,
 		variables: []variable{
 			{name: "SALESFORCE_LOGIN_URL", help: "where to log in; default https://login.salesforce.com"},
-			{name: "SALESFORCE_CLIENT_ID", help: "the consumer key of the connected app"},
+			{name: "SALESFORCE_CLIENT_ID", help: "the consumer key of the external client app"},
 			{name: "SALESFORCE_CLIENT_SECRET", help: "its consumer secret, to log in as the app itself", secret: true},
 			{name: "SALESFORCE_REFRESH_TOKEN", help: "or a refresh token, with the secret if the app wants one", secret: true},
 			{name: "SALESFORCE_USERNAME", help: "or a user, and"},

@@ -23,7 +23,7 @@
 //
 // # What the integration user needs
 //
-// A connected app with the scope "api", and a user with read access to User, Group,
+// An external client app (or a connected app) with the scope "api", and a user with read access to User, Group,
 // GroupMember, UserRole and the objects that assignment filters query, such as
 // PermissionSetAssignment. That user should see nothing else: its permissions also
 // limit what an assignment filter can read. If the org hides users from one
@@ -104,7 +104,7 @@ type Config struct {
 	// default), "https://test.salesforce.com" for a sandbox, or the org's My
 	// Domain. It must be https, except for a loopback address in a test.
 	LoginURL string
-	// ClientID is the consumer key of the connected app.
+	// ClientID is the consumer key of the external client app (or of a connected app).
 	ClientID     string
 	ClientSecret string // the consumer secret
 	RefreshToken string
