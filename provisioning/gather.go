@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/usher-go/usher/hierarchy"
 	"github.com/usher-go/usher/internal/address"
 	"github.com/usher-go/usher/internal/name"
+	"github.com/usher-go/usher/internal/set"
 	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/sources"
 )
@@ -41,9 +43,11 @@ type Rival struct {
 }
 
 // Rivals returns the rivals after the plan: people who want an address that several
-// people want, and people whose edges in the chart would close a cycle. The
-// argument are the rivals before; a plan about a part keeps those whom it is not
-// about. The result is not nil.
+// people want, people whose edges in the chart would close a cycle, and people whose
+// action is held and gives them a seat of a limited pool, since the seat is kept for
+// them. The argument are the rivals before; a plan about a part keeps those whom it
+// is not about. The result is not nil. A plan that was read from its JSON form does
+// not know which pools are limited.
 func (p *Plan) Rivals(before ...Rival) []Rival {
 	rivals := make([]Rival, 0)
 	if p.About != nil {
@@ -67,8 +71,27 @@ func (p *Plan) Rivals(before ...Rival) []Rival {
 			add(f.ExternalID, f.Reason)
 		}
 	}
+	for i := range p.Held {
+		a := &p.Held[i].Action
+		for _, seat := range a.limitedSeats(p.world) {
+			rivals = append(rivals, Rival{a.Member.ExternalID, seatRivalry(seat)})
+		}
+	}
 	return rivals
 }
+
+// limitedSeats returns the seats of limited pools that the action gives.
+func (a *Action) limitedSeats(world *survey) (seats []string) {
+	for i := range a.Changes {
+		if c := &a.Changes[i]; world != nil && c.Field == FieldSeats {
+			seats = slices.DeleteFunc(set.Without(setOf(c.New), setOf(c.Old)), func(seat string) bool { return !world.r.isLimited(seat) })
+		}
+	}
+	return seats
+}
+
+// seatRivalry returns Rival.Over for a seat.
+func seatRivalry(seat string) string { return "seat " + seat }
 
 // rivalry returns Rival.Over if the reason makes a person a rival, or "".
 func (r *Reason) rivalry() string {
@@ -563,12 +586,18 @@ func (g *gatherer) judge(in Input) (settled bool, err error) {
 			}
 		}
 		for _, seat := range d.releasedSeats() {
-			if limit, limited := g.cfg.Seats.Pools[seat]; limited && survey.held(seat) >= limit {
+			if g.isLimited(seat) && survey.held(seat) >= g.cfg.Seats.Pools[seat] {
 				return false, ErrNeedsWholeRun
 			}
 		}
+		for _, rival := range g.from.Rivals { // a seat is kept for each whose action is held
+			seat, overSeat := strings.CutPrefix(rival.Over, seatRivalry(""))
+			if overSeat && slices.Contains(d.gainedSeats(), seat) && !g.about[rival.ExternalID] {
+				g.about[rival.ExternalID], settled = true, false
+			}
+		}
 	}
-	return true, nil
+	return settled, nil
 }
 
 // held counts the active members who hold a seat, including those who are not in

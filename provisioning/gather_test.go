@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
 )
@@ -167,4 +168,35 @@ func changeOne(random *rand.Rand, s *sources.Snapshot) string {
 		s.Users = append(s.Users, v)
 	}
 	return id
+}
+
+// L6: a seat that is kept for a person whose action is held is given to nobody by a
+// part that is about others.
+func TestGatherKnowsForWhomSeatsAreKept(t *testing.T) {
+	cfg := okta()
+	cfg.Assignments = []assignment.Assignment{{ID: "a", Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{"g"}}, Settings: assignment.Settings{Seats: []string{"core"}}}}
+	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Automatic}
+	cfg.Breakers.Create = &provisioning.Limit{Count: number(1)}
+	cfg.Seats.Pools = map[string]int{"core": 2}
+	r := resolver(t, cfg)
+
+	bo := activeUser("y1", "bo@acme.com")
+	snapshot := allProven(bo, activeUser("x1", "x1@acme.com"), activeUser("x2", "x2@acme.com"))
+	snapshot.Groups = []sources.Group{{ID: "g", Members: []string{"x1", "x2"}}}
+	store, team := storeWith(t, []provisioning.Member{memberFor(bo)})
+	_, err := provisioning.Apply(t.Context(), store, "t", r.Resolve(provisioning.Input{Tenant: "t", Snapshot: snapshot, Members: team}))
+	require.NoError(t, err)
+	in := provisioning.Input{Tenant: "t", Snapshot: snapshot, Members: teamOf(t, store)}
+	before := r.Resolve(in)
+	require.Empty(t, before.Actions)
+	require.Len(t, before.Held, 2)
+
+	snapshot.Groups[0].Members = append(snapshot.Groups[0].Members, "y1")
+	part, err := r.Gather(t.Context(), provisioning.Lookup{
+		Tenant: "t", Team: store, Directory: sources.NewIndex(snapshot), Rivals: before.Rivals(),
+	}, "y1")
+	require.NoError(t, err)
+	want, got := r.Resolve(in), r.Resolve(part)
+	require.Equal(t, decisions(want), decisions(got))
+	require.Contains(t, got.Explain("y1"), string(provisioning.CodeSeatExhausted))
 }

@@ -145,10 +145,7 @@ func (c *chart) trip() bool {
 
 // givesSeatBack reports whether a draft gives back a seat of a limited pool.
 func (c *chart) givesSeatBack(d *draft) bool {
-	return slices.ContainsFunc(d.releasedSeats(), func(seat string) bool {
-		_, limited := c.r.cfg.Seats.Pools[seat]
-		return limited
-	})
+	return slices.ContainsFunc(d.releasedSeats(), c.r.isLimited)
 }
 
 // freeze stops the drafts of the persons that are not stopped yet, and returns

@@ -94,6 +94,17 @@ func (d *draft) releasedSeats() []string {
 	return set.Without(set.Of(d.before.Seats), d.after.Seats)
 }
 
+// gainedSeats returns the seats that the member does not hold before.
+func (d *draft) gainedSeats() []string {
+	switch {
+	case !d.after.Active:
+		return nil
+	case d.before == nil || !d.before.Active:
+		return set.Of(d.after.Seats)
+	}
+	return set.Without(set.Of(d.after.Seats), d.before.Seats)
+}
+
 // key computes the idempotency key from the identity, the state at the start, and
 // the changes. For a create, the time of the snapshot takes the place of the state:
 // so an older plan cannot create a member again that was deleted, and a newer one

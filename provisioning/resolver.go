@@ -64,6 +64,12 @@ func (r *Resolver) Warnings() []Problem { return slices.Clone(r.problems) }
 // sources.Collect.
 func (r *Resolver) Queries() []string { return r.rules.Queries() }
 
+// isLimited reports whether a seat is of a limited pool (S20).
+func (r *Resolver) isLimited(seat string) bool {
+	_, limited := r.cfg.Seats.Pools[seat]
+	return limited
+}
+
 // isLinked reports whether m is a managed member of the config's connection.
 func (r *Resolver) isLinked(m *Member) bool {
 	return m.Managed && m.ExternalID != "" && m.Connection == r.cfg.Connection
