@@ -222,7 +222,7 @@ type Write struct {
 	// At becomes LastModified, and Created of a new record.
 	At time.Time
 	// IfVersion is the version that the record must have; 0 means any. This
-	// compare-and-swap prevents that concurrent changes overwrite each other.
+	// compare-and-swap keeps concurrent changes from overwriting each other.
 	IfVersion int64
 	// Doc, Keys and Display replace those of the record. If Doc is nil, all
 	// three stay unchanged, so that a change of members writes no document.
