@@ -90,8 +90,8 @@ func (rt *resourceType) resolveKey(f field) (attrPath, bool) {
 }
 
 // place stores a client's value at path: at the top, in an extension, or in a
-// single complex attribute. Values that a client may not write are omitted (RFC
-// 7644 section 3.3).
+// single complex attribute. Values that a client may not write are omitted
+// (RFC 7644 section 3.3).
 func (rt *resourceType) place(doc *object, path attrPath, sent any) error {
 	if path.def.readOnly() || path.leaf().readOnly() {
 		return nil // any value is ignored
@@ -317,8 +317,8 @@ func distinct(list []any) []any {
 
 // checkUserName refuses a new name that people cannot see or cannot distinguish
 // from another one: a name with control characters (which include line breaks),
-// with marks of writing direction or other characters that are not drawn (RFC
-// 7613 section 3.2.2 allows none), or with only white space and invisible
+// with marks of writing direction or other characters that are not drawn
+// (RFC 7613 section 3.2.2 allows none), or with only white space and invisible
 // characters. A name that was accepted earlier may stay, so that its user can
 // still be changed.
 func checkUserName(old, name string) error {
