@@ -121,8 +121,8 @@ func (p *patcher) applyOne(op patchOp) error {
 		if err != nil {
 			return err
 		}
-		// A client may send back our answer, whose read-only attributes it does
-		// not intend to change.
+		// A client may send back an answer of the handler with its read-only
+		// attributes. It does not intend to change these.
 		if path.urn == "" && path.attr != "id" && path.def.readOnly() {
 			continue
 		}

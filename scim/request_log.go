@@ -65,7 +65,7 @@ type RequestHistory struct {
 	// are kept.
 	Tokens []TokenUse
 	// Refused counts requests whose credentials were not accepted. They are
-	// only counted, so that guessing fills no storage. If it is unknown to
+	// only counted, so that guesses do not fill the store. If it is unknown to
 	// which directory the credentials were meant to belong, they are counted in
 	// the history of the zero Directory.
 	Refused RequestCount

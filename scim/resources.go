@@ -170,7 +170,7 @@ func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Recor
 		return rec, nil
 	}
 	read, err := x.read(rec.Ref, true)
-	if errors.Is(err, ErrNotFound) { // if it was deleted since, the answer is still what was done
+	if errors.Is(err, ErrNotFound) { // deleted since; the answer still reports what was done
 		return rec, nil
 	}
 	if err == nil && read.Version == rec.Version {
