@@ -13,30 +13,30 @@ import (
 	"time"
 )
 
-// An Authenticator decides whom a request speaks for: the type of
+// An Authenticator returns the principal of a request: the type of
 // Config.Authenticate.
 type Authenticator = func(*http.Request) (Principal, error)
 
-// errNoToken says that a request has no bearer token at all.
+// errNoToken reports that a request has no bearer token.
 var errNoToken = errors.New("no bearer token")
 
-// errUnknownToken says that a token is nobody's.
+// errUnknownToken reports that no principal has the token.
 var errUnknownToken = errors.New("unknown bearer token")
 
-// A Token is a bearer token as it is kept: its hash and whom it speaks for.
-// Several tokens for one principal may be valid at once, so that one can be
-// rotated without a gap: issue the new one, let the administrator change over,
-// then drop the old one or let it expire.
+// A Token is a bearer token as it is stored: its hash and its principal.
+// Several tokens of one principal may be valid at the same time, so that a
+// token can be rotated without a gap: issue the new one, let the administrator
+// change over, then delete the old one or let it expire.
 type Token struct {
-	// Hash is HashToken of the token, which itself is kept nowhere.
+	// Hash is HashToken of the token. The token itself is not stored.
 	Hash      string
 	Principal Principal
-	// NotAfter is when the token stops being valid; zero is never.
+	// NotAfter is the time at which the token expires; zero means never.
 	NotAfter time.Time
 }
 
-// NewToken returns a new random token (256 bits, URL-safe) to show to the
-// administrator once, and the hash to keep.
+// NewToken returns a new random token (256 bits, URL-safe), to show to the
+// administrator once, and its hash, to store.
 func NewToken() (token, hash string) {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -44,9 +44,9 @@ func NewToken() (token, hash string) {
 	return token, HashToken(token)
 }
 
-// HashToken returns the hash of a token, as Token keeps it: SHA-256 in
-// hexadecimal. Tokens are random and long, so that no salt or slow hash is
-// called for; do not use it for passwords.
+// HashToken returns the hash that Token stores: SHA-256 in hexadecimal. Tokens
+// are long and random, so they need no salt or slow hash; do not use it for
+// passwords.
 func HashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
@@ -54,10 +54,11 @@ func HashToken(token string) string {
 
 // BearerTokens authenticates requests by the token in their Authorization
 // header. lookup finds a token by its hash, for instance in the host's
-// database, where an index on the hash also makes the comparison safe against
-// timing; it returns ErrNotFound for an unknown one and an error that matches
-// ErrUnavailable if it cannot tell. A token whose Principal.Token is empty is
-// named by the first 8 digits of its hash.
+// database, where an index on the hash also protects the comparison against
+// timing attacks. It returns ErrNotFound for an unknown token, and an error
+// that matches ErrUnavailable if the lookup is not possible at present. If
+// Principal.Token of a token is empty, it is set to the first 8 digits of the
+// hash.
 func BearerTokens(lookup func(ctx context.Context, hash string) (Token, error)) Authenticator {
 	return func(r *http.Request) (Principal, error) {
 		token, err := bearer(r)
@@ -82,7 +83,7 @@ func BearerTokens(lookup func(ctx context.Context, hash string) (Token, error)) 
 	}
 }
 
-// FixedTokens is a lookup for BearerTokens over a fixed set.
+// FixedTokens returns a lookup for BearerTokens over a fixed set of tokens.
 func FixedTokens(tokens ...Token) func(context.Context, string) (Token, error) {
 	byHash := make(map[string]Token, len(tokens))
 	for _, token := range tokens {
@@ -96,8 +97,8 @@ func FixedTokens(tokens ...Token) func(context.Context, string) (Token, error) {
 	}
 }
 
-// FirstOf authenticates by the first of several ways that accepts a request.
-// One that is unavailable decides, if none accepts.
+// FirstOf authenticates by the first of several ways that accepts a request. If
+// none accepts it and one is unavailable, the error is that one's.
 func FirstOf(ways ...Authenticator) Authenticator {
 	return func(r *http.Request) (Principal, error) {
 		var errs []error

@@ -10,7 +10,7 @@ import (
 )
 
 // body reads the request's body: one JSON object, of bounded size and in
-// bounded time. rt is the type of the resource that it is, or nil.
+// bounded time. rt is the type of the resource in the body, or nil.
 func (x *exchange) body(rt *resourceType) (*object, error) {
 	most := x.cfg.MaxBody
 	if rt != nil && rt.links == "members" {
@@ -26,7 +26,8 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 	}
 	x.bodySeen = true
 	control := http.NewResponseController(x.w)
-	// A server that cannot set deadlines (a recorder in a test) reads anyway.
+	// A server that cannot set deadlines (a recorder in a test) reads without
+	// one.
 	_ = control.SetReadDeadline(time.Now().Add(x.cfg.ReadTimeout))
 	var text bytes.Buffer
 	var err error
@@ -44,7 +45,7 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
-		// The deadline stays for what the server still drains.
+		// The deadline stays in force while the server drains the body.
 		x.w.Header().Set("Connection", "close")
 		return nil, fail(http.StatusRequestTimeout, "", "the body did not arrive in time")
 	case err != nil:
@@ -66,41 +67,44 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 	return o, err
 }
 
-// maxDrained is how much of a body that is too large is read and thrown away.
+// maxDrained is the number of bytes of a too large body that are read and
+// discarded.
 const maxDrained = 64 << 20
 
-// drain reads what a client goes on sending, within the deadline: most clients
-// read the answer only then, and report a broken connection otherwise.
+// drain reads what a client continues to send, within the deadline. Most
+// clients read the answer only after sending everything, and otherwise report a
+// broken connection.
 func (x *exchange) drain() {
 	x.w.Header().Set("Connection", "close")
 	if x.r.Header.Get("Expect") == "" {
-		n, _ := io.CopyN(io.Discard, x.r.Body, maxDrained) // whatever comes of it
+		n, _ := io.CopyN(io.Discard, x.r.Body, maxDrained) // an error changes nothing
 		x.traffic += int(n)
 	}
 }
 
-// How long and how much discardBody reads.
+// The time and the number of bytes for which discardBody reads.
 const (
 	lingering = time.Second
 	maxUnread = 256 << 10
 )
 
-// discardBody reads a body that the handler does not use. net/http would read
-// it otherwise, without a limit in time, before it sends the answer and before
-// it closes the connection. If the body does not end within lingering and
-// maxUnread, the connection is closed after the answer.
-// It returns how much it has read.
+// discardBody reads a body that the handler does not use. Otherwise net/http
+// reads it, without a time limit, before it sends the answer and before it
+// closes the connection. If the body does not end within lingering and
+// maxUnread, the connection is closed after the answer. It returns the number
+// of bytes read.
 func discardBody(w http.ResponseWriter, r *http.Request) int {
 	if r.ContentLength == 0 {
 		return 0
 	}
-	// A server that cannot set deadlines (a recorder in a test) reads anyway.
+	// A server that cannot set deadlines (a recorder in a test) reads without
+	// one.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
 	n := int64(0)
 	if r.Header.Get("Expect") == "" {
 		var err error
 		if n, err = io.CopyN(io.Discard, r.Body, maxUnread); errors.Is(err, io.EOF) {
-			return int(n) // the server takes the deadline back
+			return int(n) // the server resets the deadline
 		}
 	}
 	w.Header().Set("Connection", "close")

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// A brake limits attempts with wrong credentials: per remote address,
-// guessBurst of them at once and guessRate a second after that. The same wrong
-// credential sent again counts once, because a client whose token was revoked
-// repeats it. A credential that was accepted before is not limited, because
-// one address may be a proxy of many clients.
+// A brake limits attempts with wrong credentials: guessBurst at once for each
+// remote address, and then guessRate per second. A wrong credential that is
+// sent again counts once, because a client whose token was revoked repeats it.
+// A credential that was accepted before is not limited, because one address may
+// be a proxy of many clients.
 //
-// Memory is bounded: where it is full, an address or a credential is dropped.
-// Credentials are kept as hashes under a key of the process.
+// Memory is bounded: if it is full, an address or a credential is dropped.
+// Credentials are stored as hashes with a key of this process.
 type brake struct {
 	now  func() time.Time
 	seed maphash.Seed
@@ -30,12 +30,12 @@ type brake struct {
 type guesses struct {
 	left float64 // attempts left at the time at
 	at   time.Time
-	last uint64 // the last wrong one
+	last uint64 // the last wrong credential
 }
 
 const (
 	guessBurst = 50
-	guessRate  = 1 // a second
+	guessRate  = 1 // per second
 	maxRemotes = 10_000
 	maxGood    = 10_000
 )
@@ -44,7 +44,8 @@ func newBrake(now func() time.Time) *brake {
 	return &brake{now: now, seed: maphash.MakeSeed(), remotes: map[string]guesses{}, good: map[uint64]struct{}{}}
 }
 
-// credential names what a request shows, or is 0 if that is nothing.
+// credential returns a hash of the credentials of a request, or 0 if it has
+// none.
 func (b *brake) credential(parts ...string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(b.seed)
@@ -60,8 +61,8 @@ func (b *brake) credential(parts ...string) uint64 {
 	return h.Sum64() | 1
 }
 
-// wait returns how long the request's address has to wait before it may try
-// the credential.
+// wait returns how long the request's address must wait before it may try the
+// credential.
 func (b *brake) wait(r *http.Request, credential uint64) time.Duration {
 	if credential == 0 {
 		return 0
@@ -84,7 +85,7 @@ func (b *brake) wait(r *http.Request, credential uint64) time.Duration {
 	return 0
 }
 
-// refilled returns the attempts of an address at present.
+// refilled returns the present number of attempts of an address.
 func (b *brake) refilled(g guesses) guesses {
 	now := b.now()
 	g.left = min(guessBurst, g.left+now.Sub(g.at).Seconds()*guessRate)
@@ -92,7 +93,7 @@ func (b *brake) refilled(g guesses) guesses {
 	return g
 }
 
-// wrong notes that the credential was refused.
+// wrong records that the credential was refused.
 func (b *brake) wrong(r *http.Request, credential uint64) {
 	if credential == 0 {
 		return
@@ -116,8 +117,8 @@ func (b *brake) wrong(r *http.Request, credential uint64) {
 	b.remotes[at] = g
 }
 
-// forget makes room: of some addresses it drops those that have all attempts
-// left again, or else one.
+// forget makes room: it looks at some addresses and drops those that have all
+// attempts left, or else one.
 func (b *brake) forget() {
 	const looks = 20
 	looked := 0
@@ -133,7 +134,7 @@ func (b *brake) forget() {
 	}
 }
 
-// right notes that the credential was accepted.
+// right records that the credential was accepted.
 func (b *brake) right(credential uint64) {
 	if credential == 0 {
 		return
@@ -155,9 +156,9 @@ func (b *brake) right(credential uint64) {
 	b.good[credential] = struct{}{}
 }
 
-// remote is the address that a request came from, without its port, of IPv6
-// the network, and the text as it is if it is no address. A host behind a
-// proxy sets Request.RemoteAddr to the client's.
+// remote returns the address of a request's sender without its port; for IPv6
+// the network; a text that is no address is returned unchanged. A host behind a
+// proxy sets Request.RemoteAddr to the client's address.
 func remote(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

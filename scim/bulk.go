@@ -14,9 +14,9 @@ type bulkOp struct {
 	method, path, bulkID, version string
 	data                          *object
 	refs                          []string  // the bulkIds that path and data refer to, each once
-	awaited                       int       // how many of refs are still to be created
-	awaiting                      []*bulkOp // those that refer to what this one creates
-	result                        *object   // nil until it is done
+	awaited                       int       // the number of refs that do not exist yet
+	awaiting                      []*bulkOp // operations that refer to the resource that this one creates
+	result                        *object   // nil until the operation is finished
 	failed                        bool
 }
 
@@ -26,16 +26,16 @@ const bulkPrefix = "bulkId:"
 type bulkRun struct {
 	*exchange
 	ops    []*bulkOp
-	makers map[string]*bulkOp // by bulkId, the operation that creates it
-	ids    map[string]string  // by bulkId, the id that was given
+	makers map[string]*bulkOp // bulkId to the operation that creates it
+	ids    map[string]string  // bulkId to the assigned id
 	errors int
-	most   int // failOnErrors; 0 is no limit
-	// applied says that an operation was; outage is one of the store, which
-	// ends the run.
+	most   int // failOnErrors; 0 means no limit
+	// applied reports that an operation was applied. outage is a failure of the
+	// store, which ends the run.
 	applied bool
 	outage  error
-	// Resources of a circle were created without their references, which are
-	// set when all ids are known.
+	// Resources of a cycle of references that were created without their
+	// references. These are set when all ids are known.
 	unfinished []unfinished
 }
 
@@ -45,8 +45,8 @@ type unfinished struct {
 	id string
 }
 
-// bulk serves a bulk request. Each operation is applied whole or not at all;
-// the request as a whole is not atomic.
+// bulk serves a bulk request. Each operation is applied completely or not at
+// all; the request as a whole is not atomic.
 func (x *exchange) bulk() error {
 	body, err := x.body(nil)
 	if err != nil {
@@ -57,13 +57,13 @@ func (x *exchange) bulk() error {
 		return err
 	}
 	if x.limiter != nil {
-		x.limiter.charge(x.principal.Tenant, len(run.ops)-1) // the request itself was one
+		x.limiter.charge(x.principal.Tenant, len(run.ops)-1) // the request itself was counted already
 	}
 	run.process()
 	if x.sight != nil {
 		x.sight.Operations, x.sight.Failed = len(run.ops), run.errors
 	}
-	if run.outage != nil && !run.applied { // the client may send it all again
+	if run.outage != nil && !run.applied { // the client may send the whole request again
 		return run.outage
 	}
 	results := []any{}
@@ -102,7 +102,7 @@ func (x *exchange) parseBulk(body *object) (*bulkRun, error) {
 			bulkID: in.text("bulkId"), version: in.text("version"),
 		}
 		op.data, _ = in.get("data").(*object)
-		if text, ok := in.get("data").(string); ok { // JSON in a string, as in the RFC's own examples
+		if text, ok := in.get("data").(string); ok { // JSON in a string, as in examples of the RFC
 			inner, _ := embedded(text)
 			op.data, _ = inner.(*object)
 		}
@@ -153,8 +153,8 @@ func bulkRefs(refer func(id string), v any) {
 	}
 }
 
-// resolved returns v with the ids in the place of the bulkIds. What refers to
-// one that is not known yet is left out.
+// resolved returns v with bulkIds replaced by ids. A reference to a bulkId that
+// is not known yet is omitted.
 func (b *bulkRun) resolved(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -179,7 +179,7 @@ func (b *bulkRun) resolved(v any) any {
 		for _, f := range v.fields {
 			value := b.resolved(f.value)
 			if value == nil && f.value != nil && f.name == "value" {
-				return nil // an element without its value says nothing
+				return nil // an element without its value has no meaning
 			}
 			if value != nil || f.value == nil {
 				out.fields = append(out.fields, field{f.name, value})
@@ -190,13 +190,14 @@ func (b *bulkRun) resolved(v any) any {
 	return v
 }
 
-// process runs the operations in order, but each only when the ids it refers
-// to are known: a creation that was waited for lets those go first that waited.
-// Where only a circle is left, it is opened at its first creation.
+// process runs the operations in order, but an operation runs only when the ids
+// that it refers to are known. When a creation completes, the operations that
+// waited for it run first. If only a cycle is left, it is opened at its first
+// creation.
 func (b *bulkRun) process() {
 	pending := slices.Clone(b.ops)
 	for len(pending) > 0 && !b.stopped() {
-		// waits until what it refers to has been created
+		// The first operation whose references all exist.
 		next := slices.IndexFunc(pending, func(op *bulkOp) bool { return op.awaited == 0 })
 		if next < 0 {
 			if next = b.opening(pending); next < 0 {
@@ -218,9 +219,9 @@ func (b *bulkRun) stopped() bool {
 	return b.most > 0 && b.errors >= b.most || b.outage != nil || b.ctx.Err() != nil
 }
 
-// opening returns the place of a creation at which a circle can be opened, by
-// making the resource without its references. If there is none it refuses what
-// is left and returns -1.
+// opening returns the index of a creation at which a cycle can be opened, by
+// creating the resource without its references. If there is none, it refuses
+// the remaining operations and returns -1.
 func (b *bulkRun) opening(ops []*bulkOp) int {
 	for i, op := range ops {
 		if op.method == http.MethodPost && op.bulkID != "" && !strings.Contains(op.path, bulkPrefix) {
@@ -233,7 +234,7 @@ func (b *bulkRun) opening(ops []*bulkOp) int {
 	return -1
 }
 
-// run applies one operation and notes its result.
+// run applies one operation and stores its result.
 func (b *bulkRun) run(op *bulkOp) {
 	rt, id, err := b.target(op)
 	if err != nil {
@@ -295,7 +296,7 @@ func (b *bulkRun) apply(op *bulkOp, rt *resourceType, id string, data *object) (
 	return rec, http.StatusNoContent, b.remove(rt, id, c)
 }
 
-// target checks method and path and resolves the resource they name.
+// target checks method and path and returns the resource that they name.
 func (b *bulkRun) target(op *bulkOp) (*resourceType, string, error) {
 	path := strings.TrimPrefix(op.path, b.base)
 	name, id, one := strings.Cut(strings.Trim(path, "/"), "/")
@@ -335,7 +336,7 @@ func (b *bulkRun) target(op *bulkOp) (*resourceType, string, error) {
 	return rt, unescaped, nil
 }
 
-// complete sets the references of a resource of a circle.
+// complete sets the references of a resource of a cycle.
 func (b *bulkRun) complete(u unfinished) {
 	for _, ref := range u.op.refs {
 		if _, known := b.ids[ref]; !known {
@@ -375,7 +376,7 @@ func (b *bulkRun) fail(op *bulkOp, err error) {
 	}
 }
 
-// finish notes the result: those that waited for the operation do no longer.
+// finish stores the result; operations that waited for this one no longer wait.
 func (op *bulkOp) finish(result *object) {
 	op.result = result
 	for _, other := range op.awaiting {

@@ -17,12 +17,12 @@ type discovery struct {
 	schemas []described
 }
 
-// described is a document as it is served, but for its location, which depends
-// on where it is asked for.
+// described is a document as it is served, without its location, which depends
+// on the URL of the request.
 type described struct {
 	id     string
-	before []byte // up to the location
-	path   string // of the location
+	before []byte // the text before the location
+	path   string // the path in the location
 }
 
 func describe(id, kind, path string, doc *object) described {
@@ -31,7 +31,7 @@ func describe(id, kind, path string, doc *object) described {
 	return described{id, append(appendString(text, kind), `,"location":`...), path}
 }
 
-// append appends the document, asked for below base.
+// append appends the document as served below base.
 func (d described) append(dst []byte, base string) []byte {
 	return append(appendString(append(dst, d.before...), base+d.path), "}}"...)
 }
@@ -122,7 +122,7 @@ func serviceProviderConfig(cfg Config) *object {
 
 func itoa(n int) number { return number(strconv.Itoa(n)) }
 
-// discover serves a discovery endpoint; rest is the path behind its name.
+// discover serves a discovery endpoint; rest is the path after its name.
 func (x *exchange) discover(name string, rest []string) error {
 	values, err := x.urlValues()
 	if err != nil {

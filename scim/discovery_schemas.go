@@ -1,8 +1,9 @@
 package scim
 
-// A trait is an attribute of a discovery document, all of which are readOnly.
-// The schemas that they make up are those of RFC 7643 section 8.7.2 and, for
-// pagination, RFC 9865 section 4: deeper than the schema package can declare.
+// A trait is an attribute of a discovery document; all of them are readOnly.
+// The schemas made of them are those of RFC 7643 section 8.7.2 and, for
+// pagination, RFC 9865 section 4. They are nested deeper than the schema
+// package can declare.
 type trait struct {
 	name, kind, description string
 	multi, required, exact  bool
@@ -45,7 +46,8 @@ func documents(list []trait) []any {
 	return out
 }
 
-// discoverySchemas describe the documents of the discovery endpoints.
+// discoverySchemas returns the schemas of the documents of the discovery
+// endpoints.
 func discoverySchemas() []described {
 	var out []described
 	for _, s := range []struct {

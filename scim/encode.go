@@ -40,8 +40,8 @@ func appendJSON(dst []byte, v any) []byte {
 	return dst
 }
 
-// appendString appends s in quotes. The signs that could end a script element
-// are escaped, should an answer ever be shown by a browser.
+// appendString appends s in quotes. It escapes the characters that could end a
+// script element, in case a browser displays an answer.
 func appendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

@@ -9,44 +9,44 @@ import (
 	scimerrors "github.com/elimity-com/scim/errors"
 )
 
-// ErrUnavailable is what Config.Authenticate wraps when it cannot tell at
-// present whom a request speaks for, and a Store when it cannot work at present
-// (its database is away, busy or full). It is logged, and answered with 503 and
-// Retry-After: the client is told to come again.
+// ErrUnavailable is wrapped by the error of Config.Authenticate when it cannot
+// identify the principal at present, and by the error of a Store when it cannot
+// work at present (its database is unreachable, busy or full). It is logged,
+// and answered with 503 and Retry-After: the client is told to retry later.
 var ErrUnavailable = errors.New("temporarily unavailable")
 
-// An UnavailableError is an ErrUnavailable that says when to come again.
+// An UnavailableError is an ErrUnavailable with the time after which to retry.
 type UnavailableError struct {
-	RetryAfter time.Duration // 0 leaves it to the handler
-	Err        error         // what is wrong, for the log; required
+	RetryAfter time.Duration // 0 lets the handler choose
+	Err        error         // the cause, for the log; required
 }
 
 // Error implements error.
 func (e *UnavailableError) Error() string { return e.Err.Error() }
 
-// Unwrap lets errors.Is find ErrUnavailable and what is wrong.
+// Unwrap lets errors.Is find ErrUnavailable and the cause.
 func (e *UnavailableError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
 
 // A RefusedError is what Config.Authenticate may return for credentials that it
-// does not accept, where it knows whose they were or were meant to be: an expired
-// token, or a wrong one at a URL of one tenant. The refusal is then counted in the
+// does not accept, if it knows whose they are or claim to be: an expired token,
+// or a wrong token at a URL of one tenant. The refusal is then counted in the
 // Requests of that directory.
 type RefusedError struct {
 	Directory Directory
-	Err       error // what is wrong, for the log; required
+	Err       error // the cause, for the log; required
 }
 
 // Error implements error.
 func (e *RefusedError) Error() string { return e.Err.Error() }
 
-// Unwrap lets errors.Is find what is wrong.
+// Unwrap lets errors.Is find the cause.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
 func refusedOf(p Principal, why string) error {
 	return &RefusedError{Directory{Tenant: p.Tenant, Connection: p.Connection}, errors.New(why)}
 }
 
-// retryAfter is what a client is told that has to come again.
+// retryAfter returns how long a client has to wait before it retries.
 func retryAfter(err error) time.Duration {
 	var unavailable *UnavailableError
 	if errors.As(err, &unavailable) && unavailable.RetryAfter > 0 {
@@ -55,9 +55,10 @@ func retryAfter(err error) time.Duration {
 	return time.Second
 }
 
-// An unreadableError says that a stored record is not one that this package
-// writes: the store has damaged it, or somebody else wrote it. It keeps the
-// cause as a text, so that the cause is not taken for the client's fault.
+// An unreadableError reports that a stored record does not have the form that
+// this package writes: the store has damaged it, or another program wrote it.
+// It has the cause as text only, so that the cause is not treated as the
+// client's fault.
 type unreadableError struct {
 	ref   Ref
 	cause string
@@ -75,10 +76,10 @@ func unreadable(rec Record, cause error) error {
 	return &unreadableError{ref: rec.Ref, cause: detail.Detail}
 }
 
-// scimTypeInvalidCursor is one that RFC 9865 adds to those of RFC 7644.
+// scimTypeInvalidCursor is a value that RFC 9865 adds to those of RFC 7644.
 const scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
 
-// fail makes the error that a client sees (RFC 7644 section 3.12).
+// fail returns an error that a client sees (RFC 7644 section 3.12).
 func fail(status int, kind scimerrors.ScimType, format string, args ...any) error {
 	return scimerrors.ScimError{Status: status, ScimType: kind, Detail: fmt.Sprintf(format, args...)}
 }
@@ -119,9 +120,9 @@ func notFound(format string, args ...any) error {
 	return fail(http.StatusNotFound, "", format, args...)
 }
 
-// clientError turns any error into the one a client may see. Errors that are
-// not this package's are internal: known is then false, for the host to hear of
-// it, as it is of an outage.
+// clientError converts any error to one that a client may see. An error that is
+// not this package's is internal; known is then false, so that the host gets a
+// log entry. The same holds for an outage.
 func clientError(err error) (out scimerrors.ScimError, known bool) {
 	var noMember *NoMemberError
 	var pointer *scimerrors.ScimError

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A resource is a stored record with its document parsed, as filters, sorting
-// and projection see it.
+// A resource is a stored record with its parsed document, for filters, sorting
+// and projection.
 type resource struct {
 	rt     *resourceType
 	rec    Record
@@ -15,11 +15,11 @@ type resource struct {
 	locate locator
 }
 
-// A locator gives the URL under which a resource is served. What is computed
-// for an answer is computed for filters as well, so that both agree.
+// A locator returns the URL under which a resource is served. Filters see the
+// same computed values as answers.
 type locator func(Ref) string
 
-// parse reads the document of a record.
+// parse parses the document of a record.
 func (rt *resourceType) parse(rec Record, locate locator) (*resource, error) {
 	doc, err := readDoc(rec, nil)
 	if err != nil {
@@ -28,7 +28,7 @@ func (rt *resourceType) parse(rec Record, locate locator) (*resource, error) {
 	return &resource{rt: rt, rec: rec, doc: doc, locate: locate}, nil
 }
 
-// readDoc reads the document of a stored record.
+// readDoc parses the document of a stored record.
 func readDoc(rec Record, w *work) (*object, error) {
 	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
 		return nil, err
@@ -40,9 +40,9 @@ func readDoc(rec Record, w *work) (*object, error) {
 	return doc, unreadable(rec, err)
 }
 
-// readFields reads the named fields of a stored record's document into doc, in
-// the place of what it held, and passes over the rest. Where no field is named,
-// it does not look at the document.
+// readFields reads the named fields of a stored record's document into doc,
+// which loses its former content, and skips the other fields. If no field is
+// named, it does not look at the document.
 func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 	doc.fields, doc.places = doc.fields[:0], nil
 	if names.count == 0 {
@@ -66,9 +66,9 @@ func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 	return cmp.Or(w.failed(), unreadable(rec, err))
 }
 
-// values calls visit with each value that path names, until it returns true. It
-// counts the members and groups that it makes for that as work, and once that
-// is too much makes no more of them.
+// values calls visit with each value that path names, until visit returns true.
+// The members and groups that it makes for this count as work; once the work is
+// too much, it makes no more of them.
 func (r *resource) values(path attrPath, w *work, visit func(any) bool) bool {
 	if path.urn == "" {
 		switch path.attr {
@@ -98,7 +98,7 @@ func (r *resource) values(path attrPath, w *work, visit func(any) bool) bool {
 	return visitValues(in.get(path.attr), path.sub, visit)
 }
 
-// linkObject is a membership as it is served and as a filter sees it.
+// linkObject returns a membership as an object, as it is served and filtered.
 func (rt *resourceType) linkObject(link Link, locate locator) *object {
 	o := &object{fields: []field{{"value", link.ID}, {"display", link.Display}, {"type", rt.linkType(link)}}}
 	if locate != nil {
@@ -107,8 +107,9 @@ func (rt *resourceType) linkObject(link Link, locate locator) *object {
 	return o
 }
 
-// linkType is the sub-attribute type of a membership: what a member is, and
-// that a group is one which the user is in directly (RFC 7643 section 4.1.2).
+// linkType returns the sub-attribute type of a membership: for a member its
+// type; for a group "direct", because the user is a direct member (RFC 7643
+// section 4.1.2).
 func (rt *resourceType) linkType(link Link) string {
 	if rt.links == "groups" {
 		return "direct"
@@ -152,16 +153,17 @@ func visitSub(v any, sub string, visit func(any) bool) bool {
 	}
 	o, ok := v.(*object)
 	if !ok {
-		// An undeclared list of plain values: each is its own "value".
+		// In an undeclared list of plain values, each element is its own
+		// "value".
 		return sameName(sub, "value") && visit(v)
 	}
 	inner := o.get(sub)
 	return inner != nil && visitValues(inner, "", visit)
 }
 
-// matches is the reference evaluator: it reports whether the resource is one
-// the filter selects. A comparison with a multi-valued attribute holds if it
-// holds for any value; ne holds for an absent attribute too.
+// matches is the reference evaluator: it reports whether the filter selects the
+// resource. A comparison with a multi-valued attribute is true if it is true
+// for any value; ne is also true for an absent attribute.
 func (f *filter) matches(r *resource) bool {
 	switch f.op {
 	case opAnd, opOr, opNot:
@@ -193,8 +195,8 @@ func (f *filter) combine(holds func(*filter) bool) bool {
 	return f.op == opAnd
 }
 
-// test decides a comparison over the values that each yields. It counts the
-// values as work, and once that is too much yields no more of them.
+// test evaluates a comparison over the values that each yields. The values
+// count as work; once the work is too much, it yields no more of them.
 func (f *filter) test(each func(visit func(any) bool) bool) bool {
 	if f.work.spend(2) != nil {
 		return false
@@ -217,7 +219,7 @@ func (f *filter) test(each func(visit func(any) bool) bool) bool {
 	return each(func(v any) bool { return f.work.spend(comparing(v)) != nil || f.compare(v) })
 }
 
-// comparing is the work of comparing a value with another.
+// comparing returns the work of comparing a value with another.
 func comparing(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -231,7 +233,7 @@ func comparing(v any) int {
 	return 1
 }
 
-// bound makes the filter count its work.
+// bound makes the filter count its work in w.
 func (f *filter) bound(w *work) *filter {
 	f.work = w
 	for _, kid := range f.kids {
@@ -243,7 +245,7 @@ func (f *filter) bound(w *work) *filter {
 	return f
 }
 
-// names adds the fields of a document that deciding the filter takes.
+// names adds the fields of a document that the filter reads.
 func (f *filter) names(into *nameSet) {
 	for _, kid := range f.kids {
 		kid.names(into)
@@ -267,7 +269,7 @@ func isEmpty(v any) bool {
 	return false
 }
 
-// compare decides the comparison for one value. Values of different types are
+// compare evaluates the comparison for one value. Values of different types are
 // never equal and have no order.
 func (f *filter) compare(v any) bool {
 	switch v := v.(type) {
@@ -334,8 +336,8 @@ func (f *filter) ordered(order int) bool {
 	return f.op == opLessEqual && order <= 0
 }
 
-// hint returns keys that every match has, for a store to look up, and whether
-// they say all that the filter says.
+// hint returns keys that every match has, by which a store can look up records,
+// and whether the keys express the whole filter.
 func (f *filter) hint(rt *resourceType) (keys []Key, covered bool) {
 	terms := []*filter{f}
 	if f.op == opAnd {
@@ -356,7 +358,7 @@ func (f *filter) hint(rt *resourceType) (keys []Key, covered bool) {
 	return keys, covered
 }
 
-// maxHints bounds how many keys a store is asked for at once.
+// maxHints bounds the number of keys in one query to the store.
 const maxHints = 4
 
 func (f *filter) key(rt *resourceType) (key Key, exact bool) {
@@ -388,7 +390,7 @@ func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 	return Key{}, false
 }
 
-// needsLinks reports whether deciding the filter takes Record.Links.
+// needsLinks reports whether the filter needs Record.Links.
 func (f *filter) needsLinks(rt *resourceType) bool {
 	if f.path.urn == "" && (f.path.attr == rt.links || f.path.attr == "meta" && f.path.sub == "version") {
 		return true

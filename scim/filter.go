@@ -14,7 +14,7 @@ type filter struct {
 	value  any       // string (folded unless exact), bool, number or nil (null)
 	source any       // value before folding
 	time   time.Time // value as time, where the attribute is one
-	exact  bool      // the comparison respects case
+	exact  bool      // the comparison is case-sensitive
 	inner  *filter   // of a value path: the part in brackets; path.sub stays empty
 	work   *work     // counts the values compared; see bound
 }
@@ -46,8 +46,8 @@ var filterOps = [...]struct {
 	{"gt", opGreater}, {"ge", opGreaterEqual}, {"lt", opLess}, {"le", opLessEqual}, {"pr", opPresent},
 }
 
-// parseFilter parses text for resources of type rt. Work and depth are
-// bounded: the text by Config.MaxFilter, the nesting by maxDepth.
+// parseFilter parses text for resources of type rt. Config.MaxFilter bounds the
+// text and thus the work; maxDepth bounds the nesting.
 func (rt *resourceType) parseFilter(text string) (*filter, error) {
 	if len(text) > rt.maxFilter {
 		return nil, badFilter("the filter is longer than %d bytes", rt.maxFilter)
@@ -67,7 +67,7 @@ type filterParser struct {
 	in     string
 	at     int
 	rt     *resourceType
-	within *attribute // inside brackets: the attribute they belong to
+	within *attribute // inside brackets: the attribute before them
 	inside bool
 }
 
@@ -78,8 +78,8 @@ func (p *filterParser) bad(want string) error {
 	return badFilter("the filter is wrong at character %d (%q): expected %s", p.at, clip(p.in[p.at:]), want)
 }
 
-// blanks are what may stand between words: administrators write filters in
-// several lines.
+// blanks are the characters that separate words: administrators write filters
+// on several lines.
 const blanks = " \t\r\n"
 
 func (p *filterParser) space() {
@@ -170,7 +170,8 @@ func (p *filterParser) term(depth int) (*filter, error) {
 	return f, nil
 }
 
-// path resolves an attribute name, relative to the brackets it stands in.
+// path resolves an attribute name; inside brackets it is relative to their
+// attribute.
 func (p *filterParser) path(name string) (attrPath, error) {
 	if p.inside {
 		if p.within != nil && p.within.kind != "complex" {
@@ -215,8 +216,8 @@ func (p *filterParser) comparison(depth int) (*filter, error) {
 	return p.operation(path)
 }
 
-// valuePath parses attr[filter], attr[filter].sub op value and, which is the
-// same as far as a filter goes, attr[filter] op value.
+// valuePath parses attr[filter], attr[filter].sub op value and attr[filter] op
+// value. In a filter, the last two are handled alike.
 func (p *filterParser) valuePath(path attrPath, depth int) (*filter, error) {
 	inner, sub, err := p.brackets(path, depth)
 	if err != nil {
@@ -239,7 +240,7 @@ func (p *filterParser) valuePath(path attrPath, depth int) (*filter, error) {
 	return &filter{op: opValuePath, path: path, inner: inner}, nil
 }
 
-// brackets parses [filter] and an optional .sub behind it; p is at the [.
+// brackets parses [filter] and an optional .sub after it; p is at the [.
 func (p *filterParser) brackets(path attrPath, depth int) (inner *filter, sub string, err error) {
 	if p.inside || path.sub != "" || path.def != nil && path.def.kind != "complex" && !path.def.multi {
 		return nil, "", p.bad(fmt.Sprintf("no brackets here: %q has no sub-attributes", clip(path.String())))
@@ -294,8 +295,9 @@ func (p *filterParser) operation(path attrPath) (*filter, error) {
 	return f, f.prepare()
 }
 
-// literal reads the value of a comparison. A word without quotes that is no
-// number and no JSON word is taken as a string, as Entra sends it.
+// literal reads the value of a comparison. A word without quotes that is
+// neither a number nor a JSON word is treated as a string, because Entra sends
+// strings so.
 func (p *filterParser) literal() (any, error) {
 	p.space()
 	if p.peek() == '"' {
@@ -332,8 +334,9 @@ func (p *filterParser) literal() (any, error) {
 	return word, nil
 }
 
-// apostrophes reads a value between apostrophes, as the filters of other
-// protocols have it. One without the second, or with more behind it, is a word.
+// apostrophes reads a value between apostrophes, as filters of other protocols
+// write it. Text without the second apostrophe, or with more text after it, is
+// a word.
 func (p *filterParser) apostrophes() (string, bool) {
 	if p.peek() != '\'' {
 		return "", false
@@ -351,12 +354,13 @@ func (p *filterParser) apostrophes() (string, bool) {
 	return s, true
 }
 
-// prepare fits the value to the attribute's type and refuses comparisons that
-// the type does not have.
+// prepare converts the value to the attribute's type and refuses comparisons
+// that the type does not support.
 func (f *filter) prepare() error {
 	def := f.path.leaf()
 	if def != nil && def.kind == "complex" {
-		// A complex attribute compares by its "value", as emails and members.
+		// A complex attribute compares by its "value", such as emails and
+		// members.
 		sub := def.sub("value")
 		if sub == nil {
 			return badFilter("%s: name one of the sub-attributes", f.path)
@@ -384,7 +388,7 @@ func (f *filter) prepare() error {
 				return badFilter("%s: want a time such as 2011-05-13T04:42:34Z", f.path)
 			}
 		default:
-			switch v := f.value.(type) { // as such values are stored
+			switch v := f.value.(type) { // the form in which such values are stored
 			case number, bool:
 				f.value = textOf(v)
 			}

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fold maps all spellings that strings.EqualFold takes for the same to one
-// string, so that an index and a comparison agree about case. Names of
-// attributes, schemas and types compare by it everywhere: two names that fold
-// to one are one name.
+// fold maps all spellings that strings.EqualFold considers equal to one string,
+// so that an index and a comparison agree about case. All comparisons of names
+// of attributes, schemas and types use it: two names that fold to the same
+// string are one name.
 func fold(s string) string {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
@@ -35,8 +35,8 @@ func foldRune(r rune) rune {
 	return foldBySearch(r)
 }
 
-// foldedRunes are the foldings of the scripts that names are mostly written
-// in (Latin, Greek, Cyrillic, Armenian), which would be searched for otherwise.
+// foldedRunes are the foldings of the scripts in which most names are written
+// (Latin, Greek, Cyrillic, Armenian). The table replaces a slower search.
 var foldedRunes = func() (table [0x600]uint16) {
 	for r := range table {
 		table[r] = uint16(foldBySearch(rune(r)))
@@ -55,10 +55,10 @@ func foldBySearch(r rune) rune {
 	return least
 }
 
-// foldText is the form in which values compare whose letter case is of no
-// matter: fold, and the rules of width and normalization that RFC 7613 section
-// 3.2.2 has for user names (RFC 7644 section 5), so that an accent is the same
-// composed and decomposed.
+// foldText returns the form in which values compare whose letter case does not
+// matter. It applies fold and the rules of width and normalization of RFC 7613
+// section 3.2.2 for user names (RFC 7644 section 5), so that composed and
+// decomposed accents are equal.
 func foldText(s string) string {
 	if isComposed(s) {
 		return fold(s)
@@ -69,13 +69,13 @@ func foldText(s string) string {
 	if s = norm.NFC.String(s); !strings.ContainsFunc(s, unicode.IsMark) {
 		return fold(s)
 	}
-	// A folded letter may compose with its marks although the given one does
+	// A folded letter may compose with its marks although the original one does
 	// not: there is a ǰ, but no such capital.
 	return strings.Map(foldLetter, norm.NFC.String(strings.Map(foldLetter, s)))
 }
 
-// foldLetter is foldRune, but for the iota, for which foldRune has the mark that
-// folds to it.
+// foldLetter is foldRune, except for the iota: foldRune maps it to the
+// combining mark that folds to it.
 func foldLetter(r rune) rune {
 	if r = foldRune(r); r == '\u0345' {
 		return '\u03b9'
@@ -83,9 +83,9 @@ func foldLetter(r rune) rune {
 	return r
 }
 
-// isComposed reports whether a text certainly is in normalization form C, has no
-// marks and no width forms: it is of letters and signs that neither
-// compose nor decompose, as nearly all texts are.
+// isComposed reports whether a text certainly is in normalization form C and
+// has no marks and no width forms: all its letters and signs neither compose
+// nor decompose. This is true for nearly all texts.
 func isComposed(s string) bool {
 	for i := 0; i < len(s); {
 		if s[i] < utf8.RuneSelf {
@@ -107,12 +107,11 @@ func isComposed(s string) bool {
 	return true
 }
 
-// isWidthForm reports whether r is a fullwidth or halfwidth form, or the wide
-// space.
+// isWidthForm reports whether r is a fullwidth or halfwidth form, or the
+// ideographic space.
 func isWidthForm(r rune) bool { return r == '\u3000' || '\uff00' <= r && r <= '\uffef' }
 
-// widthMapped replaces the fullwidth and halfwidth forms by what they
-// decompose to.
+// widthMapped replaces fullwidth and halfwidth forms by their decompositions.
 func widthMapped(s string) string {
 	mapped := make([]byte, 0, len(s))
 	for _, r := range s {
@@ -135,7 +134,7 @@ func asciiLower(r rune) rune {
 	return r
 }
 
-// sameName reports whether two names fold to one.
+// sameName reports whether two names fold to the same string.
 func sameName(a, b string) bool {
 	if a == b {
 		return true
@@ -143,15 +142,15 @@ func sameName(a, b string) bool {
 	if a == "" || b == "" {
 		return false
 	}
-	// Bit 5 is the case of a letter. The Kelvin sign and the long s, which
-	// fold to ASCII letters, are not ASCII themselves.
+	// Bit 5 distinguishes the case of a letter. The Kelvin sign and the long s,
+	// which fold to ASCII letters, are not ASCII themselves.
 	if c, d := a[0], b[0]; c|d < utf8.RuneSelf && c|0x20 != d|0x20 {
 		return false
 	}
 	return strings.EqualFold(a, b)
 }
 
-// cutName cuts a prefix off s, by any letter case.
+// cutName cuts a prefix off s, in any letter case.
 func cutName(s, prefix string) (rest string, ok bool) {
 	for _, want := range prefix {
 		r, size := utf8.DecodeRuneInString(s)
@@ -163,16 +162,16 @@ func cutName(s, prefix string) (rest string, ok bool) {
 	return s, true
 }
 
-// isURN says that a name is a schema's, or qualified with one.
+// isURN reports whether a name is a schema's URN, or is qualified with one.
 func isURN(name string) bool {
 	rest, ok := cutName(name, "urn:")
 	return ok && rest != ""
 }
 
-// numberBits is how exactly numbers compare.
+// numberBits is the precision in which numbers compare.
 const numberBits = 256
 
-// canonicalNumber is the same text for JSON numbers that compare as equal.
+// canonicalNumber returns the same text for JSON numbers that are equal.
 func canonicalNumber(s string) string {
 	if n, ok := wholeNumberOf(s); ok {
 		return strconv.FormatInt(n, 10)
@@ -187,10 +186,11 @@ func canonicalNumber(s string) string {
 	return f.Text('p', 0)
 }
 
-// wholeNumberOf reads a JSON number that is written as a whole one.
+// wholeNumberOf parses a JSON number that is written without fraction and
+// exponent.
 func wholeNumberOf(s string) (int64, bool) {
 	if strings.ContainsAny(s, ".eE") {
-		return 0, false // spares making an error
+		return 0, false // avoids the cost of an error value
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
@@ -203,7 +203,7 @@ func compareNumbers(a, b string) int {
 	if wholeX && wholeY {
 		return cmp.Compare(x, y)
 	}
-	// Where the nearest floats differ, so do the numbers, and likewise.
+	// If the nearest floats differ, the numbers differ in the same order.
 	p, errP := strconv.ParseFloat(a, 64)
 	q, errQ := strconv.ParseFloat(b, 64)
 	if errP == nil && errQ == nil && p != q {
@@ -217,19 +217,19 @@ func compareNumbers(a, b string) int {
 	return f.Cmp(g)
 }
 
-// timeLayout is how times are served: UTC with milliseconds.
+// timeLayout is the format of times in answers: UTC with milliseconds.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// appendTime appends a time in timeLayout. The layout that it is made of is one
-// that package time formats quickly.
+// appendTime appends a time in timeLayout. It uses a layout that package time
+// formats quickly.
 func appendTime(dst []byte, t time.Time) []byte {
 	dst = t.UTC().AppendFormat(dst, time.RFC3339)
 	ms := t.Nanosecond() / 1_000_000
 	return append(dst[:len(dst)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
-// parseTime reads an xsd:dateTime (RFC 7643 section 2.3.5), also without the
-// zone, which then is UTC.
+// parseTime parses an xsd:dateTime (RFC 7643 section 2.3.5). A time without a
+// zone is UTC.
 func parseTime(s string) (time.Time, bool) {
 	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02"} {
 		if t, err := time.Parse(layout, s); err == nil {

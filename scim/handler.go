@@ -14,9 +14,9 @@ import (
 	"github.com/elimity-com/scim/schema"
 )
 
-// The limits that hold where Config leaves them at zero.
+// The limits that apply where Config has zero.
 const (
-	DefaultPageSize      = 100 // Okta asks for this many and pages on from there
+	DefaultPageSize      = 100 // the number that Okta requests per page
 	DefaultMaxPageSize   = 1000
 	DefaultMaxBody       = 1 << 20
 	DefaultMaxGroupBody  = 2 << 20 // 10,000 members with display, $ref and type
@@ -33,47 +33,48 @@ const (
 type Config struct {
 	// Store keeps the resources.
 	Store Store
-	// Authenticate decides whom a request speaks for. It runs before anything
-	// else is looked at. An error that matches ErrUnavailable is answered
-	// with 503, any other error and a principal without a tenant with 401;
-	// the error's text is logged and not sent. See BearerTokens, and
-	// RefusedError for what Requests tells of refusals.
+	// Authenticate returns the principal of a request. It runs before any other
+	// check. An error that matches ErrUnavailable is answered with 503. Any
+	// other error, and a principal without a tenant, is answered with 401; the
+	// error's text is logged and not sent. See BearerTokens, and RefusedError,
+	// which makes Requests count a refusal.
 	//
 	// An address that sends many different wrong values of the Authorization
-	// header (50, and one a second after that) is answered with 429 instead.
-	// The address is that of Request.RemoteAddr, of IPv6 its /64 network:
-	// behind a proxy, set RemoteAddr to the client's address before the
-	// handler sees the request. A value that was accepted before is never
-	// refused for this reason.
+	// header (50, and then more than one a second) is answered with 429
+	// instead. The address is that of Request.RemoteAddr; for IPv6 it is the
+	// /64 network. Behind a proxy, set RemoteAddr to the client's address
+	// before the handler gets the request. A value that was accepted before is
+	// never refused for this reason.
 	Authenticate Authenticator
 
 	// BaseURL is the absolute URL under which clients reach the handler, such
-	// as "https://app.example.com/scim/v2". Empty takes scheme, host and
-	// prefix from each request, which is right unless a proxy rewrites them.
+	// as "https://app.example.com/scim/v2". If it is empty, scheme, host and
+	// prefix are taken from each request, which is right unless a proxy
+	// rewrites them.
 	BaseURL string
 
 	// UserExtension is the URN of the user extension; empty means
 	// DefaultUserExtension.
 	UserExtension string
-	// UserExtensions and GroupExtensions declare more extensions. They need
-	// not be declared to be kept: attributes of undeclared schemas are stored
-	// and served as they were sent.
+	// UserExtensions and GroupExtensions declare more extensions. Attributes of
+	// undeclared schemas are stored and served as they were sent.
 	UserExtensions  []schema.Schema
 	GroupExtensions []schema.Schema
 	// Types are resource types besides users and groups.
 	Types []ResourceType
 
-	// PublicDiscovery lets anybody read /ServiceProviderConfig, /ResourceTypes
-	// and /Schemas without credentials, as RFC 7643 section 5 wants it of the
-	// authentication schemes. They hold nothing of any tenant.
+	// PublicDiscovery allows reading /ServiceProviderConfig, /ResourceTypes and
+	// /Schemas without credentials, as RFC 7643 section 5 requires for the
+	// authentication schemes. They contain no data of a tenant.
 	PublicDiscovery bool
 
-	// PageSize and MaxPageSize bound a page of a listing, MaxBody the bytes of
-	// a request, MaxGroupBody those of one to a group, which lists members,
-	// MaxOperations the operations of a PATCH or a bulk request, MaxFilter the
-	// bytes of a URL's query, a filter or a path, and ReadTimeout the time a
-	// client may take to send its request's body. 0 stands for the default of
-	// that name, for MaxGroupBody for MaxBody where that is greater.
+	// PageSize and MaxPageSize bound the resources of a listing's page. MaxBody
+	// bounds the bytes of a request, and MaxGroupBody those of a request to a
+	// group, which lists members. MaxOperations bounds the operations of a
+	// PATCH or a bulk request. MaxFilter bounds the bytes of a URL's query, a
+	// filter or a path. ReadTimeout bounds the time in which a client sends the
+	// body of its request. 0 means the default of the same name; for
+	// MaxGroupBody it means MaxBody if that is greater.
 	PageSize      int
 	MaxPageSize   int
 	MaxBody       int64
@@ -81,72 +82,74 @@ type Config struct {
 	MaxOperations int
 	MaxFilter     int
 	ReadTimeout   time.Duration
-	// WriteTimeout is the time a client may take to read each MiB of an
-	// answer; 0 stands for DefaultWriteTimeout.
+	// WriteTimeout is the time that a client has to read each MiB of an answer;
+	// 0 means DefaultWriteTimeout.
 	WriteTimeout time.Duration
-	// MaxAnswer bounds the bytes of a page of a listing: a page ends before
-	// the resource that would take it beyond, though never before its first.
-	// A resource is always served whole, and large ones as a stream. 0 stands
-	// for DefaultMaxAnswer.
+	// MaxAnswer bounds the bytes of a listing's page. A page ends before the
+	// resource that would exceed the bound, but has at least one resource. A
+	// resource is always served whole, and a large one as a stream. 0 means
+	// DefaultMaxAnswer.
 	MaxAnswer int64
-	// MaxWork bounds what one request may make the handler do, a bulk request
-	// with all its operations, in units of about 100 nanoseconds: fields,
-	// values, filter terms and records that it looks at. What would be more
-	// is refused, a query with 400 tooMany, operations with 413. A filter
-	// that no key of the store answers takes about 10 units for each record
-	// of the directory. 0 stands for DefaultMaxWork.
+	// MaxWork bounds the work of one request, in units of about 100
+	// nanoseconds: the fields, values, filter terms and records that the
+	// handler looks at. A bulk request counts with all its operations. A query
+	// that needs more is refused with 400 tooMany, operations with 413. A
+	// filter that no key of the store can answer takes about 10 units for each
+	// record of the directory. 0 means DefaultMaxWork.
 	MaxWork int
-	// RateLimit is the number of operations a second that each tenant may
-	// make, with bursts of the same size: a request is one, a bulk request as
-	// many as it holds. More are answered with 429. 0 is no limit; less than
-	// 50 is refused, because providers count on 25.
+	// RateLimit is the number of operations per second that each tenant may
+	// make, with bursts of the same size. A request counts as one operation, a
+	// bulk request as the number of its operations. Further requests are
+	// answered with 429. 0 means no limit. Less than 50 is refused, because
+	// providers expect 25.
 	RateLimit int
 
-	// OmitPagination leaves the attribute of RFC 9865 out of
-	// ServiceProviderConfig, for clients that refuse attributes they do not
-	// know. Cursors work all the same.
+	// OmitPagination omits the attribute of RFC 9865 from
+	// ServiceProviderConfig, for clients that refuse unknown attributes.
+	// Cursors still work.
 	OmitPagination bool
-	// SkipUnknownMembers leaves members out that the directory does not have,
-	// and makes the rest of the change. By default such a change is refused as
-	// a whole: a client that is told of success takes them for members.
+	// SkipUnknownMembers omits the members that are not in the directory from a
+	// change and makes the rest of the change. By default the whole change is
+	// refused, because a client that gets a success believes that they are
+	// members.
 	SkipUnknownMembers bool
 
-	// OnChange is called after a change has been committed and before it is
-	// answered, so keep it short. Its context outlives the request. A change
-	// is not lost with it: [AsSource] lists every change again.
+	// OnChange is called after a change is committed and before it is answered,
+	// so it should return quickly. Its context outlives the request. If a call
+	// is lost, the change is not: [AsSource] lists every change again.
 	OnChange func(context.Context, Event)
-	// Requests remembers the last requests of each directory, for admins. nil
-	// remembers none.
+	// Requests records the last requests of each directory, for admins. nil
+	// records none.
 	Requests *RequestLog
-	// Logger receives failures of the store and of OnChange's surroundings,
-	// and at level debug the work of each request. nil is slog.Default.
-	// Personal data and credentials are not logged.
+	// Logger receives the failures of the store and of Authenticate, refused
+	// credentials, and at level debug the work of each request. nil means
+	// slog.Default. Personal data and credentials are not logged.
 	Logger *slog.Logger
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// A Principal is whom a request speaks for. Tenant and Connection name the
-// directory that it sees, and nothing outside of it exists for it.
+// A Principal is the identity that a request is made for. Tenant and Connection
+// name its directory. It cannot access anything outside of that directory.
 type Principal struct {
 	Tenant     string // required
 	Connection string
-	// Kind is the kind of provider that pushes, if the host knows it: a word of
-	// sources.KindOf, such as sources.KindOkta (rule S33). It decides when a
-	// POST restores a deactivated user (S6); empty stands for
-	// sources.KindSCIM. AsSource is told the kind as well.
+	// Kind is the kind of provider that pushes, if the host knows it: a value
+	// of sources.KindOf, such as sources.KindOkta (rule S33). It decides when a
+	// POST restores a deactivated user (S6). Empty means sources.KindSCIM.
+	// Give AsSource the same kind.
 	Kind string
-	// Token names the credential in Config.Requests, by an ID of the host: never
-	// the credential itself. At most 60 characters of it are kept. BearerTokens
-	// and TokenEndpoint fill it in where it is empty.
+	// Token identifies the credential in Config.Requests by an ID that the host
+	// chose; it is never the credential itself. At most 60 characters of it are
+	// stored. BearerTokens and TokenEndpoint set it if it is empty.
 	Token string
-	// User is the ID of the user that /Me stands for. Empty, as it is for a
-	// provider's client: /Me is answered with 501.
+	// User is the ID of the user that /Me means. It is empty for a provider's
+	// client; /Me is then answered with 501.
 	User string
 }
 
-// An Event says that a record of a directory changed. A deletion is one event;
-// that the deleted user was in groups is part of it.
+// An Event reports that a record of a directory changed. A deletion is one
+// event, which includes the end of the user's memberships of groups.
 type Event struct {
 	Directory Directory
 	Ref       Ref
@@ -162,12 +165,12 @@ type handler struct {
 	gate      *gate
 	pace      *pace
 	brake     *brake
-	contested lanes[recordKey] // records that several change at once
+	contested lanes[recordKey] // records that several requests change at the same time
 }
 
-// NewHandler returns a handler of the SCIM endpoints, rooted at "/": mount it
-// with Mount, or with http.StripPrefix. The only errors are those of cfg. The handler is safe
-// for concurrent use.
+// NewHandler returns a handler of the SCIM endpoints with the root "/": mount
+// it with Mount or with http.StripPrefix. It returns only errors about cfg. The
+// handler is safe for concurrent use.
 func NewHandler(cfg Config) (http.Handler, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("scim: Config.Store is nil")
@@ -237,17 +240,17 @@ type exchange struct {
 	ctx       context.Context
 	principal Principal
 	dir       Directory
-	base      string // absolute URL of the handler, without a slash at its end
+	base      string // absolute URL of the handler, without a trailing slash
 	work      *work
-	bodySeen  bool      // the body was read, or tried to be
-	sight     *sighting // what becomes the record of the request; nil if there is no log
+	bodySeen  bool      // reading the body was at least attempted
+	sight     *sighting // collects the request's record; nil if there is no log
 	unread    int       // records that could not be read
 	party     party
 	traffic   int      // bytes read from the client and written to it
-	stored    int      // bytes of documents given to the store, and storedRecord for each write
-	values    []string // of the answer's header; see setHeader
+	stored    int      // bytes of documents written to the store, plus storedRecord for each write
+	values    []string // of the answer's headers; see setHeader
 
-	room struct { // what nearly every exchange needs, in one piece of memory
+	room struct { // memory that nearly every exchange needs, in one allocation
 		work     work
 		values   [7]string
 		segments [2]string
@@ -267,18 +270,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// finish ends an exchange, and has it remembered. At level debug it logs the work of the request, to
-// choose Config.MaxWork by.
+// finish ends an exchange and records it. At level debug it logs the work of
+// the request, which helps to choose Config.MaxWork.
 func (x *exchange) finish() {
 	x.pause()
 	if x.sight != nil {
 		x.note()
 	}
 	cost := time.Duration(x.traffic)*trafficCost + time.Duration(x.stored)*storedCost
-	if x.work != nil { // long work is bounded by the gate
+	if x.work != nil { // the gate bounds more work
 		cost += time.Duration(min(x.work.done, pacedWork)) * workCost
 	}
-	if cost > requestCost/8 { // what is less is in requestCost
+	if cost > requestCost/8 { // requestCost includes smaller costs
 		x.pace.charge(x.party, cost)
 	}
 	if x.work != nil && x.cfg.Logger.Enabled(x.ctx, slog.LevelDebug) {
@@ -287,7 +290,7 @@ func (x *exchange) finish() {
 	}
 }
 
-// pause leaves the gate while the exchange waits for its client, the store or
+// pause releases the gate while the exchange waits for its client, the store or
 // the host.
 func (x *exchange) pause() { x.work.pause() }
 
@@ -296,7 +299,7 @@ func (x *exchange) serve() error {
 		x.party = unknown(x.r)
 	} else if err := x.authenticate(); err != nil {
 		x.party = unknown(x.r)
-		_ = x.pace.refuse(x.r, x.party) // who has gone needs no answer
+		_ = x.pace.refuse(x.r, x.party) // a client that has left needs no answer
 		return err
 	}
 	if err := x.pace.enter(x.r, x.party); err != nil {
@@ -323,7 +326,7 @@ func (x *exchange) serve() error {
 	return x.route(segments)
 }
 
-// public says that the request needs no credentials.
+// public reports whether the request needs no credentials.
 func (x *exchange) public() bool {
 	if !x.cfg.PublicDiscovery || !x.reads() || len(x.r.URL.Path) > DefaultMaxFilter {
 		return false
@@ -332,7 +335,7 @@ func (x *exchange) public() bool {
 	return err == nil && isDiscovery(segments)
 }
 
-// authenticate finds out whom the request speaks for.
+// authenticate sets the principal of the request.
 func (x *exchange) authenticate() error {
 	credential := x.brake.credential(x.r.Header.Get("Authorization"))
 	if wait := x.brake.wait(x.r, credential); wait > 0 {
@@ -368,7 +371,7 @@ func (x *exchange) tooManyRequests(wait time.Duration) error {
 	return fail(http.StatusTooManyRequests, "", "too many requests; wait as Retry-After says")
 }
 
-// isDiscovery says that a path is one of the discovery endpoints'.
+// isDiscovery reports whether a path belongs to a discovery endpoint.
 func isDiscovery(segments []string) bool {
 	if len(segments) == 0 {
 		return false
@@ -380,8 +383,8 @@ func isDiscovery(segments []string) bool {
 	return false
 }
 
-// baseURL is where clients reach the handler. What http.StripPrefix has taken
-// off the path is still in the request line.
+// baseURL returns the URL under which clients reach the handler. The request
+// line still has the prefix that http.StripPrefix removed from the path.
 func (x *exchange) baseURL() string {
 	if x.cfg.BaseURL != "" {
 		return x.cfg.BaseURL
@@ -391,20 +394,20 @@ func (x *exchange) baseURL() string {
 		scheme = "https://"
 	}
 	prefix, _, _ := strings.Cut(x.r.RequestURI, "?")
-	if !strings.HasPrefix(prefix, "/") { // the absolute form of a request line
+	if !strings.HasPrefix(prefix, "/") { // the request line has the absolute form
 		if u, err := url.Parse(prefix); err == nil {
 			prefix = u.EscapedPath()
 		}
 	}
 	prefix, stripped := strings.CutSuffix(prefix, x.r.URL.EscapedPath())
-	if !stripped { // somebody rewrote the path; BaseURL would say where we are
+	if !stripped { // the path was rewritten; only BaseURL could name the prefix
 		prefix = ""
 	}
 	return scheme + x.r.Host + strings.TrimRight(prefix, "/")
 }
 
-// segments splits the path, so that an escaped slash stays part of an id. A
-// slash more, behind a base URL that ends with one, divides nothing.
+// segments splits the path. An escaped slash stays part of an id. Additional
+// slashes, which follow a base URL that ends with one, are ignored.
 func (x *exchange) segments() ([]string, error) {
 	segments := x.room.segments[:0]
 	for s := range strings.SplitSeq(x.r.URL.EscapedPath(), "/") {
@@ -420,7 +423,7 @@ func (x *exchange) segments() ([]string, error) {
 	return segments, nil
 }
 
-// typeAt returns the type served at an endpoint, named without the slash.
+// typeAt returns the type served at an endpoint; name is without the slash.
 func (h *handler) typeAt(name string) *resourceType {
 	for _, rt := range h.types {
 		if sameName(rt.endpoint[1:], name) {
@@ -475,8 +478,8 @@ func (x *exchange) route(segments []string) error {
 	return notFound("there is no such endpoint")
 }
 
-// collection serves an endpoint of many resources; create is the type that
-// POST makes, and nil at the root and for /.search.
+// collection serves an endpoint of many resources. create is the type of the
+// resource that a POST creates; it is nil at the root and for /.search.
 func (x *exchange) collection(types []*resourceType, search bool, create *resourceType) error {
 	switch {
 	case search && x.r.Method == http.MethodPost:

@@ -7,23 +7,23 @@ import (
 	"unicode/utf8"
 )
 
-// The decoder reads what encoding/json would quietly mend or lose: a name that
-// occurs twice, a second value behind the first, invalid UTF-8, a NUL, the
-// digits of a great number. It keeps the order and spelling of names.
+// The decoder detects what encoding/json would silently repair or lose: a name
+// that occurs twice, a second value after the first, invalid UTF-8, a NUL, the
+// digits of a large number. It keeps the order and spelling of names.
 
 const (
-	maxDepth  = 32   // levels of arrays and objects, and of a filter's parentheses
+	maxDepth  = 32   // levels of arrays and objects, and of parentheses in a filter
 	maxFields = 1000 // names in one object
 )
 
-// parseObject reads one JSON object and nothing else.
+// parseObject parses one JSON object and refuses anything after it.
 func parseObject(data string) (*object, error) {
 	o, _, err := parseCounted(data)
 	return o, err
 }
 
-// parseCounted is parseObject that also says how many values it has read, also
-// where it fails.
+// parseCounted is parseObject with the number of values read, which is also
+// returned with an error.
 func parseCounted(data string) (*object, int, error) {
 	p := jsonParser{in: data}
 	v, err := p.only()
@@ -34,13 +34,13 @@ func parseCounted(data string) (*object, int, error) {
 	return o, p.values, err
 }
 
-// parseJSON reads one JSON value and nothing else.
+// parseJSON parses one JSON value and refuses anything after it.
 func parseJSON(data string) (any, error) {
 	p := jsonParser{in: strings.TrimPrefix(data, "\ufeff")}
 	return p.only()
 }
 
-// only reads the value that the text is and nothing else.
+// only reads the value of the text and refuses anything after it.
 func (p *jsonParser) only() (any, error) {
 	p.space()
 	v, err := p.value(0)
@@ -53,7 +53,7 @@ func (p *jsonParser) only() (any, error) {
 type jsonParser struct {
 	in     string
 	at     int
-	values int // read so far, without those that were skipped
+	values int // read so far, without skipped values
 }
 
 func (p *jsonParser) bad(want string) error {
@@ -128,7 +128,7 @@ func (p *jsonParser) object(depth int) (any, error) {
 	return o, err
 }
 
-// members reads an object from behind its opening brace. For each name it
+// members reads an object; its opening brace is already read. For each name it
 // calls visit, which must read the value.
 func (p *jsonParser) members(visit func(name string) error) error {
 	var seen nameSet
@@ -166,9 +166,9 @@ func (p *jsonParser) members(visit func(name string) error) error {
 	return nil
 }
 
-// scanObject reads the object that data is and nothing else. For each name it
-// calls visit, which must read the value, at depth 1, from p or skip it. The
-// whole text is checked as parseObject checks it, without being kept.
+// scanObject reads the object in data and refuses anything after it. For each
+// name it calls visit, which must read the value from p, at depth 1, or skip
+// it. The whole text is checked as by parseObject, without being stored.
 func scanObject(data string, visit func(p *jsonParser, name string) error) error {
 	p := jsonParser{in: data}
 	if p.space(); p.peek() != '{' {
@@ -181,8 +181,8 @@ func scanObject(data string, visit func(p *jsonParser, name string) error) error
 	return p.end()
 }
 
-// checkObject reports why data could not be read by parseObject, without
-// reading it into memory.
+// checkObject returns the error of parseObject for data, without storing the
+// object.
 func checkObject(data string) error {
 	p := jsonParser{in: data}
 	if p.space(); p.peek() != '{' {
@@ -194,7 +194,7 @@ func checkObject(data string) error {
 	return p.end()
 }
 
-// end requires that the text ends here.
+// end returns an error unless the text ends here.
 func (p *jsonParser) end() error {
 	if p.space(); p.at < len(p.in) {
 		return badSyntax("something follows the JSON value at byte %d", p.at)
@@ -202,8 +202,8 @@ func (p *jsonParser) end() error {
 	return nil
 }
 
-// insideObject returns what stands between the braces of the object that data
-// is, or the error of checkObject.
+// insideObject returns the text between the braces of the object in data, or
+// the error of checkObject.
 func insideObject(data string) (string, error) {
 	if err := checkObject(data); err != nil {
 		return "", err
@@ -212,7 +212,7 @@ func insideObject(data string) (string, error) {
 	return strings.Trim(data[1:len(data)-1], " \t\r\n"), nil
 }
 
-// skip reads a value, checks it as value does, and forgets it.
+// skip reads a value, checks it as value does, and discards it.
 func (p *jsonParser) skip(depth int) error {
 	switch c := p.peek(); {
 	case c == '"':
@@ -249,8 +249,8 @@ func (p *jsonParser) array(depth int) (any, error) {
 	return list, err
 }
 
-// elements reads an array from behind its opening bracket. It calls visit,
-// which must read a value, for each.
+// elements reads an array; its opening bracket is already read. For each
+// element it calls visit, which must read the value.
 func (p *jsonParser) elements(visit func() error) error {
 	first := true
 	for p.space(); p.peek() != ']'; p.space() {
@@ -303,7 +303,7 @@ func (p *jsonParser) number() (number, error) {
 		}
 	}
 	n := p.in[start:p.at]
-	const short = 15 // characters of a number that is in range
+	const short = 15 // a number of so few characters is in range
 	switch {
 	case len(n) <= short && !strings.ContainsAny(n, "eE"):
 		return number(n), nil
@@ -343,7 +343,7 @@ func (p *jsonParser) str() (string, error) {
 	return "", p.bad("the end of a string")
 }
 
-// plainByte says which bytes stand for themselves in a string.
+// plainByte marks the bytes that a string may contain without an escape.
 var plainByte = func() (table [256]bool) {
 	for c := range table {
 		table[c] = c >= 0x20 && c != '"' && c != '\\'
@@ -351,7 +351,7 @@ var plainByte = func() (table [256]bool) {
 	return table
 }()
 
-// escaped reads the rest of a string in which an escape has been met.
+// escaped reads the rest of a string from its first escape on.
 func (p *jsonParser) escaped(start int) (string, error) {
 	var b strings.Builder
 	b.WriteString(p.in[start:p.at])
@@ -414,7 +414,7 @@ func (p *jsonParser) hex() (rune, bool) {
 	return rune(n), true
 }
 
-// clip shortens text from a client for an error's detail, where it is quoted
+// clip shortens text from a client for the detail of an error, which quotes it
 // with %q: see maskQuoted.
 func clip(s string) string {
 	const most = 60

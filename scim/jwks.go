@@ -16,11 +16,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// A keyCache keeps the keys that issuers publish. An unknown key id makes it
-// fetch anew, at most once a minute for each issuer, so that neither a
-// rotation nor a forged id does harm. Keys are fetched without a lock and with
-// a context that is no request's. Known keys serve meanwhile; a request that
-// needs another key waits until the fetch or its own context ends.
+// A keyCache stores the keys that issuers publish. An unknown key id makes it
+// fetch the keys again, at most once a minute for each issuer, so that a
+// rotation takes effect soon and a forged id causes little load. Keys are
+// fetched without a lock and with a context that is independent of requests.
+// Known keys are used meanwhile; a request that needs another key waits until
+// the fetch or its own context ends.
 type keyCache struct {
 	client *http.Client
 	now    func() time.Time
@@ -31,13 +32,13 @@ type keyCache struct {
 type keySet struct {
 	mu       sync.Mutex
 	keys     []publishedKey
-	fetched  time.Time     // last success
-	tried    time.Time     // begin of the last try
-	err      error         // of the last try
-	fetching chan struct{} // closed when the try in progress ends; nil if there is none
+	fetched  time.Time     // time of the last success
+	tried    time.Time     // start of the last attempt
+	err      error         // of the last attempt
+	fetching chan struct{} // closed when the attempt in progress ends; nil without one
 }
 
-// A publishedKey is a key of a set, with what its issuer says of its use.
+// A publishedKey is a key of a set, with the use that its issuer states.
 type publishedKey struct {
 	jose.JSONWebKey
 	ops []string
@@ -52,8 +53,8 @@ const (
 	maxKeySets   = 1000 // issuers
 )
 
-// newKeyCache fetches with the client, but follows no redirect: an issuer's
-// keys are at the address that the host trusts and nowhere else.
+// newKeyCache returns a cache that fetches with the client, but follows no
+// redirect: an issuer's keys are only at the address that the host trusts.
 func newKeyCache(client *http.Client, now func() time.Time) *keyCache {
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -61,11 +62,11 @@ func newKeyCache(client *http.Client, now func() time.Time) *keyCache {
 }
 
 // key returns the key with that id for that algorithm. If the key is not known
-// and the issuer cannot be reached, the error matches ErrUnavailable.
+// and the issuer is unreachable, the error matches ErrUnavailable.
 func (c *keyCache) key(ctx context.Context, address, id, algorithm string) (jose.JSONWebKey, error) {
 	set := c.set(address)
 	key, known, wait := set.look(c, address, id, algorithm)
-	if known { // also an old one, while its issuer is away
+	if known { // possibly an old key, while its issuer is unreachable
 		return key, nil
 	}
 	if wait != nil {
@@ -86,7 +87,7 @@ func (c *keyCache) key(ctx context.Context, address, id, algorithm string) (jose
 	return key, errBadClient
 }
 
-// set returns the keys of an address, made on first use.
+// set returns the keys of an address. The first use creates the set.
 func (c *keyCache) set(address string) *keySet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +97,7 @@ func (c *keyCache) set(address string) *keySet {
 			if len(c.sets) < maxKeySets {
 				break
 			}
-			delete(c.sets, old) // any one; it is fetched again when it is asked for
+			delete(c.sets, old) // any one; its next use fetches it again
 		}
 		set = &keySet{}
 		c.sets[address] = set
@@ -105,8 +106,8 @@ func (c *keyCache) set(address string) *keySet {
 }
 
 // look returns the key if it is known. If it is not, or if the keys are old,
-// it has them fetched, unless that was tried just now; wait is closed when
-// they are there.
+// look starts a fetch, unless an attempt was made recently; wait is closed when
+// the fetch ends.
 func (s *keySet) look(c *keyCache, address, id, algorithm string) (key jose.JSONWebKey, known bool, wait chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +121,7 @@ func (s *keySet) look(c *keyCache, address, id, algorithm string) (key jose.JSON
 	return key, known, s.fetching
 }
 
-// refresh fetches the keys; those that are known stay if that fails.
+// refresh fetches the keys; if that fails, the known keys stay.
 func (s *keySet) refresh(c *keyCache, address string, now time.Time, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), keysTimeout)
 	defer cancel()
@@ -134,8 +135,8 @@ func (s *keySet) refresh(c *keyCache, address string, now time.Time, done chan s
 	close(done)
 }
 
-// find returns the one public key that may verify signatures of the algorithm
-// and has the id, if an id is given.
+// find returns the only public key that may verify signatures of the algorithm
+// and, if id is not empty, has this id.
 func (s *keySet) find(id, algorithm string) (jose.JSONWebKey, bool) {
 	var found []jose.JSONWebKey
 	for _, k := range s.keys {
@@ -149,8 +150,8 @@ func (s *keySet) find(id, algorithm string) (jose.JSONWebKey, bool) {
 	return found[0], true
 }
 
-// verifies compares what the issuer says of the key (RFC 7517 sections 4.1 to
-// 4.4) with what it is to do.
+// verifies reports whether the issuer's statements about the key (RFC 7517
+// sections 4.1 to 4.4) allow it to verify the algorithm.
 func (k publishedKey) verifies(algorithm string) bool {
 	return k.IsPublic() && (k.Use == "" || k.Use == "sig") && (k.Algorithm == "" || k.Algorithm == algorithm) &&
 		(len(k.ops) == 0 || slices.Contains(k.ops, "verify"))
@@ -183,8 +184,8 @@ func (c *keyCache) fetch(ctx context.Context, address string) ([]publishedKey, e
 	return parseKeys(body)
 }
 
-// parseKeys reads a JWK Set. A key of an unknown or unsupported kind is passed
-// over (RFC 7517 section 5).
+// parseKeys parses a JWK Set. It skips a key of an unknown or unsupported kind
+// (RFC 7517 section 5).
 func parseKeys(text []byte) ([]publishedKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -210,7 +211,8 @@ func parseKeys(text []byte) ([]publishedKey, error) {
 	return keys, nil
 }
 
-// isLoopback allows keys over plain HTTP from this machine, for tests.
+// isLoopback reports whether host is this machine: keys may then use plain
+// HTTP, for tests.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A limiter allows each tenant so many operations a second (a token bucket).
+// A limiter bounds the operations per second of each tenant (a token bucket).
 type limiter struct {
 	rate    float64
 	now     func() time.Time
@@ -23,7 +23,7 @@ func newLimiter(rate int, now func() time.Time) *limiter {
 	return &limiter{rate: float64(rate), now: now, buckets: map[string]bucket{}}
 }
 
-// take uses one token of the tenant, or returns how long to wait for one.
+// take uses one token of the tenant, or returns the time to wait for one.
 func (l *limiter) take(tenant string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -38,8 +38,8 @@ func (l *limiter) take(tenant string) time.Duration {
 	return wait
 }
 
-// charge uses n tokens of the tenant, also those it has yet to be given: a
-// request of many operations is served, and the ones behind it wait.
+// charge uses n tokens of the tenant, even if it does not have them yet: a
+// request with many operations is served, and the requests after it wait.
 func (l *limiter) charge(tenant string, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,8 +48,8 @@ func (l *limiter) charge(tenant string, n int) {
 	l.buckets[tenant] = b
 }
 
-// bucket returns the tenant's bucket as it is now. A bucket that is full again
-// says nothing and is forgotten, when there are many.
+// bucket returns the tenant's present bucket. A full bucket has no information,
+// and is deleted if there are many.
 func (l *limiter) bucket(tenant string) bucket {
 	now := l.now()
 	b, ok := l.buckets[tenant]
@@ -76,7 +76,8 @@ func (l *limiter) filled(b bucket, now time.Time) bucket {
 	return b
 }
 
-// wholeSeconds is a wait as Retry-After has it; Okta reads nothing finer.
+// wholeSeconds returns a wait in the form of Retry-After. Okta does not accept
+// fractions of a second.
 func wholeSeconds(wait time.Duration) string {
 	return strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)
 }

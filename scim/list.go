@@ -13,25 +13,25 @@ import (
 )
 
 const (
-	scanPage  = 500     // records read at once where their links are not asked for
-	maxOffset = 1 << 30 // places that are passed over; beyond them is nothing
-	maxSorted = 100_000 // resources that one request may keep to sort them
+	scanPage  = 500     // records read at once if their links are not requested
+	maxOffset = 1 << 30 // greatest number of skipped records; no listing is longer
+	maxSorted = 100_000 // resources that one request may hold in memory to sort them
 )
 
-// A selection is a filter for one of the types that a query is about.
+// A selection is the filter of a query for one type.
 type selection struct {
 	rt      *resourceType
-	filter  *filter // nil selects everything
+	filter  *filter // nil selects every resource
 	where   []Key
-	covered bool // where says all that filter says
+	covered bool // where expresses the whole filter
 }
 
-// A found record is one that a query selects.
+// A found record is a record that a query selects.
 type found struct {
 	rt    *resourceType
 	rec   Record
 	key   sortKey
-	place int // among all that were found
+	place int // index among all found records
 }
 
 // list answers a query (RFC 7644 section 3.4.2, RFC 9865).
@@ -41,7 +41,7 @@ func (x *exchange) list(types []*resourceType, q listing) error {
 	if err != nil {
 		return err
 	}
-	// Where the store can find and count by itself, it also does the paging.
+	// If the store can find and count by itself, it also does the paging.
 	direct := q.sortBy == "" && len(selections) == 1 && selections[0].covered
 	byOrdinal := q.sortBy == "" && len(selections) == 1
 	var mark [8]byte
@@ -97,12 +97,12 @@ func (x *exchange) selections(types []*resourceType, text string) ([]selection, 
 	return out, nil
 }
 
-// results are the resources of a page in their order, up to one more than it
-// may hold.
+// results are the resources of a page in order, and up to one more than the
+// page may hold.
 type results struct {
 	total int
 	ready []found
-	more  func() ([]found, error) // the next ones, none at the end; may be nil
+	more  func() ([]found, error) // returns the next ones, none at the end; may be nil
 }
 
 // next returns the next resource, or false at the end.
@@ -121,7 +121,7 @@ func (r *results) next() (found, bool, error) {
 	return f, true, nil
 }
 
-// direct lets the store do everything.
+// direct lets the store find, count and page.
 func (x *exchange) direct(s selection, q listing, after int64, offset int) (*results, error) {
 	left := q.count + 1
 	if q.count == 0 {
@@ -147,17 +147,17 @@ func (x *exchange) direct(s selection, q listing, after int64, offset int) (*res
 	return r, err
 }
 
-// A reader reads the records of a query in batches. Where links come with the
-// records, a batch has a size that keeps the links few.
+// A reader reads the records of a query in batches. If the records come with
+// links, a batch is small enough to keep the number of links low.
 type reader struct {
 	x     *exchange
 	query Query
 	batch int
-	total int // Page.Total, if the query asks for it
+	total int // Page.Total, if the query requests it
 	done  bool
 }
 
-// linksAtOnce is how many links a batch is meant to have. The first batch has
+// linksAtOnce is the desired number of links in a batch. The first batch has
 // firstBatch records, or firstGroups groups.
 const (
 	linksAtOnce = 50_000
@@ -177,7 +177,7 @@ func (x *exchange) reader(q Query) *reader {
 	return r
 }
 
-// read returns up to most further records, and none at the end.
+// read returns up to most further records; it returns none at the end.
 func (r *reader) read(most int) ([]Record, error) {
 	if r.done {
 		return nil, nil
@@ -213,7 +213,7 @@ func (r *reader) read(most int) ([]Record, error) {
 	return page.Records, nil
 }
 
-// scan evaluates the filter on every candidate that the store has.
+// scan evaluates the filter on every candidate of the store.
 func (x *exchange) scan(selections []selection, q listing, after int64, offset int) (*results, error) {
 	r := &results{}
 	passed := 0
@@ -250,7 +250,7 @@ func (x *exchange) scan(selections []selection, q listing, after int64, offset i
 	return r, nil
 }
 
-// fillLinks makes the results read each record's links when its turn comes.
+// fillLinks makes the results read the links of each record when it is written.
 func (x *exchange) fillLinks(r *results, q listing) {
 	rest := r.ready
 	r.ready = nil
@@ -264,7 +264,7 @@ func (x *exchange) fillLinks(r *results, q listing) {
 			rec, err := x.read(f.rec.Ref, true)
 			if err == nil {
 				f.rec = rec
-			} else if !errors.Is(err, ErrNotFound) { // deleted since: what was found is still the answer
+			} else if !errors.Is(err, ErrNotFound) { // if the record was deleted since, it is still listed as found
 				return nil, err
 			}
 		}
@@ -272,9 +272,9 @@ func (x *exchange) fillLinks(r *results, q listing) {
 	}
 }
 
-// candidates visits the resources that the selection's filter holds for, one
-// after the other in the same place. They have only the fields that the filter
-// and the sorting go by, and links only if these do.
+// candidates calls visit for each resource that the selection's filter matches.
+// All calls use the same *resource. It has only the fields that the filter and
+// the sorting read, and links only if these read them.
 func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource) error) error {
 	var names nameSet
 	links := false
@@ -299,7 +299,7 @@ func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource
 				if err = x.isolate(err); err != nil {
 					return err
 				}
-				r.doc.fields = r.doc.fields[:0] // as it is listed
+				r.doc.fields = r.doc.fields[:0] // the form in which it is listed
 			}
 			matched := s.filter == nil || s.covered || s.filter.matches(r)
 			if err := x.work.failed(); err != nil {
@@ -315,23 +315,23 @@ func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource
 	}
 }
 
-// isolate logs that a record cannot be read and returns any other error. The
-// record is listed without attributes: one that is not listed would look
-// deleted.
+// isolate logs that a record cannot be read and returns any other error. Such a
+// record is listed without attributes, because a record that is not listed
+// would look deleted.
 func (x *exchange) isolate(err error) error {
 	var bad *unreadableError
 	if !errors.As(err, &bad) {
 		return err
 	}
-	const told = 10 // of one request
+	const told = 10 // log entries of one request
 	if x.unread++; x.unread <= told {
 		x.logFailure(err)
 	}
 	return nil
 }
 
-// A ranking keeps the first resources of an order, as a heap with the last of
-// them on top.
+// A ranking keeps the first resources in an order, as a heap with the last of
+// them at the top.
 type ranking struct {
 	list       []found
 	keep       int
@@ -368,21 +368,21 @@ func (r *ranking) add(f found) error {
 	return r.work.spend(1 + bits.Len(uint(len(r.list)))/2)
 }
 
-// sort puts the list in its order.
+// sort sorts the list in its order.
 func (r *ranking) sort() error {
 	slices.SortFunc(r.list, r.compare)
 	return r.work.spend(len(r.list) * bits.Len(uint(len(r.list))) / 4)
 }
 
-// A sortKey is the value that a resource sorts by.
+// A sortKey is the value by which a resource is sorted.
 type sortKey struct {
 	absent bool
 	number string // a JSON number, or empty
 	text   string
 }
 
-// compare puts absent values last (RFC 7644 section 3.4.2.3), numbers before
-// texts.
+// compare orders absent values last (RFC 7644 section 3.4.2.3), and numbers
+// before texts.
 func (k sortKey) compare(other sortKey) int {
 	switch {
 	case k.absent || other.absent:
@@ -402,7 +402,7 @@ func boolRank(b bool) int {
 	return 0
 }
 
-// sortPath resolves sortBy; a complex attribute sorts by its value.
+// sortPath resolves sortBy; a complex attribute sorts by its "value".
 func (rt *resourceType) sortPath(sortBy string) (attrPath, error) {
 	if sortBy == "" {
 		return attrPath{}, nil
@@ -423,8 +423,8 @@ func (rt *resourceType) sortPath(sortBy string) (attrPath, error) {
 	return path, nil
 }
 
-// sortKey is the resource's value at path: of a list, the primary one or else
-// the first.
+// sortKey returns the resource's value at path; for a list, the primary value
+// or else the first.
 func (r *resource) sortKey(path attrPath) sortKey {
 	if list, ok := r.primary(path); ok {
 		return keyOf(list, path)
@@ -437,7 +437,7 @@ func (r *resource) sortKey(path attrPath) sortKey {
 	return key
 }
 
-// primary returns the sub-attribute of the element marked as primary.
+// primary returns the sub-attribute of the element that is marked as primary.
 func (r *resource) primary(path attrPath) (any, bool) {
 	if path.urn != "" || path.sub == "" {
 		return nil, false
@@ -473,11 +473,11 @@ func keyOf(v any, path attrPath) sortKey {
 }
 
 // respondList writes a ListResponse. The page ends before the resource that
-// would take it beyond Config.MaxAnswer, or the work beyond Config.MaxWork,
-// but not before its first: RFC 7644 section 3.4.2.4 lets a page hold fewer
-// than asked for, and nothing lets a resource hold fewer values than it has.
-// itemsPerPage is what the page holds. cursor makes the cursor behind the last
-// of the resources shown.
+// would exceed Config.MaxAnswer or, with its work, Config.MaxWork. It has at
+// least one resource. RFC 7644 section 3.4.2.4 allows a page with fewer
+// resources than requested, but a resource must have all its values.
+// itemsPerPage is the number of resources in the page. cursor returns the
+// cursor after the last of the resources shown.
 func (x *exchange) respondList(page *results, q listing, cursor func(shown int, last Record) string) error {
 	head := &object{fields: []field{
 		{"schemas", []any{messageMark + "ListResponse"}},
@@ -518,14 +518,15 @@ func (x *exchange) respondList(page *results, q listing, cursor func(shown int, 
 	}
 }
 
-// pageFull reports whether a further resource would be too much for a page.
+// pageFull reports whether a further resource would exceed the bounds of a
+// page.
 func (x *exchange) pageFull(out *output, next found, p *projection) bool {
 	return out.size()+x.servedSize(next.rec) > x.cfg.MaxAnswer ||
-		!p.trivial(next.rt) && !x.work.affords(len(next.rec.Doc)) // more than its values
+		!p.trivial(next.rt) && !x.work.affords(len(next.rec.Doc)) // at least the number of its values
 }
 
-// listed appends one resource of a page. Of a record that cannot be read it
-// shows id, meta and links.
+// listed appends one resource of a page. A record that cannot be read is listed
+// with id, meta and links.
 func (o *output) listed(f found, p *projection) error {
 	err := o.resource(f.rt, f.rec, p)
 	if err == nil {
@@ -538,7 +539,8 @@ func (o *output) listed(f found, p *projection) error {
 	return o.resource(f.rt, f.rec, p)
 }
 
-// servedSize is about how many bytes a record has when it is served whole.
+// servedSize returns the approximate size in bytes of a record that is served
+// whole.
 func (x *exchange) servedSize(rec Record) int64 {
 	size := len(rec.Doc) + 512
 	for _, link := range rec.Links {

@@ -11,10 +11,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Memory is a Store in the memory of the process, indexed like a database
-// would be. The zero value is ready to use. It is the reference for the
-// contract of Store, good for tests, demonstrations and hosts that can read
-// everything anew after a restart.
+// Memory is a Store in the memory of the process, with the indexes that a
+// database would have. The zero value is ready to use. It is the reference for
+// the contract of Store. It is useful for tests, demonstrations and hosts that
+// can read everything again after a restart.
 type Memory struct {
 	mu       sync.Mutex
 	dirs     map[Directory]*memoryDirectory
@@ -27,16 +27,16 @@ var (
 )
 
 // memoryDirectory holds one directory. Its lock makes every Apply atomic and
-// puts the sequence numbers in order of commit.
+// assigns the sequence numbers in order of commit.
 type memoryDirectory struct {
 	mu      sync.RWMutex
-	first   int64 // the sequence number before the first; see directory
+	first   int64 // one less than the first sequence number; see directory
 	seq     int64
 	byID    map[string]*memoryRecord
-	ordered []*memoryRecord            // by Ordinal
-	byType  map[string][]*memoryRecord // by Ordinal
+	ordered []*memoryRecord            // sorted by Ordinal
+	byType  map[string][]*memoryRecord // sorted by Ordinal
 	index   map[memoryKey][]*memoryRecord
-	log     []memoryChange // by seq; entries that a later one replaces linger until compacted
+	log     []memoryChange // sorted by seq; replaced entries stay until the next compaction
 	live    int            // entries of log that are not replaced
 }
 
@@ -44,8 +44,8 @@ type memoryKey struct{ typ, name, value string }
 
 type memoryRecord struct {
 	Record                           // Links is always nil
-	members []Link                   // of a group, any order
-	place   map[string]int           // member ID to its place in members
+	members []Link                   // of a group, in any order
+	place   map[string]int           // member ID to its index in members
 	groups  map[string]*memoryRecord // the groups this record is in, by ID
 }
 
@@ -54,9 +54,9 @@ type memoryChange struct {
 	rec *memoryRecord
 }
 
-// directory returns the directory, made on first use. Its numbers start at the
-// present time, so that those of another run of the process are smaller and
-// known to be expired.
+// directory returns the directory. The first use creates it. Its numbers start
+// at the present time, so that numbers of an earlier run of the process are
+// smaller and are recognized as expired.
 func (m *Memory) directory(dir Directory) *memoryDirectory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -157,7 +157,7 @@ func (m *Memory) Apply(ctx context.Context, dir Directory, w Write) (Record, err
 	}
 }
 
-// Changes implements Store. Memory never forgets a deletion while it lives.
+// Changes implements Store. A Memory never forgets a deletion.
 func (m *Memory) Changes(ctx context.Context, dir Directory, after int64, limit int) ([]Record, error) {
 	d := m.directory(dir)
 	d.mu.RLock()
@@ -193,8 +193,8 @@ func (d *memoryDirectory) find(ref Ref) (*memoryRecord, error) {
 	return rec, nil
 }
 
-// candidates picks the shortest indexed list that q allows and returns the
-// keys that are left to be checked on each of its records.
+// candidates picks the shortest indexed list that q allows. It returns the keys
+// that must still be checked on each of its records.
 func (d *memoryDirectory) candidates(q Query) (list []*memoryRecord, rest []Key) {
 	if len(q.Any) > 0 {
 		for _, key := range q.Any {
@@ -221,8 +221,8 @@ func (d *memoryDirectory) candidates(q Query) (list []*memoryRecord, rest []Key)
 	return list, rest
 }
 
-// having lists the records of a type that have a key, by Ordinal; "" is all
-// types.
+// having returns the records of a type that have a key, sorted by Ordinal; ""
+// means all types.
 func (d *memoryDirectory) having(key Key, typ string) []*memoryRecord {
 	switch key.Name {
 	case KeyID:
@@ -265,7 +265,7 @@ func (d *memoryDirectory) create(w Write) (Record, error) {
 	rec := &memoryRecord{Record: Record{
 		Ref: w.Ref, Created: w.At, LastModified: w.At, Keys: w.Keys, Doc: w.Doc, Display: w.Display,
 	}}
-	d.byID[rec.ID] = rec // before the members, so that a group may hold itself
+	d.byID[rec.ID] = rec // before the members, so that a group may be its own member
 	members, err := d.knownMembers(w.Members)
 	if err != nil {
 		delete(d.byID, rec.ID)
@@ -325,8 +325,8 @@ func (d *memoryDirectory) delete(rec *memoryRecord, at time.Time) Record {
 	return was
 }
 
-// stampOthers stamps the records on the other side of memberships of rec that
-// began or ended.
+// stampOthers stamps the other records of rec's memberships that began or
+// ended.
 func (d *memoryDirectory) stampOthers(rec *memoryRecord, others []*memoryRecord, at time.Time) {
 	for _, other := range others {
 		if other != rec {
@@ -335,7 +335,7 @@ func (d *memoryDirectory) stampOthers(rec *memoryRecord, others []*memoryRecord,
 	}
 }
 
-// stamp gives rec the next sequence number and notes the change.
+// stamp assigns the next sequence number to rec and logs the change.
 func (d *memoryDirectory) stamp(rec *memoryRecord, at time.Time) {
 	rec.LastModified = at
 	if rec.Version == 0 {
@@ -386,8 +386,8 @@ func (d *memoryDirectory) removeKeys(rec *memoryRecord) {
 	}
 }
 
-// knownMembers is the change without members that are not there, or the error
-// that one is not.
+// knownMembers returns the change without unknown members, or the error that a
+// member is unknown.
 func (d *memoryDirectory) knownMembers(c *MemberChange) (*MemberChange, error) {
 	if c == nil {
 		return nil, nil
@@ -404,7 +404,8 @@ func (d *memoryDirectory) knownMembers(c *MemberChange) (*MemberChange, error) {
 	return &known, nil
 }
 
-// changeMembers reports whether a membership changed, and who joined or left.
+// changeMembers reports whether a membership changed, and which records joined
+// or left.
 func (d *memoryDirectory) changeMembers(group *memoryRecord, c *MemberChange) (changed bool, moved []*memoryRecord) {
 	if c == nil {
 		return false, nil
@@ -451,7 +452,8 @@ func (d *memoryDirectory) link(group *memoryRecord, link Link) *memoryRecord {
 	return member
 }
 
-// unlink ends a membership, if there is one, and appends who had it to moved.
+// unlink ends a membership, if it exists, and appends its former member to
+// moved.
 func (d *memoryDirectory) unlink(group *memoryRecord, id string, moved []*memoryRecord) []*memoryRecord {
 	if !group.dropMember(id) {
 		return moved
@@ -461,7 +463,7 @@ func (d *memoryDirectory) unlink(group *memoryRecord, id string, moved []*memory
 	return append(moved, member)
 }
 
-// dropMember takes id out of the group's list: the last one takes its place.
+// dropMember removes id from the group's list: the last member takes its index.
 func (r *memoryRecord) dropMember(id string) bool {
 	at, ok := r.place[id]
 	if !ok {

@@ -6,10 +6,10 @@ import (
 )
 
 // Mount serves handler, which NewHandler made, below prefix ("/scim/v2") and
-// every other path with rest; a nil rest answers 404. It never redirects, as
-// http.ServeMux does with <prefix>//Users and with the prefix itself: clients
-// of providers do not follow redirects, and an administrator may well enter a
-// base URL that ends with a slash.
+// every other path with rest; a nil rest answers 404. It never redirects,
+// whereas http.ServeMux redirects <prefix>//Users and the prefix itself:
+// clients of providers do not follow redirects, and an administrator may enter
+// a base URL that ends with a slash.
 func Mount(prefix string, handler, rest http.Handler) http.Handler {
 	prefix = "/" + strings.Trim(prefix, "/")
 	if prefix == "/" {

@@ -8,10 +8,10 @@ import (
 	"github.com/usher-go/usher/internal/invisible"
 )
 
-// normalize turns what a client sent for a whole resource (POST, PUT) into the
-// document that is stored: names in their declared spelling, values of their
-// declared types, nothing that is null, empty, read-only or never returned.
-// What is not declared is kept as it was sent.
+// normalize converts a whole resource from a client (POST, PUT) to the document
+// that is stored. Names get their declared spelling and values their declared
+// types. Values that are null, empty, read-only or never returned are removed.
+// Undeclared attributes are kept as they were sent.
 func (rt *resourceType) normalize(body *object) (*object, error) {
 	body = rt.flat(body)
 	doc := &object{fields: make([]field, 0, len(body.fields)+1)}
@@ -20,7 +20,7 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 		return nil, err
 	}
 	doc.fields = append(doc.fields, field{"schemas", schemas})
-	var plain []field // names of extensions without their URN
+	var plain []field // attributes of an extension without its URN
 	for _, f := range body.fields {
 		path, ok := rt.resolveKey(f)
 		switch {
@@ -38,8 +38,9 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 			return nil, err
 		}
 	}
-	// A plain name is the extension's attribute, as it is in a path and in a
-	// filter: a value has one place. The qualified name goes before it.
+	// A plain name means the extension's attribute, as in a path and in a
+	// filter, so that a value has only one place. The qualified name takes
+	// precedence.
 	for _, f := range plain {
 		path, _ := rt.resolveKey(f)
 		if ext, ok := doc.get(path.urn).(*object); ok && ext.get(path.attr) != nil {
@@ -52,9 +53,9 @@ func (rt *resourceType) normalize(body *object) (*object, error) {
 	return doc, nil
 }
 
-// flat returns a body with the attributes that it has under the URN of the core
-// schema, as if that were an extension, beside its others. Of two values for one
-// name the plain one goes.
+// flat returns a body in which the attributes under the URN of the core schema,
+// sent as if that were an extension, are moved to the other core attributes. If
+// a name has two values, the plain one takes precedence.
 func (rt *resourceType) flat(body *object) *object {
 	core, ok := body.get(rt.core.urn).(*object)
 	if !ok {
@@ -70,9 +71,9 @@ func (rt *resourceType) flat(body *object) *object {
 	return out
 }
 
-// resolveKey resolves the name of a field at the top of a body. Of an extension
-// that is not declared, a name with an object is its URN, and one with anything
-// else an attribute in it.
+// resolveKey resolves the name of a field at the top of a body. For an
+// undeclared extension, a name whose value is an object is the extension's URN;
+// a name with any other value is an attribute of the extension.
 func (rt *resourceType) resolveKey(f field) (attrPath, bool) {
 	path, ok := rt.resolve(f.name)
 	if !ok {
@@ -88,12 +89,12 @@ func (rt *resourceType) resolveKey(f field) (attrPath, bool) {
 	return path, true
 }
 
-// place stores a value of a client where path says: at the top, under an
-// extension, or in a single complex attribute. What a client may not write is
-// left out (RFC 7644 section 3.3).
+// place stores a client's value at path: at the top, in an extension, or in a
+// single complex attribute. Values that a client may not write are omitted
+// (RFC 7644 section 3.3).
 func (rt *resourceType) place(doc *object, path attrPath, sent any) error {
 	if path.def.readOnly() || path.leaf().readOnly() {
-		return nil // whatever it is
+		return nil // any value is ignored
 	}
 	v, err := path.leaf().coerce(sent, path.String())
 	if err != nil || v == nil || path.leaf().hidden() {
@@ -119,12 +120,12 @@ func (rt *resourceType) place(doc *object, path attrPath, sent any) error {
 	return nil
 }
 
-// clientSchemas checks the schemas a body names: one of them must say that it
-// is a resource of this type. Unknown and misspelt ones beside it are taken
-// along, since several providers' templates have them, and OneLogin's spelling
-// of the core schema (urn:scim:schemas:core:2.0) will do. Where none is named,
-// which RFC 7643 section 3 does not allow and several clients do, the endpoint
-// names the type.
+// clientSchemas checks the schemas that a body names: one of them must name
+// this type of resource. Unknown and misspelt ones are also accepted, since the
+// templates of several providers contain them; OneLogin's spelling of the core
+// schema (urn:scim:schemas:core:2.0) counts as the core schema. If the body
+// names none, which RFC 7643 section 3 does not allow but several clients do,
+// the endpoint determines the type.
 func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 	if s, single := v.(string); single {
 		if inner, isJSON := embedded(s); isJSON {
@@ -154,8 +155,7 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 	return list, nil
 }
 
-// looselyCore says that a URN means a core schema, without saying of another
-// type.
+// looselyCore reports whether a URN means a core schema, without a type in it.
 func looselyCore(urn string) bool {
 	_, typ, ok := strings.Cut(fold(urn), "schemas:core:")
 	switch strings.TrimPrefix(strings.TrimPrefix(typ, "2.0"), ":") {
@@ -203,12 +203,12 @@ func (rt *resourceType) mergeExtension(doc *object, urn string, v any) error {
 }
 
 const (
-	maxEmails  = 1000 // bounds how many keys one record has in a store's index
-	maxSchemas = 100  // that a resource may name
+	maxEmails  = 1000 // bounds the keys of one record in a store's index
+	maxSchemas = 100  // schemas that a resource may name
 )
 
-// finish checks a document that is about to be stored and lists the schemas it
-// has: the core, the extensions present, and undeclared ones the client named.
+// finish checks a document before it is stored and sets its schemas: the core,
+// the present extensions, and undeclared schemas that the client named.
 func (rt *resourceType) finish(doc *object) error {
 	for _, c := range rt.containers {
 		in := doc
@@ -260,16 +260,17 @@ func (rt *resourceType) finish(doc *object) error {
 		}
 	}
 	doc.set("schemas", urns)
-	const shown = 4 // what an answer adds (id, meta, members or groups), so that it can be sent back
+	const shown = 4 // attributes that an answer adds (id, meta, members or groups); with them it can still be sent back
 	if len(doc.fields) > maxFields-shown {
 		return badValue("the resource has more than %d attributes", maxFields-shown)
 	}
 	return nil
 }
 
-// dropRepeated leaves each value of a list once: of several with one value and
-// type the first, with what the others say besides (RFC 7643 section 2.4: the
-// same combination SHOULD NOT be returned more than once).
+// dropRepeated keeps each value of a list once. Of several elements with the
+// same value and type it keeps the first, and adds to it the sub-attributes
+// that only the others have (RFC 7643 section 2.4: the same combination SHOULD
+// NOT be returned more than once).
 func (rt *resourceType) dropRepeated(doc *object) {
 	for _, c := range rt.containers {
 		in := doc
@@ -314,11 +315,12 @@ func distinct(list []any) []any {
 	return out
 }
 
-// checkUserName refuses a new name that people cannot tell from another one or
-// cannot see: with control characters (line breaks are among them), marks of
-// writing direction or other characters that are not drawn (RFC 7613 section
-// 3.2.2 allows none), or with nothing but white space and invisible characters.
-// A name that was taken before may stay, so that its user can still be changed.
+// checkUserName refuses a new name that people cannot see or cannot distinguish
+// from another one: a name with control characters (which include line breaks),
+// with marks of writing direction or other characters that are not drawn
+// (RFC 7613 section 3.2.2 allows none), or with only white space and invisible
+// characters. A name that was accepted earlier may stay, so that its user can
+// still be changed.
 func checkUserName(old, name string) error {
 	if name == "" || name == old {
 		return nil
@@ -340,14 +342,14 @@ func checkUserName(old, name string) error {
 	return nil
 }
 
-// isJoined reports whether a joiner may follow r: in the scripts that are
-// written with joiners (RFC 5892 appendix A.1 and A.2), and in emoji.
+// isJoined reports whether a joiner may follow r: in the scripts that use
+// joiners (RFC 5892 appendix A.1 and A.2), and in emoji.
 func isJoined(r rune) bool {
 	const firstOfArabic = 0x600
 	return r >= firstOfArabic && unicode.In(r, unicode.L, unicode.M, unicode.S)
 }
 
-// keys returns what the document can be found by.
+// keys returns the keys by which the document can be found.
 func (rt *resourceType) keys(doc *object) []Key {
 	keys := make([]Key, 0, 4)
 	add := func(name, value string, unique bool) {
@@ -372,10 +374,10 @@ func (rt *resourceType) keys(doc *object) []Key {
 	return keys
 }
 
-// keepFixed brings what a client may not change from a document into the one
-// that takes its place (RFC 7644 section 3.5.1): readOnly values stay as they
-// are, immutable ones have to be the same or left out. It reports whether next
-// had lacked any.
+// keepFixed copies values that a client may not change from a document to its
+// replacement (RFC 7644 section 3.5.1): readOnly values stay as they are,
+// immutable ones must be equal or omitted. It reports whether next lacked any
+// of them.
 func (rt *resourceType) keepFixed(old, next *object) (kept bool, err error) {
 	for _, c := range rt.containers {
 		was, now := old, next
@@ -402,8 +404,8 @@ func (rt *resourceType) keepFixed(old, next *object) (kept bool, err error) {
 	return kept, nil
 }
 
-// keepFixed does so for the attributes of one object; at is the name of the
-// object and a dot.
+// keepFixed does this for the attributes of one object; at is the name of the
+// object with a dot.
 func keepFixed(attrs []*attribute, at string, was, now *object) error {
 	for _, def := range attrs {
 		before, after := was.get(def.name), now.get(def.name)
@@ -428,7 +430,7 @@ func keepFixed(attrs []*attribute, at string, was, now *object) error {
 	return nil
 }
 
-// keepsImmutable refuses to change or remove an immutable value.
+// keepsImmutable returns an error if an immutable value changes or is removed.
 func (a *attribute) keepsImmutable(before, after any) error {
 	if before == nil {
 		return nil

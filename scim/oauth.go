@@ -18,20 +18,20 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// A Client is an OAuth 2 client of the token endpoint, as the host keeps it.
+// A Client is an OAuth 2 client of the token endpoint, as the host stores it.
 type Client struct {
-	// SecretHashes are HashToken of the secrets that are valid at present:
-	// two while one is being rotated. Make secrets with NewToken.
+	// SecretHashes are the HashToken of the present secrets: two during a
+	// rotation. Make secrets with NewToken.
 	SecretHashes []string
 	Principal    Principal
 }
 
-// A Trust says whose workload identity assertions to accept for a principal
-// (RFC 7523 section 2.2), such as an Entra application's.
+// A Trust describes the workload identity assertions that are accepted for a
+// principal (RFC 7523 section 2.2), such as an Entra application's.
 type Trust struct {
-	// Audience is what the assertion's aud must contain.
+	// Audience is the value that the assertion's aud must contain.
 	Audience string
-	// JWKSURL is where the issuer publishes its keys (https).
+	// JWKSURL is the address of the issuer's keys (https).
 	JWKSURL   string
 	Principal Principal
 }
@@ -39,43 +39,44 @@ type Trust struct {
 // TokenConfig describes a token endpoint. Keys and one of Client and Trust
 // are required.
 type TokenConfig struct {
-	// Keys sign and check the access tokens: random, at least 32 bytes each.
-	// The first one signs, all of them check, so that a key can be rotated.
+	// Keys sign and check the access tokens; they are random and have at least
+	// 32 bytes each. The first one signs and all of them check, so that a key
+	// can be rotated.
 	Keys [][]byte
-	// Client finds a client by its id, for clients with a secret; ErrNotFound
-	// for an unknown one. nil accepts none.
+	// Client finds a client by its id, for clients with a secret. It returns
+	// ErrNotFound for an unknown one. nil accepts no client.
 	Client func(ctx context.Context, id string) (Client, error)
-	// Trust finds what is known of an assertion's issuer and subject, for
-	// clients with a workload identity; ErrNotFound for unknown ones. nil
-	// accepts none.
+	// Trust finds the Trust of an assertion's issuer and subject, for clients
+	// with a workload identity. It returns ErrNotFound for unknown ones. nil
+	// accepts no assertion.
 	Trust func(ctx context.Context, issuer, subject string) (Trust, error)
-	// Lifetime of an access token; 0 is one hour. Providers want 60 minutes
-	// to 6 hours.
+	// Lifetime is the lifetime of an access token; 0 means one hour. Providers
+	// expect 60 minutes to 6 hours.
 	Lifetime time.Duration
-	// MaxAssertion is how long before its expiry an assertion is accepted; 0
-	// is DefaultMaxAssertion. An assertion that has an ID (jti) is accepted
-	// once until then, by this endpoint: where several processes serve, by
-	// each of them.
+	// MaxAssertion is the longest time before its expiry at which an assertion
+	// is accepted; 0 means DefaultMaxAssertion. An assertion with an ID (jti)
+	// is accepted once in that time by this endpoint; if several processes
+	// serve, once by each of them.
 	MaxAssertion time.Duration
-	// ReadTimeout is the time a client may take to send its request; 0 is
+	// ReadTimeout is the time that a client has to send its request; 0 means
 	// DefaultReadTimeout.
 	ReadTimeout time.Duration
-	// HTTPClient fetches keys, without following redirects; nil is one with a
-	// time-out of 10 seconds.
+	// HTTPClient fetches keys, without following redirects; nil means a client
+	// with a time-out of 10 seconds.
 	HTTPClient *http.Client
-	// Logger receives why clients are refused, without what they sent. nil is
-	// slog.Default.
+	// Logger receives the reasons why clients are refused, without values that
+	// they sent. nil means slog.Default.
 	Logger *slog.Logger
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
 // A TokenEndpoint is the OAuth 2 token endpoint for the client credentials
-// grant (RFC 6749 section 4.4), with a client secret or with an assertion, and
-// the Authenticator of the access tokens it gives out. Mount it outside of the
-// SCIM handler. Access tokens are signed and not stored; they end with their
-// lifetime. An address that sends many wrong secrets is answered with 429, as
-// for Config.Authenticate.
+// grant (RFC 6749 section 4.4), with a client secret or with an assertion. It
+// is also the Authenticator of the access tokens that it issues. Mount it
+// outside of the SCIM handler. Access tokens are signed and not stored; they
+// expire after their lifetime. An address that sends many wrong secrets is
+// answered with 429, as for Config.Authenticate.
 type TokenEndpoint struct {
 	cfg     TokenConfig
 	signer  jose.Signer
@@ -84,7 +85,7 @@ type TokenEndpoint struct {
 	replays replays
 }
 
-// DefaultMaxAssertion holds where TokenConfig.MaxAssertion is 0.
+// DefaultMaxAssertion is the default of TokenConfig.MaxAssertion.
 const DefaultMaxAssertion = 2 * time.Hour
 
 const (
@@ -101,7 +102,7 @@ var (
 	errBadRequest = errors.New("malformed request")
 )
 
-// NewTokenEndpoint returns a token endpoint. The only errors are those of cfg.
+// NewTokenEndpoint returns a token endpoint. It returns only errors about cfg.
 func NewTokenEndpoint(cfg TokenConfig) (*TokenEndpoint, error) {
 	if len(cfg.Keys) == 0 {
 		return nil, errors.New("scim: TokenConfig.Keys is empty")
@@ -147,7 +148,7 @@ func NewTokenEndpoint(cfg TokenConfig) (*TokenEndpoint, error) {
 	return &TokenEndpoint{cfg: cfg, signer: signer, jwks: newKeyCache(cfg.HTTPClient, cfg.Now), brake: newBrake(cfg.Now)}, nil
 }
 
-// keyID names a key without showing anything of it.
+// keyID returns a name for a key that reveals nothing of it.
 func keyID(key []byte) string {
 	sum := sha256.Sum256(append([]byte("usher-scim key id:"), key...))
 	return hex.EncodeToString(sum[:8])
@@ -170,7 +171,7 @@ func (e *TokenEndpoint) Authenticate(r *http.Request) (Principal, error) {
 	}
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.HS256})
 	if err != nil || len(token.Headers) != 1 || token.Headers[0].ExtraHeaders[jose.HeaderType] != accessTokenTyp {
-		return Principal{}, errUnknownToken // a token of another kind, such as an assertion, is no access token
+		return Principal{}, errUnknownToken // a token of another kind, such as an assertion, is not an access token
 	}
 	for _, key := range e.cfg.Keys {
 		var claims accessClaims
@@ -243,15 +244,16 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// form reads the body, in bounded time, and refuses a parameter that occurs
-// twice (RFC 6749 section 3.2).
+// form reads the body in bounded time. It refuses a parameter that occurs twice
+// (RFC 6749 section 3.2).
 func (e *TokenEndpoint) form(w http.ResponseWriter, r *http.Request) error {
 	control := http.NewResponseController(w)
-	// A server that cannot set deadlines (a recorder in a test) reads anyway.
+	// A server that cannot set deadlines (a recorder in a test) reads without
+	// one.
 	_ = control.SetReadDeadline(time.Now().Add(e.cfg.ReadTimeout))
 	r.Body = http.MaxBytesReader(w, r.Body, maxTokenForm)
 	if err := r.ParseForm(); err != nil {
-		_ = control.SetReadDeadline(time.Now()) // nothing more of the body is waited for
+		_ = control.SetReadDeadline(time.Now()) // do not wait for more of the body
 		w.Header().Set("Connection", "close")
 		return err
 	}
@@ -267,7 +269,7 @@ func (e *TokenEndpoint) form(w http.ResponseWriter, r *http.Request) error {
 func writeTokenAnswer(w http.ResponseWriter, status int, answer map[string]any) {
 	w.Header().Set("Content-Type", mediaJSON)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // the client may have gone
+	_ = json.NewEncoder(w).Encode(answer) // the client may have disconnected
 }
 
 func (e *TokenEndpoint) issue(p Principal) (string, error) {
@@ -283,8 +285,9 @@ func (e *TokenEndpoint) issue(p Principal) (string, error) {
 	}).Serialize()
 }
 
-// client authenticates the client: by assertion, or by secret in the header
-// or the form, and by one of them only (RFC 6749 section 2.3).
+// client authenticates the client by an assertion, or by a secret in the header
+// or the form. It accepts only one of these ways per request (RFC 6749 section
+// 2.3).
 func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	assertion, kind := r.PostForm.Get("client_assertion"), r.PostForm.Get("client_assertion_type")
@@ -330,8 +333,9 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	return Principal{}, errBadClient
 }
 
-// assertion checks a workload identity assertion against the issuer's keys,
-// and its issuer, subject, audience and times against what is trusted.
+// assertion checks the signature of a workload identity assertion with the
+// issuer's keys, and compares its issuer, subject, audience and times with the
+// Trust.
 func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, error) {
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{
 		jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
@@ -339,7 +343,7 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 	if err != nil || len(token.Headers) != 1 {
 		return Principal{}, errBadClient
 	}
-	var unverified jwt.Claims // used only to find out whom to ask
+	var unverified jwt.Claims // used only to choose the keys
 	if err := token.UnsafeClaimsWithoutVerification(&unverified); err != nil || unverified.Issuer == "" || unverified.Subject == "" {
 		return Principal{}, errBadClient
 	}
@@ -377,8 +381,8 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 	return withToken(trust.Principal, claims.Subject), nil
 }
 
-// withToken is a principal that names its credential, if not otherwise then by
-// the ID of the client.
+// withToken returns the principal with a name for its credential: if it has
+// none, the ID of the client.
 func withToken(p Principal, id string) Principal {
 	if p.Token == "" {
 		p.Token = credentialName(id)

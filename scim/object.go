@@ -11,9 +11,9 @@ type number string
 
 type object struct {
 	fields []field
-	// places is where each folded name is, for the first indexed fields. It is
-	// made when an object has grown too long to be looked through, and made
-	// anew after a field was taken out.
+	// places is the index of each folded name, for the first indexed fields. It
+	// is made when an object becomes too long for a linear search, and made
+	// again after a field was removed.
 	places  map[string]int
 	indexed int
 }
@@ -23,10 +23,10 @@ type field struct {
 	value any
 }
 
-// fewFields is how many names are compared one by one.
+// fewFields is the number of names up to which names are compared one by one.
 const fewFields = 16
 
-// at returns the place of name in o, by any letter case, or -1.
+// at returns the index of name in o, in any letter case, or -1.
 func (o *object) at(name string) int {
 	if len(o.fields) <= fewFields {
 		for i := range o.fields {
@@ -65,7 +65,7 @@ func (o *object) text(name string) string {
 	return s
 }
 
-// set replaces or appends.
+// set replaces the value of name or appends it.
 func (o *object) set(name string, v any) {
 	if i := o.at(name); i >= 0 {
 		o.fields[i].value = v
@@ -104,7 +104,7 @@ func cloneValue(v any) any {
 	return v
 }
 
-// weight is the work of copying a value or of comparing it with another.
+// weight returns the work of copying a value or of comparing it with another.
 func weight(v any) int {
 	n := 1
 	switch v := v.(type) {
@@ -122,7 +122,7 @@ func weight(v any) int {
 	return n
 }
 
-// appendCanonical appends a text that is the same for equal values only.
+// appendCanonical appends a text that is the same only for equal values.
 func appendCanonical(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case *object:
@@ -149,7 +149,8 @@ func appendCanonical(dst []byte, v any) []byte {
 	return appendJSON(dst, v)
 }
 
-// equalValues compares two values; names of objects in any case and order.
+// equalValues compares two values; names in objects may differ in case and
+// order.
 func equalValues(a, b any) bool {
 	switch a := a.(type) {
 	case *object:
@@ -186,16 +187,16 @@ func equalValues(a, b any) bool {
 	return a == b
 }
 
-// A nameSet holds names, by what they fold to.
+// A nameSet is a set of names, compared by their folded form.
 type nameSet struct {
-	firsts uint32 // a bit for what each name begins with
+	firsts uint32 // a bit for the first letter of each name
 	few    [fewFields]string
-	many   map[string]struct{} // all of them, folded, once they are more
+	many   map[string]struct{} // all names, folded, once there are more
 	count  int
 }
 
-// first is the bit for what a name begins with; it is the same for names that
-// fold to one.
+// first returns the bit for the first letter of a name; it is the same for
+// names that fold to the same string.
 func first(name string) uint32 {
 	if name == "" {
 		return 1
@@ -205,10 +206,10 @@ func first(name string) uint32 {
 		r, _ = utf8.DecodeRuneInString(name)
 		r = foldRune(r)
 	}
-	return 1 << (r & 31) // both cases of an ASCII letter end in the same five bits
+	return 1 << (r & 31) // both cases of an ASCII letter have the same low five bits
 }
 
-// add reports whether the name is new.
+// add adds the name and reports whether it is new.
 func (s *nameSet) add(name string) bool {
 	bit := first(name)
 	if s.firsts&bit != 0 && s.find(name) {

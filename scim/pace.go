@@ -8,52 +8,55 @@ import (
 	"time"
 )
 
-// A pace spreads the requests of a party that sends more than its share, while
-// another party is served too: such requests wait until what went before them is
-// paid for. A request costs what it takes of a processor, roughly, and a party's
-// share is half of the processors. Nobody waits while there is one party only,
-// and a connection that sends one request after another does not wait either.
+// A pace delays requests of a party that sends more than its share while
+// another party is also served: such a request waits until the party's earlier
+// requests are paid for. The cost of a request is roughly the processor time
+// that it takes. The share of a party is half of the processors. No request
+// waits while there is only one party, and a connection that sends one request
+// after another does not wait either.
 //
-// The gate bounds long work. The pace is for what is short by itself: reading
-// and answering a request costs net/http more than many a request costs this
-// handler, and a queue of short requests at the processors delays everybody's.
+// The gate bounds long work. The pace bounds many short requests: net/http
+// spends more time to read and answer a request than this handler spends on
+// many of them, and a queue of short requests for the processors delays the
+// requests of all parties.
 type pace struct {
-	processors time.Duration // of a share
+	processors time.Duration // in a share
 
 	mu      sync.Mutex
 	parties map[party]share
-	latest  party     // whose request came last
-	mixed   time.Time // when that last changed
+	latest  party     // the party of the latest request
+	mixed   time.Time // the time of the last change of latest
 }
 
-// A share is what a party has used.
+// A share is the processor time that a party has used.
 type share struct {
-	paid   time.Time // when it is paid for
-	remote string    // the connection of the latest request
+	paid   time.Time // the time at which all is paid for
+	remote string    // the address of the latest request's connection
 }
 
-// A party is a tenant, or the address of requests that speak for none.
+// A party is a tenant, or the address of requests without an accepted
+// principal.
 type party struct{ tenant, remote string }
 
 const (
-	// What a request costs net/http, the system, this handler and a database on
-	// the same machine at least, and one more that is refused before anybody is
-	// known to have sent it.
+	// requestCost is the least cost of a request in net/http, the system, this
+	// handler and a database on the same machine. refusalCost is the additional
+	// cost of a request without an accepted principal.
 	requestCost = 600 * time.Microsecond
 	refusalCost = 300 * time.Microsecond
-	// What bytes cost that are read from a client or written to it, and those
-	// of a document that is stored. A record costs what storedRecord bytes of
-	// its document do, however short that is.
+	// trafficCost is the cost of a byte that is read from a client or written
+	// to it. storedCost is the cost of a byte of a stored document. Each stored
+	// record costs as much as storedRecord bytes in addition.
 	trafficCost  = 3 * time.Nanosecond
 	storedCost   = 45 * time.Nanosecond
 	storedRecord = 100
-	// What one unit of work costs, and how many units count: long work has
-	// the gate.
+	// workCost is the cost of one unit of work. At most pacedWork units count:
+	// the gate bounds longer work.
 	workCost  = 100 * time.Nanosecond
 	pacedWork = 5 * freeWork
 
-	paceBurst = 3 * time.Millisecond // what may be owed without waiting
-	paceMixed = time.Second          // for how long another party counts
+	paceBurst = 3 * time.Millisecond // debt that causes no wait
+	paceMixed = time.Second          // how long another party counts after its request
 	paceDebt  = time.Second          // the longest wait
 
 	manyParties = 1000
@@ -63,19 +66,19 @@ func newPace() *pace {
 	return &pace{processors: time.Duration(max(1, runtime.GOMAXPROCS(0)/2)), parties: map[party]share{}}
 }
 
-// enter waits for the party's turn to have a request served.
+// enter waits until a request of the party may be served.
 func (p *pace) enter(r *http.Request, who party) error {
 	return sleep(r.Context(), p.arrive(r, who, time.Now()))
 }
 
-// refuse is enter for a request that is refused because nobody is known to have
-// sent it.
+// refuse is enter for a request that is refused because it has no accepted
+// principal.
 func (p *pace) refuse(r *http.Request, who party) error {
 	p.charge(who, refusalCost)
 	return p.enter(r, who)
 }
 
-// arrive counts a request and returns how long it has to wait.
+// arrive counts a request and returns the time that it has to wait.
 func (p *pace) arrive(r *http.Request, who party, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +96,7 @@ func (p *pace) arrive(r *http.Request, who party, now time.Time) time.Duration {
 	return owed - paceBurst
 }
 
-// charge counts what a request has cost beside what arrive counted.
+// charge counts the cost of a request in addition to what arrive counted.
 func (p *pace) charge(who party, cost time.Duration) {
 	now := time.Now()
 	p.mu.Lock()
@@ -101,7 +104,7 @@ func (p *pace) charge(who party, cost time.Duration) {
 	p.use(who, p.parties[who], now, cost)
 }
 
-// owed is how long it takes to pay for what was used.
+// owed returns the time until the used processor time is paid for.
 func (s share) owed(now time.Time) time.Duration { return max(0, s.paid.Sub(now)) }
 
 // use counts a cost.
@@ -117,7 +120,7 @@ func (p *pace) use(who party, s share, now time.Time, cost time.Duration) {
 	p.parties[who] = s
 }
 
-// forget drops parties that owe nothing, of some that it looks at.
+// forget deletes parties without debt, among some that it looks at.
 func (p *pace) forget(now time.Time) {
 	looks := 3
 	for who, s := range p.parties {
@@ -144,5 +147,5 @@ func sleep(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// unknown is the party of a request that nobody is known to have sent.
+// unknown returns the party of a request without an accepted principal.
 func unknown(r *http.Request) party { return party{remote: remote(r)} }

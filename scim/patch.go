@@ -2,22 +2,22 @@ package scim
 
 import "strings"
 
-// A patchPath is the target of an operation: attribute, sub-attribute, and the
-// filter in brackets if there is one.
+// A patchPath is the target of an operation: an attribute, a sub-attribute, and
+// the filter in brackets, if any.
 type patchPath struct {
 	attrPath
-	filter *filter // over the elements of attr; sub then is of those elements
+	filter *filter // over the elements of attr; sub is then a sub-attribute of them
 }
 
 type patchOp struct {
 	op    string // "add", "replace", "remove"
-	path  string // empty: the value names the attributes
+	path  string // if empty, value names the attributes
 	value any
-	given bool // value was sent, and is not null
+	given bool // value was sent and is not null
 }
 
-// parsePatch reads the operations of a PatchOp message (RFC 7644 section
-// 3.5.2), names and operations in any letter case.
+// parsePatch reads the operations of a PatchOp message (RFC 7644
+// section 3.5.2). Names and operations may have any letter case.
 func parsePatch(body *object, most int) ([]patchOp, error) {
 	list, ok := body.get("Operations").([]any)
 	if one, single := body.get("Operations").(*object); single {
@@ -42,8 +42,9 @@ func parsePatch(body *object, most int) ([]patchOp, error) {
 		default:
 			return nil, badSyntax("Operations[%d].op: want add, replace or remove, got %q", i, clip(in.text("op")))
 		}
-		// Null and the empty string are values; what is left out is none (RFC
-		// 7644 section 3.5.2.1: the operation MUST contain a "value" member).
+		// Null and the empty string are values; only an absent "value" is none
+		// (RFC 7644 section 3.5.2.1: the operation MUST contain a "value"
+		// member).
 		if op.op != "remove" && in.at("value") < 0 {
 			return nil, badValue("Operations[%d].value: %s wants a value", i, op.op)
 		}
@@ -60,7 +61,7 @@ func parsePatch(body *object, most int) ([]patchOp, error) {
 }
 
 // A patcher applies operations to a copy of a resource, so that a failure
-// leaves everything as it was.
+// leaves the resource unchanged.
 type patcher struct {
 	rt      *resourceType
 	id      string
@@ -70,12 +71,12 @@ type patcher struct {
 	work    *work
 }
 
-// apply applies the operations in order and leaves a document that is ready to
-// be stored.
+// apply applies the operations in order. The resulting document is ready to be
+// stored.
 func (p *patcher) apply(ops []patchOp) error {
 	for _, op := range ops {
 		err := p.applyOne(op)
-		if err := p.work.spend(1); err != nil { // first: what a filter found that gave up is not so
+		if err := p.work.spend(1); err != nil { // checked first: the result of a filter that ran out of work is wrong
 			return err
 		}
 		if err != nil {
@@ -87,7 +88,7 @@ func (p *patcher) apply(ops []patchOp) error {
 
 func (p *patcher) applyOne(op patchOp) error {
 	if o, ok := op.value.(*object); ok && len(o.fields) > 0 && op.op != "remove" && sameName(op.path, p.rt.core.urn) {
-		op.path = "" // the attributes of the core are those of the resource
+		op.path = "" // the attributes under the URN of the core schema are the resource's own
 	}
 	if op.path != "" {
 		path, err := p.path(op.path, op.value)
@@ -120,8 +121,8 @@ func (p *patcher) applyOne(op patchOp) error {
 		if err != nil {
 			return err
 		}
-		// An answer of ours that is sent back holds what only we may write:
-		// it is no wish to change that.
+		// A client may send back an answer of the handler with its read-only
+		// attributes. It does not intend to change these.
 		if path.urn == "" && path.attr != "id" && path.def.readOnly() {
 			continue
 		}
@@ -140,7 +141,8 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 	in := filterParser{in: text, rt: p.rt}
 	name := in.word()
 	if isURN(name) && in.at == len(text) {
-		// An undeclared extension as a whole, or an attribute in one?
+		// The path is an undeclared extension as a whole, or an attribute in
+		// one.
 		_, stored := p.doc.get(name).(*object)
 		_, object := value.(*object)
 		if known, ok := p.rt.resolve(name); (stored || object) && ok && known.def == nil && known.urn != "" && p.rt.extension(known.urn) == nil {
@@ -181,10 +183,10 @@ func (p *patcher) path(text string, value any) (patchPath, error) {
 	return path, nil
 }
 
-// slip returns the declared name that a path seems to mean by one which is
-// neither declared nor there, or "". A name of its own is taken from a path as
-// it is from a body: an attribute that somebody maps without declaring it must
-// not cost the rest of each update.
+// slip returns the declared name that a path probably means, if its own name is
+// neither declared nor present, or else "". Any other undeclared name is
+// accepted in a path, as it is in a body: mapping an undeclared attribute must
+// not make each update fail.
 func (p *patcher) slip(path patchPath) string {
 	switch {
 	case path.urn != "" || path.attr == "":
@@ -209,8 +211,9 @@ func (p *patcher) slip(path patchPath) string {
 	return ""
 }
 
-// nearest returns the declared name that is one typing mistake away, the first
-// of several. Names of three letters are too near to many.
+// nearest returns the declared name that differs from name by one typing
+// mistake, or the alphabetically first of several. It ignores declared names of
+// up to three letters, which are similar to too many others.
 func nearest(name string, declared map[string]*attribute) (found string) {
 	for _, def := range declared {
 		if len(def.name) > 3 && oneSlip(fold(name), fold(def.name)) && (found == "" || def.name < found) {
@@ -220,8 +223,8 @@ func nearest(name string, declared map[string]*attribute) (found string) {
 	return found
 }
 
-// oneSlip says that two different names differ by one letter that is missing,
-// added or wrong, or by two that changed places.
+// oneSlip reports whether two different names differ by one missing, added or
+// wrong letter, or by two letters in the wrong order.
 func oneSlip(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
@@ -243,12 +246,12 @@ func oneSlip(a, b string) bool {
 	return false
 }
 
-// target applies one operation to what path names.
+// target applies one operation to the target that path names.
 func (p *patcher) target(op patchOp, path patchPath) error {
 	switch {
 	case path.urn == "" && path.attr == "id":
 		if s, ok := op.value.(string); ok && s == p.id && op.op != "remove" {
-			return nil // echoed, as Okta does
+			return nil // Okta sends it back unchanged
 		}
 		return notMutable("id: the attribute is readOnly")
 	case path.def.readOnly() || path.subDef.readOnly():
@@ -268,7 +271,7 @@ func (p *patcher) target(op patchOp, path patchPath) error {
 			ext = &object{}
 		}
 		in = ext
-		defer func() { // an extension is there while it holds something
+		defer func() { // an empty extension is removed
 			if len(ext.fields) > 0 {
 				p.doc.set(path.urn, ext)
 			} else {
@@ -285,8 +288,8 @@ func (p *patcher) target(op patchOp, path patchPath) error {
 	return p.whole(in, op, path)
 }
 
-// extension applies an operation to a whole extension: its attributes one by
-// one, those not named stay (RFC 7644 section 3.5.2.3).
+// extension applies an operation to a whole extension, attribute by attribute.
+// Attributes that are not named stay (RFC 7644 section 3.5.2.3).
 func (p *patcher) extension(op patchOp, path patchPath) error {
 	ext := p.rt.extension(path.urn)
 	if op.op == "remove" || !op.given {
@@ -317,7 +320,8 @@ func (p *patcher) extension(op patchOp, path patchPath) error {
 	return nil
 }
 
-// dropExtension removes an extension, but for what a client may not write.
+// dropExtension removes an extension, except for attributes that a client may
+// not write.
 func (p *patcher) dropExtension(urn string, declared *container) error {
 	old, ok := p.doc.get(urn).(*object)
 	if !ok || declared == nil {

@@ -1,15 +1,15 @@
 package scim
 
-// A memberEdit is what the operations of one PATCH do to the members of a
-// group: the net of them, by member, in the order first named. It is made
-// without reading the group, unless a filter goes by something else than the
-// member's id.
+// A memberEdit is the net effect of the operations of one PATCH on the members
+// of a group: one wish for each member, in the order in which they were first
+// named. Making it does not read the group, unless a filter uses an attribute
+// other than the member's id.
 type memberEdit struct {
 	replace bool
 	wishes  map[string]memberWish
 	order   []string
-	// current loads the group's members; loaded says that the edit depends on
-	// what they were.
+	// current loads the group's members; loaded reports that the edit depends
+	// on them.
 	current func() ([]Link, error)
 	loaded  bool
 }
@@ -19,7 +19,7 @@ type memberWish struct {
 	display string
 }
 
-// change returns the edit for the store, or nil if there is none.
+// change returns the edit for the store, or nil if it is empty.
 func (e *memberEdit) change() *MemberChange {
 	if !e.replace && len(e.order) == 0 {
 		return nil
@@ -70,7 +70,7 @@ func (e *memberEdit) apply(p *patcher, op patchOp, path patchPath) error {
 }
 
 // memberLinks reads members as clients send them: objects with value (or only
-// $ref), or plain ids; one or a list.
+// $ref), or plain ids; a single member or a list.
 func memberLinks(def *attribute, v any) ([]Link, error) {
 	value, err := def.coerce(v, "members")
 	if err != nil {
@@ -94,13 +94,13 @@ func memberLinks(def *attribute, v any) ([]Link, error) {
 
 func (e *memberEdit) applyFiltered(p *patcher, op patchOp, path patchPath) error {
 	ids, byID := path.filter.memberIDs()
-	if !byID || path.sub == "display" { // naming a member makes nobody one
+	if !byID || path.sub == "display" { // a change of the display alone makes no record a member
 		var err error
 		if ids, err = e.selected(p, path.filter); err != nil {
 			return err
 		}
 		if _, says := path.filter.element(); says && len(ids) == 0 && op.op == "remove" {
-			return nil // who is not there needs no removal
+			return nil // a record that is no member need not be removed
 		}
 		if len(ids) == 0 {
 			return noTarget("%s: the filter selects no member", path)
@@ -133,7 +133,7 @@ func (e *memberEdit) applyFiltered(p *patcher, op patchOp, path patchPath) error
 	if err != nil {
 		return err
 	}
-	if op.op == "replace" { // these members by those
+	if op.op == "replace" { // the given members replace the selected ones
 		for _, id := range ids {
 			e.wish(id, memberWish{})
 		}
@@ -144,8 +144,8 @@ func (e *memberEdit) applyFiltered(p *patcher, op patchOp, path patchPath) error
 	return nil
 }
 
-// memberIDs returns the ids that a filter names, if it is nothing but an or of
-// value eq "...".
+// memberIDs returns the ids in a filter, if the filter consists only of terms
+// value eq "..." joined by or.
 func (f *filter) memberIDs() ([]string, bool) {
 	terms := []*filter{f}
 	if f.op == opOr {
@@ -162,7 +162,7 @@ func (f *filter) memberIDs() ([]string, bool) {
 	return ids, true
 }
 
-// selected evaluates a filter over the members as the edit has them so far.
+// selected evaluates a filter over the members as edited so far.
 func (e *memberEdit) selected(p *patcher, f *filter) ([]string, error) {
 	e.loaded = true
 	links, err := e.current()

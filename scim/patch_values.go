@@ -32,7 +32,7 @@ func (p *patcher) whole(in *object, op patchOp, path patchPath) error {
 		return p.assign(in, path, list)
 	}
 	if current, ok := old.(*object); ok && (path.def == nil || !path.def.multi) {
-		if given, ok := op.value.(*object); ok { // sub-attributes not named stay
+		if given, ok := op.value.(*object); ok { // sub-attributes that are not named stay
 			merged, err := clone(p, current)
 			if err != nil {
 				return err
@@ -40,7 +40,7 @@ func (p *patcher) whole(in *object, op patchOp, path patchPath) error {
 			if err := p.merge(merged, given, path); err != nil {
 				return err
 			}
-			if len(merged.fields) == 0 && path.def != nil { // what nobody declares is kept as it is
+			if len(merged.fields) == 0 && path.def != nil { // an undeclared empty value is stored
 				return p.assign(in, path, nil)
 			}
 			return p.assign(in, path, merged)
@@ -67,8 +67,8 @@ func (p *patcher) assign(in *object, path patchPath, value any) error {
 	return nil
 }
 
-// merge sets or, where null or empty, removes the sub-attributes that given
-// names.
+// merge sets the sub-attributes in given, and removes those that are null or
+// empty there.
 func (p *patcher) merge(into, given *object, path patchPath) error {
 	was := into.get("value")
 	for _, f := range given.fields {
@@ -92,7 +92,7 @@ func (p *patcher) merge(into, given *object, path patchPath) error {
 		if value != nil {
 			into.set(name, value)
 		} else if into.drop(name) {
-			err = p.work.spend(len(into.fields)) // to index them anew
+			err = p.work.spend(len(into.fields)) // the fields are indexed again
 		}
 		if err != nil {
 			return err
@@ -107,16 +107,17 @@ func (p *patcher) merge(into, given *object, path patchPath) error {
 	return nil
 }
 
-// dropOldRef removes the reference of a complex value that is another one now:
-// value and $ref name one resource (RFC 7643 section 4.3).
+// dropOldRef removes the $ref of a complex value whose value has changed: value
+// and $ref identify one resource (RFC 7643 section 4.3).
 func (a *attribute) dropOldRef(o *object, was any) {
 	if a.sub("$ref") != nil && was != nil && !equalValues(was, o.get("value")) {
 		o.drop("$ref")
 	}
 }
 
-// addAll appends the values that are not there yet. A complex value is there
-// if one has its value and type; it then takes on what else is said.
+// addAll appends the values that the list does not have yet. The list has a
+// complex value if an element has the same value and type; this element then
+// gets the other sub-attributes.
 func (p *patcher) addAll(list, added []any) ([]any, error) {
 	list = slices.Clone(list)
 	places := make(map[string]int, len(list)+len(added))
@@ -158,9 +159,9 @@ func (p *patcher) addAll(list, added []any) ([]any, error) {
 	return p.withPrimary(list, primary)
 }
 
-// withPrimary leaves the primary mark on one element of the list, unless keep
-// is negative. The elements are the patcher's own: values of operations are
-// copied when they are coerced.
+// withPrimary leaves the primary mark only on element keep; a negative keep
+// changes nothing. It modifies the elements, which belong to the patcher:
+// values of operations are copied when they are coerced.
 func (p *patcher) withPrimary(list []any, keep int) ([]any, error) {
 	if keep >= 0 {
 		onePrimary(list, keep)
@@ -168,14 +169,14 @@ func (p *patcher) withPrimary(list []any, keep int) ([]any, error) {
 	return list, p.work.spend(len(list) / 8)
 }
 
-// elementKey is the same for two elements of a list that are one: that have
-// the same value and type or, without a value, are equal as a whole.
+// elementKey returns the same text for elements of a list that count as equal:
+// they have the same value and type or, without a value, are equal as a whole.
 func elementKey(e any) string {
 	whole, typ := identity(e)
 	return string(appendCanonical(nil, whole)) + typ
 }
 
-// identity is what elements of a list are told apart by.
+// identity returns what distinguishes an element of a list from others.
 func identity(e any) (whole any, typ string) {
 	if o, ok := e.(*object); ok {
 		if value := o.get("value"); value != nil {
@@ -185,7 +186,7 @@ func identity(e any) (whole any, typ string) {
 	return e, ""
 }
 
-// elementKey is elementKey as work of the request.
+// elementKey is the function elementKey, counted as work of the request.
 func (p *patcher) elementKey(e any) (string, error) {
 	whole, _ := identity(e)
 	if err := p.work.spend(2 + weight(whole)); err != nil {
@@ -194,7 +195,7 @@ func (p *patcher) elementKey(e any) (string, error) {
 	return elementKey(e), nil
 }
 
-// clone copies an object as work of the request.
+// clone copies an object, which counts as work of the request.
 func clone(p *patcher, v *object) (*object, error) {
 	if err := p.work.spend(weight(v)); err != nil {
 		return nil, err
@@ -202,8 +203,8 @@ func clone(p *patcher, v *object) (*object, error) {
 	return cloneValue(v).(*object), nil
 }
 
-// removeListed removes the elements that the value of a remove lists, as Entra
-// asks for: by their value, or whole.
+// removeListed removes the elements that the value of a remove lists, either by
+// their value or as a whole. Entra sends such operations.
 func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []any) error {
 	value, err := path.def.coerce(op.value, path.String())
 	if err != nil {
@@ -213,7 +214,7 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 	if !ok && value != nil {
 		gone = []any{value}
 	}
-	// One whose type is not said goes with any type.
+	// An element without a type removes elements of any type.
 	keys := map[string]bool{}
 	for _, g := range path.alike(list, gone) {
 		key, err := p.elementKey(path.def.folded(g))
@@ -242,7 +243,7 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 	return p.assign(in, path, rest)
 }
 
-// sub applies an operation to a sub-attribute: of the one value, or of every
+// sub applies an operation to a sub-attribute of a single value, or of every
 // element of a list.
 func (p *patcher) sub(in *object, op patchOp, path patchPath) error {
 	value, err := p.subValue(op, path)
@@ -285,7 +286,7 @@ func (p *patcher) sub(in *object, op patchOp, path patchPath) error {
 	return p.assign(in, path, o)
 }
 
-// subValue is what the sub-attribute is to become; nil removes it.
+// subValue returns the new value of the sub-attribute; nil removes it.
 func (p *patcher) subValue(op patchOp, path patchPath) (any, error) {
 	if op.op == "remove" {
 		if path.subDef != nil && path.subDef.required {
@@ -302,10 +303,10 @@ func (p *patcher) subValue(op patchOp, path patchPath) (any, error) {
 	return path.subDef.coerce(value, path.String())
 }
 
-// filtered applies an operation to the elements that a filter selects. Where it
-// selects none, an element of a list is made as the filter describes it; a
-// single value that is another one is left alone (RFC 7644 section 3.5.2.3:
-// noTarget).
+// filtered applies an operation to the elements that a filter selects. If it
+// selects none of a list, it creates the element that the filter describes. A
+// single value that the filter does not select is not changed (RFC 7644
+// section 3.5.2.3: noTarget).
 func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 	old := in.get(path.attr)
 	list, isList := old.([]any)
@@ -320,7 +321,7 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 	case !creatable, !clears && !path.multi(old):
 		return noTarget("%s: the filter selects no value", path)
 	case clears:
-		return nil // what is not there needs no removal
+		return nil // an absent element need not be removed
 	}
 	if path.sub != "" {
 		value, err := p.subValue(op, path)
@@ -334,8 +335,8 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		return p.appendElement(in, path, list, element)
 	}
 	if !clears && !path.multi(old) {
-		// One value that the filter selects is that value: what is not said of
-		// it stays (section 3.5.2.3: sub-attributes that are not specified).
+		// A filter that selects a single value means that value. Its
+		// unspecified sub-attributes stay (RFC 7644 section 3.5.2.3).
 		path.filter = nil
 		return p.whole(in, op, path)
 	}
@@ -374,8 +375,8 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		}
 		if old, ok := e.(*object); ok {
 			for _, f := range old.fields {
-				// What is not said stays on an add, and what the filter
-				// went by stays on a replace.
+				// An add keeps unspecified sub-attributes. A replace keeps
+				// those that the filter compares.
 				if next.get(f.name) == nil && (op.op == "add" || creatable && element.get(f.name) != nil) {
 					next.set(f.name, f.value)
 				}
@@ -392,8 +393,8 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 	return p.assignList(in, path, list)
 }
 
-// filteredPlain puts a value in the place of those that a filter selects in a
-// list of plain values, which are their own "value".
+// filteredPlain replaces the values that a filter selects in a list of plain
+// values. In the filter, each value is its own "value".
 func (p *patcher) filteredPlain(in *object, path patchPath, list []any, found bool, value any) error {
 	if path.def != nil {
 		var err error
@@ -424,8 +425,8 @@ func (p *patcher) filteredPlain(in *object, path patchPath, list []any, found bo
 	return p.assignList(in, path, next)
 }
 
-// alike returns values for a list, plain ones where a list that nobody declares
-// has plain ones: {"value": "x"} is "x" there.
+// alike converts values for a list: if an undeclared list has plain values,
+// {"value": "x"} becomes "x".
 func (path patchPath) alike(list, values []any) []any {
 	if path.def != nil || !path.plain(list) {
 		return values
@@ -439,8 +440,8 @@ func (path patchPath) alike(list, values []any) []any {
 	return out
 }
 
-// folded returns an element of a list to be compared with others: its value
-// without letter case where RFC 7643 section 2.2 (caseExact) has none.
+// folded returns the form in which an element of a list is compared: its value
+// is folded unless it is case-sensitive (RFC 7643 section 2.2, caseExact).
 func (a *attribute) folded(element any) any {
 	switch v := element.(type) {
 	case string:
@@ -457,7 +458,7 @@ func (a *attribute) folded(element any) any {
 	return element
 }
 
-// multi says that the attribute, of which old is the value, is a list.
+// multi reports whether the attribute, whose present value is old, is a list.
 func (path patchPath) multi(old any) bool {
 	if path.def != nil {
 		return path.def.multi
@@ -466,7 +467,7 @@ func (path patchPath) multi(old any) bool {
 	return isList || old == nil
 }
 
-// plain says that the attribute is a list of plain values.
+// plain reports whether the attribute is a list of plain values.
 func (path patchPath) plain(list []any) bool {
 	if path.def != nil {
 		return path.def.kind != "complex"
@@ -513,7 +514,7 @@ func (p *patcher) appendElement(in *object, path patchPath, list []any, element 
 }
 
 // setSub sets or removes a sub-attribute of the selected elements. An element
-// of which only labels are left goes.
+// that then has only labels is removed.
 func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(any) bool, value any) error {
 	cost := weight(value)
 	next := make([]any, 0, len(list))
@@ -554,7 +555,7 @@ func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(a
 }
 
 // element returns the element that a filter of equalities joined by and
-// describes: what a client means when there is none yet.
+// describes. A client means this element if the list has none yet.
 func (f *filter) element() (*object, bool) {
 	terms := []*filter{f}
 	if f.op == opAnd {

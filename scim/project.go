@@ -4,16 +4,16 @@ import (
 	"strings"
 )
 
-// A projection is what of a resource is asked for (RFC 7644 section 3.9).
-// The zero value and nil ask for the default.
+// A projection is the part of a resource that a client requests (RFC 7644
+// section 3.9). The zero value and nil request the default.
 type projection struct {
-	only, except []string // as the client wrote them
+	only, except []string // as the client wrote the names
 	byType       map[*resourceType]*resolvedProjection
 }
 
-// A resolvedProjection is a projection for one type: by schema and attribute
-// (both folded; the core's schema is empty, and so is the attribute where a
-// whole extension is named), what of it is named.
+// A resolvedProjection is a projection for one type. Its keys are the folded
+// schema (empty for the core) and the folded attribute (empty for a whole
+// extension).
 type resolvedProjection struct{ only, except map[[2]string]named }
 
 type named struct {
@@ -21,7 +21,8 @@ type named struct {
 	subs  map[string]bool // folded
 }
 
-// newProjection refuses more names than an object may have.
+// newProjection returns a projection. It refuses more names than an object may
+// have.
 func newProjection(attributes, excluded []string) (*projection, error) {
 	if len(attributes) == 0 && len(excluded) == 0 {
 		return nil, nil
@@ -37,7 +38,7 @@ func attributeNames(values []string) []string {
 	var names []string
 	for _, value := range values {
 		for name := range strings.SplitSeq(value, ",") {
-			if name = strings.TrimSpace(name); name != "" && len(names) <= maxFields { // one too many is enough
+			if name = strings.TrimSpace(name); name != "" && len(names) <= maxFields { // one more than allowed is enough to refuse them
 				names = append(names, name)
 			}
 		}
@@ -45,7 +46,7 @@ func attributeNames(values []string) []string {
 	return names
 }
 
-// trivial says that the stored document can be served as it is.
+// trivial reports whether the stored document can be served unchanged.
 func (p *projection) trivial(rt *resourceType) bool { return p == nil && !rt.onRequest }
 
 // links reports whether the answer shows members or groups.
@@ -59,10 +60,10 @@ func (p *projection) resolved(rt *resourceType) *resolvedProjection {
 		out := make(map[[2]string]named, len(names))
 		for _, name := range names {
 			path, ok := rt.resolve(name)
-			if isURN(name) && path.def == nil { // it may name an undeclared extension
+			if isURN(name) && path.def == nil { // possibly an undeclared extension
 				out[[2]string{fold(name), ""}] = named{whole: true}
 			}
-			if !ok { // what is unknown selects nothing
+			if !ok { // an unknown name selects nothing
 				continue
 			}
 			at := [2]string{fold(path.urn), fold(path.attr)}
@@ -84,10 +85,10 @@ func (p *projection) resolved(rt *resourceType) *resolvedProjection {
 	return in
 }
 
-// A part is what of one attribute is served.
+// A part is the served part of one attribute.
 type part struct {
 	none    bool
-	whole   bool // all but what without names; else what with names
+	whole   bool // serve all except the names in without; otherwise only those in with
 	with    map[string]bool
 	without map[string]bool
 	def     *attribute
@@ -108,7 +109,7 @@ func (s part) has(name string) bool {
 	return !s.without[name] && (s.whole || s.with[name])
 }
 
-// pick reduces a value to the part of it that is served.
+// pick reduces a value to its served part.
 func (s part) pick(v any) any {
 	switch {
 	case s.none:
@@ -119,8 +120,8 @@ func (s part) pick(v any) any {
 	return pick(v, s.has)
 }
 
-// part decides about one attribute: of the core if urn is empty, else of that
-// extension.
+// part returns the served part of one attribute: of the core if urn is empty,
+// else of that extension.
 func (p *projection) part(rt *resourceType, urn, attr string) part {
 	attrs := rt.core.attrs
 	if urn != "" {
@@ -156,8 +157,8 @@ func (p *projection) part(rt *resourceType, urn, attr string) part {
 	return part{whole: all || only.whole, with: only.subs, without: except.subs, def: def}
 }
 
-// appendDoc appends the fields of a document that are asked for, each with a
-// comma before it.
+// appendDoc appends the requested fields of a document, each with a comma
+// before it.
 func (p *projection) appendDoc(dst []byte, w *work, rt *resourceType, doc string) ([]byte, error) {
 	if err := w.spend(1 + len(doc)/scannedPerUnit); err != nil {
 		return dst, err
@@ -189,8 +190,8 @@ func (p *projection) appendDoc(dst []byte, w *work, rt *resourceType, doc string
 	return dst, err
 }
 
-// appendValue reads a value from in and appends the part of it that is
-// served, unless that is empty.
+// appendValue reads a value from in and appends its served part, unless that is
+// empty.
 func (s part) appendValue(dst []byte, comma string, w *work, in *jsonParser, name string, depth int) ([]byte, error) {
 	start := in.at
 	if s.none || s.whole && s.without == nil {
@@ -209,7 +210,7 @@ func (s part) appendValue(dst []byte, comma string, w *work, in *jsonParser, nam
 	before := in.values
 	v, err := in.value(depth)
 	if err == nil {
-		err = w.spend(2 * (in.values - before)) // to read them and to choose
+		err = w.spend(2 * (in.values - before)) // for reading and for selecting them
 	}
 	if err != nil {
 		return dst, err
@@ -220,7 +221,8 @@ func (s part) appendValue(dst []byte, comma string, w *work, in *jsonParser, nam
 	return dst, nil
 }
 
-// pick keeps the sub-attributes that keep says, in one value or each of a list.
+// pick keeps the sub-attributes for which keep is true, in a single value or in
+// each element of a list.
 func pick(v any, keep func(string) bool) any {
 	switch v := v.(type) {
 	case []any:

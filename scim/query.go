@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// A listing is a query as a client asks for it, by URL or by /.search.
+// A listing is a query as a client sends it, by URL or by /.search.
 type listing struct {
 	filter     string
 	sortBy     string
@@ -51,9 +51,9 @@ func (x *exchange) urlQuery() (listing, error) {
 	return x.bounded(q), nil
 }
 
-// urlValues parses the query string. Unlike url.Query it mends nothing in
-// silence, and takes a semicolon for the plain character that it is in a query
-// (RFC 3986 section 3.4).
+// urlValues parses the query string. Unlike url.Query it returns an error for a
+// malformed one, and it treats a semicolon as the ordinary character that it is
+// in a query (RFC 3986 section 3.4).
 func (x *exchange) urlValues() (url.Values, error) {
 	var values url.Values
 	for _, pair := range strings.Split(x.r.URL.RawQuery, "&") {
@@ -76,8 +76,8 @@ func (x *exchange) urlValues() (url.Values, error) {
 	return values, nil
 }
 
-// parameterName is the name of a parameter as RFC 7644 section 3.4.2 spells it,
-// in whatever letter case it comes: a filter that is not seen selects everybody.
+// parameterName returns the name of a parameter as RFC 7644 section 3.4.2
+// spells it, for any letter case: an overlooked filter would select all users.
 func parameterName(name string) string {
 	for _, known := range [...]string{
 		"filter", "attributes", "excludedAttributes", "startIndex", "count", "sortBy", "sortOrder", "cursor",
@@ -89,9 +89,9 @@ func parameterName(name string) string {
 	return name
 }
 
-// unescapeValue undoes the escapes of a query's value. A plus sign is a space,
-// as forms write it, unless the value writes spaces as %20: then it is a plus
-// sign, as it is in an address.
+// unescapeValue undoes the escapes of a value in a query. A plus sign means a
+// space, as in forms, unless the value has %20 for spaces; then it is a plus
+// sign, for instance in an address.
 func unescapeValue(s string) (string, error) {
 	if strings.Contains(s, "%20") {
 		return url.PathUnescape(s)
@@ -99,7 +99,7 @@ func unescapeValue(s string) (string, error) {
 	return url.QueryUnescape(s)
 }
 
-// urlProjection reads attributes and excludedAttributes alone.
+// urlProjection reads only attributes and excludedAttributes from the URL.
 func (x *exchange) urlProjection() (*projection, error) {
 	values, err := x.urlValues()
 	if err != nil {
@@ -145,7 +145,7 @@ func (x *exchange) searchRequest(body *object) (listing, error) {
 	return x.bounded(q), err
 }
 
-// bounded brings the numbers into their ranges.
+// bounded limits the numbers to their ranges.
 func (x *exchange) bounded(q listing) listing {
 	q.startIndex = max(q.startIndex, 1)
 	q.count = min(max(q.count, 0), x.cfg.MaxPageSize)
@@ -201,7 +201,8 @@ func sortOrder(s string) (descending bool, err error) {
 	return false, badValue("sortOrder: want ascending or descending")
 }
 
-// wholeNumber reads a number; one beyond the range of int is the nearest int.
+// wholeNumber parses a number; one beyond the range of int becomes the nearest
+// int.
 func wholeNumber(name, s string, absent int) (int, error) {
 	if s == "" {
 		return absent, nil
@@ -213,13 +214,13 @@ func wholeNumber(name, s string, absent int) (int, error) {
 	return int(n), nil
 }
 
-// A cursor is a place in one listing: the ordinal of the last record, or how
-// many were passed where the order is another. It carries a mark of the
-// directory and the query it was made for, so that it is of no use elsewhere;
-// it is a place and not a permission, and shows nothing by itself.
+// A cursor is a position in one listing: the ordinal of the last record, or the
+// number of passed records if the order is not by ordinal. It contains a mark
+// of its directory and query and is invalid for others. It grants no permission
+// and reveals no data.
 const (
 	cursorBytes = 8 + 8
-	maxPlace    = 1 << 62 // what is added to a place does not overflow
+	maxPlace    = 1 << 62 // a page can be added to it without overflow
 )
 
 func (x *exchange) encodeCursor(mark [8]byte, place int64) string {

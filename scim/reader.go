@@ -7,16 +7,15 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A UserReader reads users as other SCIM servers answer with them. What it makes
-// of one is what the source of a directory makes of the same user after it was
-// pushed (rule S33), and it is as tolerant as the handler is. It is safe for
-// concurrent use.
+// A UserReader reads users from the answers of other SCIM servers. It returns
+// the same user as the source of a directory to which the resource was pushed
+// (rule S33), and is as tolerant as the handler. It is safe for concurrent use.
 type UserReader struct {
 	source DirectorySource
 	users  *resourceType
 }
 
-// NewUserReader returns a UserReader. The error says what is wrong with
+// NewUserReader returns a UserReader. The error describes a wrong
 // SourceConfig.UserExtension.
 func NewUserReader(cfg SourceConfig) (*UserReader, error) {
 	types, err := compileTypes(Config{UserExtension: cfg.UserExtension})
@@ -32,9 +31,9 @@ func NewUserReader(cfg SourceConfig) (*UserReader, error) {
 	return r, nil
 }
 
-// Read reads one user resource. Its id is the user's ID; without one there is an
-// error, as there is for what is no JSON object. A value that is not of its
-// attribute's type is read as far as it can be.
+// Read reads one user resource. Its id is the user's ID; a missing id is an
+// error, as is a resource that is no JSON object. A value that does not have
+// its attribute's type is read as far as possible.
 func (r *UserReader) Read(resource []byte) (sources.User, error) {
 	body, err := parseObject(string(resource))
 	if err != nil {
@@ -44,7 +43,7 @@ func (r *UserReader) Read(resource []byte) (sources.User, error) {
 	if blank(id) {
 		return sources.User{}, errors.New("the user has no id")
 	}
-	for _, name := range [...]string{"schemas", "id", "meta", "groups"} { // say nothing more of the person
+	for _, name := range [...]string{"schemas", "id", "meta", "groups"} { // these have no further data of the person
 		body.drop(name)
 	}
 	doc, err := r.users.normalize(body)

@@ -8,21 +8,22 @@ import (
 	"time"
 )
 
-// replays remembers the IDs of the assertions that were accepted (RFC 7523
-// section 3), each until its assertion has expired. Only assertions whose
-// signature is good come here, and of each client a bounded number.
+// replays stores the IDs of accepted assertions (RFC 7523 section 3), each
+// until its assertion expires. It gets only assertions with a valid signature,
+// and a bounded number for each client.
 type replays struct {
 	mu      sync.Mutex
-	clients map[[2]string]map[[sha256.Size]byte]time.Time // by issuer and subject
+	clients map[[2]string]map[[sha256.Size]byte]time.Time // keyed by issuer and subject
 	swept   time.Time
 }
 
-// maxReplays is how many assertions of one client may be valid at a time.
+// maxReplays is the number of unexpired assertions that one client may have.
 const maxReplays = 1000
 
-// use notes an ID that is used until the assertion has expired, or refuses it.
+// use stores an ID until its assertion expires, or returns an error if it is
+// stored already.
 func (r *replays) use(client [2]string, id string, now, until time.Time) error {
-	key := sha256.Sum256([]byte(id)) // so that long ones take no more room
+	key := sha256.Sum256([]byte(id)) // bounds the size of an entry
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep(now)
@@ -44,7 +45,7 @@ func (r *replays) use(client [2]string, id string, now, until time.Time) error {
 	return nil
 }
 
-// sweep forgets what has expired, once a minute.
+// sweep deletes expired IDs, once a minute.
 func (r *replays) sweep(now time.Time) {
 	if now.Sub(r.swept) < time.Minute {
 		return

@@ -11,110 +11,115 @@ import (
 	"time"
 )
 
-// A RequestRecord is one request as it is remembered. It names resources and
-// credentials by their IDs and holds no value that a client sent.
+// A RequestRecord is the record of one request. It contains the IDs of
+// resources and credentials and no value that a client sent.
 type RequestRecord struct {
 	At time.Time `json:"at"`
 	// Token is Principal.Token.
 	Token  string `json:"token,omitempty"`
-	Method string `json:"method"` // "other" if it is none of HTTP's
-	// Type is the type of the resource, or else the endpoint: "Bulk",
-	// "Search", "ServiceProviderConfig". Empty: there is no such endpoint.
+	Method string `json:"method"` // "other" if it is not a method of HTTP
+	// Type is the type of the resource, or else the endpoint: "Bulk", "Search",
+	// "ServiceProviderConfig". It is empty if the endpoint does not exist.
 	Type string `json:"type,omitempty"`
-	// ID is the resource's. It is empty where the path named no resource, and
-	// where what it named might be something else than an ID.
+	// ID is the resource's ID. It is empty if the path named no resource, or if
+	// the name in the path might be something other than an ID.
 	ID string `json:"id,omitempty"`
-	// Filter is the filter with "…" for its values and for attributes that are
-	// not declared.
+	// Filter is the filter with "…" in place of its values and of undeclared
+	// attributes.
 	Filter string `json:"filter,omitempty"`
-	// Operations are how many a bulk request had, and Failed how many of them
-	// were refused.
+	// Operations is the number of operations of a bulk request, and Failed the
+	// number of refused ones.
 	Operations int `json:"operations,omitempty"`
 	Failed     int `json:"failed,omitempty"`
-	// Status is that of the answer, 0 if there was none.
+	// Status is the status of the answer, 0 if there was none.
 	Status int `json:"status"`
-	// ScimType and Detail are those of the error that the client was told, of a
-	// bulk request those of its first. In Detail, "…" stands for what the
-	// client had sent.
+	// ScimType and Detail are those of the error in the answer; for a bulk
+	// request, those of its first error. In Detail, "…" replaces text that the
+	// client sent.
 	ScimType string `json:"scim_type,omitempty"`
 	Detail   string `json:"detail,omitempty"`
-	// Took is how long the request took, with its body and its answer.
+	// Took is the duration of the request, including its body and its answer.
 	Took time.Duration `json:"took"`
 }
 
-// A RequestCount counts requests between two of them.
+// A RequestCount is a number of requests, with the times of the first and the
+// last.
 type RequestCount struct {
 	N           int64
 	First, Last time.Time // zero if N is 0
 }
 
-// A TokenUse is what one credential was used for.
+// A TokenUse is the last use of one credential.
 type TokenUse struct {
 	Token string // Principal.Token
 	RequestCount
 	Did RequestRecord // the last request
 }
 
-// A RequestHistory is what is remembered of the requests of one directory.
+// A RequestHistory is the stored history of the requests of one directory.
 type RequestHistory struct {
-	// Requests are the last ones, the latest first.
+	// Requests are the last requests, the latest first.
 	Requests []RequestRecord
-	// Tokens are the credentials that were used, each once, the one used last
-	// first: at most MaxTokens, those used last.
+	// Tokens are the credentials that were used, each once, ordered by their
+	// last use, the latest first. If there are more than MaxTokens, the latest
+	// are kept.
 	Tokens []TokenUse
-	// Refused are requests whose credentials were not accepted. They are
-	// counted, so that whoever guesses fills nothing. Those of which nobody
-	// knows whose credentials they were meant to be are in the history of the
-	// zero Directory.
+	// Refused counts requests whose credentials were not accepted. They are
+	// only counted, so that guesses do not fill the store. If it is unknown to
+	// which directory the credentials were meant to belong, they are counted in
+	// the history of the zero Directory.
 	Refused RequestCount
-	// Dropped are requests that are not among Requests because there were too
-	// many for the store.
+	// Dropped counts requests that are missing from Requests because the store
+	// could not take so many.
 	Dropped RequestCount
 }
 
-// MaxTokens is how many credentials of a directory are remembered.
+// MaxTokens is the number of credentials that are stored for a directory.
 const MaxTokens = 100
 
-// A RequestBatch is what is new of one directory, with Requests in any order.
+// A RequestBatch is the new part of one directory's history, with Requests in
+// any order.
 type RequestBatch struct {
 	Directory
 	RequestHistory
 }
 
-// RequestLimits say what of a history is kept.
+// RequestLimits bound the history that is kept.
 type RequestLimits struct {
-	Requests int       // of each directory, the latest
-	Since    time.Time // whatever was last before is dropped, in every directory
+	Requests int       // the latest of each directory
+	Since    time.Time // anything whose last use was earlier is deleted, in every directory
 }
 
-// A RequestStore keeps what a RequestLog remembers. Memory is one, and so is the
-// store of sqlstore; scimtest checks any. Implementations are safe for
-// concurrent use, also by several processes.
+// A RequestStore stores the histories of a RequestLog. Memory and the store of
+// sqlstore implement it; scimtest checks any implementation. Implementations
+// are safe for concurrent use, also by several processes.
 type RequestStore interface {
-	// AddRequests adds batches, each of another directory, to what is kept:
-	// counts are added up, and of a token the later request is the last one.
-	// Then it drops what is beyond the limits; what is too old at the latest in
-	// a call without batches. Batches are added whole or not at all.
+	// AddRequests adds batches, each of a different directory, to the stored
+	// histories: counts are added up, and the later request of a token replaces
+	// the earlier one. Then it deletes what exceeds the limits; it may postpone
+	// the deletion of old data until a call without batches. Batches are added
+	// completely or not at all.
 	AddRequests(ctx context.Context, batches []RequestBatch, limits RequestLimits) error
-	// Requests returns what is kept of a directory, with at most so many
-	// requests. Of one that nobody asked it is the zero RequestHistory.
+	// Requests returns the stored history of a directory, with at most so many
+	// requests. A directory without requests has the zero RequestHistory.
 	Requests(ctx context.Context, dir Directory, most int) (RequestHistory, error)
 }
 
 // RequestLogConfig describes a RequestLog. Store is required.
 type RequestLogConfig struct {
 	Store RequestStore
-	// Keep is how many requests of each directory are kept; 0 stands for 1,000.
+	// Keep is the number of requests that are kept for each directory; 0 means
+	// 1,000.
 	Keep int
-	// KeepFor is how long requests, counts and the last request of each token
-	// are kept; 0 stands for 90 days.
+	// KeepFor is the time for which requests, counts and the last request of
+	// each token are kept; 0 means 90 days.
 	KeepFor time.Duration
-	// Every is the time between two writes to the store; 0 stands for a second.
+	// Every is the time between two writes to the store; 0 means a second.
 	Every time.Duration
-	// Logger is told when the store fails and when it works again. nil is
-	// slog.Default.
+	// Logger receives a message when the store fails and when it works again.
+	// nil means slog.Default.
 	Logger *slog.Logger
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
@@ -122,37 +127,38 @@ const (
 	defaultKeepRequests = 1000
 	defaultKeepFor      = 90 * 24 * time.Hour
 	defaultLogEvery     = time.Second
-	// maxPending bounds what waits to be written: of one directory, and of all.
+	// maxPendingEach and maxPending bound the records that wait to be written:
+	// of one directory, and in total.
 	maxPendingEach = 500
 	maxPending     = 5000
-	// logTimeout bounds one write, and sweepEvery is the time after which old
-	// requests are dropped even if no new ones came.
+	// logTimeout bounds one write. sweepEvery is the time after which old
+	// requests are deleted even without new ones.
 	logTimeout = 10 * time.Second
 	sweepEvery = time.Hour
 )
 
-// A RequestLog remembers the last requests of each directory, for admins who
-// want to know what a provider asked and was told: see Config.Requests. It
-// writes them to its store in batches. No request waits for that: while the
-// store is slow or away, requests are dropped and counted. It is safe for
-// concurrent use.
+// A RequestLog records the last requests of each directory, for admins who want
+// to know what a provider sent and how it was answered: see Config.Requests. It
+// writes them to its store in batches. No request waits for a write: while the
+// store is slow or unreachable, requests are dropped and counted. It is safe
+// for concurrent use.
 type RequestLog struct {
 	cfg  RequestLogConfig
-	wake chan struct{} // something is pending
-	full chan struct{} // much is pending
+	wake chan struct{} // pending is not empty
+	full chan struct{} // pending is large
 	stop chan struct{}
 	done chan struct{} // closed when run has ended
 
 	mu      sync.Mutex
 	closed  bool
 	pending map[Directory]*RequestHistory
-	records int // in pending
+	records int // number of requests in pending
 
-	failing bool // whether the last write failed; of run alone
+	failing bool // the last write failed; used only by run
 }
 
-// NewRequestLog returns a log that writes to cfg.Store until it is closed. The
-// only errors are those of cfg.
+// NewRequestLog returns a log that writes to cfg.Store until it is closed. It
+// returns only errors about cfg.
 func NewRequestLog(cfg RequestLogConfig) (*RequestLog, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("scim: RequestLogConfig.Store is nil")
@@ -177,8 +183,8 @@ func NewRequestLog(cfg RequestLogConfig) (*RequestLog, error) {
 	return l, nil
 }
 
-// Close writes what is pending and ends the log. Requests that come later are
-// not remembered. The error is the store's.
+// Close writes what is pending and ends the log. Later requests are not
+// recorded. The error is that of the store.
 func (l *RequestLog) Close() error {
 	l.mu.Lock()
 	first := !l.closed
@@ -227,7 +233,7 @@ func (l *RequestLog) run() {
 	}
 }
 
-// add remembers a request whose credentials were accepted.
+// add records a request whose credentials were accepted.
 func (l *RequestLog) add(dir Directory, r *RequestRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -247,8 +253,8 @@ func (l *RequestLog) add(dir Directory, r *RequestRecord) {
 	}
 }
 
-// refuse counts a request whose credentials were not accepted. dir is whose
-// they were meant to be, or the zero Directory.
+// refuse counts a request whose credentials were not accepted. dir is the
+// directory to which they were meant to belong, or the zero Directory.
 func (l *RequestLog) refuse(dir Directory, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -257,8 +263,8 @@ func (l *RequestLog) refuse(dir Directory, at time.Time) {
 	}
 }
 
-// of returns what is pending of a directory, or nil if the log is closed. The
-// caller has mu.
+// of returns the pending history of a directory, or nil if the log is closed.
+// The caller holds mu.
 func (l *RequestLog) of(dir Directory) *RequestHistory {
 	if l.closed {
 		return nil
@@ -275,12 +281,12 @@ func (l *RequestLog) of(dir Directory) *RequestHistory {
 func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // told already
+	default: // a notice is already waiting
 	}
 }
 
-// flush writes what is pending. Without anything pending it does nothing, but
-// for dropping what is too old if sweep is set.
+// flush writes what is pending. Without pending data it does nothing, except
+// that it deletes old data if sweep is set.
 func (l *RequestLog) flush(sweep bool) error {
 	l.mu.Lock()
 	pending := l.pending
@@ -293,8 +299,8 @@ func (l *RequestLog) flush(sweep bool) error {
 	for dir, h := range pending {
 		batches = append(batches, RequestBatch{dir, *h})
 	}
-	// Processes that write at the same time go in one order, and cannot wait for
-	// one another in a circle.
+	// All processes write in this order, so that concurrent writers do not
+	// deadlock.
 	slices.SortFunc(batches, func(a, b RequestBatch) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Connection, b.Connection))
 	})
@@ -306,7 +312,7 @@ func (l *RequestLog) flush(sweep bool) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for dir, lost := range pending { // the counts are kept for the next time
+	for dir, lost := range pending { // the next write includes the counts
 		for i := range lost.Requests {
 			at := lost.Requests[i].At
 			lost.Dropped.add(RequestCount{N: 1, First: at, Last: at})
@@ -337,8 +343,8 @@ func (c *RequestCount) add(other RequestCount) {
 	}
 }
 
-// use adds the use of a token, in place of that of another one which was used
-// least recently, if there are too many. Tokens is in no order.
+// use adds the use of a token. If there are too many tokens, it replaces the
+// least recently used one. Tokens may be in any order.
 func (h *RequestHistory) use(u TokenUse) {
 	at := slices.IndexFunc(h.Tokens, func(known TokenUse) bool { return known.Token == u.Token })
 	switch {
@@ -372,7 +378,7 @@ func (h *RequestHistory) merge(other *RequestHistory) {
 	h.Dropped.add(other.Dropped)
 }
 
-// limit sorts a history and drops what is beyond the limits.
+// limit sorts a history and deletes what exceeds the limits.
 func (h *RequestHistory) limit(limits RequestLimits) {
 	old := func(t time.Time) bool { return t.Before(limits.Since) }
 	h.Requests = slices.DeleteFunc(h.Requests, func(r RequestRecord) bool { return old(r.At) })

@@ -9,16 +9,16 @@ import (
 	"unicode"
 )
 
-// A sighting is what becomes the record of a request while it is served. A nil
-// one sees nothing: there is no log.
+// A sighting collects the record of a request while the request is served. It
+// is nil if there is no log.
 type sighting struct {
 	RequestRecord
 	began   time.Time
 	refused bool      // the credentials were not accepted
-	meant   Directory // whose they were meant to be, if anybody's
+	meant   Directory // the directory of the refused credentials, if known
 }
 
-// note ends a request's record and gives it to the log.
+// note completes a request's record and gives it to the log.
 func (x *exchange) note() {
 	s := x.sight
 	switch {
@@ -27,7 +27,7 @@ func (x *exchange) note() {
 	case x.principal.Tenant != "":
 		s.Token = credentialName(x.principal.Token)
 		if s.Status >= http.StatusBadRequest && !isNewID(s.ID) {
-			s.ID = "" // nobody knows what it is
+			s.ID = "" // it may be something other than an ID
 		}
 		s.ID = clip(s.ID)
 		s.Took = time.Since(s.began)
@@ -35,7 +35,7 @@ func (x *exchange) note() {
 	}
 }
 
-// refused notes that the request's credentials were not accepted.
+// refused records that the request's credentials were not accepted.
 func (x *exchange) refused(err error) {
 	if x.sight == nil {
 		return
@@ -46,7 +46,7 @@ func (x *exchange) refused(err error) {
 	}
 }
 
-// endpoint notes what a path names.
+// endpoint records what a path names.
 func (s *sighting) endpoint(x *exchange, rt *resourceType, name string, segments []string) {
 	if s == nil {
 		return
@@ -82,15 +82,15 @@ func (s *sighting) filtered(f *filter) {
 	}
 }
 
-// failed notes the first error that the client is told.
+// failed records the first error in the answer.
 func (s *sighting) failed(kind, detail string) {
 	if s != nil && s.Detail == "" {
 		s.ScimType, s.Detail = kind, maskQuoted(detail)
 	}
 }
 
-// maskQuoted replaces what is in quotation marks: errors quote whatever a client
-// sent.
+// maskQuoted replaces the text in quotation marks: errors quote all text of
+// clients.
 func maskQuoted(detail string) string {
 	var b strings.Builder
 	for {
@@ -101,18 +101,18 @@ func maskQuoted(detail string) string {
 		}
 		b.WriteString(`"…"`)
 		quoted, err := strconv.QuotedPrefix(`"` + after)
-		if err != nil { // it does not end
+		if err != nil { // the quotation does not end
 			return b.String()
 		}
 		detail = after[len(quoted)-1:]
 	}
 }
 
-// maxMasked bounds a filter as it is remembered.
+// maxMasked bounds the length of a recorded filter.
 const maxMasked = 300
 
-// masked returns a filter without its values, and without the names of
-// attributes that are not declared, which may be anything.
+// masked returns a filter without its values and without the names of
+// undeclared attributes, which may be any text.
 func (f *filter) masked() string {
 	text := f.appendMasked(nil)
 	if len(text) > maxMasked {
@@ -165,7 +165,7 @@ func (f *filter) appendMasked(dst []byte) []byte {
 	return append(dst, ` "…"`...)
 }
 
-// masked is the path, if it is declared.
+// masked returns the path if it is declared.
 func (p attrPath) masked() string {
 	if p.def == nil || p.sub != "" && p.subDef == nil {
 		return "…"
@@ -173,7 +173,7 @@ func (p attrPath) masked() string {
 	return p.String()
 }
 
-// isNewID reports whether an ID has the form of those that newID makes.
+// isNewID reports whether an ID has the form that newID produces.
 func isNewID(id string) bool {
 	if len(id) != 36 {
 		return false
@@ -192,7 +192,8 @@ func isNewID(id string) bool {
 	return true
 }
 
-// credentialName is the name of a credential as it can stand in a line.
+// credentialName returns the name of a credential in a form that fits in one
+// line.
 func credentialName(name string) string {
 	plain := true
 	for _, r := range name {

@@ -16,12 +16,12 @@ import (
 	scimerrors "github.com/elimity-com/scim/errors"
 )
 
-// maxRetries is how often a change without If-Match is computed anew because
-// another came between its reading and its writing.
+// maxRetries is the number of attempts to make a change without If-Match. A new
+// attempt follows if another change comes between reading and writing.
 const maxRetries = 100
 
-// maxGrowth is how many times the greatest body a resource may grow to by many
-// requests.
+// maxGrowth is the factor by which a resource may exceed the largest body after
+// many requests.
 const maxGrowth = 4
 
 // post creates a resource (RFC 7644 section 3.3).
@@ -38,7 +38,7 @@ func (x *exchange) post(rt *resourceType) error {
 	if err != nil {
 		return err
 	}
-	if rt.links == "members" { // whatever else has just been made or restored is in no group
+	if rt.links == "members" { // only groups: other new or restored resources are in no group
 		if rec, err = x.withLinks(rt, rec, p); err != nil {
 			return err
 		}
@@ -64,15 +64,16 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
 
-// reads reports whether the request asks for what is there. The server sends no
-// body in answer to HEAD (RFC 9110 section 9.3.2).
+// reads reports whether the request only reads. The server sends no body in an
+// answer to HEAD (RFC 9110 section 9.3.2).
 func (x *exchange) reads() bool {
 	return x.r.Method == http.MethodGet || x.r.Method == http.MethodHead
 }
 
-// notModified reports whether the client has what it asks for (RFC 9110 section
-// 13.2.2: a tag goes before a date). The names of the groups that a user is in
-// change without a date.
+// notModified reports whether the client has the present version (RFC 9110
+// section 13.2.2: a tag takes precedence over a date). For a record that is in
+// groups only the tag counts, because the name of a group may change without
+// changing the record's date.
 func (x *exchange) notModified(rec Record) bool {
 	if match := x.r.Header.Get("If-None-Match"); match != "" {
 		return tagsMatch(match, rec.tag())
@@ -81,19 +82,19 @@ func (x *exchange) notModified(rec Record) bool {
 	return err == nil && !rec.modifiedAfter(since) && (rec.Type == TypeGroup || len(rec.Links) == 0)
 }
 
-// modifiedAfter compares in whole seconds, as dates of HTTP have them.
+// modifiedAfter compares in whole seconds, the resolution of dates in HTTP.
 func (rec Record) modifiedAfter(date time.Time) bool {
 	return rec.LastModified.Truncate(time.Second).After(date)
 }
 
-// setValidators sets the fields of an answer's header by which a client asks
-// later whether the resource has changed (RFC 9110 section 8.8).
+// setValidators sets the headers by which a client can ask later whether the
+// resource has changed (RFC 9110 section 8.8).
 func (x *exchange) setValidators(rec Record) {
 	x.setHeader("Etag", rec.tag())
 	x.setHeader("Last-Modified", rec.LastModified.UTC().Format(http.TimeFormat))
 }
 
-// read reads one record. A group with its members is long work.
+// read reads one record. Reading a group with its members is long work.
 func (x *exchange) read(ref Ref, links bool) (Record, error) {
 	if links && ref.Type == TypeGroup {
 		if err := x.work.long(); err != nil {
@@ -125,8 +126,8 @@ func (x *exchange) put(rt *resourceType, id string) error {
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
 
-// patchOne modifies a resource (section 3.5.2). A group is answered with 204,
-// because its members may be many, unless attributes are asked for.
+// patchOne modifies a resource (section 3.5.2). A group is answered with 204
+// unless attributes are requested, because it may have many members.
 func (x *exchange) patchOne(rt *resourceType, id string) error {
 	p, err := x.urlProjection()
 	if err != nil {
@@ -153,7 +154,7 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
 
-// delete removes a resource for good (section 3.6).
+// delete deletes a resource permanently (section 3.6).
 func (x *exchange) delete(rt *resourceType, id string) error {
 	if err := x.remove(rt, id, x.conditions()); err != nil {
 		return err
@@ -162,14 +163,14 @@ func (x *exchange) delete(rt *resourceType, id string) error {
 	return nil
 }
 
-// withLinks reads the members of a group that has just been written, if they
-// are to be shown.
+// withLinks reads the members of a group that was just written, if the answer
+// shows them.
 func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Record, error) {
 	if !p.links(rt) {
 		return rec, nil
 	}
 	read, err := x.read(rec.Ref, true)
-	if errors.Is(err, ErrNotFound) { // deleted since; what was done is still the answer
+	if errors.Is(err, ErrNotFound) { // deleted since; the answer still reports what was done
 		return rec, nil
 	}
 	if err == nil && read.Version == rec.Version {
@@ -179,8 +180,8 @@ func (x *exchange) withLinks(rt *resourceType, rec Record, p *projection) (Recor
 	return rec, err
 }
 
-// conditions are the preconditions of a request (RFC 7644 section 3.14, RFC 9110
-// section 13.1).
+// conditions are the preconditions in a request (RFC 7644 section 3.14,
+// RFC 9110 section 13.1).
 type conditions struct {
 	match, noneMatch string
 	unmodifiedSince  time.Time // zero if there is none
@@ -192,16 +193,16 @@ func (x *exchange) conditions() conditions {
 		noneMatch: strings.Join(x.r.Header.Values("If-None-Match"), ","),
 	}
 	if since, err := http.ParseTime(x.r.Header.Get("If-Unmodified-Since")); err == nil && c.match == "" {
-		c.unmodifiedSince = since // RFC 9110 section 13.1.4: beside If-Match, and if it is no date, it is ignored
+		c.unmodifiedSince = since // RFC 9110 section 13.1.4: ignored beside If-Match, and if it is not a date
 	}
 	return c
 }
 
-// guards reports whether nothing else may have changed the resource.
+// guards reports whether the change requires that the resource has not changed.
 func (c conditions) guards() bool { return c.match != "" || !c.unmodifiedSince.IsZero() }
 
-// check compares the versions alone: the name of a group is no part of the
-// resource that is about to be changed.
+// check compares only the versions: the names of groups are not part of the
+// resource that is about to change.
 func (c conditions) check(rec Record) error {
 	tag := Record{Version: rec.Version}.tag()
 	if !c.unmodifiedSince.IsZero() && rec.modifiedAfter(c.unmodifiedSince) {
@@ -216,8 +217,8 @@ func (c conditions) check(rec Record) error {
 	return nil
 }
 
-// tagsMatch compares entity tags weakly. A tag without its quotes is taken
-// too, since some clients strip them.
+// tagsMatch compares entity tags weakly. It also accepts a tag without its
+// quotes, since some clients remove them.
 func tagsMatch(header, tag string) bool {
 	want := bareTag(tag)
 	for _, tag := range strings.Split(header, ",") {
@@ -232,7 +233,7 @@ func bareTag(tag string) string {
 	return strings.Trim(strings.TrimPrefix(strings.TrimSpace(tag), "W/"), `"`)
 }
 
-// withoutGroups takes what they say of groups from the tags of a header.
+// withoutGroups removes the part about groups from the tags in a header.
 func withoutGroups(header string) string {
 	tags := strings.Split(header, ",")
 	for i, tag := range tags {
@@ -243,7 +244,7 @@ func withoutGroups(header string) string {
 	return strings.Join(tags, ",")
 }
 
-// prepared is a resource from a body, ready to be written.
+// prepared is a resource from a body that is ready to be written.
 type prepared struct {
 	doc     *object
 	members *MemberChange
@@ -260,7 +261,7 @@ func (rt *resourceType) prepare(body *object) (prepared, error) {
 	return prepared{doc: doc, members: &MemberChange{Replace: true, Add: links}}, err
 }
 
-// write completes a Write with the document.
+// write returns a Write with the document.
 func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write {
 	w := Write{Op: op, Ref: Ref{rt.name, id}, At: at, Doc: appendJSON(make([]byte, 0, 512), doc), Keys: rt.keys(doc)}
 	if rt.name == TypeGroup {
@@ -269,10 +270,11 @@ func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write
 	return w
 }
 
-// now is the time of a change, as exact as it is served.
+// now returns the time of a change, in the resolution of answers.
 func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
 
-// members is a change of members as the host wishes it.
+// members returns a change of members with the host's setting for unknown
+// members.
 func (x *exchange) members(c *MemberChange) *MemberChange {
 	if c == nil || !x.cfg.SkipUnknownMembers {
 		return c
@@ -282,7 +284,7 @@ func (x *exchange) members(c *MemberChange) *MemberChange {
 	return &skipping
 }
 
-// size is how many members the change lists.
+// size returns the number of members in the change.
 func (c *MemberChange) size() int {
 	if c == nil {
 		return 0
@@ -290,9 +292,9 @@ func (c *MemberChange) size() int {
 	return len(c.Add) + len(c.Remove)
 }
 
-// commit applies a write and tells of it. A document is first read back as
-// every later reader will read it, so that nothing is acknowledged that cannot
-// be served, filtered or changed again.
+// commit applies a write and reports it to OnChange. It first parses the
+// document as every later reader does, so that nothing is acknowledged that
+// cannot be served, filtered or changed later.
 func (x *exchange) commit(w Write, before int64) (Record, error) {
 	if err := x.work.spend(1 + 2*len(w.Doc)/scannedPerUnit); err != nil {
 		return Record{}, err
@@ -330,7 +332,8 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 	return rec, nil
 }
 
-// create stores a new resource, unless it is a deactivated user come back.
+// create stores a new resource, or restores the deactivated user that it
+// describes.
 func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	next, err := rt.prepare(body)
 	if err != nil {
@@ -365,9 +368,10 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	return rec, err
 }
 
-// repeated refuses a group that is there already by external id and name: a
-// creation whose answer was lost comes again, and the client then looks for
-// the first. Either of the two alone may occur in several groups.
+// repeated refuses a group that already exists with the same external id and
+// name: a client that lost the answer to a creation sends it again, and after
+// the refusal looks for the existing group. The external id alone, or the name
+// alone, may occur in several groups.
 func (x *exchange) repeated(rt *resourceType, external string, doc *object) error {
 	where := []Key{{Name: KeyExternalID, Value: external}, {Name: KeyDisplayName, Value: foldText(doc.text("displayName"))}}
 	if len(where[1].Value) > MaxKeyBytes {
@@ -380,16 +384,17 @@ func (x *exchange) repeated(rt *resourceType, external string, doc *object) erro
 	return err
 }
 
-// A recordKey names a record of all directories.
+// A recordKey identifies a record across all directories.
 type recordKey struct {
 	dir Directory
 	ref Ref
 }
 
-// retry runs change until no other change of the record comes between. With
-// If-Match there is one try: the client asked for that version only. Changes
-// that have met go on one after the other, and so do those that come while they
-// do: many at once would lose against each other for long.
+// retry runs change until no other change of the record interferes. With
+// If-Match there is one attempt, because the client wants to change that
+// version only. Changes that have conflicted run one after another, and so do
+// changes that arrive meanwhile: many concurrent changes would conflict again
+// and again.
 func (x *exchange) retry(ref Ref, c conditions, change func() (Record, error)) (Record, error) {
 	key := recordKey{x.dir, ref}
 	queued := false
@@ -407,7 +412,7 @@ func (x *exchange) retry(ref Ref, c conditions, change func() (Record, error)) (
 		if c.match != "" || !errors.Is(err, ErrConflict) {
 			return rec, err
 		}
-		// What changes the record in another process has a moment to end.
+		// Give a change of the record in another process time to end.
 		x.pause()
 		if try > 0 {
 			if err := sleep(x.ctx, mathrand.N(time.Duration(min(try, 20))*500*time.Microsecond)); err != nil {
@@ -418,8 +423,8 @@ func (x *exchange) retry(ref Ref, c conditions, change func() (Record, error)) (
 	return Record{}, fail(http.StatusServiceUnavailable, "", "the resource is changing too fast; try again")
 }
 
-// replace stores a resource in the place of another. An answer that leaves
-// active out does not reactivate anybody: the state stays.
+// replace replaces a resource. A body without active does not reactivate a
+// user: the present state stays.
 func (x *exchange) replace(rt *resourceType, id string, body *object, c conditions, links bool) (Record, error) {
 	next, err := rt.prepare(body)
 	if err != nil {
@@ -436,7 +441,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 		}
 		doc := cloneValue(next.doc).(*object)
 		kept, err := rt.keepFixed(old, doc)
-		if err == nil && kept { // perhaps an extension that the body lacked
+		if err == nil && kept { // next may need an extension that the body lacked
 			err = rt.finish(doc)
 		}
 		if err = errors.Join(err, checkUserName(old.text("userName"), doc.text("userName"))); err != nil {
@@ -449,9 +454,9 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 	})
 }
 
-// current reads a record to be changed and checks the preconditions. With links
-// it also reads the groups that a member is in, for the answer: a write that
-// changes the record does so at the version that was read with them.
+// current reads a record that is to be changed and checks the preconditions.
+// With links it also reads the groups of a record, for the answer. A write that
+// changes the record requires the version that was read with them.
 func (x *exchange) current(rt *resourceType, id string, c conditions, links bool) (Record, *object, error) {
 	rec, err := x.cfg.Store.Get(x.ctx, x.dir, Ref{rt.name, id}, links && rt.links != "members")
 	if err != nil {
@@ -464,9 +469,9 @@ func (x *exchange) current(rt *resourceType, id string, c conditions, links bool
 	return rec, doc, err
 }
 
-// store writes what has changed of a record, and nothing if nothing has. If
-// guarded, or if the document changes, nobody else may have changed it since
-// it was read.
+// store writes a record if something has changed, and otherwise nothing. If
+// guarded is set, or if the document changes, the record must be unchanged
+// since it was read.
 func (x *exchange) store(rt *resourceType, rec Record, doc *object, members *MemberChange, guarded bool) (Record, error) {
 	w := rt.write(Update, rec.ID, doc, x.now())
 	if bytes.Equal(w.Doc, rec.Doc) {
@@ -527,7 +532,7 @@ func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 			if err == nil {
 				err = c.check(rec)
 			}
-			if err != nil { // the document is not read: one that cannot be read can be deleted
+			if err != nil { // the document is not read, so that an unreadable record can be deleted
 				return Record{}, err
 			}
 			w.IfVersion = rec.Version

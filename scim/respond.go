@@ -20,17 +20,17 @@ const (
 	mediaJSON = "application/json"
 )
 
-// tag is the entity tag of a record: weak, since two encodings of a resource
-// may differ in their bytes. Beside the version it covers the groups that the
-// record shows, whose names can change without it (RFC 9110 section 8.8.3: the
-// tag of a representation).
+// tag returns the entity tag of a record. It is weak, since two encodings of a
+// resource may differ in their bytes. In addition to the version it covers the
+// groups that the record shows, because their names can change without a new
+// version (RFC 9110 section 8.8.3: the tag of a representation).
 func (rec Record) tag() string { return string(rec.appendTag(make([]byte, 0, 40))) }
 
 func (rec Record) appendTag(tag []byte) []byte {
 	tag = append(tag, `W/"`...)
 	tag = strconv.AppendInt(tag, rec.Version, 10)
 	if rec.Type != TypeGroup && len(rec.Links) > 0 {
-		sum := uint64(0) // links come in any order
+		sum := uint64(0) // a sum, because links come in any order
 		for _, link := range rec.Links {
 			h := fnv.New64a()
 			_, _ = io.WriteString(h, link.ID) // never fails
@@ -43,7 +43,7 @@ func (rec Record) appendTag(tag []byte) []byte {
 	return append(tag, '"')
 }
 
-// tagGroups stands before what a tag says of groups.
+// tagGroups separates the part of a tag that covers the groups.
 const tagGroups = '-'
 
 // respond writes an answer whose body is complete.
@@ -52,11 +52,11 @@ func (x *exchange) respond(status int, body []byte) {
 		x.setHeader("Content-Length", strconv.Itoa(len(body)))
 	}
 	x.start(status, body != nil)
-	_ = x.write(body) // the client may have gone
+	_ = x.write(body) // the client may have disconnected
 }
 
-// start writes the status and the header of an answer. It is the only place
-// that does.
+// start writes the status and the headers of an answer. No other function
+// writes them.
 func (x *exchange) start(status int, hasBody bool) {
 	x.setHeader("Cache-Control", "no-store")
 	if hasBody {
@@ -72,23 +72,24 @@ func (x *exchange) start(status int, hasBody bool) {
 	x.w.WriteHeader(status)
 }
 
-// setHeader sets a field of the answer's header, whose name is in canonical
-// form. The values of an answer share one piece of memory.
+// setHeader sets a header of the answer; name has its canonical form. The
+// values of an answer share one allocation.
 func (x *exchange) setHeader(name, value string) {
 	x.values = append(x.values, value)
 	n := len(x.values)
 	x.w.Header()[name] = x.values[n-1 : n : n]
 }
 
-// write writes a part of an answer's body, giving the client the time it may
-// take for that many bytes.
+// write writes a part of an answer's body. The client has a time limit that
+// depends on the number of bytes.
 func (x *exchange) write(body []byte) error {
 	x.pause()
 	x.traffic += len(body)
 	control := http.NewResponseController(x.w)
 	const each = 1 << 20
 	for len(body) > 0 {
-		// A writer that cannot set deadlines (a recorder in a test) writes anyway.
+		// A writer that cannot set deadlines (a recorder in a test) writes
+		// without one.
 		_ = control.SetWriteDeadline(time.Now().Add(x.cfg.WriteTimeout))
 		part := body[:min(each, len(body))]
 		if _, err := x.w.Write(part); err != nil {
@@ -99,8 +100,8 @@ func (x *exchange) write(body []byte) error {
 	return nil
 }
 
-// An output is an answer whose body is made piece by piece: one that stays
-// small is written with its length, and a large one as a stream.
+// An output is an answer whose body is produced piece by piece. A small body is
+// sent with its length, a large one as a stream.
 type output struct {
 	*exchange
 	status  int
@@ -109,11 +110,11 @@ type output struct {
 	err     error
 }
 
-// outputBlock is how much of an answer is kept before it is written.
+// outputBlock is the size of an answer's buffer.
 const outputBlock = 256 << 10
 
-// spill writes the buffer if it is full. An error means that nothing more can
-// be written.
+// spill writes the buffer if it is full. After an error, nothing more can be
+// written.
 func (o *output) spill() error {
 	if len(o.buf) >= outputBlock && o.err == nil {
 		o.flush()
@@ -130,11 +131,11 @@ func (o *output) flush() {
 	o.buf = o.buf[:0]
 }
 
-// size is how many bytes the body has so far.
+// size returns the present number of bytes of the body.
 func (o *output) size() int64 { return o.flushed + int64(len(o.buf)) }
 
-// end completes the answer. An error that comes when a part of it has been
-// written ends the connection, so that nobody takes the part for the whole.
+// end completes the answer. If a part of it is already written, an error closes
+// the connection, so that the client does not mistake the part for the whole.
 func (o *output) end(err error) error {
 	switch {
 	case o.flushed == 0 && err == nil:
@@ -143,15 +144,15 @@ func (o *output) end(err error) error {
 		return err
 	case err == nil:
 		o.flush()
-	case o.err == nil: // the client could still be written to
+	case o.err == nil: // writing to the client still works
 		_ = o.visible(err) // for the log
 		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-// mediaType is application/scim+json unless the client asks for
-// application/json and not for the other (RFC 7644 section 3.1).
+// mediaType returns application/scim+json, unless the client accepts
+// application/json and not application/scim+json (RFC 7644 section 3.1).
 func (x *exchange) mediaType() string {
 	json := false
 	for _, accept := range x.r.Header.Values("Accept") {
@@ -171,19 +172,19 @@ func (x *exchange) mediaType() string {
 	return mediaSCIM
 }
 
-// refuse answers with an error. What is not meant for clients is logged.
+// refuse answers with an error. An error that clients must not see is logged.
 func (x *exchange) refuse(err error) {
 	out := x.visible(err)
 	if out.Status == http.StatusServiceUnavailable && x.w.Header().Get("Retry-After") == "" {
 		x.w.Header().Set("Retry-After", wholeSeconds(retryAfter(err)))
 	}
-	x.w.Header().Del("ETag") // of a resource that is not shown after all
+	x.w.Header().Del("ETag") // these described a resource that the answer does not show
 	x.w.Header().Del("Last-Modified")
 	x.w.Header().Del("Location")
 	x.respond(out.Status, appendJSON(nil, errorObject(out)))
 }
 
-// visible is the error as the client may see it.
+// visible returns the error in the form that a client may see.
 func (x *exchange) visible(err error) scimerrors.ScimError {
 	out, known := clientError(err)
 	if !known {
@@ -202,7 +203,7 @@ func (x *exchange) logFailure(err error) {
 		"connection", x.dir.Connection, "method", x.r.Method, "error", err)
 }
 
-// errorObject is the error message of RFC 7644 section 3.12.
+// errorObject returns the error message of RFC 7644 section 3.12.
 func errorObject(err scimerrors.ScimError) *object {
 	o := &object{fields: []field{
 		{"schemas", []any{messageMark + "Error"}},
@@ -215,8 +216,8 @@ func errorObject(err scimerrors.ScimError) *object {
 	return o
 }
 
-// location is the absolute URL of a resource, or the base for a type that is
-// not served here any more.
+// location returns the absolute URL of a resource. For a type that is no longer
+// served it returns the base URL.
 func (x *exchange) location(ref Ref) string {
 	rt := x.typeOf(ref.Type)
 	if rt == nil {
@@ -225,10 +226,10 @@ func (x *exchange) location(ref Ref) string {
 	return x.base + rt.endpoint + "/" + url.PathEscape(ref.ID)
 }
 
-// resource appends a resource as it is served. What is asked for whole is
-// copied from the stored document without being kept; all of the document is
-// checked first. Only members and groups are written before the end: if the
-// document cannot be read, nothing is appended.
+// resource appends a resource as it is served. A whole resource is copied from
+// the stored document without being parsed into memory, after the document is
+// checked. Only members and groups may be written to the client before the end:
+// if the document cannot be read, nothing is appended.
 func (o *output) resource(rt *resourceType, rec Record, p *projection) error {
 	start := len(o.buf)
 	o.buf = appendText(o.buf, `{"id":`, rec.ID)
@@ -289,7 +290,7 @@ func (o *output) links(rt *resourceType, rec Record, shown part) error {
 	switch {
 	case next != first:
 		o.buf = append(o.buf, ']')
-	case len(rec.Links) == 0 && rt.links == "members" && !shown.none: // a group without members says so
+	case len(rec.Links) == 0 && rt.links == "members" && !shown.none: // a group without members has an empty list
 		o.buf = append(o.buf, `,"members":[]`...)
 	}
 	return nil
@@ -318,7 +319,7 @@ func (o *output) meta(rt *resourceType, rec Record, shown part) {
 	}
 }
 
-// appendText appends JSON that ends before a string, and the string.
+// appendText appends before, which is JSON, and the string s.
 func appendText(dst []byte, before, s string) []byte {
 	return appendString(append(dst, before...), s)
 }

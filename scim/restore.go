@@ -7,21 +7,21 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// stableExternalID says that an external id of the client's names one person
-// for good.
+// stableExternalID reports whether an external id of the client identifies one
+// person permanently.
 func (x *exchange) stableExternalID() bool {
 	kind, _ := sources.KindOf(x.principal.Kind)
 	return kind.StableExternalID
 }
 
-// restore replaces the deactivated user that the key finds and that is the
-// person of doc (rule S6). It returns ErrNotFound if there is none. The user is
-// taken out of all groups first: what it was in is pushed again, and what is
-// not must not come back with it.
+// restore replaces the deactivated user that has the key and is the person in
+// doc (rule S6). It returns ErrNotFound if there is none. It first removes the
+// user from all groups: the provider pushes the present memberships again, and
+// old ones must not return with the user.
 func (x *exchange) restore(rt *resourceType, key Key, doc *object) (Record, error) {
-	back := Ref{Type: rt.name, ID: key.Name + " " + key.Value} // whoever it is
+	back := Ref{Type: rt.name, ID: key.Name + " " + key.Value} // the user is not known yet
 	return x.retry(back, conditions{}, func() (Record, error) {
-		const most = 10 // that have one external id
+		const most = 10 // users with the same external id
 		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: []Key{key}, Limit: most})
 		if err != nil {
 			return Record{}, err
@@ -37,7 +37,7 @@ func (x *exchange) restore(rt *resourceType, key Key, doc *object) (Record, erro
 			if rec, err = x.outOfGroups(rec.Ref); err != nil {
 				return Record{}, err
 			}
-			if back, err = x.comesBack(rec, doc); err == nil && !back { // changed since it was listed
+			if back, err = x.comesBack(rec, doc); err == nil && !back { // it changed after it was listed
 				err = ErrConflict
 			}
 			if err != nil {
@@ -51,13 +51,13 @@ func (x *exchange) restore(rt *resourceType, key Key, doc *object) (Record, erro
 	})
 }
 
-// comesBack reports whether rec is the deactivated record of the person that
-// doc describes: by an external id that is stable, or by user name and name
-// where no such id says otherwise.
+// comesBack reports whether rec is the deactivated record of the person in doc.
+// A stable external id decides, if both have one; otherwise user name and name
+// must be equal.
 func (x *exchange) comesBack(rec Record, doc *object) (bool, error) {
 	old, err := readDoc(rec, x.work)
 	if err != nil {
-		return false, x.isolate(err) // of a record that cannot be read nobody knows whose it is
+		return false, x.isolate(err) // an unreadable record identifies no person
 	}
 	if old.get("active") != false {
 		return false, nil
@@ -71,7 +71,7 @@ func (x *exchange) comesBack(rec Record, doc *object) (bool, error) {
 	return foldText(old.text("userName")) == foldText(doc.text("userName")) && name.Same(fullName(old), fullName(doc)), nil
 }
 
-// fullName is the name of a user, by the best attribute that has it.
+// fullName returns the name of a user, from the best attribute that has it.
 func fullName(doc *object) string {
 	if o, ok := doc.get("name").(*object); ok {
 		if full := name.Full(o.text("givenName"), o.text("familyName")); !blank(full) {
@@ -84,8 +84,9 @@ func fullName(doc *object) string {
 	return doc.text("displayName")
 }
 
-// outOfGroups removes a record from every group and returns it as it then is.
-// ErrConflict says that it has joined another one meanwhile.
+// outOfGroups removes a record from every group and returns it as it is
+// afterwards. It returns ErrConflict if the record has joined another group
+// meanwhile.
 func (x *exchange) outOfGroups(ref Ref) (Record, error) {
 	rec, err := x.cfg.Store.Get(x.ctx, x.dir, ref, true)
 	if err != nil || len(rec.Links) == 0 {

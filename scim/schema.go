@@ -10,7 +10,7 @@ import (
 )
 
 // DefaultUserExtension is the URN of the user extension that the handler
-// declares where Config.UserExtension does not name another.
+// declares if Config.UserExtension is empty.
 const DefaultUserExtension = "urn:ietf:params:scim:schemas:extension:usher:2.0:User"
 
 const (
@@ -19,11 +19,11 @@ const (
 	messageMark   = "urn:ietf:params:scim:api:messages:2.0:"
 )
 
-// A ResourceType declares a type of resource that the handler serves besides
-// users and groups, from the same Store. Schema and extensions are declared
-// with the schema package of elimity-com/scim.
+// A ResourceType declares a type of resource that the handler serves in
+// addition to users and groups, from the same Store. Declare the schema and the
+// extensions with the schema package of elimity-com/scim.
 type ResourceType struct {
-	// Name is the type's name ("Device") and Record.Type.
+	// Name is the type's name ("Device"), and Record.Type of its records.
 	Name string
 	// Endpoint is the path below the base ("/Devices").
 	Endpoint    string
@@ -32,9 +32,9 @@ type ResourceType struct {
 	Extensions  []schema.Schema
 }
 
-// UserExtension returns the declaration of the user extension that provider
-// templates fill: what the core user schema has no place for and a team
-// member needs (rules R57, R62, R63).
+// UserExtension returns the declaration of the user extension, which provider
+// templates fill: attributes that a team member needs and the core user schema
+// does not have (rules R57, R62, R63).
 func UserExtension(urn string) schema.Schema {
 	text := func(name, description string) schema.CoreAttribute {
 		return schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{
@@ -60,11 +60,11 @@ func UserExtension(urn string) schema.Schema {
 	}
 }
 
-// An attribute is a declared attribute, compiled for look-up by any letter
-// case.
+// An attribute is a declared attribute, compiled so that it is found in any
+// letter case.
 type attribute struct {
 	name       string
-	kind       string // "string", "boolean", "complex", ... as RFC 7643 section 2.3 names them
+	kind       string // "string", "boolean", "complex", ...: the names of RFC 7643 section 2.3
 	multi      bool
 	caseExact  bool
 	required   bool
@@ -72,10 +72,10 @@ type attribute struct {
 	returned   string // "default", "always", "never", "request"
 	unique     bool
 	subs       map[string]*attribute
-	order      []*attribute // subs, each once
+	order      []*attribute // the attributes in subs, each once
 	needsValue bool         // an element without its value is refused: roles, entitlements
-	closed     bool         // no sub-attribute but those declared can have a value
-	label      string       // the sub-attribute that names a value where nothing else does; see nameBy
+	closed     bool         // only declared sub-attributes can have a value
+	label      string       // the sub-attribute that can name a value without value and $ref; see nameBy
 }
 
 // sub returns the declared sub-attribute, or nil.
@@ -88,8 +88,8 @@ func (a *attribute) sub(name string) *attribute {
 
 func (a *attribute) readOnly() bool { return a != nil && a.mutability == "readOnly" }
 
-// lookup finds name in any letter case; most names come in the right one. The
-// keys of m are names as declared and folded.
+// lookup finds name in any letter case; most names already have the declared
+// one. The keys of m are the declared and the folded names.
 func lookup(m map[string]*attribute, name string) *attribute {
 	if a, ok := m[name]; ok {
 		return a
@@ -100,7 +100,7 @@ func lookup(m map[string]*attribute, name string) *attribute {
 // A container is a schema: the core of a type or one extension.
 type container struct {
 	urn   string
-	attrs map[string]*attribute // by declared and by folded name
+	attrs map[string]*attribute // by declared name and by folded name
 	order []*attribute
 	def   schema.Schema
 }
@@ -111,12 +111,13 @@ type resourceType struct {
 	core                        container
 	extensions                  []*container
 	containers                  []*container // core and extensions
-	links                       string       // the attribute that Record.Links stand for: members or groups
-	onRequest                   bool         // some attribute is served only when asked for
+	links                       string       // the attribute that shows Record.Links: members or groups
+	onRequest                   bool         // some attribute is served only on request
 	maxFilter                   int          // Config.MaxFilter
 }
 
-// common are the attributes of every resource (RFC 7643 section 3.1).
+// commonAttributes returns the attributes of every resource (RFC 7643
+// section 3.1).
 func commonAttributes() map[string]*attribute {
 	text := func(name string, exact bool, mutability, returned string) *attribute {
 		return &attribute{name: name, kind: "string", caseExact: exact, mutability: mutability, returned: returned}
@@ -217,13 +218,13 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 		for name, a := range commonAttributes() {
 			rt.core.attrs[name] = a
 		}
-		if rt.core.attrs[rt.links] == nil { // what the handler shows nobody may write
+		if rt.core.attrs[rt.links] == nil { // the handler computes this attribute; clients may not write it
 			rt.core.attrs[rt.links] = &attribute{name: rt.links, kind: "complex", multi: true, mutability: "readOnly", returned: "default",
 				subs: map[string]*attribute{"value": {name: "value", kind: "string", returned: "default"}}}
 		}
 		rt.core.attrs[rt.links].closed = true
 		if id := rt.core.attrs[rt.links].sub("value"); id != nil {
-			id.caseExact = true // as the id itself
+			id.caseExact = true // as the id attribute
 		}
 		if decl.Name == TypeUser {
 			for _, name := range [...]string{"roles", "entitlements"} {
@@ -264,16 +265,17 @@ func (rt *resourceType) extension(urn string) *container {
 	return nil
 }
 
-// An attrPath is a resolved attribute name. An empty attr names the whole of
-// an extension. def and subDef are nil where nothing is declared.
+// An attrPath is a resolved attribute name. If attr is empty, it means a whole
+// extension. def and subDef are nil if the attribute or sub-attribute is not
+// declared.
 type attrPath struct {
-	urn       string // of the extension; empty for the core
+	urn       string // URN of the extension; empty for the core
 	attr, sub string
 	def       *attribute
 	subDef    *attribute
 }
 
-// String returns the path as a client would write it.
+// String returns the path as a client writes it.
 func (p attrPath) String() string {
 	s := p.attr
 	if p.urn != "" {
@@ -285,7 +287,7 @@ func (p attrPath) String() string {
 	return s
 }
 
-// leaf is the declaration of what the path finally names.
+// leaf returns the declaration of the last element of the path.
 func (p attrPath) leaf() *attribute {
 	if p.sub != "" {
 		return p.subDef
@@ -293,10 +295,9 @@ func (p attrPath) leaf() *attribute {
 	return p.def
 }
 
-// resolve reads an attribute name: plain, dotted, qualified with the URN of
-// the core or of an extension, in any letter case. A name without an
-// extension's URN that only an extension declares is taken for that one (Entra
-// sends "manager").
+// resolve resolves an attribute name: plain, dotted, or qualified with the URN
+// of the core or of an extension, in any letter case. A plain name that only an
+// extension declares means that extension's attribute (Entra sends "manager").
 func (rt *resourceType) resolve(text string) (attrPath, bool) {
 	rest := text
 	var in *container
@@ -304,7 +305,7 @@ func (rt *resourceType) resolve(text string) (attrPath, bool) {
 	if isURN(text) {
 		for _, c := range rt.containers {
 			after, ok := cutName(text, c.urn)
-			if ok && (after == "" || after[0] == ':' || after[0] == '.') { // some clients write a dot
+			if ok && (after == "" || after[0] == ':' || after[0] == '.') { // some clients write a dot after the URN
 				in = c
 				rest = strings.TrimLeft(after, ":.")
 				break
@@ -342,15 +343,17 @@ func (rt *resourceType) resolve(text string) (attrPath, bool) {
 			p.sub = p.subDef.name
 		}
 	}
-	// A declared name is known by what it folds to.
+	// Only undeclared names need a check: a declared name was found by its
+	// folded form.
 	if p.def == nil && !validName(name) || dotted && p.subDef == nil && !validName(sub) {
 		return attrPath{}, false
 	}
 	return p, true
 }
 
-// validName checks an attribute's name (RFC 7643 section 2.1), leniently: what
-// cannot be mistaken for another part of a path.
+// validName reports whether an attribute's name is valid (RFC 7643
+// section 2.1). It is lenient: it accepts any name that cannot be mistaken for
+// another part of a path.
 func validName(s string) bool {
 	if s == "" {
 		return false

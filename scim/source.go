@@ -10,22 +10,23 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// SourceConfig says of a directory what its store does not know. The zero value
-// is right for a provider that is none of those with a kind of their own.
+// SourceConfig has the facts about a directory that its store does not have.
+// The zero value is right for a provider without a kind of its own.
 type SourceConfig struct {
-	// Kind is the kind of provider that pushes, by a word of sources.KindOf:
-	// what Okta pushes is of kind sources.KindOkta and is decided as what is
-	// read from Okta's API (rule S33). Empty stands for sources.KindSCIM.
+	// Kind is the kind of provider that pushes, a value of sources.KindOf:
+	// users that Okta pushes have the kind sources.KindOkta, and the same rules
+	// apply to them as to users read from Okta's API (rule S33). Empty means
+	// sources.KindSCIM.
 	Kind string
-	// UserExtension is Config.UserExtension of the handler that the directory
-	// was pushed to. What is said there goes before what the core attributes
-	// say. Empty stands for DefaultUserExtension and any extension of the form
-	// urn:ietf:params:scim:schemas:extension:NAME:2.0:User that has an
-	// attribute of ours other than country.
+	// UserExtension is Config.UserExtension of the handler to which the
+	// directory was pushed. Its values take precedence over the core
+	// attributes. Empty means DefaultUserExtension and any extension of the
+	// form urn:ietf:params:scim:schemas:extension:NAME:2.0:User that has an
+	// attribute of our extension other than country.
 	UserExtension string
 }
 
-// A DirectorySource reads a directory that was pushed as one that is pulled.
+// A DirectorySource reads a pushed directory as a source, like a pulled one.
 type DirectorySource struct {
 	store     Store
 	dir       Directory
@@ -40,13 +41,13 @@ var (
 )
 
 // AsSource returns the directory of a connection as a source; at most one
-// SourceConfig says more about it. Its delta is complete whatever happens
-// between an acknowledged push and its reading, since the change and its
-// sequence number were stored together.
+// SourceConfig adds facts about it. Its delta is complete, whatever happens
+// between an acknowledged push and its reading, because the change and its
+// sequence number are stored together.
 //
-// A user's and group's ID is its SCIM id. Members of a group are those who are
-// in it directly or through groups in it, as far as these were pushed. Of a
-// record that cannot be read only the ID is known; it is logged to slog.Default.
+// The ID of a user or group is its SCIM id. The members of a group are its
+// direct members and those in its nested groups, as far as these were pushed. A
+// record that cannot be read has only its ID; it is logged to slog.Default.
 func AsSource(store Store, tenant, connection string, cfg ...SourceConfig) *DirectorySource {
 	s := &DirectorySource{store: store, dir: Directory{Tenant: tenant, Connection: connection}}
 	word := sources.KindSCIM
@@ -112,7 +113,7 @@ func (s *DirectorySource) Groups(ctx context.Context) iter.Seq2[sources.Group, e
 	}
 }
 
-// records pages through a query to its end.
+// records yields all records of a query, page by page.
 func (s *DirectorySource) records(ctx context.Context, q Query) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for {
@@ -138,21 +139,23 @@ func (s *DirectorySource) records(ctx context.Context, q Query) iter.Seq2[Record
 	}
 }
 
-// cursorPrefix marks the form of a cursor, should there be another one day.
+// cursorPrefix identifies the form of a cursor, in case another form is added
+// later.
 const cursorPrefix = "seq:"
 
-// cursorNested is behind the number in a cursor of a directory in which a group
-// has been seen in another.
+// cursorNested follows the number in a cursor if a nested group has occurred in
+// the directory.
 const cursorNested = "+nested"
 
 // Changes implements sources.DeltaSource. The cursor is a sequence number.
 //
-// Who joined or left a group is a user that changed, beside the group: a round
-// names everybody whom a push concerns (rule S40), so that nobody else of a
-// large group needs to be decided anew. With a group change also those groups
-// that it is in. That a group joined or left another is a change of both groups
-// and of none of their members; so once groups have been seen in groups, which
-// the cursor tells, everybody in a changed group is named.
+// A round lists every user whom a push concerns (rule S40), so that the other
+// users of a large group need no new decision. A user who joined or left a
+// group is listed as changed, in addition to the group. With a changed group,
+// the groups that contain it are listed too. When a nested group joins or
+// leaves a group, both groups change and none of their members does. Therefore,
+// once nested groups have occurred, which the cursor records, all users in a
+// changed group are listed.
 func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[sources.Change, error] {
 	return func(yield func(sources.Change, error) bool) {
 		at, nestedBefore := int64(0), false
@@ -166,7 +169,7 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 			}
 			at = n
 		}
-		all := at == 0 // everything is listed, and nothing needs to be told twice
+		all := at == 0 // everything is listed, so that nothing needs to be repeated for another change
 		for {
 			records, err := s.store.Changes(ctx, s.dir, at, sourceDeltaPage)
 			if err != nil {
@@ -202,7 +205,7 @@ func (s *DirectorySource) Changes(ctx context.Context, after sources.Cursor) ite
 	}
 }
 
-// fail makes the error of a source.
+// fail returns the error of a source.
 func (s *DirectorySource) fail(op string, err error) error {
 	out := &sources.Error{Kind: s.kind.Word, Op: op, Err: err}
 	switch {

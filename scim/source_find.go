@@ -11,8 +11,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// User returns one user as it is now, or an error that matches
-// sources.ErrNotFound. See One for what a decision needs beside the user.
+// User returns the present state of one user, or an error that matches
+// sources.ErrNotFound. One also returns the other facts that a decision needs.
 func (s *DirectorySource) User(ctx context.Context, id string) (sources.User, error) {
 	rec, err := s.store.Get(ctx, s.dir, Ref{TypeUser, id}, false)
 	if err != nil {
@@ -21,8 +21,8 @@ func (s *DirectorySource) User(ctx context.Context, id string) (sources.User, er
 	return s.user(rec), nil
 }
 
-// Erase deletes a user, as a provider's DELETE does: the ID and that it was
-// deleted remain. Erasing somebody who is not there is no error.
+// Erase deletes a user, as a provider's DELETE does: the ID and the fact of the
+// deletion remain. Erasing a missing user is no error.
 func (s *DirectorySource) Erase(ctx context.Context, userID string) error {
 	_, err := s.store.Apply(ctx, s.dir, Write{Op: Delete, Ref: Ref{TypeUser, userID}, At: time.Now()})
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -31,8 +31,8 @@ func (s *DirectorySource) Erase(ctx context.Context, userID string) error {
 	return nil
 }
 
-// One implements sources.OneReader. There is no language of queries, so that
-// none is answered.
+// One implements sources.OneReader. It supports no query language, so that it
+// answers no queries.
 func (s *DirectorySource) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
 	rec, err := s.store.Get(ctx, s.dir, Ref{TypeUser, id}, true)
 	if errors.Is(err, ErrNotFound) {
@@ -48,13 +48,13 @@ func (s *DirectorySource) One(ctx context.Context, id string, _ ...string) (sour
 	return found[0], nil
 }
 
-// findKeys is how many keys the store is asked for at a time: Query.Any.
+// findKeys is the number of keys in one query to the store: Query.Any.
 const findKeys = 500
 
 // FindUsers implements sources.UserFinder. The store has an index of every kind
-// of key, so that the cost does not grow with the directory. Queries are not
-// answered; see One. What is pushed while it reads may be in part of the answer,
-// and is in the next round of Changes.
+// of key, so that the cost does not grow with the directory. It answers no
+// queries; see One. A push during the reading may be visible in only a part of
+// the answer; the next round of Changes includes it.
 func (s *DirectorySource) FindUsers(ctx context.Context, keys []sources.UserKey, _ []string, limit int) ([]sources.One, sources.Facts, error) {
 	wanted := make(map[sources.UserKey]bool, len(keys))
 	var stored []Key
@@ -91,11 +91,11 @@ func (s *DirectorySource) FindUsers(ctx context.Context, keys []sources.UserKey,
 	return found, sources.FactUsers, nil
 }
 
-// complete adds to users what a decision needs beside them. The records have
-// their links. Where no group is in another, which is so with most providers,
-// it costs one question to the store.
+// complete adds the other facts that a decision needs to the users. The records
+// have their links. If no group is nested, as with most providers, this takes
+// one query to the store.
 func (s *DirectorySource) complete(ctx context.Context, users []Record) ([]sources.One, error) {
-	above := make(map[string][]sources.Group) // the groups that a group is in, by ID
+	above := make(map[string][]sources.Group) // by ID of a group, the groups that contain it
 	var groups []Key
 	for i := range users {
 		for _, link := range users[i].Links {
@@ -144,8 +144,8 @@ func (s *DirectorySource) complete(ctx context.Context, users []Record) ([]sourc
 	return found, nil
 }
 
-// storedKeys are the keys that a user may be stored under whom a source finds
-// by key; other users may have them as well. See appendSourceKeys.
+// storedKeys returns the keys in the store of the users that a source finds by
+// key; other users may have them as well. See appendSourceKeys.
 func storedKeys(key sources.UserKey) []Key {
 	value := cutKey(key.Value)
 	switch key.By {
@@ -163,9 +163,9 @@ func storedKeys(key sources.UserKey) []Key {
 	return nil
 }
 
-// SourceKeys returns those keys of a user that FindUsers finds it by and filters
-// do not, from its document: for a store with records that were written before
-// there were these keys. Other records, and damaged ones, have none.
+// SourceKeys returns, from a user's document, the keys that only FindUsers uses
+// and filters do not. A store calls it for records that were written before
+// these keys existed. Records that are no users, and damaged ones, have none.
 func SourceKeys(rec Record) []Key {
 	if rec.Type != TypeUser {
 		return nil
@@ -177,9 +177,9 @@ func SourceKeys(rec Record) []Key {
 	return appendSourceKeys(nil, doc)
 }
 
-// appendSourceKeys appends a key for whatever a source may read from the
-// document as an address of the user or as a key of the manager, whatever its
-// kind and extension: these are known only when it is read.
+// appendSourceKeys appends a key for every value in the document that any
+// source may read as an address of the user or as a key of the manager. The
+// kind and the extension of the source are known only when it reads.
 func appendSourceKeys(keys []Key, doc *object) []Key {
 	add := func(name string, by sources.UserKeyKind, value string) {
 		key := Key{Name: name, Value: cutKey(sources.NewUserKey(by, value).Value)}
@@ -219,7 +219,7 @@ func appendSourceKeys(keys []Key, doc *object) []Key {
 	return keys
 }
 
-// cutKey cuts a value to the length that a key may have.
+// cutKey cuts a value to the greatest length of a key.
 func cutKey(value string) string {
 	if len(value) <= MaxKeyBytes {
 		return value

@@ -9,19 +9,20 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// nesting resolves groups in groups for one listing, or one page of changes. It
-// reads each group that is in another once.
+// nesting resolves nested groups for one listing, or for one page of changes.
+// It reads each nested group once.
 type nesting struct {
 	s     *DirectorySource
-	links map[string][]Link // of groups that are in others, by ID
-	seen  bool              // a group was in another, now or before
+	links map[string][]Link // of nested groups, by ID
+	seen  bool              // a nested group has occurred, now or earlier
 }
 
-// expand returns a group with everybody who is in it, each once: its own
-// members first. Circles end where they close.
+// expand returns a group with all of its direct and indirect members, each
+// once, direct members first. A cycle of groups ends at the first group that
+// was already visited.
 func (n *nesting) expand(ctx context.Context, rec Record) (sources.Group, error) {
 	g := sources.Group{ID: rec.ID, Name: rec.Display}
-	var pending []string // groups to be read
+	var pending []string // groups that are not read yet
 	for _, link := range rec.Links {
 		switch link.Type {
 		case TypeUser:
@@ -57,8 +58,8 @@ func (n *nesting) expand(ctx context.Context, rec Record) (sources.Group, error)
 	return g, nil
 }
 
-// read returns the links of a group, or none if it is gone: its deletion is a
-// change of the group it was in.
+// read returns the links of a group, or none if it was deleted: its deletion is
+// also a change of the group that contained it.
 func (n *nesting) read(ctx context.Context, id string) ([]Link, error) {
 	if links, ok := n.links[id]; ok {
 		return links, nil
@@ -74,8 +75,8 @@ func (n *nesting) read(ctx context.Context, id string) ([]Link, error) {
 	return rec.Links, nil
 }
 
-// above returns the groups that a record is in, directly or through others,
-// without their links.
+// above returns the groups that contain a record, directly or through other
+// groups, without their links.
 func (s *DirectorySource) above(ctx context.Context, id string) ([]Record, error) {
 	var found []Record
 	visited := map[string]bool{}
@@ -94,9 +95,10 @@ func (s *DirectorySource) above(ctx context.Context, id string) ([]Record, error
 	return found, nil
 }
 
-// changes yields what the change of one record is to a directory: nothing for
-// a record that is neither a user nor a group. If all is set, every record has
-// changed, so that none is told of on account of another.
+// changes yields the changes of a directory that the change of one record
+// means: none for a record that is neither a user nor a group. If all is set,
+// every record is listed as changed, so that no record is repeated for the
+// change of another.
 func (n *nesting) changes(ctx context.Context, rec Record, all bool) iter.Seq2[sources.Change, error] {
 	return func(yield func(sources.Change, error) bool) {
 		switch {
@@ -125,7 +127,7 @@ func (n *nesting) groupChanges(ctx context.Context, rec Record, all bool, yield 
 		if err != nil {
 			break
 		}
-		if parent.ID == rec.ID { // it is in a circle
+		if parent.ID == rec.ID { // it is in a cycle
 			continue
 		}
 		if parent.Links, err = n.read(ctx, parent.ID); err != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// user reads a stored user as a directory's word for a person. Which attribute
-// is which follows what the providers' templates fill (rules R48, R49, R57,
-// R62, R63). A blank value is none (S11). A record that cannot be read gives a
-// user with its ID and StatusUnknown: a finding that changes nothing of the
-// member. One damaged record then neither ends the reading of a directory nor
-// looks like a leaver.
+// user converts a stored user to the user of a source. The mapping of
+// attributes follows the templates of the providers (rules R48, R49, R57, R62,
+// R63). A blank value counts as absent (S11). A record that cannot be read
+// gives a user with its ID and StatusUnknown, which causes a finding and does
+// not change the member. Therefore one damaged record neither ends the reading
+// of a directory nor looks like a leaver.
 func (s *DirectorySource) user(rec Record) sources.User {
 	doc, err := readDoc(rec, nil)
 	if err != nil {
@@ -67,17 +67,18 @@ func (s *DirectorySource) fromDoc(id string, doc *object) sources.User {
 	return u
 }
 
-// preferredLanguage is the first language of that attribute, which has the form
-// of an Accept-Language header (RFC 7643 section 4.1.1). It stands in for a
-// locale, as it does where Okta and Entra are read (S33): Entra maps no other.
+// preferredLanguage returns the first language of that attribute, which has the
+// form of an Accept-Language header (RFC 7643 section 4.1.1). It replaces a
+// missing locale, as in the sources for Okta and Entra (S33): Entra maps no
+// locale.
 func preferredLanguage(doc *object) string {
 	first, _, _ := strings.Cut(doc.text("preferredLanguage"), ",")
 	first, _, _ = strings.Cut(first, ";")
 	return strings.TrimSpace(first)
 }
 
-// elements returns the elements of a list that have a value, which is not
-// blank, under one of the names.
+// elements returns the elements of a list that have a non-blank value under one
+// of the names.
 func elements(doc *object, list string, names ...string) []*object {
 	var out []*object
 	all, _ := doc.get(list).([]any)
@@ -91,8 +92,8 @@ func elements(doc *object, list string, names ...string) []*object {
 
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
-// best is the element of the type, else the primary one, else the first; among
-// several of the type the primary one.
+// best returns the element of the type, the primary one of several; without
+// such an element, the primary one, or else the first.
 func best(list []*object, typ string) *object {
 	var found *object
 	rank := 0
@@ -111,8 +112,8 @@ func best(list []*object, typ string) *object {
 	return found
 }
 
-// readEmails takes the work address as the address, the one for home as the
-// private one, and the others as further work addresses.
+// readEmails sets the work address as the address, the home address as the
+// private address, and all others as further work addresses.
 func readEmails(u *sources.User, doc *object) {
 	list := elements(doc, "emails", "value")
 	main := best(list, "work")
@@ -148,9 +149,9 @@ func readPhones(u *sources.User, doc *object) {
 }
 
 // readExtensions reads the enterprise extension, the user extension, and other
-// extensions as attributes. What the user extension says goes before the core
-// attributes. Another extension takes the place of nothing: where it has the
-// names of ours, it fills what is empty.
+// extensions as attributes. The user extension takes precedence over the core
+// attributes. Another extension replaces no value: if it has names of our
+// extension, it sets only empty fields.
 func (s *DirectorySource) readExtensions(u *sources.User, doc *object) {
 	var others []field
 	for _, f := range doc.fields {
@@ -174,7 +175,8 @@ func (s *DirectorySource) readExtensions(u *sources.User, doc *object) {
 	}
 }
 
-// sharedName is the name that every source gives beside its own (S35), or "".
+// sharedName returns the name of an attribute that every source sets in
+// addition to its own name (S35), or "".
 func sharedName(enterprise string) string {
 	switch fold(enterprise) {
 	case "department":
@@ -195,7 +197,7 @@ func readEnterprise(u *sources.User, ext *object) {
 	for _, f := range ext.fields {
 		if sameName(f.name, "manager") {
 			manager := readManager(f.value)
-			if u.Manager.Email != "" { // named by the user extension, which says more
+			if u.Manager.Email != "" { // the user extension has set it, and takes precedence
 				manager.Email = u.Manager.Email
 			}
 			if u.Manager.Name != "" {
@@ -211,9 +213,9 @@ func readEnterprise(u *sources.User, ext *object) {
 	}
 }
 
-// readManager reads the enterprise manager: value is an id of the same
-// directory, or an address where a mapping sends one; $ref alone ends in the
-// id; Okta sends displayName alone.
+// readManager reads the enterprise manager. value is an id in the same
+// directory, or an address if the provider's mapping sends one. $ref without
+// value ends in the id. Okta sends only displayName.
 func readManager(v any) (m sources.Manager) {
 	o, ok := v.(*object)
 	if !ok {
@@ -234,22 +236,23 @@ func readManager(v any) (m sources.Manager) {
 	return m
 }
 
-// refID is the id in the URL of a resource.
+// refID returns the id in the URL of a resource.
 func refID(ref string) string {
 	ref, _, _ = strings.Cut(ref, "?")
 	ref = strings.TrimRight(ref, "/")
-	id, _ := url.PathUnescape(ref[strings.LastIndexByte(ref, '/')+1:]) // a malformed one names nobody
+	id, _ := url.PathUnescape(ref[strings.LastIndexByte(ref, '/')+1:]) // a malformed URL gives no id
 	return id
 }
 
-// isAddress tells an email address from an id or a login name.
+// isAddress reports whether s is an email address rather than an id or a login
+// name.
 func isAddress(s string) bool {
 	_, _, ok := address.Parse(s)
 	return ok
 }
 
-// extensionField returns the field of u that an attribute of the user extension
-// stands for, or nil. secondaryEmails is none, since it is a list.
+// extensionField returns the field of u for an attribute of the user extension,
+// or nil. secondaryEmails has no field, since it is a list.
 func extensionField(u *sources.User, name string) *string {
 	switch fold(name) {
 	case "country":
@@ -285,7 +288,7 @@ func readUserExtension(u *sources.User, urn string, ext *object) {
 	}
 }
 
-// isUserExtension says which extension is the user extension; see
+// isUserExtension reports whether an extension is the user extension; see
 // SourceConfig.UserExtension.
 func (s *DirectorySource) isUserExtension(urn string, ext *object) bool {
 	if s.extension != "" {
@@ -298,7 +301,8 @@ func (s *DirectorySource) isUserExtension(urn string, ext *object) bool {
 }
 
 // hasOurNames reports whether an extension has attributes of the user
-// extension. A country alone may be anything's, such as that of an account.
+// extension. A country alone does not count, because it may belong to something
+// else, such as an account.
 func hasOurNames(ext *object) bool {
 	return slices.ContainsFunc(ext.fields, func(f field) bool {
 		return sameName(f.name, secondaryEmails) ||
@@ -306,8 +310,7 @@ func hasOurNames(ext *object) bool {
 	})
 }
 
-// fillFrom fills what is empty from an extension that is not the user
-// extension.
+// fillFrom sets empty fields from an extension that is not the user extension.
 func fillFrom(u *sources.User, ext *object) {
 	if !hasOurNames(ext) {
 		return
@@ -326,7 +329,7 @@ func fillFrom(u *sources.User, ext *object) {
 	}
 }
 
-// addEmails adds addresses that are not there yet.
+// addEmails adds addresses that the user does not have yet.
 func addEmails(u *sources.User, v any) {
 	visitValues(v, "", func(e any) bool {
 		text := textOf(e)
@@ -337,8 +340,9 @@ func addEmails(u *sources.User, v any) {
 	})
 }
 
-// textOf is a value as text: a number is its digits, a boolean its word, a
-// complex value its "value", and JSON in a text the value that it describes.
+// textOf returns a value as text: for a number its digits, for a boolean its
+// word, for a complex value its "value", and for JSON in a text the value that
+// the JSON describes.
 func textOf(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -359,8 +363,8 @@ func textOf(v any) string {
 	return ""
 }
 
-// setAttribute keeps a value that assignments may select by: plain ones, and
-// of complex ones their value.
+// setAttribute stores values that assignments may select by: plain values, and
+// the "value" of complex ones.
 func setAttribute(u *sources.User, name string, v any) {
 	var values sources.Values
 	visitValues(v, "", func(e any) bool {

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// hidden says that the value is accepted and neither stored nor served:
+// hidden reports whether the value is accepted but neither stored nor served:
 // passwords.
 func (a *attribute) hidden() bool {
 	return a != nil && (a.returned == "never" || a.mutability == "writeOnly")
 }
 
-// coerce checks v against the declaration and returns it in its declared
-// type: booleans and numbers out of strings, a single value as a list where a
-// list is declared, a plain string as the value of a complex attribute. It
-// returns nil for what leaves the attribute unassigned: null, the empty
-// string, an empty list. A nil attribute is not declared and takes anything.
+// coerce checks v against the declaration and converts it to the declared type:
+// strings to booleans and numbers, a single value to a list if a list is
+// declared, a plain string to the "value" of a complex attribute. It returns
+// nil for a value that leaves the attribute unassigned: null, the empty string,
+// an empty list. A nil attribute is not declared and accepts any value.
 func (a *attribute) coerce(v any, path string) (any, error) {
 	if v == nil {
 		return nil, nil
@@ -60,8 +60,8 @@ func (a *attribute) coerce(v any, path string) (any, error) {
 	return out, nil
 }
 
-// lacksValue says that an element of a list whose value is what it grants, a
-// role or an entitlement, has none.
+// lacksValue reports whether an element of a list lacks a value that it needs:
+// the value of a role or an entitlement is what it grants.
 func (a *attribute) lacksValue(element any) bool {
 	o, ok := element.(*object)
 	return a != nil && a.needsValue && ok && o.get("value") == nil
@@ -71,10 +71,10 @@ func (a *attribute) valueMissing(path string) error {
 	return badValue("%s.value: want the value; without it the element grants nothing", path)
 }
 
-// unpacked returns the elements of a list, those that are a JSON array in a
-// text each by itself. Texts with more than maxFields elements stay texts.
+// unpacked returns the elements of a list. A text that is a JSON array is
+// replaced by its elements. Texts with more than maxFields elements stay texts.
 func unpacked(list []any) []any {
-	var out []any // made with the first array
+	var out []any // allocated at the first array
 	left := maxFields
 	for i, e := range list {
 		s, _ := e.(string)
@@ -101,11 +101,11 @@ func unpacked(list []any) []any {
 	return out
 }
 
-// maxWrapped bounds the bytes of JSON that a text of a resource is taken for: a
-// list of many roles has some 10 KiB. What is longer is a text.
+// maxWrapped is the greatest length in bytes of a text that is parsed as JSON:
+// a list of many roles has about 10 KiB. A longer text stays a text.
 const maxWrapped = 64 << 10
 
-// wrapped is the value that a text holds as JSON, or nil.
+// wrapped returns the value that a text contains as JSON, or nil.
 func wrapped(s string) any {
 	if len(s) > maxWrapped {
 		return nil
@@ -114,7 +114,7 @@ func wrapped(s string) any {
 	return v
 }
 
-// embedded reads JSON inside a string.
+// embedded parses JSON inside a string.
 func embedded(s string) (any, bool) {
 	s = strings.TrimSpace(s)
 	if s == "" || s[0] != '{' && s[0] != '[' {
@@ -124,13 +124,13 @@ func embedded(s string) (any, bool) {
 	return v, err == nil
 }
 
-// standIns are the names under which a complex value that lacks "value" has
-// what comes next to it.
+// standIns are the sub-attributes that can replace a missing "value" of a
+// complex value, the best first.
 var standIns = [...]string{"displayName", "display", "id"}
 
-// unwrapped reads a complex value that a text holds as JSON, as Entra sends
-// app roles: {"id":"06b0","value":"Admin","displayName":"Admin"}. The result has
-// a "value".
+// unwrapped parses a complex value that a text contains as JSON. Entra sends
+// app roles so: {"id":"06b0","value":"Admin","displayName":"Admin"}. The result
+// has a "value".
 func unwrapped(s string) (*object, bool) {
 	o, ok := wrapped(s).(*object)
 	if !ok {
@@ -148,7 +148,7 @@ func unwrapped(s string) (*object, bool) {
 	return nil, false
 }
 
-// isPlain says that v is a value which is neither complex nor a list nor empty.
+// isPlain reports whether v is not empty and neither complex nor a list.
 func isPlain(v any) bool {
 	switch v.(type) {
 	case *object, []any:
@@ -157,8 +157,8 @@ func isPlain(v any) bool {
 	return !isEmpty(v)
 }
 
-// unwrap returns a complex value with the JSON that one of its texts holds in
-// the place of that text; other sub-attributes that were sent stay.
+// unwrap returns a complex value in which a text that contains JSON is replaced
+// by the sub-attributes in it; other sub-attributes stay.
 func unwrap(o *object) *object {
 	for _, name := range [...]string{"value", "displayName", "display", "id"} {
 		inner, ok := unwrapped(o.text(name))
@@ -175,8 +175,8 @@ func unwrap(o *object) *object {
 	return o
 }
 
-// onlyLabels says that an element of a list says what it is but not what its
-// value is, such as an address whose value was cleared.
+// onlyLabels reports whether an element of a list has labels (type, primary)
+// but no value, such as an address whose value was removed.
 func onlyLabels(v any) bool {
 	o, ok := v.(*object)
 	if !ok {
@@ -190,8 +190,8 @@ func onlyLabels(v any) bool {
 	return true
 }
 
-// onePrimary leaves the primary mark on one element: on keep, or on the first
-// that has it where keep is negative (RFC 7643 section 2.4).
+// onePrimary leaves the primary mark on one element: on element keep, or, if
+// keep is negative, on the first that has it (RFC 7643 section 2.4).
 func onePrimary(list []any, keep int) {
 	for i, e := range list {
 		o, ok := e.(*object)
@@ -215,8 +215,8 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 		return nil, nil
 	}
 	if o, ok := v.(*object); ok && a.kind != "complex" && isPlain(o.get("value")) && (a.multi || onlyValue(o)) {
-		// A plain value may come as the "value" of an object: an element of a
-		// list, and what Microsoft's library makes of a text.
+		// A plain value may be sent as the "value" of an object: as an element
+		// of a list, or by Microsoft's library instead of a text.
 		v = o.get("value")
 	}
 	s, isString := v.(string)
@@ -248,9 +248,9 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 		return n, nil
 	}
 	switch n := v.(type) {
-	case number, bool: // HR tools send numbers for texts
-		// What has to be unique is taken as a text only: 17 and 17.0 are one
-		// number and two names.
+	case number, bool: // HR tools send numbers instead of texts
+		// A unique attribute accepts only a text: 17 and 17.0 are the same
+		// number but two names.
 		s, isString = textOf(n), !a.unique
 	}
 	if !isString {
@@ -273,7 +273,7 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 	return s, nil
 }
 
-// onlyValue says that an object has nothing but a "value".
+// onlyValue reports whether an object has only a "value".
 func onlyValue(o *object) bool {
 	for _, f := range o.fields {
 		if f.value != nil && !sameName(f.name, "value") {
@@ -295,8 +295,8 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 		in = unwrap(in)
 	}
 	if !ok {
-		// A plain value stands for the sub-attribute "value": the manager or
-		// a member as a string.
+		// A plain value is the sub-attribute "value": for instance the manager
+		// or a member as a string.
 		sub := a.sub("value")
 		if _, isList := v.([]any); sub == nil || isList {
 			return nil, badValue("%s: want an object", path)
@@ -332,9 +332,9 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 	return out, nil
 }
 
-// nameBy keeps the sub-attribute that names a value for people where nothing
-// else names it, although it is readOnly (RFC 7643 section 4.3): Okta sends the
-// manager with displayName alone.
+// nameBy keeps the sub-attribute that names a value for people, if value and
+// $ref are absent, although it is readOnly (RFC 7643 section 4.3): Okta sends
+// the manager with displayName only.
 func (a *attribute) nameBy(out, sent *object) {
 	switch {
 	case a.label == "":
@@ -349,7 +349,7 @@ func (a *attribute) nameBy(out, sent *object) {
 	}
 }
 
-// dropNulls removes the nulls in an undeclared value.
+// dropNulls removes null values from an undeclared value.
 func dropNulls(v any) any {
 	switch v := v.(type) {
 	case *object:

@@ -9,51 +9,53 @@ import (
 	scimerrors "github.com/elimity-com/scim/errors"
 )
 
-// Work is counted in units of about 100 nanoseconds: one value or name that is
-// read, copied or looked at, or so many bytes of a text that is passed over,
-// folded to be compared, or (of a request) read.
+// Work is counted in units of about 100 nanoseconds. A unit is one value or
+// name that is read, copied or looked at, or the given number of bytes of a
+// text that is scanned, folded for a comparison, or parsed from a request.
 const (
 	scannedPerUnit = 64
 	foldedPerUnit  = 8
 	parsedPerUnit  = 16
 
-	// unitsPerLink is the work of writing a member of a group, or a group of a
-	// user, or of making one for a filter.
+	// unitsPerLink is the work of writing one member of a group or one group of
+	// a user, or of making it for a filter.
 	unitsPerLink = 5
 
-	// freeWork is what a request may do at once, about 0.2 ms. For more it
-	// takes its turn at the gate, so that short requests do not wait for long
-	// ones.
+	// freeWork is the work that a request may do without the gate, about 0.2
+	// ms. A request with more work waits for its turn at the gate, so that
+	// short requests do not wait for long ones.
 	freeWork = 2_000
-	// freeBody is how many bytes of a body are read without a turn, freeRecords
-	// how many records the store may be asked for.
+	// freeBody is the number of bytes of a body that are read without the gate.
+	// freeRecords is the number of records that are requested from the store
+	// without it.
 	freeBody    = 4 << 10
 	freeRecords = 50
-	// workStep is how many units lie between two looks at the context.
+	// workStep is the number of units between two checks of the context.
 	workStep = 500
-	// maxWaiting is how many requests of one tenant may wait at the gate.
+	// maxWaiting is the number of requests of one tenant that may wait at the
+	// gate.
 	maxWaiting = 100
 )
 
-// A work counts what one request does, a bulk request with all its operations,
-// and ends it when that is too much or its client has gone. It is used by one
-// goroutine. The first refusal stays, and nothing is committed after it. A nil
-// work counts nothing.
+// A work counts the work of one request (a bulk request with all its
+// operations), and ends the request when the work is too much or the client has
+// disconnected. It is used by one goroutine. The first refusal is permanent,
+// and nothing is committed after it. A nil work counts nothing.
 type work struct {
 	ctx    context.Context
 	gate   *gate
 	tenant string
-	left   int    // units until the request is refused
+	left   int    // units that the request may still use
 	done   int    // units counted so far
-	look   int    // value of done at which the context is looked at next
-	turn   func() // gives the tenant's turn at the gate back; nil without it
-	slot   bool   // has a slot of the gate, beside the turn
+	look   int    // value of done at the next check of the context
+	turn   func() // returns the tenant's turn at the gate; nil without a turn
+	slot   bool   // holds a slot of the gate, in addition to the turn
 	err    error
-	query  bool // the request is a query: RFC 7644 has an error of its own
+	query  bool // the request is a query, for which RFC 7644 has its own error
 }
 
-// spend counts n units and returns an error once the request has used up what
-// it may do.
+// spend counts n units. It returns an error if the request has used all the
+// units that it may use.
 func (w *work) spend(n int) error {
 	if w == nil {
 		return nil
@@ -68,7 +70,7 @@ func (w *work) spend(n int) error {
 	return w.note(n)
 }
 
-// note counts n units of work that something else bounds: the size of the body
+// note counts n units of work that another limit bounds: the size of the body
 // or of the answer.
 func (w *work) note(n int) error {
 	if w == nil || w.err != nil {
@@ -88,8 +90,8 @@ func (w *work) note(n int) error {
 	return w.err
 }
 
-// long takes the request's turn at the gate before work that cannot be counted
-// while it is done: a reading by the store, or of a body.
+// long enters the gate before work that cannot be counted while it is done: a
+// reading by the store, or parsing a body.
 func (w *work) long() error {
 	if w != nil && w.err == nil && !w.slot && w.gate != nil {
 		w.enter()
@@ -120,8 +122,8 @@ func (w *work) failed() error {
 // affords reports whether n more units may be spent.
 func (w *work) affords(n int) bool { return w == nil || w.err == nil && n <= w.left }
 
-// pause leaves the gate until the next unit is counted, while the request
-// waits for something else than a processor.
+// pause leaves the gate until the next unit is counted, while the request waits
+// for something other than a processor.
 func (w *work) pause() {
 	if w == nil {
 		return
@@ -133,9 +135,9 @@ func (w *work) pause() {
 	}
 }
 
-// lend leaves the gate as pause does, but keeps the tenant's turn, while the
-// store does long work for the request: it may have to wait for others first,
-// so that no slot is held, and a tenant has one such request at a time.
+// lend gives back the slot of the gate while the store does long work for the
+// request, because the store may first have to wait for others. It keeps the
+// tenant's turn, so that a tenant has one such request at a time.
 func (w *work) lend() {
 	if w != nil && w.slot {
 		<-w.gate.slots
@@ -152,15 +154,16 @@ func (w *work) refusal() error {
 
 var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was cancelled")
 
-// A gate bounds how many requests do long work at a time, and lets one of each
-// tenant, so that the requests of one tenant do not delay those of another.
+// A gate bounds the number of requests that do long work at the same time. It
+// admits one request of each tenant, so that the requests of one tenant do not
+// delay those of another.
 type gate struct {
 	slots chan struct{}
 	turns lanes[string] // by tenant
-	// yields says that long work may take all processors, and therefore yields
-	// to short requests. Where it leaves one it does not: each yield wakes an
-	// idle thread to look for work, and a database on the same machine then
-	// waits for a processor.
+	// yields is set if long work may occupy all processors; it then yields to
+	// short requests. If a processor stays free, it does not yield: each yield
+	// wakes an idle thread, and a database on the same machine then waits for a
+	// processor.
 	yields bool
 }
 
@@ -168,7 +171,7 @@ func newGate(slots int) *gate {
 	return &gate{slots: make(chan struct{}, slots), yields: slots >= runtime.GOMAXPROCS(0)}
 }
 
-// Lanes let one user of each key go at a time, in the order of coming. The zero
+// Lanes admit one user of each key at a time, in the order of arrival. The zero
 // value is ready to use.
 type lanes[K comparable] struct {
 	mu    sync.Mutex
@@ -177,11 +180,11 @@ type lanes[K comparable] struct {
 
 type lane struct {
 	slot  chan struct{}
-	users int // in it or waiting for it
+	users int // inside or waiting
 }
 
-// enter waits for the turn of the key, unless more than most wait already. The
-// returned function gives it back.
+// enter waits for the turn of the key. It returns an error if more than most
+// users wait already. The returned function ends the turn.
 func (l *lanes[K]) enter(ctx context.Context, key K, most int) (leave func(), err error) {
 	t := l.join(key, most)
 	if t == nil {
@@ -223,7 +226,7 @@ func (l *lanes[K]) leave(key K, t *lane) {
 	}
 }
 
-// busy reports whether somebody has the turn of the key or waits for it.
+// busy reports whether a user has the turn of the key or waits for it.
 func (l *lanes[K]) busy(key K) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,10 +1,10 @@
-// Package phone brings telephone numbers into one form: E.164 and an extension
+// Package phone converts telephone numbers to one form: E.164 and an extension
 // (R64, R65).
 //
-// It is apart from package provisioning because the numbering plans of the
-// world cost a program 6 MB and 25 ms of its start. A host that wants them puts
-// a [Normalizer] into its configuration; without one, provisioning keeps
-// numbers as they are given and only splits extensions off.
+// It is separate from package provisioning because the world's numbering plans
+// add 6 MB to a program and 25 ms to its start. A host that wants them sets a
+// [Normalizer] in its configuration. Without one, provisioning keeps numbers as
+// they are given and only separates the extensions.
 package phone
 
 import (
@@ -19,24 +19,24 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// A Normalizer normalises telephone numbers. The zero value is ready, and safe
-// for concurrent use.
+// A Normalizer normalises telephone numbers. The zero value is ready to use and
+// safe for concurrent use.
 type Normalizer struct{}
 
 // Normalize returns a number in E.164 form, such as +12125751994, and its
 // extension in digits.
 //
-// The number may be in any form in use: with or without the country's code,
-// grouped in any way, with an extension at its end, or a tel: URI. The country
-// is the person's, as a name or an ISO 3166-1 code; numbers without a country's
-// code are read as they are dialled there. If it is not known they are read as
-// in the United States, as the documented formats want it, but taken only if
-// they are numbers in use there.
+// The number may have any usual form: with or without a country code, with any
+// grouping, with an extension at its end, or as a tel: URI. country is the
+// person's country, as a name or an ISO 3166-1 code; a number without a country
+// code is read as it is dialled there. If the country is unknown, the number is
+// read as in the United States, as the documented formats require, but only
+// accepted if it is in use there.
 //
-// An empty number gives an empty one. What is not plausible (of a length that
-// the country does not have, two numbers in one field, words) comes back as it
-// was given, with the code phone.unparsed. The extension is that of the extension
-// field if it has one, else that of the number.
+// An empty number gives an empty result. An implausible number (of a length
+// that does not exist in the country, two numbers in one field, words) is
+// returned unchanged with the code phone.unparsed. The extension is that of ext
+// if it has one, and otherwise that of the number.
 func (Normalizer) Normalize(number, ext, country string) (normalized, digits string, codes []string) {
 	digits = extension.Digits(narrow(ext))
 	if strings.TrimSpace(number) == "" {
@@ -54,7 +54,7 @@ func (Normalizer) Normalize(number, ext, country string) (normalized, digits str
 	return normalized, digits, codes
 }
 
-// NormalizePhone implements provisioning.PhoneNormalizer, by Normalize.
+// NormalizePhone implements provisioning.PhoneNormalizer with Normalize.
 func (n Normalizer) NormalizePhone(p provisioning.Phone) provisioning.NormalizedPhone {
 	var normalized provisioning.NormalizedPhone
 	number, ext, codes := n.Normalize(p.Number, p.Extension, p.Country)
@@ -65,7 +65,7 @@ func (n Normalizer) NormalizePhone(p provisioning.Phone) provisioning.Normalized
 	return normalized
 }
 
-// parse returns an empty text for what is no plausible number.
+// parse returns empty texts if the text is not a plausible number.
 func parse(text, country string) (normalized, ext string) {
 	region, known := timezone.Country(country)
 	if !known {
@@ -78,16 +78,16 @@ func parse(text, country string) (normalized, ext string) {
 	}
 	normalized, ext = parseIn(region, text, known)
 	if ext != "" && !strings.HasPrefix(strings.ToLower(text), "tel:") {
-		// libphonenumber takes what follows a comma or a semicolon, or stands
-		// before a "#", for an extension. In a directory it is the end of the
-		// number, or a second number.
+		// libphonenumber treats text after a comma or a semicolon, or before a
+		// "#", as an extension. In a directory it is the end of the number, or
+		// a second number.
 		return "", ""
 	}
 	return normalized, ext
 }
 
-// parseIn reads a number as it is dialled in a region. One that is read there
-// only because the country is not known must be in use.
+// parseIn parses a number as it is dialled in a region. known reports whether
+// the country is known; if it is not, the number must be in use in the region.
 func parseIn(region, text string, known bool) (normalized, ext string) {
 	parsed, err := phonenumbers.Parse(text, region)
 	switch {
@@ -99,9 +99,9 @@ func parseIn(region, text string, known bool) (normalized, ext string) {
 	return phonenumbers.Format(parsed, phonenumbers.E164), parsed.GetExtension()
 }
 
-// narrow turns the wide forms of East Asian keyboards and the digits of other
-// scripts into ASCII, and drops what nobody sees: address books put marks of
-// writing direction around numbers that are copied from them.
+// narrow converts wide forms of East Asian keyboards and digits of other
+// scripts to ASCII, and removes invisible characters: address books add marks
+// of writing direction to numbers that are copied from them.
 func narrow(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -110,7 +110,7 @@ func narrow(s string) string {
 		case '\uff01' <= r && r <= '\uff5e':
 			return r - '\uff01' + '!'
 		case r >= 0x80 && unicode.IsDigit(r):
-			for _, digits := range unicode.Nd.R16 { // tens, from 0 to 9
+			for _, digits := range unicode.Nd.R16 { // a range has tens, each from 0 to 9
 				if rune(digits.Lo) <= r && r <= rune(digits.Hi) {
 					return '0' + (r-rune(digits.Lo))%10
 				}

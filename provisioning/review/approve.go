@@ -15,33 +15,34 @@ import (
 )
 
 const (
-	// applyWait is how long the answer to an approval waits for its end.
+	// applyWait is how long the answer to an approval waits for the plan to be
+	// applied.
 	applyWait = time.Second
-	// watchFor is how long a page shows progress before it ends.
+	// watchFor is how long a page shows progress.
 	watchFor = 5 * time.Minute
 	// watchEvery is the time between two lines of progress.
 	watchEvery = time.Second
-	// sampled is of how many actions progress is measured.
+	// sampled is the number of actions by which progress is measured.
 	sampled = 200
-	// maxReason bounds what somebody writes as a reason.
+	// maxReason bounds the length of a reason.
 	maxReason = 2000
 )
 
-// approvePage is what the page of one class shows.
+// approvePage is the content of the page of one class.
 type approvePage struct {
 	*provisioning.Plan
 	Section    sectionPart
 	Ordinary   int
-	Typed      bool // whether the number has to be typed
-	Two        bool // whether a second person has to confirm
+	Typed      bool // the viewer must type the number of people
+	Two        bool // a second person must confirm
 	Asked      *approval
-	Mine       bool // whether the viewer asked for it
+	Mine       bool // the viewer asked for the approval
 	Superseded bool
 	Error      string
 	Reason     string
 }
 
-// held finds what a plan holds of the class that the request names.
+// held returns the plan and the section of the class that the request names.
 func (q *request) held() (*view, *section, error) {
 	v, err := q.plan()
 	if err != nil {
@@ -100,7 +101,7 @@ func (q *request) approvePage(status int, v *view, s *section, problem string) e
 	return q.page.send(status, "approve", data)
 }
 
-// two reports whether a second person has to confirm an approval of a class.
+// two reports whether a second person must confirm an approval of a class.
 func (q *request) two(target syncer.Target, class provisioning.Class) (bool, error) {
 	if q.cfg.TwoPeople == nil {
 		return false, nil
@@ -112,7 +113,7 @@ func (q *request) two(target syncer.Target, class provisioning.Class) (bool, err
 	return slices.Contains(classes, class), nil
 }
 
-// approve takes an approval of one class of one hash.
+// approve handles an approval of one class with one hash.
 func (q *request) approve() error {
 	v, s, err := q.held()
 	if err != nil {
@@ -180,7 +181,7 @@ func (q *request) approve() error {
 
 var errRefused = errors.New("refused")
 
-// apply does what of a plan needs no approval.
+// apply applies the actions of a plan that need no approval.
 func (q *request) apply() error {
 	v, err := q.plan()
 	if err != nil {
@@ -198,8 +199,9 @@ func (q *request) apply() error {
 	return q.begin(target, v.whole, *a)
 }
 
-// begin applies a plan, and waits a moment for its end. The work goes on without
-// whoever asked; if its process dies, the syncer ends it in another one (L7).
+// begin applies a plan and waits a short time for it to complete. The work
+// continues without the sender of the request. If the process dies, the syncer
+// completes the work in another process (L7).
 func (q *request) begin(target syncer.Target, plan *provisioning.Plan, a approval, approvals ...provisioning.Approval) error {
 	work := *q
 	work.ctx = context.WithoutCancel(q.ctx)
@@ -216,7 +218,7 @@ func (q *request) begin(target syncer.Target, plan *provisioning.Plan, a approva
 	return q.redirect(query("outcome", "connection", target.Connection, "id", a.ID))
 }
 
-// finish applies a plan and enters what became of it.
+// finish applies a plan and records the outcome.
 func (q *request) finish(target syncer.Target, plan *provisioning.Plan, a approval, approvals []provisioning.Approval) {
 	report, err := q.cfg.Syncer.Apply(q.ctx, target, plan, approvals...)
 	end := a
@@ -245,12 +247,12 @@ func (q *request) finish(target syncer.Target, plan *provisioning.Plan, a approv
 		"plan", plan.Hash, "step", end.Step, "done", end.Done, "refused", end.Refused)
 }
 
-// outcomePage is what became of an approval.
+// outcomePage is the content of the page of an approval's outcome.
 type outcomePage struct {
 	*approval
 	Connection string
 	Failed     string
-	Change     *changed // what waits now, beside what was approved
+	Change     *changed // the difference between what waits now and what was approved
 	Again      string   // the URL of this page
 	Lines      <-chan string
 	MayConfirm bool
@@ -297,8 +299,8 @@ func (q *request) hiddenIf(text string) string {
 	return q.hidden(text)
 }
 
-// progress sends a line whenever there is something new about an approval that is
-// being done, until it has ended.
+// progress sends a line whenever the state of an approval in progress changes,
+// until the approval ends.
 func (q *request) progress(target syncer.Target, plan *provisioning.Plan, a *approval) <-chan string {
 	lines := make(chan string)
 	actions := sample(plan, a.Class)
@@ -352,8 +354,8 @@ func (q *request) progressLine(target syncer.Target, actions []*provisioning.Act
 	return fmt.Sprintf("%d of %d are done.", done, len(actions)), false
 }
 
-// sample returns the actions that an approval releases, or as many of them as
-// tell how far it has come.
+// sample returns the actions that an approval releases, or a sample of them
+// that is large enough to measure progress.
 func sample(plan *provisioning.Plan, class provisioning.Class) []*provisioning.Action {
 	var actions []*provisioning.Action
 	for i := range plan.Actions {
@@ -374,7 +376,8 @@ func sample(plan *provisioning.Plan, class provisioning.Class) []*provisioning.A
 	return actions
 }
 
-// written counts the actions after which their member is as the team has it now.
+// written counts the actions whose member already has the resulting state in
+// the team.
 func (q *request) written(tenant string, actions []*provisioning.Action) (int, error) {
 	keys := make([]provisioning.MemberKey, len(actions))
 	for i, a := range actions {
@@ -400,17 +403,18 @@ func (q *request) written(tenant string, actions []*provisioning.Action) (int, e
 	return done, nil
 }
 
-// A changed says how what waits in a class differs from what was approved.
+// A changed is the difference between what waits in a class now and what was
+// approved.
 type changed struct {
-	Now                *provisioning.Plan // the plan of now; nil: unknown
+	Now                *provisioning.Plan // the present plan; nil: unknown
 	Class              provisioning.Class
-	More, Less, Others []string // who waits now and did not, did and does not, and waits for another change
-	Holds              bool     // the same waits, and can be approved again
+	More, Less, Others []string // people who wait only now, who waited only before, and who wait for a different change
+	Holds              bool     // what waits is unchanged and can be approved again
 	Waits              int
 }
 
-// compare explains why an approval is void: by the difference of what waits to
-// what was approved.
+// compare explains why an approval is void: it returns the difference between
+// what waits now and what was approved.
 func (q *request) compare(target syncer.Target, a *approval) (*changed, error) {
 	c := &changed{Class: a.Class}
 	if a.Now == "" || a.Class == 0 {
@@ -447,7 +451,7 @@ func (q *request) compare(target syncer.Target, a *approval) (*changed, error) {
 	return c, nil
 }
 
-// waiting returns who waits in a class, by the ID in the team.
+// waiting returns the people who wait in a class, by their ID in the team.
 func (v *view) waiting(class provisioning.Class) map[string]*entry {
 	people := make(map[string]*entry)
 	for _, s := range v.sections {

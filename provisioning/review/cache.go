@@ -10,17 +10,17 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// cachedPlans is how many decoded plans a handler keeps. A plan never changes, so
-// that a kept one is as good as the stored one.
+// cachedPlans is the number of decoded plans that a handler keeps. A plan never
+// changes, so that a cached plan never becomes outdated.
 const cachedPlans = 4
 
-// A planCache keeps the plans that were looked at last.
+// A planCache keeps the most recently viewed plans.
 type planCache struct {
 	mu    sync.Mutex
-	plans []*cachedPlan // the latest last
+	plans []*cachedPlan // the latest is last
 }
 
-// A planKey says whose plan it is, and from whom what is hidden.
+// A planKey identifies a plan of a tenant and the fields that are hidden in it.
 type planKey struct{ tenant, hash, mask string }
 
 type cachedPlan struct {
@@ -30,8 +30,8 @@ type cachedPlan struct {
 	err  error
 }
 
-// view returns the plan of a tenant as somebody may see it. The same plan is
-// decoded once, however many ask for it.
+// view returns the plan of a tenant as a viewer may see it. Concurrent requests
+// for the same plan decode it once.
 func (c *planCache) view(key planKey, load func() (*view, error)) (*view, error) {
 	c.mu.Lock()
 	at := slices.IndexFunc(c.plans, func(p *cachedPlan) bool { return p.key == key })
@@ -59,8 +59,8 @@ func (c *planCache) view(key planKey, load func() (*view, error)) (*view, error)
 	return p.view, p.err
 }
 
-// plan returns the plan that the request names by its hash, if the sender may see
-// its connection.
+// plan returns the plan whose hash is in the request, if the sender may see its
+// connection.
 func (q *request) plan() (*view, error) { return q.planOf(q.r.FormValue("hash")) }
 
 func (q *request) planOf(hash string) (*view, error) {

@@ -15,40 +15,41 @@ import (
 )
 
 const (
-	chartLevels = 3   // how many levels a page draws; who is deeper is folded
-	chartRows   = 400 // how many people a page draws
-	maxFound    = 50  // how many people a search lists
+	chartLevels = 3   // levels that a page draws; deeper levels are folded
+	chartRows   = 400 // people that a page draws
+	maxFound    = 50  // people that a search lists
 )
 
-// chartPage is what the page of the org chart shows.
+// chartPage is the content of the page of the org chart.
 type chartPage struct {
 	Connection, Hash string
-	After            bool // whether the chart is the one after the plan
+	After            bool // the chart shows the state after the plan
 	People, Moves    int
-	At               string // the ID of the person at the top, or ""
+	At               string // the ID of the person at the top of the drawing, or ""
 	AtName           string
-	Up               []place // the managers above, the topmost first
+	Up               []place // the managers above that person, the topmost first
 	Query            string
 	Found            []place
-	More             int // people found who are not listed
+	More             int // number of people found but not listed
 	Drawing          template.HTML
 	Access           Access
 }
 
 type place struct{ Name, URL string }
 
-// A team is the org chart of a connection, with the hand-made members beside.
+// A team is the org chart of a connection, including the hand-made members.
 type team struct {
 	connection, hash string
 	after            bool
 	ids, names       []string
 	search           []string
-	at               map[string]int // by member ID
+	at               map[string]int // index by member ID
 	chart            *hierarchy.Chart
 	moves            int
 }
 
-// teamChart reads the team and draws it up as it is, or as it is after a plan.
+// teamChart reads the team and builds its chart, in its present state or in the
+// state after a plan.
 func (q *request) teamChart() (*team, error) {
 	t := &team{connection: q.r.FormValue("connection"), hash: q.r.FormValue("hash"), at: make(map[string]int)}
 	changed := make(map[string]*provisioning.Member)
@@ -92,7 +93,7 @@ func (q *request) teamChart() (*team, error) {
 	if err := q.eachMember(target, func(m *provisioning.Member) {
 		current := m.ManagerID
 		if next := changed[m.ID]; next != nil {
-			m = next // as the viewer may see it
+			m = next // already without hidden fields
 		}
 		add(m, current)
 	}); err != nil {
@@ -107,8 +108,8 @@ func (q *request) teamChart() (*team, error) {
 	return t, nil
 }
 
-// eachMember yields the members of a connection and the hand-made ones, without
-// what the viewer may not see.
+// eachMember calls do for the members of a connection and for the hand-made
+// ones, without the fields that the viewer may not see.
 func (q *request) eachMember(target syncer.Target, do func(*provisioning.Member)) error {
 	for m, err := range q.cfg.Store.Members(q.ctx, target.Tenant) {
 		if err != nil {
@@ -123,7 +124,7 @@ func (q *request) eachMember(target syncer.Target, do func(*provisioning.Member)
 	return nil
 }
 
-// link is the URL of the chart below a person.
+// link returns the URL of the chart below a person.
 func (t *team) link(person int) string { return t.url("chart", t.ids[person]) }
 
 func (t *team) url(page, at string) string {
@@ -134,8 +135,8 @@ func (t *team) url(page, at string) string {
 	return query(page, "connection", t.connection, "hash", t.hash, "when", when, "at", at)
 }
 
-// chartFrom draws the team up, and finds whom the drawing begins with: the person
-// whom the request names, or everybody at the top.
+// chartFrom builds the chart and returns the people at whom the drawing begins:
+// the person in the request, or everybody at the top.
 func (q *request) chartFrom() (t *team, from []int, err error) {
 	if t, err = q.teamChart(); err != nil {
 		return nil, nil, err
@@ -190,7 +191,7 @@ func (q *request) showChart() error {
 	return q.page.show("chart", data)
 }
 
-// chartFile writes the whole chart, or what is below somebody, as a file.
+// chartFile writes the whole chart, or the part below a person, as a file.
 func (q *request) chartFile() error {
 	t, from, err := q.chartFrom()
 	if err != nil {

@@ -14,20 +14,20 @@ import (
 
 const (
 	documentFormat = 1
-	maxPlans       = 50  // how many a document remembers
-	maxApprovals   = 100 // how many a document remembers
-	maxTries       = 20  // of a compare-and-set
+	maxPlans       = 50  // plans in a document
+	maxApprovals   = 100 // approvals in a document
+	maxTries       = 20  // attempts of a compare-and-set
 )
 
-// A document is what is remembered of a connection, in the host's store. It has
-// IDs, counts and what people wrote as a reason.
+// A document is the stored state of a connection, in the host's store. It
+// contains IDs, counts, and reasons that people wrote.
 type document struct {
 	Format    int         `json:"format"`
-	Plans     []madePlan  `json:"plans,omitempty"`     // the latest first
-	Approvals []*approval `json:"approvals,omitempty"` // the latest first
+	Plans     []madePlan  `json:"plans,omitempty"`     // the latest is first
+	Approvals []*approval `json:"approvals,omitempty"` // the latest is first
 }
 
-// A madePlan is a plan that was made here.
+// A madePlan is a plan that was made on these pages.
 type madePlan struct {
 	Hash    string    `json:"hash"`
 	At      time.Time `json:"at"`
@@ -36,34 +36,34 @@ type madePlan struct {
 	Held    int       `json:"held"`
 }
 
-// How far an approval has come.
+// The steps of an approval.
 const (
 	stepAsked    = "asked"    // waits for a second person
-	stepApplying = "applying" // is being done
+	stepApplying = "applying" // is being applied
 	stepDone     = "done"
-	stepVoid     = "void"   // something else waited by then; nothing was done
-	stepFailed   = "failed" // was not done, or not to its end
+	stepVoid     = "void"   // other changes wait by now; nothing was applied
+	stepFailed   = "failed" // was not applied, or not completely
 )
 
-// An approval is one decision of a person to let a plan be done, with what waited
-// in one of its classes or without.
+// An approval is the decision of one person to apply a plan, either with the
+// changes that wait in one of its classes or without any.
 type approval struct {
 	ID     string             `json:"id"`
-	Class  provisioning.Class `json:"class,omitzero"` // 0: what needs no approval
-	Hash   string             `json:"hash,omitempty"` // of what waits
+	Class  provisioning.Class `json:"class,omitzero"` // 0: only actions that need no approval
+	Hash   string             `json:"hash,omitempty"` // of the waiting changes
 	Plan   string             `json:"plan"`
 	People int                `json:"people"`
 	Reason string             `json:"reason,omitempty"`
 	By     string             `json:"by"`
 	At     time.Time          `json:"at"`
-	Second string             `json:"second,omitempty"` // who confirmed it
+	Second string             `json:"second,omitempty"` // the person who confirmed it
 	Step   string             `json:"step"`
 	Ended  time.Time          `json:"ended,omitzero"`
-	// Done, Refused and Held are the counts of the outcome.
+	// Done, Refused and Held are the counts in the outcome.
 	Done    int `json:"done,omitempty"`
 	Refused int `json:"refused,omitempty"`
 	Held    int `json:"held,omitempty"`
-	// Now is the hash of the plan that was made meanwhile, if there is one.
+	// Now is the hash of a plan that was made in the meantime, if any.
 	Now     string `json:"now,omitempty"`
 	Failure string `json:"failure,omitempty"`
 }
@@ -93,8 +93,8 @@ func (q *request) loadRevision(target syncer.Target) (*document, provisioning.Re
 	return doc, revision, nil
 }
 
-// change changes the document of a connection, whoever else does so at the same
-// time. It changes nothing if do fails.
+// change changes the document of a connection, also if others change it at the
+// same time. It changes nothing if do fails.
 func (q *request) change(target syncer.Target, do func(*document) error) error {
 	for range maxTries {
 		doc, revision, err := q.loadRevision(target)
@@ -124,7 +124,7 @@ func (q *request) change(target syncer.Target, do func(*document) error) error {
 	return errors.New("review: save document: others keep changing it")
 }
 
-// plan enters a plan.
+// plan records a plan.
 func (d *document) plan(p *provisioning.Plan, actor string) {
 	d.Plans = slices.DeleteFunc(d.Plans, func(m madePlan) bool { return m.Hash == p.Hash })
 	d.Plans = slices.Insert(d.Plans, 0, madePlan{Hash: p.Hash, At: time.Now().UTC(), By: actor, Actions: len(p.Actions), Held: len(p.Held)})
@@ -140,13 +140,13 @@ func (d *document) made(hash string) *madePlan {
 	return nil
 }
 
-// approve enters an approval and gives it an ID.
+// approve records an approval and assigns its ID.
 func (d *document) approve(a *approval) {
 	a.ID = rand.Text()
 	d.Approvals = slices.Insert(d.Approvals, 0, a)
 	for len(d.Approvals) > maxApprovals {
 		last := len(d.Approvals) - 1
-		for last > 0 && d.Approvals[last].Step == stepApplying { // those at work are kept
+		for last > 0 && d.Approvals[last].Step == stepApplying { // keep approvals that are being applied
 			last--
 		}
 		d.Approvals = slices.Delete(d.Approvals, last, last+1)
@@ -162,8 +162,8 @@ func (d *document) approval(id string) *approval {
 	return nil
 }
 
-// asked returns an approval of what a class holds that waits for a second person,
-// or nil.
+// asked returns an approval that waits for a second person, for the held
+// changes of a class with this hash, or nil.
 func (d *document) asked(class provisioning.Class, hash string) *approval {
 	for _, a := range d.Approvals {
 		if a.Step == stepAsked && a.Class == class && a.Hash == hash {

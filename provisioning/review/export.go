@@ -17,28 +17,31 @@ import (
 	"github.com/usher-go/usher/provisioning/syncer"
 )
 
-// redacted are the fields that no file for passing on has: how to reach people
-// beside their address at work.
+// redacted are the fields that a file of WriteHTML, which may be passed on,
+// never contains: ways to reach people other than their work address.
 var redacted = provisioning.Mask{
 	provisioning.FieldPrivateEmail, provisioning.FieldOtherEmails, provisioning.FieldPhone, provisioning.FieldMobilePhone, provisioning.FieldPhoneExtension,
 }
 
-// HTMLConfig says what WriteHTML leaves out and what it says about the plan
-// beside the plan. The zero value leaves out what no file has and says nothing.
+// HTMLConfig describes what WriteHTML omits, and the facts about the plan that
+// it adds. The zero value omits only the fields that no such file contains, and
+// adds nothing.
 type HTMLConfig struct {
-	// Hide are further fields of people to leave out.
+	// Hide are further fields of people to omit.
 	Hide provisioning.Mask
-	// Made is when the file is made, and By for whom; neither is required.
+	// Made is the time at which the file is made, and By the person for whom it
+	// is made; both are optional.
 	Made time.Time
 	By   string
-	// Evidence is what the plan was decided on. Its zero value says nothing.
+	// Evidence is the basis of the plan's decisions. The zero value adds
+	// nothing.
 	Evidence syncer.Evidence
 }
 
-// WriteHTML writes the plan as one HTML page that needs no server, no script and
-// no other file. It shows no private address and no phone number, and none of
-// what cfg hides; every text of the directory is escaped. Its size is in
-// proportion to the plan's. It fails only if w does.
+// WriteHTML writes the plan as one HTML page that needs no server, no script
+// and no other file. It contains no private address, no phone number, and no
+// field that cfg hides. Every text of the directory is escaped. The size is
+// proportional to that of the plan. It fails only if w does.
 func WriteHTML(w io.Writer, plan *provisioning.Plan, cfg HTMLConfig) error {
 	style, err := assets.ReadFile("assets/style.css")
 	if err != nil {
@@ -57,7 +60,8 @@ func WriteHTML(w io.Writer, plan *provisioning.Plan, cfg HTMLConfig) error {
 	return out.Flush()
 }
 
-// exportHTML writes the plan without what is hidden from the viewer.
+// exportHTML writes the plan without the fields that are hidden from the
+// viewer.
 func (q *request) exportHTML() error {
 	v, err := q.plan()
 	if err != nil {
@@ -73,7 +77,7 @@ func (q *request) exportHTML() error {
 	})
 }
 
-// planFile begins the file of a plan.
+// planFile starts the file of a plan.
 func (q *request) planFile(contentType string, plan *provisioning.Plan, extension string) io.Writer {
 	return q.file(contentType, fmt.Sprintf("plan-%s-%.12s.%s", plan.Connection, plan.Hash, extension))
 }
@@ -116,7 +120,7 @@ func (q *request) exportCSV() error {
 	return nil
 }
 
-// inert is a cell that no spreadsheet reads as a formula.
+// inert returns a cell that no spreadsheet interprets as a formula.
 func inert(cell string) string {
 	if strings.IndexAny(cell, "=+-@\t\r") == 0 {
 		return "'" + cell
@@ -124,8 +128,8 @@ func inert(cell string) string {
 	return cell
 }
 
-// exportJSON writes the canonical JSON, which is whole, and so only for whoever
-// may see all of it.
+// exportJSON writes the canonical JSON. This is the complete plan, so that only
+// viewers who may see all fields get it.
 func (q *request) exportJSON() error {
 	v, err := q.plan()
 	if err != nil {

@@ -12,28 +12,29 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A view is a plan as somebody may see it: what stands on its pages, grouped.
+// A view is a plan as a viewer may see it, grouped as on its pages.
 type view struct {
-	whole    *provisioning.Plan // to apply; nothing of it is shown
-	plan     *provisioning.Plan // without what is hidden
+	whole    *provisioning.Plan // the plan to apply; it is never shown
+	plan     *provisioning.Plan // the plan without hidden fields
 	sections []*section
 
-	// What there is to filter by, each sorted.
+	// The values by which the viewer can filter, each list sorted.
 	Kinds, Reasons, Assignments, Fields []string
 }
 
-// A section is one list of a plan, the most dangerous first.
+// A section is one list of a plan. The most dangerous section is first.
 type section struct {
 	ID, Title string
 	Note      string
 	Sigil     string
-	// Breaker is the class that holds what is in the section; nil if none does.
+	// Breaker is the class that holds the people in the section; nil if none
+	// does.
 	Breaker *provisioning.Breaker
 	Groups  []group
 	People  int
 }
 
-// A group is what is the same for some people.
+// A group is the people to whom the same applies.
 type group struct {
 	ID   string
 	What string
@@ -43,22 +44,22 @@ type group struct {
 // An entry is one person in one section.
 type entry struct {
 	Who     string
-	ID      string               // in the team or in the directory; "" if it is too long for a URL
-	action  *provisioning.Action // nil for who is left out, or to be looked at
+	ID      string               // ID in the team or in the directory; "" if it is too long for a URL
+	action  *provisioning.Action // nil for a person who is left out or needs attention
 	kind    string
 	reasons [2][]provisioning.Reason
 	search  string
 }
 
-// maxShown bounds, in characters, how much of a directory's text is shown at a
+// maxShown is the greatest length, in characters, of a directory's text at one
 // place.
 const maxShown = 120
 
-// shown is a text from outside as it can stand in a line.
+// shown returns a text from outside in a form that fits in one line.
 func shown(s string) string { return clip(text.Line(clip(s, 2*maxShown)), maxShown) }
 
-// typed is what somebody typed, or followed a link to, without what does not
-// print.
+// typed returns a text that the viewer typed or that a link contained, without
+// unprintable characters.
 func typed(s string) string {
 	return clip(strings.TrimSpace(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -182,7 +183,7 @@ func newView(plan *provisioning.Plan, mask provisioning.Mask) *view {
 	return v
 }
 
-// maxFacets bounds how many values a filter offers.
+// maxFacets bounds the number of values that a filter offers.
 const maxFacets = 200
 
 func firstFacets(of map[string]bool) []string {
@@ -196,7 +197,8 @@ func firstFacets(of map[string]bool) []string {
 	return values[:min(len(values), maxFacets)]
 }
 
-// alikeWithCause is what an action does, and of who is deactivated also why.
+// alikeWithCause returns the effect of an action, for a deactivation with its
+// cause.
 func alikeWithCause(a *provisioning.Action) string {
 	what := a.DescribeAlike()
 	if a.Kind == provisioning.KindDeactivate {
@@ -212,7 +214,7 @@ func cause(reasons []provisioning.Reason) string {
 	return ": " + reasons[0].Cause()
 }
 
-// linked is an ID that fits into a URL, or "".
+// linked returns the ID if it fits into a URL, or else "".
 func linked(id string) string {
 	if len(id) > maxLinked {
 		return ""
@@ -220,7 +222,7 @@ func linked(id string) string {
 	return id
 }
 
-// maxLinked bounds, in bytes, the IDs that stand in URLs.
+// maxLinked bounds the length, in bytes, of IDs in URLs.
 const maxLinked = 256
 
 func searchable(texts ...string) string {
@@ -236,7 +238,7 @@ func firstOf(texts ...string) string {
 	return ""
 }
 
-// A filter selects entries. Its zero value selects all.
+// A filter selects entries. The zero value selects all.
 type filter struct{ Kind, Reason, Assignment, Field, Text string }
 
 func (f *filter) empty() bool { return *f == filter{} }
@@ -260,7 +262,7 @@ func (f *filter) selects(e *entry) bool {
 	return f.Text == "" || strings.Contains(e.search, f.Text)
 }
 
-// selected returns the sections with what a filter selects.
+// selected returns the sections, reduced to the entries that a filter selects.
 func (v *view) selected(f *filter) []*section {
 	if f.empty() {
 		return v.sections
@@ -291,7 +293,7 @@ func (v *view) selected(f *filter) []*section {
 	return sections
 }
 
-// classWords says what a class does, for people.
+// classWords returns the effect of a class, in words.
 func classWords(c provisioning.Class) string {
 	switch c {
 	case provisioning.ClassDeactivate:
@@ -316,8 +318,8 @@ func classWords(c provisioning.Class) string {
 	return c.String()
 }
 
-// verdict says how a class stood against its limit. The population is that of
-// the beginning of the window, which may be less than who is in now.
+// verdict compares a class with its limit, in words. The population is that at
+// the beginning of the window, which may be less than the present one.
 func verdict(b *provisioning.Breaker) string {
 	line := count(b.Count, "person", "people")
 	if b.Population >= b.Count {

@@ -15,14 +15,14 @@ import (
 	"github.com/usher-go/usher/provisioning/syncer"
 )
 
-// A page is the answer to a request. Its beginning is sent as soon as its rest
-// is known, or earlier, so that somebody who waits sees where they are.
+// A page is the answer to a request. Its beginning is sent when its rest is
+// known, or earlier, so that a waiting viewer sees which page it is.
 type page struct {
 	w          http.ResponseWriter
 	title      string
 	access     Access
 	connection string
-	live       bool // whether each piece is sent when it is made
+	live       bool // send each piece as soon as it is made
 
 	mu    sync.Mutex
 	begun bool
@@ -59,8 +59,8 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 
 var abilityWords = map[string]Ability{"history": History, "export": Export, "plan": Plan, "operate": Operate}
 
-// query makes a relative URL of a page and pairs of name and value; pairs
-// without a value are left out.
+// query returns a relative URL of a page with pairs of name and value; pairs
+// with an empty value are omitted.
 func query(path string, pairs ...string) string {
 	values := make(url.Values)
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -81,7 +81,7 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%s %s", thousands(n), many)
 }
 
-// A nameList is the first few of some people.
+// A nameList is the first names of a longer list.
 type nameList struct {
 	Title    string
 	Names    []string
@@ -93,7 +93,7 @@ func names(title string, all []string) nameList {
 	return nameList{title, some, len(all), len(all) - len(some)}
 }
 
-// thousands writes a number with commas.
+// thousands formats a number with commas.
 func thousands(n int) string {
 	digits := fmt.Sprint(n)
 	for at := len(digits) - 3; at > 0; at -= 3 {
@@ -102,7 +102,7 @@ func thousands(n int) string {
 	return digits
 }
 
-// when writes a time, and how long ago it is.
+// when formats a time and adds how long ago it was.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -120,12 +120,12 @@ func when(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04 MST") + " (" + words + ")"
 }
 
-// shownLong is shown, of a value that somebody wants to read.
+// shownLong is like shown, for a value that a viewer reads completely.
 func shownLong(s string) string { return clip(s, 2000) }
 
-// startLate sends the beginning of the page after a while, unless it was sent by
-// then. The returned function ends that. To a writer that cannot flush nothing is
-// sent early, so that the status is always that of the whole answer.
+// startLate sends the beginning of the page after the given time, unless it is
+// sent before. The returned function cancels this. If the writer cannot flush,
+// nothing is sent early, so that the status is always that of the whole answer.
 func (p *page) startLate(after time.Duration) (stop func()) {
 	if !flushes(p.w) {
 		return func() {}
@@ -133,7 +133,7 @@ func (p *page) startLate(after time.Duration) (stop func()) {
 	timer := time.AfterFunc(after, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.begun { // the answer may have been ended by now
+		if p.begun { // the answer may already be complete
 			return
 		}
 		p.begin(http.StatusOK, "")
@@ -142,7 +142,7 @@ func (p *page) startLate(after time.Duration) (stop func()) {
 	return func() { timer.Stop(); p.mu.Lock(); p.begun = true; p.mu.Unlock() }
 }
 
-// begin sends status and beginning, once. The caller has mu.
+// begin sends the status and the beginning, once. The caller holds mu.
 func (p *page) begin(status int, connection string) {
 	if p.begun {
 		return
@@ -150,13 +150,13 @@ func (p *page) begin(status int, connection string) {
 	p.begun = true
 	p.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	p.w.WriteHeader(status)
-	_ = templates.ExecuteTemplate(p.w, "head", map[string]any{ // whoever asked is gone if it cannot be written
+	_ = templates.ExecuteTemplate(p.w, "head", map[string]any{ // if writing fails, the viewer has left
 		"Title": p.title, "Access": p.access, "Connection": connection,
 	})
 }
 
-// flushes reports whether a writer, or one that it wraps, sends what was written
-// so far, as http.ResponseController asks it to.
+// flushes reports whether a writer, or a writer that it wraps, can send the
+// data written so far, as http.ResponseController requests it.
 func flushes(w http.ResponseWriter) bool {
 	for {
 		switch wrapper := w.(type) {
@@ -170,9 +170,9 @@ func flushes(w http.ResponseWriter) bool {
 	}
 }
 
-func (p *page) flush() { _ = http.NewResponseController(p.w).Flush() } // what cannot be flushed is sent at the end
+func (p *page) flush() { _ = http.NewResponseController(p.w).Flush() } // a writer that cannot flush sends everything at the end
 
-// show sends the page, whose rest a template makes of data.
+// show sends the page; the named template makes its rest from data.
 func (p *page) show(name string, data any) error { return p.send(http.StatusOK, name, data) }
 
 func (p *page) send(status int, name string, data any) error {
@@ -193,7 +193,7 @@ func (p *page) send(status int, name string, data any) error {
 	return buffer.Flush()
 }
 
-// eager sends what is written at once.
+// eager is a writer that flushes after each write.
 type eager struct{ p *page }
 
 func (e eager) Write(b []byte) (int, error) {
@@ -202,26 +202,27 @@ func (e eager) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// fail sends a failure in place of the page.
+// fail sends a failure instead of the page.
 func (p *page) fail(f *failure) {
 	p.mu.Lock()
 	if p.title == "" {
 		p.title = http.StatusText(f.Status)
 	}
 	p.mu.Unlock()
-	_ = p.send(f.Status, "failure", f) // whoever asked is gone if it cannot be written
+	_ = p.send(f.Status, "failure", f) // if writing fails, the viewer has left
 }
 
-// redirect sends the sender of a form to a page. The URL stays relative, since
-// where the handler is mounted is the host's to know; http.Redirect would make it
-// absolute.
+// redirect redirects the sender of a form to a page. The URL stays relative,
+// because only the host knows where the handler is mounted; http.Redirect would
+// make it absolute.
 func (q *request) redirect(to string) error {
 	q.page.w.Header().Set("Location", to)
 	q.page.w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
 
-// file begins a file to be saved. Whoever writes it has a buffer of their own.
+// file starts a file for download. The returned writer is not buffered; callers
+// use their own buffers.
 func (q *request) file(contentType, name string) io.Writer {
 	q.page.mu.Lock()
 	defer q.page.mu.Unlock()

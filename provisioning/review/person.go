@@ -10,19 +10,20 @@ import (
 	"github.com/usher-go/usher/provisioning/syncer"
 )
 
-// maxHistory is how many records of a person are shown, the latest.
+// maxHistory is the number of records of a person that are shown, the latest
+// ones.
 const maxHistory = 50
 
-// personPage is what the page of a person shows.
+// personPage is the content of the page of a person.
 type personPage struct {
 	Who        string
 	Hash       string
 	Connection string
 	Stories    []provisioning.Story
 	Members    []memberPart
-	History    []provisioning.Record // the latest first
-	Cut        bool                  // there is more history
-	NoHistory  string                // why there is none
+	History    []provisioning.Record // the latest is first
+	Cut        bool                  // there are older records
+	NoHistory  string                // why there is no history
 }
 
 type memberPart struct {
@@ -30,8 +31,8 @@ type memberPart struct {
 	Fields []fieldPart
 }
 
-// A fieldPart is one field of a member: who owns it, and whether a hand may edit
-// it.
+// A fieldPart is one field of a member, with its owner, and whether people may
+// edit it by hand.
 type fieldPart struct {
 	Field  provisioning.Field
 	Value  string
@@ -40,8 +41,7 @@ type fieldPart struct {
 	Why    string
 }
 
-// showPerson shows what a plan says about a person, what the team has, and what
-// was done.
+// showPerson shows a person in a plan, in the team, and in the history.
 func (q *request) showPerson() error {
 	who := strings.TrimSpace(q.r.FormValue("who"))
 	data := personPage{Who: typed(who), Hash: q.r.FormValue("hash")}
@@ -67,7 +67,8 @@ func (q *request) showPerson() error {
 	if err != nil {
 		return err
 	}
-	// Hand-made members belong to no connection, and to everybody's pages.
+	// Hand-made members belong to no connection and are shown on the pages of
+	// all connections.
 	members = slices.DeleteFunc(members, func(m provisioning.Member) bool {
 		return m.Connection != "" && m.Connection != target.Connection
 	})
@@ -93,7 +94,8 @@ func (q *request) showPerson() error {
 	return q.page.show("person", data)
 }
 
-// members finds whom a text names in the team: by what may be seen of them.
+// members finds the members whom a text names. It searches only the fields that
+// the viewer may see.
 func (q *request) members(target syncer.Target, who string, stories []provisioning.Story) ([]provisioning.Member, error) {
 	given, family, _ := strings.Cut(who, " ")
 	wanted := provisioning.Member{ID: who}
@@ -108,7 +110,7 @@ func (q *request) members(target syncer.Target, who string, stories []provisioni
 		switch key.By {
 		case provisioning.MemberByID, provisioning.MemberByEmail, provisioning.MemberByName:
 			keys = append(keys, key)
-		default: // not what somebody types
+		default: // people do not type such keys
 		}
 	}
 	if !q.access.Hide.Hides(provisioning.FieldExternalID) {
@@ -161,7 +163,7 @@ func (q *request) memberPart(whole provisioning.Member, locks provisioning.Locks
 	return part
 }
 
-// history reads what was done to members.
+// history reads the history of members.
 func (q *request) history(data *personPage, members []provisioning.Member) (none string, err error) {
 	log, ok := q.cfg.Store.(provisioning.AuditLog)
 	switch {

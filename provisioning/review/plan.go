@@ -12,7 +12,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// How much a page shows.
+// The numbers of groups and people that a page shows.
 const (
 	firstGroups   = 12  // of each section
 	firstPeople   = 4   // of each group
@@ -21,7 +21,7 @@ const (
 	groupOfPeople = 8   // of each group, in one section
 )
 
-// planPage is what the page of a plan shows.
+// planPage is the content of the page of a plan.
 type planPage struct {
 	*provisioning.Plan
 	View       *view
@@ -30,7 +30,7 @@ type planPage struct {
 	Evidence   syncer.Evidence
 	Made       *madePlan // nil: unknown
 	Superseded bool
-	Ordinary   int // actions that need no approval
+	Ordinary   int // number of actions that need no approval
 	Filter     filter
 	Filtered   bool
 	Sections   []sectionPart
@@ -44,12 +44,12 @@ type sum struct {
 	Tone string // "good", "warn", "bad" or ""
 }
 
-// An alertPart is a class that holds people, with how it stood against its limit
-// in percent of the population. 0: unknown.
+// An alertPart is a class that holds people, with its count and its limit in
+// percent of the population. 0 means unknown.
 type alertPart struct {
 	provisioning.Breaker
 	Share, Limited float64
-	MayAsk         bool // whether the viewer may approve it
+	MayAsk         bool // the viewer may approve it
 }
 
 func (q *request) alert(b *provisioning.Breaker) alertPart {
@@ -71,30 +71,30 @@ func (q *request) alert(b *provisioning.Breaker) alertPart {
 	return part
 }
 
-// A sectionPart is what a page shows of a section.
+// A sectionPart is the part of a section that a page shows.
 type sectionPart struct {
 	*section
 	Groups []groupPart
-	Rest   int // groups that are not shown
+	Rest   int // number of groups that are not shown
 	More   string
 }
 
-// A groupPart is what a page shows of a group.
+// A groupPart is the part of a group that a page shows.
 type groupPart struct {
 	What   string
 	Number int
 	Some   []*entry
-	All    string // the URL of everybody in it
+	All    string // the URL of the list of all people in it
 	Pages  pages
 }
 
-// Pages are the places of a list.
+// A pages is the position of a page in a list.
 type pages struct {
 	From, To, Of   int
 	Previous, Next string
 }
 
-// pageAt returns which part of a list of n a page with the number shows.
+// pageAt returns the range of a list of n that the page with the number shows.
 func pageAt(n, size, number int, link func(int) string) (from, to int, p pages) {
 	number = max(1, min(number, (n+size-1)/size))
 	from = min((number-1)*size, n)
@@ -142,7 +142,7 @@ func (q *request) showPlan() error {
 		"field", data.Filter.Field, "q", data.Filter.Text,
 	}
 	link := func(pairs ...string) string { return query("plan", slices.Concat(filterPairs, pairs)...) }
-	number, _ := strconv.Atoi(form.Get("page")) // what is no number is the first page
+	number, _ := strconv.Atoi(form.Get("page")) // anything but a number means the first page
 	sections := v.selected(&data.Filter)
 	if id := form.Get("group"); id != "" {
 		g := findGroup(sections, id)
@@ -180,7 +180,8 @@ func (q *request) showPlan() error {
 	return q.page.show("plan", data)
 }
 
-// planSums counts what is in a plan, what takes access and what waits first.
+// planSums counts the changes in a plan. Losses of access and waiting changes
+// are first.
 func planSums(p *provisioning.Plan) []sum {
 	var sums []sum
 	add := func(n int, word, tone string) {
@@ -202,7 +203,7 @@ func planSums(p *provisioning.Plan) []sum {
 	return sums
 }
 
-// proves says what follows from what a snapshot proves.
+// proves describes the consequences of what a snapshot proves.
 func proves(e *syncer.Evidence) string {
 	if !e.Proven.Has(sources.FactUsers) {
 		return "It was not read to its end, so nobody is taken to have left."
@@ -216,7 +217,7 @@ func proves(e *syncer.Evidence) string {
 	switch {
 	case len(lacks) == 0:
 		return "It was read whole: who is missing has left."
-	case e.Groups == 0 && e.Proven.Has(sources.FactManagers): // the provider has none to list
+	case e.Groups == 0 && e.Proven.Has(sources.FactManagers): // the provider has no groups
 		return "It was read whole, and has no groups: who is missing has left."
 	}
 	return "It proves who has left, but not its " + strings.Join(lacks, " and ") + ": what would follow from those stays as it is."
@@ -233,7 +234,7 @@ func findGroup(sections []*section, id string) *group {
 	return nil
 }
 
-// Does is what is done about one person, with what is the person's own.
+// Does returns the effect on one person, including personal values.
 func (e *entry) Does() string {
 	if e.action == nil {
 		return e.Why()
@@ -241,7 +242,7 @@ func (e *entry) Does() string {
 	return clip(cmp.Or(e.action.Describe(), "nothing"), 4*maxShown)
 }
 
-// Why lists the reasons as sentences.
+// Why returns the reasons as sentences.
 func (e *entry) Why() string {
 	var words []string
 	for _, list := range e.reasons {

@@ -11,14 +11,14 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A RequestReader reads what is remembered of the SCIM requests of a directory:
-// a scim.RequestStore.
+// A RequestReader reads the stored SCIM requests of a directory: a
+// scim.RequestStore.
 type RequestReader interface {
 	Requests(ctx context.Context, dir scim.Directory, most int) (scim.RequestHistory, error)
 }
 
-// How many requests and tokens are shown: with their connection, and on a page
-// of their own, which chooses among the last.
+// The numbers of requests and tokens that are shown with their connection and
+// on a page of their own, which selects from the last requests.
 const (
 	fewRequests    = 8
 	fewTokens      = 4
@@ -26,19 +26,19 @@ const (
 	lastRequests   = 1000
 )
 
-// requestPart is what a page shows of the requests of a connection.
+// requestPart is the part of the requests of a connection that a page shows.
 type requestPart struct {
 	scim.RequestHistory
 	Connection string
-	Of         int    // how many there are to choose from
-	Only       string // "errors", or "" for all
-	ID         string // of the resource, or "" for any
-	Hidden     bool   // whether the IDs of resources are
-	Found      int    // how many are chosen
+	Of         int    // number of requests to select from
+	Only       string // "errors", or "" for all requests
+	ID         string // ID of the resource, or "" for any
+	Hidden     bool   // the IDs of resources are hidden
+	Found      int    // number of selected requests
 	Pages      pages
 }
 
-// requests reads those of a connection; nil if the host keeps none.
+// requests reads the requests of a connection; nil if the host stores none.
 func (q *request) requests(target syncer.Target, most int) (*requestPart, error) {
 	if q.cfg.Requests == nil {
 		return nil, nil
@@ -66,8 +66,8 @@ func (p *requestPart) Any() bool {
 	return len(p.Requests)+len(p.Tokens) > 0 || p.Refused.N+p.Dropped.N > 0
 }
 
-// showRequests shows the requests of a connection: all, or those that were
-// refused, or those about one resource.
+// showRequests shows the requests of a connection: all, only refused ones, or
+// only those about one resource.
 func (q *request) showRequests() error {
 	target, err := q.target()
 	if err != nil {
@@ -90,7 +90,7 @@ func (q *request) showRequests() error {
 			chosen = append(chosen, r)
 		}
 	}
-	number, _ := strconv.Atoi(q.r.FormValue("page")) // what is no number is the first page
+	number, _ := strconv.Atoi(q.r.FormValue("page")) // anything but a number means the first page
 	from, to, p := pageAt(len(chosen), pageOfRequests, number, func(n int) string {
 		return query("requests", "connection", part.Connection, "only", part.Only, "id", part.ID, "page", strconv.Itoa(n))
 	})
@@ -98,7 +98,7 @@ func (q *request) showRequests() error {
 	return q.page.show("requests", part)
 }
 
-// took is a duration for people.
+// took formats a duration.
 func took(d time.Duration) string {
 	switch {
 	case d >= 10*time.Second:

@@ -17,68 +17,72 @@ import (
 // Config describes a handler. Store, Syncer, Setup, Connections and Access are
 // required.
 type Config struct {
-	// Store, Syncer and Setup are those of the host's syncer.Config. History is
-	// shown if the store is a provisioning.AuditLog.
+	// Store, Syncer and Setup are those of the host's syncer.Config. The pages
+	// show a history if the store is a provisioning.AuditLog.
 	Store  syncer.Store
 	Syncer *syncer.Syncer
 	Setup  func(context.Context, syncer.Target) (syncer.Setup, error)
 	// Connections lists the connections of a tenant.
 	Connections func(ctx context.Context, tenant string) ([]string, error)
-	// Access says who sends a request and what they may see and do. It is called
-	// for every request. Nothing of the request decides about the tenant but this.
+	// Access identifies the sender of a request and returns what they may see
+	// and do. It is called for every request. It alone determines the tenant.
 	// After an error, which is logged and not shown, nothing is served.
 	Access func(*http.Request) (Access, error)
-	// Requests are the SCIM requests of the connections that are pushed, where
-	// scim.Config.Requests remembers them. Nil: none are shown.
+	// Requests reads the SCIM requests of pushed connections that
+	// scim.Config.Requests records. Nil: no requests are shown.
 	Requests RequestReader
 	// Rules lists further configs of a connection, such as drafts, which can be
-	// compared with those in force. They are chosen by their Revision. Nil: there
-	// are none but those that are pasted.
+	// compared with the config in force. The viewer selects them by their
+	// Revision. Nil: only pasted configs can be compared.
 	Rules func(context.Context, syncer.Target) ([]provisioning.Config, error)
-	// TwoPeople says of which classes a second person has to confirm an approval,
-	// for a connection: a setting of the tenant. It is asked again when the second
-	// one confirms, and after an error nothing is approved. Nil: of none.
+	// TwoPeople returns the classes for which a second person must confirm an
+	// approval for a connection: a setting of the tenant. It is called again
+	// when the second person confirms. After an error nothing is approved. Nil:
+	// no class.
 	TwoPeople func(context.Context, syncer.Target) ([]provisioning.Class, error)
-	// Logger is told who did what, and what failed, by IDs. Nil: slog.Default.
+	// Logger receives actions and failures; it identifies people by IDs. Nil:
+	// slog.Default.
 	Logger *slog.Logger
 }
 
-// An Access says who sends a request, and what they may see and do. The zero
-// Access may do nothing.
+// An Access is the identity of a request's sender, and what they may see and
+// do. The zero Access permits nothing.
 type Access struct {
-	// Actor is the ID of whoever sends the request, for the audit log. Tenant is
-	// whose customer they are at work for. Both are required.
+	// Actor is the ID of the sender, for the audit log. Tenant is the tenant
+	// for whom the sender works. Both are required.
 	Actor, Tenant string
-	// Connections are those that may be seen. Nil: all of the tenant's.
+	// Connections are the connections that the sender may see. Nil: all
+	// connections of the tenant.
 	Connections []string
 	May         Ability
-	// Approve are the classes whose approval may be given.
+	// Approve are the classes that the sender may approve.
 	Approve []provisioning.Class
-	// Hide are the fields of people that may not be seen. Nil: all are.
+	// Hide are the fields of people that the sender may not see. Nil: the
+	// sender may see all fields.
 	Hide provisioning.Mask
 }
 
-// An Ability is a set of things that somebody may do.
+// An Ability is a set of permitted operations.
 type Ability uint8
 
-// The abilities. The zero Ability may do nothing.
+// The abilities. The zero Ability permits nothing.
 const (
-	// See allows to look at plans, people, the chart and the health of
+	// See permits viewing plans, people, the chart and the health of
 	// connections.
 	See Ability = 1 << iota
-	// History allows to see what was done to a person, and by whom.
+	// History permits viewing what was done to a person, and by whom.
 	History
-	// Export allows to take plans and charts away as files.
+	// Export permits downloading plans and charts as files.
 	Export
-	// Plan allows to read the directory and to make plans of it, also under other
-	// rules. Nothing is done of them.
+	// Plan permits reading the directory and making plans from it, also under
+	// other rules. These plans are not applied.
 	Plan
-	// Operate allows to apply what needs no approval, to run, pause and resume a
-	// connection.
+	// Operate permits applying what needs no approval, and running, pausing and
+	// resuming a connection.
 	Operate
 )
 
-// Has reports whether everything in other may be done.
+// Has reports whether a permits everything in other.
 func (a Ability) Has(other Ability) bool { return a&other == other }
 
 func (a *Access) mayApprove(class provisioning.Class) bool {
@@ -93,7 +97,7 @@ type handler struct {
 	plans planCache
 }
 
-// New returns the handler. It fails if something required is missing.
+// New returns the handler. It fails if a required field is missing.
 func New(cfg Config) (http.Handler, error) {
 	for _, required := range []struct {
 		name    string
@@ -149,7 +153,7 @@ func New(cfg Config) (http.Handler, error) {
 	return http.NewCrossOriginProtection().Handler(secured(mux)), nil
 }
 
-// policy forbids scripts, frames, and everything from elsewhere.
+// policy forbids scripts, frames, and all content from other sites.
 const policy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func secured(next http.Handler) http.Handler {
@@ -172,8 +176,7 @@ func serveStyle(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, assets, "assets/style.css")
 }
 
-// A failure is an answer other than the page that was asked for. Its text is
-// shown.
+// A failure is an answer other than the requested page. Its text is shown.
 type failure struct {
 	Status int
 	Text   string
@@ -190,10 +193,10 @@ func invalid(format string, args ...any) error {
 	return &failure{http.StatusUnprocessableEntity, fmt.Sprintf(format, args...)}
 }
 
-// maxForm bounds what is read of a request's body: two configs and a reason.
+// maxForm bounds the size of a request's body: two configs and a reason.
 const maxForm = 4 << 20
 
-// A request is one request of somebody whose access is known.
+// A request is one request whose sender's access is known.
 type request struct {
 	*handler
 	ctx    context.Context
@@ -202,7 +205,7 @@ type request struct {
 	page   *page
 }
 
-// serve answers a request if its sender may do what it needs.
+// serve answers a request if its sender has the needed ability.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, title string, needs Ability, do func(*request) error) {
 	q := &request{handler: h, r: r, page: &page{w: w, title: title}}
 	access, err := h.cfg.Access(r)
@@ -243,7 +246,8 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, title string, ne
 	}
 }
 
-// hidden is a text that may tell of people, for whoever may see all of them.
+// hidden returns a text that may contain data of people, if the viewer may see
+// all fields.
 func (q *request) hidden(text string) string {
 	if len(q.access.Hide) > 0 {
 		return "(hidden)"
@@ -251,11 +255,11 @@ func (q *request) hidden(text string) string {
 	return text
 }
 
-// firstByte is when the beginning of a page is sent, whether or not the rest is
-// known.
+// firstByte is the time after which the beginning of a page is sent, even if
+// the rest is not known yet.
 const firstByte = 50 * time.Millisecond
 
-// connections returns those that the sender may see.
+// connections returns the connections that the sender may see.
 func (q *request) connections() ([]string, error) {
 	all, err := q.cfg.Connections(q.ctx, q.access.Tenant)
 	if err != nil {
@@ -267,8 +271,8 @@ func (q *request) connections() ([]string, error) {
 	return slices.DeleteFunc(slices.Clone(all), func(c string) bool { return !slices.Contains(q.access.Connections, c) }), nil
 }
 
-// target is the connection that the request names; where there is one only, it
-// need not be named.
+// target returns the connection that the request names. If there is only one
+// connection, the request need not name it.
 func (q *request) target() (syncer.Target, error) {
 	return q.targetOf(q.r.FormValue("connection"))
 }

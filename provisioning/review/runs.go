@@ -11,14 +11,14 @@ import (
 	"github.com/usher-go/usher/provisioning/syncer"
 )
 
-// How much of a connection its page lists.
+// The lengths of the lists on the page of a connection.
 const (
 	maxConnections = 50
 	maxWaiting     = 50
 	maxEffects     = 50
 )
 
-// runsPage is what the first page shows.
+// runsPage is the content of the first page.
 type runsPage struct {
 	Connections []connectionPart
 	Rest        int
@@ -33,7 +33,7 @@ type connectionPart struct {
 	Document *document
 	Waits    []syncer.Waiting
 	Rest     int
-	Requests *requestPart // nil: the host keeps none
+	Requests *requestPart // nil: the host stores no requests
 }
 
 func (q *request) runs() error {
@@ -82,8 +82,8 @@ func (q *request) runs() error {
 	return q.page.show("runs", data)
 }
 
-// dropEffects takes out what is told of effects: they are the tenant's, and may
-// be about members of any connection.
+// dropEffects removes the facts about effects: these belong to the tenant and
+// may concern members of any connection.
 func (c *connectionPart) dropEffects() {
 	c.Undelivered, c.Effects, c.EffectsSince = nil, 0, time.Time{}
 	c.Problems = slices.DeleteFunc(slices.Clone(c.Problems), func(p syncer.Problem) bool { return p.Code == syncer.CodeUndelivered })
@@ -93,8 +93,8 @@ func (c *connectionPart) dropEffects() {
 	}
 }
 
-// hide takes out what may tell of people: texts of the provider and of the host,
-// and the directory's IDs.
+// hide removes texts that may contain data of people: texts of the provider and
+// of the host, and IDs of the directory.
 func (c *connectionPart) hide(mask provisioning.Mask) {
 	problems := make([]syncer.Problem, len(c.Problems))
 	for i, p := range c.Problems {

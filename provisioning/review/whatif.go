@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	maxMoves      = 60 // how many moves from assignment to assignment a page shows
-	maxMoveGroups = 25 // how many groups of each
+	maxMoves      = 60 // moves between assignments that a page shows
+	maxMoveGroups = 25 // groups of each move
 	moveLimit     = 400
 )
 
-// whatIfPage is the form for two configs, and what they make of the team.
+// whatIfPage is the form for two configs, and their effects on the team.
 type whatIfPage struct {
 	Connection string
 	Choices    []choice
@@ -33,9 +33,9 @@ type whatIfPage struct {
 	Sums   []sum
 	Total  int
 	Moves  []movePart
-	Rest   int // people of moves that are not shown
+	Rest   int // number of people in moves that are not shown
 	Taken  time.Time
-	Lacks  string // what could not be read of the directory
+	Lacks  string // the parts of the directory that could not be read
 	People int
 }
 
@@ -44,8 +44,8 @@ type side struct{ Choice, Text string }
 
 type choice struct{ Value, Label string }
 
-// A movePart is the people who move between two assignments, or are decided differently
-// within one.
+// A movePart is the people who move between two assignments, or who stay in one
+// assignment with a different decision.
 type movePart struct {
 	From, To string
 	People   int
@@ -127,7 +127,7 @@ func (q *request) tryWhatIf() error {
 			return q.page.send(422, "whatif", data)
 		}
 	}
-	stop := q.page.startLate(firstByte) // reading a directory takes its time
+	stop := q.page.startLate(firstByte) // reading a directory may be slow
 	defer stop()
 	diff, err := q.whatIf(data, target, &setup, configs)
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *side) config(setup *syncer.Setup, others []provisioning.Config) (cfg pr
 		if cfg, err = provisioning.ParseConfig([]byte(s.Text)); err != nil {
 			return cfg, err
 		}
-		cfg.Phones = setup.Rules.Phones // not a part of the text
+		cfg.Phones = setup.Rules.Phones // the text of a config does not contain it
 	default:
 		at := slices.IndexFunc(others, func(c provisioning.Config) bool { return choiceOther+c.Revision == s.Choice })
 		if at < 0 {
@@ -189,7 +189,7 @@ func (q *request) whatIf(data *whatIfPage, target syncer.Target, setup *syncer.S
 	return provisioning.WhatIf(provisioning.Input{Tenant: target.Tenant, Snapshot: snapshot, Members: team}, configs[0], configs[1])
 }
 
-// fill groups the shifts by where people move, and equal ones as one.
+// fill groups the shifts by their two assignments, and combines equal shifts.
 func (data *whatIfPage) fill(diff *provisioning.Diff) {
 	data.Tried, data.Total = true, len(diff.Shifts)
 	outcomes := []provisioning.ShiftOutcome{provisioning.ShiftLeaves, provisioning.ShiftStaysOut, provisioning.ShiftComesIn, provisioning.ShiftChanges}

@@ -13,17 +13,17 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A bench is a store under test, with the calls of the contract made short.
+// A bench is a store under test, with short forms of the calls of the contract.
 type bench struct {
 	Harness
 	scim.Store
 	tb  testing.TB
 	ctx context.Context
 	dir scim.Directory
-	now time.Duration // since the first write
+	now time.Duration // time since the first write
 }
 
-// at is a new moment for each write, as exact as SCIM serves times.
+// at returns a new time for each write, in the resolution of times in SCIM.
 func (b *bench) at() time.Time {
 	b.now += 1234 * time.Millisecond
 	return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(b.now)
@@ -32,7 +32,8 @@ func (b *bench) at() time.Time {
 func userRef(id string) scim.Ref  { return scim.Ref{Type: scim.TypeUser, ID: id} }
 func groupRef(id string) scim.Ref { return scim.Ref{Type: scim.TypeGroup, ID: id} }
 
-// userKeys are the keys of a user of that name, who shares an address.
+// userKeys returns the keys of a user with that name; all users share one
+// address.
 func userKeys(name string) []scim.Key {
 	return []scim.Key{
 		{Name: scim.KeyUserName, Value: name, Unique: true},
@@ -60,7 +61,7 @@ func (b *bench) newGroup(id string, members ...string) scim.Write {
 	return w
 }
 
-// adding is a change of members that says of each a text of its own.
+// adding returns a change that adds members, each with its own display.
 func adding(ids ...string) *scim.MemberChange {
 	c := &scim.MemberChange{}
 	for _, id := range ids {
@@ -69,12 +70,12 @@ func adding(ids ...string) *scim.MemberChange {
 	return c
 }
 
-// members is an Update of a group that changes nothing but members.
+// members returns an Update of a group that changes only members.
 func (b *bench) members(id string, c *scim.MemberChange) scim.Write {
 	return scim.Write{Op: scim.Update, Ref: groupRef(id), At: b.at(), Members: c}
 }
 
-// have makes records: IDs that begin with "g" are groups.
+// have creates records: IDs that begin with "g" are groups.
 func (b *bench) have(ids ...string) error {
 	for _, id := range ids {
 		w := b.newUser(id)
@@ -88,7 +89,7 @@ func (b *bench) have(ids ...string) error {
 	return nil
 }
 
-// do applies a write that has to succeed.
+// do applies a write that must succeed.
 func (b *bench) do(w scim.Write) (scim.Record, error) {
 	rec, err := b.Apply(b.ctx, b.dir, w)
 	if err != nil {
@@ -97,7 +98,7 @@ func (b *bench) do(w scim.Write) (scim.Record, error) {
 	return rec, nil
 }
 
-// all applies writes that have to succeed.
+// all applies writes that must succeed.
 func (b *bench) all(writes ...scim.Write) error {
 	for _, w := range writes {
 		if _, err := b.do(w); err != nil {
@@ -107,7 +108,7 @@ func (b *bench) all(writes ...scim.Write) error {
 	return nil
 }
 
-// refused applies a write that has to be refused with an error that matches.
+// refused applies a write that must be refused with an error that matches want.
 func (b *bench) refused(w scim.Write, want error) error {
 	_, err := b.Apply(b.ctx, b.dir, w)
 	if !errors.Is(err, want) {
@@ -117,7 +118,7 @@ func (b *bench) refused(w scim.Write, want error) error {
 	return nil
 }
 
-// noMember applies a write that has to be refused because of a member.
+// noMember applies a write that must be refused because of a member.
 func (b *bench) noMember(w scim.Write, id string) error {
 	_, err := b.Apply(b.ctx, b.dir, w)
 	var want *scim.NoMemberError
@@ -144,7 +145,7 @@ func describe(w scim.Write) string {
 	return fmt.Sprintf("%s %s %q", op, w.Ref.Type, w.Ref.ID)
 }
 
-// stored compares a record with what Get answers.
+// stored compares a record with the result of Get.
 func (b *bench) stored(want scim.Record) error {
 	got, err := b.Get(b.ctx, b.dir, want.Ref, false)
 	if err != nil {
@@ -153,8 +154,8 @@ func (b *bench) stored(want scim.Record) error {
 	return same(fmt.Sprintf("get %s %q", want.Type, want.ID), got, want)
 }
 
-// same compares two records, links aside. Keys are for a store to keep and not
-// to return.
+// same compares two records without their links. Keys are not compared: a store
+// keeps them and need not return them.
 func same(where string, got, want scim.Record) error {
 	var wrong []error
 	differ := func(field string, got, want any) {
@@ -189,7 +190,7 @@ func same(where string, got, want scim.Record) error {
 	return errors.Join(wrong...)
 }
 
-// absent asks for a record that must not be there.
+// absent requests a record that must not exist.
 func (b *bench) absent(ref scim.Ref) error {
 	if _, err := b.Get(b.ctx, b.dir, ref, false); !errors.Is(err, scim.ErrNotFound) {
 		return fmt.Errorf("get %s %q: want an error that matches ErrNotFound, got: %w", ref.Type, ref.ID, orNone(err))
@@ -234,7 +235,7 @@ func ids(records []scim.Record) []string {
 	return out
 }
 
-// linked compares the links of a record, in any order, as "Type/ID/Display".
+// linked compares the links of a record, as "Type/ID/Display", in any order.
 func (b *bench) linked(ref scim.Ref, want ...string) error {
 	rec, err := b.Get(b.ctx, b.dir, ref, true)
 	if err != nil {
@@ -256,7 +257,7 @@ func sameLinks(where string, rec scim.Record, want ...string) error {
 	return nil
 }
 
-// changes reads all changes after a number, a page at a time.
+// changes reads all changes after a number, page by page.
 func (b *bench) changes(after int64, limit int) ([]scim.Record, error) {
 	var all []scim.Record
 	for {
@@ -286,7 +287,7 @@ func (b *bench) last() (int64, error) {
 	return all[len(all)-1].Version, nil
 }
 
-// unchanged reports what has changed since a number, where nothing may have.
+// unchanged returns an error if anything has changed since a number.
 func (b *bench) unchanged(since int64, after string) error {
 	now, err := b.changes(since, 100)
 	if err == nil && len(now) > 0 {

@@ -65,8 +65,8 @@ func (b *bench) racingCreates() error {
 	return err
 }
 
-// racingUpdates counts in a document. An update that meets another version
-// reads again.
+// racingUpdates increments a counter in a document. An update that fails with a
+// version conflict reads the document again.
 func (b *bench) racingUpdates() error {
 	const each = 10
 	at := b.at()
@@ -119,7 +119,7 @@ func (b *bench) racingMembers() error {
 			if _, err := b.do(scim.Write{Op: scim.Update, Ref: groupRef("g1"), At: at, Members: adding(id)}); err != nil {
 				return err
 			}
-			if i%2 == 1 { // every second one leaves again
+			if i%2 == 1 { // every second one is removed again
 				leave := &scim.MemberChange{Remove: []string{id}}
 				if _, err := b.do(scim.Write{Op: scim.Update, Ref: groupRef("g1"), At: at, Members: leave}); err != nil {
 					return err
@@ -138,7 +138,7 @@ func (b *bench) racingMembers() error {
 	return b.linked(groupRef("g1"), want...)
 }
 
-// followed reads changes while others write.
+// followed reads changes while other goroutines write.
 func (b *bench) followed() error {
 	const each = 30
 	at := b.at()
@@ -170,7 +170,7 @@ func (b *bench) followed() error {
 	for last := false; !last && readErr == nil; {
 		select {
 		case <-done:
-			last = true // one more look
+			last = true // read once more
 		default:
 		}
 		var page []scim.Record

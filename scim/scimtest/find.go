@@ -15,9 +15,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// foundUsers pushes people in all the forms that providers use, and changes
-// some again. It then compares what a source over the store finds by each key
-// with what the index of a listing finds.
+// foundUsers pushes users in all the forms that providers use, and changes some
+// of them. It then compares the users that a source over the store finds by
+// each key with those that the index of a listing finds.
 func (b *bench) foundUsers() error {
 	const customExtension = "urn:example:staff:2.0:User"
 	dir := b.dir
@@ -56,8 +56,8 @@ type pusher struct {
 	*bench
 	handler http.Handler
 	random  *rand.Rand
-	users   []string // IDs
-	all     []string // of groups as well
+	users   []string // IDs of users
+	all     []string // IDs of users and groups
 }
 
 func (p *pusher) send(method, path, body string) error {
@@ -77,7 +77,7 @@ func (p *pusher) send(method, path, body string) error {
 
 func (p *pusher) pick(list ...string) string { return list[p.random.IntN(len(list))] }
 
-// user sends a user whose user name is told by i.
+// user sends a user whose user name is derived from i.
 func (p *pusher) user(method string, i int) error {
 	name := p.pick("ana", "ANA", "bo", "jos\u00e9", "Stra\u00dfe")
 	address := func() string {
@@ -112,7 +112,7 @@ func (p *pusher) user(method string, i int) error {
 	return err
 }
 
-// group sends a group of some of those who are there, groups included.
+// group sends a group with some of the existing users and groups.
 func (p *pusher) group() error {
 	var members []string
 	for range p.random.IntN(6) {

@@ -43,7 +43,7 @@ func (b *bench) list() error {
 			return fmt.Errorf("list without links: %q has Links, want none", rec.ID)
 		}
 	}
-	// A change does not move a record.
+	// A change does not move a record in the listing.
 	if _, err := b.do(scim.Write{Op: scim.Update, Ref: userRef("u4"), At: b.at(), Doc: []byte(`{}`), Keys: userKeys("u4")}); err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (b *bench) any() error {
 	return b.unseenElsewhere(scim.Query{Type: scim.TypeUser, Any: []scim.Key{name, key(scim.KeyID, "u1"), key(scim.KeyGroup, "g1")}, Limit: 10})
 }
 
-// unseenElsewhere asks another directory, which has none of these records.
+// unseenElsewhere queries another directory, which has none of these records.
 func (b *bench) unseenElsewhere(q scim.Query) error {
 	page, err := b.List(b.ctx, scim.Directory{Tenant: b.dir.Tenant, Connection: "okta-2"}, q)
 	if err != nil || len(page.Records) > 0 {

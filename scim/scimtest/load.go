@@ -11,19 +11,20 @@ import (
 	"time"
 )
 
-// LoadConfig says how hard a server is worked.
+// LoadConfig is the size of a Load.
 type LoadConfig struct {
-	// Clients is how many work at once; 0 is 16.
+	// Clients is the number of concurrent clients; 0 means 16.
 	Clients int
-	// Duration is for how long; 0 is two seconds.
+	// Duration is the duration of the load; 0 means two seconds.
 	Duration time.Duration
 }
 
-// Load works a server from many clients at once, each of which creates users
-// of its own, changes and deletes them, and puts them into groups that all
-// share. It returns when the time is over or the server answers no more, which
-// is not an error: the ledger says what it acknowledged until then. An answer
-// that is none of those the request allows is an error, beside the ledger.
+// Load sends requests to a server from many clients at the same time. Each
+// client creates its own users, changes and deletes them, and adds them to
+// groups that all clients share. Load returns when the time is over or when the
+// server no longer answers. The latter is not an error: the ledger contains
+// everything that the server acknowledged. An answer that the request does not
+// allow is an error, which is returned with the ledger.
 func Load(ctx context.Context, target Target, cfg LoadConfig) (*Ledger, error) {
 	if cfg.Clients <= 0 {
 		cfg.Clients = 16
@@ -39,7 +40,7 @@ func Load(ctx context.Context, target Target, cfg LoadConfig) (*Ledger, error) {
 	return l, l.work(ctx, target, cfg)
 }
 
-// A Ledger is what a server acknowledged during a Load.
+// A Ledger contains everything that a server acknowledged during a Load.
 type Ledger struct {
 	groups       []string
 	acknowledged atomic.Int64
@@ -48,26 +49,26 @@ type Ledger struct {
 	users []*entry
 }
 
-// An entry is one user, and the states that the server may have it in: one, if
-// every request about it was answered, else two.
+// An entry is one user, with the states that the server may have: one state if
+// every request about the user was answered, otherwise two.
 type entry struct {
 	id    string
 	group string
 	may   []state
 }
 
-// A state is what a server has of a user.
+// A state is the state of a user on the server.
 type state struct {
 	exists bool
 	title  string
-	member bool // of the entry's group
+	member bool // member of the entry's group
 }
 
-// Acknowledged is how many writes the server answered with success so far. It
-// may be called while the load runs.
+// Acknowledged returns the number of writes that the server has answered with
+// success so far. It may be called during the load.
 func (l *Ledger) Acknowledged() int { return int(l.acknowledged.Load()) }
 
-// errSilent ends a client: there was no answer.
+// errSilent ends a client: the server did not answer.
 var errSilent = errors.New("the server does not answer")
 
 func (l *Ledger) work(ctx context.Context, target Target, cfg LoadConfig) error {
@@ -96,11 +97,11 @@ func (l *Ledger) work(ctx context.Context, target Target, cfg LoadConfig) error 
 	return errors.Join(errs...)
 }
 
-// one is the life of a user; every fourth one ends.
+// one creates, changes and uses one user; it deletes every fourth one.
 func (l *Ledger) one(ctx context.Context, c client, group string, round int) error {
 	user, err := c.send(ctx, http.MethodPost, "/Users", userBody(newWord()+"@example.com"))
 	if err != nil {
-		return errSilent // whether it was created is not known, nor its id
+		return errSilent // the server may have created it, with an unknown id
 	}
 	if user.status != http.StatusCreated {
 		return fmt.Errorf("POST /Users: want status 201, got %s", user)
@@ -134,7 +135,7 @@ func (l *Ledger) one(ctx context.Context, c client, group string, round int) err
 	return err
 }
 
-// write makes a request that changes the state of a user.
+// write sends a request that changes the state of a user.
 func (l *Ledger) write(ctx context.Context, c client, e *entry, method, path string, body any, change func(*state)) error {
 	next := e.may[0]
 	change(&next)
@@ -151,11 +152,12 @@ func (l *Ledger) write(ctx context.Context, c client, e *entry, method, path str
 	return nil
 }
 
-// Verify compares what a server has with what was acknowledged. The load must
-// have returned. The error names what is lost, at most ten of it.
+// Verify compares the server's present state with everything that it
+// acknowledged. The load must have returned. The error names at most ten
+// losses.
 func (l *Ledger) Verify(ctx context.Context, target Target) error {
 	c := target.client()
-	members := map[string]bool{} // group and user
+	members := map[string]bool{} // by group and user
 	for _, id := range l.groups {
 		group, err := c.must(ctx, http.MethodGet, "/Groups/"+id, nil, http.StatusOK)
 		if err != nil {

@@ -31,7 +31,7 @@ func (b *bench) memberships() error {
 	for _, step := range []struct {
 		what    string
 		change  *scim.MemberChange
-		changed []string // beside a change of texts, who joins or leaves
+		changed []string // the group, if it changes, and the records that join or leave
 		want    []string
 	}{
 		{"add one", adding("u3"), []string{"g1", "u3"}, []string{one, two, three}},
@@ -193,8 +193,8 @@ func (b *bench) manyMembers() error {
 		b.all(b.members("g1", &scim.MemberChange{Replace: true})), count("emptied", 0))
 }
 
-// changed checks which records a write has changed, each with a number of its
-// own and the time of the write.
+// changed checks which records a write has changed. Each must have its own
+// number and the time of the write.
 func (b *bench) changed(since int64, w scim.Write, want ...string) error {
 	records, err := b.changes(since, 100)
 	if err != nil {

@@ -19,8 +19,8 @@ type requestCheck struct {
 	run        func(ctx context.Context, store scim.RequestStore) error
 }
 
-// TestRequestStore runs the suite for a scim.RequestStore, one subtest for each
-// check, each on an empty store of its own that newStore returns.
+// TestRequestStore runs the suite for a scim.RequestStore. Each check is a
+// subtest with its own empty store, which newStore returns.
 func TestRequestStore(t *testing.T, newStore func(testing.TB) scim.RequestStore) {
 	for _, c := range requestChecks() {
 		t.Run(c.name, func(t *testing.T) {
@@ -39,7 +39,7 @@ var (
 	allRequests  = scim.RequestLimits{Requests: 1000}
 )
 
-// requestAt is a record with everything in it, of a second after the first.
+// requestAt returns a record with every field set, at a second after the start.
 func requestAt(second int, token string) scim.RequestRecord {
 	return scim.RequestRecord{
 		At: requestTimes.Add(time.Duration(second) * time.Second), Token: token, Method: "PATCH", Type: scim.TypeUser,
@@ -48,7 +48,7 @@ func requestAt(second int, token string) scim.RequestRecord {
 	}
 }
 
-// usedAt is the use of a token in requests of the seconds.
+// usedAt returns the use of a token by requests at the seconds.
 func usedAt(token string, seconds ...int) scim.TokenUse {
 	u := scim.TokenUse{Token: token, RequestCount: countAt(seconds...)}
 	u.Did = requestAt(seconds[len(seconds)-1], token)
@@ -64,7 +64,7 @@ func batchOf(dir scim.Directory, h scim.RequestHistory) []scim.RequestBatch {
 	return []scim.RequestBatch{{Directory: dir, RequestHistory: h}}
 }
 
-// expectHistory compares what a store has of a directory.
+// expectHistory compares the history that a store has of a directory.
 func expectHistory(ctx context.Context, store scim.RequestStore, dir scim.Directory, want scim.RequestHistory) error {
 	got, err := store.Requests(ctx, dir, 1000)
 	if err != nil {
@@ -130,7 +130,7 @@ func requestMerged(ctx context.Context, store scim.RequestStore) error {
 	for _, h := range []scim.RequestHistory{
 		{Requests: []scim.RequestRecord{requestAt(5, "a")}, Tokens: []scim.TokenUse{usedAt("a", 4, 5)}, Refused: countAt(5), Dropped: countAt(4)},
 		{Requests: []scim.RequestRecord{requestAt(9, "a")}, Tokens: []scim.TokenUse{usedAt("a", 9), usedAt("b", 6)}, Refused: countAt(6, 7)},
-		{Requests: []scim.RequestRecord{requestAt(1, "a")}, Tokens: []scim.TokenUse{usedAt("a", 1)}, Refused: countAt(1), Dropped: countAt(2)}, // late
+		{Requests: []scim.RequestRecord{requestAt(1, "a")}, Tokens: []scim.TokenUse{usedAt("a", 1)}, Refused: countAt(1), Dropped: countAt(2)}, // arrives late
 	} {
 		if err := store.AddRequests(ctx, batchOf(requestDir, h), allRequests); err != nil {
 			return err
@@ -166,7 +166,7 @@ func requestLimited(ctx context.Context, store scim.RequestStore) error {
 	if err := errors.Join(expectHistory(ctx, store, requestDir, whole), expectHistory(ctx, store, other, whole)); err != nil {
 		return err
 	}
-	// Time alone drops, in every directory, also where nothing new comes.
+	// A call without batches deletes old data in every directory.
 	if err := store.AddRequests(ctx, nil, scim.RequestLimits{Requests: 3, Since: requestAt(4, "").At}); err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package scimtest holds the suites for SCIM: one for anybody's scim.Store and
-// one for a SCIM server anywhere.
+// Package scimtest has the test suites for SCIM: one for any scim.Store and one
+// for any SCIM server.
 //
 //	func TestStore(t *testing.T) {
 //		scimtest.TestStore(t, scimtest.Harness{
@@ -16,9 +16,9 @@
 //		})
 //	}
 //
-// [Load] works a server from many clients at once and keeps a [Ledger] of what
-// it acknowledged, to be compared with what it has afterwards: also after the
-// process was killed.
+// [Load] sends requests to a server from many clients at the same time and
+// records in a [Ledger] what the server acknowledged. [Ledger.Verify] compares
+// this with the server's later state, also after its process was killed.
 package scimtest
 
 import (
@@ -32,25 +32,26 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A Harness says how to get at one kind of store. New is required.
+// A Harness makes one kind of store available. New is required.
 type Harness struct {
-	// New returns a store over an empty database, another one on each call.
+	// New returns a store over a new empty database.
 	New func(t testing.TB) scim.Store
-	// Reopen returns a store over the database of one that New returned, as a
-	// process finds it that starts after that one has died.
+	// Reopen returns a new store over the database of a store that New
+	// returned, as a process does that starts after the first one was killed.
 	Reopen func(t testing.TB, store scim.Store) scim.Store
-	// Unsupported gives for each check that the store cannot meet the reason.
-	// Core checks, which are the contract of scim.Store, cannot be left out.
+	// Unsupported lists the checks that the store cannot pass, each with the
+	// reason. Core checks, which are the contract of scim.Store, cannot be
+	// excluded.
 	Unsupported map[string]string
 }
 
-// A check is one rule of the contract. It returns an error instead of failing
-// a test, so that the suite's own tests can see it fail.
+// A check is one rule of the contract. It returns an error instead of failing a
+// test, so that the suite's own tests can check that it fails.
 type check struct {
 	name  string
 	rule  string
 	core  bool
-	shown func(Harness) bool // whether the harness has what the check needs
+	shown func(Harness) bool // reports whether the harness has everything that the check needs
 	run   func(*bench) error
 }
 
@@ -61,8 +62,8 @@ func checks() []check {
 	})
 }
 
-// TestStore runs the suite, one subtest for each check, each on a store of its
-// own. All checks are core but "durable".
+// TestStore runs the suite. Each check is a subtest with its own store. All
+// checks except "durable" are core.
 func TestStore(t *testing.T, h Harness) {
 	for _, problem := range h.problems() {
 		t.Error(problem)
@@ -82,7 +83,7 @@ func TestStore(t *testing.T, h Harness) {
 	}
 }
 
-// problems tells what is wrong with the harness itself.
+// problems returns the errors in the harness itself.
 func (h Harness) problems() []string {
 	if h.New == nil {
 		return []string{"Harness.New is nil: want a function that returns an empty store"}
@@ -107,7 +108,8 @@ func (h Harness) problems() []string {
 	return found
 }
 
-// checkTimeout is how long a check waits for a store that does not answer.
+// checkTimeout is the time after which a check of a store that does not answer
+// fails.
 const checkTimeout = 5 * time.Minute
 
 func (c check) try(tb testing.TB, h Harness) error {

@@ -13,27 +13,27 @@ import (
 
 // A Target is a SCIM server to be tested. BaseURL and Token are required.
 type Target struct {
-	// BaseURL is the URL below which the endpoints are, such as
+	// BaseURL is the URL of the server's root, such as
 	// "https://app.example.com/scim/v2".
 	BaseURL string
-	// Token is a bearer token that may do everything in one directory.
+	// Token is a bearer token with all permissions in one directory.
 	Token string
-	// OtherToken is one for another tenant's directory. Without it nothing is
-	// said about tenants.
+	// OtherToken is a token for the directory of another tenant. Without it,
+	// the separation of tenants is not tested.
 	OtherToken string
-	// Client sends the requests; nil is http.DefaultClient.
+	// Client sends the requests; nil means http.DefaultClient.
 	Client *http.Client
 }
 
 //go:embed testdata
 var conversations embed.FS
 
-// TestServer holds conversations with a server: what RFC 7644 asks of it, what
-// the clients of identity providers send, changes that race, and, with
-// Target.OtherToken, attempts to reach what another tenant has. It knows
-// nothing but HTTP, makes users and groups with names that are new in every
-// run, and does not need the directory to be empty. What conversations of
-// providers make they leave behind.
+// TestServer runs conversations with a server: the requirements of RFC 7644,
+// the requests of the clients of identity providers, concurrent changes, and,
+// with Target.OtherToken, attempts to access the data of another tenant. It
+// uses only HTTP. It creates users and groups with new names in every run, so
+// that the directory need not be empty. The resources that conversations of
+// providers create are not deleted.
 func TestServer(t *testing.T, target Target) {
 	if target.BaseURL == "" || target.Token == "" {
 		t.Fatal("Target.BaseURL and Target.Token are required")

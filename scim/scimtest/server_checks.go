@@ -11,11 +11,11 @@ import (
 )
 
 // A serverCheck is one rule for a server. It returns an error, so that the
-// tests of this package can see it fail.
+// tests of this package can check that it fails.
 type serverCheck struct {
 	name    string
 	rule    string
-	tenants bool // it takes two tenants
+	tenants bool // it needs two tenants
 	run     func(ctx context.Context, target Target) error
 }
 
@@ -63,7 +63,7 @@ func racingPosts(ctx context.Context, target Target) error {
 	return nil
 }
 
-// racingPatches has every racer add an address of its own, again and again.
+// racingPatches lets every racer add its own address, again and again.
 func racingPatches(ctx context.Context, target Target) error {
 	const each = 5
 	c := target.client()
@@ -103,7 +103,7 @@ func racingPatches(ctx context.Context, target Target) error {
 	return err
 }
 
-// racingMemberships adds members one by one, and takes every second one away.
+// racingMemberships adds members one by one and removes every second one.
 func racingMemberships(ctx context.Context, target Target) error {
 	const each = 4
 	c := target.client()
@@ -152,7 +152,8 @@ func racingMemberships(ctx context.Context, target Target) error {
 	return err
 }
 
-// tenantsAreApart tries everything that takes an id, a filter or a reference.
+// tenantsAreApart tries all requests that contain an id, a filter or a
+// reference.
 func tenantsAreApart(ctx context.Context, target Target) error {
 	owner, intruder := target.client(), target.other()
 	name, secret := newWord()+"@example.com", newWord()
@@ -166,7 +167,7 @@ func tenantsAreApart(ctx context.Context, target Target) error {
 	if err != nil {
 		return err
 	}
-	// The name is free for the other tenant.
+	// The other tenant may use the same name.
 	own, err := intruder.must(ctx, http.MethodPost, "/Users", userBody(name), http.StatusCreated)
 	if err != nil {
 		return err
@@ -187,15 +188,15 @@ func tenantsAreApart(ctx context.Context, target Target) error {
 	return err
 }
 
-// attempts makes requests in the name of another tenant. None may show secret,
-// which is in the names of what it is after.
+// attempts sends requests of another tenant. No answer may contain secret,
+// which is part of the names of the resources that they try to access.
 func attempts(ctx context.Context, c client, userID, groupID, ownGroupID, secret string) error {
 	rename := patchBody(op("replace", "externalId", "stolen"))
 	grab := func(id string) object { return patchBody(op("add", "members", values(id))) }
 	requests := []struct {
 		method, path string
 		body         any
-		refused      bool // it has to be answered with 4xx
+		refused      bool // the answer must be 4xx
 	}{
 		{http.MethodGet, "/Users/" + userID, nil, true},
 		{http.MethodPut, "/Users/" + userID, userBody("stolen"), true},
@@ -235,7 +236,8 @@ func attempts(ctx context.Context, c client, userID, groupID, ownGroupID, secret
 	return nil
 }
 
-// untouched compares a resource with what it was, groups of a user aside.
+// untouched compares a resource with its earlier state, without the groups of a
+// user.
 func untouched(ctx context.Context, c client, path string, was answer) error {
 	now, err := c.must(ctx, http.MethodGet, path, nil, http.StatusOK)
 	if err != nil {

@@ -29,11 +29,11 @@ type client struct {
 func (t Target) client() client { return client{t, t.Token} }
 func (t Target) other() client  { return client{t, t.OtherToken} }
 
-// An answer is what a request got.
+// An answer is the answer to a request.
 type answer struct {
 	status int
 	text   string
-	body   map[string]any // of a JSON object
+	body   map[string]any // of a JSON object; otherwise nil
 }
 
 func (a answer) String() string { return fmt.Sprintf("%d %.300s", a.status, a.text) }
@@ -43,8 +43,8 @@ func (a answer) id() string {
 	return id
 }
 
-// send makes one request; body is nil or becomes JSON. The error says that
-// there was no answer.
+// send sends one request; body is nil or is encoded as JSON. The error means
+// that there was no answer.
 func (c client) send(ctx context.Context, method, path string, body any) (answer, error) {
 	var text []byte
 	if body != nil {
@@ -75,11 +75,11 @@ func (c client) send(ctx context.Context, method, path string, body any) (answer
 		return answer{}, err
 	}
 	a := answer{status: resp.StatusCode, text: string(got)}
-	_ = json.Unmarshal(got, &a.body) // what is no object has no fields
+	_ = json.Unmarshal(got, &a.body) // a text that is not an object has no fields
 	return a, nil
 }
 
-// must makes a request that has to be answered with one of the statuses.
+// must sends a request that must be answered with one of the statuses.
 func (c client) must(ctx context.Context, method, path string, body any, statuses ...int) (answer, error) {
 	a, err := c.send(ctx, method, path, body)
 	if err == nil && !slices.Contains(statuses, a.status) {
@@ -114,10 +114,10 @@ func op(name, path string, value any) object {
 
 func filtered(path, filter string) string { return path + "?filter=" + url.QueryEscape(filter) }
 
-// newWord is a word that no other run uses.
+// newWord returns a word that no other run uses.
 func newWord() string { return "w" + strings.ToLower(rand.Text()[:10]) }
 
-// memberIDs are the values of the members of a group.
+// memberIDs returns the "value" of each member of a group.
 func memberIDs(group answer) []string {
 	var out []string
 	list, _ := group.body["members"].([]any)

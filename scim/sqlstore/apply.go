@@ -9,16 +9,16 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A write is a scim.Write whose lists have nothing twice.
+// A write is a scim.Write whose lists have no duplicates.
 type write struct {
 	scim.Write
 	keys   []scim.Key
 	add    string // the members to add, as JSON: [{"id": ..., "display": ...}]
-	shows  bool   // one of them has a display
-	remove string // the IDs of those to remove, as JSON
+	shows  bool   // a member to add has a display
+	remove string // the IDs of the members to remove, as JSON
 }
 
-// none is the JSON of a list of nothing.
+// none is an empty list as JSON.
 const none = "[]"
 
 // Apply implements scim.Store.
@@ -50,7 +50,7 @@ func (s *Store) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (sc
 	return rec, nil
 }
 
-// prepare checks what can be told without the database.
+// prepare makes the checks that need no database.
 func prepare(w scim.Write) (write, error) {
 	out := write{Write: w, add: none, remove: none}
 	switch {
@@ -75,8 +75,8 @@ func prepare(w scim.Write) (write, error) {
 	return out, nil
 }
 
-// distinct leaves out keys that say the same twice, such as an address that is
-// listed as work and as home.
+// distinct removes duplicate keys, such as an address that is listed as work
+// and as home.
 func distinct(keys []scim.Key) []scim.Key {
 	out := make([]scim.Key, 0, len(keys))
 	seen := make(map[[2]string]bool, len(keys))
@@ -89,8 +89,8 @@ func distinct(keys []scim.Key) []scim.Key {
 	return out
 }
 
-// setMembers lists each member to add once, with the last text that says
-// something. Who has no possible ID is no member.
+// setMembers lists each member to add once, with its last non-empty display. An
+// ID that no database can hold is no member.
 func (w *write) setMembers(c scim.MemberChange) error {
 	type row struct {
 		ID      string `json:"id"`
@@ -126,7 +126,7 @@ func (w *write) setMembers(c scim.MemberChange) error {
 	return nil
 }
 
-// list is a list as JSON. Of texts and booleans it does not fail.
+// list returns a list as JSON. It does not fail for texts and booleans.
 func list(rows any) string {
 	text, _ := json.Marshal(rows)
 	return string(text)

@@ -1,5 +1,5 @@
-// Package sqlstore keeps what identity providers push in an SQL database: a
-// scim.Store on database/sql.
+// Package sqlstore stores the users and groups that identity providers push in
+// an SQL database. It is a scim.Store on database/sql.
 //
 //	db, err := sql.Open("sqlite", "file:scim.db") // the driver is the program's choice
 //	...
@@ -9,59 +9,61 @@
 //
 // # Databases
 //
-// SQLite, from 3.38, is for one machine: several processes may share the file.
-// Open turns on write-ahead logging, which stays with the file, and the store
-// sets a busy timeout where the program set none. A database in memory is
-// another one on every connection, and needs SetMaxOpenConns(1).
+// SQLite, from 3.38, is for a single machine: several processes may share the
+// file. Open turns on write-ahead logging, which is a permanent property of the
+// file, and the store sets a busy timeout if the program has set none. An
+// in-memory database exists separately on every connection, and therefore needs
+// SetMaxOpenConns(1).
 //
-// PostgreSQL, from 12, is for when one machine is not enough. There a
-// connection is a process of the server, and a pool of database/sql keeps two
-// that are idle unless it is told otherwise: many requests at once then open and
-// close connections all the time, which delays everybody's. Give the pool one
-// size, by SetMaxOpenConns and SetMaxIdleConns: 16 are enough for most programs.
+// PostgreSQL, from 12, is for more than one machine. Each connection is a
+// process of the server, and by default a pool of database/sql keeps only two
+// idle connections. Many concurrent requests then open and close connections all
+// the time, which delays all requests. Give the pool a fixed size with
+// SetMaxOpenConns and SetMaxIdleConns: 16 are enough for most programs.
 //
 // # Tables
 //
-// The tables are made by Open and are the host's to read. Only the store
-// writes to them: its writers take turns, and readers of changes rely on the
-// numbers it gives.
+// Open creates the tables, and the host may read them. Only the store writes to
+// them: its writers take turns, and readers of changes rely on the sequence
+// numbers that it assigns.
 //
 //   - usher_scim_directories: a row for each directory (tenant and connection)
-//     with the last sequence number given. Its row lock is what makes writers
-//     of one directory take turns.
+//     with the last assigned sequence number. The lock of this row makes the
+//     writers of one directory take turns.
 //   - usher_scim_records: a row for each resource; doc is its JSON. The other
-//     tables know a record by its ordinal, the number of its creation, which
-//     is short, never changes, and is the order of listings.
-//   - usher_scim_keys: what a record can be found by, with one row for each
-//     value. A partial index enforces that unique values are unique. Programs that know
-//     these tables up to version 2 write no keys of managers, so that they are
-//     to be stopped before a newer one opens the tables.
+//     tables refer to a record by its ordinal, the sequence number of its
+//     creation, which is short and never changes. Listings are in its order.
+//   - usher_scim_keys: the keys by which a record can be found, with one row
+//     for each value. A partial index enforces unique values. Programs that
+//     know these tables up to version 2 write no keys of managers. Stop them
+//     before a newer program opens the tables.
 //   - usher_scim_members: a row for each membership.
-//   - usher_scim_totals: how many records a directory has of each type, and a
-//     group members. Triggers keep it.
-//   - usher_scim_deletions: a row for each record that was deleted, for
-//     readers of changes. They are kept; a row takes about a hundred bytes.
-//   - usher_scim_requests: a row for each request that a scim.RequestLog
-//     remembers; entry is its scim.RequestRecord as JSON.
-//   - usher_scim_request_counts: how often each token was used, with its last
-//     request as entry, and how many requests were refused and dropped.
+//   - usher_scim_totals: the number of records of each type in a directory, and
+//     of members in a group. Triggers update it.
+//   - usher_scim_deletions: a row for each deleted record, for readers of
+//     changes. The rows are never deleted; each takes about a hundred bytes.
+//   - usher_scim_requests: a row for each request in a scim.RequestLog; entry
+//     is its scim.RequestRecord as JSON.
+//   - usher_scim_request_counts: the number of uses of each token, with its
+//     last request as entry, and the numbers of refused and dropped requests.
 //   - usher_scim_schema: the version of these tables.
 //
 // # Transactions
 //
-// Every Apply is one transaction, and begins with the lock of the directory's
-// row, which has the last sequence number. So numbers become visible in their
-// order, and nothing that the write depends on changes before it commits. On
-// PostgreSQL it is one call of the function usher_scim_apply, and so one round
-// trip; Open makes the function, which needs the language plpgsql.
+// Every Apply is one transaction. It begins by locking the directory's row,
+// which contains the last sequence number. Therefore numbers become visible in
+// their order, and nothing that the write depends on changes before it commits.
+// On PostgreSQL an Apply is one call of the function usher_scim_apply, and thus
+// one round trip. Open creates the function, which needs the language plpgsql.
 //
-// Every read is one statement, and List another one for a total that the page
-// does not tell. Every statement uses an index, also on a database
-// without statistics of its tables.
+// Every read is one statement; List needs a second one if it must count a total
+// that does not follow from the page. Every statement uses an index, even on a
+// database without statistics about its tables.
 //
 // # Outages
 //
-// A database that is busy, full or away is a *scim.UnavailableError, which the
-// handler answers with 503 and Retry-After. A write waits for its turn, a
-// connection and the locks of other processes for 10 seconds in all.
+// If the database is busy, full or unreachable, the error is a
+// *scim.UnavailableError, which the handler answers with 503 and Retry-After. A
+// write waits for its turn, a connection and the locks of other processes for 10
+// seconds in total.
 package sqlstore

@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// List implements scim.Store. It is one statement, and another one for a total
-// that the page does not tell.
+// List implements scim.Store. It is one statement, and a second one for a total
+// that does not follow from the page.
 func (s *Store) List(ctx context.Context, dir scim.Directory, q scim.Query) (scim.Page, error) {
 	sel, possible := selectionOf(s.db.Dialect(), dir, q)
 	if !possible {
@@ -20,7 +20,7 @@ func (s *Store) List(ctx context.Context, dir scim.Directory, q scim.Query) (sci
 	page, err := s.page(ctx, sel, q)
 	if err == nil && q.Count {
 		page.Total = len(page.Records)
-		if q.After != 0 || q.Offset != 0 || len(page.Records) >= q.Limit { // the page does not hold everything
+		if q.After != 0 || q.Offset != 0 || len(page.Records) >= q.Limit { // the page may not be the complete result
 			page.Total, err = s.total(ctx, sel)
 		}
 	}
@@ -30,7 +30,7 @@ func (s *Store) List(ctx context.Context, dir scim.Directory, q scim.Query) (sci
 	return page, nil
 }
 
-// page reads the ordinals of a page from an index alone, then the records.
+// page reads the ordinals of a page from an index only, and then the records.
 func (s *Store) page(ctx context.Context, sel selection, q scim.Query) (scim.Page, error) {
 	var page scim.Page
 	if q.Limit <= 0 {
@@ -61,8 +61,7 @@ func (s *Store) total(ctx context.Context, sel selection) (total int, err error)
 	return total, err
 }
 
-// query runs a statement, which is kept if it is one of those that have no
-// more than one key.
+// query runs a statement. A statement for at most one key is kept prepared.
 func (s *Store) query(ctx context.Context, sel selection, query string, scan func(*sql.Rows) error) error {
 	if sel.plain {
 		if err := s.db.Keep(ctx, query); err != nil {
@@ -72,28 +71,29 @@ func (s *Store) query(ctx context.Context, sel selection, query string, scan fun
 	return s.db.Query(ctx, s.db.NewWait(), query, sel.args, scan)
 }
 
-// A selection is the part of a query that says which records are meant, as the
-// rows x of a table of which an index gives them in the order of their ordinals.
+// A selection is the part of a query that selects records. It consists of the
+// rows x of a table, in the order of their ordinals, which an index provides.
 type selection struct {
-	from    string // from FROM on
-	ofType  string // the condition on the type; it begins with AND
-	ordinal string // the column with the ordinal
-	// typed is the column with the type, where the index has it before the
-	// ordinal and no other condition rules out other indexes.
+	from    string // the query from FROM on
+	ofType  string // the condition on the type, beginning with AND
+	ordinal string // the column that contains the ordinal
+	// typed is the column that contains the type. It is set if the index has
+	// this column before the ordinal, and if no other condition excludes other
+	// indexes.
 	typed string
-	total string // the statement that reads the total, where it is kept
-	plain bool   // there is at most one key
+	total string // the statement that reads the total, if a table has it
+	plain bool   // the query has at most one key
 	args  []any  // ?1 is the tenant, ?2 the connection
 	typ   string // the argument of the type
 }
 
-// arg adds an argument and returns its place.
+// arg adds an argument and returns its placeholder.
 func (s *selection) arg(value any) string {
 	s.args = append(s.args, value)
 	return "?" + strconv.Itoa(len(s.args))
 }
 
-// after is the condition and the order of rows after an ordinal.
+// after returns the condition and the order of the rows after an ordinal.
 func (s *selection) after(ordinal string) string {
 	if s.typed == "" {
 		return s.ofType + ` AND x.` + s.ordinal + ` > ` + ordinal + ` ORDER BY x.` + s.ordinal
@@ -102,8 +102,8 @@ func (s *selection) after(ordinal string) string {
 	return ` AND (` + of + `) > (` + s.typ + `, ` + ordinal + `) AND x.` + s.typed + ` <= ` + s.typ + ` ORDER BY ` + of
 }
 
-// selectionOf finds the index to go by: that of the key which few records have.
-// It reports false if no record can be meant.
+// selectionOf chooses the index to use: that of the key that the fewest records
+// have. It reports false if no record can match.
 func selectionOf(dialect Dialect, dir scim.Directory, q scim.Query) (selection, bool) {
 	s := selection{args: []any{dir.Tenant, dir.Connection}, plain: len(q.Where) == 0 || len(q.Where) == 1 && len(q.Any) == 0}
 	if !isText(q.Type) || slices.ContainsFunc(q.Where, func(k scim.Key) bool { return !isText(k.Name) || !isText(k.Value) }) {
@@ -129,7 +129,7 @@ func selectionOf(dialect Dialect, dir scim.Directory, q scim.Query) (selection, 
 	return s, possible
 }
 
-// rank orders keys by how many records one value may have.
+// rank orders keys by the number of records that one value may have.
 func rank(key scim.Key) int {
 	order := [...]string{scim.KeyID, scim.KeyUserName, scim.KeyExternalID, scim.KeyEmail, scim.KeyMember}
 	if at := slices.Index(order[:], key.Name); at >= 0 {
@@ -151,7 +151,7 @@ func (s *selection) all(typ string) {
 	s.total = s.counted("0")
 }
 
-// restrict selects those of a type, which is in a column; "" is all types.
+// restrict adds the condition that column has the type; "" means all types.
 func (s *selection) restrict(column, typ string) {
 	if typ != "" {
 		s.typ = s.arg(typ)
@@ -175,7 +175,7 @@ func (s *selection) by(key scim.Key, typ string) bool {
 		s.from, s.ordinal = ` FROM @members x WHERE x.grp = `+ordinalOf(value)+` AND x.directory = `+theDirectory, "member"
 		s.restrict("member_type", typ)
 		s.total = s.counted(ordinalOf(value))
-		if typ != "" && typ != scim.TypeUser { // the index of those who are no users
+		if typ != "" && typ != scim.TypeUser { // use the index of members that are not users
 			s.from += ` AND x.member_type <> 'User'`
 			s.typed = "member_type"
 		}
@@ -186,9 +186,9 @@ func (s *selection) by(key scim.Key, typ string) bool {
 	return true
 }
 
-// and asks for another key of each row that is selected. Columns that begin
-// another index are compared as expressions, so that the index of the row's
-// ordinal is the one that is gone by.
+// and adds the condition that each selected row has another key. A column with
+// which another index begins is compared as an expression, so that the database
+// uses the index of the row's ordinal.
 func (s *selection) and(key scim.Key) {
 	value, of := s.arg(key.Value), `x.`+s.ordinal
 	var from string
@@ -205,13 +205,13 @@ func (s *selection) and(key scim.Key) {
 	s.from += ` AND (SELECT 1 FROM ` + from + ` AND y.directory = x.directory LIMIT 1) = 1`
 }
 
-// ordinalOf is the ordinal of the record with an id.
+// ordinalOf returns a query for the ordinal of the record with an id.
 func ordinalOf(id string) string {
 	return `(SELECT o.ordinal FROM @records o WHERE o.directory = ` + theDirectory + ` AND o.id = ` + id + `)`
 }
 
-// counted is the statement that reads a total that triggers keep: of a group's
-// members, or of all records where the group is 0.
+// counted returns the statement that reads a total from the table that triggers
+// update: the members of a group, or all records if the group is 0.
 func (s *selection) counted(group string) string {
 	query := `SELECT CAST(COALESCE(SUM(t.total), 0) AS BIGINT) FROM @totals t WHERE t.directory = ` + theDirectory + ` AND t.grp = ` + group
 	if s.typ != "" {

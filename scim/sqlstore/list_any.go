@@ -6,15 +6,15 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// any selects the records that have one of the keys. It reports false if no
-// record of the type can have one. Keys go to the tables one by one, each by
+// any selects the records that have at least one of the keys. It reports false
+// if no record of the type can have one. Each key is looked up separately, in
 // the index that begins with its value.
 func (s *selection) any(dialect Dialect, keys []scim.Key, typ string) bool {
 	type row struct {
 		Name  string `json:"name"`
 		Value string `json:"value"`
 	}
-	const stored = "" // stands for the names of keys that are stored
+	const stored = "" // stands for all names of stored keys
 	rows := make(map[string][]row)
 	for _, key := range keys {
 		name := stored
@@ -22,7 +22,7 @@ func (s *selection) any(dialect Dialect, keys []scim.Key, typ string) bool {
 		case scim.KeyID, scim.KeyGroup:
 			name = key.Name
 		case scim.KeyMember:
-			if typ != "" && typ != scim.TypeGroup { // nothing else has members
+			if typ != "" && typ != scim.TypeGroup { // only groups have members
 				continue
 			}
 			name = key.Name
@@ -38,7 +38,7 @@ func (s *selection) any(dialect Dialect, keys []scim.Key, typ string) bool {
 	var parts []string
 	for _, part := range []struct{ key, table, ordinal, typ, where string }{
 		{stored, `@keys`, `ordinal`, `type`, `y.value = ` + value + ` AND y.name = ` + name},
-		{scim.KeyID, `@records`, `ordinal`, `type || ''`, `y.id = ` + value}, // an expression, so that the index of types is not gone by
+		{scim.KeyID, `@records`, `ordinal`, `type || ''`, `y.id = ` + value}, // an expression, so that the index of types is not used
 		{scim.KeyMember, `@members`, `grp`, ``, `y.member = ` + ordinalOf(value)},
 		{scim.KeyGroup, `@members`, `member`, `member_type`, `y.grp = ` + ordinalOf(value)},
 	} {
@@ -54,7 +54,7 @@ func (s *selection) any(dialect Dialect, keys []scim.Key, typ string) bool {
 			part.where += ` AND y.` + part.typ + ` = ` + s.typ
 		}
 		columns := `SELECT y.directory AS directory, y.` + part.ordinal + ` AS ordinal FROM `
-		if dialect == PostgreSQL { // OFFSET keeps the query from being joined in another way
+		if dialect == PostgreSQL { // OFFSET prevents any other way of joining
 			parts = append(parts, columns+`json_to_recordset(`+listed+`::JSON) AS j(name TEXT, value TEXT)
 				CROSS JOIN LATERAL (SELECT * FROM `+part.table+` y WHERE `+part.where+` OFFSET 0) y`)
 		} else {

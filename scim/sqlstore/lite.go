@@ -11,11 +11,11 @@ import (
 )
 
 // On SQLite a write is a transaction of prepared statements. A list of members
-// goes to a statement as one JSON argument: binding many costs more than the
+// is one JSON argument of a statement: many arguments would cost more than the
 // rest of the work.
 
-// The statements of a write. ?1 is the directory but in the first, and ?2 is
-// the ordinal of the record.
+// The statements of a write. ?1 is the directory, except in the first one, and
+// ?2 is the ordinal of the record.
 const (
 	liteDraw = `INSERT INTO @directories (tenant, connection, first, seq) VALUES (?1, ?2, ?3, ?3 + 1)
 		ON CONFLICT (tenant, connection) DO UPDATE SET seq = seq + 1 RETURNING id, seq`
@@ -57,26 +57,27 @@ var liteStatements = []string{
 	liteMissing, liteAddMembers, liteShowMembers, liteKeepMembers, liteRemoveMembers, liteDropMembers, liteDropGroups,
 }
 
-// errUnchanged rolls back a write that has nothing to write.
+// errUnchanged rolls back a write that changes nothing.
 var errUnchanged = errors.New("nothing to write")
 
-// A liteWriter is a transaction that has the database for itself.
+// A liteWriter is a transaction with exclusive access to the database.
 type liteWriter struct {
 	write
 	tx  *sqldb.Tx
 	dir int64 // id of the directory
 	seq int64 // the sequence number of this write
-	// moved are the ordinals of who joined or left, on the other side of the
-	// memberships.
+	// moved lists the ordinals of the other records of memberships that began
+	// or ended.
 	moved []int64
 }
 
-// applyLite also returns how long it has had the database for itself.
+// applyLite applies a write. It also returns how long it had exclusive access
+// to the database.
 func (s *Store) applyLite(ctx context.Context, wait sqldb.Wait, dir scim.Directory, w write) (rec scim.Record, held time.Duration, err error) {
 	var locked time.Time
 	err = s.db.WriteWithin(ctx, wait, func(tx *sqldb.Tx) error {
 		t := &liteWriter{write: w, tx: tx}
-		// Drawing the number is the first statement, which takes the lock.
+		// The first statement takes the lock and assigns the sequence number.
 		first := time.Now().UnixMicro()
 		if _, err := tx.Get(ctx, liteDraw, []any{dir.Tenant, dir.Connection, first}, &t.dir, &t.seq); err != nil {
 			return err
@@ -187,7 +188,8 @@ func (t *liteWriter) delete(ctx context.Context, rec scim.Record) error {
 	return err
 }
 
-// move runs a statement that changes memberships, and notes whose.
+// move runs a statement that changes memberships, and adds the members to
+// moved.
 func (t *liteWriter) move(ctx context.Context, query string, args ...any) error {
 	return t.tx.Each(ctx, query, args, func(rows *sql.Rows) error {
 		t.moved = append(t.moved, 0)
@@ -195,8 +197,8 @@ func (t *liteWriter) move(ctx context.Context, query string, args ...any) error 
 	})
 }
 
-// number gives those who joined or left the numbers that follow that of the
-// write.
+// number assigns the sequence numbers after the write's number to the records
+// that joined or left.
 func (t *liteWriter) number(ctx context.Context, rec scim.Record) error {
 	last := t.seq
 	for _, ordinal := range t.moved {
@@ -215,8 +217,8 @@ func (t *liteWriter) number(ctx context.Context, rec scim.Record) error {
 	return err
 }
 
-// replaceKeys writes the keys that are new and removes those that are gone,
-// which most changes of a record have none of.
+// replaceKeys adds new keys and removes old ones. Most changes of a record do
+// neither.
 func (t *liteWriter) replaceKeys(ctx context.Context, rec scim.Record) error {
 	have := make(map[scim.Key]bool)
 	err := t.tx.Each(ctx, liteKeys, []any{t.dir, rec.Ordinal}, func(rows *sql.Rows) error {
@@ -243,8 +245,8 @@ func (t *liteWriter) replaceKeys(ctx context.Context, rec scim.Record) error {
 	return t.addKeys(ctx, rec, more)
 }
 
-// addKeys writes keys that the record does not have. A unique one is not
-// written if another record has it.
+// addKeys adds keys that the record does not have. It returns ErrDuplicate if
+// another record has a unique one.
 func (t *liteWriter) addKeys(ctx context.Context, rec scim.Record, keys []scim.Key) error {
 	for _, key := range keys {
 		made, err := t.tx.Exec(ctx, liteAddKey, t.dir, rec.Ordinal, key.Name, key.Value, rec.Type, key.Unique)
@@ -258,9 +260,9 @@ func (t *liteWriter) addKeys(ctx context.Context, rec scim.Record, keys []scim.K
 	return nil
 }
 
-// changeMembers changes the rows of a group and reports whether a text changed;
-// move notes who joined or left. But for Replace, its cost is that of the
-// change, whatever the group holds.
+// changeMembers changes the rows of a group and reports whether a display
+// changed; move records which members joined or left. Except for Replace, the
+// cost depends on the size of the change and not on that of the group.
 func (t *liteWriter) changeMembers(ctx context.Context, group int64) (shown bool, err error) {
 	if !t.Members.SkipUnknown {
 		var missing string

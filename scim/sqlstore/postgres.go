@@ -10,18 +10,20 @@ import (
 )
 
 // On PostgreSQL a write is one call of a function of the database: one round
-// trip, which is a transaction of its own. The function begins by locking the
-// directory's row, and each of its statements sees what was committed before
-// it, so that it decides about the latest state whatever the caller has read.
+// trip, which is a transaction by itself. The function first locks the
+// directory's row. Each of its statements sees everything that was committed
+// before the statement, so that the function checks the latest state, whatever
+// the caller has read.
 //
-// Its plans do not depend on statistics, which a young database has none of:
-// lists go to the tables row by row, through LATERAL queries that LIMIT keeps
-// from being joined in another way, and whole tables are not read.
+// The query plans must not depend on statistics, which a new database does not
+// have. Therefore tables are joined row by row, through LATERAL queries with
+// LIMIT, which prevents any other way of joining, and no table is read
+// completely.
 
-// planned are the settings of a function whose statements use indexes only.
+// planned are the settings of a function whose statements use only indexes.
 const planned = `LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off`
 
-// postgresCounters are the triggers of PostgreSQL that keep @totals.
+// postgresCounters are the triggers on PostgreSQL that update @totals.
 var postgresCounters = []string{
 	`POSTGRESQL: CREATE FUNCTION @count_records() RETURNS TRIGGER ` + planned + ` AS $$
 	BEGIN
@@ -51,10 +53,10 @@ var postgresCounters = []string{
 		FOR EACH STATEMENT EXECUTE FUNCTION @count_members()`,
 }
 
-// postgresApply makes the function. Its parameters are those of callApply. It
+// postgresApply creates the function. Its parameters are those of callApply. It
 // checks everything before it writes anything, so that a refusal is an outcome
-// and no error of the database. The record it answers is the one stored, but
-// for the document that the caller has sent.
+// and not an error of the database. It returns the stored record, without a
+// document that the caller has sent.
 const postgresApply = `POSTGRESQL: CREATE FUNCTION @apply(
 	p_patience INTEGER, p_tenant TEXT, p_connection TEXT, p_op INTEGER, p_type TEXT, p_id TEXT, p_at BIGINT, p_if_version BIGINT,
 	p_doc TEXT, p_display TEXT, p_keys TEXT, p_change BOOLEAN, p_skip BOOLEAN, p_replace BOOLEAN, p_remove TEXT, p_add TEXT,
@@ -209,7 +211,7 @@ const callApply = `SELECT o_outcome, COALESCE(o_missing, ''), COALESCE(o_version
 	FROM @apply(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func (s *Store) applyPostgres(ctx context.Context, wait sqldb.Wait, dir scim.Directory, w write) (scim.Record, error) {
-	var doc, display any // NULL where the write has none
+	var doc, display any // NULL if the write has no document
 	if w.Doc != nil {
 		doc, display = string(w.Doc), w.Display
 	}
@@ -236,7 +238,7 @@ func (s *Store) applyPostgres(ctx context.Context, wait sqldb.Wait, dir scim.Dir
 		return err
 	}
 	err := s.db.Query(ctx, wait, callApply, args, read)
-	if sqldb.Serialization(err) { // the program has made another isolation the default
+	if sqldb.Serialization(err) { // the host has changed the default isolation level
 		err = s.db.WriteWithin(ctx, wait, func(tx *sqldb.Tx) error { return tx.Each(ctx, callApply, args, read) })
 	}
 	if err != nil {

@@ -11,18 +11,21 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A read is one statement, which sees one state of the database. Statements go
-// to a table by the one index that begins with what they know, or in an order
-// that only one index has, and from there row by row, so that no database has
-// statistics to wait for:
+// A read is one statement, which sees one state of the database. The query
+// plans must not depend on statistics. Therefore a statement reads a table
+// through the only index that begins with the known columns, or in an order
+// that only one index has, and joins other tables row by row:
 //
-//   - a subquery with LIMIT, and a scalar subquery, is not joined in another way;
-//   - (type, ordinal) > (?, ?) AND type <= ? is type = ? AND ordinal > ?, but
-//     in the order of the index of types, where the primary key has none.
+//   - a subquery with LIMIT, or a scalar subquery, prevents any other way of
+//     joining;
+//   - (type, ordinal) > (?, ?) AND type <= ? means type = ? AND ordinal > ?,
+//     but has the order of the index of types, which the primary key does not
+//     have.
 const (
-	// theDirectory is the id of the directory that ?1 and ?2 name.
+	// theDirectory selects the id of the directory with tenant ?1 and
+	// connection ?2.
 	theDirectory = `(SELECT d.id FROM @directories d WHERE d.tenant = ?1 AND d.connection = ?2)`
-	// columns are those of a record, as scanRecord reads them.
+	// columns are the columns of a record that scanRecord reads.
 	columns = `r.type, r.id, r.version, r.ordinal, r.created, r.modified, r.display, r.doc`
 )
 
@@ -34,8 +37,8 @@ func scanRecord(rows *sql.Rows, more ...any) (scim.Record, error) {
 	return rec, err
 }
 
-// joinRecord joins the record r of an ordinal, by the primary key. Each row
-// before it has a directory column of the table named.
+// joinRecord joins the record with an ordinal by the primary key, under the
+// name as. The named table has a directory column.
 func joinRecord(dialect Dialect, table, ordinal, as string) string {
 	if dialect == PostgreSQL {
 		return fmt.Sprintf(` CROSS JOIN LATERAL (SELECT * FROM @records WHERE directory = %s.directory AND ordinal = %s LIMIT 1) %s`, table, ordinal, as)
@@ -43,7 +46,7 @@ func joinRecord(dialect Dialect, table, ordinal, as string) string {
 	return fmt.Sprintf(` CROSS JOIN @records %[3]s ON %[3]s.directory = %[1]s.directory AND %[3]s.ordinal = %[2]s`, table, ordinal, as)
 }
 
-// A linked says which links a statement reads with a record r.
+// A linked is the kind of links that a statement reads with a record r.
 type linked uint8
 
 const (
@@ -53,7 +56,8 @@ const (
 	linksOfAny
 )
 
-// linksOf is the kind of links that records of a type have; "" is all types.
+// linksOf returns the kind of links that records of a type have; "" means all
+// types.
 func linksOf(typ string) linked {
 	switch typ {
 	case "":
@@ -64,8 +68,8 @@ func linksOf(typ string) linked {
 	return groupsOfMember
 }
 
-// linkColumns are the columns of each linked: JSON lists of type, id and
-// display, with a comma before.
+// linkColumns returns the column of each linked, with a comma before it: a JSON
+// list of type, id and display.
 func linkColumns(dialect Dialect) [4]string {
 	members := `(SELECT JSON_LIST(JSON_ROW(o.type, o.id, m.display)) FROM @members m` + joinRecord(dialect, "m", "m.member", "o") +
 		` WHERE m.grp = r.ordinal AND m.directory = r.directory)`
@@ -77,7 +81,7 @@ func linkColumns(dialect Dialect) [4]string {
 	}
 }
 
-// scanLinked reads a record with the column of its links, if there is one.
+// scanLinked reads a record, and the column of its links, if there is one.
 func scanLinked(rows *sql.Rows, links linked) (scim.Record, error) {
 	if links == noLinks {
 		return scanRecord(rows)
@@ -90,7 +94,8 @@ func scanLinked(rows *sql.Rows, links linked) (scim.Record, error) {
 	return rec, err
 }
 
-// parseLinks reads a JSON list of type, id and display. Empty is none.
+// parseLinks parses a JSON list of type, id and display. An empty text means no
+// links.
 func parseLinks(text []byte) ([]scim.Link, error) {
 	if len(text) == 0 || string(text) == none {
 		return nil, nil
@@ -106,10 +111,10 @@ func parseLinks(text []byte) ([]scim.Link, error) {
 	return links, nil
 }
 
-// statements are those of the store that do not depend on the query.
+// statements are the statements that do not depend on the query.
 type statements struct {
-	get     [4]string // by linked
-	links   [4]string // the columns
+	get     [4]string // indexed by linked
+	links   [4]string // the columns, indexed by linked
 	changes string
 }
 
@@ -119,7 +124,7 @@ func newStatements(dialect Dialect) statements {
 		s.get[i] = `SELECT ` + columns + column + ` FROM (SELECT * FROM @records WHERE directory = ` + theDirectory +
 			` AND id = ?3 LIMIT 1) r WHERE r.type = ?4`
 	}
-	// The first row says which numbers the directory gave.
+	// The first row has the range of numbers that the directory has assigned.
 	s.changes = `WITH d AS MATERIALIZED (SELECT id, first, seq FROM @directories WHERE tenant = ?1 AND connection = ?2),
 		c AS MATERIALIZED (SELECT directory, ordinal, version FROM @records WHERE directory = (SELECT id FROM d) AND version > ?3
 			ORDER BY version LIMIT (SELECT CAST(?4 AS BIGINT))),
@@ -156,7 +161,7 @@ func (s *Store) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, links
 	return rec, nil
 }
 
-// Changes implements scim.Store. Deletions are never forgotten.
+// Changes implements scim.Store. Deletions are never deleted from their table.
 func (s *Store) Changes(ctx context.Context, dir scim.Directory, after int64, limit int) ([]scim.Record, error) {
 	var changes []scim.Record
 	var first, seq int64

@@ -8,10 +8,10 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// refillSize is how many users are read at a time.
+// refillSize is the number of users that are read at a time.
 const refillSize = 500
 
-// refill writes the keys that users of a version before the third lack.
+// refill writes the keys that users of versions before 3 do not have.
 func refill(ctx context.Context, tx *sqldb.Tx, dialect Dialect) error {
 	var version int
 	if _, err := tx.Get(ctx, `SELECT version FROM @schema`, nil, &version); err != nil || version >= 3 {

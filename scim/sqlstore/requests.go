@@ -14,7 +14,7 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// requestRows is how many rows of requests a statement writes.
+// requestRows is the number of rows that one statement inserts.
 const requestRows = 50
 
 // The kinds of counts.
@@ -55,9 +55,8 @@ func (s *Store) AddRequests(ctx context.Context, batches []scim.RequestBatch, li
 	return nil
 }
 
-// requestValues returns the rows of both tables, in the order of their keys, so
-// that processes which write at the same time cannot wait for one another in a
-// circle.
+// requestValues returns the rows of both tables in the order of their keys, so
+// that processes that write at the same time do not deadlock.
 func requestValues(batches []scim.RequestBatch) (requests, counts [][]any, err error) {
 	for i := range batches {
 		b := &batches[i]
@@ -107,7 +106,7 @@ func insertRows(ctx context.Context, tx *sqldb.Tx, insert, conflict string, rows
 	return nil
 }
 
-// dropRequests deletes what is beyond the limits.
+// dropRequests deletes the rows that exceed the limits.
 func dropRequests(ctx context.Context, tx *sqldb.Tx, batches []scim.RequestBatch, limits scim.RequestLimits) error {
 	for i := range batches {
 		dir := batches[i].Directory
@@ -123,8 +122,8 @@ func dropRequests(ctx context.Context, tx *sqldb.Tx, batches []scim.RequestBatch
 		}
 	}
 	since := fromTime(limits.Since)
-	// Whole days: to look at each request of the last of them is for the calls
-	// that come once in a while.
+	// A call with batches deletes whole days only. Calls without batches, which
+	// are rare, also check each request of the last day.
 	old, args := `DELETE FROM @requests WHERE day < ?`, []any{day(limits.Since)}
 	if len(batches) == 0 {
 		old, args = `DELETE FROM @requests WHERE day <= ? AND at < ?`, append(args, since)
@@ -136,7 +135,7 @@ func dropRequests(ctx context.Context, tx *sqldb.Tx, batches []scim.RequestBatch
 	return err
 }
 
-// day numbers the days since 1970.
+// day returns the number of the day since 1970.
 func day(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
 // Requests implements scim.RequestStore.

@@ -2,25 +2,25 @@ package sqlstore
 
 import "slices"
 
-// migrations are the steps from an empty database to the tables of today. A
-// step that was released is never changed; a new one goes to the end.
+// migrations are the steps from an empty database to the present tables. A
+// released step is never changed; a new one is appended.
 //
-// There are no foreign keys: only the store writes, in one place for each
+// There are no foreign keys: only the store writes, at one place for each
 // table, and checking every membership would lock the group's row again.
 func migrations() [][]string {
 	return [][]string{tables, slices.Concat(indexes, liteCounters, postgresCounters, []string{postgresApply}), sourceKeys, requestTables}
 }
 
-// sourceKeys is version 3: no other tables, but the keys that scim.SourceKeys
-// gives of users who were stored before, which refill writes.
+// sourceKeys is version 3. It has no new tables: refill writes the keys of
+// scim.SourceKeys for the users that were stored before.
 var sourceKeys = []string{}
 
-// requestTables is version 4: what a scim.RequestLog remembers. The rows name
-// tenant and connection themselves, so that writing them needs no lock of a
-// directory's row, and a directory that has no records can have requests.
+// requestTables is version 4: the histories of a scim.RequestLog. The rows
+// contain tenant and connection, so that writing them needs no lock of a
+// directory's row, and a directory without records can have requests.
 var requestTables = []string{
-	// tie is random. The day of at has an index, and at has none, so that a
-	// search by directory and at has one index to go by.
+	// tie is random. The day of at has an index and at itself has none, so that
+	// only one index is possible for a search by directory and at.
 	`CREATE TABLE @requests (
 		tenant     EXACT_TEXT NOT NULL,
 		connection EXACT_TEXT NOT NULL,
@@ -46,8 +46,9 @@ var requestTables = []string{
 }
 
 var tables = []string{
-	// first is the number before the first: the time at which the directory
-	// came into being, so that numbers of an earlier database are smaller.
+	// first is one less than the first sequence number: the time at which the
+	// directory was created. Therefore numbers of an earlier database are
+	// smaller.
 	`CREATE TABLE @directories (
 		id         SERIAL_KEY,
 		tenant     EXACT_TEXT NOT NULL,
@@ -101,13 +102,14 @@ var tables = []string{
 }
 
 // indexes is version 2. Each index of keys and members begins with the column
-// that tells their rows apart, so that a statement has one index to go by. Those of
-// version 1 all began with the directory, and what a database went by was a
-// matter of its statistics: it read the whole directory as long as it had none.
+// that distinguishes the rows best, so that only one index is possible for a
+// statement. All indexes of version 1 began with the directory, and the choice
+// of the database depended on its statistics: without statistics it read the
+// whole directory.
 //
 // totals counts records by type (grp 0) and the members of each group by type.
-// Triggers keep it, so that a program of an older version that still runs
-// counts as well.
+// Triggers update it, so that it is also right while a program of an older
+// version is still running.
 var indexes = []string{
 	`CREATE TABLE @keys_new (
 		ordinal   BIGINT NOT NULL,
@@ -138,7 +140,8 @@ var indexes = []string{
 	`DROP TABLE @members`,
 	`ALTER TABLE @members_new RENAME TO @members`,
 	`CREATE INDEX @members_member ON @members (member, directory, grp)`,
-	// Few members are no users: they are found without reading the others.
+	// Few members are not users: this index finds them without reading the
+	// others.
 	`CREATE INDEX @members_nested ON @members (grp, directory, member_type, member) WHERE member_type <> 'User'`,
 
 	`CREATE TABLE @totals (
@@ -153,7 +156,7 @@ var indexes = []string{
 		SELECT directory, grp, member_type, COUNT(*) FROM @members GROUP BY directory, grp, member_type`,
 }
 
-// liteCounters are the triggers of SQLite that keep totals.
+// liteCounters are the triggers on SQLite that update totals.
 var liteCounters = []string{
 	`SQLITE: CREATE TRIGGER @records_added AFTER INSERT ON @records BEGIN
 		INSERT INTO @totals (directory, grp, type, total) VALUES (NEW.directory, 0, NEW.type, 1)

@@ -14,7 +14,7 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A Dialect is the language of a database.
+// A Dialect is the SQL dialect of a database.
 type Dialect = sqldb.Dialect
 
 // The dialects.
@@ -23,22 +23,22 @@ const (
 	PostgreSQL = sqldb.PostgreSQL
 )
 
-// Config says where a store is.
+// Config describes the place of a store.
 type Config struct {
-	// DB is the database, opened by the program with a driver of its choice.
-	// It is required, and stays the program's: the store never closes it.
+	// DB is the database, which the program opens with a driver of its choice.
+	// It is required. The program owns it: the store never closes it.
 	DB *sql.DB
-	// Dialect is the language of DB. The zero value is SQLite.
+	// Dialect is the dialect of DB. The zero value is SQLite.
 	Dialect Dialect
-	// Prefix is what the name of every table begins with: lower-case letters,
-	// digits and underscores, at most 32. "" stands for "usher_scim_".
+	// Prefix is the beginning of the name of every table: lower-case letters,
+	// digits and underscores, at most 32. "" means "usher_scim_".
 	Prefix string
 }
 
 const defaultPrefix = "usher_scim_"
 
 // A Store is a scim.Store in an SQL database. It is safe for concurrent use,
-// also by several processes. Get one from Open; it has nothing to close.
+// also by several processes. Open returns one; it need not be closed.
 type Store struct {
 	db    *sqldb.DB
 	texts statements
@@ -50,10 +50,10 @@ var (
 	_ scim.RequestStore = (*Store)(nil)
 )
 
-// Open returns the store in a database, with its tables made or brought up to
-// date. Several processes may open one database at the same time. The error
-// tells what is wrong with the config, or that the tables are newer than this
-// package.
+// Open returns the store in a database. It creates the tables or brings them up
+// to date. Several processes may open one database at the same time. The error
+// describes what is wrong with the config, or reports that the tables are newer
+// than this package.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Prefix == "" {
 		cfg.Prefix = defaultPrefix
@@ -88,8 +88,8 @@ func (s *Store) keep(ctx context.Context) error {
 	return nil
 }
 
-// fail says what failed, and of an outage when to come again. The refusals of
-// the contract stay as they are.
+// fail adds the failed operation to an error, and to an outage the time after
+// which to retry. The refusals in the contract of scim.Store stay unchanged.
 func fail(op string, err error) error {
 	var noMember *scim.NoMemberError
 	if errors.As(err, &noMember) || errors.Is(err, scim.ErrNotFound) || errors.Is(err, scim.ErrDuplicate) || errors.Is(err, scim.ErrConflict) {
@@ -103,11 +103,11 @@ func fail(op string, err error) error {
 	return err
 }
 
-// isText reports whether s is a text that a database can hold. No record has
-// an ID or a key that is not; a request may ask for one.
+// isText reports whether a database can hold the text s. No record has an ID or
+// a key that is not such a text, but a request may ask for one.
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
-// Times are kept as microseconds since 1970.
+// Times are stored as microseconds since 1970.
 
 func fromTime(t time.Time) int64 { return t.UnixMicro() }
 

@@ -9,36 +9,39 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// turns are the queues of this process's writers, one for each directory. They
-// would wait for each other in the database; here they hold no connection of
-// the pool while they wait, of which other directories would be short.
+// turns are the queues of this process's writers, one for each directory.
+// Without them, the writers would wait for each other in the database. A writer
+// in a queue holds no connection of the pool, so that other directories do not
+// run short of connections.
 //
-// SQLite has one writer, and PostgreSQL one log, which every commit waits for
-// to be on the disk. So a directory of which writers wait rests after a long
-// write, twice as long as that took, while other directories write: their writes
-// would wait for it most of the time otherwise. The zero value is ready to use.
+// SQLite has one writer at a time, and every commit of PostgreSQL waits until
+// the single log is on the disk. So after a long write, a directory with
+// waiting writers pauses for twice the time of the write, as long as other
+// directories write too. Otherwise these would wait for it most of the time.
+// The zero value is ready to use.
 type turns struct {
 	mu     sync.Mutex
 	queues map[scim.Directory]*queue
-	latest scim.Directory // that wrote last
-	mixed  time.Time      // when that last changed
+	latest scim.Directory // the directory of the latest writer
+	mixed  time.Time      // the time of the last change of latest
 }
 
 type queue struct {
-	turn  chan struct{} // full while somebody has the turn
-	users int           // who has it and who waits
-	rests time.Time     // until when it does; only who has the turn looks at it
+	turn  chan struct{} // full while a writer has the turn
+	users int           // writers that have the turn or wait for it
+	rests time.Time     // end of the pause; only the writer with the turn uses it
 }
 
 const (
 	longWrite    = 2 * time.Millisecond
-	longCall     = 10 * time.Millisecond // of PostgreSQL, with its network
+	longCall     = 10 * time.Millisecond // for PostgreSQL, including the network
 	longestRest  = time.Second
-	othersRecent = time.Second // for how long a write of another directory counts
+	othersRecent = time.Second // how long a write of another directory counts
 )
 
-// take waits for a turn, in the order of coming. The caller calls done after,
-// with the time for which it has kept other directories from writing.
+// take waits for a turn, in the order of arrival. After the write, the caller
+// calls done with the time for which the write kept other directories from
+// writing.
 func (t *turns) take(ctx context.Context, wait sqldb.Wait, dir scim.Directory) (done func(held time.Duration), err error) {
 	q := t.join(dir)
 	waiting, stop := wait.Context(ctx)
@@ -95,8 +98,7 @@ func (t *turns) leave(dir scim.Directory, q *queue) {
 	}
 }
 
-// othersWrite reports whether more than one directory has been written to of
-// late.
+// othersWrite reports whether more than one directory was written to recently.
 func (t *turns) othersWrite() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
