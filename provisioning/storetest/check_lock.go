@@ -45,7 +45,8 @@ func checkLock(ctx context.Context, b *bench) error {
 	return excludes(ctx, locker)
 }
 
-// refusesLock checks the result of Lock while another holder has the lock.
+// refusesLock checks that Lock waits, and fails when its context ends, while another
+// writer has the lock.
 func refusesLock(ctx context.Context, locker provisioning.Locker, when string) error {
 	short, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()

@@ -260,7 +260,7 @@ func (r *round) nameGroups(names map[string]string) {
 	r.st.Groups = known
 }
 
-// reappeared enters a problem for each group that an assignment selects by, if
+// reappeared adds a problem for each group that an assignment selects by, if
 // the group is gone and a group of the same name has another ID (S40).
 func (r *round) reappeared(snapshot *sources.Snapshot) {
 	names, ids := make(map[string]string, len(snapshot.Groups)), make(map[string]string, len(snapshot.Groups))

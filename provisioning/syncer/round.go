@@ -445,7 +445,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	return r.apply(ctx, plan)
 }
 
-// apply does a plan, and commits the new state. It saves the plan of a part first; a
+// apply does a plan, and commits the new state. It saves the plan of a part first. A
 // plan of everybody is saved already.
 func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 	r.report.Plan = plan

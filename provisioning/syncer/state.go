@@ -48,8 +48,8 @@ type state struct {
 	// WholeDue says why everybody has to be decided before the next whole run is due
 	// by time.
 	WholeDue string `json:"whole_due,omitempty"`
-	// Awaited are the people whose settings wait for a group (S40). AwaitedMore
-	// is since when there have been such people who are not listed.
+	// Awaited are the people whose settings wait for a group (S40). AwaitedMore is
+	// the time since which some such people are not listed. Zero: all are listed.
 	Awaited     []awaited `json:"awaited,omitempty"`
 	AwaitedMore time.Time `json:"awaited_more,omitzero"`
 	// Rivals are the people whose decisions depend on each other: a change of one
@@ -253,7 +253,7 @@ func (st *state) settle(plan *provisioning.Plan, everybody bool, outcome *provis
 		enter(&plan.Held[i].Action)
 	}
 	if plan.About == nil {
-		st.More = 0 // they are among those whom the plan names
+		st.More = 0 // the plan names these people, too
 	}
 	if everybody {
 		st.Waiting = nil
