@@ -69,8 +69,8 @@ func (db *DB) meant(statement string) (string, bool) {
 }
 
 // settle creates what a migration needs: the table with the version, whose row
-// serializes migrations, and in SQLite the write-ahead log, with which others can
-// read while one writes.
+// serializes migrations, and in SQLite the write-ahead log, which allows reading
+// during a write.
 func (db *DB) settle(ctx context.Context) error {
 	return db.withConn(ctx, db.NewWait(), func(conn *sql.Conn) error {
 		create := `CREATE TABLE IF NOT EXISTS @schema (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`

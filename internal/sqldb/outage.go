@@ -14,7 +14,7 @@ import (
 const (
 	retryBusy = time.Second      // others use the database
 	retryDown = 5 * time.Second  // the database is down or fails over to another machine
-	retryFull = 30 * time.Second // somebody has to free space
+	retryFull = 30 * time.Second // an operator has to free space
 )
 
 // sqlStates are the SQLSTATEs of PostgreSQL, or their classes, of errors that may

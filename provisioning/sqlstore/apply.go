@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// txActions is about how many actions share a transaction.
+// txActions is the approximate number of actions in a transaction.
 const txActions = 500
 
 // Apply implements provisioning.Store.
@@ -28,8 +28,8 @@ func (s *Store) Apply(ctx context.Context, tenant string, actions []provisioning
 	return results, nil
 }
 
-// batches yields the actions in pieces of about txActions, never between two
-// of one group.
+// batches yields the actions in batches of about txActions. It never divides a
+// commit group.
 func batches(actions []provisioning.Action) iter.Seq[[]provisioning.Action] {
 	return func(yield func([]provisioning.Action) bool) {
 		from, to := 0, 0
@@ -48,7 +48,7 @@ func batches(actions []provisioning.Action) iter.Seq[[]provisioning.Action] {
 	}
 }
 
-// about returns what a transaction that does the actions is about.
+// about returns the topic of a transaction that does the actions.
 func about(actions []provisioning.Action) topic {
 	t := topic{revisions: len(actions)}
 	for i := range actions {
@@ -61,9 +61,10 @@ func about(actions []provisioning.Action) topic {
 	return t
 }
 
-// applyGroups does actions in one transaction. Where the database refuses a
-// statement, which undoes the transaction, it does them in another one, piece by
-// piece, so that the refusal is the result of the group that it is about.
+// applyGroups does the actions of groups in one transaction. If the database
+// refuses a statement, the transaction is rolled back, and a second transaction
+// does the groups with applyApart. So the refusal becomes the result of the group
+// that causes it.
 func (s *Store) applyGroups(ctx context.Context, tenant string, about topic, groups []*group) error {
 	refused := false
 	err := s.write(ctx, tenant, about, func(w *writer) error {
@@ -77,9 +78,10 @@ func (s *Store) applyGroups(ctx context.Context, tenant string, about topic, gro
 	return err
 }
 
-// applyApart does the groups in a savepoint, and where that fails, one half of
-// them after the other. The failure of one group is its own if going back to
-// the savepoint mends it.
+// applyApart does the groups inside a savepoint. If that fails, it rolls back to
+// the savepoint, and does the first half of the groups and then the second half in
+// the same way. The failure of a single group becomes its result. If the rollback
+// itself fails, applyApart returns the error.
 func (w *writer) applyApart(ctx context.Context, groups []*group) error {
 	if err := w.exec(ctx, `SAVEPOINT usher_groups`); err != nil {
 		return err
@@ -106,8 +108,8 @@ func (w *writer) applyApart(ctx context.Context, groups []*group) error {
 	return w.applyApart(ctx, groups[half:])
 }
 
-// apply does the groups in their order, those that have nothing to do with each
-// other at a time.
+// apply does the groups in their order. It does groups that do not conflict
+// together; see apart.
 func (w *writer) apply(ctx context.Context, groups []*group) error {
 	for len(groups) > 0 {
 		n := apart(groups)
@@ -119,9 +121,9 @@ func (w *writer) apply(ctx context.Context, groups []*group) error {
 	return nil
 }
 
-// apart returns how many groups, from the first on, and at least one, name no
-// key, member, address and identity twice among them. Then none of them decides
-// about another, but by what it gives up.
+// apart returns the number of groups at the beginning of the list, at least one,
+// which together name no key, member, address or identity twice. Such groups do not
+// depend on each other, except that one may give up what another one needs.
 func apart(groups []*group) int {
 	named := make(map[claim]bool, 4*len(groups))
 	for n, g := range groups {
@@ -138,8 +140,9 @@ func apart(groups []*group) int {
 	return len(groups)
 }
 
-// applyRun does groups that are apart: all at once if that can be, otherwise
-// those that can, in pieces between the others, which it does one by one.
+// applyRun does groups that are apart. If possible, it writes all of them at once.
+// Otherwise it does the groups that have holders one by one, and writes the groups
+// between them at once.
 func (w *writer) applyRun(ctx context.Context, groups []*group) error {
 	var rows []*row
 	members, kept := make(map[string]bool), make(map[string]bool)
@@ -177,7 +180,7 @@ func (w *writer) applyRun(ctx context.Context, groups []*group) error {
 			return err
 		}
 		clean = nil
-		if len(groups) > 1 { // somebody before it may have given up what it wants
+		if len(groups) > 1 { // an earlier group may have given up what this one needs
 			err = w.applyRun(ctx, []*group{g})
 		} else {
 			err = w.exchange(ctx, g)
@@ -189,15 +192,16 @@ func (w *writer) applyRun(ctx context.Context, groups []*group) error {
 	return w.writeAll(ctx, clean)
 }
 
-// objection returns why a row must not be written though its member has the
-// expected revision: its action does not show what it writes, or needs what is
-// neither done, nor done in its group, nor kept for being done before it.
+// objection returns the reason why a row must not be written although its member
+// had the expected revision, or nil: the member has changed since, the action does
+// not show what it writes, or the action needs an action that is neither done, nor
+// in its group, nor in kept, which has the keys of earlier groups.
 func (w *writer) objection(g *group, r *row, kept map[string]bool) error {
 	before := w.members[r.member.ID]
 	if before == nil {
 		before = new(provisioning.Member)
 	}
-	if before.Revision != r.action.Revision { // by the host's own SQL, since the transaction began
+	if before.Revision != r.action.Revision { // the host's own SQL changed it after the transaction began
 		return r.refusal(provisioning.ErrStale)
 	}
 	if err := r.action.Check(before); err != nil {
@@ -211,9 +215,9 @@ func (w *writer) objection(g *group, r *row, kept map[string]bool) error {
 	return nil
 }
 
-// exchange does a group whose members want what others of them have: those give
-// it up first, so that addresses and identities can change hands in any
-// direction under unique indexes.
+// exchange does a group in which members need addresses or identities that other
+// members of the group have. It first removes these from their holders. So they
+// can change owners in any direction under unique indexes.
 func (w *writer) exchange(ctx context.Context, g *group) error {
 	for _, id := range g.holders {
 		const release = `UPDATE @members SET email_key = NULL, managed = FALSE WHERE tenant = ? AND id = ?`
@@ -224,7 +228,7 @@ func (w *writer) exchange(ctx context.Context, g *group) error {
 	return w.writeAll(ctx, []*group{g})
 }
 
-// writeAll writes what is pending of groups, of which nothing is in the way.
+// writeAll writes the pending rows of groups that have no holders.
 func (w *writer) writeAll(ctx context.Context, groups []*group) error {
 	var rows []*row
 	for _, g := range groups {
@@ -234,7 +238,7 @@ func (w *writer) writeAll(ctx context.Context, groups []*group) error {
 		return nil
 	}
 	states, err := w.attempt(ctx, rows, true)
-	if states != nil { // by the host's own SQL, which took no turn
+	if states != nil { // the host's own SQL wrote without waiting for this transaction
 		err = fmt.Errorf("written to meanwhile: %w", provisioning.ErrStale)
 	}
 	return err

@@ -9,7 +9,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// The parts that these statements share with applySet.
+// Parts that the statements below share with applySet.
 const (
 	insertKey    = `INSERT INTO @keys (tenant, action_key, member_id) `
 	insertEffect = `INSERT INTO @effects (tenant, kind, action_key, to_id, about_id) `
@@ -26,20 +26,20 @@ var (
 	writeCounts  = manyRows(insertCount+`VALUES `, make([]string, 4), orAddCount)
 )
 
-// A rowsStatement is about rows of values, in a text for one row and in one for
-// n of them.
+// A rowsStatement is a statement with rows of values. It has a text for one row and
+// a text for n rows.
 type rowsStatement struct {
 	one, many string
 	n         int
 }
 
-// maxArgs is about how many arguments a statement has. The driver of SQLite
-// takes a time for each statement, and one for its arguments that grows with the
-// square of their number; around this number the sum is least.
+// maxArgs is the approximate number of arguments of a statement. The SQLite driver
+// needs a fixed time for each statement, and a time for the arguments that grows
+// with the square of their number. Near this number, the total time is smallest.
 const maxArgs = 70
 
-// manyRows returns the statement that has rows of values between its two ends.
-// A value is cast to its type, unless that is "".
+// manyRows returns the statement that has rows of values between before and after.
+// Each value is cast to its type, unless the type is "".
 func manyRows(before string, types []string, after string) rowsStatement {
 	row := make([]string, len(types))
 	for i, name := range types {
@@ -52,8 +52,9 @@ func manyRows(before string, types []string, after string) rowsStatement {
 	return rowsStatement{before + values + after, before + sqldb.Marks(values, n) + after, n}
 }
 
-// several runs a statement for n rows. values appends those of the i-th, and
-// scan reads a row of the answer; without it there is none.
+// several runs a statement for n rows. The function values appends the values of
+// the i-th row. The function scan reads a row of the answer; it is nil if the
+// statement returns no rows.
 func (w *writer) several(ctx context.Context, s rowsStatement, n int, values func(i int, args []any) []any, scan func(*sql.Rows) error) error {
 	args := make([]any, 0, maxArgs)
 	for i := 0; i < n; {
@@ -73,9 +74,9 @@ func (w *writer) several(ctx context.Context, s rowsStatement, n int, values fun
 	return nil
 }
 
-// attempt writes all the rows, if write is true and every one of them is clean;
-// otherwise it writes none and returns their states. No two rows may have the
-// same key, member, address or identity.
+// attempt writes all rows if write is true and every row is clean. Otherwise it
+// writes nothing and returns the states of the rows. No two rows may have the same
+// key, member, address or identity.
 func (w *writer) attempt(ctx context.Context, rows []*row, write bool) (found []state, err error) {
 	if w.s.dialect == PostgreSQL {
 		found, err = w.attemptSet(ctx, rows, write)
@@ -102,7 +103,7 @@ func (w *writer) attemptRows(ctx context.Context, rows []*row, write bool) ([]st
 	return nil, w.writeRows(ctx, rows)
 }
 
-// look finds the states of rows.
+// look reads the states of rows.
 func (w *writer) look(ctx context.Context, rows []*row) ([]state, error) {
 	found := make([]state, len(rows))
 	err := w.several(ctx, lookUp, len(rows), func(i int, args []any) []any {
@@ -124,8 +125,8 @@ func (w *writer) look(ctx context.Context, rows []*row) ([]state, error) {
 	return found, err
 }
 
-// writeMembers writes the members of rows, under the revisions that are their
-// turns.
+// writeMembers writes the members of rows. The revision of each is w.before plus
+// its turn.
 func (w *writer) writeMembers(ctx context.Context, rows []*row) error {
 	return w.several(ctx, writeMembers, len(rows), func(i int, args []any) []any {
 		args = append(append(args, rows[i].values...), rows[i].keys...)
@@ -133,14 +134,15 @@ func (w *writer) writeMembers(ctx context.Context, rows []*row) error {
 	}, nil)
 }
 
-// writeCounts adds to the counters.
+// writeCounts adds tallies to the counters.
 func (w *writer) writeCounts(ctx context.Context, tallies []tally) error {
 	return w.several(ctx, writeCounts, len(tallies), func(i int, args []any) []any {
 		return append(args, w.tenant, tallies[i].kind, tallies[i].name, tallies[i].n)
 	}, nil)
 }
 
-// writeRows writes the members of rows, and what belongs to their actions.
+// writeRows writes the members of rows, and the counters, window counts, keys,
+// effects and audit records of their actions.
 func (w *writer) writeRows(ctx context.Context, rows []*row) error {
 	if err := w.writeMembers(ctx, rows); err != nil {
 		return err

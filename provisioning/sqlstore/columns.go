@@ -9,21 +9,21 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A column is what the table of members has of a field. Its type follows from
-// that of the field: TEXT for a string, BOOLEAN for a bool, and for anything
-// else a JSON document, which is NULL if empty.
+// A column is a column of the members table that holds a field. Its type follows
+// from the type of the field: TEXT for a string, BOOLEAN for a bool, and for any
+// other type a JSON document, which is NULL if empty.
 type column struct {
 	name string
-	// few says that a team has few different values: Members keeps one copy of
-	// each.
+	// few says that a team has few different values, so that Members keeps one copy
+	// of each.
 	few bool
 	// field returns a pointer to the field.
 	field func(m *provisioning.Member) any
 }
 
-// columns are the fields that a plan writes. This package names a field here
-// and nowhere else (S34). Not among them are id, which never changes, revision,
-// which the store gives, and protected and subject, which are the host's.
+// columns are the fields that a plan writes. In this package, only this list names
+// the fields (S34). It does not contain id, which never changes, revision, which
+// the store gives, and protected and subject, which only the host writes.
 var columns = []column{
 	{"connection", true, func(m *provisioning.Member) any { return &m.Connection }},
 	{"external_id", false, func(m *provisioning.Member) any { return &m.ExternalID }},
@@ -62,8 +62,8 @@ var columnNames = func() []string {
 	return slices.Clip(names)
 }()
 
-// A keyColumn holds what members are found by, beside the columns that hold it
-// anyway: the key of a kind that a member has, or NULL.
+// A keyColumn is a column that holds the key of one kind of a member, or NULL, so
+// that members are found by it. The other kinds of keys are in columns of fields.
 type keyColumn struct {
 	name string
 	by   provisioning.MemberKeyKind
@@ -75,7 +75,7 @@ var keyColumns = []keyColumn{
 	{"recorded_by", provisioning.MemberByRecordedBy},
 }
 
-// emailColumn is where keyColumns has the key that is unique.
+// emailColumn is the index in keyColumns of the unique key.
 const emailColumn = 0
 
 // keyNames are the names of keyColumns, in their order.
@@ -87,7 +87,7 @@ var keyNames = func() []string {
 	return names
 }()
 
-// keyValues returns what the keyColumns hold of m.
+// keyValues returns the values of keyColumns for m.
 func keyValues(m *provisioning.Member) []any {
 	values := make([]any, len(keyColumns))
 	for _, key := range m.Keys() {
@@ -100,11 +100,12 @@ func keyValues(m *provisioning.Member) []any {
 	return values
 }
 
-// insertMember begins the insertion of members. What follows are the values of
-// fieldValues and keyValues, the revision, the tenant and the ID.
+// insertMember is the beginning of the statement that inserts members. The values
+// follow: those of fieldValues and keyValues, the revision, the tenant and the ID.
 var insertMember = `INSERT INTO @members (` + strings.Join(append(columnNames, keyNames...), ", ") + `, revision, tenant, id) `
 
-// orUpdateMember ends it: a member that exists gets the new values.
+// orUpdateMember is the end of that statement: a member that exists gets the new
+// values.
 var orUpdateMember = func() string {
 	var b strings.Builder
 	b.WriteString(` ON CONFLICT (tenant, id) DO UPDATE SET revision = excluded.revision`)
@@ -114,7 +115,7 @@ var orUpdateMember = func() string {
 	return b.String()
 }()
 
-// fieldValues returns what the columns hold of m.
+// fieldValues returns the values of columns for m.
 func fieldValues(m *provisioning.Member) ([]any, error) {
 	values := make([]any, len(columns))
 	for i, c := range columns {

@@ -9,16 +9,16 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A documentParser reads the JSON documents of members. It keeps one copy of the
-// texts that it meets again and again. It reads lists and flat objects by hand
-// if they are plain, and leaves anything else to encoding/json.
+// A documentParser reads the JSON documents of members. It keeps one copy of each
+// repeated text. It parses plain lists and plain flat objects itself, and uses
+// encoding/json for anything else.
 type documentParser struct {
 	texts  map[string]string
-	values map[string]any // texts and numbers, by what stands for them in a document
+	values map[string]any // texts and numbers, by their JSON form
 	owners map[string]provisioning.Owners
 }
 
-// maxKept bounds how many texts, values and owners are kept, of each.
+// maxKept is the maximum number of kept texts, of kept values and of kept owners.
 const maxKept = 4096
 
 // once returns the kept copy of a text.
@@ -29,7 +29,7 @@ func (p *documentParser) once(text string) string {
 	return keep(&p.texts, text, text)
 }
 
-// onceBytes returns the kept copy of a text that is about to be overwritten.
+// onceBytes is once for a text in a buffer that will be overwritten.
 func (p *documentParser) onceBytes(text []byte) string {
 	if kept, ok := p.texts[string(text)]; ok {
 		return kept
@@ -37,7 +37,7 @@ func (p *documentParser) onceBytes(text []byte) string {
 	return p.once(string(text))
 }
 
-// keep puts a value into a map that is not full, and returns it.
+// keep puts a value into a map unless the map is full, and returns the value.
 func keep[T any](in *map[string]T, key string, value T) T {
 	if *in == nil {
 		*in = make(map[string]T)
@@ -48,8 +48,8 @@ func keep[T any](in *map[string]T, key string, value T) T {
 	return value
 }
 
-// parse reads a document into the field that a pointer is to. No document is an
-// empty one.
+// parse reads a document into a field, which is a pointer. A nil document stands for
+// an empty one.
 func (p *documentParser) parse(document []byte, field any) error {
 	read := true
 	switch field := field.(type) {
@@ -87,8 +87,8 @@ func (p *documentParser) parseOwners(document []byte, owners *provisioning.Owner
 	return nil
 }
 
-// plain reports whether a document has nothing in it that a text would have to
-// be decoded or checked for: it is ASCII without escapes and control characters.
+// plain reports whether the texts of a document need no decoding and no check: the
+// document is ASCII without escapes and control characters.
 func plain(document []byte) bool {
 	for _, c := range document {
 		if c == '\\' || c < ' ' || c > '~' {
@@ -98,8 +98,8 @@ func plain(document []byte) bool {
 	return true
 }
 
-// list reads a list of texts. It reports false if the document is not plain or
-// anything else.
+// list reads a list of texts. It returns false if the document is not plain or not
+// such a list.
 func (p *documentParser) list(document []byte) ([]string, bool) {
 	c := cursor{document}
 	if !plain(document) || !c.skip('[') {
@@ -119,8 +119,8 @@ func (p *documentParser) list(document []byte) ([]string, bool) {
 	return list, c.atEnd()
 }
 
-// object reads an object, whose values one of the methods below reads. It
-// reports false if the document is not plain or anything else.
+// object reads an object. The function value, one of the methods below, reads its
+// values. It returns false if the document is not plain or not such an object.
 func object[T any](p *documentParser, document []byte, value func(*documentParser, *cursor) (T, bool)) (map[string]T, bool) {
 	c := cursor{document}
 	if !plain(document) || !c.skip('{') {
@@ -164,7 +164,7 @@ func (p *documentParser) value(c *cursor) (any, bool) {
 		return keep(&p.values, string(token), any(string(text))), true
 	case string(text) == "true", string(text) == "false":
 		return string(text) == "true", true
-	case !json.Valid(text): // strconv knows numbers that JSON does not
+	case !json.Valid(text): // strconv accepts numbers that are not valid in JSON
 		return nil, false
 	}
 	number, err := strconv.ParseFloat(string(text), 64)
@@ -174,10 +174,10 @@ func (p *documentParser) value(c *cursor) (any, bool) {
 	return keep(&p.values, string(token), any(number)), true
 }
 
-// A cursor is what is left to read of a plain document.
+// A cursor holds the unread rest of a plain document.
 type cursor struct{ left []byte }
 
-// atEnd reports whether nothing is left but spaces.
+// atEnd skips spaces, and reports whether nothing is left.
 func (c *cursor) atEnd() bool {
 	for len(c.left) > 0 && c.left[0] == ' ' {
 		c.left = c.left[1:]
@@ -185,7 +185,7 @@ func (c *cursor) atEnd() bool {
 	return len(c.left) == 0
 }
 
-// skip reads a character, if it is the next one.
+// skip skips a character, and reports whether it was the next one.
 func (c *cursor) skip(char byte) bool {
 	if c.atEnd() || c.left[0] != char {
 		return false
@@ -194,7 +194,7 @@ func (c *cursor) skip(char byte) bool {
 	return true
 }
 
-// text reads a text, if there is one.
+// text reads a text, and reports whether there is one.
 func (c *cursor) text() ([]byte, bool) {
 	if c.atEnd() || c.left[0] != '"' {
 		return nil, false
@@ -208,7 +208,7 @@ func (c *cursor) text() ([]byte, bool) {
 	return text, true
 }
 
-// word reads what there is before the next sign or space.
+// word reads up to the next comma, closing brace or space.
 func (c *cursor) word() []byte {
 	end := bytes.IndexAny(c.left, ",} ")
 	if end < 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// Erase implements provisioning.Eraser. It is one transaction, in which other
-// writers of the tenant wait.
+// Erase implements provisioning.Eraser. It is one transaction. Other writers of the
+// tenant wait for its end.
 func (s *Store) Erase(ctx context.Context, tenant, memberID string) error {
 	err := s.write(ctx, tenant, topic{members: []string{memberID}}, func(w *writer) error {
 		var own []provisioning.Record
@@ -90,8 +90,9 @@ func (w *writer) eachRecord(ctx context.Context, do func(seq int64, r provisioni
 	}
 }
 
-// erasePlans forgets the plans that name a person, reading one at a time. The
-// row of a forgotten plan remains, which says what the plan superseded.
+// erasePlans removes the content of the plans that name a person. It reads one plan
+// at a time. The row of such a plan remains, because it says which plans the plan
+// superseded.
 func (w *writer) erasePlans(ctx context.Context, e *provisioning.Erasure) error {
 	const query = `SELECT hash, plan FROM @plans WHERE tenant = ? AND hash > ? ORDER BY hash LIMIT 1`
 	for after := ""; ; {
@@ -107,7 +108,7 @@ func (w *writer) erasePlans(ctx context.Context, e *provisioning.Erasure) error 
 			continue
 		}
 		text, err := decompress(plan)
-		if err == nil && !e.Names(text) { // what cannot be read is forgotten as well
+		if err == nil && !e.Names(text) { // a plan that cannot be read is erased as well
 			continue
 		}
 		if err := w.exec(ctx, `UPDATE @plans SET plan = ? WHERE tenant = ? AND hash = ?`, []byte{}, w.tenant, after); err != nil {

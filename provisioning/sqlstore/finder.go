@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// findBy are the conditions on a member m that has the key j.value of a kind.
-// Their arguments are the connection, if the key has one, and the tenant.
+// findBy has, for each kind of key, the condition on a member m that has the key
+// j.value. Its arguments are the connection, if the key has one, and the tenant.
 var findBy = map[provisioning.MemberKeyKind]string{
 	provisioning.MemberByID: `m.id = j.value AND m.tenant = ?`,
 	provisioning.MemberByExternalID: `m.external_id = j.value AND m.connection = ? AND m.tenant || '' = ?
@@ -26,18 +26,18 @@ var findBy = map[provisioning.MemberKeyKind]string{
 	provisioning.MemberByRecordedBy: `m.recorded_by = j.value AND m.tenant || '' = ?`,
 }
 
-// findSizes are how many values a statement of SQLite looks for. Where there
-// are fewer, the others are NULL, so that there are few statements to prepare.
-// A statement of PostgreSQL looks for any number.
+// findSizes are the numbers of values for which SQLite has a statement. If there
+// are fewer values, the others are NULL; so only few statements are prepared. A
+// statement of PostgreSQL takes any number of values.
 var findSizes = []int{1, 8, 64}
 
-// A finder looks for values of one kind of key.
+// A finder identifies a statement that searches for values of one kind of key.
 type finder struct {
 	by   provisioning.MemberKeyKind
 	size int // one of findSizes; 0 for any number
 }
 
-// finders are the statements. They go to the table value by value.
+// finders are the statements. Each searches the table once for each value.
 var finders = func() map[finder]string {
 	queries := make(map[finder]string)
 	for by, condition := range findBy {
@@ -51,14 +51,14 @@ var finders = func() map[finder]string {
 	return queries
 }()
 
-// A keySet are the keys of one kind, and of one connection if they have one.
+// A keySet identifies the keys of one kind, and of one connection if they have one.
 type keySet struct {
 	by         provisioning.MemberKeyKind
 	connection string
 }
 
-// keySets returns the values of keys, each once. What no member can have is left
-// out.
+// keySets returns the values of keys, by keySet, each once. It leaves out keys that
+// no member can have.
 func keySets(keys []provisioning.MemberKey) map[keySet][]string {
 	sets := make(map[keySet][]string)
 	for _, key := range keys {
@@ -74,7 +74,8 @@ func keySets(keys []provisioning.MemberKey) map[keySet][]string {
 	return sets
 }
 
-// FindMembers implements provisioning.Finder. The members are of one state.
+// FindMembers implements provisioning.Finder. All members come from one state of
+// the database.
 func (s *Store) FindMembers(ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
 	if limit < 0 {
 		limit = math.MaxInt
@@ -121,7 +122,7 @@ type search struct {
 	args  []any
 }
 
-// searches returns those for sets of keys.
+// searches returns the searches for sets of keys.
 func (s *Store) searches(tenant string, sets map[keySet][]string, limit int) []search {
 	var all []search
 	for set, values := range sets {
@@ -149,8 +150,8 @@ func (s *Store) searches(tenant string, sets map[keySet][]string, limit int) []s
 	return all
 }
 
-// The kinds of counters: the population of a connection, who holds a seat, and
-// who has a role.
+// The kinds of counters: the people of a connection, the holders of a seat, and the
+// members with a role.
 const (
 	countPeople = "people"
 	countSeat   = "seat"
@@ -160,7 +161,7 @@ const (
 // roleName is the name of a role's counter: a JSON list of workspace and
 // profile.
 func roleName(role provisioning.Role) string {
-	text, _ := json.Marshal([2]string{role.Workspace, role.Profile}) // texts can be written
+	text, _ := json.Marshal([2]string{role.Workspace, role.Profile}) // strings never fail
 	return string(text)
 }
 
@@ -198,16 +199,16 @@ func (s *Store) Count(ctx context.Context, tenant, connection string) (provision
 	return counts, nil
 }
 
-// A tally is what is added to a counter.
+// A tally is an amount that is added to a counter.
 type tally struct {
 	kind, name string
 	n          int64
 }
 
-// sums collect tallies, by kind and name.
+// sums collects tallies, by kind and name.
 type sums map[[2]string]int64
 
-// add adds what a member counts, times n.
+// add adds n times what a member contributes to each counter.
 func (s sums) add(m *provisioning.Member, n int64) {
 	counted := m.Counted(m.Connection)
 	if counted.Population != 0 {
@@ -221,7 +222,7 @@ func (s sums) add(m *provisioning.Member, n int64) {
 	}
 }
 
-// tallies returns what is to be added.
+// tallies returns the sums that are not 0, sorted.
 func (s sums) tallies() []tally {
 	var all []tally
 	for _, counter := range slices.SortedFunc(maps.Keys(s), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
@@ -245,7 +246,7 @@ func (w *writer) tallies(rows []*row) []tally {
 	return sum.tallies()
 }
 
-// How counters are written.
+// Parts of the statements that add to counters.
 const (
 	insertCount = `INSERT INTO @counts (tenant, kind, name, n) `
 	orAddCount  = ` ON CONFLICT (tenant, kind, name) DO UPDATE SET n = @counts.n + excluded.n`

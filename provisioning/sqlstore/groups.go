@@ -8,23 +8,25 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A group is actions that commit together, and what becomes of them.
+// A group holds actions that commit together, and their results.
 type group struct {
 	rows    []row
 	results []provisioning.Result // one for each row
 	claims  []claim
-	// twins says that a claim stands twice in the group.
+	// twins says that two rows of the group have the same claim.
 	twins bool
-	// invalid is why the group cannot be stored, whatever the tables hold.
+	// invalid is the reason why the group cannot be stored, independent of the
+	// content of the tables. Nil: there is none.
 	invalid error
-	// pending are the rows that are still to be written.
+	// pending are the rows that are not written yet.
 	pending []*row
-	// holders are the members who have what the group wants and may give it up:
-	// some of the group, or some before it in the run.
+	// holders are the members who have an address or an identity that the group
+	// needs, and may give it up. They are in the group or in another group of the
+	// run.
 	holders []string
 }
 
-// A claim is something that one member of a tenant, or one action, has.
+// A claim is something that only one member of a tenant, or one action, can have.
 type claim struct {
 	kind             claimKind
 	connection, name string
@@ -39,7 +41,7 @@ const (
 	claimIdentity
 )
 
-// newGroups returns the groups of actions.
+// newGroups returns the commit groups of actions.
 func newGroups(actions []provisioning.Action) []*group {
 	groups := make([]*group, 0, len(actions))
 	turn := int64(0)
@@ -70,7 +72,7 @@ func newGroup(actions []provisioning.Action) *group {
 	return g
 }
 
-// claims appends what the row claims.
+// claims appends the claims of the row.
 func (r *row) claims(claims []claim) []claim {
 	claims = append(claims, claim{claimKey, "", r.action.Key}, claim{claimMember, "", r.member.ID})
 	if key, ok := r.keys[emailColumn].(string); ok {
@@ -82,7 +84,7 @@ func (r *row) claims(claims []claim) []claim {
 	return claims
 }
 
-// findTwin returns a claim that stands twice, or nil.
+// findTwin returns a claim that occurs twice, or nil.
 func findTwin(claims []claim) *claim {
 	seen := make(map[claim]bool, len(claims))
 	for i, c := range claims {
@@ -94,7 +96,8 @@ func findTwin(claims []claim) *claim {
 	return nil
 }
 
-// reset takes back what was found out about the group.
+// reset removes the results and the holders of the group, and makes all rows
+// pending unless the group is invalid.
 func (g *group) reset() {
 	g.pending, g.holders = g.pending[:0], nil
 	for i := range g.rows {
@@ -105,7 +108,7 @@ func (g *group) reset() {
 	}
 }
 
-// keep adds the keys of what is pending.
+// keep adds the keys of the pending actions to keys.
 func (g *group) keep(keys map[string]bool) {
 	for _, r := range g.pending {
 		keys[r.action.Key] = true
@@ -117,7 +120,7 @@ func (g *group) has(key string) bool {
 	return slices.ContainsFunc(g.rows, func(r row) bool { return r.action.Key == key })
 }
 
-// refuse makes an error the result of the group.
+// refuse sets the error as the result of each pending row, and leaves none pending.
 func (g *group) refuse(err error) {
 	for _, r := range g.pending {
 		r.result.Err = err
@@ -125,11 +128,11 @@ func (g *group) refuse(err error) {
 	g.pending = nil
 }
 
-// judge decides about the group from the states of what is pending of it, and
-// what objection says of a row. What was done before, or cannot be done, is
-// pending no longer, and has its result.
-// If the group wants what a pending member of it has, or one of the others, then
-// these are its holders, and it cannot be written yet.
+// judge decides which rows of the group can be written, from the states of the
+// pending rows and from objection. A row that was done before or cannot be done
+// gets its result, and is no longer pending. If the group needs an address or an
+// identity that a pending member of the group or one of the others has, these
+// members become its holders, and the group cannot be written yet.
 func (g *group) judge(states []state, others map[string]bool, objection func(r *row) error) {
 	states = g.dropRepeated(states)
 	for i, r := range g.pending {
@@ -165,8 +168,8 @@ func (g *group) judge(states []state, others map[string]bool, objection func(r *
 	}
 }
 
-// dropRepeated takes the rows that were done before off what is pending, and
-// returns the states of the others.
+// dropRepeated removes the rows that were done before from the pending rows, and
+// returns the states of the remaining rows.
 func (g *group) dropRepeated(states []state) []state {
 	pending, left := g.pending[:0], states[:0]
 	for i, r := range g.pending {
@@ -178,8 +181,8 @@ func (g *group) dropRepeated(states []state) []state {
 	return left
 }
 
-// twinRefusal returns why a group is refused in which two pending rows claim the
-// same, or nil.
+// twinRefusal returns the reason to refuse the group if two of its pending rows
+// have the same claim. Otherwise it returns nil.
 func (g *group) twinRefusal() error {
 	if !g.twins {
 		return nil
@@ -193,7 +196,7 @@ func (g *group) twinRefusal() error {
 			continue
 		case twin.kind == claimKey:
 			return r.refusal(errors.New("another action of its group has its key"))
-		case twin.kind == claimMember: // of whom the first action is to make another revision
+		case twin.kind == claimMember: // the first action would change the member's revision
 			return r.refusal(provisioning.ErrStale)
 		}
 		return r.refusal(provisioning.ErrConflict)
@@ -201,12 +204,13 @@ func (g *group) twinRefusal() error {
 	return nil
 }
 
-// refusal says of an error which action it is about.
+// refusal adds the action of the row to an error.
 func (r *row) refusal(err error) error {
 	return fmt.Errorf("%s %s: %w", r.action.Kind, r.member.ID, err)
 }
 
-// takenBy says who has the address or the identity.
+// takenBy returns the conflict error that names the member who has the address or
+// the identity.
 func takenBy(holder string) error {
 	return fmt.Errorf("member %s has it: %w", holder, provisioning.ErrConflict)
 }

@@ -9,14 +9,16 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// Put writes a member as the host's own act, such as a member made by hand or
-// an edit that provisioning.Locks allowed, and returns it as it is now, with a
-// new revision. Plans made from before are stale for this member.
+// Put writes a member for the host itself, such as a member made by hand or an edit
+// that provisioning.Locks allowed. It returns the stored member, which has a new
+// revision. For this member, plans that were made before are stale.
 //
-// A member whose Revision is "" must not exist yet; any other must still have
-// that revision, so that of two edits of one state the second is refused. The
-// error matches provisioning.ErrStale or provisioning.ErrConflict then. Protected
-// and Subject are written here and nowhere else. The audit log is about plans and does not show the write.
+// A member whose Revision is "" must not exist yet. Any other member must still have
+// that revision; so the second of two edits of one state is refused. If this does
+// not hold, the error matches provisioning.ErrStale. If another member has the
+// address or the identity, it matches provisioning.ErrConflict. Only Put writes
+// Protected and Subject. The audit log contains only the actions of plans, and does
+// not show the write.
 func (s *Store) Put(ctx context.Context, tenant string, m provisioning.Member) (provisioning.Member, error) {
 	m = m.Clone()
 	m.Normalize()
@@ -35,7 +37,8 @@ func (s *Store) Put(ctx context.Context, tenant string, m provisioning.Member) (
 	return m, nil
 }
 
-// putByHand writes the host's row, if the tables hold what it expects.
+// putByHand writes a row of the host, if the member has the expected revision and
+// nothing conflicts.
 func (w *writer) putByHand(ctx context.Context, r *row) error {
 	states, err := w.look(ctx, []*row{r})
 	if err != nil {
@@ -59,10 +62,10 @@ func (w *writer) putByHand(ctx context.Context, r *row) error {
 	return w.exec(ctx, query, r.member.Protected, r.member.Subject, w.tenant, r.member.ID)
 }
 
-// Delete removes a member for good. The keys of what was done to it stay, so
-// that no plan from before makes the person again; a newer one can (S45). Audit
-// records and plans stay as well, with the address in them: Erase forgets a
-// person altogether. Deleting a member who is not there is no error.
+// Delete removes a member permanently. The keys of the actions on the member stay,
+// so that an old plan cannot create the person again; a newer plan can (S45). Audit
+// records and plans stay as well, and contain the address; Erase removes all data
+// of a person. It is not an error if the member does not exist.
 func (s *Store) Delete(ctx context.Context, tenant, memberID string) error {
 	err := s.write(ctx, tenant, topic{members: []string{memberID}}, func(w *writer) error {
 		return w.deleteMember(ctx, memberID)

@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// firstPoll and lastPoll are how often a locked tenant is asked for: more
-	// and more slowly.
+	// firstPoll and lastPoll are the first and the longest pause between two tries
+	// to lock a tenant. The pause doubles with each try.
 	firstPoll = 5 * time.Millisecond
 	lastPoll  = 250 * time.Millisecond
-	// unlockTimeout is how long giving a tenant back may take, after which its
-	// lease ends by itself.
+	// unlockTimeout is the time limit for unlocking a tenant. After that, the lease
+	// ends by itself.
 	unlockTimeout = 5 * time.Second
 )
 
-// Lock implements provisioning.Locker. A lock is a lease that its holder
-// extends while it lives, by the clock of the database; one whose holder died
-// ends after Config.Lease. A holder that could not reach the database for so
-// long has lost it without knowing: revisions and keys still keep its writes
-// from doing harm. SQLite does not wait for the disk with a lock, which no holder
-// outlives that is lost with the machine.
+// Lock implements provisioning.Locker. A lock is a lease by the clock of the
+// database. Its holder extends it while it lives. If the holder dies, the lease
+// ends after Config.Lease. A holder that cannot reach the database for so long
+// loses the lock without knowing it; revisions and action keys still prevent its
+// writes from doing harm. In SQLite, writing a lock does not wait for the disk: if
+// the machine fails and the lock is lost, its holder has died as well.
 func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err error) {
 	owner := rand.Text()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
@@ -35,7 +35,7 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 			break
 		}
 		if err != nil {
-			s.endLease(ctx, tenant, owner) // it may have been given, and the answer lost
+			s.endLease(ctx, tenant, owner) // the lease may be stored, and the answer lost
 			if ctx.Err() == nil {
 				return nil, fmt.Errorf("sqlstore: lock: %w", err)
 			}
@@ -56,9 +56,9 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 	}), nil
 }
 
-// takeLease takes the tenant if nobody has it. A lease that ends later than one
-// which is given now could was given by a clock that has gone back since: its
-// holder, if it lives, extends it from now on.
+// takeLease locks the tenant if no other holder has a valid lease. A lease that ends
+// more than twice Config.Lease from now counts as expired: the clock of the
+// database was set back after the lease was given.
 func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, error) {
 	const query = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?1, ?2, NOW_MS + ?3)
 		ON CONFLICT (tenant) DO UPDATE SET owner = excluded.owner, expires_ms = excluded.expires_ms
@@ -67,7 +67,7 @@ func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, erro
 	return changed > 0, err
 }
 
-// exec runs one statement by itself, which has to be a write.
+// exec runs one statement, which has to be a write, in its own transaction.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
 	err = s.db.WriteUnsynced(ctx, func(tx *sqldb.Tx) error {
 		changed, err = tx.Exec(ctx, query, args...)
@@ -76,8 +76,8 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (changed in
 	return changed, err
 }
 
-// extendLease extends the lease until the context ends or the lease was lost. A
-// single failure is of no consequence: there are two more tries to a lease.
+// extendLease extends the lease until the context ends or the lease is lost. It does
+// so three times in each Config.Lease, so that a single failure has no effect.
 func (s *Store) extendLease(ctx context.Context, tenant, owner string) {
 	ticker := time.NewTicker(s.lease / 3)
 	defer ticker.Stop()
@@ -94,10 +94,9 @@ func (s *Store) extendLease(ctx context.Context, tenant, owner string) {
 	}
 }
 
-// endLease gives the tenant back, if it is still the owner's, though the
-// context may have ended. If the database is away, which also cuts the connection
-// that would have given it back, it is tried again for a while: otherwise the
-// tenant would wait for the end of the lease.
+// endLease removes the lease if the owner still has it, even if the context has
+// ended. If the database is not available, it tries again until unlockTimeout.
+// Otherwise the tenant would stay locked until the lease ends.
 func (s *Store) endLease(ctx context.Context, tenant, owner string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()

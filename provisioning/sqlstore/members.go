@@ -11,8 +11,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// memberFields returns the columns that a memberReader scans, each with the
-// name of the table before it.
+// memberFields returns the columns that a memberReader scans, each with the prefix
+// of, such as "m.".
 func memberFields(of string) string {
 	return of + strings.Join(append(columnNames, "revision", "id", "protected", "subject"), ", "+of)
 }
@@ -20,17 +20,17 @@ func memberFields(of string) string {
 // selectMembers reads a tenant's members.
 var selectMembers = `SELECT ` + memberFields("m.") + ` FROM @members m WHERE m.tenant = ? ORDER BY m.id`
 
-// A memberReader reads members out of rows, one after the other.
+// A memberReader reads members from rows, one after another.
 type memberReader struct {
-	m         provisioning.Member // what is being read
+	m         provisioning.Member // the present member
 	revision  int64
-	targets   []any     // where the columns are read to
-	few       []*string // fields of m of which a team has few different values
+	targets   []any     // scan targets of the columns
+	few       []*string // fields of m that have few different values in a team
 	documents []document
 	parser    documentParser
 }
 
-// A document is a JSON document on its way into a field of a member.
+// A document is a JSON document that is parsed into a field of a member.
 type document struct {
 	column string
 	text   sql.RawBytes
@@ -57,8 +57,8 @@ func newMemberReader() *memberReader {
 	return r
 }
 
-// read reads the current row. The member shares no memory with those before it,
-// but for texts. The columns before those of the member are read to others.
+// read reads the current row. The member shares no memory with earlier members,
+// except texts. The targets others receive the columns before those of the member.
 func (r *memberReader) read(rows *sql.Rows, others ...any) (provisioning.Member, error) {
 	if err := rows.Scan(append(others, r.targets...)...); err != nil {
 		return provisioning.Member{}, err
@@ -76,9 +76,9 @@ func (r *memberReader) read(rows *sql.Rows, others ...any) (provisioning.Member,
 	return r.m, nil
 }
 
-// Members implements provisioning.Store. The members are yielded in the order
-// of their IDs, out of one statement, so that they are of one state. A
-// connection is held until the loop ends.
+// Members implements provisioning.Store. It yields the members in the order of their
+// IDs. They come from one statement, and so from one state of the database. The
+// loop holds a connection until it ends.
 func (s *Store) Members(ctx context.Context, tenant string) iter.Seq2[provisioning.Member, error] {
 	return func(yield func(provisioning.Member, error) bool) {
 		stopped := false

@@ -12,10 +12,10 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// Effects implements provisioning.Outbox. Between pages no connection is held,
-// so that the caller can deliver inside the loop. Where several processes
-// deliver, each does so under the tenant's lock, or an effect that two of them
-// were yielded is sent twice.
+// Effects implements provisioning.Outbox. It holds no connection between pages, so
+// that the caller can deliver inside the loop. If several processes deliver, only
+// one at a time may deliver for a tenant, for instance under its lock. Otherwise an
+// effect that is yielded to two processes is delivered twice.
 func (s *Store) Effects(ctx context.Context, tenant string) iter.Seq2[provisioning.Effect, error] {
 	const query = `SELECT seq, kind, action_key, to_id, about_id FROM @effects WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?`
 	return pages(ctx, s, "effects", query, tenant, func(rows *sql.Rows) (seq int64, e provisioning.Effect, err error) {
@@ -82,11 +82,11 @@ func scanRecord(rows *sql.Rows) (seq int64, r provisioning.Record, err error) {
 	return seq, r, json.Unmarshal(reasons, &r.Reasons)
 }
 
-// pageSize is how many rows are read at a time.
+// pageSize is the number of rows in a page.
 const pageSize = 256
 
-// pages yields rows in the order of their numbers. The query's arguments are
-// the tenant, the number after which to begin, and how many rows to read.
+// pages yields rows in the order of seq. The arguments of the query are the tenant,
+// the seq after which to begin, and the number of rows to read.
 func pages[T any](ctx context.Context, s *Store, op, query, tenant string, scan func(*sql.Rows) (int64, T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for after := int64(0); ; {

@@ -11,14 +11,14 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// forgetEvery is about how many revisions pass between two times that old counts
-// are removed.
+// forgetEvery is the approximate number of revisions between two removals of old
+// window counts.
 const forgetEvery = 64
 
-// SavePlan implements provisioning.PlanStore. The plan is kept as its canonical
-// JSON, compressed while it is written, so that its text is never in memory as
-// a whole here. Which plan was saved later is told by the revisions of the
-// tenant: saving one takes one.
+// SavePlan implements provisioning.PlanStore. The plan is stored as its canonical
+// JSON. The JSON is compressed while it is written, so that the whole text is never
+// in memory. Each saved plan takes a revision of the tenant, which shows the order
+// of the plans.
 func (s *Store) SavePlan(ctx context.Context, tenant string, p *provisioning.Plan) error {
 	plan, err := compress(p.WriteJSON)
 	if err == nil {
@@ -49,7 +49,7 @@ func (s *Store) Plan(ctx context.Context, tenant, hash string) (*provisioning.Pl
 	err := s.read(ctx, func(tx *sqldb.Tx) error {
 		const query = `SELECT plan FROM @plans WHERE tenant = ? AND hash = ?`
 		found, err := tx.Get(ctx, query, []any{tenant, hash}, &plan)
-		if err == nil && (!found || len(plan) == 0) { // an empty one is forgotten
+		if err == nil && (!found || len(plan) == 0) { // Erase and Forget leave an empty plan
 			err = provisioning.ErrNoPlan
 		}
 		return err
@@ -85,7 +85,7 @@ func (s *Store) Superseded(ctx context.Context, tenant, hash string) (superseded
 	return superseded, nil
 }
 
-// compress returns what write writes, compressed.
+// compress returns the output of write, compressed.
 func compress(write func(io.Writer) error) ([]byte, error) {
 	var compressed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&compressed, gzip.BestSpeed)
@@ -98,8 +98,8 @@ func compress(write func(io.Writer) error) ([]byte, error) {
 	return compressed.Bytes(), err
 }
 
-// decompress returns the text that was compressed. A text of an earlier version,
-// which did not compress, is returned as it is.
+// decompress returns the text of a stored plan. Earlier versions did not compress
+// plans; such a text is returned unchanged.
 func decompress(plan []byte) ([]byte, error) {
 	if bytes.HasPrefix(plan, []byte("{")) {
 		return plan, nil

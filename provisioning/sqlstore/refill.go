@@ -10,12 +10,12 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// filledVersion is the version of the tables that refill fills. Those after it
-// add nothing that has to be filled.
+// filledVersion is the latest version of the tables that needs refill. Later
+// versions add nothing that has to be filled in.
 const filledVersion = 4
 
-// refill fills what the tables of an earlier version have not: the keys of
-// members, the counters, and which plan is about everybody of what.
+// refill computes what the tables of an earlier version do not have: the keys of
+// members, the counters, and the connection of each plan of everybody.
 func refill(ctx context.Context, tx *sqldb.Tx) error {
 	var version int
 	if _, err := tx.Get(ctx, `SELECT version FROM @schema`, nil, &version); err != nil || version >= filledVersion {
@@ -41,12 +41,13 @@ func refill(ctx context.Context, tx *sqldb.Tx) error {
 	return refillPlans(ctx, tx)
 }
 
-// refillSize is how many members are read at a time.
+// refillSize is the number of members in a page.
 const refillSize = 1000
 
-// refillMembers writes the keys and the counters of a tenant. Two members whose
-// addresses are one now, and were not before, are both kept: one of them, who
-// had the key before if one had, is found by it.
+// refillMembers writes the keys and the counters of a tenant. The rule for
+// addresses may have changed, so that two members have the same address key now.
+// Both members are kept, and only one is found by the key: the member who had it
+// before, if one had it.
 func refillMembers(ctx context.Context, tx *sqldb.Tx, tenant string) error {
 	query := `SELECT ` + memberFields("m.") + ` FROM @members m WHERE m.tenant = ? AND m.id > ? ORDER BY m.id LIMIT ?`
 	sum := make(sums)
@@ -99,8 +100,9 @@ func refillKeys(ctx context.Context, tx *sqldb.Tx, tenant string, m *provisionin
 	return nil
 }
 
-// refillPlans tells plans about everybody from others, in the order in which
-// they were saved. The numbers are less than any that is given later.
+// refillPlans writes the connection of each plan of everybody, and numbers all
+// plans in the order in which they were saved. The numbers are smaller than those
+// of plans that are saved later.
 func refillPlans(ctx context.Context, tx *sqldb.Tx) error {
 	var keys [][2]string
 	if err := tx.Each(ctx, `SELECT tenant, hash FROM @plans ORDER BY saved_at, tenant, hash`, nil, func(rows *sql.Rows) error {
@@ -124,7 +126,7 @@ func refillPlans(ctx context.Context, tx *sqldb.Tx) error {
 		if err == nil {
 			err = json.Unmarshal(text, &plan)
 		}
-		if err != nil || plan.About != nil { // what cannot be read cannot be applied
+		if err != nil || plan.About != nil { // a plan that cannot be read cannot be applied
 			plan.Connection = ""
 		}
 		const query = `UPDATE @plans SET connection = ?, saved = ? WHERE tenant = ? AND hash = ?`

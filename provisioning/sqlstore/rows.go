@@ -8,34 +8,36 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A row is a member that is to be written, and the action that asks for it; a
-// host's own write has none.
+// A row is a member to write, and its action. In a write of the host, the action is
+// nil.
 type row struct {
 	member *provisioning.Member
 	action *provisioning.Action
-	result *provisioning.Result // the action's
-	// turn, from 1, is which of the revisions of its transaction it gets.
+	result *provisioning.Result // of the action
+	// turn, from 1, is the position of the row's revision among the revisions of its
+	// transaction.
 	turn int64
-	// expected is the revision that the member must have: 0 if it must not
-	// exist, impossible if no member can be as the writer saw it.
+	// expected is the revision that the member must have. It is 0 if the member must
+	// not exist, and impossible if no member can have the given revision.
 	expected int64
-	keys     []any // of keyColumns
-	values   []any // of columns
-	// changes and reasons are the action's, as JSON.
+	keys     []any // values of keyColumns
+	values   []any // values of columns
+	// changes and reasons are those of the action, as JSON.
 	changes, reasons string
 }
 
 // impossible is a revision that no member has.
 const impossible = -1
 
-// fill makes r the row of an action. The error says what of it cannot be stored.
+// fill makes r the row of an action. The error says which part of the action cannot
+// be stored.
 func (r *row) fill(a *provisioning.Action) error {
 	r.action = a
 	if err := r.fillMember(&a.Member, a.Revision, a.Kind == provisioning.KindCreate); err != nil {
 		return err
 	}
 	if err := new(provisioning.Kind).UnmarshalText([]byte(a.Kind.String())); err != nil {
-		return err // the audit log could not be read again
+		return err // otherwise the audit log could not be read again
 	}
 	changes, err := json.Marshal(a.Changes)
 	if err != nil {
@@ -49,8 +51,8 @@ func (r *row) fill(a *provisioning.Action) error {
 	return nil
 }
 
-// fillMember makes r the row that writes m over the state that has a revision,
-// or that creates it.
+// fillMember makes r the row that creates m, or that updates m from the given
+// revision.
 func (r *row) fillMember(m *provisioning.Member, from provisioning.Revision, create bool) (err error) {
 	r.member, r.keys, r.expected = m, keyValues(m), impossible
 	n, failed := strconv.ParseInt(string(from), 10, 64)
@@ -64,21 +66,21 @@ func (r *row) fillMember(m *provisioning.Member, from provisioning.Revision, cre
 	return err
 }
 
-// revisionOf is the form in which others see a revision.
+// revisionOf returns the public form of a revision.
 func revisionOf(n int64) provisioning.Revision {
 	return provisioning.Revision(strconv.FormatInt(n, 10))
 }
 
-// A state is what the tables hold that decides about a row.
+// A state is the content of the tables on which the writing of a row depends.
 type state struct {
-	revision int64   // the member's; 0 if it does not exist
-	done     *string // the member of whom the action's key is, unless nil
-	// Other members that have the address and the identity, unless nil.
+	revision int64   // of the member; 0 if it does not exist
+	done     *string // ID of the member of the done action with the same key; nil if not done
+	// IDs of other members that have the address or the identity, or nil.
 	emailHolder, identityHolder *string
 }
 
-// states are the columns of a state, for the row j. They are looked up one by
-// one: joined, the tables could be read whole.
+// states are the columns of a state, for the row j. Each is a look-up of its own:
+// with joins, PostgreSQL could read whole tables.
 const states = `
 	COALESCE((SELECT m.revision FROM @members m WHERE m.tenant = j.tenant AND m.id = j.id FOR_UPDATE), 0) AS current,
 	(SELECT k.member_id FROM @keys k WHERE k.tenant = j.tenant AND k.action_key = j.action_key) AS done,
@@ -86,12 +88,13 @@ const states = `
 	(SELECT m.id FROM @members m WHERE m.external_id = j.external_id AND m.connection = j.connection AND m.tenant || '' = j.tenant
 		AND m.managed AND m.external_id <> '' AND j.managed AND m.id <> j.id) AS identity_holder`
 
-// targets are where the columns of states are read to.
+// targets returns the scan targets for the columns of states.
 func (s *state) targets() []any {
 	return []any{&s.revision, &s.done, &s.emailHolder, &s.identityHolder}
 }
 
-// clean reports whether a row can be written without further ado.
+// clean reports whether a row can be written: its action is not done, the revision
+// is the expected one, and no other member has the address or the identity.
 func (s *state) clean(r *row) bool {
 	return s.done == nil && s.revision == r.expected && s.emailHolder == nil && s.identityHolder == nil
 }

@@ -1,8 +1,8 @@
 package sqlstore
 
-// migrations are the steps from an empty database to the tables of today, each
-// a list of statements. A step that was released is never changed; a new one
-// goes to the end.
+// migrations are the steps from an empty database to the present tables. Each step
+// is a list of statements. A released step is never changed. New steps are
+// appended.
 var migrations = [][]string{
 	{
 		`CREATE TABLE @tenants (
@@ -90,11 +90,11 @@ var migrations = [][]string{
 		)`,
 	},
 	{
-		// An index that is not for the primary key begins with what tells rows apart
-		// and ends with the tenant, as an expression: so it is of no use for a look-up
-		// by anything else. Without statistics PostgreSQL takes any index that has some
-		// of the columns, also for the checks of foreign keys, and if that is the
-		// tenant alone, it reads the whole tenant each time.
+		// A secondary index begins with the selective column and ends with the tenant
+		// as an expression. So PostgreSQL cannot use it for a look-up by the tenant
+		// alone. Without statistics, PostgreSQL uses any index that has some of the
+		// columns, also for foreign key checks. If that were the tenant alone, it would
+		// read the whole tenant each time.
 		`DROP INDEX @members_email`,
 		`DROP INDEX @members_identity`,
 		`DROP INDEX @keys_member`,
@@ -104,14 +104,14 @@ var migrations = [][]string{
 			WHERE managed AND external_id <> ''`,
 		`CREATE INDEX @keys_member ON @keys (member_id, (tenant || ''))`,
 		`CREATE INDEX @effects_key ON @effects (action_key, (tenant || ''))`,
-		// Of these tables pages are read in the order of (tenant, seq). One index
-		// is for that, so that PostgreSQL does not sort what it finds by another.
-		// SQLite has seq as the row's own number, at no cost.
+		// Pages of these tables are read in the order of (tenant, seq). The primary key
+		// has this order, so that PostgreSQL does not use another index and sort. In
+		// SQLite, seq is the row ID, which costs nothing.
 		`POSTGRESQL:DROP INDEX @effects_tenant`,
 		`POSTGRESQL:ALTER TABLE @effects DROP CONSTRAINT @effects_pkey, ADD PRIMARY KEY (tenant, seq)`,
 		`POSTGRESQL:DROP INDEX @audit_tenant`,
 		`POSTGRESQL:ALTER TABLE @audit DROP CONSTRAINT @audit_pkey, ADD PRIMARY KEY (tenant, seq)`,
-		// A plan is kept compressed. One that was saved as text stays so.
+		// A plan is stored compressed. A plan that was saved as text stays text.
 		`ALTER TABLE @plans RENAME COLUMN plan TO plan_text`,
 		`ALTER TABLE @plans ADD COLUMN plan BYTES_TYPE NOT NULL DEFAULT ''`,
 		`SQLITE:UPDATE @plans SET plan = CAST(plan_text AS BLOB)`,
@@ -131,7 +131,7 @@ var migrations = [][]string{
 		)`,
 		`SQLITE:INSERT INTO @keys SELECT tenant, action_key, member_id FROM @keys_before`,
 		`SQLITE:DROP TABLE @keys_before`,
-		// What members are found by and counted; refill fills it.
+		// The keys by which members are found, and the counters; refill fills them in.
 		`ALTER TABLE @members ADD COLUMN attributes JSON_TYPE`,
 		`ALTER TABLE @members ADD COLUMN subject TEXT NOT NULL DEFAULT ''`,
 		`ALTER TABLE @members ADD COLUMN name_key TEXT`,
@@ -149,12 +149,12 @@ var migrations = [][]string{
 		`ALTER TABLE @plans ADD COLUMN connection TEXT NOT NULL DEFAULT ''`,
 		`ALTER TABLE @plans ADD COLUMN saved BIGINT NOT NULL DEFAULT 0`,
 		`CREATE INDEX @plans_newest ON @plans (connection, (tenant || ''), saved)`,
-		// The function draws revisions, which makes other writers wait, and then
-		// returns them in a row, with the keys of those given that are done; the
-		// rows after it are the members, which stay as they are until the end of
-		// the transaction. Each of its statements sees what was committed before
-		// it began. Lists go to the tables row by row: OFFSET keeps the queries
-		// from being joined in another way.
+		// The function draws revisions, which makes other writers of the tenant wait.
+		// Its first row has the last revision drawn, and those of the given keys that
+		// are done. The next rows are the members, which are locked until the end of
+		// the transaction. Each statement of the function sees what was committed
+		// before the statement began. OFFSET prevents other join orders: the tables are
+		// searched once for each element of a list.
 		`POSTGRESQL:CREATE FUNCTION @turn(of_tenant TEXT, revisions BIGINT, member_ids TEXT[], action_keys TEXT[],
 			OUT drawn BIGINT, OUT done JSON, OUT member @members) RETURNS SETOF RECORD LANGUAGE plpgsql AS $$
 		BEGIN
@@ -172,9 +172,9 @@ var migrations = [][]string{
 		END $$`,
 	},
 	{
-		// What a syncer remembers, and what was done in each minute: actions by
-		// class, and in the class '' by how many people the connection grew. refill
-		// counts the roles.
+		// The documents of a syncer, and the counts of each minute: done actions by
+		// class, and in the class '' the number of people by which the connection grew.
+		// refill counts the roles.
 		`CREATE TABLE @states (
 			tenant   TEXT NOT NULL,
 			name     TEXT NOT NULL,
@@ -197,6 +197,6 @@ var migrations = [][]string{
 	},
 }
 
-// timeLayout is the form of times in the tables: UTC, of one length, so that
+// timeLayout is the form of times in the tables: UTC, and of fixed length, so that
 // they sort as text.
 const timeLayout = "2006-01-02T15:04:05.000000Z"

@@ -9,14 +9,14 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A setColumn is what a set has of each row: a name, the type of the array in
-// which the values travel, and the value.
+// A setColumn is a column of a set: its name, the type of the array that passes its
+// values, and the value of a row.
 type setColumn struct {
 	name, array string
 	value       func(w *writer, r *row) any
 }
 
-// setColumns are those beside the fields of the member.
+// setColumns are the columns that are not fields or keys of the member.
 var setColumns = []setColumn{
 	{"action_key", "TEXT[]", func(_ *writer, r *row) any { return r.action.Key }},
 	{"id", "TEXT[]", func(_ *writer, r *row) any { return r.member.ID }},
@@ -27,11 +27,11 @@ var setColumns = []setColumn{
 	{"reasons", "TEXT[]", func(_ *writer, r *row) any { return r.reasons }},
 }
 
-// applySet is the statement that finds the states of a set of actions, and
-// writes them if all are clean: then it returns no rows, and otherwise their
-// states in order. It is for PostgreSQL, in which one statement may do all
-// that. The values travel as an array for each column, so that the text is the
-// same for one action and for hundreds.
+// applySet is the statement that reads the states of a set of actions. If all are
+// clean, it writes the actions and returns no rows. Otherwise it writes nothing and
+// returns the states in order. It is for PostgreSQL, where one statement can do all
+// this. The values of each column are passed as an array, so that the text of the
+// statement does not depend on the number of actions.
 var applySet = func() string {
 	var names, arrays []string
 	add := func(name, array string) {
@@ -106,7 +106,7 @@ func (w *writer) attemptSet(ctx context.Context, rows []*row, write bool) ([]sta
 		}
 	}
 	added, anew := w.windowCounts(rows, tallies)
-	if len(anew) == 0 { // what begins anew is counted by statements of its own
+	if len(anew) == 0 { // otherwise writeWindows counts, after it has set counts to 0
 		for _, c := range added {
 			for i, value := range []any{c.connection, c.class, c.n} {
 				windows[i].add(value)
@@ -129,8 +129,8 @@ func (w *writer) attemptSet(ctx context.Context, rows []*row, write bool) ([]sta
 	return found, err
 }
 
-// An array is a value of an array type of PostgreSQL, in its text form, which
-// every driver passes on.
+// An array is a value of an array type of PostgreSQL, in its text form. Every driver
+// accepts this form.
 type array struct{ text strings.Builder }
 
 // add adds an element: a string, bool or int64, or nil for NULL.

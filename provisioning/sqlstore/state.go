@@ -16,7 +16,7 @@ import (
 func (s *Store) State(ctx context.Context, tenant, name string) (document []byte, revision provisioning.Revision, err error) {
 	err = s.read(ctx, func(tx *sqldb.Tx) error {
 		found, err := tx.Get(ctx, `SELECT document, revision FROM @states WHERE tenant = ? AND name = ?`, []any{tenant, name}, &document, &revision)
-		if found && document == nil { // as a driver reads an empty one
+		if found && document == nil { // some drivers return nil for an empty document
 			document = []byte{}
 		}
 		return err
@@ -27,8 +27,8 @@ func (s *Store) State(ctx context.Context, tenant, name string) (document []byte
 	return document, revision, nil
 }
 
-// SetState implements provisioning.StateStore. A revision is random, so that
-// none comes again after a document was removed.
+// SetState implements provisioning.StateStore. Revisions are random, so that no
+// revision occurs again after a document was removed.
 func (s *Store) SetState(ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
 	next := provisioning.Revision(rand.Text())
 	query, args := `UPDATE @states SET document = ?, revision = ? WHERE tenant = ? AND name = ? AND revision = ?`, []any{document, string(next), tenant, name, string(revision)}
@@ -90,12 +90,12 @@ func (s *Store) Window(ctx context.Context, tenant, connection string, length ti
 	return window, nil
 }
 
-// grown is in place of a class where @windows counts people.
+// grown is the class under which @windows counts people.
 const grown = ""
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
 
-// A windowCount is what is added to the counts of this minute.
+// A windowCount is an amount that is added to the counts of this minute.
 type windowCount struct {
 	connection, class string
 	n                 int64
@@ -108,10 +108,11 @@ const (
 
 var writeWindows = manyRows(insertWindow+`VALUES `, make([]string, 5), orAddWindow)
 
-// windowCounts returns what doing the actions of rows, in their order, adds to
-// the window, and of which classes the counts begin anew before.
+// windowCounts returns the counts that the actions of rows, in their order, add to
+// the window. The result anew lists the counts that are set to 0 before, because
+// their classes were approved.
 func (w *writer) windowCounts(rows []*row, tallies []tally) (added, anew []windowCount) {
-	sum := make(map[windowCount]int64) // by what is counted
+	sum := make(map[windowCount]int64) // by a windowCount whose n is 0
 	for _, r := range rows {
 		a := r.action
 		for _, class := range a.Approved {
@@ -143,7 +144,8 @@ func (w *writer) windowCounts(rows []*row, tallies []tally) (added, anew []windo
 	return added, anew
 }
 
-// writeWindows counts what was done in this minute.
+// writeWindows sets the counts in anew to 0, and then adds the others to the counts
+// of this minute.
 func (w *writer) writeWindows(ctx context.Context, added, anew []windowCount) error {
 	for _, of := range anew {
 		const query = `UPDATE @windows SET n = 0 WHERE tenant = ? AND minute >= ? AND connection = ? AND class = ?`
@@ -156,8 +158,8 @@ func (w *writer) writeWindows(ctx context.Context, added, anew []windowCount) er
 	}, nil)
 }
 
-// forgetWindows removes counts that nobody asks for any more, or that a clock
-// made which was ahead.
+// forgetWindows removes counts that are older than provisioning.MaxWindow, and
+// counts of the future, which came from a clock that was ahead.
 func (w *writer) forgetWindows(ctx context.Context) error {
 	oldest, latest := minuteOf(w.at.Add(-provisioning.MaxWindow)), minuteOf(w.at.Add(provisioning.MaxWindow))
 	if err := w.exec(ctx, `DELETE FROM @windows WHERE tenant = ? AND minute < ?`, w.tenant, oldest); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A Dialect is the language of a database.
+// A Dialect is the SQL dialect of a database.
 type Dialect = sqldb.Dialect
 
 // The dialects.
@@ -20,27 +20,28 @@ const (
 	PostgreSQL = sqldb.PostgreSQL
 )
 
-// Config says where a store is.
+// Config configures a store.
 type Config struct {
-	// DB is the database, opened by the program with a driver of its choice.
-	// It is required, and stays the program's: the store never closes it.
+	// DB is the database. It is required. The program opens it with a driver of its
+	// choice and closes it: the store never closes it.
 	DB *sql.DB
-	// Dialect is the language of DB. The zero value is SQLite.
+	// Dialect is the SQL dialect of DB. The zero value is SQLite.
 	Dialect Dialect
-	// Prefix is what the name of every table begins with: lower-case letters,
-	// digits and underscores, at most 32. "" stands for "usher_".
+	// Prefix is the beginning of every table name: lower-case letters, digits and
+	// underscores, at most 32. "" stands for "usher_".
 	Prefix string
-	// Lease is how long a tenant stays locked after its holder died, the same in
-	// all processes of one database. 0 stands for 10 seconds; the least is 100
-	// milliseconds. A holder that cannot reach the database for so long loses the
-	// tenant while it lives: no harm, but its work is done again.
+	// Lease is how long a tenant stays locked after its holder died. It must be the
+	// same in all processes of one database. 0 stands for 10 seconds; the minimum is
+	// 100 milliseconds. A holder that cannot reach the database for so long loses
+	// the lock while it lives. This does no harm, but its work is done again.
 	Lease time.Duration
-	// Now is the clock of the audit log and of what was done in a window. nil stands for time.Now.
+	// Now is the clock of the audit log and of the window counts. nil stands for
+	// time.Now.
 	Now func() time.Time
 }
 
 // A Store is a team in an SQL database. It is safe for concurrent use, also by
-// several processes. Get one from Open; it has nothing to close.
+// several processes. Open returns one. It needs no Close.
 type Store struct {
 	db      *sqldb.DB
 	dialect Dialect
@@ -65,10 +66,9 @@ const (
 	minLease      = 100 * time.Millisecond
 )
 
-// Open returns the store in a database, with its tables made or brought up to
-// date. Several processes may open one database at the same time. The error
-// tells what is wrong with the config, or that the tables are newer than this
-// package.
+// Open creates the tables of a store or brings them up to date, and returns the
+// store. Several processes may open one database at the same time. The error says
+// what is wrong with the config, or that the tables are newer than this package.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Prefix == "" {
 		cfg.Prefix = defaultPrefix
@@ -92,14 +92,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return &Store{db: db, dialect: cfg.Dialect, lease: cfg.Lease, now: cfg.Now}, nil
 }
 
-// read runs work in a transaction that sees one state of the database and goes
-// by indexes.
+// read calls work in a transaction that sees one state of the database and uses
+// indexes.
 func (s *Store) read(ctx context.Context, work func(tx *sqldb.Tx) error) error {
 	return s.db.Read(ctx, s.byIndex(ctx, work))
 }
 
-// byIndex returns work for a transaction that goes by indexes, whatever size
-// PostgreSQL thinks a table has.
+// byIndex returns work, extended by a first statement that makes the transaction use
+// indexes, whatever size PostgreSQL expects a table to have.
 func (s *Store) byIndex(ctx context.Context, work func(tx *sqldb.Tx) error) func(tx *sqldb.Tx) error {
 	if s.dialect != PostgreSQL {
 		return work

@@ -13,29 +13,29 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A writer is a transaction that has a tenant for itself.
+// A writer is a transaction that is the only writer of a tenant.
 type writer struct {
 	s        *Store
 	tx       *sqldb.Tx
 	tenant   string
 	at       time.Time
-	before   int64 // the last revision given before
+	before   int64 // the last revision that was given before this transaction
 	prepared map[string]*sql.Stmt
-	// members are those of the topic that exist, as they are now, and done are
-	// the keys of it that are done.
+	// members are the existing members of the topic, in their present state. done
+	// has the keys of the topic whose actions are done.
 	members map[string]*provisioning.Member
 	done    map[string]bool
 }
 
-// A topic is what a transaction is about.
+// A topic says what a transaction needs and reads at its beginning.
 type topic struct {
-	revisions     int      // how many it may give
-	members, keys []string // IDs, and keys of actions, each once
+	revisions     int      // how many revisions the transaction may give
+	members, keys []string // member IDs and action keys, each once
 }
 
-// write runs work in a transaction. It begins by taking revisions from the
-// tenant's row, on which every other writer waits, and then reads what the
-// transaction is about.
+// write calls work in a transaction. The transaction first takes revisions from the
+// tenant's row, so that every other writer of the tenant waits. Then it reads the
+// members and the keys of the topic.
 func (s *Store) write(ctx context.Context, tenant string, about topic, work func(w *writer) error) error {
 	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		w := &writer{
@@ -87,7 +87,8 @@ func (w *writer) begin(ctx context.Context, about topic) error {
 	})
 }
 
-// storable returns the texts that PostgreSQL can hold: no other names anything.
+// storable returns the texts that PostgreSQL can store. Any other text cannot be an
+// ID or a key in the tables.
 func storable(texts []string) []string {
 	return slices.DeleteFunc(slices.Clone(texts), func(text string) bool {
 		return !utf8.ValidString(text) || strings.Contains(text, "\x00")
@@ -127,11 +128,11 @@ func (w *writer) beginCall(ctx context.Context, about topic) error {
 	})
 }
 
-// after returns the member of a row as it is once the row is written.
+// after returns the member of a row as it will be after the row is written.
 func (w *writer) after(r *row) provisioning.Member {
 	m := *r.member
 	m.Revision = revisionOf(w.before + r.turn)
-	if r.action != nil { // Protected and Subject are the host's
+	if r.action != nil { // only the host writes Protected and Subject
 		m.Protected, m.Subject = false, ""
 		if before := w.members[m.ID]; before != nil {
 			m.Protected, m.Subject = before.Protected, before.Subject
@@ -140,7 +141,7 @@ func (w *writer) after(r *row) provisioning.Member {
 	return m
 }
 
-// note takes down what was written.
+// note updates w.members and w.done after rows were written.
 func (w *writer) note(rows []*row) {
 	for _, r := range rows {
 		m := w.after(r)
@@ -148,11 +149,12 @@ func (w *writer) note(rows []*row) {
 	}
 }
 
-// run runs a statement; scan, unless it is nil, reads each row of the answer.
+// run runs a statement. The function scan, unless it is nil, reads each row of the
+// answer.
 //
-// What SQLite is asked many times is prepared, and not cut short in the middle
-// of a statement, for which the driver would need a goroutine for each: between
-// them, the context counts. For PostgreSQL, preparing would cost a round trip.
+// For SQLite, run prepares the statement, and checks the context only before the
+// statement: to cancel a statement in the middle, the driver would need a goroutine
+// for each one. For PostgreSQL, preparing would cost a round trip.
 func (w *writer) run(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	if w.s.dialect == PostgreSQL {
 		if scan != nil {

@@ -16,17 +16,17 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// tenant is the one that most checks work in.
+// tenant is the tenant in which most checks work.
 const tenant = "acme"
 
-// A bench is what a check works on: one empty store and its harness.
+// A bench holds what a check works on: one empty store and its harness.
 type bench struct {
 	t     *testing.T
 	h     *Harness
 	store provisioning.Store
 }
 
-// An outcome is what is to become of one action.
+// An outcome is the expected result of one action.
 type outcome uint8
 
 const (
@@ -62,7 +62,7 @@ func outcomeOf(r provisioning.Result) outcome {
 	return done
 }
 
-// apply applies actions and holds the results against what was wanted: one for
+// apply applies actions and compares the results with the wanted outcomes: one for
 // each action, or one for all of them.
 func (b *bench) apply(ctx context.Context, tenant string, actions []provisioning.Action, want ...outcome) error {
 	results, err := b.store.Apply(ctx, tenant, actions)
@@ -90,7 +90,7 @@ func compareResults(actions []provisioning.Action, results []provisioning.Result
 	return nil
 }
 
-// said puts an error into words, and the lack of one too.
+// said returns the text of an error, or a text for nil.
 func said(err error) string {
 	if err == nil {
 		return "no error"
@@ -120,7 +120,7 @@ func teamOf(ctx context.Context, store provisioning.Store, tenant string) (map[s
 	return team, nil
 }
 
-// expect reads the team and holds it against what was wanted, revisions aside.
+// expect reads the team and compares it with the wanted members, without revisions.
 func (b *bench) expect(ctx context.Context, tenant string, want ...provisioning.Member) error {
 	team, err := b.team(ctx, tenant)
 	if err != nil {
@@ -145,7 +145,8 @@ func sameTeam(team map[string]provisioning.Member, want []provisioning.Member) e
 	return nil
 }
 
-// sameMember compares every field but the revision. Empty and absent are one.
+// sameMember compares every field except the revision. Empty and absent values are
+// equal.
 func sameMember(got, want provisioning.Member) error {
 	gotFields, wantFields := fieldsOf(got), fieldsOf(want)
 	for name := range wantFields {
@@ -228,7 +229,7 @@ func creates(names ...string) []provisioning.Action {
 	return actions
 }
 
-// update returns the action that changes m, as the store has it, by edit.
+// update returns the action that applies edit to m, which is as the store has it.
 func update(m provisioning.Member, edit func(m *provisioning.Member)) provisioning.Action {
 	after := m.Clone()
 	edit(&after)
@@ -265,7 +266,7 @@ func mailed(name string) func(m *provisioning.Member) {
 	return func(m *provisioning.Member) { m.Email = name + "@acme.example" }
 }
 
-// together lets actions commit together.
+// together makes actions commit together.
 func together(with string, actions ...provisioning.Action) []provisioning.Action {
 	for i := range actions {
 		actions[i].With = with

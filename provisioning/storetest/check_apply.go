@@ -8,8 +8,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkOrder: actions are done in their order, and each has its result, also
-// where a store works in batches.
+// checkOrder: actions are done in their order, and each has its result, also if a
+// store works in batches.
 func checkOrder(ctx context.Context, b *bench) error {
 	if err := b.apply(ctx, tenant, nil); err != nil {
 		return fmt.Errorf("no actions, no results and no error: %w", err)
@@ -20,7 +20,7 @@ func checkOrder(ctx context.Context, b *bench) error {
 	}
 	many := creates(names...)
 	want := make([]outcome, len(many))
-	for _, i := range []int{7, 299, 598} { // these create somebody who exists
+	for _, i := range []int{7, 299, 598} { // these create a member who exists
 		many[i], want[i] = keyed(many[i].Key, create(person("p000"))), stale
 	}
 	if err := b.apply(ctx, tenant, many, want...); err != nil {
@@ -37,9 +37,8 @@ func checkOrder(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// checkSets: a store that takes many actions at a time does what one does that
-// takes them one by one, also where some in the middle depend on others before
-// them, or are refused.
+// checkSets: many actions in one call have the same results as the same actions
+// one by one, also if actions in the middle depend on earlier ones or are refused.
 func checkSets(ctx context.Context, b *bench) error {
 	members, err := b.hired(ctx, "ana", "bob", "cyd", "dan")
 	if err != nil {
@@ -81,7 +80,7 @@ func checkSets(ctx context.Context, b *bench) error {
 		for range step.actions {
 			want = append(want, step.want)
 		}
-		for n := range 40 { // which have nothing to do with the others
+		for n := range 40 { // these are independent of the others
 			filler := person(fmt.Sprintf("p%02d-%02d", i, n))
 			actions, want, after = append(actions, create(filler)), append(want, done), append(after, filler)
 		}
@@ -92,11 +91,12 @@ func checkSets(ctx context.Context, b *bench) error {
 	if err := b.expect(ctx, tenant, after...); err != nil {
 		return fmt.Errorf("among many actions: %w", err)
 	}
-	// An effect of everybody's creation; a record of that, and of the change of four.
+	// Each creation has an effect and a record; the changes of four members have
+	// records.
 	return b.left(ctx, len(after), len(after)+4, "what was refused among many actions leaves nothing")
 }
 
-// checkRevisions: every write gives a revision that the member never had.
+// checkRevisions: every write gives the member a revision that it never had.
 func checkRevisions(ctx context.Context, b *bench) error {
 	if _, err := b.hired(ctx, "ana"); err != nil {
 		return err
@@ -126,8 +126,8 @@ func checkRevisions(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// checkRepeated: an action is done once for its key, whatever it says and
-// however the member has changed since (S27).
+// checkRepeated: for each key, an action is done once, even if its content differs
+// or the member has changed since (S27).
 func checkRepeated(ctx context.Context, b *bench) error {
 	hire := creates("ana", "bob")
 	twice := append(slices.Clone(hire), hire[0])
@@ -174,8 +174,8 @@ func sameRevisions(a, b map[string]provisioning.Member) bool {
 	return true
 }
 
-// left counts what actions left behind, as far as the store keeps it: effects
-// that are due, and audit records.
+// left checks the numbers of due effects and of audit records, if the store has
+// them.
 func (b *bench) left(ctx context.Context, effects, records int, rule string) error {
 	if outbox, ok := b.store.(provisioning.Outbox); ok {
 		due, err := collect(outbox.Effects(ctx, tenant))
@@ -198,8 +198,8 @@ func (b *bench) left(ctx context.Context, effects, records int, rule string) err
 	return nil
 }
 
-// checkStale: an action planned from another state changes nothing, and the
-// others go on (S28).
+// checkStale: an action that was planned from another state changes nothing, and
+// the other actions are done (S28).
 func checkStale(ctx context.Context, b *bench) error {
 	members, err := b.hired(ctx, "ana", "bob", "cyd")
 	if err != nil {
@@ -210,7 +210,7 @@ func checkStale(ctx context.Context, b *bench) error {
 	outdated.Revision, outdated.Key = bob.Revision, "outdated"
 	nonsense.Revision, nonsense.Key = "not a revision", "nonsense"
 	none.Revision, none.Key = "", "none"
-	if bob.Revision == ana.Revision { // a store may count for each member
+	if bob.Revision == ana.Revision { // a store may count revisions for each member
 		outdated.Revision += "0"
 	}
 	double := ana
@@ -240,8 +240,8 @@ func checkStale(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// checkConflict: two members never have one primary email, ASCII case aside,
-// nor one identity.
+// checkConflict: two members never have the same primary email, whatever its ASCII
+// case, nor the same identity.
 func checkConflict(ctx context.Context, b *bench) error {
 	members, err := b.hired(ctx, "ana", "bob", "josé")
 	if err != nil {

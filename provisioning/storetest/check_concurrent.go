@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkConcurrent: several writers without a lock do every action once, and
-// lose no update.
+// checkConcurrent: several concurrent writers without a lock do every action once,
+// and lose no update.
 func checkConcurrent(ctx context.Context, b *bench) error {
 	if err := b.onceEach(ctx); err != nil {
 		return err
@@ -19,7 +19,7 @@ func checkConcurrent(ctx context.Context, b *bench) error {
 	return b.noLostUpdate(ctx)
 }
 
-// inParallel runs work several times at once and returns the first error.
+// inParallel runs work n times in parallel and returns the first error.
 func inParallel(n int, work func(worker int) error) error {
 	failures := make(chan error, n)
 	var running sync.WaitGroup
@@ -35,7 +35,7 @@ func inParallel(n int, work func(worker int) error) error {
 	return <-failures
 }
 
-// onceEach lets writers apply plans that overlap: each action is in two.
+// onceEach lets writers apply overlapping plans: each action is in two of them.
 func (b *bench) onceEach(ctx context.Context) error {
 	const writers, each = 6, 10
 	names := make([]string, writers*each)
@@ -82,8 +82,8 @@ func (b *bench) onceEach(ctx context.Context) error {
 	return b.left(ctx, len(actions), len(actions), "an action that several writers tried leaves what one does")
 }
 
-// noLostUpdate lets writers count in one member's title, each from the state
-// that it read.
+// noLostUpdate lets writers increment a number in one member's title, each from the
+// state that it read.
 func (b *bench) noLostUpdate(ctx context.Context) error {
 	const writers, each = 4, 5
 	const id = "id-p00"

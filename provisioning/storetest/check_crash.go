@@ -9,8 +9,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkCrash: killed at any write and applied again, a plan ends in the same
-// team, with the same effects and the same records, each once (L7).
+// checkCrash: if a plan is killed at any write and applied again, the result is the
+// same team, with the same effects and the same records, each once (L7).
 func checkCrash(ctx context.Context, b *bench) error {
 	const mostWrites = 10_000
 	for k := 1; k <= mostWrites; k++ {
@@ -28,8 +28,7 @@ func checkCrash(ctx context.Context, b *bench) error {
 	return fmt.Errorf("the actions were not done in %d writes", mostWrites)
 }
 
-// crashAt lets a plan die at the k-th write on a database of its own, and
-// resumes it.
+// crashAt kills a plan at the k-th write on a new database, and applies it again.
 func (b *bench) crashAt(ctx context.Context, k int) (died bool, err error) {
 	crasher := b.h.Crash(b.t)
 	if b.store, err = crasher.Open(); err != nil {
@@ -79,7 +78,7 @@ func (b *bench) crashAt(ctx context.Context, k int) (died bool, err error) {
 	return died, b.indexed(ctx, "when the plan was resumed")
 }
 
-// indexed holds what a Finder says against the team.
+// indexed compares the answers of a Finder with the team.
 func (b *bench) indexed(ctx context.Context, when string) error {
 	if _, ok := b.store.(provisioning.Finder); !ok {
 		return nil
@@ -91,9 +90,9 @@ func (b *bench) indexed(ctx context.Context, when string) error {
 	return w.counted(ctx, when)
 }
 
-// crashPlan does everything that an action can do: it lets ana go, swaps the
-// addresses of bob and cyd, changes dan, and creates two people with effects,
-// of whom one needs what ana gives back.
+// crashPlan does everything that an action can do: it deactivates ana, swaps the
+// addresses of bob and cyd, changes dan, and creates two people with effects. One
+// of these needs what ana gives back.
 func crashPlan(team []provisioning.Member) []provisioning.Action {
 	leave := update(team[0], func(m *provisioning.Member) { m.Active, m.Capture = false, nil })
 	leave.Kind = provisioning.KindDeactivate
@@ -103,13 +102,13 @@ func crashPlan(team []provisioning.Member) []provisioning.Action {
 	plan[len(plan)-1].Needs = []string{leave.Key}
 	plan = append(plan, update(team[3], titled("VP")))
 	for i := range plan {
-		plan[i].Classes = []provisioning.Class{provisioning.ClassGrant} // each is counted in one class
+		plan[i].Classes = []provisioning.Class{provisioning.ClassGrant} // each action counts in one class
 	}
 	return plan
 }
 
-// finished tells which actions show in the team. Each shows whole or not at
-// all, and those of one group alike.
+// finished returns which actions are visible in the team. Each must be visible
+// completely or not at all, and all actions of a group in the same way.
 func (b *bench) finished(ctx context.Context, before []provisioning.Member, plan []provisioning.Action) ([]bool, error) {
 	team, err := b.team(ctx, tenant)
 	if err != nil {
@@ -145,8 +144,8 @@ func unchanged(got provisioning.Member, exists bool, before []provisioning.Membe
 	return i >= 0 && before[i].Revision == got.Revision && sameMember(got, before[i]) == nil
 }
 
-// traces holds effects and audit records against the actions that show in the
-// team; the people who were there before were created with one of each.
+// traces compares effects and audit records with the actions that are visible in
+// the team. The people who existed before were created with one of each.
 func (b *bench) traces(ctx context.Context, before int, plan []provisioning.Action, finished []bool) error {
 	effects, records := before, before
 	for i, is := range finished {
@@ -182,7 +181,7 @@ func (b *bench) traces(ctx context.Context, before int, plan []provisioning.Acti
 	return nil
 }
 
-// onePerAction counts what actions left behind: so many, and one for a key.
+// onePerAction checks what actions left behind: want items, and one for each key.
 func onePerAction[T any](all []T, want int, key func(T) string) error {
 	seen := make(map[string]bool)
 	for _, one := range all {

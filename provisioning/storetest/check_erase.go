@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkErase: of a person who is erased, IDs and the facts remain, and of
-// everybody else everything.
+// checkErase: of an erased person, only IDs and the facts of the actions remain. The
+// data of all others remains unchanged.
 func checkErase(ctx context.Context, b *bench) error {
 	eraser := b.store.(provisioning.Eraser)
 	team, err := b.hired(ctx, "ana", "bob", "cyd")
@@ -70,7 +70,7 @@ func checkErase(ctx context.Context, b *bench) error {
 	return erased(records, team, report.Key)
 }
 
-// erased holds audit records against the erasure of the first of the team.
+// erased checks the audit records after the erasure of the first member of the team.
 func erased(records []provisioning.Record, team []provisioning.Member, report string) error {
 	own := 0
 	for _, r := range records {
@@ -97,8 +97,8 @@ func erased(records []provisioning.Record, team []provisioning.Member, report st
 	return nil
 }
 
-// checkForget: what is older than a moment is gone, and what a forgotten plan
-// superseded stays superseded.
+// checkForget: records and plans that are older than a given time are gone. A plan
+// that a forgotten plan superseded stays superseded.
 func checkForget(ctx context.Context, b *bench) error {
 	eraser := b.store.(provisioning.Eraser)
 	if _, err := b.hired(ctx, "ana"); err != nil {
@@ -149,5 +149,5 @@ func checkForget(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	return b.apply(ctx, tenant, creates("ana"), repeated) // keys of done actions outlive their records
+	return b.apply(ctx, tenant, creates("ana"), repeated) // keys of done actions stay when their records are gone
 }

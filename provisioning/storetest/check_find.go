@@ -10,8 +10,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkFind: a member is found by each of its keys, as they are after the last
-// write, and by no other.
+// checkFind: after each write, a member is found by each of its present keys, and by
+// no other key.
 func checkFind(ctx context.Context, b *bench) error {
 	w := &watch{bench: b, seen: make(map[provisioning.MemberKey]bool)}
 	if err := w.spelling(ctx); err != nil {
@@ -28,7 +28,7 @@ func checkFind(ctx context.Context, b *bench) error {
 	return b.besideOthers(ctx, w.found)
 }
 
-// checkCount: the counters are those of the team, after every write (S14).
+// checkCount: after every write, the counters match the team (S14).
 func checkCount(ctx context.Context, b *bench) error {
 	w := &watch{bench: b}
 	if err := b.history(ctx, w.counted); err != nil {
@@ -38,14 +38,14 @@ func checkCount(ctx context.Context, b *bench) error {
 	return b.besideOthers(ctx, w.counted)
 }
 
-// A watch compares what a Finder says with what Members yields. It remembers
-// the keys that it has seen, so that a former key is seen to find nobody.
+// A watch compares the answers of a Finder with the members that Members yields. It
+// keeps the keys that it has seen, to check that a former key finds no member.
 type watch struct {
 	*bench
 	seen map[provisioning.MemberKey]bool
 }
 
-// found looks for the members of the team by every key that one of them has or
+// found searches for the members of the team by every key that one of them has or
 // had.
 func (w *watch) found(ctx context.Context, when string) error {
 	team, err := w.team(ctx, tenant)
@@ -68,7 +68,7 @@ func (w *watch) found(ctx context.Context, when string) error {
 	return nil
 }
 
-// finds holds what FindMembers returns against the IDs that are wanted.
+// finds compares the result of FindMembers with the wanted IDs.
 func (b *bench) finds(ctx context.Context, team map[string]provisioning.Member, keys []provisioning.MemberKey, want []string) error {
 	found, err := b.store.(provisioning.Finder).FindMembers(ctx, tenant, keys, 1000)
 	if err != nil {
@@ -97,7 +97,7 @@ func (b *bench) finds(ctx context.Context, team map[string]provisioning.Member, 
 	return nil
 }
 
-// counted holds the counters against the team.
+// counted compares the counters with the team.
 func (w *watch) counted(ctx context.Context, when string) error {
 	team, err := w.team(ctx, tenant)
 	if err != nil {
@@ -134,7 +134,7 @@ func (w *watch) counted(ctx context.Context, when string) error {
 			got.Roles[provisioning.Role{Profile: "spoilt by the caller of Count"}] = 1
 		}
 		if got.Seats != nil {
-			got.Seats["spoilt by the caller of Count"] = 1 // what was returned is the caller's
+			got.Seats["spoilt by the caller of Count"] = 1 // the caller owns what was returned
 		}
 		if other, err := w.store.(provisioning.Finder).Count(ctx, "a tenant without members", connection); err != nil || other.Population != 0 || len(other.Seats)+len(other.Roles) != 0 {
 			return fmt.Errorf("%s: Count of a tenant without members is %s with %s, want nothing", when, text(other), said(err))
@@ -143,8 +143,7 @@ func (w *watch) counted(ctx context.Context, when string) error {
 	return nil
 }
 
-// history writes to the team in every way that there is, and looks at it after
-// each step.
+// history writes to the team in every possible way, and calls look after each step.
 func (b *bench) history(ctx context.Context, look func(ctx context.Context, when string) error) error {
 	if err := look(ctx, "before anything was written"); err != nil {
 		return err
@@ -219,8 +218,7 @@ func (b *bench) history(ctx context.Context, look func(ctx context.Context, when
 	return b.hostHistory(ctx, look)
 }
 
-// refusedHistory: what was refused leaves nothing to be found and nothing to be
-// counted.
+// refusedHistory: a refused action leaves nothing that is found or counted.
 func (b *bench) refusedHistory(ctx context.Context, look func(ctx context.Context, when string) error) error {
 	team, err := b.team(ctx, tenant)
 	if err != nil {
@@ -261,7 +259,7 @@ func (b *bench) refusedHistory(ctx context.Context, look func(ctx context.Contex
 	return look(ctx, "after actions that stand twice in one call")
 }
 
-// hostHistory writes as the host does, as far as the harness can.
+// hostHistory writes as the host does, if the harness can.
 func (b *bench) hostHistory(ctx context.Context, look func(ctx context.Context, when string) error) error {
 	protect := func(m *provisioning.Member) { m.Protected = !m.Protected }
 	writes := []struct {
@@ -296,7 +294,7 @@ func (b *bench) hostHistory(ctx context.Context, look func(ctx context.Context, 
 		if err := look(ctx, write.when); err != nil {
 			return err
 		}
-		// The host's mark stays when the same member is written by a plan.
+		// Protected stays when a plan writes the same member.
 		if team, err = b.team(ctx, tenant); err != nil {
 			return err
 		}
@@ -321,8 +319,8 @@ func (b *bench) hostHistory(ctx context.Context, look func(ctx context.Context, 
 	return nil
 }
 
-// spelling: addresses and names are found however they are spelt, and IDs only
-// as they are (S7, S36).
+// spelling: addresses and names are found in different spellings, and IDs only in
+// their exact spelling (S7, S36).
 func (w *watch) spelling(ctx context.Context) error {
 	ana, upper, padded, accent := person("ana"), person("upper"), person("padded"), person("accent")
 	ana.Email, ana.GivenName, ana.FamilyName = "Ana.Ruiz@Acme.Example", "Jos\u00e9 Luis", "O'Neil-Stra\u00dfe"
@@ -372,8 +370,8 @@ func (w *watch) spelling(ctx context.Context) error {
 	return nil
 }
 
-// findsMany: any number of keys may be asked for, in one tenant, and found once
-// each, up to the limit.
+// findsMany: FindMembers takes any number of keys of one tenant, and returns each
+// member once, up to the limit.
 func (b *bench) findsMany(ctx context.Context) error {
 	b.store = b.h.New(b.t)
 	finder := b.store.(provisioning.Finder)
@@ -450,8 +448,7 @@ func (b *bench) findsMany(ctx context.Context) error {
 	return nil
 }
 
-// besideOthers lets writers work side by side, and looks at the team when all
-// are done.
+// besideOthers lets writers work in parallel, and calls look when all are done.
 func (b *bench) besideOthers(ctx context.Context, look func(ctx context.Context, when string) error) error {
 	const writers, each = 4, 6
 	shared := creates("s1", "s2", "s3", "s4", "s5", "s6")

@@ -7,7 +7,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkGroups: actions with one With are done all or none.
+// checkGroups: of the actions with the same With, all are done or none.
 func checkGroups(ctx context.Context, b *bench) error {
 	members, err := b.hired(ctx, "ana", "bob", "cyd", "dan")
 	if err != nil {
@@ -53,14 +53,14 @@ func checkGroups(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// checkSwaps: inside one group only the end counts, so addresses and
-// identities may change hands in any direction (S2).
+// checkSwaps: inside a group only the final state counts, so addresses and
+// identities may change owners in any direction (S2).
 func checkSwaps(ctx context.Context, b *bench) error {
 	identify := func(name string) func(m *provisioning.Member) {
 		return func(m *provisioning.Member) { m.ExternalID = "ext-" + name }
 	}
 	leave := func(m *provisioning.Member) { m.Email, m.Managed = "gone@acme.example", false }
-	// Each of them gives to people the address or identity of others.
+	// Each swap gives people the addresses or identities of others.
 	swaps := []struct {
 		name  string
 		edits []func(m *provisioning.Member) // of ana, bob, cyd
@@ -95,8 +95,8 @@ func checkSwaps(ctx context.Context, b *bench) error {
 	return b.createInPlace(ctx)
 }
 
-// createInPlace: a group may create somebody with the address that another one
-// in it gives up, whichever comes first.
+// createInPlace: a group may create a member with an address that another member of
+// the group gives up, in any order of the two actions.
 func (b *bench) createInPlace(ctx context.Context) error {
 	for _, createFirst := range []bool{true, false} {
 		b.store = b.h.New(b.t)

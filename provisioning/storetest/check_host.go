@@ -7,8 +7,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkProtected: Protected and Subject are the host's; no action changes them,
-// whatever it says of them (S16, S42).
+// checkProtected: only the host writes Protected and Subject. No action changes
+// them, whatever values it has for them (S16, S42).
 func checkProtected(ctx context.Context, b *bench) error {
 	guarded, plain := complete(), person("bob")
 	guarded.Protected, guarded.Subject = true, "sub|Ana"
@@ -58,9 +58,8 @@ func checkProtected(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// checkDeleted: the keys of what was done to a member outlive it, so that an
-// old plan makes nobody again whom the host deleted, and a newer plan can
-// (S45).
+// checkDeleted: the keys of done actions stay after the member is deleted. So an old
+// plan cannot create a deleted member again; a newer plan can (S45).
 func checkDeleted(ctx context.Context, b *bench) error {
 	members, err := b.hired(ctx, "ana", "bob")
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// lockWait is how long the lock check waits for a lock that it must not get.
+// lockWait is how long checkLock waits for a lock that it must not get.
 const lockWait = 50 * time.Millisecond
 
-// checkLock: one writer at a time has a tenant (S28).
+// checkLock: one writer at a time has the lock of a tenant (S28).
 func checkLock(ctx context.Context, b *bench) error {
 	locker := b.store.(provisioning.Locker)
 	unlock, err := locker.Lock(ctx, tenant)
@@ -45,7 +45,8 @@ func checkLock(ctx context.Context, b *bench) error {
 	return excludes(ctx, locker)
 }
 
-// refusesLock holds a Lock that cannot be had against the contract.
+// refusesLock checks that Lock waits, and fails when its context ends, while another
+// writer has the lock.
 func refusesLock(ctx context.Context, locker provisioning.Locker, when string) error {
 	short, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
@@ -60,8 +61,8 @@ func refusesLock(ctx context.Context, locker provisioning.Locker, when string) e
 	return nil
 }
 
-// excludes lets several writers work under the lock and sees that each is
-// alone, and that each gets its turn.
+// excludes lets several writers work under the lock, and checks that only one has it
+// at a time and that each gets it.
 func excludes(ctx context.Context, locker provisioning.Locker) error {
 	const writers, turns = 4, 5
 	var inside, met atomic.Int32

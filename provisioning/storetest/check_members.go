@@ -11,8 +11,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// complete is a member with a value in every field that a plan can write. Of its
-// attributes one has no owner, and one an owner and no value (S35).
+// complete returns a member with a value in every field that a plan can write. One
+// of its attributes has no owner, and one has an owner and no value (S35).
 func complete() provisioning.Member {
 	owners := provisioning.Owners{}.
 		With(provisioning.FieldConnection, provisioning.OwnerSource).
@@ -43,7 +43,7 @@ func complete() provisioning.Member {
 	}
 }
 
-// checkRoundTrip: a member comes back as it was written, every field.
+// checkRoundTrip: a member is read as it was written, in every field.
 func checkRoundTrip(ctx context.Context, b *bench) error {
 	full := complete()
 	if err := b.apply(ctx, tenant, []provisioning.Action{create(full)}, done); err != nil {
@@ -72,7 +72,8 @@ func checkRoundTrip(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// checkOwnsValues: what went in and what came out is the caller's to change.
+// checkOwnsValues: the caller may change the values that it passed and the values
+// that were returned.
 func checkOwnsValues(ctx context.Context, b *bench) error {
 	full, given := complete(), complete()
 	if err := b.apply(ctx, tenant, []provisioning.Action{create(given)}, done); err != nil {
@@ -100,8 +101,8 @@ func spoil(m *provisioning.Member) {
 	m.Profiles["ws1"], m.Extra["text"], m.Attributes["cost_center"] = "spoilt", "spoilt", "spoilt"
 }
 
-// checkMembers: a listing shows every member of one consistent state, and may
-// be left early.
+// checkMembers: a listing yields every member of one consistent state, and the
+// caller may leave it early.
 func checkMembers(ctx context.Context, b *bench) error {
 	if err := b.expect(ctx, "nobody-yet"); err != nil {
 		return fmt.Errorf("a tenant of whom the store never heard has no members, and that is no error: %w", err)
@@ -118,7 +119,7 @@ func checkMembers(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		break // what goes on below must not find the store still busy with this
+		break // after this, the store must not be busy with the listing
 	}
 	var rename []provisioning.Action
 	for _, m := range members {
@@ -139,9 +140,9 @@ func checkMembers(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// listWhileApplying lists the team, and applies the actions when the first
-// member was seen. A store may let the writer wait for the reader, so the
-// listing goes on after a while.
+// listWhileApplying lists the team, and applies the actions after the first member.
+// A store may let the writer wait for the reader, so the listing waits for the
+// writer only for a limited time.
 func (b *bench) listWhileApplying(ctx context.Context, actions []provisioning.Action) ([]provisioning.Member, error) {
 	written := make(chan error, 1)
 	var seen []provisioning.Member
@@ -165,7 +166,7 @@ func (b *bench) listWhileApplying(ctx context.Context, actions []provisioning.Ac
 	return seen, <-written
 }
 
-// checkTenants: nothing of one tenant is visible to, or changed for, another.
+// checkTenants: no data of a tenant is visible to another one or changed by it.
 func checkTenants(ctx context.Context, b *bench) error {
 	tenants := []string{"acme", "Acme", "acme ", "acme%", "o'brien", "", "日本"}
 	people := []provisioning.Member{person("ana"), person("bob")}
@@ -231,8 +232,8 @@ func (b *bench) tenantOutbox(ctx context.Context, tenants []string) error {
 	return nil
 }
 
-// checkCancelled: a context that ended stops a listing with its error and lets
-// Apply do nothing more.
+// checkCancelled: after the context has ended, a listing stops with the context's
+// error, and Apply does nothing more.
 func checkCancelled(ctx context.Context, b *bench) error {
 	if _, err := b.hired(ctx, "ana", "bob", "cyd"); err != nil {
 		return err
@@ -274,8 +275,8 @@ func checkCancelled(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// cancelApply ends the context after a while, which may be in the middle of
-// anything. What has a result is done, and applying again does the rest.
+// cancelApply ends the context after wait, possibly in the middle of Apply. The
+// actions that have a result are done, and applying again does the others.
 func (b *bench) cancelApply(ctx context.Context, wait time.Duration) error {
 	const name = "cancelled"
 	names := make([]string, 300)
@@ -317,9 +318,9 @@ func (b *bench) cancelApply(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-// listing holds a listing that was to be cut short against the contract: it is
-// ended by one error that matches the context's, or it had all members already;
-// whole is their number, or 0 if that is no excuse.
+// listing checks a listing whose context ended. It must end with one error that
+// matches the context's error, or have yielded all members before. whole is the
+// number of all members, or 0 if the listing must end with the error.
 func listing(members func(yield func(provisioning.Member, error) bool), whole int) error {
 	count, failed := 0, error(nil)
 	for _, err := range members {

@@ -8,7 +8,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkNeeds: an action is done only if those are done which give back what it
+// checkNeeds: an action is done only if the actions are done that give back what it
 // grants (S28, L9).
 func checkNeeds(ctx context.Context, b *bench) error {
 	members, err := b.hired(ctx, "ana", "bob", "cyd", "dan", "eve", "fay")
@@ -73,8 +73,8 @@ func checkNeeds(ctx context.Context, b *bench) error {
 	return b.needsRefusedGroup(ctx, left)
 }
 
-// needsRefusedGroup: what was to be done in a group that was refused is not
-// done, for those outside the group as for those inside.
+// needsRefusedGroup: the actions of a refused group count as not done, for actions
+// outside the group and inside it.
 func (b *bench) needsRefusedGroup(ctx context.Context, left []provisioning.Member) error {
 	team, err := b.team(ctx, tenant)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkOutbox: an effect is stored with its action, once, and yielded until it
-// is delivered (S27).
+// checkOutbox: an effect is stored once, together with its action, and is yielded
+// until it is delivered (S27).
 func checkOutbox(ctx context.Context, b *bench) error {
 	outbox := b.store.(provisioning.Outbox)
 	hire := creates("ana", "bob", "cyd")
@@ -37,7 +37,7 @@ func checkOutbox(ctx context.Context, b *bench) error {
 	if err := b.due(ctx, want, "after the actions were repeated"); err != nil {
 		return err
 	}
-	for e, err := range outbox.Effects(ctx, tenant) { // as a host does it, inside the listing
+	for e, err := range outbox.Effects(ctx, tenant) { // delivers inside the listing, as a host does
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func checkOutbox(ctx context.Context, b *bench) error {
 	return b.due(ctx, []provisioning.Effect{want[1], want[3]}, "after two were delivered and the actions repeated")
 }
 
-// due holds the effects that are due against what was wanted.
+// due compares the due effects with the wanted ones.
 func (b *bench) due(ctx context.Context, want []provisioning.Effect, when string) error {
 	effects, err := collect(b.store.(provisioning.Outbox).Effects(ctx, tenant))
 	if err != nil {
@@ -73,7 +73,7 @@ func (b *bench) due(ctx context.Context, want []provisioning.Effect, when string
 	return nil
 }
 
-// checkPlans: a plan is kept under its hash, exactly as it was shown.
+// checkPlans: a plan is stored under its hash, exactly as it was shown.
 func checkPlans(ctx context.Context, b *bench) error {
 	plans := b.store.(provisioning.PlanStore)
 	first, err := plan("ana", "bo<b>&日本")
@@ -106,8 +106,8 @@ func checkPlans(ctx context.Context, b *bench) error {
 	return b.forgedPlan(ctx, first)
 }
 
-// forgedPlan: what comes back under a hash has it, or nothing comes back. A
-// store may refuse a plan that has not, or refuse to return it (S45).
+// forgedPlan: a plan that is returned for a hash has this hash. A store may refuse
+// to save a plan whose content has another hash, or refuse to return it (S45).
 func (b *bench) forgedPlan(ctx context.Context, shown *provisioning.Plan) error {
 	plans := b.store.(provisioning.PlanStore)
 	unsaved, err := plan("dan")
@@ -117,7 +117,7 @@ func (b *bench) forgedPlan(ctx context.Context, shown *provisioning.Plan) error 
 	for _, p := range []*provisioning.Plan{shown, unsaved} {
 		forged := *p
 		forged.Actions = creates("mallory")
-		_ = plans.SavePlan(ctx, tenant, &forged) // refusing it is as good
+		_ = plans.SavePlan(ctx, tenant, &forged) // the store may refuse it
 		kept, err := plans.Plan(ctx, tenant, p.Hash)
 		if err == nil && text(kept) != text(p) {
 			return fmt.Errorf("Plan returned %s under the hash of another plan, want an error: what is shown is what is approved", text(kept))
@@ -132,7 +132,7 @@ func plan(names ...string) (*provisioning.Plan, error) {
 	return planWith(func(*provisioning.Plan) {}, names...)
 }
 
-// planWith is plan with an edit before it gets its hash.
+// planWith is plan with an edit before the hash is computed.
 func planWith(edit func(p *provisioning.Plan), names ...string) (*provisioning.Plan, error) {
 	p := &provisioning.Plan{Format: provisioning.PlanFormat, Tenant: tenant, Source: "okta", Connection: "okta-prod", Actions: creates(names...)}
 	edit(p)
@@ -145,8 +145,8 @@ func planWith(edit func(p *provisioning.Plan), names ...string) (*provisioning.P
 	return p, nil
 }
 
-// checkSuperseded: a plan of everybody is superseded by one of the same
-// connection that was saved after it, and by nothing else (S45).
+// checkSuperseded: a plan of everybody is superseded by a later saved plan of
+// everybody of the same connection, and by nothing else (S45).
 func checkSuperseded(ctx context.Context, b *bench) error {
 	var plans []*provisioning.Plan
 	for i, edit := range []func(p *provisioning.Plan){
@@ -203,8 +203,8 @@ func checkSuperseded(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// checkAudit: every action that was done has one record: who, when, what and
-// why (R4).
+// checkAudit: every done action has one record, which says who, when, what and why
+// (R4).
 func checkAudit(ctx context.Context, b *bench) error {
 	log := b.store.(provisioning.AuditLog)
 	hire := creates("ana", "bob")
@@ -250,13 +250,13 @@ func checkAudit(ctx context.Context, b *bench) error {
 		return err
 	}
 	for _, err := range log.Audit(ctx, tenant) {
-		return err // and the listing is left early
+		return err // leaves the listing early
 	}
 	return nil
 }
 
-// checkMemberAudit: who finds the records of one member finds those of the log,
-// the latest first, and nobody else's.
+// checkMemberAudit: MemberAudit returns the records of one member that are in the
+// log, latest first, and no records of other members.
 func checkMemberAudit(ctx context.Context, log provisioning.AuditLog, all []provisioning.Record) error {
 	byMember, ok := log.(provisioning.MemberLog)
 	if !ok {

@@ -9,8 +9,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkNotShown: nothing is written that the changes of the action do not show,
-// and they show it as a change of the row that is there (S45).
+// checkNotShown: an action is refused if it writes something that its changes do not
+// show, or if its changes do not fit the stored row (S45).
 func checkNotShown(ctx context.Context, b *bench) error {
 	if err := b.leavesOut(ctx); err != nil {
 		return err
@@ -21,8 +21,8 @@ func checkNotShown(ctx context.Context, b *bench) error {
 	return b.showsAsRead(ctx)
 }
 
-// leavesOut tries a create and an update from which one change after the other
-// is left out: each field, and each owner.
+// leavesOut tries a create and an update, each time without one of the changes: each
+// field, and each owner.
 func (b *bench) leavesOut(ctx context.Context) error {
 	full, ana := complete(), person("ana")
 	if err := b.apply(ctx, tenant, []provisioning.Action{create(ana)}, done); err != nil {
@@ -54,8 +54,8 @@ func (b *bench) leavesOut(ctx context.Context) error {
 	return b.expect(ctx, tenant, ana, full)
 }
 
-// refuses applies actions of which each is to be refused with ErrNotShown, and
-// to leave the team as it is.
+// refuses applies actions. Each must be refused with ErrNotShown and leave the team
+// unchanged.
 func (b *bench) refuses(ctx context.Context, actions []provisioning.Action, team ...provisioning.Member) error {
 	before, err := b.team(ctx, tenant)
 	if err != nil {
@@ -77,8 +77,8 @@ func (b *bench) refuses(ctx context.Context, actions []provisioning.Action, team
 	return nil
 }
 
-// showsOther tries actions whose changes say something else than what is in the
-// row or in the member, between others that go on.
+// showsOther tries actions whose changes differ from the stored row or from the
+// member, between other actions that are done.
 func (b *bench) showsOther(ctx context.Context) error {
 	b.store = b.h.New(b.t)
 	members, err := b.hired(ctx, "ana", "bob", "cyd")
@@ -146,8 +146,8 @@ func (b *bench) showsOther(ctx context.Context) error {
 	return nil
 }
 
-// showsAsRead: what a plan shows after it was stored as JSON is what it showed
-// before, and what is the host's need not be shown.
+// showsAsRead: a plan that was stored as JSON shows the same as before. Fields that
+// only the host writes need not be shown.
 func (b *bench) showsAsRead(ctx context.Context) error {
 	b.store = b.h.New(b.t)
 	full := complete()
@@ -177,7 +177,7 @@ func (b *bench) showsAsRead(ctx context.Context) error {
 	return b.expect(ctx, tenant, provisioning.Member{ID: full.ID})
 }
 
-// asRead returns an action as a stored plan has it.
+// asRead returns an action as it is read from a stored plan.
 func asRead(a provisioning.Action) (read provisioning.Action, err error) {
 	return read, json.Unmarshal([]byte(text(a)), &read)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// checkState: a document is replaced by whoever has seen its latest revision,
-// and by nobody else.
+// checkState: SetState replaces a document only for a caller that has its latest
+// revision.
 func checkState(ctx context.Context, b *bench) error {
 	store := b.store.(provisioning.StateStore)
 	is := func(tenant, name string, document []byte, revision provisioning.Revision) error {
@@ -48,7 +48,7 @@ func checkState(ctx context.Context, b *bench) error {
 		return fmt.Errorf("SetState of a new document gave the revision %q and %s", first, said(err))
 	}
 	kept := bytes.Clone(document)
-	document[0] = 'X' // what was passed is the caller's
+	document[0] = 'X' // the caller owns what it passed
 	long := strings.Repeat("ü", 256)
 	other, err := store.SetState(ctx, tenant, long, "", []byte{})
 	if err != nil {
@@ -67,7 +67,7 @@ func checkState(ctx context.Context, b *bench) error {
 		return fmt.Errorf("SetState of a second document gave the revision %q after %q and %s", second, first, said(err))
 	}
 	if got, _, _ := store.State(ctx, tenant, "a"); len(got) == 3 {
-		got[0] = 'X' // what was returned is the caller's
+		got[0] = 'X' // the caller owns what was returned
 	}
 	if err := errors.Join(refused(first, []byte("x")), is(tenant, "a", []byte("two"), second)); err != nil {
 		return err
@@ -95,7 +95,8 @@ func checkState(ctx context.Context, b *bench) error {
 	return errors.Join(is(tenant, "a", large, third), b.raceForState(ctx, store))
 }
 
-// raceForState lets many replace one document: at each revision one of them may.
+// raceForState lets several writers replace one document in parallel. Only one may
+// succeed at each revision.
 func (b *bench) raceForState(ctx context.Context, store provisioning.StateStore) error {
 	const writers, each = 4, 5
 	var mu sync.Mutex
@@ -128,8 +129,8 @@ func (b *bench) raceForState(ctx context.Context, store provisioning.StateStore)
 	return err
 }
 
-// checkWindow: what was done is counted with it, by class, until the class is
-// approved (S39).
+// checkWindow: done actions are counted together with the write, by class, until the
+// class is approved (S39).
 func checkWindow(ctx context.Context, b *bench) error {
 	const inWindow = time.Hour
 	store := b.store.(provisioning.StateStore)

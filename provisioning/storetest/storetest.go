@@ -1,4 +1,5 @@
-// Package storetest is the conformance suite for anybody's provisioning.Store.
+// Package storetest is the conformance suite for implementations of
+// provisioning.Store.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Test(t, storetest.Harness{
@@ -9,11 +10,11 @@
 //		})
 //	}
 //
-// Every check is a subtest that says in words which rule a store broke. What a
-// store cannot do is named in Harness.Unsupported with the reason, and printed
-// as a skip: an ability that is missing by mistake, such as a method with
-// another signature, fails instead of passing unseen. The core checks, which
-// are the contract of Store itself, cannot be skipped.
+// Every check is a subtest. If it fails, it says in words which rule the store
+// broke. Harness.Unsupported names what a store cannot do, each with the reason;
+// these checks are skipped visibly. A method that is missing by mistake, for
+// instance because it has another signature, makes its check fail. The core checks
+// are the contract of Store itself and cannot be skipped.
 package storetest
 
 import (
@@ -26,35 +27,34 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A Harness says how to get at one kind of store. Only New is required.
+// A Harness gives the suite access to one kind of store. Only New is required.
 type Harness struct {
-	// New returns a store over an empty database, another one on each call.
+	// New returns a store over an empty database. Each call returns a new one.
 	New func(t *testing.T) provisioning.Store
-	// Put writes a member as the host itself would, Protected and Subject
-	// included, and gives it a new revision. A member whose Revision is "" does not exist
-	// yet; any other is as Members yielded it, but for what is to change.
+	// Put writes a member as the host itself does, including Protected and Subject,
+	// and gives it a new revision. A member whose Revision is "" does not exist yet.
+	// Any other member is as Members yielded it, except for the changes.
 	Put func(ctx context.Context, store provisioning.Store, tenant string, m provisioning.Member) error
-	// Delete removes a member as the host itself would, for good.
+	// Delete removes a member permanently, as the host itself does.
 	Delete func(ctx context.Context, store provisioning.Store, tenant, memberID string) error
-	// Crash returns an empty database that can be cut off while it is written
-	// to, another one on each call.
+	// Crash returns an empty database whose writer can be stopped during its work.
+	// Each call returns a new one.
 	Crash func(t *testing.T) Crasher
 	// Unsupported names the checks that the store cannot meet, each with the
-	// reason. Core checks are not taken.
+	// reason. It must not name core checks.
 	Unsupported map[string]string
 }
 
-// A Crasher is one database and the means to kill its writer.
+// A Crasher is a database whose writer can be killed.
 type Crasher interface {
-	// Open opens the database as a process does that starts, with everything
-	// that earlier processes left behind.
+	// Open opens the database as a starting process does, with everything that
+	// earlier processes left behind.
 	Open() (provisioning.Store, error)
-	// Apply opens the database, applies the actions, and dies at the k-th
-	// write, from 1: that write and whatever would follow it do not reach the
-	// database, not even a rollback. It reports false if the actions were done
-	// in fewer than k writes. For SQL a write may be a statement that a driver
-	// refuses before it closes its connection; for real it is a process that
-	// is killed.
+	// Apply opens the database, applies the actions, and dies at the k-th write,
+	// counted from 1. This write and everything after it do not reach the database,
+	// not even a rollback. It returns false if the actions were done in fewer than k
+	// writes. For an SQL store, the k-th write may be a statement that the driver
+	// refuses before it closes its connection; a real crash kills the process.
 	Apply(ctx context.Context, tenant string, actions []provisioning.Action, k int) (died bool, err error)
 }
 
@@ -63,13 +63,13 @@ type check struct {
 	name string
 	// core checks are the contract of Store and cannot be skipped.
 	core bool
-	// needs says what of the harness or the store is missing for the check, or
-	// "".
+	// needs returns what the check needs and the harness or the store does not have,
+	// or "".
 	needs func(b *bench) string
 	run   func(ctx context.Context, b *bench) error
 }
 
-// checks are all checks, simple rules before those that build upon them.
+// checks returns all checks. A simple rule comes before the rules that depend on it.
 func checks() []check {
 	return []check{
 		{name: "RoundTrip", core: true, run: checkRoundTrip},
@@ -105,8 +105,8 @@ func checks() []check {
 	}
 }
 
-// Test runs every check against stores of the harness. It may run beside other
-// tests.
+// Test runs every check against stores of the harness. It may run in parallel with
+// other tests.
 func Test(t *testing.T, h Harness) {
 	t.Helper()
 	for _, complaint := range h.complaints() {
@@ -127,7 +127,7 @@ func Test(t *testing.T, h Harness) {
 	}
 }
 
-// complaints tells what is wrong with the harness itself.
+// complaints returns the mistakes in the harness itself.
 func (h *Harness) complaints() []string {
 	var all []string
 	if h.New == nil {

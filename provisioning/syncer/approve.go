@@ -11,16 +11,17 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// Apply does a plan of Plan or Run, and what it holds of the classes that are
-// approved. An approval is used once (S15).
+// Apply does a plan that Plan or Run returned. It also does the held actions of the
+// approved classes. An approval can be used once (S15).
 //
-// An action whose member changed since the plan was made is refused, and the
-// others are done; what a refused one is about is decided again. If a newer run
-// has planned everybody, or the rules changed, an approval still holds where
-// the same waits: everybody is planned anew and that plan is done, or nothing
-// at all, with an error that matches provisioning.ErrPlanChanged, if something
-// else waits. Without an approval, such a plan is refused with
-// provisioning.ErrSuperseded.
+// If a member changed after the plan was made, its action is refused, and the
+// other actions are done. The person of a refused action is decided again.
+//
+// A plan is superseded if a newer run has planned everybody, or if the rules
+// changed. Without approvals, Apply refuses such a plan with
+// provisioning.ErrSuperseded. With approvals, it plans everybody anew. If the same
+// actions wait for the approved classes, it does the new plan. If not, it does
+// nothing, and the error matches provisioning.ErrPlanChanged.
 func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Plan, approvals ...provisioning.Approval) (Report, error) {
 	if plan == nil || plan.Tenant != target.Tenant || plan.Connection != target.Connection {
 		return Report{}, fmt.Errorf("syncer: apply: %w: want a plan of %s", provisioning.ErrOtherTenant, target.Connection)
@@ -47,15 +48,15 @@ func (s *Syncer) Apply(ctx context.Context, target Target, plan *provisioning.Pl
 	return report, err
 }
 
-// difference says who waits for the approved classes in one plan and not in the
-// other, or with something else.
+// difference describes how the people who wait for the approved classes differ
+// between two plans: who is new, who is gone, and whose changes are different.
 func difference(shown, now *provisioning.Plan, approvals []provisioning.Approval) string {
 	waiting := func(p *provisioning.Plan) map[string]string {
 		who := make(map[string]string)
 		for i := range p.Held {
 			h := &p.Held[i]
 			if slices.ContainsFunc(h.Classes, func(class provisioning.Class) bool { return isApproved(class, approvals) }) {
-				changes, _ := json.Marshal(h.Action.Changes) // what cannot be written was refused by the plan
+				changes, _ := json.Marshal(h.Action.Changes) // cannot fail: the plan refused values that have no JSON form
 				who[h.Action.Member.ID] = string(changes)
 			}
 		}
@@ -78,7 +79,7 @@ func difference(shown, now *provisioning.Plan, approvals []provisioning.Approval
 	return fmt.Sprintf("besides wait: %s; no more: %s; with something else: %s", listed(more), listed(less), listed(other))
 }
 
-// listed returns the first of some IDs, and how many more there are.
+// listed returns a text with the first IDs, and the number of the others.
 func listed(ids []string) string {
 	const most = 5
 	slices.Sort(ids)
@@ -91,7 +92,7 @@ func listed(ids []string) string {
 	return strings.Join(ids, ", ")
 }
 
-// applyPlan does a plan as it is.
+// applyPlan does a plan without making it anew.
 func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	if err := r.configure(ctx); err != nil {
 		return err
@@ -125,8 +126,8 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	return r.apply(ctx, plan)
 }
 
-// approve notes that approvals are used, and on which plan, before the plan is
-// done, so that a crash in between loses none of it (S15, L7).
+// approve stores that the approvals are used, and for which plan, before the plan
+// is done. So a round after a crash can finish the plan (S15, L7).
 func (r *round) approve(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) error {
 	if err := r.st.checkUnused(approvals); err != nil {
 		return err
@@ -136,7 +137,7 @@ func (r *round) approve(ctx context.Context, plan *provisioning.Plan, approvals 
 			return fmt.Errorf("syncer: %s: %w: of class %s, approved %.12s, and now %.12s waits", provisioning.CodePlanChanged, provisioning.ErrPlanChanged, a.Class, a.Hash, held.Hash)
 		}
 	}
-	before := *r.st // the rest of the state is not true before the plan is done
+	before := *r.st // the other changes of the state must not be saved before the plan is done
 	current, err := r.load(ctx, r.target)
 	if err != nil {
 		return err

@@ -13,31 +13,33 @@ import (
 )
 
 const (
-	deliveriesName = "effects" // of the document that a tenant's deliveries keep
-	// deliverTimeout bounds one call of the host's function.
+	deliveriesName = "effects" // names the stored document of a tenant's deliveries, and their lease
+	// deliverTimeout is the time limit of one call of Config.Deliver.
 	deliverTimeout = time.Minute
-	firstDelivery  = time.Second // until the second try
-	lastDelivery   = time.Hour   // between two tries
-	// maxFailing is of how many effects the tries are remembered.
+	firstDelivery  = time.Second // wait before the second try
+	lastDelivery   = time.Hour   // longest wait between two tries
+	// maxFailing is for how many effects the failed tries are stored.
 	maxFailing = 1000
 )
 
 // Undelivered is an effect that could not be delivered yet.
 type Undelivered struct {
 	Effect  provisioning.Effect `json:"effect"`
-	Since   time.Time           `json:"since"` // the first try
+	Since   time.Time           `json:"since"` // time of the first try
 	Tries   int                 `json:"tries"`
 	Next    time.Time           `json:"next"`
 	Failure string              `json:"failure"`
 }
 
-// waits reports whether the next try has not come. One that is further away than
-// any wait was set by a clock that was ahead.
+// waits reports whether the time of the next try has not come yet. A time that is
+// further away than the longest possible wait came from a clock that was ahead; it
+// is ignored.
 func (u *Undelivered) waits(now time.Time) bool {
 	return now.Before(u.Next) && u.Next.Sub(now) <= 2*lastDelivery
 }
 
-// deliveries is what is remembered of a tenant's effects beside the outbox.
+// deliveries holds the failed tries of a tenant's effects. The effects themselves
+// are in the outbox.
 type deliveries struct {
 	Format  int                    `json:"format"`
 	Failing map[string]Undelivered `json:"failing,omitempty"`
@@ -50,7 +52,7 @@ func effectKey(e provisioning.Effect) string {
 	return strings.Join([]string{string(e.Kind), e.Key, e.To, e.About}, " ")
 }
 
-// oldest returns the effect that waits longest, or nil.
+// oldest returns the effect whose first try is the earliest, or nil.
 func (d *deliveries) oldest() *Undelivered {
 	var oldest *Undelivered
 	for _, u := range d.Failing {
@@ -79,7 +81,7 @@ func (s *Syncer) saveDeliveries(ctx context.Context, tenant string, d *deliverie
 	if !d.changed {
 		return nil
 	}
-	var document []byte // nothing is kept of a tenant where all is well
+	var document []byte // nil removes the document of a tenant without failures
 	if len(d.Failing) > 0 {
 		var err error
 		if document, err = json.Marshal(d); err != nil {
@@ -92,16 +94,16 @@ func (s *Syncer) saveDeliveries(ctx context.Context, tenant string, d *deliverie
 	return nil
 }
 
-// Deliver hands the tenant's effects whose time has come to Config.Deliver,
-// oldest first, and marks each for which it returned nil (S27, S41). One that
-// fails stops none of the others; it is tried again later, by Serve or the next
-// Deliver. It is delivered at least once: again under the same key, if the
-// process dies before the mark.
+// Deliver passes the tenant's due effects to Config.Deliver, oldest first, and
+// marks each for which it returned nil (S27, S41). An effect that fails does not
+// stop the others. Serve or the next Deliver tries it again later. Each effect is
+// delivered at least once: if the process dies before the mark, it is delivered
+// again with the same key.
 //
-// Next is when the first of those that are left is to be tried, by Config.Now; it
-// is zero if none is. One process at a time delivers a tenant's effects: next is
-// then when the effects of another one are taken over if it has died. The error is
-// the store's, or the context's.
+// The result next is when the first of the remaining effects is due, by Config.Now.
+// It is zero if none remains. One process at a time delivers a tenant's effects.
+// If another process is delivering, next is when this process can take over if the
+// other has died. The error is that of the store or of the context.
 func (s *Syncer) Deliver(ctx context.Context, tenant string) (next time.Time, err error) {
 	if s.cfg.Deliver == nil {
 		return time.Time{}, nil
@@ -181,7 +183,7 @@ func (s *Syncer) deliverOne(ctx context.Context, tenant string, e provisioning.E
 	return s.cfg.Deliver(ctx, tenant, e)
 }
 
-// failed notes a failed try, and returns how long to wait for the next one.
+// failed records a failed try, and returns the wait before the next one.
 func (d *deliveries) failed(e provisioning.Effect, failure error, now time.Time) time.Duration {
 	key := effectKey(e)
 	u, again := d.Failing[key]
@@ -202,16 +204,17 @@ func (d *deliveries) failed(e provisioning.Effect, failure error, now time.Time)
 	return delay
 }
 
-// A delivery is the work on one tenant's effects, or the wait for its next try.
+// A delivery is the background work on one tenant's effects: it runs, or waits for
+// the next try.
 type delivery struct {
 	atWork   bool
-	again    bool // there may be more than the work in progress sees
-	failures int  // of the store, in a row
+	again    bool // new effects may have come during the work: deliver once more
+	failures int  // errors of Deliver in a row
 	timer    *time.Timer
 }
 
-// deliverSoon delivers a tenant's effects in the background, and again when the
-// time of those comes that are left.
+// deliverSoon delivers a tenant's effects in the background. The effects that
+// remain are delivered when they are due.
 func (s *Syncer) deliverSoon(tenant string) {
 	if s.cfg.Deliver == nil {
 		return
@@ -237,7 +240,8 @@ func (s *Syncer) deliverSoon(tenant string) {
 	s.work.Go(func() { s.deliverNow(tenant, d) })
 }
 
-// deliverNow does the work on a tenant's effects.
+// deliverNow delivers a tenant's effects until no more have come meanwhile, and
+// then sets the timer for the effects that remain.
 func (s *Syncer) deliverNow(tenant string, d *delivery) {
 	for {
 		s.workers.effects <- struct{}{}

@@ -10,25 +10,30 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// An identity is one under which a member is, or was, known to a provider.
+// An identity is a connection, and the external ID that a member has or had in it.
 type identity struct{ connection, externalID string }
 
-// directoryEraser is a Setup.Source whose directory is kept by the host, and in
-// which a user can be deleted, such as a scim.DirectorySource.
+// directoryEraser is a Setup.Source whose directory the host keeps, and which can
+// erase a user. A scim.DirectorySource is one.
 type directoryEraser interface {
 	Erase(ctx context.Context, userID string) error
 }
 
-// Erase forgets a person in every store: what a provider pushed of them, under
-// each identity that they had, if Setup.Source has a method Erase as
-// scim.DirectorySource does; the stored snapshot of a connection with deltas,
-// which is then read anew; and everything that the team's store keeps, which has
-// to be a provisioning.Eraser. What remains is IDs, and the facts of what was
-// done.
+// Erase removes the data of a person from every store:
 //
-// It is for somebody whose access has ended. Whom a provider still lists comes
-// again as a new member. Config.Setup has to answer for each connection through
-// which the person came; after an error, call it again. Erasing again is no error.
+//   - what a provider pushed about the person, under each external ID that the
+//     person had, if Setup.Source has a method Erase as scim.DirectorySource does;
+//   - the stored snapshot of a connection with deltas, whose directory is then read
+//     completely again;
+//   - everything about the person in Config.Store, which has to be a
+//     provisioning.Eraser.
+//
+// IDs and the record of the actions that were done remain.
+//
+// Erase is for a person whose access has ended. A person whom a provider still
+// lists becomes a new member. Config.Setup has to return a setup for each
+// connection through which the person came. After an error, call Erase again. A
+// second call for the same person is not an error.
 func (s *Syncer) Erase(ctx context.Context, tenant, memberID string) error {
 	eraser, ok := s.cfg.Store.(provisioning.Eraser)
 	if !ok {
@@ -59,7 +64,8 @@ func (s *Syncer) Erase(ctx context.Context, tenant, memberID string) error {
 	return nil
 }
 
-// identities returns those that the team and its audit log know of a member.
+// identities returns the identities of a member that the team and its audit log
+// contain.
 func (s *Syncer) identities(ctx context.Context, tenant, memberID string) (map[identity]bool, error) {
 	found := make(map[identity]bool)
 	add := func(m *provisioning.Member) {
@@ -97,8 +103,8 @@ func (s *Syncer) identities(ctx context.Context, tenant, memberID string) (map[i
 	return found, nil
 }
 
-// eraseIdentity forgets what is kept of a connection's directory of one of its
-// users.
+// eraseIdentity removes a user from the stored directory of a connection, and the
+// connection's stored snapshot.
 func (s *Syncer) eraseIdentity(ctx context.Context, tenant string, id identity) error {
 	target := Target{tenant, id.connection}
 	setup, err := s.cfg.Setup(ctx, target)
@@ -113,8 +119,8 @@ func (s *Syncer) eraseIdentity(ctx context.Context, tenant string, id identity) 
 	return s.dropMirror(ctx, target)
 }
 
-// eraseDeliveries forgets failures to deliver effects about a member, whose text
-// is the host's.
+// eraseDeliveries removes the recorded failures to deliver effects about a member
+// or to a member. Their text comes from the host and may contain personal data.
 func (s *Syncer) eraseDeliveries(ctx context.Context, tenant, memberID string) error {
 	d, err := s.loadDeliveries(ctx, tenant)
 	if err != nil {

@@ -18,19 +18,19 @@ type EventKind string
 const (
 	RunBegan        EventKind = "run_began"
 	RunEnded        EventKind = "run_ended"        // with Duration, Plan, Count of done actions, and Err
-	Read            EventKind = "read"             // a provider's pages: Op, and Count items of it so far
-	Locked          EventKind = "locked"           // Duration is how long the tenant's lock was waited for
+	Read            EventKind = "read"             // pages were read: Op is the operation, Count its items so far
+	Locked          EventKind = "locked"           // Duration is the wait for the tenant's lock
 	Overtaken       EventKind = "overtaken"        // another process decided meanwhile; the provider is read anew
 	BackedOff       EventKind = "backed_off"       // Duration until the next try, after Err
 	ClassTripped    EventKind = "class_tripped"    // Class, and Count people who wait for its approval (S39)
-	ClassReleased   EventKind = "class_released"   // Class is not tripped any more
+	ClassReleased   EventKind = "class_released"   // Class is no longer tripped
 	ActionDone      EventKind = "action_done"      // Action, MemberID, Code of its first reason
 	ActionRefused   EventKind = "action_refused"   // Action, MemberID, Err
 	PersonHeld      EventKind = "person_held"      // Action, MemberID, Code: waits for an approval, or for evidence
 	PersonParked    EventKind = "person_parked"    // MemberID, Code: refused too often
 	EffectDelivered EventKind = "effect_delivered" // Effect, MemberID
 	EffectFailed    EventKind = "effect_failed"    // Effect, MemberID, Duration until the next try, Err
-	StatusChanged   EventKind = "status_changed"   // Status, and Code of what changed it: what to mail to an admin (R138)
+	StatusChanged   EventKind = "status_changed"   // Status, and Code of the worst problem: mail it to an admin (R138)
 )
 
 // An Event is one thing that happened. Fields that do not concern its kind are
@@ -39,7 +39,7 @@ type Event struct {
 	Kind EventKind
 	Target
 	At         time.Time
-	Run        string // names the round, the same in all its events
+	Run        string // ID of the round, the same in all its events
 	Plan       string // the plan's hash
 	Op         string
 	Class      provisioning.Class
@@ -56,13 +56,13 @@ type Event struct {
 
 func newID() string { return rand.Text()[:12] }
 
-// emit tells an event of the round.
+// emit reports an event of the round.
 func (r *round) emit(ctx context.Context, e Event) {
 	e.Target, e.Run = r.target, r.id
 	r.Syncer.emit(ctx, e)
 }
 
-// emit tells an event to the host's hook and to the log.
+// emit reports an event to Config.Observe and to the log.
 func (s *Syncer) emit(ctx context.Context, e Event) {
 	e.At = s.cfg.Now()
 	if s.cfg.Observe != nil {
@@ -115,7 +115,8 @@ func (s *Syncer) emit(ctx context.Context, e Event) {
 	s.cfg.Logger.LogAttrs(ctx, level, "syncer: "+string(e.Kind), attrs...)
 }
 
-// tell tells what became of a plan.
+// tell emits the events of a plan that was applied. The values tripped and parked
+// are those of the state before the plan.
 func (r *round) tell(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome, tripped []Tripped, parked map[string]bool) {
 	actions := make(map[string]*provisioning.Action, len(plan.Actions))
 	for i := range plan.Actions {
@@ -171,7 +172,7 @@ func hasClass(tripped []Tripped, class provisioning.Class) bool {
 	return slices.ContainsFunc(tripped, func(t Tripped) bool { return t.Class == class })
 }
 
-// finish tells that a round has ended, and what its end makes of the health.
+// finish emits the end of a round, and records a failure in the state.
 func (r *round) finish(ctx context.Context, err error) {
 	if r.st != nil {
 		_, r.report.again = r.st.retries(r.setup.GroupWait, r.cfg.Now())
@@ -189,7 +190,7 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.job.dry || ctx.Err() != nil || isRefusal(err) || slices.ContainsFunc(noFailures, func(refusal error) bool { return errors.Is(err, refusal) }) {
 		return
 	}
-	if err == nil || errors.Is(err, errIncomplete) { // the state says so already
+	if err == nil || errors.Is(err, errIncomplete) { // the state has it already
 		return
 	}
 	noting, cancel := context.WithTimeout(ctx, noteTimeout)
@@ -200,11 +201,12 @@ func (r *round) finish(ctx context.Context, err error) {
 	}
 }
 
-// noFailures are errors that say nothing about how the connection is, beside
-// refusals.
+// noFailures are errors that are not recorded as problems of the connection, as
+// refusals are not either.
 var noFailures = []error{
 	errOvertaken, ErrApprovalUsed, provisioning.ErrPlanChanged, provisioning.ErrSuperseded, provisioning.ErrNoPlan,
 }
 
-// noteTimeout bounds how long noting a failure in the store may take.
+// noteTimeout is the time limit for recording a failure in the store, and for
+// removing a lease.
 const noteTimeout = 5 * time.Second

@@ -12,28 +12,27 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Evidence is what the plan of a whole run was decided on. A plan itself has
-// none of it: its hash is of what it does, and the same plan may be made of the
-// directory of another day.
+// Evidence describes the snapshot on which the plan of a whole run was decided.
+// The plan does not contain it: the plan's hash covers its actions, and snapshots
+// of different days may lead to the same plan.
 type Evidence struct {
-	// Made is when the plan was made, and Taken when the snapshot was, of which it
-	// was made last. Zero: unknown.
+	// Made is when the plan was last made. Taken is when the snapshot of that plan
+	// was taken. Zero: unknown.
 	Made  time.Time `json:"made"`
 	Taken time.Time `json:"taken"`
-	// Proven is what the snapshot proves; who is missing in one that does not prove
-	// its users is not taken to be gone.
+	// Proven is what the snapshot proves. If it does not prove its users, a user who
+	// is missing in it does not count as gone.
 	Proven sources.Facts `json:"proven"`
-	// Users and Groups are how many the snapshot has.
+	// Users and Groups are the numbers of users and groups in the snapshot.
 	Users  int `json:"users"`
 	Groups int `json:"groups"`
 }
 
-// maxEvidence is of how many plans of a connection the evidence is kept, the
-// latest.
+// maxEvidence is for how many plans of a connection the evidence is stored. The
+// latest are kept.
 const maxEvidence = 50
 
-// evidenceFile is what is stored of a connection: the evidence of plans, the
-// latest first.
+// evidenceFile is the stored evidence of a connection's plans, latest first.
 type evidenceFile struct {
 	Format int            `json:"format"`
 	Plans  []planEvidence `json:"plans"`
@@ -61,8 +60,9 @@ func (s *Syncer) loadEvidence(ctx context.Context, target Target) (evidenceFile,
 	return file, revision, nil
 }
 
-// Evidence tells what a plan of a connection was decided on. It is the zero
-// Evidence if nothing is known of the plan, as of parts and of old plans.
+// Evidence returns the evidence of a connection's plan, which is given by its hash.
+// It is the zero Evidence if none is stored, as for plans of a part and for old
+// plans.
 func (s *Syncer) Evidence(ctx context.Context, target Target, plan string) (Evidence, error) {
 	file, _, err := s.loadEvidence(ctx, target)
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *Syncer) Evidence(ctx context.Context, target Target, plan string) (Evid
 	return Evidence{}, nil
 }
 
-// noteEvidence keeps what the round's plan was decided on. The caller has the
-// tenant's lock.
+// noteEvidence stores the evidence of the round's plan. The caller has the tenant's
+// lock.
 func (r *round) noteEvidence(ctx context.Context, plan *provisioning.Plan, snapshot *sources.Snapshot) error {
 	file, revision, err := r.loadEvidence(ctx, r.target)
 	if err != nil {

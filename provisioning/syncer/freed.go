@@ -8,33 +8,33 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// freedPart is the part of its Interval after which a provider may be read again
-// because something is free that somebody waits for.
+// freedPart limits how often a provider is read because something became free: at
+// most once in Interval/freedPart.
 const freedPart = 10
 
-// A watched is what a person waits for: that a member changes who has it, or that
-// a seat of a limited pool is given back.
+// A watched records what a person waits for: that Member changes, who holds what
+// the person needs, or that a seat of the limited pool Seat becomes free.
 type watched struct {
 	ExternalID string                `json:"id"`
 	Member     string                `json:"member,omitempty"`
-	Revision   provisioning.Revision `json:"revision,omitempty"` // as the decision saw the member
+	Revision   provisioning.Revision `json:"revision,omitempty"` // of the member when the plan was decided
 	Seat       string                `json:"seat,omitempty"`
-	Held       int                   `json:"held,omitempty"` // how many members had the seat
+	Held       int                   `json:"held,omitempty"` // how many members had the seat then
 }
 
-// freed is what has changed of what people wait for, whoever changed it: another
-// connection, an approval, a hand edit.
+// freed holds what has changed among the things that people wait for. The change
+// may come from another connection, an approval or a manual edit.
 type freed struct {
-	people []string // external IDs, of those who wait for members
-	seat   bool     // of a pool: everybody who waits for one has to be decided
+	people []string // external IDs of the people who waited for a member that changed
+	seat   bool     // a seat of a pool is free: everybody has to be decided
 }
 
-// isFreed reports whether everybody has to be decided for it.
+// isFreed reports whether everybody has to be decided because of r.freed.
 func (r *round) isFreed() bool {
 	return r.freed.seat || !r.setup.Pushed && len(r.freed.people) > 0
 }
 
-// findFreed looks whether people wait no longer for what they waited for.
+// findFreed compares the members and seats that people wait for with the store.
 func (r *round) findFreed(ctx context.Context) (freed, error) {
 	var f freed
 	var keys []provisioning.MemberKey
@@ -75,8 +75,8 @@ func memberID(id string) provisioning.MemberKey {
 	return provisioning.MemberKey{By: provisioning.MemberByID, Value: id}
 }
 
-// watch enters what the people of a plan wait for, after it was done. A part
-// leaves whom it is not about.
+// watch records what the people of a plan wait for, after the plan was done. A
+// plan of a part leaves the entries of other people unchanged.
 func (r *round) watch(ctx context.Context, plan *provisioning.Plan, outcome *provisioning.Outcome) error {
 	st, waits := r.st, plan.Waits()
 	st.Watched = slices.DeleteFunc(st.Watched, func(w watched) bool {
@@ -117,8 +117,9 @@ func (r *round) watch(ctx context.Context, plan *provisioning.Plan, outcome *pro
 	return nil
 }
 
-// holders returns the members that have keys, by key, with the revision that the
-// plan was decided on; of whom the plan changed, with that which it gave.
+// holders returns, for each key, the members that have it. A member that the plan
+// changed has its revision after the plan; any other member has the revision that
+// the plan was decided on.
 func (r *round) holders(ctx context.Context, keys []provisioning.MemberKey, outcome *provisioning.Outcome) (map[provisioning.MemberKey][]provisioning.Member, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -163,9 +164,9 @@ var freeing = []provisioning.Field{
 	provisioning.FieldActive, provisioning.FieldEmail, provisioning.FieldGivenName, provisioning.FieldFamilyName, provisioning.FieldSeats,
 }
 
-// lookAround looks at the other connections of a tenant, of those that this
-// process knows, after members changed: somebody there may wait for what is free
-// now. Other processes see it with their next look.
+// lookAround requests a round for each other connection of a tenant that this
+// process knows, after members changed: a person there may wait for what is free
+// now. Other processes find the change in their next Poll.
 func (s *Syncer) lookAround(tenant, except string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,13 +12,13 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Status sums up how a connection is, from good to bad.
+// A Status summarizes the health of a connection.
 type Status string
 
-// The statuses.
+// The statuses, from good to bad.
 const (
 	StatusOK       Status = "ok"
-	StatusDegraded Status = "degraded" // works, and somebody should look at something
+	StatusDegraded Status = "degraded" // it works, but a problem needs attention
 	StatusHeld     Status = "held"     // changes wait for an approval
 	StatusFailed   Status = "failed"   // nothing is decided
 )
@@ -29,7 +29,7 @@ func (s Status) worse(other Status) bool {
 	return slices.Index(statusOrder, s) > slices.Index(statusOrder, other)
 }
 
-// The codes of problems, beside breaker.<class> for a class that tripped.
+// The codes of problems. A tripped class has the code breaker.<class>.
 const (
 	CodeUnauthorized    = "source.unauthorized"
 	CodeForbidden       = "source.forbidden"
@@ -44,40 +44,40 @@ const (
 	CodeParked          = "person.parked"
 	CodeSilent          = "connection.silent"
 	CodePaused          = "connection.paused"
-	CodeGroupReappeared = "group.reappeared" // a group that an assignment names came again under another ID (S40)
+	CodeGroupReappeared = "group.reappeared" // a group that an assignment names has a new ID (S40)
 	CodeUndelivered     = "effect.undelivered"
 )
 
-// A Problem is one thing that keeps a connection from being well.
+// A Problem is one reason why the status of a connection is not StatusOK.
 type Problem struct {
 	Code   string    `json:"code"`
-	Status Status    `json:"status"` // how bad it is
+	Status Status    `json:"status"` // the severity
 	Since  time.Time `json:"since"`
 	Detail string    `json:"detail,omitempty"`
-	// Advice says what to do about it.
+	// Advice says what an admin can do.
 	Advice string `json:"advice,omitempty"`
 }
 
-// A Tripped class holds whatever falls into it until it is approved, or a whole
-// run is within the limit (S39).
+// Tripped is a class whose breaker has tripped. Actions of the class are held
+// until it is approved, or until a whole run is within the limit (S39).
 type Tripped struct {
 	Class provisioning.Class `json:"class"`
 	Since time.Time          `json:"since"`
 }
 
-// Waiting is a person who is not decided to the end (S38).
+// Waiting is a person whose decision is not complete (S38).
 type Waiting struct {
 	ExternalID string `json:"external_id"`
 	MemberID   string `json:"member_id,omitempty"`
-	// Classes are those whose approval the person waits for. None: for another
-	// try, or for better evidence.
+	// Classes are the classes whose approval the person waits for. None: the person
+	// waits for the next try, or for better evidence.
 	Classes []provisioning.Class `json:"classes,omitempty"`
-	// Reason is a code: of the plan, or refused.<why> of the store.
+	// Reason is a code: a reason of the plan, or refused.<why> if the store refused.
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
-	// Tries counts the rounds in a row in which the store refused the person,
-	// Next is when the person is decided again, and Parked says that it was
-	// refused too often for that.
+	// Tries counts the rounds in a row in which the store refused the person. Next
+	// is when the person is decided again. Parked says that the store refused too
+	// often, so that there is no next time.
 	Tries  int       `json:"tries,omitempty"`
 	Next   time.Time `json:"next,omitzero"`
 	Parked bool      `json:"parked,omitempty"`
@@ -90,12 +90,12 @@ type Pause struct {
 	Since  time.Time `json:"since"`
 }
 
-// Health is how a connection is.
+// Health describes the condition of a connection.
 type Health struct {
 	Target
 	Status Status
 	Since  time.Time
-	// Problems are what is not well, worst first.
+	// Problems are the reasons of the status, worst first.
 	Problems []Problem
 	// LastRun is when everybody was last decided, LastProven when the last
 	// snapshot that proved its users was taken, and LastPush when pushed changes
@@ -104,23 +104,23 @@ type Health struct {
 	// LastPlan is the hash of the plan of the last run of everybody.
 	LastPlan string
 	Tripped  []Tripped
-	// Waiting are people who are not decided to the end, 1,000 at most; More are
-	// as many beyond them.
+	// Waiting are people whose decision is not complete, at most 1,000. More counts
+	// the others.
 	Waiting []Waiting
 	More    int
 	// Paused is nil unless the connection is paused.
 	Paused *Pause
-	// Retired says since when the connection is given up. Nil: it is not.
+	// Retired says since when the connection is retired. Nil: it is not.
 	Retired *Pause
 	// Effects is how many effects of the tenant wait in the outbox, whether or not
-	// they were tried; more than 1,000 are not counted. EffectsSince is when the
-	// action of the oldest was done; zero if there is none, or if the store is no
-	// provisioning.MemberLog. Some that wait for minutes mean that no process
-	// delivers.
+	// they were tried; at most 1,000 are counted. EffectsSince is when the action of
+	// the oldest effect was done. It is zero if there is no effect, or if the store
+	// is not a provisioning.MemberLog. Effects that wait for minutes mean that no
+	// process delivers.
 	Effects      int
 	EffectsSince time.Time
-	// Undelivered is that one of them which could not be delivered for the longest
-	// time. Nil: none was tried in vain.
+	// Undelivered is the effect whose delivery has failed for the longest time. Nil:
+	// no delivery failed.
 	Undelivered *Undelivered
 }
 
@@ -132,8 +132,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// Health tells how a connection is, from what the store knows: that is the same
-// in every process.
+// Health returns the condition of a connection. It comes from the store, and is
+// the same in every process.
 func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	st, err := s.load(ctx, target)
 	if err != nil {
@@ -159,7 +159,7 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	if len(h.Problems) > 0 {
 		h.Status = h.Problems[0].Status
 	}
-	if h.Status != st.Status { // nobody has noted it yet
+	if h.Status != st.Status { // the stored status is not up to date
 		h.Since = now
 		if len(h.Problems) > 0 {
 			h.Since = h.Problems[0].Since
@@ -168,7 +168,7 @@ func (s *Syncer) Health(ctx context.Context, target Target) (Health, error) {
 	return h, nil
 }
 
-// outbox enters what waits for its delivery.
+// outbox sets the fields of h about effects that wait for delivery.
 func (s *Syncer) outbox(ctx context.Context, h *Health) error {
 	d, err := s.loadDeliveries(ctx, h.Tenant)
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *Syncer) outbox(ctx context.Context, h *Health) error {
 	return nil
 }
 
-// advice says how bad each problem is, and what to do about it.
+// advice holds the severity of each problem, and what an admin can do.
 var advice = map[string]struct {
 	status Status
 	text   string
@@ -233,10 +233,11 @@ func newProblem(code string, since time.Time, detail string) Problem {
 	return p
 }
 
-// maxDetail bounds what a state keeps of an error's text.
+// maxDetail is how many bytes of an error's text a state keeps.
 const maxDetail = 500
 
-// problem enters a problem; one that is there already keeps its time.
+// problem adds a problem. A problem that is present already keeps its time, and
+// gets the new detail.
 func (st *state) problem(code, detail string, now time.Time) {
 	if len(detail) > maxDetail {
 		detail = detail[:maxDetail]
@@ -250,13 +251,14 @@ func (st *state) problem(code, detail string, now time.Time) {
 	st.Problems = append(st.Problems, newProblem(code, now.UTC(), detail))
 }
 
-// clear takes a problem out.
+// clear removes a problem.
 func (st *state) clear(code string) {
 	st.Problems = slices.DeleteFunc(st.Problems, func(p Problem) bool { return p.Code == code })
 }
 
-// fail enters the failure of a round, or with nil that it went well. What a
-// round is no judge of stays.
+// fail records the failure of a round, or with nil its success. It removes the
+// problems of earlier rounds, except CodeGroupReappeared, which only a whole run
+// can clear.
 func (st *state) fail(failure error, now time.Time) {
 	code := ""
 	if failure != nil {
@@ -288,9 +290,9 @@ func failureCode(err error) string {
 	return CodeFailed
 }
 
-// problems returns everything that is not well.
+// problems returns all problems of the connection that follow from the state.
 func (st *state) problems(now time.Time) []Problem {
-	if st.Retired != nil { // nothing is expected of it
+	if st.Retired != nil { // a retired connection has no problems
 		return nil
 	}
 	problems := slices.Clone(st.Problems)
@@ -332,8 +334,8 @@ func (st *state) problems(now time.Time) []Problem {
 	return problems
 }
 
-// silentFrom returns when the connection counts as silent, if nothing is heard of
-// it until then. Zero: it never does.
+// silentFrom returns the time from which the connection counts as silent, unless a
+// snapshot or a push comes before. Zero: never.
 func (st *state) silentFrom() time.Time {
 	heard := st.LastProven
 	if st.LastPush.After(heard) || st.Pushed {
@@ -345,8 +347,8 @@ func (st *state) silentFrom() time.Time {
 	return heard.Add(st.Silence)
 }
 
-// sum brings the status up to date and returns the problem that decides it, nil
-// if there is none. Changed says that it was another one.
+// sum updates the status, and returns the problem that decides it, or nil if there
+// is none. The result changed reports whether the status is different now.
 func (st *state) sum(now time.Time) (worst *Problem, changed bool) {
 	status := StatusOK
 	problems := st.problems(now)
@@ -371,8 +373,8 @@ func (st *state) parked() map[string]bool {
 	return parked
 }
 
-// Pause keeps a connection from being decided, until Resume. What is pushed or
-// due meanwhile waits. Plan, Run and Apply still do what they are asked for.
+// Pause stops the decisions of a connection until Resume. What is pushed or due
+// meanwhile waits. Plan, Run and Apply still work.
 func (s *Syncer) Pause(ctx context.Context, target Target, reason string) error {
 	return s.change(ctx, target, func(st *state) {
 		if st.Paused == nil {
@@ -390,7 +392,7 @@ func (s *Syncer) Resume(ctx context.Context, target Target) error {
 	return err
 }
 
-// change changes a state outside of a round.
+// change changes the state of a connection outside of a round.
 func (s *Syncer) change(ctx context.Context, target Target, do func(*state)) error {
 	unlock, err := s.cfg.Store.Lock(ctx, target.Tenant)
 	if err != nil {
@@ -405,7 +407,8 @@ func (s *Syncer) change(ctx context.Context, target Target, do func(*state)) err
 	return r.store(ctx)
 }
 
-// store saves the round's state with its status, and tells a change of that.
+// store updates the status and saves the round's state. It emits StatusChanged if
+// the status is different.
 func (r *round) store(ctx context.Context) error {
 	worst, changed := r.st.sum(r.cfg.Now())
 	if err := r.save(ctx, r.target, r.st); err != nil {

@@ -8,21 +8,23 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// isolated is a team in which an action on which the database fails, though it
-// answers everything else, is refused like any other, so that one person keeps
-// nobody else waiting.
+// isolated is a Store that refuses an action if the database fails on this action
+// alone and does everything else. So one failing action does not stop the actions
+// for other people.
 type isolated struct {
 	Store
 	connection string
-	left       int // how many more may be set aside before it is the database that fails
+	left       int // how many more commit groups may be refused before the error ends Apply
 }
 
-// maxIsolated is how many people of one plan are set aside in this way.
+// maxIsolated is how many commit groups of one plan may be refused in this way.
 const maxIsolated = 20
 
 var errIsolated = errors.New("the store fails on this action alone")
 
-// Apply implements provisioning.Store.
+// Apply implements provisioning.Store. After an error, it tries the next commit
+// group alone. If that fails and the store still works, the group is refused with
+// errIsolated, and Apply goes on with the next one.
 func (s *isolated) Apply(ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 	var all []provisioning.Result
 	for {
@@ -54,7 +56,8 @@ func (s *isolated) Apply(ctx context.Context, tenant string, actions []provision
 	}
 }
 
-// answers reports whether the store does anything at all, a write included.
+// answers reports whether the store works: it reads, writes and removes a test
+// document.
 func (s *isolated) answers(ctx context.Context, tenant string) bool {
 	name := "probe/" + s.connection
 	_, revision, err := s.State(ctx, tenant, name)

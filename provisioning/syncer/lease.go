@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	// leaseLength is for how long a process sees a lease unchanged until it takes
-	// it: the holder has died, or does not reach the store.
+	// leaseLength is how long a lease has to stay unchanged before another process
+	// takes it. Its holder has died then, or cannot reach the store.
 	leaseLength = 10 * time.Second
 	// leaseBeat is how often a holder changes its lease.
 	leaseBeat = leaseLength / 4
 )
 
-// A lease gives one process at a time a piece of a tenant's work that happens
-// without the tenant's lock. While it has the lease, a process changes it all
-// the time, and another that has seen it unchanged for leaseLength takes it. No
-// clock is compared with that of another process for that, but one that comes
-// much later takes it at once. Nothing is wrong where two processes have it all
-// the same; it spares work.
+// A lease assigns a piece of a tenant's work, which is done without the tenant's
+// lock, to one process at a time. The holder changes the lease every leaseBeat.
+// Another process takes the lease after it has seen it unchanged for leaseLength;
+// this compares no clocks of different processes. A process that finds a lease
+// which expired more than maxSkew ago takes it at once. A lease only saves work:
+// the results are correct even if two processes hold it.
 type lease struct {
 	*Syncer
 	tenant, name string
@@ -34,26 +34,27 @@ type lease struct {
 	mu       sync.Mutex // of revision
 	revision provisioning.Revision
 	lost     atomic.Bool
-	release  context.CancelFunc // of beating
+	release  context.CancelFunc // ends beating
 	beating  sync.WaitGroup
 }
 
 // errLeased says that another process has the lease.
 var errLeased = errors.New("another process is at it")
 
-// A sighting is a lease of another process, and since when it is unchanged.
+// A sighting records the revision of another process's lease, and since when this
+// process has seen it unchanged.
 type sighting struct {
 	revision provisioning.Revision
 	since    time.Time
 }
 
-// leaseKey names a lease among those of all tenants.
+// leaseKey identifies a lease among those of all tenants.
 type leaseKey struct{ tenant, name string }
 
 func leaseName(name string) string { return "lease/" + name }
 
-// take takes a lease. If another process has it, the error matches errLeased
-// and until is when that ends unless it is changed.
+// take takes a lease. If another process has it, the error matches errLeased, and
+// until is when the lease can be taken if its holder does not change it again.
 func (s *Syncer) take(ctx context.Context, tenant, name string) (l *lease, until time.Time, err error) {
 	revision, until, err := s.free(ctx, tenant, name)
 	if err != nil {
@@ -73,7 +74,7 @@ func (s *Syncer) take(ctx context.Context, tenant, name string) (l *lease, until
 }
 
 // free returns the revision of a lease that can be taken. It fails with errLeased
-// if somebody has it.
+// if another holder has it, and until is as in take.
 func (s *Syncer) free(ctx context.Context, tenant, name string) (revision provisioning.Revision, until time.Time, err error) {
 	key := leaseKey{tenant, name}
 	stored, revision, err := s.storedLease(ctx, tenant, leaseName(name))
@@ -98,8 +99,8 @@ func (s *Syncer) free(ctx context.Context, tenant, name string) (revision provis
 	return revision, time.Time{}, nil
 }
 
-// keep changes the lease until the context ends or it is lost. Where the store
-// does not answer, it is tried again.
+// keep changes the lease every leaseBeat until the context ends or the lease is
+// lost. After an error of the store, it tries again.
 func (l *lease) keep(ctx context.Context) {
 	ticker := time.NewTicker(leaseBeat)
 	defer ticker.Stop()
@@ -139,14 +140,14 @@ func (l *lease) beat(ctx context.Context) error {
 	return nil
 }
 
-// A leaseDocument is what is stored of a lease.
+// A leaseDocument is the stored form of a lease.
 type leaseDocument struct {
 	Owner string    `json:"owner"`
 	Until time.Time `json:"until"` // by the holder's clock
 }
 
-// storedLease returns a lease as the store has it, with no revision if nobody
-// does.
+// storedLease returns a lease from the store. The revision is empty if no process
+// holds the lease.
 func (s *Syncer) storedLease(ctx context.Context, tenant, name string) (stored leaseDocument, revision provisioning.Revision, err error) {
 	document, revision, err := s.cfg.Store.State(ctx, tenant, name)
 	if err == nil && document != nil {
@@ -167,10 +168,8 @@ func (l *lease) give(ctx context.Context) {
 	}
 }
 
-// giveBack takes the lease out of the store. If the store fails, it is tried
-// again for a while, without the caller, and what is stored is looked at, since
-// the answer to an earlier change may be lost. If that does not help, the lease
-// ends by itself.
+// giveBack removes the lease from the store. If the store fails, giveLater tries
+// again in the background.
 func (l *lease) giveBack(ctx context.Context) {
 	first, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()
@@ -185,6 +184,9 @@ func (l *lease) giveBack(ctx context.Context) {
 	}
 }
 
+// giveLater tries to remove the lease from the store, for noteTimeout at most. It
+// reads the stored lease before each try, since the answer to an earlier change
+// may be lost. If every try fails, the lease expires after leaseLength.
 func (l *lease) giveLater() {
 	ctx, cancel := context.WithTimeout(l.life, noteTimeout)
 	defer cancel()
@@ -204,7 +206,8 @@ func (l *lease) giveLater() {
 	}
 }
 
-// firstGive and lastGive are the pauses between two tries to give a lease back.
+// firstGive and lastGive are the first and the longest pause between two tries to
+// remove a lease.
 const (
 	firstGive = 10 * time.Millisecond
 	lastGive  = 500 * time.Millisecond

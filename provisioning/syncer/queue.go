@@ -12,28 +12,29 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A queue holds the rounds of one tenant that are asked for, one for each
-// connection: who asks while a round is at work waits for the next one, however
-// many ask. One round at a time has the turn; one that reads a directory lets
-// others have it meanwhile.
+// A queue holds the requested rounds of one tenant, at most one for each
+// connection. All calls that come while a round runs share the next round. One
+// round at a time has the turn. A round that reads a directory gives up the turn
+// for that time.
 type queue struct {
 	waiting map[Target]*pending
-	rounds  int           // that wait or are at work
+	rounds  int           // number of rounds that wait or run
 	turn    chan struct{} // holds a token while a round has the turn
 }
 
-// workers bound the work of each kind; in each channel there is a token for a
-// tenant at work. A round that reads a provider has one of the readers from then
-// on, and is at work in the meantime of the reading with none of the rounds: what
-// was pushed waits neither for providers that are slow to be read, nor for a mail
-// server.
+// workers limit the concurrent work of each kind. Each channel holds a token for
+// each piece of work of its kind that is in progress. A round that reads a provider
+// takes a token of readers and keeps it to its end. It holds no token of rounds
+// during the reading. So pushed changes wait neither for slow providers nor for a
+// mail server.
 type workers struct{ rounds, readers, effects chan struct{} }
 
 func newWorkers(n int) workers {
 	return workers{make(chan struct{}, n), make(chan struct{}, n), make(chan struct{}, n)}
 }
 
-// begin waits for the turn, and for one of the workers, until the context ends.
+// begin takes the turn of the queue and a token of workers.rounds. It waits until
+// the context ends.
 func (s *Syncer) begin(ctx context.Context, q *queue) error {
 	select {
 	case q.turn <- struct{}{}:
@@ -49,13 +50,15 @@ func (s *Syncer) begin(ctx context.Context, q *queue) error {
 	}
 }
 
+// rest gives back what begin took.
 func (s *Syncer) rest(q *queue) {
 	<-s.workers.rounds
 	<-q.turn
 }
 
-// aside returns a function that does something while others have the turn; it
-// works, or only waits.
+// aside returns a function that calls do without the turn, and takes the turn
+// again after it. If works is true, do works, and the token of workers.rounds is
+// kept. Otherwise do only waits, and the token is given back meanwhile.
 func (s *Syncer) aside(q *queue) func(works bool, do func()) {
 	return func(works bool, do func()) {
 		if !works {
@@ -68,34 +71,35 @@ func (s *Syncer) aside(q *queue) func(works bool, do func()) {
 		do()
 		select {
 		case q.turn <- struct{}{}:
-		default: // who has it may wait for the worker
+		default: // the round that has the turn may wait for this worker's token
 			<-s.workers.rounds
 			_ = s.begin(context.Background(), q)
 		}
 	}
 }
 
-// A pending round is one that has not begun.
+// A pending is a round that was requested. The callers that wait for the round
+// share it.
 type pending struct {
 	target Target
 	job    job
 	actor  string
-	done   chan struct{} // closed at its end, after report and err are set
+	done   chan struct{} // closed when the round ends, after report and err are set
 	report Report
 	err    error
 }
 
-// An attempt is the next try of a connection whose last round failed, or in
-// which the store refused somebody.
+// An attempt is the next try of a connection whose last round failed, or whose
+// last round had an action that the store refused.
 type attempt struct {
 	failures int
-	err      error       // nil: what comes meanwhile is decided without waiting
-	asked    bool        // it was a provider that failed: what comes meanwhile waits as well
-	ended    time.Time   // the last try
-	timer    *time.Timer // nil: the host comes back by itself
+	err      error       // of the last try; nil: new rounds do not wait for the next try
+	asked    bool        // a provider was read: if err is not nil, pushes wait for the next try as well
+	ended    time.Time   // when the last try ended
+	timer    *time.Timer // starts the next try; nil: the host starts it
 }
 
-// stop keeps the next try from coming by itself.
+// stop stops the timer of the next try.
 func (a *attempt) stop() {
 	if a.timer != nil {
 		a.timer.Stop()
@@ -104,17 +108,18 @@ func (a *attempt) stop() {
 
 const (
 	firstRetry = time.Second
-	lastRetry  = 5 * time.Second  // where only the host's own stores are asked
-	lastWhole  = 30 * time.Second // where they are asked for everybody
-	lastRead   = 10 * time.Minute // where a provider is
+	lastRetry  = 5 * time.Second  // if the round uses only the host's own stores
+	lastWhole  = 30 * time.Second // if it reads everybody from them
+	lastRead   = 10 * time.Minute // if it reads a provider
 )
 
-// enqueue asks for a round, and returns the one that will do what the job says.
+// enqueue requests a round, and returns the round that will do the job.
 //
-// After a failure, the next try is waited for by what is due by time alone, and
-// where a provider failed by everything; a push, which is a reason of its own,
-// begins it, a second after the last one at the earliest. At once tells that
-// no more than that second is waited for.
+// If the last round failed, work that is due by time alone (job.look) is refused
+// until the next try. If that round read a provider, a push is refused as well.
+// Otherwise a push begins the next try, at the earliest a second after the last
+// one ended. If atOnce is true, the job is not refused because of a failure, and
+// the round begins within that second.
 func (s *Syncer) enqueue(target Target, job job, atOnce bool) *pending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +170,7 @@ func (s *Syncer) queueLocked(tenant string) *queue {
 	return q
 }
 
-// refused returns a round that was not begun.
+// refused returns a round that has ended with err and does not begin.
 func refused(target Target, err error) *pending {
 	p := &pending{target: target, err: err, done: make(chan struct{})}
 	close(p.done)
@@ -174,7 +179,7 @@ func refused(target Target, err error) *pending {
 
 // workOn does one round of a queue.
 func (s *Syncer) workOn(q *queue, p *pending) {
-	_ = s.begin(context.Background(), q) // also at the end: who waits is told
+	_ = s.begin(context.Background(), q) // also after Close, so that callers get an answer
 	s.mu.Lock()
 	delete(q.waiting, p.target)
 	s.mu.Unlock()
@@ -193,7 +198,7 @@ func (s *Syncer) workOn(q *queue, p *pending) {
 	close(p.done)
 }
 
-// turn does a round of a queue that has begun, and ends its turn.
+// turn does a round after begin, and ends its turn.
 func (s *Syncer) turn(ctx context.Context, q *queue, target Target, job job) (Report, error) {
 	job.aside = s.aside(q)
 	report, err := s.round(ctx, target, job)
@@ -202,7 +207,8 @@ func (s *Syncer) turn(ctx context.Context, q *queue, target Target, job job) (Re
 	return report, err
 }
 
-// leave takes a round out of a tenant's queue.
+// leave removes a round from the count of a tenant's queue. It deletes the queue
+// with the last round.
 func (s *Syncer) leave(q *queue, tenant string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,13 +217,13 @@ func (s *Syncer) leave(q *queue, tenant string) {
 	}
 }
 
-// Round does what Serve does for a connection each time that it looks at it, on
-// the caller's goroutine: it decides what was pushed and is not decided, or
-// everybody if a whole run is due, or nothing. It is for a host whose own queue of
-// jobs says when, and bounds and retries them; nothing is tried again by itself
-// afterwards. Report.Next is when to come back, after an error as well, and
-// Report.Effects whether Deliver has something to do; a push is a reason to come
-// back at once. Rounds of one tenant wait for each other.
+// Round checks a connection once, as Serve does in every Poll, on the caller's
+// goroutine. It decides the pushed changes that are not decided yet, or everybody
+// if a whole run is due, or nothing. It is for a host that has its own queue of
+// jobs, which says when jobs run, limits them and retries them: the syncer retries
+// nothing afterwards. Report.Next is when to call Round again, also after an
+// error. Report.Effects says whether Deliver has something to do. After a push,
+// call Round at once. Rounds of one tenant wait for each other.
 func (s *Syncer) Round(ctx context.Context, target Target) (Report, error) {
 	s.mu.Lock()
 	if s.closed {
@@ -245,15 +251,15 @@ func (s *Syncer) Round(ctx context.Context, target Target) (Report, error) {
 	return report, errors.Join(err, failure)
 }
 
-// tryAgain lets a connection be tried again by itself: after a failure, and when
-// the time of somebody comes whom the store refused.
+// tryAgain schedules the next try of a connection: after a failure, or for the
+// people that report.again concerns.
 func (s *Syncer) tryAgain(target Target, report Report, err error) {
 	s.noteTry(target, report, err, func() { s.enqueue(target, job{}, true) })
 }
 
-// noteTry notes how a round of a connection ended, and returns when it is to be
-// tried again, which again does then unless it is nil. It returns 0 if there is no
-// reason to.
+// noteTry records how a round of a connection ended. It returns the delay until
+// the next try, or 0 if no next try is needed. If again is not nil, it is called
+// after the delay.
 func (s *Syncer) noteTry(target Target, report Report, err error, again func()) time.Duration {
 	if isRefusal(err) {
 		return 0
@@ -302,15 +308,16 @@ func (s *Syncer) noteTry(target Target, report Report, err error, again func()) 
 	return delay
 }
 
-// backOff returns how long to wait after so many failures in a row: twice as
-// long each time, and no two connections the same.
+// backOff returns how long to wait after a number of failures in a row. The wait
+// doubles with each failure, up to longest. It is multiplied by a random factor
+// between 0.5 and 1.5, so that connections do not retry together.
 func backOff(failures int, longest time.Duration) time.Duration {
 	delay := min(firstRetry<<min(failures-1, 20), longest)
 	return delay/2 + rand.N(delay)
 }
 
-// jitter returns an interval, a tenth longer or shorter, the same in every
-// process that looks at the same run.
+// jitter returns an interval that is up to a tenth longer or shorter. It is the
+// same in every process for the same last run.
 func jitter(interval time.Duration, target Target, last time.Time) time.Duration {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s\x00%d", target.Tenant, target.Connection, last.UnixNano())
@@ -318,7 +325,7 @@ func jitter(interval time.Duration, target Target, last time.Time) time.Duration
 	return interval + time.Duration(share*float64(interval)/10)
 }
 
-// wait waits for the end of a round.
+// wait waits for the end of a round, until the context ends.
 func (p *pending) wait(ctx context.Context) (Report, error) {
 	select {
 	case <-p.done:
@@ -328,13 +335,13 @@ func (p *pending) wait(ctx context.Context) (Report, error) {
 	}
 }
 
-// Push decides what was pushed into a directory since the last round, and waits
-// for that, PushWait at most. Call it after a change is stored, as
-// scim.Config.OnChange does. Many calls at a time lead to few rounds.
+// Push decides what was pushed into a directory since the last round. It waits
+// for the decision, at most Config.PushWait. Call it after a change is stored, as
+// scim.Config.OnChange does. Many concurrent calls share few rounds.
 //
-// An error that matches ErrPending says that the decision comes later. Nothing
-// is lost with any error: the change stays in the directory's feed, and the
-// next round of any process finds it.
+// An error that matches ErrPending says that the decision comes later. No error
+// loses a change: the change stays in the directory's feed, and the next round of
+// any process finds it.
 func (s *Syncer) Push(ctx context.Context, target Target) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.PushWait)
 	defer cancel()
@@ -343,9 +350,9 @@ func (s *Syncer) Push(ctx context.Context, target Target) error {
 }
 
 // Run decides everybody now and does the plan: reimport now (R28, A6). It
-// deactivates as a scheduled run does, behind the same breakers. Calls at the
-// same time share a run that has not begun. The context ends the waiting and
-// not the run.
+// deactivates members as a scheduled run does, with the same breakers. Concurrent
+// calls share a run that has not begun. If the context ends, Run returns and the
+// run goes on.
 func (s *Syncer) Run(ctx context.Context, target Target) (Report, error) {
 	s.mu.Lock()
 	p := s.enqueueLocked(target, job{whole: true, admin: true}, provisioning.ActorFrom(ctx), true)
@@ -353,8 +360,8 @@ func (s *Syncer) Run(ctx context.Context, target Target) (Report, error) {
 	return p.wait(ctx)
 }
 
-// Plan decides everybody now, saves the plan, and does nothing of it: what Run
-// would do, and what waits for an approval. Apply does it.
+// Plan decides everybody now, and saves the plan without doing it. The plan shows
+// what Run would do, and what waits for an approval. Apply does the plan.
 func (s *Syncer) Plan(ctx context.Context, target Target) (*provisioning.Plan, error) {
 	report, err := s.round(ctx, target, job{whole: true, dry: true, admin: true})
 	return report.Plan, err

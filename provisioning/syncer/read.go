@@ -12,9 +12,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// collect reads a provider. Where another process is reading it, only a run that
-// was asked for reads it as well. Of one that fails halfway, what could be read is
-// decided (S12); one that answers nothing is an error.
+// collect reads a provider. If another process is reading it, collect fails with
+// errLeased, except in a run that a caller requested. If the reading fails after
+// a part, that part is decided (S12). If nothing could be read, collect returns
+// an error.
 func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	taken := r.setup.Taken
 	if taken.IsZero() {
@@ -46,26 +47,27 @@ func (r *round) collect(ctx context.Context) (*sources.Snapshot, error) {
 	return snapshot, nil
 }
 
-// A reading is a pushed directory as it was read without the lock. What was
-// pushed after its cursor is in it or not.
+// A reading is the content of a pushed directory, read without the lock. The
+// snapshot may or may not contain what was pushed after the cursor.
 type reading struct {
 	snapshot *sources.Snapshot
 	cursor   sources.Cursor
 	queries  []string
 }
 
-// config returns how what was pushed since is read, which makes the reading one
-// of now.
+// config returns the configuration for reading what was pushed since the cursor.
+// The snapshot that results is taken now.
 func (d *reading) config(now time.Time) sources.CollectConfig {
 	return sources.CollectConfig{Queries: d.queries, Taken: now}
 }
 
-// errUnread says that the directory has to be read as a whole, without the lock.
+// errUnread says that the directory has to be read completely, without the lock.
 var errUnread = errors.New("the directory was not read")
 
-// reads reads a directory, while other rounds of the tenant go on. The rounds of
-// a process read a connection one after another: where another one is at it, this
-// one waits for its end instead, and reads nothing.
+// reads calls read, which reads a directory, while other rounds of the tenant go
+// on. In one process, one round at a time reads a connection: if another round
+// reads it, reads waits for the end of that reading and returns done false
+// without calling read.
 func (r *round) reads(ctx context.Context, read func() error) (done bool, err error) {
 	r.mu.Lock()
 	other := r.readings[r.target]
@@ -97,8 +99,8 @@ func (r *round) reads(ctx context.Context, read func() error) (done bool, err er
 	return false, err
 }
 
-// takeReader waits for one of those who read providers, which the round has to its
-// end. A directory that is kept beside the team needs none.
+// takeReader takes a token of workers.readers, which the round keeps to its end.
+// It waits until the context ends. A pushed directory needs no token.
 func (r *round) takeReader(ctx context.Context) error {
 	if r.setup.Pushed || r.reader || r.job.aside == nil {
 		return nil
@@ -112,7 +114,8 @@ func (r *round) takeReader(ctx context.Context) error {
 	}
 }
 
-// endReading lets those go on who waited for the reading.
+// endReading ends the reading of the connection, and its lease. Rounds that wait
+// for it go on.
 func (r *round) endReading(ctx context.Context) {
 	if r.leased != nil {
 		r.leased.give(ctx)
@@ -130,14 +133,14 @@ func (r *round) endReading(ctx context.Context) {
 
 func readingName(target Target) string { return "read/" + target.Connection }
 
-// isReadElsewhere reports whether another round, of any process, is about to
-// decide everybody.
+// isReadElsewhere reports whether another round, of any process, reads the
+// directory in order to decide everybody.
 func (r *round) isReadElsewhere(ctx context.Context) bool {
 	_, _, err := r.free(ctx, r.target.Tenant, readingName(r.target))
 	return errors.Is(err, errLeased)
 }
 
-// readPushed reads a pushed directory as a whole.
+// readPushed reads a pushed directory completely, without the lock.
 func (r *round) readPushed(ctx context.Context) error {
 	r.report.everybody = true
 	queries, err := r.queries()
@@ -157,7 +160,7 @@ func (r *round) readPushed(ctx context.Context) error {
 		r.emit(ctx, Event{Kind: Read, Op: p.Op, Count: read(p)})
 	}
 	if d.cursor = r.st.Cursor; d.cursor != "" {
-		feed, err := r.feed(ctx, d.cursor) // so that little is left to be read under the lock
+		feed, err := r.feed(ctx, d.cursor) // so that few changes are left to read under the lock
 		if err != nil && !errors.Is(err, sources.ErrCursorExpired) {
 			return err
 		}
@@ -177,7 +180,7 @@ func (r *round) readPushed(ctx context.Context) error {
 // errIncomplete says that a part of a directory could not be read.
 var errIncomplete = errors.New("the directory could not be read to its end")
 
-// read returns how much of what is being read there is so far.
+// read returns how many items of the current operation have been read so far.
 func read(p sources.Progress) int {
 	switch p.Op {
 	case "list users":
@@ -198,16 +201,16 @@ func (r *round) queries() ([]string, error) {
 	return resolver.Queries(), nil
 }
 
-// A feed is what changed in a pushed directory.
+// A feed holds what changed in a pushed directory.
 type feed struct {
-	about   []string          // IDs of users, each once
-	names   map[string]string // of groups, by ID
-	changed bool
-	next    sources.Cursor
+	about   []string          // IDs of changed users, each once
+	names   map[string]string // names of changed groups, by ID
+	changed bool              // there is at least one change
+	next    sources.Cursor    // after the last change
 }
 
-// feed reads what changed after a cursor. Who joined or left a group is among
-// the users that changed: the source says so. A group's own change is nobody's
+// feed reads what changed after a cursor. The source lists users who joined or left
+// a group among the changed users. A change of the group itself concerns no user
 // (S40).
 func (r *round) feed(ctx context.Context, after sources.Cursor) (feed, error) {
 	source, _ := sources.As[sources.DeltaSource](r.setup.Source)
@@ -239,8 +242,8 @@ func (r *round) feed(ctx context.Context, after sources.Cursor) (feed, error) {
 	return f, nil
 }
 
-// nameGroups notes the names of the groups that assignments select by, so that
-// a group which comes again under another ID is recognised.
+// nameGroups records the names of the groups that assignments select by, so that
+// reappeared recognises a group that has a new ID.
 func (r *round) nameGroups(names map[string]string) {
 	known := make(map[string]string)
 	for _, a := range r.setup.Rules.Assignments {
@@ -257,8 +260,8 @@ func (r *round) nameGroups(names map[string]string) {
 	r.st.Groups = known
 }
 
-// reappeared tells of groups that are gone and came again under another ID, if
-// an assignment selects by the old one (S40).
+// reappeared adds a problem for each group that an assignment selects by, if
+// the group is gone and a group of the same name has another ID (S40).
 func (r *round) reappeared(snapshot *sources.Snapshot) {
 	names, ids := make(map[string]string, len(snapshot.Groups)), make(map[string]string, len(snapshot.Groups))
 	for i := range snapshot.Groups {

@@ -10,31 +10,32 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Why a connection is not given up, or not decided. Test with errors.Is.
+// Errors of retired connections and of Retire. Test with errors.Is.
 var (
-	// ErrInUse says that a connection that was to retire still gives somebody
-	// access. The report's plan says to whom.
+	// ErrInUse says that Retire was refused, because the connection still gives
+	// people access. The report's plan lists them.
 	ErrInUse = errors.New("the connection is still in use")
-	// ErrRetired says that the connection was given up. See Syncer.Reinstate.
+	// ErrRetired says that the connection is retired. See Syncer.Reinstate.
 	ErrRetired = errors.New("the connection is retired")
 )
 
-// isRefusal reports whether a round was not begun because of what the connection
-// is, which is no failure of it.
+// isRefusal reports whether a round did not begin because the connection is
+// paused, retired or in use. That is not a failure of the connection.
 func isRefusal(err error) bool {
 	return errors.Is(err, ErrPaused) || errors.Is(err, ErrRetired) || errors.Is(err, ErrInUse)
 }
 
-// Retire gives up a connection, such as the former one after a migration (A22,
-// R146, R147). If nobody would lose access, it is done. Otherwise nothing is
-// done, the error matches ErrInUse, and the report's plan lists who would: to go
-// on all the same, call it again with the approval of what the plan holds.
-// Whom no approval releases, the protected and those who have to keep a role,
-// keeps the connection in use.
+// Retire ends the use of a connection, such as the old one after a migration (A22,
+// R146, R147). If nobody would lose access, the connection is retired. Otherwise
+// nothing changes, the error matches ErrInUse, and the report's plan lists the
+// people who would lose access. To retire the connection nevertheless, call
+// Retire again with the approval of what the plan holds. Approvals do not release
+// protected people and people who have to keep a role: with them, the connection
+// stays in use.
 //
-// Nothing is decided of a retired connection any more, whatever is pushed into
-// it. That the old application is deactivated at the provider only after this is
-// for the admin to see to (R147).
+// After that, nothing is decided for the connection, whatever is pushed into it.
+// The admin has to deactivate the old application at the provider after Retire,
+// not before it (R147).
 func (s *Syncer) Retire(ctx context.Context, target Target, approvals ...provisioning.Approval) (Report, error) {
 	r := &round{Syncer: s, target: target, job: job{admin: true, approvals: approvals}, id: newID(), began: s.cfg.Now()}
 	r.start(ctx)
@@ -86,14 +87,14 @@ func (r *round) retire(ctx context.Context) error {
 	if err := r.apply(ctx, plan); err != nil {
 		return err
 	}
-	if n := r.report.Outcome.Refused; n > 0 { // by an edit meanwhile
+	if n := r.report.Outcome.Refused; n > 0 { // because of an edit meanwhile
 		r.st.Retired = nil
 		return errors.Join(fmt.Errorf("syncer: retire %s: %w: %d could not be deactivated", r.target.Connection, ErrInUse, n), r.store(ctx))
 	}
 	return nil
 }
 
-// unreleased counts whom a plan holds and the approvals do not release.
+// unreleased counts the held actions of a plan that the approvals do not release.
 func (r *round) unreleased(plan *provisioning.Plan) int {
 	left := 0
 	for _, h := range plan.Held {
@@ -104,9 +105,9 @@ func (r *round) unreleased(plan *provisioning.Plan) int {
 	return left
 }
 
-// Reinstate takes a retired connection back. The host calls it when the
-// connection has been authenticated again, with new credentials (R140).
-// Everybody is decided then.
+// Reinstate makes a retired connection work again, and decides everybody. The host
+// calls it after the connection was authenticated again, with new credentials
+// (R140).
 func (s *Syncer) Reinstate(ctx context.Context, target Target) error {
 	err := s.change(ctx, target, func(st *state) {
 		if st.Retired != nil {

@@ -12,42 +12,42 @@ import (
 )
 
 const (
-	// partLimit is how many changed people are decided by themselves. To decide
-	// more, everybody is read.
+	// partLimit is how many changed people are decided without the others. If more
+	// have changed, everybody is read and decided.
 	partLimit = 500
-	// overtakenLimit is how often a provider is read anew because another
-	// process decided meanwhile.
+	// overtakenLimit is how often a provider is read in one round, if another process
+	// decides meanwhile each time.
 	overtakenLimit = 3
 )
 
-// A job is what a round is asked for. The zero job decides what is new.
+// A job says what a round has to do. The zero job decides what is new.
 type job struct {
 	whole     bool // decide everybody, whether or not that is due
 	dry       bool // save the plan, and apply nothing
-	look      bool // see whether there is anything to do, without the lock first
-	admin     bool // somebody asks: a paused connection is decided all the same
+	look      bool // first check without the lock whether there is anything to do
+	admin     bool // an admin requested it: decide a paused connection as well
 	approvals []provisioning.Approval
-	// aside does something while other rounds of the tenant may go on. Nil: none
-	// wait for this one.
+	// aside calls do while other rounds of the tenant go on; see Syncer.aside. Nil:
+	// the round is not in a queue.
 	aside func(works bool, do func())
 }
 
-// A Report is what became of a round.
+// A Report is the result of a round.
 type Report struct {
 	// Plan is what was decided. Nil: there was nothing to decide.
 	Plan *provisioning.Plan
-	// Outcome is what became of it.
+	// Outcome is the result of applying the plan.
 	Outcome provisioning.Outcome
 	// Next is when the connection is due again, by Config.Now, if nothing is pushed
 	// into it before: the next whole run or the next try. Zero: never, since it is
 	// paused or retired.
 	Next time.Time
-	// Effects says, of Round, that effects of the tenant wait for Deliver.
+	// Effects says that effects of the tenant wait for Deliver. Only Round sets it.
 	Effects bool
 
-	asked     bool      // a provider was asked, which is not to be asked again at once
-	everybody bool      // a directory was read as a whole
-	again     time.Time // when somebody whom the store refused is decided again, or zero
+	asked     bool      // a provider was read, and should not be read again at once
+	everybody bool      // a pushed directory was read completely
+	again     time.Time // when the next person is decided again without a change, or zero
 }
 
 // A round is one pass of the loop for one connection.
@@ -61,21 +61,21 @@ type round struct {
 	began    time.Time
 	resolver *provisioning.Resolver
 	st       *state
-	started  bool  // it has something to do
-	failure  error // of the provider; what could be read is decided all the same
+	started  bool  // RunBegan was emitted
+	failure  error // of the provider; the part that could be read is decided nevertheless
 	report   Report
 
 	read    *reading              // of a pushed directory, before the lock
-	reading chan struct{}         // in Syncer.readings
-	reader  bool                  // it has one of Syncer.workers.readers
+	reading chan struct{}         // the round's own channel in Syncer.readings
+	reader  bool                  // the round has a token of Syncer.workers.readers
 	leased  *lease                // of the reading
 	waited  []string              // see Recent.Waited
-	freed   freed                 // what people waited for
-	members []provisioning.Member // on which the plan was decided
-	decided bool                  // the plan was, in this round
+	freed   freed                 // what people waited for and is free now
+	members []provisioning.Member // the members that the plan was decided on
+	decided bool                  // the plan was decided in this round
 }
 
-// round does what a job asks for. The caller has no lock.
+// round does a job. The caller must not hold the tenant's lock.
 func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, error) {
 	r := &round{Syncer: s, target: target, job: job, id: newID(), began: s.cfg.Now()}
 	defer func() {
@@ -100,7 +100,7 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 func (r *round) run(ctx context.Context) (err error) {
 	r.failure, r.report = nil, Report{}
 	if err := r.configure(ctx); err != nil {
-		if refusal := r.open(ctx); isRefusal(refusal) { // which the host may have no setup for
+		if refusal := r.open(ctx); isRefusal(refusal) { // the host may have no setup for such a connection
 			return refusal
 		}
 		return err
@@ -109,7 +109,7 @@ func (r *round) run(ctx context.Context) (err error) {
 		return err
 	}
 	seen := 0
-	if !r.setup.Pushed || r.job.look { // a push is taken to have something to do
+	if !r.setup.Pushed || r.job.look { // after a push, there is something to do
 		if err := r.open(ctx); err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (r *round) run(ctx context.Context) (err error) {
 		return r.run(ctx)
 	}
 	return r.locked(ctx, func(ctx context.Context) error {
-		if r.st.Rounds != seen { // what was read may be older than what was decided
+		if r.st.Rounds != seen { // the snapshot may be older than the last decision
 			if r.due() == "" {
 				return nil
 			}
@@ -149,7 +149,8 @@ func (r *round) run(ctx context.Context) (err error) {
 	})
 }
 
-// locked does something under the tenant's lock, with the state as it is then.
+// locked calls do under the tenant's lock, after it has read the state anew and
+// finished an interrupted plan.
 func (r *round) locked(ctx context.Context, do func(context.Context) error) error {
 	waited := time.Now()
 	unlock, err := r.cfg.Store.Lock(ctx, r.target.Tenant)
@@ -173,7 +174,7 @@ func (r *round) locked(ctx context.Context, do func(context.Context) error) erro
 	return do(ctx)
 }
 
-// configure asks the host how the connection is to be kept.
+// configure gets the setup of the connection from the host.
 func (r *round) configure(ctx context.Context) error {
 	setup, err := r.cfg.Setup(ctx, r.target)
 	if err != nil {
@@ -183,7 +184,8 @@ func (r *round) configure(ctx context.Context) error {
 	return err
 }
 
-// open reads the state, unless the connection is paused and nobody asks.
+// open reads the state. It fails with ErrRetired if the connection is retired, and
+// with ErrPaused if it is paused and no admin requested the round.
 func (r *round) open(ctx context.Context) (err error) {
 	r.st, err = r.load(ctx, r.target)
 	switch {
@@ -198,8 +200,8 @@ func (r *round) open(ctx context.Context) (err error) {
 	return err
 }
 
-// idle reports whether there is nothing to do, as far as that is seen without
-// the lock. A status that has changed with the time alone is noted.
+// idle reports whether there is nothing to do, as far as this is visible without
+// the lock. If only time has changed the status, idle saves the new status.
 func (r *round) idle(ctx context.Context) (bool, error) {
 	if r.due() != "" || r.st.Approving != nil {
 		return false, nil
@@ -219,7 +221,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// due says why everybody has to be decided, or "".
+// due returns the reason why everybody has to be decided, or "".
 func (r *round) due() string {
 	st, now := r.st, r.cfg.Now()
 	again, _ := st.refused(now)
@@ -244,8 +246,9 @@ func (r *round) due() string {
 	return ""
 }
 
-// next returns when the connection is due again. What is due at the end of a
-// round is being done by another process, or came meanwhile.
+// next returns when the connection is due again. If a whole run is due at the end
+// of a round, another process is doing it, or the reason came meanwhile: next is
+// leaseLength from now then.
 func (r *round) next() time.Time {
 	st, now := r.st, r.cfg.Now()
 	if st.Paused != nil || st.Retired != nil {
@@ -274,7 +277,7 @@ func (r *round) next() time.Time {
 	return next
 }
 
-// start tells that the round begins.
+// start emits RunBegan, once in a round.
 func (r *round) start(ctx context.Context) {
 	if !r.started {
 		r.started = true
@@ -306,7 +309,7 @@ func (r *round) pushed(ctx context.Context) error {
 	again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now())
 	about = slices.Concat(about, again, r.freed.people)
 	if due != "" && cursor != "" && !r.job.whole && r.read == nil && r.isReadElsewhere(ctx) {
-		due = "" // others decide everybody soon
+		due = "" // the other round decides everybody soon
 	}
 	if due == "" && len(about) > partLimit {
 		due = "many changes"
@@ -331,7 +334,7 @@ func (r *round) pushed(ctx context.Context) error {
 	return r.whole(ctx, snapshot)
 }
 
-// recent returns what happened before, as a decision has to know it.
+// recent returns the recent history that a decision depends on.
 func (r *round) recent(ctx context.Context) (provisioning.Recent, error) {
 	window, err := r.cfg.Store.Window(ctx, r.target.Tenant, r.target.Connection, r.setup.Window)
 	if err != nil {
@@ -352,7 +355,8 @@ func (r *round) compile() (err error) {
 	return err
 }
 
-// part decides about some people by themselves.
+// part decides only the people in about, and moves the state's cursor. It fails
+// with provisioning.ErrNeedsWholeRun if everybody has to be decided for them.
 func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string) error {
 	if len(about) == 0 {
 		r.st.Cursor = cursor
@@ -390,7 +394,7 @@ func (r *round) part(ctx context.Context, cursor sources.Cursor, about []string)
 	return r.apply(ctx, plan)
 }
 
-// whole decides about everybody.
+// whole decides everybody.
 func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	if age := r.cfg.Now().Sub(snapshot.Taken); age > r.setup.MaxAge {
 		return fmt.Errorf("syncer: snapshot of %s: %w: it was taken %s ago, and at most %s are allowed", r.target.Connection, ErrTooOld, age.Round(time.Second), r.setup.MaxAge)
@@ -404,7 +408,7 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	}
 	st := r.st
 	if end := st.groupsEnd(st.AwaitedMore, r.setup.GroupWait); !st.AwaitedMore.IsZero() && !r.cfg.Now().Before(end) {
-		recent.AwaitGroups = false // of those who are not listed, none waits any longer
+		recent.AwaitGroups = false // the wait of the people who are not listed is over
 	}
 	team, err := provisioning.Team(ctx, r.cfg.Store, r.target.Tenant)
 	if err != nil {
@@ -441,7 +445,8 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 	return r.apply(ctx, plan)
 }
 
-// apply saves a plan, does it, and commits the state that goes with it.
+// apply does a plan, and commits the new state. It saves the plan of a part first. A
+// plan of everybody is saved already.
 func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 	r.report.Plan = plan
 	store, tenant, st := r.cfg.Store, r.target.Tenant, r.st
@@ -464,13 +469,13 @@ func (r *round) apply(ctx context.Context, plan *provisioning.Plan) error {
 	return r.commit(ctx, plan, outcome)
 }
 
-// do does a plan.
+// do applies a plan to the store.
 func (r *round) do(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) (provisioning.Outcome, error) {
 	team := &isolated{Store: r.cfg.Store, connection: r.target.Connection, left: maxIsolated}
 	return provisioning.Apply(ctx, team, r.target.Tenant, plan, approvals...)
 }
 
-// commit moves the state behind a plan that is done.
+// commit saves the state after a plan was done.
 func (r *round) commit(ctx context.Context, plan *provisioning.Plan, outcome provisioning.Outcome) error {
 	return r.commitApproved(ctx, plan, outcome, r.job.approvals)
 }

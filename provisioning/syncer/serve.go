@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// looksPerPoll is in how many steps Serve goes through a Poll.
+// looksPerPoll is the number of steps into which Serve divides a Poll.
 const looksPerPoll = 32
 
-// Serve keeps every connection that Config.Targets lists, until the context or
-// the syncer ends, and returns the reason. It looks at each once in every Poll:
-// it runs what is due, decides what was pushed and is not decided, and delivers
-// effects. The looks are spread over the time, also after a start, so that not
-// everybody begins at once. Any number of processes may serve one store.
+// Serve works on every connection that Config.Targets lists, until the context or
+// the syncer ends, and returns the reason. It checks each connection once in every
+// Poll: it runs what is due, decides pushed changes that are not decided yet, and
+// delivers effects. The checks are spread over the Poll, also after a start, so
+// that the connections do not begin at the same time. Any number of processes may
+// serve one store.
 func (s *Syncer) Serve(ctx context.Context) error {
-	looks := make(map[Target]time.Time) // when each is looked at next
+	looks := make(map[Target]time.Time) // when each connection is checked next
 	ticker := time.NewTicker(max(s.cfg.Poll/looksPerPoll, time.Millisecond))
 	defer ticker.Stop()
 	for listed := (time.Time{}); ; {
@@ -49,12 +50,12 @@ func (s *Syncer) Serve(ctx context.Context) error {
 	}
 }
 
-// firstLooks is how far apart the first looks are, on average, at connections
-// that are new, as all are after a start. They are done within a poll in any case.
+// firstLooks is the average time between the first checks of new connections. After
+// a start, all connections are new. Each is checked within a Poll in any case.
 const firstLooks = 100 * time.Millisecond
 
-// spread gives each new target a time of its own within a poll, or sooner if they
-// are few, and drops those that are not listed any more.
+// spread gives each new target a random time within a Poll, or sooner if few are
+// new. It removes the targets that are no longer listed.
 func spread(looks map[Target]time.Time, targets []Target, now time.Time, poll time.Duration) {
 	unknown := 0
 	for _, target := range targets {

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// wholeReading is how often a provider is read as a whole though it has
-	// deltas, for what a delta may have missed.
+	// wholeReading is how often a provider with deltas is read completely, to find
+	// what a delta may have missed.
 	wholeReading = 24 * time.Hour
-	// maxSnapshot bounds a stored snapshot, compressed. Of a larger directory
-	// everything is read every time.
+	// maxSnapshot is the maximum size of a stored snapshot, compressed, in bytes. A
+	// larger directory is read completely every time.
 	maxSnapshot = 60 << 20
 )
 
-// A mirror is the last snapshot of a provider that has deltas, with the place
-// behind which its next delta begins. It is stored on its own, and true whether
-// or not it has been decided on.
+// A mirror is the last snapshot of a provider that has deltas, and the cursor
+// after which the next delta begins. It is stored apart from the state, and is
+// valid even if no plan was made of it.
 type mirror struct {
 	snapshot *sources.Snapshot
 	head     mirrorHead
@@ -33,17 +33,17 @@ type mirror struct {
 	revision provisioning.Revision
 }
 
-// mirrorHead is the first line of a stored mirror; the snapshot in its public
-// form is behind it.
+// mirrorHead is the first line of a stored mirror. The snapshot follows, in its
+// public form.
 type mirrorHead struct {
 	Format int            `json:"format"`
 	Cursor sources.Cursor `json:"cursor"`
-	Whole  time.Time      `json:"whole"` // when everything was last read
+	Whole  time.Time      `json:"whole"` // when the provider was last read completely
 }
 
 func mirrorName(target Target) string { return "snapshot/" + target.Connection }
 
-// dropMirror removes what is stored.
+// dropMirror removes the stored mirror.
 func (s *Syncer) dropMirror(ctx context.Context, target Target) error {
 	_, revision, err := s.cfg.Store.State(ctx, target.Tenant, mirrorName(target))
 	if err == nil && revision != "" {
@@ -55,8 +55,8 @@ func (s *Syncer) dropMirror(ctx context.Context, target Target) error {
 	return nil
 }
 
-// mirror returns what is stored, with no snapshot if there is nothing that a
-// delta could begin from.
+// mirror returns the stored mirror. Its snapshot is nil if there is none from
+// which a delta can begin.
 func (r *round) mirror(ctx context.Context) (*mirror, error) {
 	m := &mirror{name: mirrorName(r.target)}
 	document, revision, err := r.cfg.Store.State(ctx, r.target.Tenant, m.name)
@@ -91,8 +91,8 @@ func (m *mirror) read(document []byte) error {
 	return err
 }
 
-// storeMirror stores a snapshot and its cursor. Where another process has stored one
-// meanwhile, that stays.
+// storeMirror stores a snapshot and its cursor. If another process has stored a
+// mirror meanwhile, that mirror stays.
 func (r *round) storeMirror(ctx context.Context, m *mirror, snapshot *sources.Snapshot, next sources.Cursor) error {
 	if m.snapshot == nil {
 		m.head.Whole = snapshot.Taken
@@ -118,8 +118,8 @@ func (r *round) storeMirror(ctx context.Context, m *mirror, snapshot *sources.Sn
 	return nil
 }
 
-// refresh reads a provider: what changed, where that is wanted and can be had,
-// and everything else.
+// refresh reads a provider: only the changes if Setup.Deltas is set, the source
+// has deltas and there is a mirror to begin from; otherwise everything.
 func (r *round) refresh(ctx context.Context, cfg sources.CollectConfig) (*sources.Snapshot, error) {
 	if _, ok := sources.As[sources.DeltaSource](r.setup.Source); !ok || !r.setup.Deltas {
 		return sources.Collect(ctx, r.setup.Source, cfg)

@@ -17,23 +17,23 @@ import (
 // stateFormat is the number in the field "format" of a stored state.
 const stateFormat = 1
 
-// maxListed is how many people a state lists by ID. Beyond that it counts them:
-// the next whole run finds them anyway.
+// maxListed is how many people a state lists by ID. It counts the others; the next
+// whole run finds them anyway.
 const maxListed = 1000
 
 // maxUsed is how many used approvals a state remembers.
 const maxUsed = 500
 
-// A state is what is remembered of a connection between rounds. It is written
-// after what it speaks of is committed, under the tenant's lock and by
-// compare-and-set, so that a process that lost the lock cannot move it.
+// A state is what is stored of a connection between rounds. It is written after
+// the changes that it describes are committed, under the tenant's lock and by
+// compare-and-set, so that a process that lost the lock cannot change it.
 type state struct {
 	Format int `json:"format"`
-	// Rounds counts what was committed, so that a reader of the provider sees
-	// that another round came first (S28).
+	// Rounds counts committed rounds, so that a round that has read the provider
+	// detects that another round committed meanwhile (S28).
 	Rounds int `json:"rounds"`
-	// Cursor is where the next reading of a pushed directory starts: everything
-	// before it is decided.
+	// Cursor is where the next reading of a pushed directory begins. All changes
+	// before it are decided.
 	Cursor sources.Cursor `json:"cursor,omitempty"`
 	// Rules is the fingerprint of the rules under which everybody was last
 	// decided.
@@ -45,24 +45,25 @@ type state struct {
 	LastPush   time.Time `json:"last_push,omitzero"`   // when pushed changes were last read
 	// Imported says that the first import is over (A16).
 	Imported bool `json:"imported,omitempty"`
-	// WholeDue says why everybody has to be decided, though no time has come.
+	// WholeDue says why everybody has to be decided before the next whole run is due
+	// by time.
 	WholeDue string `json:"whole_due,omitempty"`
-	// Awaited are the people whose settings wait for a group (S40). AwaitedMore
-	// is since when there are some who are not listed.
+	// Awaited are the people whose settings wait for a group (S40). AwaitedMore is
+	// the time since which some such people are not listed. Zero: all are listed.
 	Awaited     []awaited `json:"awaited,omitempty"`
 	AwaitedMore time.Time `json:"awaited_more,omitzero"`
-	// Rivals are those of whom a change of one concerns the others. RivalsKnown
-	// says that they are all.
+	// Rivals are the people whose decisions depend on each other: a change of one
+	// concerns the others. RivalsKnown says that the list is complete.
 	Rivals      []provisioning.Rival `json:"rivals,omitempty"`
 	RivalsKnown bool                 `json:"rivals_known,omitempty"`
-	// Watched is what people wait for that others have.
+	// Watched lists what people wait for because other members have it.
 	Watched []watched `json:"watched,omitempty"`
 	// LastPlan is the hash of the plan of the last whole run.
 	LastPlan string `json:"last_plan,omitempty"`
 
 	Tripped []Tripped `json:"tripped,omitempty"`
-	// Waiting are the people who are not decided to the end: refused by the
-	// store, or held (S38). More counts those who are not listed.
+	// Waiting are the people whose decision is not complete: the store refused the
+	// action, or it is held (S38). More counts those who are not listed.
 	Waiting []Waiting `json:"waiting,omitempty"`
 	More    int       `json:"more,omitempty"`
 
@@ -71,10 +72,11 @@ type state struct {
 	Approving *approving `json:"approving,omitempty"`
 	Used      []string   `json:"used,omitempty"` // class:hash of used approvals
 
-	// Groups are the names that groups of assignments had, by ID.
+	// Groups are the last known names of the groups that assignments select by, by
+	// group ID.
 	Groups map[string]string `json:"groups,omitempty"`
 
-	// Problems are those that are not told by the rest.
+	// Problems are those that do not follow from the other fields.
 	Problems    []Problem     `json:"problems,omitempty"`
 	Status      Status        `json:"status,omitempty"`
 	StatusSince time.Time     `json:"status_since,omitzero"`
@@ -84,11 +86,11 @@ type state struct {
 	revision provisioning.Revision
 	stored   []byte
 	ran      time.Time // LastRun, by this process's clock
-	trimmed  bool      // times of a clock that is ahead were taken back
+	trimmed  bool      // trim changed times of a clock that was ahead
 }
 
-// approving is an approved plan that is being applied: what is left of it after
-// a crash is done before anything else is decided (L7).
+// approving is an approved plan that is being applied. After a crash, its remaining
+// actions are done before anything else is decided (L7).
 type approving struct {
 	Plan      string                  `json:"plan"`
 	Approvals []provisioning.Approval `json:"approvals"`
@@ -98,7 +100,7 @@ type approving struct {
 // stateName is the name of a connection's state in the store.
 func stateName(connection string) string { return "connection/" + connection }
 
-// load reads the state of a connection; a connection without one has the zero
+// load reads the state of a connection. If none is stored, it returns an empty
 // state.
 func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 	document, revision, err := s.cfg.Store.State(ctx, target.Tenant, stateName(target.Connection))
@@ -125,20 +127,22 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 	return st, nil
 }
 
-// maxSkew is how far the clocks of two processes may be apart.
+// maxSkew is the largest difference between the clocks of two processes that has no
+// effect.
 const maxSkew = time.Minute
 
 // A sightedRun is the last whole run of a connection, as this process saw it.
 type sightedRun struct {
-	stored time.Time // by the clock of whoever ran it
-	ran    time.Time // by this process's clock: no later than that, or than the look that saw it
-	looked time.Time
+	stored time.Time // LastRun in the store, by the clock of the process that ran it
+	ran    time.Time // by this process's clock; never in its future
+	looked time.Time // when sight was last called
 }
 
-// sight returns when the last whole run was, by this process's clock: a run that
-// came since the last look was after that look, whatever the clock said of whoever
-// ran it. So processes whose clocks are hours apart start no runs over and over.
-// Of a connection that was not known before, the stored time is believed.
+// sight returns when the last whole run was, by this process's clock. If the stored
+// time has changed since the last look and is before that look, the time of that
+// look is used, because the run came after it. A time in the future becomes now. So
+// processes whose clocks are hours apart do not start runs again and again. For a
+// connection that this process has not seen before, the stored time is used.
 func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,8 +163,8 @@ func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, kno
 	return seen.ran, known
 }
 
-// trim takes back times that a clock gave which was ahead: nothing waits for
-// them.
+// trim sets times that are more than maxSkew in the future to now, so that nothing
+// waits for them. They came from a clock that was ahead.
 func (st *state) trim(now time.Time) {
 	times := []*time.Time{&st.LastPush, &st.LastProven, &st.Began, &st.AwaitedMore}
 	for i := range st.Awaited {
@@ -173,7 +177,7 @@ func (st *state) trim(now time.Time) {
 	}
 }
 
-// errOvertaken says that another process changed the state meanwhile.
+// errOvertaken says that another process has changed the state meanwhile.
 var errOvertaken = errors.New("another process came first")
 
 // save stores the state, if it differs from what is stored.
@@ -196,8 +200,8 @@ func (s *Syncer) save(ctx context.Context, target Target, st *state) error {
 	return nil
 }
 
-// fingerprint tells whether rules are still the same, whether or not the host
-// gives them revisions.
+// fingerprint returns a hash of rules. It shows whether they have changed, also if
+// the host gives them no revisions.
 func fingerprint(rules *provisioning.Config) (string, error) {
 	document, err := json.Marshal(rules)
 	if err != nil {
@@ -227,9 +231,10 @@ func (st *state) checkUnused(approvals []provisioning.Approval) error {
 	return nil
 }
 
-// settle enters what became of a plan: who waits now, and which classes hold.
-// Everybody says that it was just decided about everybody; of an older plan
-// only those whom it names are settled.
+// settle records the outcome of a plan: who waits now, and which classes are
+// tripped. If everybody is true, the plan was made in this round for everybody, and
+// the whole list of waiting people is replaced. Otherwise only the entries of the
+// people whom the plan names are replaced.
 func (st *state) settle(plan *provisioning.Plan, everybody bool, outcome *provisioning.Outcome, approvals []provisioning.Approval, parkAfter int, now time.Time) {
 	before := make(map[string]Waiting, len(st.Waiting))
 	for _, w := range st.Waiting {
@@ -248,7 +253,7 @@ func (st *state) settle(plan *provisioning.Plan, everybody bool, outcome *provis
 		enter(&plan.Held[i].Action)
 	}
 	if plan.About == nil {
-		st.More = 0 // they are among those whom the plan names
+		st.More = 0 // the plan names these people, too
 	}
 	if everybody {
 		st.Waiting = nil
@@ -296,8 +301,8 @@ func (st *state) wait(w Waiting) {
 	st.Waiting = append(st.Waiting, w)
 }
 
-// trip enters which classes are tripped after a plan. A part adds to them; only
-// a whole run or an approval takes one away (S39).
+// trip records which classes are tripped after a plan. A plan of a part only adds
+// classes. A whole run or an approval can also remove one (S39).
 func (st *state) trip(plan *provisioning.Plan, everybody bool, approvals []provisioning.Approval, now time.Time) {
 	before := st.Tripped
 	if everybody {
@@ -322,7 +327,7 @@ func isApproved(class provisioning.Class, approvals []provisioning.Approval) boo
 	return slices.ContainsFunc(approvals, func(a provisioning.Approval) bool { return a.Class == class })
 }
 
-// refusal says in a word why the store refused an action.
+// refusal returns a code that says why the store refused an action.
 func refusal(err error) string {
 	for _, known := range []struct {
 		err  error
@@ -339,8 +344,9 @@ func refusal(err error) string {
 	return "refused"
 }
 
-// retryAfter returns how long a person waits whom the store refused so often. A
-// provider is read for it, unless the directory was pushed.
+// retryAfter returns how long a person waits after a number of refusals. The wait
+// is at least a minute if the directory is not pushed, because the next try reads
+// the provider.
 func (st *state) retryAfter(tries int) time.Duration {
 	delay := firstRetry << min(tries-1, 20)
 	if !st.Pushed {

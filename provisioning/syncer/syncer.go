@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A Store is what a syncer needs of the host's team. provisioning.Memory and
-// the stores of provisioning/sqlstore have all of it.
+// A Store is the interface to the host's team that a syncer needs.
+// provisioning.Memory and the stores of provisioning/sqlstore implement it.
 type Store interface {
 	provisioning.Store
 	provisioning.Finder
@@ -28,57 +28,59 @@ type Store interface {
 // scim.Directory converts to it.
 type Target struct{ Tenant, Connection string }
 
-// A Setup says how a connection is to be kept. A host's function returns it
-// before every round, so that a changed setting holds from the next one on. The
-// zero value of every duration and count stands for its default.
+// A Setup configures a connection. Config.Setup returns it before every round, so
+// that a changed setting takes effect in the next round. The zero value of a
+// duration or a count stands for its default.
 type Setup struct {
 	// Rules are the connection's config. Whenever they change, everybody is
 	// decided anew at once (R29). Rules.Connection is that of the Target.
 	Rules provisioning.Config
 	// Source is the directory.
 	Source sources.Source
-	// Pushed says that Source is a directory which is kept beside the team and
-	// which a provider pushes into, such as a scim.DirectorySource. It has to be a
-	// sources.DeltaSource; if it is a sources.UserFinder as well, a pushed change
-	// is decided by itself. To decide everybody, it is read before the tenant's
-	// lock is taken, like any source (S28); what was pushed meanwhile is read under
-	// it.
+	// Pushed says that Source is a directory which the host keeps and into which a
+	// provider pushes, such as a scim.DirectorySource. It has to be a
+	// sources.DeltaSource. If it is also a sources.UserFinder, a pushed change is
+	// decided without reading everybody. To decide everybody, Source is read before
+	// the tenant's lock is taken, like any source (S28); what was pushed meanwhile
+	// is read under the lock.
 	Pushed bool
-	// Deltas lets a Source that is a sources.DeltaSource and not Pushed be asked
-	// for its changes only, and once a day for everything. The last snapshot is
-	// kept in the store meanwhile, compressed: everybody's data, as the provider
-	// gives it.
+	// Deltas says that a Source which is a sources.DeltaSource and not Pushed is
+	// read completely once a day, and otherwise for its changes only. The last
+	// snapshot is kept in the store, compressed. It contains everybody's data, as
+	// the provider gives it.
 	Deltas bool
-	// Taken is when what Source lists was saved, if it is a saved answer. The
-	// zero time: Source is read as it is now.
+	// Taken is when the data of Source was saved, if Source is a saved answer. Zero:
+	// Source gives the present data.
 	Taken time.Time
 
-	// Interval is the time between two whole runs (R23, R28), give or take a
-	// tenth, also of a pushed directory. 0: an hour.
+	// Interval is the time between two whole runs (R23, R28), plus or minus up to a
+	// tenth, also for a pushed directory. 0: an hour.
 	Interval time.Duration
-	// MaxAge is how old a snapshot may be when it is decided on (S45). 0: a day.
+	// MaxAge is the maximum age of a snapshot when it is decided on (S45). 0: a day.
 	MaxAge time.Duration
 	// Window is the time over which breakers count (S39), at most
 	// provisioning.MaxWindow. 0: an hour.
 	Window time.Duration
 	// GroupWait is how long after the last push groups may still come for people
-	// who were pushed before them (S40). Nobody waits for longer than six times
-	// that, however the connection is pushed into. 0: ten minutes.
+	// who were pushed before their groups (S40). Nobody waits longer than six times
+	// GroupWait, even if pushes go on. 0: ten minutes.
 	GroupWait time.Duration
-	// Silence is how long a connection may prove nothing, and push nothing,
-	// until its health says so. 0: a day; negative: for ever.
+	// Silence is how long a connection may give no proven snapshot and no push
+	// before Health reports it as silent. 0: a day; negative: it is never reported.
 	Silence time.Duration
-	// SilentImport mails no manager on account of people who come before the
-	// first import is over (A16): the first whole run, of a pushed directory the
-	// first one GroupWait after a push, or a day after the beginning.
+	// SilentImport says that managers get no mails about people who come before the
+	// first import is over (A16). The first import ends with the first whole run;
+	// for a pushed directory, with the first whole run GroupWait after the last
+	// push, or a day after the beginning.
 	SilentImport bool
 	// ParkAfter is in how many rounds in a row the store may refuse an action
-	// before its person is parked: told in Health, and tried again only with a
-	// whole run or another change. 0: 5.
+	// before its person is parked. A parked person is reported in Health, and is
+	// tried again only in a whole run or after another change. 0: 5.
 	ParkAfter int
 }
 
-// withDefaults returns a setup without zeros, or says what is wrong with it.
+// withDefaults returns the setup with its defaults filled in, or an error if the
+// setup is invalid.
 func (s Setup) withDefaults(target Target) (Setup, error) {
 	for _, d := range []struct {
 		field  string
@@ -115,62 +117,63 @@ func (s Setup) withDefaults(target Target) (Setup, error) {
 type Config struct {
 	// Store is the team of every tenant.
 	Store Store
-	// Setup returns how a connection is kept. It is called before every round.
+	// Setup returns the setup of a connection. It is called before every round.
 	Setup func(context.Context, Target) (Setup, error)
-	// Targets lists the connections that Serve keeps. It is called once in every
-	// Poll. Nil: Serve delivers nothing and runs nothing by itself.
+	// Targets lists the connections that Serve works on. It is called once in every
+	// Poll. Nil: Serve starts no rounds and no deliveries.
 	Targets func(context.Context) ([]Target, error)
-	// Deliver does what an effect asks for (S27, S41). An effect for which it
-	// returns an error, or not at all within a minute, is tried again. Nil:
-	// effects stay in the outbox.
+	// Deliver does what an effect requires, such as sending a mail (S27, S41). The
+	// effect is tried again if Deliver returns an error. The context of a call ends
+	// after a minute. Nil: effects stay in the outbox.
 	Deliver func(ctx context.Context, tenant string, e provisioning.Effect) error
 
-	// PushWait bounds how long Push waits for the decision. 0: 2 seconds.
+	// PushWait is how long Push waits for the decision at most. 0: 2 seconds.
 	PushWait time.Duration
-	// Poll is how often Serve looks at each connection, whether pushes wait in
-	// its directory, a whole run is due, or its rules changed. 0: a minute.
+	// Poll is how often Serve checks each connection: whether its directory has
+	// pushes that are not decided, a whole run is due, or its rules changed. 0: a
+	// minute.
 	Poll time.Duration
-	// Workers bounds how many providers are read at the same time, how many tenants
-	// are decided, and how many have effects delivered. 0: 8.
+	// Workers limits how many providers are read at the same time, how many tenants
+	// are decided, and for how many tenants effects are delivered; each of the three
+	// has this limit. 0: 8.
 	Workers int
 
-	// Now is the clock. nil: time.Now. Nothing is lost or done twice because it
-	// jumps, or because those of several processes differ: what was noted by a
-	// clock that was ahead is taken to be of now, and a whole run is due an interval
-	// after this process saw the last one. GroupWait and Window are true as far as
-	// the clocks agree.
+	// Now is the clock. nil: time.Now. Nothing is lost or done twice if the clock
+	// jumps, or if the clocks of several processes differ. A stored time that is in
+	// the future counts as now. A whole run is due an interval after this process saw
+	// the last one. GroupWait and Window are as exact as the clocks agree.
 	Now func() time.Time
 
-	// Observe is told everything that happens, for metrics, traces and mails to
-	// an admin (R138). It is called by the goroutine at work, often under the
-	// tenant's lock: it has to be quick, and must not call the syncer.
+	// Observe receives every event, for metrics, traces and mails to an admin
+	// (R138). It is called by the goroutine that does the work, often under the
+	// tenant's lock: it has to return quickly and must not call the syncer.
 	Observe func(context.Context, Event)
-	// Logger receives the same. It is given IDs and no addresses. nil:
+	// Logger receives the same events. They contain IDs and no addresses. nil:
 	// slog.Default.
 	Logger *slog.Logger
 }
 
-// A Syncer keeps teams true to their directories. It is safe for concurrent
-// use; several processes may each have one on the same store.
+// A Syncer keeps teams in step with their directories. It is safe for concurrent
+// use. Several processes may each have one on the same store.
 type Syncer struct {
 	cfg     Config
 	workers workers
 
-	life context.Context // of everything that outlives a call; ends with Close
+	life context.Context // for background work; ends with Close
 	end  context.CancelFunc
 	work sync.WaitGroup
 
 	mu         sync.Mutex
 	queues     map[string]*queue                // by tenant
-	readings   map[Target]chan struct{}         // of pushed directories; closed with the round that reads
-	tries      map[Target]*attempt              // of connections whose last round failed
-	sightings  map[leaseKey]sighting            // of other processes' leases
+	readings   map[Target]chan struct{}         // readings in progress; each is closed when its round ends
+	tries      map[Target]*attempt              // connections that are tried again
+	sightings  map[leaseKey]sighting            // leases of other processes
 	runs       map[string]map[string]sightedRun // by tenant and connection
 	closed     bool
 	delivering map[string]*delivery // by tenant
 }
 
-// New returns a syncer. Close it after use.
+// New returns a syncer. Call Close after use.
 func New(cfg Config) (*Syncer, error) {
 	switch {
 	case cfg.Store == nil:
@@ -198,8 +201,8 @@ func New(cfg Config) (*Syncer, error) {
 	return s, nil
 }
 
-// Close ends the rounds in progress and waits for them. What they had not
-// finished is found again from the store.
+// Close cancels the rounds in progress and waits for their end. A later syncer on
+// the same store finds what they did not finish.
 func (s *Syncer) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -216,9 +219,9 @@ func (s *Syncer) Close() {
 	s.work.Wait()
 }
 
-// What a syncer refuses. Test with errors.Is.
+// Errors of a syncer. Test with errors.Is.
 var (
-	// ErrPending: the round has not come to its end yet; it goes on.
+	// ErrPending: the round has not ended yet; it goes on.
 	ErrPending = errors.New("the decision is still pending")
 	// ErrPaused: the connection is paused.
 	ErrPaused = errors.New("the connection is paused")

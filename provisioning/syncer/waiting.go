@@ -8,27 +8,27 @@ import (
 )
 
 const (
-	// groupWaits is how many times GroupWait somebody waits for a group at most,
-	// whether or not the connection is pushed into meanwhile.
+	// groupWaits times GroupWait is the longest time that a person waits for a group,
+	// even if pushes go on.
 	groupWaits = 6
-	// longestImport is for how long the first import of a connection may go on
-	// that is pushed into without a pause.
+	// longestImport is the longest time of a connection's first import, even if
+	// pushes go on without a pause.
 	longestImport = 24 * time.Hour
 )
 
-// An awaited is somebody whose settings wait for a group (S40).
+// An awaited is a person whose settings wait for a group (S40).
 type awaited struct {
 	ExternalID string    `json:"id"`
 	Since      time.Time `json:"since"`
 }
 
-// awaitsGroups reports whether groups may still come for somebody who comes now.
+// awaitsGroups reports whether groups may still come for a person who is new now.
 func (st *state) awaitsGroups(wait time.Duration, now time.Time) bool {
 	return st.Pushed && now.Before(st.LastPush.Add(wait))
 }
 
-// waited returns the people for whom no group comes any more, and when that is
-// so of the first of the others, or zero.
+// waited returns the people whose wait for a group is over. The result next is when
+// the next wait ends, or zero.
 func (st *state) waited(wait time.Duration, now time.Time) (ids []string, next time.Time) {
 	for _, a := range st.Awaited {
 		switch at := st.groupsEnd(a.Since, wait); {
@@ -41,7 +41,8 @@ func (st *state) waited(wait time.Duration, now time.Time) (ids []string, next t
 	return ids, next
 }
 
-// groupsEnd returns when no group comes any more for somebody who came at a time.
+// groupsEnd returns when the wait for groups ends for a person who came at the time
+// since.
 func (st *state) groupsEnd(since time.Time, wait time.Duration) time.Time {
 	quiet, latest := st.LastPush.Add(wait), since.Add(groupWaits*wait)
 	if latest.Before(quiet) {
@@ -50,8 +51,9 @@ func (st *state) groupsEnd(since time.Time, wait time.Duration) time.Time {
 	return quiet
 }
 
-// settleAwaited enters for whom groups are awaited after a plan that was decided
-// with waited. Those whom the store refused wait on.
+// settleAwaited records who waits for groups after a plan. The wait of the people
+// in waited was over when the plan was decided. People whom the store refused
+// continue to wait.
 func (st *state) settleAwaited(plan *provisioning.Plan, outcome *provisioning.Outcome, waited []string, now time.Time) {
 	over := make(map[string]bool, len(waited))
 	for _, id := range waited {
@@ -90,8 +92,8 @@ func (st *state) settleAwaited(plan *provisioning.Plan, outcome *provisioning.Ou
 	}
 }
 
-// settleRivals enters who are rivals after a plan. Where there are too many to be
-// listed, they are not known until the next whole run that leaves fewer.
+// settleRivals records the rivals after a plan. If there are more than maxListed,
+// they are unknown until a whole run leaves fewer.
 func (st *state) settleRivals(plan *provisioning.Plan) {
 	known := plan.About == nil || st.RivalsKnown
 	st.Rivals = plan.Rivals(st.Rivals...)
@@ -101,7 +103,8 @@ func (st *state) settleRivals(plan *provisioning.Plan) {
 	}
 }
 
-// rivals returns them as a decision has to know them.
+// rivals returns the rivals for a decision. It is nil if they are unknown, and not
+// nil if there are none.
 func (st *state) rivals() []provisioning.Rival {
 	if !st.RivalsKnown {
 		return nil
@@ -109,10 +112,9 @@ func (st *state) rivals() []provisioning.Rival {
 	return append([]provisioning.Rival{}, st.Rivals...)
 }
 
-// retries returns the people who are decided again though nothing changed about
-// them, since their time has come: whom the store refused, and for whom no group
-// comes any more. Next is when the time of the first of the others comes, or
-// zero.
+// retries returns the people who have to be decided again now without a change: the
+// store refused them and their wait is over, or their wait for a group is over. The
+// result next is when the next person has to be decided again, or zero.
 func (st *state) retries(groupWait time.Duration, now time.Time) (ids []string, next time.Time) {
 	ids, next = st.refused(now)
 	waited, end := st.waited(groupWait, now)
@@ -122,9 +124,9 @@ func (st *state) retries(groupWait time.Duration, now time.Time) (ids []string, 
 	return append(ids, waited...), next
 }
 
-// refused returns the people whom the store refused and whose time to be decided
-// again has come. Next is when the first of all those comes who wait for theirs,
-// or zero.
+// refused returns the people whom the store refused and whose wait is over. The
+// result next is the earliest time at which a refused person is decided again, of
+// all of them, or zero.
 func (st *state) refused(now time.Time) (ids []string, next time.Time) {
 	for _, w := range st.Waiting {
 		if w.Next.IsZero() {
@@ -133,7 +135,7 @@ func (st *state) refused(now time.Time) (ids []string, next time.Time) {
 		if next.IsZero() || w.Next.Before(next) {
 			next = w.Next
 		}
-		if !w.Next.After(now) || w.Next.Sub(now) > 2*lastRead { // by a clock that was ahead
+		if !w.Next.After(now) || w.Next.Sub(now) > 2*lastRead { // the second: a clock was ahead
 			ids = append(ids, w.ExternalID)
 		}
 	}
