@@ -9,7 +9,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// directory is a small one: three people, two groups, two answered queries.
+// directory returns a small directory: three people, two groups and two
+// answered queries.
 func directory() *sources.Snapshot {
 	return &sources.Snapshot{
 		Proven: sources.FactUsers | sources.FactGroups | sources.FactMemberships,
@@ -38,8 +39,8 @@ func governIDs(rules assignment.Rules, snapshot *sources.Snapshot) []string {
 	return ids
 }
 
-// R97 to R99, A11, S17, S21: each kind of selector, and several together, which
-// narrow.
+// R97 to R99, A11, S17, S21: each kind of selector, and several selectors
+// together, which narrow the match.
 func TestGovernSelectors(t *testing.T) {
 	for name, test := range map[string]struct {
 		match assignment.Match
@@ -73,8 +74,9 @@ func TestGovernSelectors(t *testing.T) {
 	}
 }
 
-// R106, R107, R108, C1: the uppermost in the table governs, and moving an
-// assignment up moves its people; R33: the rest is the default's, or S17 nobody's.
+// R106, R107, R108, C1: the uppermost assignment in the table governs, and
+// moving an assignment up moves its people. R33: the default governs the rest;
+// without a default, no assignment governs them (S17).
 func TestGovernOrder(t *testing.T) {
 	one := assignment.Assignment{ID: "one", Match: assignment.Match{Groups: []string{"g1"}}}
 	two := assignment.Assignment{ID: "two", Match: assignment.Match{Query: "Q1"}}
@@ -86,7 +88,7 @@ func TestGovernOrder(t *testing.T) {
 	require.Equal(t, []string{"rest", "rest", "rest"}, governIDs(assignment.Rules{Default: &rest}, directory()))
 }
 
-// Two narrowing assignments do not see each other's answers.
+// Of two narrowing assignments, each uses only its own answers.
 func TestGovernNarrowsEachByItsOwnAnswer(t *testing.T) {
 	rules := assignment.Rules{Assignments: []assignment.Assignment{
 		{ID: "a", Match: assignment.Match{Groups: []string{"g1"}, Query: "Q1"}},
@@ -96,8 +98,8 @@ func TestGovernNarrowsEachByItsOwnAnswer(t *testing.T) {
 	require.Equal(t, []string{"", "a", "c"}, governIDs(rules, directory()))
 }
 
-// L1: a group that stands twice in a listing has the members of both, in
-// whichever order they stand.
+// L1: a group that is listed twice has the members of both listings, in either
+// order.
 func TestGovernJoinsAGroupListedTwice(t *testing.T) {
 	rules := assignment.Rules{Assignments: []assignment.Assignment{{ID: "a", Match: assignment.Match{Groups: []string{"g"}}}}}
 	snapshot := directory()
@@ -105,9 +107,9 @@ func TestGovernJoinsAGroupListedTwice(t *testing.T) {
 	require.Equal(t, []string{"a", "", "a"}, governIDs(rules, snapshot))
 }
 
-// S44: whoever is not certainly in an assignment's match, nor certainly out of
-// it, is open; a listed membership is an answer, a missing list is none. S21
-// names unknown groups.
+// S44: a person is open if it is not certain that an assignment matches the
+// person, and not certain that it does not. A listed membership is an answer; a
+// missing list is none. S21: unknown groups are reported by name.
 func TestGovernWithoutEvidence(t *testing.T) {
 	rules := assignment.Rules{Assignments: []assignment.Assignment{
 		{ID: "a", Match: assignment.Match{Groups: []string{"g1", "gX"}}},
@@ -116,7 +118,7 @@ func TestGovernWithoutEvidence(t *testing.T) {
 	}}
 	open := func(change func(*sources.Snapshot)) (governing []int32, open []bool, unknown []string) {
 		snapshot := directory()
-		snapshot.Matches["Q3"] = nil // answered: nobody
+		snapshot.Matches["Q3"] = nil // answered: no users match
 		change(snapshot)
 		g := governed(&rules, snapshot)
 		for user := range snapshot.Users {

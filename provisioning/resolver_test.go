@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// R29: a plan tells under which state of the config it was made.
+// R29: a plan states the config revision with which it was made.
 func TestPlanCarriesTheConfigRevision(t *testing.T) {
 	cfg, in := okta(), crowd(1)
 	cfg.Revision = "1"
@@ -23,15 +23,15 @@ func TestPlanCarriesTheConfigRevision(t *testing.T) {
 	require.NotEqual(t, first.Hash, resolver(t, cfg).Resolve(in).Hash, "an approval of the one is none of the other")
 }
 
-// Whoever has no id could be told from nobody else, and would be created anew
-// on every run.
+// A user without an ID cannot be told from other users, and would be created
+// again on every run.
 func TestUserWithoutID(t *testing.T) {
 	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(activeUser("", "ana@acme.com"), activeUser("", "bo@acme.com"))})
 	require.Empty(t, plan.Actions)
 	require.Equal(t, provisioning.CodeMissingID, plan.Skipped[0].Reasons[0].Code)
 }
 
-// shouting is a PhoneNormalizer that can be recognised.
+// shouting is a PhoneNormalizer whose results are recognisable.
 type shouting struct{}
 
 func (shouting) NormalizePhone(p provisioning.Phone) provisioning.NormalizedPhone {
@@ -44,8 +44,8 @@ func (shouting) NormalizePhone(p provisioning.Phone) provisioning.NormalizedPhon
 	return provisioning.NormalizedPhone{Number: strings.ToUpper(p.Country + p.Number), Extension: p.Extension}
 }
 
-// A host's PhoneNormalizer is asked about both numbers, with the country, and
-// what it reports is told.
+// The resolver passes both numbers and the country to the host's
+// PhoneNormalizer, and the plan contains what the normalizer reports.
 func TestPhoneNormalizer(t *testing.T) {
 	cfg := okta()
 	cfg.Phones = shouting{}
@@ -65,7 +65,7 @@ func TestPhoneNormalizer(t *testing.T) {
 	require.Panics(t, func() { r.Resolve(in) }, "a panic is the caller's to recover")
 }
 
-// A mobile number has no field for an extension, so it is kept whole.
+// A mobile number has no field for an extension, so the whole text is kept.
 func TestMobileNumberKeepsItsExtension(t *testing.T) {
 	u := activeUser("u1", "ana@acme.com")
 	u.MobilePhone = "540.946.4600 x 12"
@@ -74,8 +74,8 @@ func TestMobileNumberKeepsItsExtension(t *testing.T) {
 	require.Contains(t, plan.Explain("u1"), "phone.unparsed")
 }
 
-// The host may spell addresses of its team in another way than members carry
-// them: that makes nobody a stranger, and changes nothing.
+// The host may spell its team's addresses differently from the members. The
+// plan still recognises the addresses, and nothing changes.
 func TestHostSpellsAddresses(t *testing.T) {
 	for _, spelled := range []string{"ana@ACME.com", "ANA@acme.com", "ana@acme.com"} {
 		u := activeUser("u1", spelled)
@@ -105,7 +105,7 @@ func TestResolverIsConcurrent(t *testing.T) {
 }
 
 // S16, S20: a protected member keeps a seat that the assignment no longer
-// gives, so that it is not free for somebody else.
+// gives, so the seat is not available to another person.
 func TestProtectedSeatIsNotGrantedAgain(t *testing.T) {
 	cfg, in := okta(), crowd(2)
 	cfg.Assignments = []assignment.Assignment{{ID: "plus", Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{"g1"}}, Settings: assignment.Settings{Seats: []string{"plus"}}}}
@@ -116,13 +116,14 @@ func TestProtectedSeatIsNotGrantedAgain(t *testing.T) {
 	require.Contains(t, plan.Explain("u001"), "seat.pool_exhausted")
 	require.Empty(t, plan.Actions[0].Member.Seats)
 
-	in.Members[0].Protected = false // and without protection it goes from one to the other
+	in.Members[0].Protected = false // without protection the seat moves from one member to the other
 	plan = resolver(t, cfg).Resolve(in)
 	require.Equal(t, []string{"plus"}, plan.Actions[1].Member.Seats)
 }
 
-// A member's id follows from connection and external id. If somebody bound anew
-// has it, the next one is taken: nobody gets another's history (S1, S4).
+// A member's ID is derived from the connection and the external ID. If a member
+// with another identity already has that ID, the next ID is used, so that
+// nobody gets another person's history (S1, S4).
 func TestNewMemberPassesOverATakenID(t *testing.T) {
 	r := resolver(t, okta())
 	store := new(provisioning.Memory)
@@ -142,7 +143,8 @@ func TestNewMemberPassesOverATakenID(t *testing.T) {
 	require.Equal(t, "u2", byID(teamOf(t, store))[id].ExternalID)
 }
 
-// Where two members have one address already, nobody new joins either.
+// If two members already share an address, no new member with that address is
+// created.
 func TestAddressOfTwoMembers(t *testing.T) {
 	team := []provisioning.Member{{ID: "h1", Active: true, Email: "ana@acme.com"}, {ID: "h2", Active: true, Email: "Ana@acme.com"}}
 	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(activeUser("u1", "ana@acme.com")), Members: team})
@@ -150,7 +152,7 @@ func TestAddressOfTwoMembers(t *testing.T) {
 	require.Contains(t, plan.Explain("u1"), "email.taken")
 }
 
-// Personal data stays out of logs.
+// Personal data does not appear in logs.
 func TestMemberLogsAsItsID(t *testing.T) {
 	m := memberFor(activeUser("u1", "ana@acme.com"))
 	require.Equal(t, "m-u1", m.LogValue().String())

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the want/ sections of the scenarios")
 
-// The scenario files say in English what the rules decide, and are held to the
-// laws (provtest.Scenarios).
+// The scenario files state in English what the rules decide. Each scenario is
+// also checked against the laws (provtest.Scenarios).
 func TestScenarios(t *testing.T) {
 	provtest.Scenarios(t, "testdata/scenarios/*.txtar", *update)
 }

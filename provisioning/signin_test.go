@@ -11,7 +11,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S42, R17: who may sign in, by each key and by keys that contradict each other.
+// S42, R17: who may sign in, by each key and by keys that contradict each
+// other.
 func TestMaySignIn(t *testing.T) {
 	store := new(provisioning.Memory)
 	for _, m := range []provisioning.Member{
@@ -74,8 +75,8 @@ func TestMaySignIn(t *testing.T) {
 	}
 }
 
-// S42: who waits for an approval is told apart from who is unknown, and from who
-// is out for good.
+// S42: a person who waits for an approval is distinguished from an unknown
+// person, and from a person who may never sign in.
 func TestMaySignInHeld(t *testing.T) {
 	cfg := okta()
 	none := 0
@@ -101,7 +102,8 @@ func TestMaySignInHeld(t *testing.T) {
 	require.Equal(t, provisioning.CodeSignInUnknown, access.Reason.Code)
 }
 
-// A host asks at each sign-in, with what its single sign-on says of the person.
+// A host calls MaySignIn at each sign-in, with what its single sign-on says
+// about the person.
 func ExampleMaySignIn() {
 	ctx, team := context.Background(), new(provisioning.Memory)
 	team.Put("acme", provisioning.Member{ID: "m1", Connection: "okta", ExternalID: "00u1", Managed: true, Active: true, Email: "ana@acme.com"})

@@ -14,8 +14,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A summary fits a screen whatever the plan, names what each approval is, and
-// says everything of a class that waits.
+// A summary fits on one screen for any plan, states what each approval
+// releases, and gives all details of a class that waits.
 func TestSummaryFitsAScreen(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		plan := r.Resolve(in)
@@ -35,8 +35,8 @@ func TestSummaryFitsAScreen(t *testing.T) {
 	})
 }
 
-// Letters of wide scripts and emoji take two columns, in the columns of the text
-// and in the width of a summary.
+// Letters of wide scripts and emoji take two columns, both in the columns of
+// the text and in the width of a summary.
 func TestColumnsOfWideScripts(t *testing.T) {
 	var in provisioning.Input
 	in.Snapshot = allProven()
@@ -68,14 +68,14 @@ func TestColumnsOfWideScripts(t *testing.T) {
 	}
 }
 
-// A list that is cut says of how many people the rest are, a long head has a
-// line of its own for the sums, and what room is left is used.
+// A list that is cut states how many people are left out, a long head has a
+// separate line for the sums, and the remaining space is used.
 func TestSummaryIsCutByPeople(t *testing.T) {
 	cfg := okta()
 	cfg.Revision = strings.Repeat("revision ", 9)
 	var in provisioning.Input
 	in.Snapshot = allProven()
-	for i := range 40 { // each with a change of its own, and leavers beside
+	for i := range 40 { // each with a different change, and leavers besides
 		u := activeUser(fmt.Sprintf("u%02d", i), fmt.Sprintf("p%02d@acme.com", i))
 		m := memberFor(u)
 		if i%4 == 0 {

@@ -22,7 +22,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// okta is a config that keeps to the defaults.
+// okta returns a config with the defaults.
 func okta() provisioning.Config {
 	return provisioning.Config{Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"}}
 }
@@ -33,7 +33,7 @@ func resolver(t require.TestingT, cfg provisioning.Config) *provisioning.Resolve
 	return r
 }
 
-// allProven is a complete snapshot of okta.
+// allProven returns a complete snapshot of okta.
 func allProven(users ...sources.User) *sources.Snapshot {
 	return &sources.Snapshot{
 		Format: sources.SnapshotFormat, Kind: "okta", Connection: "okta", Users: users,
@@ -45,7 +45,8 @@ func activeUser(id, email string) sources.User {
 	return sources.User{ID: id, Status: sources.StatusActive, Email: email, GivenName: "Given " + id, FamilyName: "Family"}
 }
 
-// memberFor is the member that the user became under the default assignment.
+// memberFor returns the member that the user became under the default
+// assignment.
 func memberFor(u sources.User) provisioning.Member {
 	return provisioning.Member{
 		ID: "m-" + u.ID, Connection: "okta", ExternalID: u.ID, Managed: true, Active: true, Email: u.Email,
@@ -53,8 +54,9 @@ func memberFor(u sources.User) provisioning.Member {
 	}
 }
 
-// Data from a directory, or from the team, cannot forge a line of a plan, or
-// turn its text around: whatever is not plain text is quoted.
+// Data from a directory or from the team cannot forge a line of a plan, and
+// cannot reverse the direction of its text: everything that is not plain text
+// is quoted.
 func TestPlanTextCannotBeForged(t *testing.T) {
 	for name, evil := range map[string]string{
 		"newline": "x\n- boss@acme.com  deactivate", "return": "x\r- boss", "escape": "x\x1b[2K", "line separator": "x\u2028- boss",
@@ -63,7 +65,7 @@ func TestPlanTextCannotBeForged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, inText := okta(), evil
-			if !utf8.ValidString(evil) || strings.Contains(evil, "\x00") { // which no config has, and nobody with such an id is provisioned
+			if !utf8.ValidString(evil) || strings.Contains(evil, "\x00") { // no config has such a revision, and no user with such an ID is provisioned
 				cfg.Revision = "r" + evil
 				_, err := provisioning.New(cfg)
 				require.Error(t, err)
@@ -114,8 +116,8 @@ func TestPlanTextCannotBeForged(t *testing.T) {
 	}
 }
 
-// requirePlain checks that each line is one that the library wrote, and that
-// none carries anything that could steer a terminal.
+// requirePlain checks that the library wrote each line, and that no line
+// contains characters that control a terminal.
 func requirePlain(t *testing.T, text string) {
 	t.Helper()
 	for i, r := range text {
@@ -127,7 +129,8 @@ func requirePlain(t *testing.T, text string) {
 	}
 }
 
-// Explain finds a person by address, by either id and by name, in any case.
+// Explain finds a person by address, by either ID and by name, in any letter
+// case.
 func TestExplainFindsPeople(t *testing.T) {
 	u := activeUser("u1", "ana@acme.com")
 	u.GivenName, u.FamilyName = "Ana", "Young"
@@ -146,7 +149,7 @@ func TestExplainFindsPeople(t *testing.T) {
 	require.Equal(t, ": nobody of that name, address or id is known, in the directory or in the team\n", plan.Explain(""), "nobody is named by nothing")
 }
 
-// Every code that the package gives has a sentence of its own.
+// Each code that the package returns has its own sentence.
 func TestReasonsHaveSentences(t *testing.T) {
 	codes := []provisioning.Code{"seat.missing:core", "breaker.create", "hierarchy.cycle", "tz.unknown_name"}
 	parsed, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, parser.SkipObjectResolution)
@@ -173,12 +176,13 @@ func TestReasonsHaveSentences(t *testing.T) {
 }
 
 // L10: the text of a plan and of Explain shows every value that the JSON grants
-// or takes: seats, capture, home, profiles, extra and attributes, the manager old
-// and new, and what comes alive again with the access of somebody who had none.
+// or takes: seats, capture, home, profiles, extra and attributes, the old and
+// the new manager, and the access that a person gets back after having had
+// none.
 func TestLawTextShowsWhatIsGrantedAndTaken(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		plan := r.Resolve(in)
-		names := make(map[string][]string) // by member ID, those before and after
+		names := make(map[string][]string) // by member ID, the names before and after
 		for _, m := range in.Members {
 			names[m.ID] = append(names[m.ID], m.Name())
 		}
@@ -211,7 +215,7 @@ func TestLawTextShowsWhatIsGrantedAndTaken(t *testing.T) {
 	})
 }
 
-// missing returns the first of the wanted texts that shown lacks.
+// missing returns the first of the wanted texts that shown does not contain.
 func missing(shown string, wanted []string) string {
 	for _, text := range wanted {
 		if !regexp.MustCompile(text).MatchString(shown) {
@@ -221,8 +225,9 @@ func missing(shown string, wanted []string) string {
 	return ""
 }
 
-// shownValues returns patterns of what has to be shown of a change from one
-// state of a member to another, derived from the two states alone.
+// shownValues returns patterns for everything that the text must show of a
+// change between two states of a member. It derives them from the two states
+// alone.
 func shownValues(was, now provisioning.Member, names map[string][]string) []string {
 	comesIn := now.Active && !was.Active
 	var wanted []string

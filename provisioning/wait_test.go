@@ -10,11 +10,11 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S40: whom a push adopts, rehires or reactivates before a group has come for
-// them keeps the settings, and every other decision meanwhile leaves them alone;
-// the group's arrival gives its assignment, and without one the default comes
-// when no group can come any more. Somebody new gets the default at once, and
-// who leaves a group falls to the default at once.
+// S40: a push may adopt, rehire or reactivate a person before the person's
+// group arrives. The person keeps the settings until then, and no other
+// decision changes them. When the group arrives, its assignment applies; when
+// no group can arrive any more, the default applies. A new person gets the
+// default at once, and a person who leaves a group gets the default at once.
 func TestSettingsWaitForTheGroup(t *testing.T) {
 	r, err := provisioning.New(provisioning.Config{
 		Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"},
@@ -35,7 +35,7 @@ func TestSettingsWaitForTheGroup(t *testing.T) {
 	byHand.Active, byHand.AssignmentID = true, ""
 	former.Connection, former.ExternalID, former.Managed = "okta", "old", true
 	away.Connection, away.ExternalID, away.Managed = "okta", "away", true
-	former.Capture, away.Capture = nil, nil // as deactivation leaves them
+	former.Capture, away.Capture = nil, nil // the state that deactivation leaves
 	moved.Connection, moved.ExternalID, moved.Managed, moved.Active = "okta", "moved", true, true
 
 	snapshot := &sources.Snapshot{
@@ -99,8 +99,9 @@ func TestSettingsWaitForTheGroup(t *testing.T) {
 	require.Empty(t, decide(false).Actions, "L2")
 }
 
-// S39: a class that tripped holds whatever falls into it, also within the
-// limit, and no other class; the population is that of the window's beginning.
+// S39: a class that tripped holds every action that falls into it, even within
+// the limit, and holds no other class. The population is the one at the
+// beginning of the window.
 func TestTrippedClassesHold(t *testing.T) {
 	r, err := provisioning.New(provisioning.Config{Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"}})
 	require.NoError(t, err)

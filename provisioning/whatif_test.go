@@ -12,9 +12,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// What WhatIf tells is the difference of the two teams that full applies of the
-// two plans leave, approvals included: the same people, and of each the same
-// values.
+// WhatIf reports the difference between the teams that result when each of the
+// two plans is applied in full, approvals included: the same people, and the
+// same values for each person.
 func TestWhatIfIsTheDifferenceOfTwoPlans(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now, in := drawCompany(t)
@@ -58,7 +58,7 @@ func TestWhatIfIsTheDifferenceOfTwoPlans(t *testing.T) {
 	})
 }
 
-// valuesOf drops what only changes the owner.
+// valuesOf removes changes that change only the owner.
 func valuesOf(changes []provisioning.Change) (values []provisioning.Change) {
 	for _, c := range changes {
 		if c.IsValue() {
@@ -69,8 +69,8 @@ func valuesOf(changes []provisioning.Change) (values []provisioning.Change) {
 	return values
 }
 
-// otherRules are rules that an admin might try: an assignment above or below the
-// others, one that gives something else, one less, or none of these.
+// otherRules returns rules that an admin might try: one assignment more, above
+// or below the others; one less; another order; no default; or the same rules.
 func otherRules(t *rapid.T, cfg provisioning.Config) provisioning.Config {
 	cfg.Assignments = append([]assignment.Assignment(nil), cfg.Assignments...)
 	added := assignment.Assignment{ID: "tried", Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{"g1"}}, Settings: assignment.Settings{Seats: []string{"core"}}}
@@ -89,8 +89,8 @@ func otherRules(t *rapid.T, cfg provisioning.Config) provisioning.Config {
 	return cfg
 }
 
-// R108: some people are to get other settings. An assignment for them is tried
-// above the one that governs them, before it is saved.
+// R108: some people are to get other settings. The admin tries an assignment
+// for them above the one that governs them before saving it.
 func TestWhatIfAnAssignmentIsPutAbove(t *testing.T) {
 	now := provisioning.Config{
 		Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"},

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// S39: what was counted by a clock that was ahead counts while it may be that the
-// clock has gone back since, and not for as long as the clock was wrong.
+// S39: an entry that a fast clock recorded is counted as long as the clock may
+// have been set back since then, and not for as long as the clock was wrong.
 func TestWindowAfterAWrongClock(t *testing.T) {
 	for name, c := range map[string]struct {
 		wrong time.Duration
