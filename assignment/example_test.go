@@ -6,8 +6,8 @@ import (
 	"github.com/usher-go/usher/assignment"
 )
 
-// A settings page checks the table of assignments before it saves it, and shows
-// which seats an assignment's settings lack.
+// A settings page checks the table of assignments before saving it, and shows
+// which seats an assignment's settings need but do not have.
 func Example() {
 	rules := assignment.Rules{
 		Assignments: []assignment.Assignment{

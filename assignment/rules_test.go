@@ -19,8 +19,8 @@ func TestPositions(t *testing.T) {
 	require.Nil(t, rules.At(-2))
 }
 
-// The default is Manual: no admin's work is overwritten because nothing was
-// said (R114).
+// The default mode is Manual, so that an empty mode overwrites no admin's work
+// (R114).
 func TestModes(t *testing.T) {
 	for text, want := range map[string]assignment.Mode{"": assignment.Manual, "manual": assignment.Manual, "automatic": assignment.Automatic} {
 		mode := assignment.Automatic

@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S14, class downgrade: a seat, a profile or a kind of capture goes.
+// S14, class downgrade: a seat, a profile or a kind of capture is lost.
 func TestSettingsLose(t *testing.T) {
 	full := assignment.Settings{
 		Seats: []string{"core", "plus"}, Home: "ws1", Profiles: map[string]string{"ws1": "rep", "ws2": "guest"},
@@ -56,7 +56,8 @@ func TestSettingsEqual(t *testing.T) {
 		same := other.Clone()
 		require.True(t, other.Equal(&same))
 	}
-	// A team may hold what a config may not; comparing it must not panic.
+	// A team may contain values that a config may not; comparing them must not
+	// panic.
 	list := assignment.Settings{Extra: map[string]any{"x": []any{"a"}}}
 	require.True(t, list.Equal(&assignment.Settings{Extra: map[string]any{"x": []any{"a"}}}))
 	require.False(t, list.Equal(&assignment.Settings{Extra: map[string]any{"x": []any{"b"}}}))
@@ -69,7 +70,8 @@ func TestSettingsCloneSharesNothing(t *testing.T) {
 	require.Equal(t, assignment.Settings{Seats: []string{"core"}, Profiles: map[string]string{"ws1": "rep"}, Capture: []string{"recording"}, Extra: map[string]any{"a": "b"}}, s)
 }
 
-// R104, R105: what a setting needs, and what of it is missing.
+// R104, R105: the seats that a setting needs, and those of them that are
+// missing.
 func TestSeatsMissing(t *testing.T) {
 	seats := assignment.Seats{Requires: map[string][]string{
 		"capture.recording": {"core", "record"}, "profile": {"core"}, "profile.admin": {"admin"}, "home": {"desk"}, "extra.export": {"crm"},
@@ -93,7 +95,7 @@ func TestSeatsMissing(t *testing.T) {
 	require.Nil(t, assignment.Seats{}.Missing(&assignment.Settings{Capture: []string{"recording"}}))
 }
 
-// Everything that is wrong is told at once, each with its path.
+// All problems are reported at once, each with its path.
 func TestValidate(t *testing.T) {
 	match := assignment.Match{All: true}
 	rules := assignment.Rules{

@@ -10,10 +10,10 @@ import (
 
 var sizes = []int{10_000, 100_000, 1_000_000}
 
-// organisation is a company of n people, an eighth of them managers, who are
-// named by email and are the managers that people have. As in a resolver's
-// input, the strings of the two sides share no memory, and a manager stands
-// anywhere.
+// organisation returns a company of n people. One eighth of them are managers,
+// whom the keys name by email and who are already the people's managers. As in
+// a resolver's input, the strings of the two sides share no memory, and
+// managers stand at arbitrary positions.
 func organisation(n int) []hierarchy.Person {
 	people := make([]hierarchy.Person, n)
 	managers := make([]hierarchy.Keys, n)
@@ -54,8 +54,8 @@ func benchmarkBuild(b *testing.B, change func([]hierarchy.Person)) {
 	}
 }
 
-// BenchmarkFloor is what Build is measured by: the hash join of the same
-// addresses with a Go map, which trims, folds and decides nothing.
+// BenchmarkFloor is the reference for Build: the hash join of the same
+// addresses with a Go map, without trimming, folding or any decision.
 func BenchmarkFloor(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprintf("people=%d", n), func(b *testing.B) {
@@ -107,13 +107,15 @@ func BenchmarkBuildByName(b *testing.B) {
 	})
 }
 
-// BenchmarkBuildAllKeys is of a directory that gives three keys of each manager.
+// BenchmarkBuildAllKeys measures a directory that gives three keys for each
+// manager.
 func BenchmarkBuildAllKeys(b *testing.B) {
 	benchmarkBuild(b, giveAllKeys)
 }
 
-// BenchmarkBuildKeysDiffer is the same where one person in a thousand is given
-// keys of three people, so that there is an index for each kind.
+// BenchmarkBuildKeysDiffer measures the same directory, in which one person in
+// a thousand has keys of three different people, so that Build needs an index
+// for each kind of key.
 func BenchmarkBuildKeysDiffer(b *testing.B) {
 	benchmarkBuild(b, func(people []hierarchy.Person) {
 		giveAllKeys(people)
@@ -134,8 +136,8 @@ func giveAllKeys(people []hierarchy.Person) {
 	}
 }
 
-// BenchmarkTogether is of a company in which everybody who has a manager
-// changes, those of each pair of neighbours with each other.
+// BenchmarkTogether measures a company in which everybody who has a manager
+// gets another one, and each pair of neighbours is one group.
 func BenchmarkTogether(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprintf("people=%d", n), func(b *testing.B) {
@@ -160,9 +162,9 @@ func BenchmarkTogether(b *testing.B) {
 	}
 }
 
-// BenchmarkBuildKnots is the worst we know: everybody in a long chain is to
-// report to the last one, so that each edge taken back uncovers the next
-// cycle.
+// BenchmarkBuildKnots measures the worst case that we know: everybody in a long
+// chain is to report to the last person, so that each edge that is taken back
+// uncovers the next cycle.
 func BenchmarkBuildKnots(b *testing.B) {
 	benchmarkBuild(b, func(people []hierarchy.Person) {
 		last := len(people) - 1

@@ -10,9 +10,9 @@ import (
 	"github.com/usher-go/usher/hierarchy"
 )
 
-// team is a team of active people who follow the directory. Everybody is given
-// as "Key" or "Key<Current": the key is also the directory id, the address is
-// key@acme.com and the name "Key Doe".
+// team returns a team of active people who follow the directory. Each person is
+// given as "Key" or "Key<Current": the key is also the directory ID, the
+// address is key@acme.com and the name "Key Doe".
 func team(people ...string) []hierarchy.Person {
 	var team []hierarchy.Person
 	for _, p := range people {
@@ -25,7 +25,8 @@ func team(people ...string) []hierarchy.Person {
 	return team
 }
 
-// outcome is what a chart says of one person, people by their keys.
+// outcome is the result of a chart for one person; people are given by their
+// keys.
 type outcome struct {
 	manager string
 	changed bool
@@ -57,7 +58,7 @@ func TestManagerKeys(t *testing.T) {
 	tests := []struct {
 		name    string
 		manager *hierarchy.Keys
-		want    outcome // of ana, whose manager is old
+		want    outcome // the outcome for ana, whose manager is old
 	}{
 		{"email", keys("bo@acme.com", "", ""), outcome{"bo", true, none}},                                             // R80
 		{"email before id and name", keys("bo@acme.com", "cy", "dan doe"), outcome{"bo", true, hierarchy.KeysDiffer}}, // R80, C5
@@ -161,8 +162,8 @@ func TestNames(t *testing.T) { // R81, S22, S36
 	}
 }
 
-// The person itself is never a candidate: of two namesakes each may name the
-// other, and of three none can.
+// A person is never a candidate as their own manager: of two people with one
+// name, each may name the other; of three, none can.
 func TestNamesakesOfOneself(t *testing.T) { // R83, S22
 	people := team("ana", "ana2", "cy")
 	people[1].GivenName = "Ana"
@@ -189,7 +190,7 @@ func TestSharedKeys(t *testing.T) { // R83
 	assert.Equal(t, outcome{"old", false, hierarchy.AmbiguousEmail}, got["ana"])
 	assert.Equal(t, outcome{"old", false, hierarchy.AmbiguousID}, got["bo"])
 
-	people[4].Active = false // who is left is the only candidate
+	people[4].Active = false // the remaining one is the only candidate
 	got = outcomes(people)
 	assert.Equal(t, "cy", got["ana"].manager)
 	assert.Equal(t, "cy", got["bo"].manager)
@@ -206,9 +207,9 @@ func TestSameAddressTwiceOnOnePerson(t *testing.T) {
 	assert.Equal(t, outcome{"bo", true, hierarchy.NoFinding}, outcomes(people)["ana"])
 }
 
-// Which key decides where several are given, and what is told of the others.
-// Of the team, bo and cy share the address hr@acme.com, gone is inactive, open
-// is open, and twin and twin2 have one name and one id.
+// Which key decides when several are given, and what the finding says about the
+// others. In the team, bo and cy share the address hr@acme.com, gone is
+// inactive, open is open, and twin and twin2 have one name and one ID.
 func TestSeveralKeys(t *testing.T) { // S22
 	const (
 		none   = hierarchy.NoFinding
@@ -217,8 +218,8 @@ func TestSeveralKeys(t *testing.T) { // S22
 	for _, test := range []struct {
 		name    string
 		manager *hierarchy.Keys
-		email   outcome // of ana, whose manager is old, with the email first
-		id      outcome // with the id first
+		email   outcome // the outcome for ana, whose manager is old, with the email first
+		id      outcome // the outcome with the ID first
 	}{
 		{"all of one person", keys("dan@acme.com", "dan", "DAN doe"), outcome{"dan", true, none}, outcome{"dan", true, none}},
 		{"two people", keys("dan@acme.com", "eve", ""), outcome{"dan", true, differ}, outcome{"eve", true, differ}},
@@ -231,8 +232,8 @@ func TestSeveralKeys(t *testing.T) { // S22
 		{"the own id", keys("dan@acme.com", "ana", ""), outcome{"dan", true, differ}, outcome{"old", false, hierarchy.Cycle}},
 		{"unknown id", keys("dan@acme.com", "x", "dan doe"), outcome{"dan", true, none}, outcome{"old", false, hierarchy.ManagerNotFound}},                            // A19
 		{"unknown email", keys("x@acme.com", "dan", "dan doe"), outcome{"old", false, hierarchy.ManagerNotFound}, outcome{"dan", true, none}},                         // A19
-		{"shared email, id of one of them", keys("HR@acme.com", "cy", ""), outcome{"cy", true, none}, outcome{"cy", true, none}},                                      // the id beats it
-		{"shared email, id of another", keys("hr@acme.com", "dan", ""), outcome{"dan", true, differ}, outcome{"dan", true, differ}},                                   // likewise
+		{"shared email, id of one of them", keys("HR@acme.com", "cy", ""), outcome{"cy", true, none}, outcome{"cy", true, none}},                                      // the ID takes precedence
+		{"shared email, id of another", keys("hr@acme.com", "dan", ""), outcome{"dan", true, differ}, outcome{"dan", true, differ}},                                   // the ID takes precedence
 		{"shared email, no id", keys("hr@acme.com", " ", "cy doe"), outcome{"old", false, hierarchy.AmbiguousEmail}, outcome{"old", false, hierarchy.AmbiguousEmail}}, // no third key
 		{"shared email, unknown id", keys("hr@acme.com", "x", "cy doe"), outcome{"old", false, hierarchy.AmbiguousEmail}, outcome{"old", false, hierarchy.ManagerNotFound}},
 		{"shared email, shared id", keys("hr@acme.com", "twins", ""), outcome{"old", false, hierarchy.AmbiguousEmail}, outcome{"old", false, hierarchy.AmbiguousID}},
@@ -258,7 +259,7 @@ func TestSeveralKeys(t *testing.T) { // S22
 	}
 }
 
-// The order of keys is each person's own: a team may come from two
+// The order of the keys is set for each person: a team may come from two
 // directories.
 func TestOrderOfKeysIsPerPerson(t *testing.T) { // S22, S33
 	people := team("ana", "bo", "cy", "dan")
@@ -270,8 +271,9 @@ func TestOrderOfKeysIsPerPerson(t *testing.T) { // S22, S33
 	assert.Equal(t, outcome{"dan", true, hierarchy.KeysDiffer}, got["bo"])
 }
 
-// Nobody is put under a manager whom missing evidence could remove; who is
-// there already stays, and an open namesake is a namesake.
+// Nobody is placed under a manager whom missing evidence could remove. A person
+// who already reports to one keeps the edge, and an open person counts in a
+// search by name.
 func TestOpenManager(t *testing.T) { // S44
 	people := team("ana<old", "bo<open", "cy", "open<old", "old", "namesake")
 	people[3].Open, people[5].GivenName = true, "open"
@@ -284,8 +286,8 @@ func TestOpenManager(t *testing.T) { // S44
 	assert.Equal(t, outcome{"", false, hierarchy.AmbiguousName}, got["cy"])
 }
 
-// A manager who is deactivated in this run keeps the edge with a warning, and
-// nothing cascades.
+// A manager who is deactivated in this run keeps the reports, with a warning,
+// and no further edge changes.
 func TestDeactivatedManager(t *testing.T) { // S24
 	for _, manager := range []*hierarchy.Keys{keys("bo@acme.com", "", ""), keys("", "bo", ""), keys("", "", "bo doe")} {
 		people := team("ana<bo", "bo<cy", "cy")
@@ -298,9 +300,9 @@ func TestDeactivatedManager(t *testing.T) { // S24
 	}
 }
 
-// Where the structure is ignored, or updates are manual, the edge stays
-// whatever the directory says; who is new is placed only if the caller lets it
-// follow.
+// If the structure is ignored or updates are manual, the edge is unchanged
+// whatever the directory says; a new person is placed only if the caller sets
+// Follow for that person.
 func TestFollow(t *testing.T) {
 	people := team("kept<old", "ignored", "synced<old", "placed", "old", "boss")
 	for i := range 4 {
@@ -322,8 +324,8 @@ func TestLateManager(t *testing.T) { // S23
 	assert.Equal(t, outcome{"bo", true, hierarchy.NoFinding}, outcomes(append(people, team("bo")...))["ana"])
 }
 
-// A current manager who is not among the people is no reason to change the
-// edge: only somebody whom the directory names is.
+// A current manager who is not among the people does not change the edge; only
+// a manager whom the directory names does.
 func TestUnknownCurrentManager(t *testing.T) { // S25, R89
 	people := team("ana<ghost", "bo<ghost", "cy", "dan<ghost", "eve<ghost")
 	people[1].Manager = keys("cy@acme.com", "", "")
@@ -336,7 +338,8 @@ func TestUnknownCurrentManager(t *testing.T) { // S25, R89
 	assert.Equal(t, outcome{"cy", true, hierarchy.NoFinding}, got["bo"])
 }
 
-// A current manager is found by Key although nobody inactive can become one.
+// A current manager is found by Key, although nobody inactive can become a
+// manager.
 func TestInactiveCurrentManager(t *testing.T) { // S24, S25
 	people := team("ana<bo", "bo")
 	people[1].Active = false

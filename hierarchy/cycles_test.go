@@ -9,7 +9,7 @@ import (
 	"github.com/usher-go/usher/hierarchy"
 )
 
-// Each case names people as "key<current=wanted" and what comes of it as
+// Each case gives people as "key<current=wanted" and the result as
 // "key<manager", with "!" for a cycle.
 func TestCycles(t *testing.T) { // S24
 	tests := []struct{ name, people, want string }{
@@ -58,8 +58,8 @@ func TestCycles(t *testing.T) { // S24
 	}
 }
 
-// Somebody whose edge does not follow the directory can still be on a cycle,
-// and is told so.
+// A person whose edge does not follow the directory can still be on a cycle,
+// and has a finding.
 func TestCycleThroughAKeptEdge(t *testing.T) { // S24
 	people := team("a", "b<a")
 	people[0].Manager = keys("b@acme.com", "", "")

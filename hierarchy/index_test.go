@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Keys with one hash are told apart, also where the search for them begins at
-// the end of the table.
+// Keys with equal hashes are distinguished, also if the search for them begins
+// at the end of the table.
 func TestCollidingHashes(t *testing.T) {
 	people := []Person{{ID: "a", Active: true}, {ID: "b"}, {ID: "c", Active: true}, {ID: "b", Active: true}}
 	x := &index{kind: byID, people: people, slots: make([]uint64, 8)}

@@ -12,8 +12,8 @@ import (
 	"github.com/usher-go/usher/hierarchy"
 )
 
-// reference is Build as the rules tell it, without regard to time: everybody
-// is compared with everybody, and cycles are looked for anew in each round.
+// reference implements the rules of Build without regard to speed: it compares
+// every person with every other, and searches for cycles again in each round.
 func reference(people []hierarchy.Person) map[string]outcome {
 	n := len(people)
 	current, manager := make([]int, n), make([]int, n)
@@ -69,8 +69,8 @@ type referenceKey struct {
 	ambiguous hierarchy.Finding
 }
 
-// referenceKeys returns the keys of the manager of p that are not blank, in
-// the order in which they decide.
+// referenceKeys returns the non-blank keys of the manager of p, in the order in
+// which they decide.
 func referenceKeys(p hierarchy.Person) []referenceKey {
 	if p.Manager == nil {
 		return nil
@@ -123,7 +123,8 @@ func referenceNamed(people []hierarchy.Person, i int) (int, hierarchy.Finding) {
 	return manager, finding
 }
 
-// referenceFind returns whom one key names as the manager of person i.
+// referenceFind returns the person whom one key names as the manager of person
+// i.
 func referenceFind(people []hierarchy.Person, i int, key referenceKey) (int, hierarchy.Finding) {
 	var active []int
 	inactive := false
@@ -149,7 +150,8 @@ func referenceFind(people []hierarchy.Person, i int, key referenceKey) (int, hie
 	return -1, hierarchy.ManagerNotFound
 }
 
-// spelled undoes what S36 does not count, for the names of confusedTeam.
+// spelled removes, from the names of confusedTeam, the differences that S36
+// ignores.
 func spelled(name string) string {
 	name = strings.NewReplacer("C\u0327", "Ç", "c\u0327", "ç", "\u2019", "'", "\u2011", "-").Replace(name)
 	return strings.Join(strings.Fields(name), " ")
@@ -192,8 +194,8 @@ func confusedTeam() *rapid.Generator[[]hierarchy.Person] {
 	})
 }
 
-// knottedTeam draws a team whose keys are all good, with current and new edges
-// at random, so that there are cycles of both, one below another.
+// knottedTeam draws a team in which every key is valid. The current and the new
+// edges are random, so both kinds form cycles, one below another.
 func knottedTeam() *rapid.Generator[[]hierarchy.Person] {
 	return rapid.Custom(func(t *rapid.T) []hierarchy.Person {
 		n := rapid.IntRange(1, 40).Draw(t, "people")
@@ -252,8 +254,8 @@ func TestKnottedTeams(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { checkBuild(t, knottedTeam().Draw(t, "team")) })
 }
 
-// A part of a team is decided like the whole, if the part has everybody who
-// counts.
+// A part of a team has the same result as the whole team if the part has
+// everybody who matters for it.
 func TestPartOfATeam(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people := rapid.OneOf(confusedTeam(), knottedTeam()).Draw(t, "team")

@@ -65,7 +65,7 @@ zoe Doe  [hierarchy.manager_not_found]
   n4 --> n2
 `, mermaid)
 
-	text, dot, _ = draw(t, people, 2, 3, 2) // a part: ana and who is below
+	text, dot, _ = draw(t, people, 2, 3, 2) // a part of the chart: ana and everybody below her
 	assert.Equal(t, "ana Doe  [hierarchy.no_manager_key]\n  Cy \"C\" O'Neil Doe\n", text)
 	assert.Equal(t, 1, strings.Count(dot, "->"))
 }
@@ -109,7 +109,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// The order of the input changes nothing that is drawn.
+// The order of the input does not change the drawing.
 func TestDrawingOrder(t *testing.T) { // L1
 	rapid.Check(t, func(t *rapid.T) {
 		people := rapid.OneOf(knottedTeam(), confusedTeam()).Draw(t, "team")
@@ -140,8 +140,8 @@ var (
 	markdownStart = regexp.MustCompile("^([-+*_`>#]|\\d+[.)] )")
 )
 
-// FuzzDrawings checks that no name gets out of its label, and that each is
-// read back from it.
+// FuzzDrawings checks that no name leaves its label, and that each label yields
+// its name again.
 func FuzzDrawings(f *testing.F) {
 	for _, name := range []string{
 		"Ana", `"]; evil -> n0 [label="`, `\`, `a\"`, `\N\G\l`, "a\nb", "&quot;]", "#quot;", "<b onclick=x>", "`**b**`",
@@ -157,7 +157,7 @@ func FuzzDrawings(f *testing.F) {
 			{Key: key, GivenName: given, FamilyName: family, Email: email, Active: true},
 			{Key: key + "2", GivenName: given, FamilyName: family, Email: email, Current: key, Active: true},
 		}
-		edges := min(len(key), 1) // an empty Current names nobody
+		edges := min(len(key), 1) // an empty Current names no one
 		text, dot, mermaid := draw(t, people)
 
 		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
@@ -185,9 +185,9 @@ func FuzzDrawings(f *testing.F) {
 	})
 }
 
-// checkLabels checks that the lines are nodes with the labels wanted, and that
-// beside entities, which begin with prefix and #, the labels hold nothing that
-// either syntax knows.
+// checkLabels checks that the lines are nodes with the wanted labels. Apart
+// from entities, which begin with prefix and #, the labels must contain nothing
+// that has a meaning in either syntax.
 func checkLabels(t *testing.T, want []string, node *regexp.Regexp, lines []string, prefix string) {
 	var got []string
 	for _, line := range lines {

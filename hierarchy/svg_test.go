@@ -18,7 +18,7 @@ import (
 func svg(t require.TestingT, people []hierarchy.Person, how hierarchy.SVG, from ...int) string {
 	var b strings.Builder
 	require.NoError(t, hierarchy.Build(people).SVG(&b, how, from...))
-	for decoder := xml.NewDecoder(strings.NewReader(b.String())); ; { // it is well-formed
+	for decoder := xml.NewDecoder(strings.NewReader(b.String())); ; { // the drawing is well-formed
 		_, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
 			return b.String()
@@ -52,7 +52,7 @@ func TestSVG(t *testing.T) {
 	assert.Contains(t, cut, "and 5 more")
 }
 
-// Everybody is drawn, folded or counted once, whatever the chart.
+// On every chart, each person is drawn, folded or counted exactly once.
 func TestSVGShowsEverybody(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people := knottedTeam().Draw(t, "team")

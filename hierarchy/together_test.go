@@ -11,7 +11,8 @@ import (
 	"github.com/usher-go/usher/hierarchy"
 )
 
-// wishes makes a team of "key<current=wanted", people named by their ids.
+// wishes returns a team from "key<current=wanted"; people are named by their
+// IDs.
 func wishes(people string) []hierarchy.Person {
 	var all []hierarchy.Person
 	for word := range strings.FieldsSeq(people) {
@@ -56,8 +57,8 @@ func TestTogether(t *testing.T) { // S24
 	}
 }
 
-// Whatever part of a chart is applied, no cycle closes that was not there
-// before, as long as each group is applied whole or not at all.
+// If any part of a chart is applied, no new cycle closes, as long as each group
+// is applied as a whole or not at all.
 func TestAnyPartOfAChartClosesNoCycle(t *testing.T) { // S24
 	rapid.Check(t, func(t *rapid.T) {
 		people := knottedTeam().Draw(t, "team")
@@ -87,8 +88,8 @@ func TestAnyPartOfAChartClosesNoCycle(t *testing.T) { // S24
 	})
 }
 
-// The groups are the strongly connected components, looked for by trying every
-// pair of people.
+// The groups are the strongly connected components. The test finds those by
+// trying every pair of people.
 func TestTogetherIsComponents(t *testing.T) { // S24
 	rapid.Check(t, func(t *rapid.T) {
 		people := knottedTeam().Draw(t, "team")

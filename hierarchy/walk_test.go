@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/hierarchy"
 )
 
-// The walks agree with Manager, end on every chart and yield nobody twice.
+// The walks agree with Manager, end on every chart, and yield no person twice.
 func TestWalks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people := knottedTeam().Draw(t, "team")

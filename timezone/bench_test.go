@@ -11,9 +11,9 @@ import (
 
 var sink timezone.Result
 
-// A floor is what look-ups are measured against: plain maps of the names and
-// codes in the vendored files, for hints that are spelt as they are there. A
-// state takes two look-ups, as it does in the tables.
+// A floor is the reference for look-ups: plain Go maps of the names and codes
+// in the vendored files, for hints that are spelt as in those files. A state
+// takes two look-ups, as in the tables.
 type floor struct {
 	zones     map[string]timezone.Result
 	countries map[string]*place
@@ -21,7 +21,7 @@ type floor struct {
 
 type place struct {
 	answer timezone.Result
-	states map[string]timezone.Result // of a country whose zones differ
+	states map[string]timezone.Result // for countries whose zones differ
 }
 
 func newFloor(b *testing.B) *floor {
@@ -63,14 +63,14 @@ func (f *floor) resolve(h timezone.Hints) timezone.Result {
 	return p.answer
 }
 
-// BenchmarkResolve asks each kind of question twice: of Resolve, and of the
-// floor. The keys change from call to call, as they do between people.
+// BenchmarkResolve measures each kind of look-up twice: with Resolve and with
+// the floor. The keys change from call to call, as they do between people.
 func BenchmarkResolve(b *testing.B) {
 	f := newFloor(b)
 	for _, c := range []struct {
 		name  string
 		hints []timezone.Hints
-		ready []timezone.Hints // the same as the floor spells it, if it differs
+		ready []timezone.Hints // the hints as the floor spells them, if that differs
 	}{
 		{name: "zone", hints: []timezone.Hints{
 			{Zone: "America/New_York", Country: "US", State: "NY"}, {Zone: "Europe/London"}, {Zone: "Asia/Kolkata"}, {Zone: "UTC"},

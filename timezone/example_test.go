@@ -8,8 +8,9 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// The time-zone attribute comes first, in any case: a name, perhaps beside a
-// label, or what Windows, Rails, Google and Workday show.
+// The time-zone attribute comes first, in any letter case: a name, with or
+// without a label beside it, or a text that Windows, Rails, Google or Workday
+// shows.
 func ExampleResolve() {
 	for _, zone := range []string{
 		" america/new_york ",
@@ -31,7 +32,7 @@ func ExampleResolve() {
 	// America/Phoenix zone
 }
 
-// A country with one zone decides before the state does.
+// A country with one zone decides; the state is not used.
 func ExampleResolve_country() {
 	for _, country := range []string{"FR", "FRA", "France", "French Republic"} {
 		fmt.Println(timezone.Resolve(timezone.Hints{Country: country, State: "US-CA"}).Zone)
@@ -43,8 +44,8 @@ func ExampleResolve_country() {
 	// Europe/Paris
 }
 
-// Where zones differ inside the country, the state decides; a state that has
-// several zones itself gives the one of most of its people.
+// If the zones inside a country differ, the state decides. A state with several
+// zones gives the zone of most of its people.
 func ExampleResolve_state() {
 	for _, h := range []timezone.Hints{
 		{Country: "US", State: "CA"},
@@ -62,7 +63,8 @@ func ExampleResolve_state() {
 	// Australia/Perth state [tz.state_majority]
 }
 
-// What cannot be used is passed over and noted; the company's default is last.
+// A value that cannot be used is skipped and noted; the company's default is
+// the last resort.
 func ExampleResolve_default() {
 	r := timezone.Resolve(timezone.Hints{
 		Zone:    "-05:00",
@@ -81,7 +83,7 @@ func ExampleResolve_default() {
 	// tz.country_has_many
 }
 
-// Seven countries with several zones have one that stands for them.
+// Seven countries with several zones have one zone that represents them.
 func ExampleResolve_primary() {
 	for _, country := range []string{"ES", "US"} {
 		r := timezone.Resolve(timezone.Hints{Country: country, Default: "UTC"})
@@ -92,7 +94,8 @@ func ExampleResolve_primary() {
 	// UTC default [tz.country_has_many]
 }
 
-// A Thursday evening in New York is a Friday, and so a free day, in Riyadh.
+// A Thursday evening in New York is already Friday in Riyadh, which is not a
+// working day there.
 func ExampleIsWorkingDay() {
 	t := time.Date(2026, time.November, 26, 23, 0, 0, 0, time.UTC)
 	fmt.Println(timezone.IsWorkingDay(t, "America/New_York", "en-US"))

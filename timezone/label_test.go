@@ -15,7 +15,7 @@ func zoneOf(attribute string) string {
 	return timezone.Resolve(timezone.Hints{Zone: attribute}).Zone
 }
 
-// R74, S26: a name with a slash counts wherever it stands beside a label.
+// R74, S26: a name with a slash is found at any position beside a label.
 func TestNameBesideALabel(t *testing.T) {
 	for label, want := range map[string]string{
 		// Options of public forms whose value is the label.
@@ -28,7 +28,7 @@ func TestNameBesideALabel(t *testing.T) {
 		"Europe/Paris (CET, UTC+1)":       "Europe/Paris",
 		"US/Eastern (EST)":                "America/New_York",
 		"Asia/Calcutta (UTC+05:30) India": "Asia/Kolkata",
-		// The label first, as Salesforce has it.
+		// The label first, as Salesforce writes it.
 		"(GMT-05:00) Eastern Standard Time (America/New_York)":    "America/New_York",
 		"(GMT+14:00) Line Islands Time (Pacific/Kiritimati)":      "Pacific/Kiritimati",
 		"(GMT\u221203:30) Newfoundland Time (america/st_johns)\t": "America/St_Johns",
@@ -48,13 +48,13 @@ func TestNameBesideALabel(t *testing.T) {
 		`{"timeZone":"Pacific/Auckland"}`: "Pacific/Auckland",
 		"tz://Europe/London":              "",
 		"TZ=:posix/Europe/London":         "",
-		// Spaces for underscores.
+		// Spaces in place of underscores.
 		"America/New York":                                  "America/New_York",
 		"America/New York (EST)":                            "America/New_York",
 		"(GMT-06:00) America/North Dakota/New Salem (CST)":  "America/North_Dakota/New_Salem",
 		"America/Port of Spain":                             "America/Port_of_Spain",
 		"America/Argentina/Buenos Aires America/Sao Paulo2": "America/Argentina/Buenos_Aires",
-		// Two names of one zone, and a slash that is in no name.
+		// Two names of one zone, and a slash that belongs to no name.
 		"US/Eastern (America/New_York)":       "America/New_York",
 		"US/Canada Eastern, America/New_York": "America/New_York",
 		// Two names that disagree.
@@ -84,8 +84,8 @@ func TestNameBesideALabel(t *testing.T) {
 	}
 }
 
-// R74: every name of a place is found beside a label, and another one takes
-// the answer away.
+// R74: every name of a place is found beside a label, and with a second,
+// different name there is no answer.
 func TestAnyNameBesideALabel(t *testing.T) {
 	var names []string
 	for _, f := range vendored(t, "tzdb-names.tsv") {
@@ -110,7 +110,7 @@ func TestAnyNameBesideALabel(t *testing.T) {
 	})
 }
 
-// S26: what Windows, Rails, Google and Workday show.
+// S26: the texts that Windows, Rails, Google and Workday show.
 func TestShownNames(t *testing.T) {
 	for label, want := range map[string]string{
 		// Windows: the documentation of Azure SQL Managed Instance.
@@ -128,7 +128,7 @@ func TestShownNames(t *testing.T) {
 		"(UTC+08:00) Beijing, Chongqing, Hong Kong, Urumqi":             "Asia/Shanghai",
 		"(UTC+13:00) Nuku'alofa":                                        "Pacific/Tongatapu",
 		"(UTC) Coordinated Universal Time":                              "UTC",
-		// Lists of older machines and programs.
+		// From lists of older machines and programs.
 		"(GMT-06:00) Guadalajara, Mexico City, Monterrey - New": "America/Mexico_City",
 		"(GMT-07:00) Chihuahua, La Paz, Mazatlan - Old":         "America/Mazatlan",
 		"(UTC+12:00) Petropavlovsk-Kamchatsky - Old":            "Asia/Kamchatka",
@@ -143,7 +143,7 @@ func TestShownNames(t *testing.T) {
 		"(UTC-05:00) Eastern Standard Time":                     "America/New_York",
 		"(UTC+01:00) W. Europe Standard Time":                   "Europe/Berlin",
 		// Rails: the names of ActiveSupport::TimeZone, alone and with the
-		// offset that its to_s writes. Places keep their own country's zone.
+		// offset that its to_s writes. A place has the zone of its own country.
 		"Mexico City":            "America/Mexico_City",
 		"(GMT+00:00) London":     "Europe/London",
 		"Cape Verde Is.":         "Atlantic/Cape_Verde",
@@ -213,12 +213,13 @@ func TestShownNames(t *testing.T) {
 		"Eastern Time", "Central Time", "Pacific Time", "(GMT+10:00) Eastern Time", "Eastern Time (GMT+10:00)", "Central European Time",
 		"Central European Summer Time", "(GMT+01:00) Central European Time", "Gulf Standard Time", "Korean Standard Time",
 		"(GMT+00:00) Greenwich Mean Time", "Greenwich Mean Time", "Atlantic Time", "(GMT-04:00) Atlantic Time",
-		// of which two lists mean different zones
+		// Names that mean different zones in two lists.
 		"International Date Line West", "Mid-Atlantic", "West Central Africa", "Hawaii-Aleutian Standard Time",
-		// which is an offset
+		// Names that are offsets.
 		"(UTC-11:00) Coordinated Universal Time-11", "Coordinated Universal Time+12",
-		// A city alone is no zone unless Rails calls one so; nor is one of a
-		// metazone that it does not belong to, or one of two of its name.
+		// A city alone is not a zone unless Rails has a zone of that name.
+		// Neither is a city beside a metazone to which it does not belong, or a
+		// name that two cities share.
 		"Toronto", "New York", "Los Angeles", "Pacific Time (New York)", "GMT-04:00 Atlantic Time (San Juan)", "(GMT-04:00) San Juan",
 		"(GMT-04:00) St. John's", "(GMT+01:00) Cordoba", "(GMT+03:00) Petersburg", "(GMT-05:00) Springfield", "(GMT-05:00)", "GMT Time", "UTC Time",
 		"Standard Time", "(GMT-05:00) Standard Time", "()", "( )", "(GMT) ()", "GMT (", "GMT-05:00 (", "Time", "summer time", "(UTC", "UTC)",
@@ -227,14 +228,14 @@ func TestShownNames(t *testing.T) {
 	}
 }
 
-// Every zone of CLDR is found by the texts that CLDR makes for it.
+// Every zone of CLDR is found by the texts that CLDR produces for it.
 func TestEveryMetazone(t *testing.T) {
 	rows := vendored(t, "cldr-zone-labels.tsv")
 	assert.Greater(t, len(rows), 450)
 	for _, f := range rows {
 		zone, city, name := zoneOf(f[0]), f[1], f[3]
 		require.NotEmpty(t, zone, f[0])
-		if name == "" || f[0] == "Etc/GMT" { // which Salesforce calls GMT
+		if name == "" || f[0] == "Etc/GMT" { // Salesforce calls this one GMT
 			continue
 		}
 		generic := strings.Replace(name, " Standard Time", " Time", 1)

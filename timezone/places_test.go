@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// vendored reads a table of internal/gen/data: the facts that the generated
-// tables were made from.
+// vendored reads a table of internal/gen/data, which has the facts from which
+// the generated tables are made.
 func vendored(t testing.TB, name string) [][]string {
 	t.Helper()
 	return table(t, filepath.Join("internal", "gen", "data", name))
@@ -44,7 +44,7 @@ func zonesOf(t *testing.T) map[string][]string {
 	return zones
 }
 
-// R76, R78, A20: places checked by hand, each with its source.
+// R76, R78, A20: places that were checked by hand, each with its source.
 func TestPlaces(t *testing.T) {
 	places := table(t, filepath.Join("testdata", "places.tsv"))
 	assert.GreaterOrEqual(t, len(places), 150)
@@ -54,8 +54,8 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// R74, S26: every name of the TZ database is taken in any case; a link leads
-// where its target leads, and to a place in the same country.
+// R74, S26: every name of the TZ database is accepted in any letter case. A
+// link gives the zone of its target, and always a place in the same country.
 func TestEveryName(t *testing.T) {
 	successor := map[string]string{}
 	for _, f := range vendored(t, "cldr-zone-aliases.tsv") {
@@ -92,7 +92,8 @@ func TestEveryName(t *testing.T) {
 	}
 }
 
-// S26: links that the TZ database sends across a border stay at home.
+// S26: a link whose target in the TZ database is in another country gives a
+// zone of its own country.
 func TestLinksStayInTheirCountry(t *testing.T) {
 	for name, want := range map[string]string{
 		"Africa/Asmera":         "Africa/Asmara",       // tzdb: Africa/Nairobi
@@ -124,8 +125,8 @@ func TestLinksStayInTheirCountry(t *testing.T) {
 	}
 }
 
-// R76, S26, A17: every country has an answer or says why not, and every one of
-// its names and codes gives the same.
+// R76, S26, A17: every country has an answer or a note that says why not, and
+// all of its names and codes give the same answer.
 func TestEveryCountry(t *testing.T) {
 	zones := zonesOf(t)
 	names := map[string][]string{}
@@ -161,8 +162,8 @@ func TestEveryCountry(t *testing.T) {
 	}
 }
 
-// The generator is told by hand which countries have zones that keep the same
-// rules. The rules of ten years say whether it was told right.
+// A hand-written list tells the generator which countries have zones that keep
+// the same rules. The test compares that list with the rules of ten years.
 func TestCountriesThatDecide(t *testing.T) {
 	offsets := func(zone string) (all []int) {
 		location, err := time.LoadLocation(zone)
@@ -191,8 +192,8 @@ var territories = map[string]string{
 }
 
 // R78: every subdivision of a country whose zones differ has a zone of the
-// country, found by its whole code, the second part and every name; or it is
-// known to have none.
+// country, found by its whole code, by the second part of the code and by every
+// name, or is known to have none.
 func TestEverySubdivision(t *testing.T) {
 	nowhere := map[string]bool{
 		"UM-76": true, "UM-81": true, "UM-84": true, "UM-86": true, "UM-89": true, "UM-95": true, "US-UM": true,
@@ -231,7 +232,7 @@ func TestEverySubdivision(t *testing.T) {
 	}
 }
 
-// R78: retired codes, from CLDR and by hand.
+// R78: retired codes, from CLDR and from the hand-written list.
 func TestRetiredCodes(t *testing.T) {
 	for _, f := range vendored(t, "cldr-retired-subdivisions.tsv") {
 		r := timezone.Resolve(timezone.Hints{State: f[0]})
@@ -247,10 +248,10 @@ func TestRetiredCodes(t *testing.T) {
 	}
 }
 
-// Windows ids lead to names in use, whatever the case.
+// Windows IDs give names that are in use, in any letter case.
 func TestWindowsIDs(t *testing.T) {
 	for _, f := range vendored(t, "cldr-windows-zones.tsv") {
-		if f[0] == "UTC" { // a TZ database name too
+		if f[0] == "UTC" { // also a TZ database name
 			continue
 		}
 		r := timezone.Resolve(timezone.Hints{Zone: strings.ToLower(f[0])})
@@ -267,10 +268,11 @@ func TestWindowsIDs(t *testing.T) {
 	}
 }
 
-// A20: the zone of a subdivision is that of most of its people, as GeoNames'
-// cities count them, and whoever has others there beside it says so.
+// A20: the zone of a subdivision is the zone of most of its people, counted by
+// the cities of GeoNames. A subdivision where other people keep another zone
+// has a note.
 func TestMajorityOfPeople(t *testing.T) {
-	// byhand.txt has the reasons.
+	// byhand.txt gives the reasons.
 	against := map[string]bool{"CL-AI": true, "CN-XJ": true, "ES-CE": true, "MN-057": true, "MN-065": true, "MX-TAM": true}
 	type key struct{ code, zone string }
 	people := map[key]int{}
@@ -299,8 +301,8 @@ func TestMajorityOfPeople(t *testing.T) {
 	}
 }
 
-// R78: the states of Salesforce's picklists, by code and by name, are those of
-// ISO 3166-2.
+// R78: the states of Salesforce's picklists, by code and by name, are the
+// subdivisions of ISO 3166-2.
 func TestSalesforceStates(t *testing.T) {
 	states := table(t, filepath.Join("testdata", "salesforce-states.tsv"))
 	assert.Len(t, states, 172)
@@ -315,14 +317,14 @@ func TestSalesforceStates(t *testing.T) {
 	for state, want := range map[string]string{"PW": "Pacific/Palau", "Marshall Islands": "Pacific/Majuro", "MH": "Pacific/Majuro"} {
 		assert.Equal(t, want, timezone.Resolve(timezone.Hints{Country: "US", State: state}).Zone, state)
 	}
-	// Micronesia has two zones; the armed forces are anywhere.
+	// Micronesia has two zones; the armed forces may be anywhere.
 	for _, state := range []string{"FM", "Federated Micronesia", "AA", "AE", "AP", "Armed Forces Europe"} {
 		check(t, timezone.Hints{Country: "US", State: state}, byDefault(noState, many))
 	}
 }
 
-// R78: names in other alphabets' romanisations, as ISO 3166-2 had them before
-// 2010 (ISO/R 9:1968), as libraries write them (ISO 9:1995), and as maps do.
+// R78: romanised names from other alphabets, as ISO 3166-2 had them before 2010
+// (ISO/R 9:1968), as libraries write them (ISO 9:1995), and as maps write them.
 func TestRomanisedNames(t *testing.T) {
 	for state, want := range map[string]string{
 		"RU Adygeja, Respublika": "Europe/Moscow", "RU Respublika Adygeja": "Europe/Moscow",
@@ -354,8 +356,8 @@ func TestRomanisedNames(t *testing.T) {
 	}
 }
 
-// R78: the provinces of Congo (Kinshasa), in French and English, with those of
-// before 2015 as far as their successors have one zone.
+// R78: the provinces of Congo (Kinshasa), in French and English, and those of
+// before 2015 whose successors have one common zone.
 func TestCongoleseProvinces(t *testing.T) {
 	for state, want := range map[string]string{
 		"Bas-Congo": "Africa/Kinshasa", "Kongo-Central": "Africa/Kinshasa", "Kongo Central": "Africa/Kinshasa", "Lower Congo": "Africa/Kinshasa",

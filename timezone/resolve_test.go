@@ -15,7 +15,7 @@ import (
 	"github.com/usher-go/usher/timezone"
 )
 
-// answer is what a test expects of Resolve with the default UTC.
+// answer is the result that a test expects of Resolve with the default UTC.
 type answer struct {
 	zone  string
 	basis timezone.Basis
@@ -105,7 +105,7 @@ func TestZoneAttribute(t *testing.T) {
 	}
 }
 
-// R77: countries, however they are written.
+// R77: countries in every spelling.
 func TestCountrySpellings(t *testing.T) {
 	for alpha2, spellings := range map[string]string{
 		"US": "US|usa|United States|united states of america|U.S.|U.S.A.|The United States|United States of America (the)",
@@ -113,8 +113,8 @@ func TestCountrySpellings(t *testing.T) {
 		"CI": "Côte d’Ivoire|Cote d'Ivoire|COTE DIVOIRE|Ivory Coast|CIV|C\u006f\u0302te d\u02bcIvoire",
 		"TR": "Türkiye|Turkiye|Turkey|TU\u0308RKI\u0307YE|Republic of Türkiye",
 		"CZ": "Czechia|Czech Republic|CZE",
-		// "Korea" is South Korea in Faker's lists, which have the North by its
-		// official name.
+		// "Korea" is South Korea in Faker's lists, which list North Korea under
+		// its official name.
 		"KR": "South Korea|Korea, Republic of|Republic of Korea|Korea (the Republic of)|KOR|korea,republic of|Korea|Korea, South|Korea (South)|Korea, S.|" +
 			"Rep. of Korea|Korea, Rep.|Korea (Republic)|Korea, Rep. of|South Korea (Republic of Korea)|S. Korea|Korea (ROK)",
 		"KP": "North Korea|Korea, Democratic People's Republic of|DPRK|PRK|Korea, Dem. People's Rep.|Korea, North|Korea (DPR)|Dem. People's Rep. of Korea|" +
@@ -154,15 +154,15 @@ func TestCountrySpellings(t *testing.T) {
 		"FM": "Micronesia|Micronesia, Federated States of|Federated States of Micronesia",
 		"ST": "ST|São Tomé & Príncipe|Sao Tome and Principe|STP",
 		"AX": "Åland Islands|Aland|ALA",
-		// Statistical offices and airlines abbreviate.
+		// Abbreviations that statistical offices and airlines use.
 		"CF": "Central African Rep.|Central African Republic (CAR)",
 		"AE": "United Arab Emir.|U.A.E.|United Arab Emirates (UAE)",
 		"SB": "Solomon Is.", "TC": "Turks & Caicos Is.", "KY": "Cayman Is.",
 		"FK": "Falkland Islands (the) [Malvinas]|Falkland Is. (Malvinas)",
 		"SK": "Slovakia (Slovak Republic)|Slovak Rep.",
 		"AQ": "Antarctica (the territory South of 60 deg S)",
-		// In two parts: two names, a territory and its state, a name and what
-		// goes before it.
+		// Texts in two parts: two names, a territory and its state, or a name
+		// and the words that precede it.
 		"EH": "Western Sahara|W. Sahara|Sahara, Western",
 		"PR": "Puerto Rico (US)|Puerto Rico, USA|United States - Puerto Rico|US/PR",
 		"GU": "Guam (USA)|Guam, United States",
@@ -212,7 +212,7 @@ func TestCountryAndState(t *testing.T) {
 		{"NL", "CW", answer{"Europe/Amsterdam", country, nil}},
 		{"AR", "Mendoza", answer{"America/Argentina/Buenos_Aires", country, nil}},
 		{"DE", "nonsense", answer{"Europe/Berlin", country, nil}},
-		// The state decides where zones differ.
+		// The state decides if the zones of the country differ.
 		{"US", "CA", answer{"America/Los_Angeles", state, nil}},
 		{"us", "us-ca", answer{"America/Los_Angeles", state, nil}},
 		{"USA", "US_CA", answer{"America/Los_Angeles", state, nil}},
@@ -258,18 +258,18 @@ func TestCountryAndState(t *testing.T) {
 		{"US", "Georgia (US)", answer{"America/New_York", state, nil}},
 		{"US", "United States - Ohio", answer{"America/New_York", state, nil}},
 		{"CA", "Ontario, CA", answer{"America/Toronto", state, []timezone.Note{majority}}},
-		{"US", "Ontario, CA", byDefault(noState, many)}, // a city in California, or a slip
+		{"US", "Ontario, CA", byDefault(noState, many)}, // a city in California, or a mistake
 		{"US", "Washington (TX)", byDefault(noState, many)},
 		{"US", "Texas (El Paso)", byDefault(noState, many)},
 		{"US", "California, Canada", byDefault(noState, many)},
 		{"US", "US (USA)", byDefault(noState, many)},
 		{"US", "()", byDefault(noState, many)},
-		// Cities and counties bear the names of other states.
+		// Cities and counties that have the names of other states.
 		{"US", "Virginia City", byDefault(noState, many)}, // in Nevada
 		{"US", "Michigan City", byDefault(noState, many)}, // in Indiana
 		{"US", "Nevada County", byDefault(noState, many)}, // in California and Arkansas
 		{"US", "City of Washington", answer{"America/New_York", state, nil}},
-		// Territories are countries and states.
+		// Territories are both countries and states.
 		{"PR", "", answer{"America/Puerto_Rico", country, nil}},
 		{"US", "PR", answer{"America/Puerto_Rico", state, nil}},
 		{"US", "US-GU", answer{"Pacific/Guam", state, nil}},
@@ -300,7 +300,7 @@ func TestCountryAndState(t *testing.T) {
 		{"US", "UM", byDefault(noState, many)},
 		{"US", "Cali", byDefault(noState, many)},
 		{"US", "San Francisco", byDefault(noState, many)},
-		{"CA", "Labrador", byDefault(noState, many)}, // most of it keeps another time than its province
+		{"CA", "Labrador", byDefault(noState, many)}, // most of it keeps a different time from its province
 		{"US", "State of", byDefault(noState, many)},
 		{"US", "of California", byDefault(noState, many)},
 		{"US", "State", byDefault(noState, many)},
@@ -312,7 +312,7 @@ func TestCountryAndState(t *testing.T) {
 		{"UM", "81", byDefault(noState, many)},
 		{"BV", "", byDefault(noZone)},
 		{"HM", "", byDefault(noZone)},
-		// A17: seven countries have a zone that stands for them.
+		// A17: seven countries have a zone that represents them.
 		{"CL", "", answer{"America/Santiago", country, []timezone.Note{primary}}},
 		{"CN", "", answer{"Asia/Shanghai", country, []timezone.Note{primary}}},
 		{"EC", "", answer{"America/Guayaquil", country, []timezone.Note{primary}}},
@@ -326,7 +326,7 @@ func TestCountryAndState(t *testing.T) {
 	}
 }
 
-// R79: the default is the last resort, and only a TZ database name is one.
+// R79: the default is the last resort, and only a TZ database name is accepted.
 func TestDefault(t *testing.T) {
 	for given, want := range map[string]string{
 		"Europe/Paris": "Europe/Paris", "\teurope/paris\n": "Europe/Paris", "US/Eastern": "America/New_York", "EST": "EST",
@@ -357,7 +357,7 @@ func TestWords(t *testing.T) {
 	assert.Zero(t, timezone.Notes(0).Len())
 }
 
-// zoneNames is the set of all answers there may be.
+// zoneNames returns the set of all possible answers.
 func zoneNames(tb testing.TB) map[string]bool {
 	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("internal", "gen", "data", "tzdb-names.tsv"))
@@ -370,7 +370,7 @@ func zoneNames(tb testing.TB) map[string]bool {
 	return names
 }
 
-// whole checks what must hold of any answer to any hints.
+// whole checks the properties that hold for every answer to any hints.
 func whole(tb testing.TB, names map[string]bool, h timezone.Hints) {
 	tb.Helper()
 	r := timezone.Resolve(h)
@@ -388,7 +388,8 @@ func whole(tb testing.TB, names map[string]bool, h timezone.Hints) {
 	}
 }
 
-// S26: any hints are answered with a name or nothing, and without allocation.
+// S26: Resolve answers any hints with a name or nothing, and without
+// allocation.
 func FuzzResolve(f *testing.F) {
 	for _, h := range []timezone.Hints{
 		{Zone: "America/New_York"}, {Zone: "(GMT-08:00) Pacific Standard Time (America/Los_Angeles)"}, {Zone: "UTC-5"},
@@ -405,7 +406,7 @@ func FuzzResolve(f *testing.F) {
 	})
 }
 
-// The same of hints that are likely to be found: pieces of real values.
+// The same for hints that are likely to be found: pieces of real values.
 func TestAnyHints(t *testing.T) {
 	names := zoneNames(t)
 	piece := rapid.SampledFrom([]string{

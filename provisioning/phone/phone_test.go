@@ -50,13 +50,13 @@ func TestNormalize(t *testing.T) {
 		{"tel:+1-212-575-1994;ext=34;isub=5", "", "", "+12125751994", "34", ""},
 		{"Tel: 212-575-1994 ext 12", "", "US", "+12125751994", "12", ""},
 		{"1-800-FLOWERS ext 5", "", "US", "+18003569377", "5", ""},
-		{"1-800-APP-1234", "", "US", "+18002771234", "", ""}, // no extension after "app"
+		{"1-800-APP-1234", "", "US", "+18002771234", "", ""}, // "APP" marks no extension
 		{"030/901820 (Durchwahl 12)", "", "DE", "+4930901820", "12", ""},
 		{"+7 (495) 123-45-67 \u0434\u043e\u0431. 89", "", "RU", "+74951234567", "89", ""},
 		{"03-1234-5678 \u5185\u7dda12", "", "JP", "+81312345678", "12", ""},
 		{"\uff10\uff13\uff0d\uff11\uff12\uff13\uff14\uff0d\uff15\uff16\uff17\uff18 \uff58\uff11\uff12", "", "JP", "+81312345678", "12", ""},
 		{"\u0660\u0665\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667 x\u0661\u0662", "", "AE", "+971501234567", "12", ""},
-		// As dialled in the person's country.
+		// As dialled in the person's own country.
 		{"020 7946 0958", "", "UK", "+442079460958", "", ""},
 		{"020 7946 0958", "", "GBR", "+442079460958", "", ""},
 		{"020 7946 0958", "", "United Kingdom", "+442079460958", "", ""},
@@ -80,10 +80,11 @@ func TestNormalize(t *testing.T) {
 		{"(212) 575-1994", "front desk", "US", "+12125751994", "front desk", ""},
 		{"", "143", "US", "", "143", ""},
 		{" ", "", "US", "", "", ""},
-		// Not plausible: kept as given, with the field's extension.
+		// Not plausible: kept as given, together with the extension of the
+		// field.
 		{"(317) 251-0700 / 0701", "", "US", "(317) 251-0700 / 0701", "", "phone.unparsed"},
-		// libphonenumber would take the end of the second number, or of the only
-		// one, for an extension.
+		// libphonenumber would read the end of the second number, or of the
+		// only number, as an extension.
 		{"(317) 251-0700, 0701", "", "US", "(317) 251-0700, 0701", "", "phone.unparsed"},
 		{"2125751994; 2125751995", "", "US", "2125751994; 2125751995", "", "phone.unparsed"},
 		{"2125751994;5751995", "12", "US", "2125751994;5751995", "12", "phone.unparsed"},
@@ -113,7 +114,7 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-// Any text comes back as E.164 or as it was given.
+// Every text is returned as E.164 or as it was given.
 func FuzzNormalize(f *testing.F) {
 	f.Add("(212) 575-1994 ext 3437", "99", "US")
 	f.Add("tel:+1-212-575-1994;ext=3437", "", "")

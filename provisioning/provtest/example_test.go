@@ -9,8 +9,9 @@ import (
 	"github.com/usher-go/usher/provisioning/provtest"
 )
 
-// The rules of a made-up customer: five assignments in both modes, seats that are
-// few, an org chart, and addresses of a second domain that are converted.
+// The rules of a fictitious customer: five assignments in both modes, a limited
+// number of seats, an org chart, and addresses of a second domain that are
+// converted.
 const acme = `{"format": 1, "source": "salesforce", "connection": "sf",
 	"domains": {"primary": "acme.com", "additional": ["acme.co.uk"], "convert": true},
 	"assignments": [

@@ -25,7 +25,7 @@ const small = `{"format": 1, "source": "okta", "domains": {"primary": "acme.com"
 	{"id": "legal", "mode": "automatic", "match": {"groups": ["g-legal"]}, "seats": ["core"]},
 	{"id": "sales", "mode": "automatic", "match": {"groups": ["g-sales"]}, "seats": ["core", "plus"], "capture": ["recording"], "profiles": {"ws1": "rep"}}]}`
 
-// What a phrase says is found, and its contrary is not.
+// A phrase that is true of the result holds, and its negation does not.
 func TestPhrases(t *testing.T) {
 	r := resolver(t, small)
 	ana := New("ana@acme.com", "Ana Maria Li", "g-sales").Under("bo@acme.com")
@@ -57,8 +57,8 @@ func TestPhrases(t *testing.T) {
 	require.True(t, f.holds("deactivate") && f.holds("out") && f.holds("#scope.absent"), "%s", f)
 }
 
-// A sentence that the rules break is found broken, one that they keep is kept,
-// and one that nobody could break is not taken for kept.
+// A sentence that the rules break is reported as broken, a sentence that they
+// keep as kept, and a sentence about people of whom none is drawn as not tried.
 func TestNever(t *testing.T) {
 	r := resolver(t, small)
 	companies := rapid.Custom(func(t *rapid.T) provisioning.Input { return Draw(t, r) })
@@ -97,7 +97,8 @@ func TestNever(t *testing.T) {
 	}
 }
 
-// fails reports whether a test fails, by running it in a process of its own.
+// fails reports whether a test fails. It runs the test in a separate goroutine,
+// with a testing.T of its own.
 func fails(t *testing.T, test func(t *testing.T)) bool {
 	t.Helper()
 	failed := false
@@ -112,7 +113,7 @@ func fails(t *testing.T, test func(t *testing.T)) bool {
 	return failed
 }
 
-// The laws about a plan see a member who was made by hand and is changed, and an
+// The laws about a plan detect a changed member who was made by hand, and an
 // action without a reason.
 func TestLawsSeeFaults(t *testing.T) {
 	r := resolver(t, small)
@@ -123,7 +124,7 @@ func TestLawsSeeFaults(t *testing.T) {
 	require.True(t, fails(t, func(t *testing.T) { checkReasons(t, plan) }))
 }
 
-// Draw makes people of every kind that the config names.
+// Draw produces people of every kind that the config names.
 func TestDraw(t *testing.T) {
 	r := resolver(t, small)
 	seen := make(map[string]bool)
@@ -156,7 +157,8 @@ func TestDraw(t *testing.T) {
 	}
 }
 
-// A scenario that comes out otherwise fails, and update writes what came out.
+// A scenario with a different result fails, and update writes the actual
+// result.
 func TestScenarioFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "one.txtar")
 	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The checked-in tables are what the generator makes of the vendored files.
+// The checked-in tables are the generator's output for the vendored files.
 func TestTablesAreCurrent(t *testing.T) {
 	want, err := generate()
 	require.NoError(t, err)
@@ -19,7 +19,7 @@ func TestTablesAreCurrent(t *testing.T) {
 	assert.Equal(t, string(want), string(have), "run go generate ./timezone")
 }
 
-// The tables are what a program grows by, but for some code.
+// The tables are most of what the package adds to the size of a program.
 func TestTablesAreSmall(t *testing.T) {
 	w, err := load()
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func TestTablesAreSmall(t *testing.T) {
 	assert.Less(t, size, 120<<10)
 }
 
-// Every vendored file is documented, with where it comes from.
+// Every vendored file is documented, including its source.
 func TestVendoredFilesAreDocumented(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -40,7 +40,8 @@ func TestVendoredFilesAreDocumented(t *testing.T) {
 	}
 }
 
-// A line of byhand.txt that is wrong, or no longer needed, stops the generator.
+// A line of byhand.txt that is wrong or no longer needed makes the generator
+// fail.
 func TestCorrectionsAreChecked(t *testing.T) {
 	w, err := load()
 	require.NoError(t, err)
@@ -68,16 +69,16 @@ func TestCorrectionsAreChecked(t *testing.T) {
 	assert.ErrorContains(t, err, "germany")
 }
 
-// The name of a metazone alone stands for one zone or for nothing, however many
-// zones its country has.
+// The name of a metazone alone means one zone or nothing, however many zones
+// its country has.
 func TestOnlyZone(t *testing.T) {
 	w, err := load()
 	require.NoError(t, err)
 	home := w.homes()
 	for want, zones := range map[string][]string{
 		"Asia/Tokyo":                     {"Asia/Tokyo"},
-		"America/Argentina/Buenos_Aires": {"America/Argentina/Salta", "America/Argentina/Jujuy"}, // one country that decides
-		"":                               {"America/Chicago", "America/Menominee"},               // one that does not
+		"America/Argentina/Buenos_Aires": {"America/Argentina/Salta", "America/Argentina/Jujuy"}, // of a country whose zones keep the same rules
+		"":                               {"America/Chicago", "America/Menominee"},               // of a country whose zones differ
 	} {
 		assert.Equal(t, want, w.onlyZone(zones, home))
 	}

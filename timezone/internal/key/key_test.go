@@ -61,7 +61,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// A name in parts is one name.
+// A name in several parts gives the same key as the name in one text.
 func TestFoldParts(t *testing.T) {
 	var buf [Max]byte
 	for want, parts := range map[string][]string{
@@ -83,7 +83,7 @@ func TestFoldLabel(t *testing.T) {
 	}
 }
 
-// What is stored is what is looked up: a folded name folds to itself.
+// Stored and looked-up keys are equal: a folded name folds to itself.
 func TestFoldTwice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		once := folded(rapid.StringOf(rapid.RuneFrom([]rune("aAbtThHeEsS .,'&-éßŒ\u0301\u00a0"))).Draw(t, "s"))
@@ -91,7 +91,7 @@ func TestFoldTwice(t *testing.T) {
 	})
 }
 
-// asciiLower is the slow form of what Hash and EqualLower do.
+// asciiLower is the slow reference for Hash and EqualLower.
 func asciiLower(s string) string {
 	b := []byte(s)
 	for i, c := range b {
