@@ -44,11 +44,11 @@ func pages(t *testing.T) map[string]string {
 	return found
 }
 
-// TestGuidesCompile compiles and vets the Go of every guide, and runs its tests
-// and examples, in a module that requires this one, as a host's does. The blocks
-// of a page, one after another, are one file, which begins with the package
-// clause: a test file if the package's name ends with _test. A block that says
-// after its language where it is saved ("testdata/...") is saved there.
+// TestGuidesCompile compiles and vets the Go code of every guide, and runs its
+// tests and examples, in a module that requires this one, as a host's module
+// does. The blocks of a page, one after another, are one file, which begins
+// with the package clause: a test file if the package's name ends with _test. A
+// block with a path after its language ("testdata/...") is saved at that path.
 func TestGuidesCompile(t *testing.T) {
 	host := hostModule(t)
 	var found int
@@ -89,7 +89,8 @@ func TestGuidesCompile(t *testing.T) {
 	}
 }
 
-// hostModule makes a module that requires this one and what this one requires.
+// hostModule creates a module that requires this module and everything that
+// this module requires.
 func hostModule(t *testing.T) string {
 	t.Helper()
 	host := t.TempDir()
@@ -107,7 +108,7 @@ func hostModule(t *testing.T) string {
 	return host
 }
 
-// TestGuidesConfigs holds that the configs that a guide shows are valid.
+// TestGuidesConfigs checks that the configs in the guides are valid.
 func TestGuidesConfigs(t *testing.T) {
 	for name, text := range pages(t) {
 		for _, block := range fence.FindAllStringSubmatch(text, -1) {
@@ -125,8 +126,8 @@ var (
 	noSlug  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// TestLinks holds that what a document links to within the repository is there,
-// headings included.
+// TestLinks checks that every link from a document to a target within the
+// repository is valid, headings included.
 func TestLinks(t *testing.T) {
 	all := pages(t)
 	for name, text := range all {
@@ -154,8 +155,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestIndex holds that the index names every page, and the index for machines
-// every guide and reference.
+// TestIndex checks that the index names every page, and that the index for
+// machines names every guide and reference.
 func TestIndex(t *testing.T) {
 	all := pages(t)
 	for name := range all {
@@ -173,8 +174,8 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestNames holds that every name of this module that a document writes as code,
-// such as `syncer.Setup.Interval`, exists.
+// TestNames checks that every name of this module that a document writes as
+// code, such as `syncer.Setup.Interval`, exists.
 func TestNames(t *testing.T) {
 	names := exported(t)
 	quoted := regexp.MustCompile("`" + `([a-z]+)\.([A-Z]\w*(?:\.[A-Z]\w*)?)(?:\([^` + "`" + `]*\))?` + "`")
@@ -187,9 +188,9 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// exported returns the exported names of the packages of the module by the last
-// element of their path, which two packages named sqlstore share: functions,
-// types, values, methods and fields ("Type.Field").
+// exported returns the exported names of the module's packages by the last
+// element of the package path: functions, types, values, methods and fields
+// ("Type.Field"). Two packages named sqlstore share one entry.
 func exported(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	names := make(map[string]map[string]bool)

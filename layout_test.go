@@ -12,8 +12,8 @@ import (
 
 const module = "github.com/usher-go/usher"
 
-// mayImport is the whole import graph of the module, without tests and
-// examples. An edge is a design decision, so it is made here first.
+// mayImport is the complete import graph of the module, without tests and
+// examples. An edge is a design decision, so a new edge is added here first.
 var mayImport = map[string]string{
 	"":                    "",
 	"internal/extension":  "",
@@ -69,7 +69,8 @@ var mayImport = map[string]string{
 	"internal/rapidtest": "",
 }
 
-// mayUse is which packages of which other modules a package may name.
+// mayUse lists, for each package, the packages of other modules that it may
+// import.
 var mayUse = map[string][]string{
 	"internal/address":          {"golang.org/x/net/idna"},
 	"internal/name":             {"golang.org/x/text/unicode/norm"},
@@ -86,7 +87,7 @@ var mayUse = map[string][]string{
 	"internal/pgtest":           {"github.com/jackc/pgx/v5"},
 }
 
-// pure are the packages that decide. They link no HTTP, and of other modules
+// pure lists the packages that decide. They link no HTTP, and of other modules
 // only what domains in other scripts need.
 var pure = []string{"sources", "hierarchy", "timezone", "assignment", "provisioning"}
 
@@ -112,8 +113,8 @@ func list(t *testing.T, args ...string) []listed {
 
 func within(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, module), "/") }
 
-// TestImports holds the import direction: data goes one way, vendor SDKs stay
-// in their own package, and test code in test packages.
+// TestImports checks the direction of imports: data flows one way, vendor SDKs
+// stay in their own package, and test code stays in test packages.
 func TestImports(t *testing.T) {
 	for _, p := range list(t, "./...") {
 		name := within(p.ImportPath)
@@ -136,8 +137,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestPurePackages holds that the deciding packages stay light: a host that
-// tests its rules compiles no HTTP and no vendor's SDK.
+// TestPurePackages checks that the deciding packages stay light: a host that
+// tests its rules compiles neither HTTP nor a vendor's SDK.
 func TestPurePackages(t *testing.T) {
 	for _, name := range pure {
 		for _, dep := range list(t, "./"+name)[0].Deps {
@@ -149,8 +150,8 @@ func TestPurePackages(t *testing.T) {
 	}
 }
 
-// sdks are the vendors' SDKs, each compiled by one package alone. What is in
-// tooLarge is compiled by nobody: it takes gigabytes.
+// sdks lists the vendors' SDKs; one package alone compiles each. No package may
+// compile a package in tooLarge: that takes gigabytes.
 var (
 	sdks = map[string][]string{
 		"sources/entra": {"github.com/microsoft/", "github.com/microsoftgraph/", "github.com/Azure/"},
@@ -158,8 +159,8 @@ var (
 	tooLarge = []string{"github.com/microsoftgraph/msgraph-sdk-go", "github.com/microsoftgraph/msgraph-sdk-go/models", "github.com/microsoftgraph/msgraph-sdk-go/users", "github.com/microsoftgraph/msgraph-sdk-go/groups"}
 )
 
-// TestSDKs holds that who does not read a vendor's directory does not compile the
-// vendor's SDK, and that nobody compiles all of one.
+// TestSDKs checks that only the package that reads a vendor's directory
+// compiles the vendor's SDK, and that no package compiles all of one.
 func TestSDKs(t *testing.T) {
 	for _, p := range list(t, "./...") {
 		name := within(p.ImportPath)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadme holds the README's plan to the example that prints it.
+// TestReadme checks the README's plan against the example that prints it.
 func TestReadme(t *testing.T) {
 	example, err := os.ReadFile("provisioning/example_test.go")
 	require.NoError(t, err)

@@ -11,15 +11,15 @@ import (
 	"github.com/usher-go/usher/internal/address"
 )
 
-// S7: an address has exactly one usable domain, which is compared whole, in
-// ASCII lower case and A-label form, with the space around it trimmed.
+// S7: an address has exactly one usable domain. Domains are compared as a
+// whole, in ASCII lower case and A-label form, with surrounding space trimmed.
 func TestParseAddress(t *testing.T) {
 	longLocal, longLabel := strings.Repeat("l", 64), strings.Repeat("d", 63)
 	longDomain := strings.Repeat(strings.Repeat("d", 49)+".", 5) + "com" // 253 bytes
-	for text, want := range map[string]string{                           // "" is refused
+	for text, want := range map[string]string{                           // an empty result means that the address is refused
 		"ana@acme.com":                           "ana@acme.com",
 		" \t ana@acme.com \u00a0\n":              "ana@acme.com",
-		"\ufeffana@acme.com\u200b":               "ana@acme.com", // pasted with what is not drawn
+		"\ufeffana@acme.com\u200b":               "ana@acme.com", // pasted with invisible characters
 		"\u202aana@acme.com\u202c":               "ana@acme.com",
 		"ana\u200b@acme.com":                     "",
 		"Ana.Young@ACME.Com":                     "Ana.Young@acme.com",
@@ -28,7 +28,7 @@ func TestParseAddress(t *testing.T) {
 		"ana@xn--bcher-kva.example":              "ana@xn--bcher-kva.example",
 		"ana@XN--BCHER-KVA.example":              "ana@xn--bcher-kva.example",
 		"ana@acme。com":                           "ana@acme.com", // the ideographic full stop is a dot of a domain
-		"ana@ａｃｍｅ.com":                           "ana@acme.com", // full-width letters are the letters, by IDNA's mapping
+		"ana@ａｃｍｅ.com":                           "ana@acme.com", // IDNA maps full-width letters to the plain letters
 		"ana+tag@acme.com":                       "ana+tag@acme.com",
 		"o'hara@acme.com":                        "o'hara@acme.com",
 		"émile@acme.com":                         "émile@acme.com",
@@ -56,10 +56,10 @@ func TestParseAddress(t *testing.T) {
 		`"ana young"@acme.com`:                   "",
 		"mailto:ana@acme.com":                    "", // S8: a URI
 		"smtp:ana@acme.com":                      "",
-		"ana;bo@acme.com":                        "", // specials stand in quoted local parts only
-		"ana@acme.com.invalid":                   "", // S8: as a sandbox changes addresses
+		"ana;bo@acme.com":                        "", // special characters are allowed in quoted local parts only
+		"ana@acme.com.invalid":                   "", // S8: as a sandbox mangles addresses
 		"ana@ACME.com.INVALID":                   "",
-		"ana=acme.com@example.com":               "", // S8: the older form of the same
+		"ana=acme.com@example.com":               "", // S8: the older form of that
 		"ana@example.com":                        "ana@example.com",
 		"ana=x@acme.com":                         "ana=x@acme.com",
 		"ana young@acme.com":                     "",
@@ -89,7 +89,8 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// S3: addresses are one without regard to ASCII case, and to no other.
+// S3: addresses that differ only in ASCII letter case are equal; other letter
+// case matters.
 func TestSameAddress(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
@@ -105,8 +106,8 @@ func TestSameAddress(t *testing.T) {
 	}
 }
 
-// What is accepted is in the form in which members carry it: parsing it again
-// changes nothing, and it cannot break out of a line.
+// An accepted address has the form in which members carry it: parsing it again
+// changes nothing, and it cannot break out of a line of text.
 func FuzzParseAddress(f *testing.F) {
 	for _, seed := range []string{"ana@acme.com", " Ana@BÜCHER.example ", "a@b@c", "\"a b\"@c", "a@xn--a.com", "a@.", "a\u2028@b.c", "a@b.c.", "@"} {
 		f.Add(seed)

@@ -15,7 +15,7 @@ func TestGroups(t *testing.T) {
 		g.Add(what, i)
 	}
 	require.Equal(t, []alike.Group[int]{{"c", []int{2, 3}}, {"a", []int{1}}, {"b", []int{0}}}, g.Sorted())
-	g.Add("a", 4) // what comes later still goes to its group
+	g.Add("a", 4) // a later value still goes to its group
 	g.Add("a", 5)
 	require.Equal(t, []alike.Group[int]{{"a", []int{1, 4, 5}}, {"c", []int{2, 3}}, {"b", []int{0}}}, g.Sorted())
 }

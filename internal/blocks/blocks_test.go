@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every number is looked at once, whatever the length.
+// Every index is visited exactly once, for any length.
 func TestEach(t *testing.T) {
 	for _, n := range []int{0, 1, Size - 1, Size, Size + 1, 40*Size + 7} {
 		seen := make([]int, n)
@@ -27,8 +27,8 @@ func TestEach(t *testing.T) {
 	}
 }
 
-// A panic of a worker comes out in the caller's goroutine, however many there
-// are.
+// A panic of a worker is raised in the caller's goroutine, for any number of
+// workers.
 func TestEachPanicsInTheCaller(t *testing.T) {
 	for _, n := range []int{1, 100 * Size} {
 		require.PanicsWithValue(t, "broken", func() {

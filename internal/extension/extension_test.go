@@ -47,7 +47,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// R64: no digit leaves a number that has no extension.
+// R64: a number without an extension loses no digit.
 func TestCutNothing(t *testing.T) {
 	for _, text := range []string{
 		"", "12", "x12", "ext 12", "(ext 12)", "#12", "(212) 575-1994", "+44 (0)20 7946 0958", "+44 20 7946 0958#", "+44 20 7946 0958 - 12#", "+44 20 7946 ##0958", "#31#2125751994", "*67 212 575 1994",
@@ -64,7 +64,8 @@ func TestCutNothing(t *testing.T) {
 	}
 }
 
-// Who knows numbers of other forms judges the rest.
+// CutMarked leaves the remaining text to a caller that knows other forms of
+// numbers.
 func TestCutMarked(t *testing.T) {
 	for text, want := range map[string]string{"1-800-FLOWERS, ext. 12": "1-800-FLOWERS", "x12": "", "#": "", "1-800-NEXT12": "",
 		"1-800-FLOWERS#12": "1-800-FLOWERS", "tel:1;phone-context=+1;ext=12": "tel:1;phone-context=+1"} {
@@ -87,8 +88,8 @@ func TestDigits(t *testing.T) {
 	}
 }
 
-// A number of digits and dividers alone is never cut, and what is cut off is
-// the digits that the text ends with.
+// A number that consists only of digits and dividers is never cut. The
+// extension that is cut off consists of the last digits of the text.
 func TestCutOnlyMarked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.StringMatching(`[+(]?[0-9]{1,3}[-0-9 ()./,;]{0,20}`).Draw(t, "number")

@@ -24,8 +24,8 @@ func start(t *testing.T) *Server {
 	return server
 }
 
-// What was committed before a crash is there after it, and nothing is left of a
-// server that was stopped.
+// Data that was committed before a crash exists after it, and a stopped server
+// leaves nothing behind.
 func TestCrash(t *testing.T) {
 	server := start(t)
 	defer func() {
@@ -48,11 +48,11 @@ func TestCrash(t *testing.T) {
 	assert.Equal(t, 7, n)
 }
 
-// asProgram is the environment variable with which TestStopAtExit is the program
-// that is killed.
+// asProgram names the environment variable that makes TestStopAtExit act as the
+// program that is killed.
 const asProgram = "USHER_TEST_PGSERVER_PROGRAM"
 
-// Nothing is left of a server whose program was killed.
+// A server whose program was killed leaves nothing behind.
 func TestStopAtExit(t *testing.T) {
 	if os.Getenv(asProgram) != "" {
 		server := start(t)
@@ -72,7 +72,7 @@ func TestStopAtExit(t *testing.T) {
 	require.NoError(t, program.Process.Kill())
 	require.Error(t, program.Wait())
 	if data == "" {
-		start(t) // says why it could not be started
+		start(t) // start reports why the server could not be started
 	}
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(data)

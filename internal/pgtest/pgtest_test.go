@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two schemas of one server are apart, and gone after the test.
+// Two schemas of one server are separate, and are gone after the test.
 func TestSchemas(t *testing.T) {
 	server := Start(t)
 	t.Run("while the test runs", func(t *testing.T) {

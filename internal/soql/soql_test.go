@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The left form is what an admin may write, the right one what is sent. Most
-// are filters of the kind that Salesforce's SOQL reference shows.
+// The left form is the text of an admin, the right one is the text that is
+// sent. Most are filters of the kinds that Salesforce's SOQL reference shows.
 var accepted = map[string]string{
 	`IsActive=true AND UserType='Standard'`:           `IsActive = TRUE AND UserType = 'Standard'`,
 	` profile.Name in ( 'Sales' ,'Support')`:          `profile.Name IN ('Sales', 'Support')`,
@@ -41,10 +41,10 @@ var accepted = map[string]string{
 	`Id IN (select AssigneeId from PermissionSetAssignment where PermissionSet.Name='X')`:                                                         `Id IN (SELECT AssigneeId FROM PermissionSetAssignment WHERE PermissionSet.Name = 'X')`,
 	`Id NOT IN (SELECT UserId FROM UserLogin WHERE IsFrozen = true OR IsPasswordLocked = true) AND Id IN (SELECT UserOrGroupId FROM GroupMember)`: `Id NOT IN (SELECT UserId FROM UserLogin WHERE IsFrozen = TRUE OR IsPasswordLocked = TRUE) AND Id IN (SELECT UserOrGroupId FROM GroupMember)`,
 	`(Id IN (SELECT UserId FROM UserLogin)) AND (a = 1 OR b = 2)`:                                                                                 `Id IN (SELECT UserId FROM UserLogin) AND (a = 1 OR b = 2)`,
-	// A semi-join stands outside of parentheses, however deep it was among ANDs.
+	// A semi-join is written outside parentheses, at any depth among ANDs.
 	`(a = 1 AND (b = 2 AND (Id IN (SELECT UserId FROM UserLogin) AND c = 3)))`: `a = 1 AND b = 2 AND Id IN (SELECT UserId FROM UserLogin) AND c = 3`,
 	`a = 1 OR (b = 2 OR (c = 3))`: `a = 1 OR b = 2 OR c = 3`,
-	// Objects that the user refers to, custom ones, and aliases.
+	// Objects to which the user refers, custom ones, and aliases.
 	`ProfileId IN (SELECT Id FROM Profile WHERE Name = 'System Administrator')`:                              `ProfileId IN (SELECT Id FROM Profile WHERE Name = 'System Administrator')`,
 	`UserRoleId IN (SELECT Id FROM UserRole WHERE Name LIKE '%Solution%')`:                                   `UserRoleId IN (SELECT Id FROM UserRole WHERE Name LIKE '%Solution%')`,
 	`Id IN (SELECT Member__c FROM Team__c t WHERE t.Lead__r.Email = 'x' AND CALENDAR_YEAR(Start__c) = 2024)`: `Id IN (SELECT Member__c FROM Team__c t WHERE t.Lead__r.Email = 'x' AND CALENDAR_YEAR(Start__c) = 2024)`,
@@ -84,7 +84,7 @@ func TestAccepted(t *testing.T) {
 func TestRefused(t *testing.T) {
 	deep := strings.Repeat("(", maxDepth+1) + "a = 1" + strings.Repeat(")", maxDepth+1)
 	for text, want := range map[string]string{
-		// More than a condition.
+		// Text that is more than a condition.
 		`IsActive = true) OR (Id != null`:    "position 16: a closing parenthesis without an opening one",
 		`a = 1 LIMIT 1`:                      "position 7: LIMIT starts another part",
 		`a = 1 ORDER BY Name`:                "position 7: ORDER starts",
@@ -222,7 +222,7 @@ func TestAllAndEqual(t *testing.T) {
 }
 
 func TestLongID(t *testing.T) {
-	// Both forms of IDs as orgs have them: the suffix tells the capitals.
+	// Both forms of IDs in orgs: the suffix encodes which letters are capitals.
 	for short, long := range map[string]string{
 		"005Do000000PVvJ": "005Do000000PVvJIAW",
 		"005Do000001WSt0": "005Do000001WSt0IAG",
@@ -238,10 +238,10 @@ func TestLongID(t *testing.T) {
 	}
 }
 
-// A jsonRecord is a record as JSON gives it.
+// A jsonRecord is a record as decoded from JSON.
 type jsonRecord map[string]any
 
-// match answers a condition about a record.
+// match evaluates a condition for a record.
 func match(c Condition, record jsonRecord) (bool, error) {
 	p, err := c.Compile()
 	if err != nil {
@@ -273,7 +273,7 @@ func TestMatch(t *testing.T) {
 		"Line": "a\nb'c\\\x01", "ProfileId": "00eDo000000gtbI",
 		"Sunday": "2024-12-29T23:30:00.000+0000", "Windows": "/Date(1682687451000)/", "WindowsZone": "/Date(1682687451000+0200)/",
 		"Shift": "09:00:00.000Z", "Off": false, "Address": map[string]any{}, "Lookup__c": "00eDo000000gtbIIAQ", "Word__c": "AccountManagers",
-		// As a CSV file has them.
+		// As a CSV file contains them.
 		"TextTrue": "true", "TextOff": "0", "TextNumber": "12.50", "Endless": "Infinity", "Hex": "0x10",
 	}
 	for text, want := range map[string]bool{
@@ -296,10 +296,10 @@ func TestMatch(t *testing.T) {
 		`ProfileId = '00eDo000000gtbIIAQ'`: true, `ProfileId = '00eDo000000gtbI'`: true, `ProfileId IN ('00eDo000000gtbi')`: false,
 		`Line = 'a\nb\'c\\\u0001'`: true, `Line LIKE 'a\nb_c\\\u0001'`: true,
 		`(Title = 'x' OR Level = 7) AND NOT IsActive = false`: true, `Title = 'x' AND Level = 7`: false,
-		// The reference on null: of a boolean it is FALSE.
+		// The SOQL reference on null: a null boolean is FALSE.
 		`Off = null`: true, `Off != null`: false, `IsActive != null`: true, `Nothing = false`: true, `Nothing = true`: false,
 		`Nothing != true`: true, `Nothing IN (true, false)`: true, `Off IN (null, true)`: true,
-		// The reference on date functions; a time is in UTC.
+		// The SOQL reference on date functions; a time is in UTC.
 		`CALENDAR_YEAR(Sunday) = 2024`: true, `CALENDAR_QUARTER(Sunday) = 4`: true, `CALENDAR_MONTH(Sunday) IN (11, 12)`: true,
 		`DAY_IN_MONTH(Sunday) > 28`: true, `DAY_IN_WEEK(Sunday) = 1`: true, `DAY_IN_YEAR(Sunday) = 364`: true,
 		`DAY_ONLY(Sunday) = 2024-12-29`: true, `DAY_ONLY(Sunday) < 2024-12-29`: false, `HOUR_IN_DAY(Sunday) = 23`: true,
@@ -308,7 +308,8 @@ func TestMatch(t *testing.T) {
 		`Shift = 09:00:00Z`: true, `Shift < 09:00:00+01:00`: false, `Shift > 08:59:59.999Z`: true,
 		`Windows = 2023-04-28T13:10:51Z`: true, `WindowsZone = 2023-04-28T13:10:51Z`: true, `DAY_IN_MONTH(Windows) = 28`: true,
 		`Created >= 2023-04-28T13:10:51+0000 AND Created < 2023-04-28T13:10:51-01`: true,
-		// What a file keeps as text is what it is compared with.
+		// A value that a file stores as text is compared with the literal as it
+		// is.
 		`TextTrue = true`: true, `TextTrue != TRUE`: false, `TextTrue = 'TRUE'`: true, `TextOff = false`: true, `TextOff = 0`: true,
 		`TextNumber > 12`: true, `TextNumber = 12.5`: true, `TextNumber = '12.50'`: true, `TextNumber IN (1, 12.5)`: true,
 		// IDs, in both forms.
@@ -358,8 +359,8 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// balanced reports whether all parentheses outside strings match, without ever
-// closing one that was not opened: what makes "(" + text + ")" one condition.
+// balanced reports whether all parentheses outside strings match, without
+// closing one that was not opened. Then "(" + text + ")" is one condition.
 func balanced(text string) bool {
 	depth, inString := 0, false
 	for i := 0; i < len(text); i++ {
@@ -407,7 +408,7 @@ func FuzzParse(f *testing.F) {
 			_, _ = match(c, record)
 		}
 		if len(written) > MaxLength {
-			return // spaces were added to a text that was just short enough
+			return // String added spaces to a text that was barely short enough
 		}
 		again, err := Parse(written)
 		require.NoError(t, err, "%q from %q", written, text)
@@ -415,7 +416,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Any string survives: what is compared with a record is what was meant.
+// Every string survives: the value that is compared with a record is the
+// intended one.
 func TestStringsSurvive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := strings.ReplaceAll(rapid.String().Draw(t, "text"), "\x00", "") // NUL is refused
@@ -433,8 +435,8 @@ func TestStringsSurvive(t *testing.T) {
 	})
 }
 
-// A semi-join is replaced by the answers of its query, whose fields come without
-// the alias of their object.
+// A semi-join is replaced by the answers of its query. The fields of that query
+// come without the alias of their object.
 func TestResolve(t *testing.T) {
 	condition, err := Parse(`Title = 'x' AND Id IN (SELECT l.UserId FROM UserLogin l WHERE l.IsFrozen = true AND (NOT l.Note = 'l.x')) AND (NOT Name = 'y') AND Id NOT IN (SELECT AssigneeId FROM PermissionSetAssignment)`)
 	require.NoError(t, err)

@@ -58,8 +58,8 @@ func onBoth(t *testing.T, test func(t *testing.T, db *DB)) {
 	t.Run("PostgreSQL", func(t *testing.T) { open(t, pgtest.Driver, pgtest.Start(t).Schema(t), PostgreSQL) })
 }
 
-// A migration that fails leaves nothing of itself, and the next program goes on
-// where the last good one ended.
+// A migration that fails leaves nothing behind, and the next program continues
+// after the last migration that succeeded.
 func TestMigrate(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *DB) {
 		ctx := t.Context()
@@ -83,7 +83,8 @@ func count(t *testing.T, db *DB) (n int) {
 	return n
 }
 
-// An error of the work undoes it; a reader sees one state to its end.
+// An error of the work undoes the transaction; a reader sees one state until
+// its end.
 func TestTransactions(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *DB) {
 		ctx := t.Context()
@@ -111,8 +112,8 @@ func TestTransactions(t *testing.T) {
 	})
 }
 
-// Who waits for a turn to write can give up, and does so after a time that it
-// shares with all that it waits for.
+// A writer that waits for its turn gives up when its context ends, or after a
+// limit that all its waits share.
 func TestWriterGivesUp(t *testing.T) {
 	pool, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "x.db"))
 	require.NoError(t, err)
@@ -128,7 +129,7 @@ func TestWriterGivesUp(t *testing.T) {
 		return nil
 	}))
 	db.Patience = time.Minute
-	spent := Wait{time.Now()} // elsewhere
+	spent := Wait{time.Now()} // another wait used up the time
 	require.NoError(t, db.WriteWithin(t.Context(), db.NewWait(), func(*Tx) error {
 		assert.ErrorIs(t, db.WriteWithin(t.Context(), spent, func(*Tx) error { return nil }), ErrBusy)
 		return nil
@@ -140,8 +141,8 @@ func TestWriterGivesUp(t *testing.T) {
 	}
 }
 
-// A connection waits for other processes no longer than its writer has left,
-// and as long as before when it is given back.
+// A connection waits for other processes no longer than its writer has time
+// left. When the connection is returned, its previous timeout applies again.
 func TestBusyTimeout(t *testing.T) {
 	for options, want := range map[string]time.Duration{"": patience, "?_pragma=busy_timeout(2000)": 2 * time.Second} {
 		pool, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "x.db")+options)
@@ -169,8 +170,8 @@ func TestBusyTimeout(t *testing.T) {
 	}
 }
 
-// A write that may be lost with the machine does not wait for the disk, and the
-// next one on its connection does as before.
+// A write that may be lost if the machine fails does not wait for the disk. The
+// next write on its connection waits as before.
 func TestWriteUnsynced(t *testing.T) {
 	for options, want := range map[string][2]int{"": {1, 2}, "?_pragma=synchronous(extra)": {1, 3}, "?_pragma=synchronous(off)": {0, 0}} {
 		pool, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "x.db")+options)
@@ -197,7 +198,7 @@ func TestWriteUnsynced(t *testing.T) {
 	}
 }
 
-// A statement by itself, kept or not, on both databases.
+// A single statement, prepared or not, on both databases.
 func TestQuery(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *DB) {
 		ctx := t.Context()
@@ -228,7 +229,7 @@ func TestQuery(t *testing.T) {
 	})
 }
 
-// A coded error is what drivers of PostgreSQL return.
+// A coded error has the form of the errors of PostgreSQL drivers.
 type coded string
 
 func (c coded) Error() string    { return "ERROR" }
@@ -272,7 +273,7 @@ func TestOutage(t *testing.T) {
 	assert.False(t, Serialization(coded("40P01")))
 }
 
-// What follows on a connection that was lost before says so in words of pgx's own.
+// A call on a connection that was lost earlier fails with pgx's own error text.
 func TestOutageOfALostConnection(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), pgtest.Start(t).Schema(t))
 	require.NoError(t, err)
@@ -284,7 +285,7 @@ func TestOutageOfALostConnection(t *testing.T) {
 	assert.Equal(t, retryDown, retry)
 }
 
-// A statement for one database is not run in the other.
+// A statement for one database is not run in the other one.
 func TestMigrateOneDatabase(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *DB) {
 		ctx := t.Context()

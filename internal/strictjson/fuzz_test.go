@@ -11,9 +11,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// FuzzDecode holds Decode to its promises: it accepts only what encoding/json
-// accepts and decodes it to the same; what it refuses although encoding/json
-// accepts it, it refuses with findings.
+// FuzzDecode checks what Decode promises: it accepts only what encoding/json
+// accepts, and decodes it to the same value. If it refuses a document that
+// encoding/json accepts, it returns findings.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `null`, ``, `[1,2`, `{"format":01}`, `{"format":1}x`, `{"format":--1}`, "{\"a\x00\":1}",
@@ -37,7 +37,8 @@ func FuzzDecode(f *testing.F) {
 		require.ErrorAs(t, gotErr, &findings)
 		require.NotEmpty(t, findings)
 
-		// The generic forms exercise the parts of the walk that know no shape.
+		// The generic forms exercise the parts of the walk for which there is
+		// no shape.
 		var anything any
 		if Decode(data, &anything) == nil {
 			require.True(t, json.Valid(data))
@@ -45,7 +46,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// What encoding/json writes of a value is accepted and read back as the value.
+// A value that encoding/json has written is accepted, and read back as the same
+// value.
 func TestDecodeReadsWhatWasWritten(t *testing.T) {
 	text := rapid.String()
 	users := rapid.Custom(func(t *rapid.T) user {
@@ -76,7 +78,7 @@ func TestDecodeReadsWhatWasWritten(t *testing.T) {
 	})
 }
 
-// The floor is encoding/json alone, which checks the syntax and decodes.
+// The reference is encoding/json alone, which checks the syntax and decodes.
 func BenchmarkDecode(b *testing.B) {
 	var text strings.Builder
 	text.WriteString(`{"users":[`)

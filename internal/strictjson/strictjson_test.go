@@ -16,7 +16,7 @@ import (
 type document struct {
 	Format   int                `json:"format"`
 	Name     string             `json:"name,omitempty"`
-	Plain    string             // goes by its own name
+	Plain    string             // no tag, so the field's own name is the key
 	Secret   string             `json:"-"`
 	Dash     string             `json:"-,"` //nolint:staticcheck // the odd tag is what is tested
 	Users    []user             `json:"users"`
@@ -38,7 +38,7 @@ type document struct {
 	base
 	*Shared
 	Named Shared         `json:"named"`
-	Odd   struct{ mood } `json:"odd"` // has no name, so its methods do not count
+	Odd   struct{ mood } `json:"odd"` // the struct type has no name, so its methods do not count
 	*Loop
 }
 
@@ -46,7 +46,7 @@ type base struct {
 	Inner string `json:"inner"`
 	Name  string `json:"name"` // hidden by document.Name
 	Twice string `json:"twice"`
-	Rank  string // loses to the tag of Shared.Place
+	Rank  string // the tag of Shared.Place takes precedence
 }
 
 // Loop contains itself.
@@ -58,7 +58,7 @@ type Loop struct {
 type Shared struct {
 	Place  int    `json:"Rank"`
 	Common bool   `json:"common"`
-	Twice  string `json:"twice"` // as deep as base.Twice, so neither counts
+	Twice  string `json:"twice"` // as deep as base.Twice, so neither is used
 }
 
 type user struct {
@@ -71,7 +71,7 @@ type options struct {
 	On bool `json:"on"`
 }
 
-// A mood is a word.
+// A mood is a single word.
 type mood string
 
 func (m *mood) UnmarshalText(text []byte) error {
@@ -200,7 +200,7 @@ func TestDecodeReportsAllFindings(t *testing.T) {
 }
 
 // Values may be secret or personal: a finding shows paths, kinds and numbers
-// that do not fit, never a text.
+// that do not fit, but never a text.
 func TestDecodeShowsNoText(t *testing.T) {
 	var d document
 	err := Decode([]byte(`{"format":"hunter2","users":"hunter2","mood":["hunter2"],"ratio":{"a":"hunter2"}}`), &d)

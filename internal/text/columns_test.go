@@ -11,13 +11,13 @@ import (
 	"github.com/usher-go/usher/internal/text"
 )
 
-// The widths are those of Unicode Standard Annex 11, and of the sequences of
-// Unicode Technical Standard 51.
+// The widths follow Unicode Standard Annex 11, and the sequences follow Unicode
+// Technical Standard 51.
 func TestColumns(t *testing.T) {
 	for line, want := range map[string]int{
 		"": 0, "Ana": 3, "Zoë": 3, "Zoe\u0308": 3, "\u0308": 0, "日本": 4, "서연 이": 7, "ﾊﾝｶｸ": 4, "ＡＢ": 4, "Łukasz": 6,
 		"\u1112\u1161\u11ab":                  2, // 한 in three letters
-		"नमस्ते":                              4, // vowel signs that stand above or below take no column
+		"नमस्ते":                              4, // vowel signs above or below take no column
 		"مرحبا":                               5,
 		"a\u200db":                            2,
 		"…":                                   1,
@@ -27,8 +27,8 @@ func TestColumns(t *testing.T) {
 		"👨\u200d👩\u200d👧\u200d👦 x":            4,
 		"🇩🇪":                                  2,
 		"🇩🇪🇫🇷":                                4,
-		"\u2764":                              1, // a heart as a letter
-		"\u2764\ufe0f":                        2, // and as a picture
+		"\u2764":                              1, // a heart as text
+		"\u2764\ufe0f":                        2, // the same heart as a picture
 		"🏴\U000E0067\U000E0062\U000E007F":     2, // a flag of a region
 		"a\x00\x1bb":                          2,
 		"\xff":                                1, // broken UTF-8 is drawn as one sign
@@ -54,8 +54,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// A cut line fits and says that it was cut, whatever it holds; what is not cut is
-// as it was.
+// A cut line fits and shows that it was cut, whatever its content. A line that
+// is not cut is unchanged.
 func TestCutFits(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"a", " ", "é", "e\u0301", "日", "한", "👍🏽", "👩\u200d💻", "🇩🇪", "\u2764\ufe0f", "\u200d", "\ufe0f", "\xff", "\U0001f1e9", "न", "ते"})
 	rapid.Check(t, func(t *rapid.T) {

@@ -28,7 +28,7 @@ func TestUnstorable(t *testing.T) {
 	}
 	require.Equal(t, []string{".name", ".list[1]", ".map.k.name", ".any.a", ".any.b"}, slices.Collect(text.Unstorable(&value)))
 	for range text.Unstorable(&value) {
-		break // stopping is allowed
+		break // the caller may stop early
 	}
 	require.Empty(t, slices.Collect(text.Unstorable("plain")))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest"
 )
 
-// A Directory stands in for a provider in a host's own tests: fill it, change
-// it, break it, and look at what a sync makes of that.
+// A Directory replaces a provider in a host's own tests: fill it, change it,
+// break it, and check what a sync does with the result.
 func ExampleDirectory() {
 	ctx := context.Background()
 	directory := sourcetest.NewDirectory(sourcetest.DirectoryConfig{

@@ -15,12 +15,12 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// A remembering source reads a made-up directory directly, and knows of each
-// cursor what there was then.
+// A remembering source reads a made-up directory directly. It stores, for each
+// cursor, the state of the directory at that time.
 type remembering struct {
 	*naive
 	d      *fake.Directory
-	forget string // what it does not tell of
+	forget string // the kind of change that it does not report
 	then   []*sources.Snapshot
 }
 
@@ -51,7 +51,7 @@ func (s *remembering) Changes(_ context.Context, after sources.Cursor) iter.Seq2
 			before = s.then[n]
 		}
 		s.then = append(s.then, now)
-		tell := func(what string, c sources.Change) { // a caller who breaks off is none of this test's
+		tell := func(what string, c sources.Change) { // this test has no caller that stops early
 			if what != s.forget {
 				yield(c, nil)
 			}
@@ -85,7 +85,7 @@ func (s *remembering) Changes(_ context.Context, after sources.Cursor) iter.Seq2
 	}
 }
 
-// Histories find a source that keeps something to itself.
+// The histories detect a source that does not report every change.
 func TestHistoryCanFail(t *testing.T) {
 	for _, forget := range []string{"", "users", "groups", "removed users", "removed groups"} {
 		synctest.Test(t, func(t *testing.T) {

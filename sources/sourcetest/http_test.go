@@ -22,8 +22,8 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// A naive source reads OneLogin as one would who believes in the network: each
-// flaw is a mistake that some client was seen to make.
+// A naive source reads OneLogin as a client that relies on the network. Each
+// flaw is a mistake that was observed in some client.
 type naive struct {
 	base  string
 	rt    http.RoundTripper
@@ -38,7 +38,8 @@ func (n *naive) Info() sources.Info {
 	return sources.Info{Kind: "onelogin", Connection: "test", Lists: sources.FactAll}
 }
 
-// do sends a request, and again after a failure unless it is hasty.
+// do sends a request, and sends it again after a failure unless the source has
+// the flaw hasty.
 func (n *naive) do(req *http.Request, body string) (*http.Response, []byte, error) {
 	for attempt := 1; ; attempt++ {
 		sent := req.Clone(req.Context())
@@ -122,7 +123,7 @@ func (n *naive) pages(ctx context.Context, path string, page func([]byte) bool) 
 			if total < 0 {
 				total = count
 			}
-			if count != total { // it changed: from the beginning
+			if count != total { // the list changed: start again
 				if try++; try == 3 {
 					return errors.New("it changes")
 				}
@@ -154,7 +155,7 @@ func (n *naive) pages(ctx context.Context, path string, page func([]byte) bool) 
 	return nil
 }
 
-// fail makes the error of a listing, or none.
+// fail returns the error of a listing, or nil.
 func (n *naive) fail(err error) error {
 	if err == nil || n.has("quiet") {
 		return nil
@@ -212,7 +213,8 @@ func (n *naive) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	}
 }
 
-// naiveHarness is a source with flaws over a made-up account.
+// naiveHarness returns the harness of a source with flaws over a made-up
+// account.
 func naiveHarness(flaws string) HTTPHarness {
 	var users []sources.User
 	for i := range 5 {
@@ -232,8 +234,8 @@ func naiveHarness(flaws string) HTTPHarness {
 	}
 }
 
-// Every thing that goes wrong is survived by a source that has a mind to it, and
-// is seen to fail one that makes the mistake it is about.
+// Every chaos check passes for a source that handles it, and fails for a source
+// that makes the mistake that the check is about.
 func TestChaosChecksCanFail(t *testing.T) {
 	run := func(t *testing.T, name, flaws string) (err error) {
 		t.Helper()
@@ -272,14 +274,14 @@ func TestChaosChecksCanFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.ErrorContains(t, run(t, name, c.flaws), c.want)
-			if name != "drift" && name != "slow bytes" { // for these one has to try harder than naive does
+			if name != "drift" && name != "slow bytes" { // these two need more than naive does
 				require.NoError(t, run(t, name, ""))
 			}
 		})
 	}
 }
 
-// A trusting source follows a link wherever it leads.
+// A trusting source follows every link, whatever its target.
 type trusting struct {
 	naive
 	first string
@@ -358,8 +360,8 @@ func TestForeign(t *testing.T) {
 	require.Equal(t, `<http://127.0.0.1:6666/x>; rel="next"`, foreign("Link", `<http://127.0.0.1:7777/x>; rel="next"`))
 }
 
-// The bodies of a good source are closed, and the links of an answer changed,
-// however it comes by them.
+// The wire detects bodies that a source does not close, and changes the links
+// of an answer in every form in which they arrive.
 func TestMergedLinks(t *testing.T) {
 	w := &wire{base: fake.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Add("Link", `<http://127.0.0.1:7777/a>; rel="self"`)

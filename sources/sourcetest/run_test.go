@@ -13,12 +13,13 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// failEnv makes the test binary run the suite so that it has to fail.
+// failEnv names the environment variable that makes the test binary run a suite
+// that must fail.
 const failEnv = "SOURCETEST_FAIL"
 
-// Test itself fails the test that calls it, for a broken source and for a
-// harness that leaves a check out without a reason. That is seen from outside,
-// by running this test binary once more.
+// Test itself fails the calling test, for a broken source and for a harness
+// that omits a check without a reason. The test observes that from outside, by
+// running this test binary again.
 func TestTestFails(t *testing.T) {
 	switch os.Getenv(failEnv) {
 	case "source":

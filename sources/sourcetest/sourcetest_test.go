@@ -31,7 +31,7 @@ func fixture() DirectoryConfig {
 	}
 }
 
-// harness returns the harness of a directory whose sources are wrapped.
+// harness returns the harness of a directory whose sources are wrapped by wrap.
 func harness(wrap func(*Directory) sources.Source) Harness {
 	shared := NewDirectory(fixture())
 	h := Harness{
@@ -76,7 +76,7 @@ func plain(d *Directory) sources.Source { return d }
 
 func TestDirectoryConforms(t *testing.T) { Test(t, harness(plain)) }
 
-// A wrapper that only observes passes like what it wraps.
+// A wrapper that only observes passes the suite like the source that it wraps.
 func TestWrapperConforms(t *testing.T) {
 	Test(t, harness(func(d *Directory) sources.Source { return observer{d} }))
 }
@@ -85,7 +85,7 @@ type observer struct{ sources.Source }
 
 func (o observer) Unwrap() sources.Source { return o.Source }
 
-// A source with nothing but the two listings.
+// A source that has only the two listings.
 func TestBareSourceConforms(t *testing.T) {
 	h := harness(func(d *Directory) sources.Source { return struct{ sources.Source }{d} })
 	h.Requests, h.Faults = nil, map[Fault]func(testing.TB, int) (sources.Source, func() bool){FaultCut: h.Faults[FaultCut]}
@@ -132,7 +132,7 @@ func (s *twisted) Changes(ctx context.Context, after sources.Cursor) iter.Seq2[s
 	return s.changes(ctx, after)
 }
 
-// alter changes what One answers about a user who is there.
+// alter changes what One returns about a user who exists.
 func alter(change func(*sources.One)) func(*twisted) {
 	return func(s *twisted) {
 		s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
@@ -145,7 +145,7 @@ func alter(change func(*sources.One)) func(*twisted) {
 	}
 }
 
-// twist returns the harness of directories after they were twisted.
+// twist returns the harness of directories that change has altered.
 func twist(change func(*twisted)) Harness {
 	return harness(func(d *Directory) sources.Source {
 		s := &twisted{d, d.Info, d.Users, d.Groups, d.Match, d.UsersAndMatches, d.One, d.Check, d.Changes}
@@ -154,13 +154,12 @@ func twist(change func(*twisted)) Harness {
 	})
 }
 
-// Every check is seen to fail, on a source that breaks its rule and is otherwise
-// good.
+// Every check fails for a source that breaks its rule and is otherwise correct.
 func TestChecksCanFail(t *testing.T) {
 	ctx := t.Context()
 	for _, c := range []struct {
 		check string
-		want  string // in the failure
+		want  string // text that the failure contains
 		twist func(*twisted)
 	}{
 		{"info", "Connection is empty", func(s *twisted) {
@@ -203,7 +202,7 @@ func TestChecksCanFail(t *testing.T) {
 		{"cancel", "claims its end", func(s *twisted) {
 			s.users = func(ctx context.Context) iter.Seq2[sources.User, error] { return silent(s.Directory.Users(ctx)) }
 		}},
-		{"cancel", "claims its end", func(s *twisted) { // the context is dropped
+		{"cancel", "claims its end", func(s *twisted) { // the source ignores the context
 			s.groups = func(ctx context.Context) iter.Seq2[sources.Group, error] {
 				return s.Directory.Groups(context.WithoutCancel(ctx))
 			}
@@ -368,8 +367,8 @@ func TestChecksCanFail(t *testing.T) {
 	}
 }
 
-// S12: the one mistake that no source may make, for every fault and for every
-// kind of request.
+// S12: for every fault and every kind of request, the suite detects a source
+// that claims to be complete although it is not.
 func TestFaultChecksCanFail(t *testing.T) {
 	for _, fault := range faultChecks() {
 		t.Run(fault.name, func(t *testing.T) {
@@ -378,7 +377,7 @@ func TestFaultChecksCanFail(t *testing.T) {
 			}), "Users, with the fault from request 0 on: it claims to be complete")
 			fails(t, fault.name, twist(func(s *twisted) {
 				s.groups = func(ctx context.Context) iter.Seq2[sources.Group, error] {
-					return late(s.Directory.Groups(ctx)) // only the second page is not checked
+					return late(s.Directory.Groups(ctx)) // only the error of the second page is dropped
 				}
 			}), "Groups, with the fault from request 1 on: it claims to be complete")
 			fails(t, fault.name, twist(func(s *twisted) {
@@ -414,7 +413,7 @@ func TestFaultChecksCanFail(t *testing.T) {
 				s.one = func(ctx context.Context, id string, queries ...string) (sources.One, error) {
 					one, err := s.Directory.One(ctx, id, queries...)
 					if err != nil {
-						return sources.One{Proven: sources.FactUsers}, nil // not there, it says
+						return sources.One{Proven: sources.FactUsers}, nil // claims that the user does not exist
 					}
 					return one, nil
 				}
@@ -453,8 +452,8 @@ func TestFaultChecksCanFail(t *testing.T) {
 	}
 }
 
-// An unsafe source is for the race detector to find; without it the check still
-// sees a source whose listings disturb each other.
+// The race detector finds an unsafe source. Without it, the check still detects
+// a source whose listings disturb each other.
 func TestConcurrentCanFail(t *testing.T) {
 	fails(t, "concurrent", twist(func(s *twisted) {
 		taken := make(chan bool, 1) // room for one listing at a time
@@ -462,7 +461,7 @@ func TestConcurrentCanFail(t *testing.T) {
 			return func(yield func(sources.User, error) bool) {
 				select {
 				case taken <- true:
-					s.Directory.Users(ctx)(yield) // and never given back
+					s.Directory.Users(ctx)(yield) // the slot is never released
 				default:
 				}
 			}

@@ -8,9 +8,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// The ways in which the tests break an iteration.
+// The functions below break an iteration in different ways.
 
-// first ends after n values.
+// first stops after n values.
 func first[T any](n int, seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		count := 0
@@ -23,7 +23,7 @@ func first[T any](n int, seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// also yields one thing more.
+// also yields one additional pair.
 func also[T any](seq iter.Seq2[T, error], value T, err error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for value, err := range seq {
@@ -60,7 +60,7 @@ func without[T any](seq iter.Seq2[T, error], drop func(T) bool) iter.Seq2[T, err
 	}
 }
 
-// silent ends where it should yield an error.
+// silent stops where it should yield an error.
 func silent[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for value, err := range seq {
@@ -71,7 +71,7 @@ func silent[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// late is silent unless the error comes first.
+// late is silent unless the error comes before any value.
 func late[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		begun := false
@@ -84,7 +84,7 @@ func late[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// failing puts another error in place of an error.
+// failing replaces an error by another one.
 func failing[T any](seq iter.Seq2[T, error], other func(error) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for value, err := range seq {
@@ -98,7 +98,7 @@ func failing[T any](seq iter.Seq2[T, error], other func(error) error) iter.Seq2[
 	}
 }
 
-// stubborn does not stop when the caller does.
+// stubborn does not stop when the caller stops.
 func stubborn[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for value, err := range seq {
@@ -107,7 +107,7 @@ func stubborn[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// eager reads everything before it yields anything.
+// eager reads everything before it yields the first value.
 func eager[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		l := list(seq)
@@ -123,7 +123,7 @@ func eager[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// once goes on where the last call stopped.
+// once continues where the last call stopped.
 func once[T any](seq iter.Seq2[T, error]) func(context.Context) iter.Seq2[T, error] {
 	values := list(seq).values
 	return func(context.Context) iter.Seq2[T, error] {
@@ -153,7 +153,7 @@ func shared[T any](seq iter.Seq2[T, error]) func(context.Context) iter.Seq2[T, e
 	}
 }
 
-// failure returns another error where there is one.
+// failure returns other if err is not nil.
 func failure(err, other error) error {
 	if err == nil {
 		return nil

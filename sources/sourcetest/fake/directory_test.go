@@ -14,8 +14,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A directory is what the changes to it make, in the order of IDs, and knows of
-// everybody the groups.
+// A directory is the result of all changes to it, in the order of IDs, and
+// lists each user's groups.
 func TestDirectoryAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := NewDirectory()

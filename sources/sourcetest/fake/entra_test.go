@@ -16,7 +16,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// graphPage is an answer of a list or of a delta.
+// graphPage is an answer of a list request or of a delta request.
 type graphPage struct {
 	Value []map[string]any
 	Next  string `json:"@odata.nextLink"`
@@ -24,8 +24,8 @@ type graphPage struct {
 	Error struct{ Code string }
 }
 
-// tenant returns a made-up tenant whose time a test sets, and a function that
-// reads.
+// tenant returns a made-up tenant, the clock that the test sets, and a function
+// that sends a GET request.
 func tenant(t *testing.T, change func(*Entra)) (e *Entra, clock *time.Time, get func(target string) (*http.Response, graphPage)) {
 	t.Helper()
 	d := NewDirectory()
@@ -73,7 +73,7 @@ func graphForm(t *testing.T, e *Entra, form string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// ids are the IDs of the rows of a page; those that are removed have a minus.
+// ids returns the IDs of the rows of a page; a removed row has a minus.
 func (p graphPage) ids() (ids []string) {
 	for _, row := range p.Value {
 		text := row["id"].(string)
@@ -324,7 +324,7 @@ func TestEntraLoginAndAllowance(t *testing.T) {
 	assert.Contains(t, body, `"token_endpoint":"http://127.0.0.1:1/acme/oauth2/v2.0/token"`)
 }
 
-// What may not be read is an ID, also as a member.
+// Of an object that may not be read, only the ID is returned, also as a member.
 func TestEntraLimitedObjects(t *testing.T) {
 	_, _, get := tenant(t, func(e *Entra) { e.Limited = []string{"100000002"} })
 	_, page := get("/v1.0/users/delta?$select=mail,accountEnabled,manager")

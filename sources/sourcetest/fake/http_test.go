@@ -16,7 +16,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// ask sends one request to a face and returns the answer with its body.
+// ask sends one request to a face and returns the answer and its body.
 func ask(t *testing.T, face http.Handler, method, target, authorization, body string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:1"+target, strings.NewReader(body))
@@ -32,7 +32,7 @@ func ask(t *testing.T, face http.Handler, method, target, authorization, body st
 	return resp, string(text)
 }
 
-// rows reads the IDs of a list.
+// rows returns the IDs of a list.
 func rows(t *testing.T, body string) []string {
 	t.Helper()
 	var list []struct{ ID json.Number }
@@ -44,7 +44,7 @@ func rows(t *testing.T, body string) []string {
 	return ids
 }
 
-// A face answers the same without a network as over one.
+// A face gives the same answers through Transport as over a network.
 func TestTransportIsLikeANetwork(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -82,7 +82,7 @@ func TestTransportIsLikeANetwork(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// A directory changes while faces show it.
+// A directory may change while faces serve it.
 func TestConcurrentUse(t *testing.T) {
 	d := NewDirectory()
 	users, groups := Company(20, 3)

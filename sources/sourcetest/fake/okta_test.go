@@ -47,7 +47,7 @@ func TestOktaPages(t *testing.T) {
 		`<http://127.0.0.1:1/api/v1/users?limit=1&search=status+pr>; rel="self"`,
 		`<http://127.0.0.1:1/api/v1/users?after=00u1&limit=1&search=status+pr>; rel="next"`,
 	}, resp.Header.Values("Link"))
-	org.Directory.RemoveUsers("00u1") // moves nobody to a page that was read
+	org.Directory.RemoveUsers("00u1") // a removal moves no user to a page that was already read
 	resp, body = get("/api/v1/users?after=00u1&limit=2&search=status+pr")
 	assert.Equal(t, []string{"00u2", "00u3"}, ids(t, body))
 	assert.Len(t, resp.Header.Values("Link"), 1, "the last page has no next")
@@ -62,7 +62,7 @@ func TestOktaPages(t *testing.T) {
 func TestOktaExpressions(t *testing.T) {
 	org := oktaOrg()
 	for query, want := range map[string][]string{
-		"":                                 {"00u1", "00u3"}, // without who is deactivated
+		"":                                 {"00u1", "00u3"}, // without deactivated users
 		`filter=status eq "DEPROVISIONED"`: {"00u2"},
 		`filter=lastUpdated gt "1970-01-01T00:00:00.000Z"`:                                 {"00u1", "00u2", "00u3"},
 		`filter=lastUpdated gt "2999-01-01T00:00:00Z"`:                                     {},
@@ -90,7 +90,8 @@ func TestOktaExpressions(t *testing.T) {
 	}
 }
 
-// lastMembershipUpdated moves with the members, lastUpdated with all else.
+// lastMembershipUpdated changes with the members, lastUpdated with every other
+// change.
 func TestOktaGroups(t *testing.T) {
 	org := oktaOrg()
 	now := time.Now().UTC().Add(time.Hour)
@@ -221,7 +222,7 @@ func TestOktaRefuses(t *testing.T) {
 	assert.Equal(t, 401, resp.StatusCode)
 }
 
-// Each endpoint has a bucket of its own, which is full again in the next minute.
+// Each endpoint has its own bucket, which is full again in the next minute.
 func TestOktaAllowance(t *testing.T) {
 	org := oktaOrg()
 	org.PerMinute = 2

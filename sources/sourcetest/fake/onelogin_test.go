@@ -49,7 +49,7 @@ func TestOneLoginPages(t *testing.T) {
 	resp, body = ask(t, account, http.MethodGet, "/api/2/users?cursor="+url.QueryEscape(decoded), token, "")
 	assert.Equal(t, []string{"100000003", "100000004"}, rows(t, body))
 	assert.NotEmpty(t, resp.Header.Get("Before-Cursor"))
-	d.RemoveUsers("100000001") // and who comes next moves on to the page that was read
+	d.RemoveUsers("100000001") // the next user moves to the page that was already read
 	resp, body = ask(t, account, http.MethodGet, "/api/2/users?limit=2&page=2", token, "")
 	assert.Equal(t, []string{"100000004", "100000005"}, rows(t, body))
 	assert.Empty(t, resp.Header.Get("After-Cursor"), "the last page")

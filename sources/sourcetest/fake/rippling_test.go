@@ -48,7 +48,7 @@ func TestRipplingPages(t *testing.T) {
 		all = append(all, ids...)
 		links = append(links, next)
 		if len(all) == 4 {
-			d.RemoveUsers(all[0], all[1]) // a cursor that is no position skips nobody
+			d.RemoveUsers(all[0], all[1]) // the cursor is not a position, so a removal skips no user
 		}
 	}
 	assert.Len(t, all, 7)

@@ -31,7 +31,7 @@ func testOrg() *Salesforce {
 	}
 }
 
-// session logs in and returns what goes into the Authorization header.
+// testSession logs in and returns the value of the Authorization header.
 func (s *Salesforce) testSession(t *testing.T) string {
 	t.Helper()
 	status, answer := s.post(t, "grant_type=client_credentials&client_id=app&client_secret=secret")
@@ -107,7 +107,8 @@ func TestSalesforceQueries(t *testing.T) {
 	assert.NotContains(t, answer, "ProfileId")
 }
 
-// A query's answer is what there was when it was asked; its locator ends.
+// The result of a query is the state at the time of the query; its locator
+// expires.
 func TestSalesforceLocators(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := testOrg()
