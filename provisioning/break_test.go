@@ -34,7 +34,7 @@ func TestAdoptionOfAFormerMemberOfAnotherName(t *testing.T) {
 	require.Equal(t, []provisioning.Class{provisioning.ClassIdentity}, plan.Held[0].Classes)
 	require.NotContains(t, plan.Explain("u1"), "match.adopt_email")
 
-	in.Members[0].Active = true // whoever is at work is known to the team, under whatever name (S3)
+	in.Members[0].Active = true // a person who is active is known to the team, under any name (S3)
 	require.Equal(t, 1, resolver(t, cfg).Resolve(in).Count(provisioning.KindAdopt))
 	in.Members[0].Active = false
 	in.Snapshot.Users[0].GivenName, in.Snapshot.Users[0].FamilyName = "BO", "Young"
@@ -79,8 +79,8 @@ func TestDeactivationHidesNothing(t *testing.T) {
 	require.Contains(t, plan.String(), "external_id u1 -> u2")
 }
 
-// L1, S5: nothing counts of a user who is listed twice and differently, whichever
-// listing is first, and however little is proven.
+// L1, S5: if a user is listed twice with different data, no data of the user
+// counts, in either order of the listings, and however little is proven.
 func TestInconsistentListingKeepsNoAddress(t *testing.T) {
 	cfg := okta()
 	cfg.Assignments = []assignment.Assignment{recorders()}
@@ -109,7 +109,8 @@ func TestListedTwiceIsNotOpen(t *testing.T) {
 	require.Equal(t, []string{"core"}, plan.Actions[0].Member.Seats)
 }
 
-// S12: a listed user is not absent, also under an ID that a database cannot store.
+// S12: a listed user is not absent, even with an ID that a database cannot
+// store.
 func TestListedUnderABrokenID(t *testing.T) {
 	u := activeUser("u1\x00", "ana@acme.com")
 	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(u), Members: []provisioning.Member{memberFor(u)}})

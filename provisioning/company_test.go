@@ -124,7 +124,7 @@ func noBreakers() provisioning.Breakers {
 		Adopt: new(provisioning.Limit), Reactivate: new(provisioning.Limit), Grant: new(provisioning.Limit)}
 }
 
-// assigned are settings as an assignment gives them.
+// assigned returns settings as an assignment gives them.
 func (g *rules) assigned() assignment.Settings {
 	s := assignment.Settings{Seats: g.some("coach", "core", "plus"), Capture: g.some("email-import", "recording")}
 	if g.often(60) {

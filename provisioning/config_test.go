@@ -83,7 +83,7 @@ func TestConfigSources(t *testing.T) {
 	require.Equal(t, "entra", r.Config().Source, "S33: words compare case-folded")
 	_, err = provisioning.New(provisioning.Config{Domains: provisioning.Domains{Primary: "acme.com"}})
 	require.ErrorContains(t, err, "source: is empty")
-	for _, source := range []string{"workday", "oktaa"} { // S33: a host's own kind, or a slip
+	for _, source := range []string{"workday", "oktaa"} { // S33: a host's own kind, or a spelling mistake
 		r, err := provisioning.New(provisioning.Config{Source: source, Domains: provisioning.Domains{Primary: "acme.com"}})
 		require.NoError(t, err)
 		require.Equal(t, []string{"source"}, paths(r.Warnings(), true))
@@ -147,7 +147,7 @@ func TestConfigUnusedDefault(t *testing.T) {
 	require.Equal(t, []string{"default"}, paths(resolver(t, cfg).Warnings(), true))
 }
 
-// R46, C8: one domain a line, or separated by commas, or both.
+// R46, C8: one domain per line, or separated by commas, or both.
 func TestParseDomainList(t *testing.T) {
 	want := provisioning.DomainList{"a.example", "b.example"}
 	for _, text := range []string{"a.example\nb.example", "a.example,b.example", " a.example ,\n\n b.example,\r\n", "a.example\r\nb.example", ",a.example,,b.example,"} {

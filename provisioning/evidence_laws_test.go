@@ -34,8 +34,9 @@ func TestLawLessEvidenceGivesNothing(t *testing.T) {
 		plan := r.Resolve(less)
 		for gain := range gains(in.Members, plan) {
 			if !full[gain] {
-				// Perhaps somebody has to get the name first by which the source
-				// calls a manager, and waits for an approval with others.
+				// A manager may first have to get the name by which the source
+				// refers to the manager; that change waits for an approval,
+				// together with others.
 				maps.Copy(full, gainsNext(t, r, in))
 			}
 			if full[gain] {

@@ -9,10 +9,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Two people left, where the company allows one to leave without an approval. The
-// summary says what waits and with which hash. The approval releases exactly that,
-// in this plan and in a new plan that holds the same. If one more person leaves, it
-// is no longer valid.
+// Two people left, and the company allows one to leave without an approval. The
+// summary says what waits and with which hash. The approval releases exactly
+// that, in this plan and in a new plan that holds the same. If one more person
+// leaves, the approval is no longer valid.
 func ExamplePlan_Approve() {
 	ctx := context.Background()
 	one := 1
@@ -45,11 +45,11 @@ func ExamplePlan_Approve() {
 	fmt.Print(plan.Summary())
 	approval := plan.Approve(provisioning.ClassDeactivate)
 
-	directory.Users[0].Title = "Lead" // changes nothing of what the class holds
+	directory.Users[0].Title = "Lead" // changes nothing that the class holds
 	outcome, err := provisioning.Apply(ctx, store, "acme", resolve(), approval)
 	fmt.Println(outcome, err)
 
-	directory.Users = directory.Users[2:] // two others leave, of whom it was not
+	directory.Users = directory.Users[2:] // two other people leave, whom the approval does not cover
 	_, err = provisioning.Apply(ctx, store, "acme", resolve(), approval)
 	fmt.Println(errors.Is(err, provisioning.ErrPlanChanged))
 	// Output:

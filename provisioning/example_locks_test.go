@@ -7,9 +7,9 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// An edit form asks Locks which fields may be edited, and saves through it, so that
-// the next plan knows what a hand wrote. The host holds the tenant's lock during
-// that.
+// An edit form asks Locks which fields may be edited, and saves through it, so
+// that the next plan knows which values were set by hand. The host holds the
+// tenant's lock meanwhile.
 func ExampleLocks_Edit() {
 	resolver, err := provisioning.New(provisioning.Config{Source: "okta", Domains: provisioning.Domains{Primary: "acme.com"}})
 	if err != nil {
@@ -27,9 +27,9 @@ func ExampleLocks_Edit() {
 	_, err = locks.Edit(ana, provisioning.FieldTimeZone, "Europe/Pariss")
 	fmt.Println(err)
 
-	ana, err = locks.Edit(ana, provisioning.FieldPhone, "+33 1 23 45 67 89") // the source leaves it empty
+	ana, err = locks.Edit(ana, provisioning.FieldPhone, "+33 1 23 45 67 89") // the source has no value for it
 	fmt.Println(ana.Phone, err)
-	_, err = locks.Edit(ana, provisioning.FieldPhone, "+33 1 99 99 99 99") // once, and not again
+	_, err = locks.Edit(ana, provisioning.FieldPhone, "+33 1 99 99 99 99") // it can be set by hand only once
 	var locked *provisioning.LockError
 	fmt.Println(errors.As(err, &locked), locked.Reason.Text())
 

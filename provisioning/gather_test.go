@@ -35,7 +35,7 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 			}
 		}
 		store, _ := storeWith(t, in.Members)
-		settled := func() (rivals []provisioning.Rival, ok bool) { // into step
+		settled := func() (rivals []provisioning.Rival, ok bool) { // applies whole runs until the team agrees with its directory
 			for runs := 0; ; runs++ {
 				in.Members = teamOf(t, store)
 				plan := r.Resolve(in)
@@ -66,7 +66,7 @@ func TestLawPartDecidesAsTheWhole(t *testing.T) {
 			parts++
 			want, got := r.Resolve(in), r.Resolve(part)
 			require.Equal(t, decisions(want), decisions(got), "about %s, of %d people\nwhole\n%s\npart\n%s", about, len(in.Members), want, got)
-			for _, id := range got.About { // what is told of those whom it concerns is told of them by the whole
+			for _, id := range got.About { // the part reports about those people what the whole run reports
 				require.Equal(t, told(want, id), told(got, id), "about %s, of %s\nwhole\n%s\npart\n%s", about, id, want, got)
 			}
 			applyAll(t, store, got)
@@ -124,7 +124,7 @@ func changeOne(random *rand.Rand, s *sources.Snapshot) string {
 	i := random.IntN(len(s.Users))
 	u, other := &s.Users[i], s.Users[random.IntN(len(s.Users))]
 	if slices.IndexFunc(s.Users, func(v sources.User) bool { return v.ID == u.ID }) != i {
-		return "" // a further listing of somebody
+		return "" // the person has another listing as well
 	}
 	id := u.ID
 	switch random.IntN(14) {
@@ -170,8 +170,8 @@ func changeOne(random *rand.Rand, s *sources.Snapshot) string {
 	return id
 }
 
-// L6: a seat that is kept for a person whose action is held is given to nobody by a
-// part that is about others.
+// L6: if a seat is kept for a person whose action is held, a part that is about
+// other people gives it to nobody.
 func TestGatherKnowsForWhomSeatsAreKept(t *testing.T) {
 	cfg := okta()
 	cfg.Assignments = []assignment.Assignment{{ID: "a", Mode: assignment.Automatic, Match: assignment.Match{Groups: []string{"g"}}, Settings: assignment.Settings{Seats: []string{"core"}}}}

@@ -74,7 +74,7 @@ func TestAccessEffects(t *testing.T) {
 	var in provisioning.Input
 	in.Tenant, in.Snapshot = "t", allProven(kept)
 	loser := memberFor(kept)
-	loser.Seats = []string{"core"} // which the default does not give
+	loser.Seats = []string{"core"} // the default does not give this seat
 	outsider := memberFor(activeUser("out", "out@acme.com"))
 	outsider.Active = false // has no access that could end
 	protected := memberFor(activeUser("admin", "admin@acme.com"))

@@ -91,7 +91,7 @@ func TestLawLostListingsRemoveNothing(t *testing.T) {
 		lost.Snapshot.Proven = 0
 		lost.Snapshot.Groups, lost.Snapshot.Matches = nil, nil
 		keep := rapid.IntRange(0, len(lost.Snapshot.Users)).Draw(t, "kept")
-		kept := make(map[string]bool) // whoever is listed twice is lost twice
+		kept := make(map[string]bool) // if a user is listed twice, both listings are lost
 		for _, u := range lost.Snapshot.Users[:keep] {
 			kept[u.ID] = true
 		}
@@ -202,7 +202,7 @@ func TestLawCrashAndResume(t *testing.T) {
 		in.Members = team
 		plan := r.Resolve(in)
 		if len(plan.Breakers) > 0 {
-			return // whom an identity is given decides about seats and names, and so does when
+			return // seats and names depend on who gets an identity and when
 		}
 		applyAll(t, whole, plan)
 
@@ -218,14 +218,14 @@ func TestLawCrashAndResume(t *testing.T) {
 func TestLawCrashAndPlanAnew(t *testing.T) {
 	check(t, func(t *rapid.T, r *provisioning.Resolver, in provisioning.Input) {
 		cfg := r.Config()
-		cfg.Breakers, cfg.Keep = noBreakers(), nil // half a plan may pass a limit that the whole trips
+		cfg.Breakers, cfg.Keep = noBreakers(), nil // part of a plan may stay within a limit that the whole exceeds
 		r, err := provisioning.New(cfg)
 		require.NoError(t, err)
 		whole, team := storeWith(t, in.Members)
 		in.Members = team
 		plan := r.Resolve(in)
 		if len(plan.Breakers) > 0 {
-			return // whom an identity is given decides about seats and names, and so does when
+			return // seats and names depend on who gets an identity and when
 		}
 		applyAll(t, whole, plan)
 
@@ -233,7 +233,7 @@ func TestLawCrashAndPlanAnew(t *testing.T) {
 		crash(t, half, plan)
 		rest := r.Resolve(provisioning.Input{Tenant: "t", Snapshot: in.Snapshot, Members: teamOf(t, half)})
 		applyAll(t, half, rest)
-		if in.Snapshot.Proven != sources.FactAll { // who is placed makes it certain for others that no circle closes (L2)
+		if in.Snapshot.Proven != sources.FactAll { // placing one person can make it certain that placing others closes no cycle (L2)
 			for range 3 {
 				for _, store := range []*provisioning.Memory{whole, half} {
 					applyAll(t, store, r.Resolve(provisioning.Input{Tenant: "t", Snapshot: in.Snapshot, Members: teamOf(t, store)}))

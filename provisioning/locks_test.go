@@ -138,7 +138,7 @@ func TestLocksOfTheManager(t *testing.T) {
 	_, err = l.EditManager(edited, "m-other", lookup)
 	require.NoError(t, err, "set by hand, so it may be set again")
 	team[m.ID] = m
-	for _, manager := range []string{m.ID, "m-report", "m-nobody"} { // S37: nobody their own manager, no circle
+	for _, manager := range []string{m.ID, "m-report", "m-nobody"} { // S37: no one is their own manager, and no cycle is closed
 		_, err = l.EditManager(m, manager, lookup)
 		var refused *provisioning.EditError
 		require.ErrorAs(t, err, &refused, manager)
@@ -182,7 +182,7 @@ func TestToggleCapture(t *testing.T) {
 			lock := resolver(t, cfg).Locks().ToggleCapture(boss, m)
 			require.Equal(t, test.want != "", lock.Locked)
 			require.Equal(t, test.want, lock.Reason.Code)
-			if !lock.Locked { // R132: every kind of capture; R133: by whoever the manager is otherwise
+			if !lock.Locked { // R132: every kind of capture; R133: also if the manager is not a tech admin
 				edited, err := resolver(t, cfg).Locks().Edit(m, provisioning.FieldCapture, []string{"recording", "call-import", "email-import"})
 				require.NoError(t, err)
 				require.Len(t, edited.Capture, 3)

@@ -55,7 +55,7 @@ func TestMask(t *testing.T) {
 	require.NotContains(t, string(text), "Queen")
 	require.NotContains(t, string(text), "C-7")
 	require.Contains(t, string(text), "Anastasia")
-	require.Contains(t, shown.String(), "title (hidden, new)") // that it changes is told
+	require.Contains(t, shown.String(), "title (hidden, new)") // the plan says that it changes
 
 	for _, f := range []provisioning.Field{provisioning.FieldEmail, provisioning.FieldMobilePhone, provisioning.FieldGivenName} {
 		require.True(t, provisioning.PersonalMask().Hides(f))

@@ -11,12 +11,12 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A22, R146: a connection through which people have access is given up only with an
-// approval that covers them; members of other connections do not count.
+// A22, R146: a connection through which people have access is retired only with
+// an approval that covers them; members of other connections do not count.
 func TestRetire(t *testing.T) {
 	cfg := okta()
 	cfg.Breakers = noBreakers()
-	cfg.KeepActive.Unmatched = true // does not keep anybody beyond the end
+	cfg.KeepActive.Unmatched = true // the option keeps nobody once the connection is retired
 	member := func(id string, edit func(m *provisioning.Member)) provisioning.Member {
 		m := memberFor(activeUser("x-"+id, id+"@acme.com"))
 		m.ID, m.Capture = id, []string{"recording"}

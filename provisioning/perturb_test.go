@@ -51,7 +51,7 @@ func TestEverySourceFieldIsNoticed(t *testing.T) {
 			continue
 		}
 		for what, to := range map[string]reflect.Value{"changed": reflect.ValueOf(value), "emptied": reflect.Zero(user.Field(i).Type)} {
-			if what == "emptied" && (name == "Status" || name == "TimeZone") { // no status is no word, and country and state give the same zone
+			if what == "emptied" && (name == "Status" || name == "TimeZone") { // an empty status is not a status, and country and state give the same zone
 				continue
 			}
 			t.Run(name+" "+what, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestAttributes(t *testing.T) {
 	require.Equal(t, provisioning.OwnerSource, m.Owners.Of(cost))
 	require.True(t, r.Locks().Field(m, cost).Locked)
 
-	edited, err := r.Locks().Edit(m, floor, "3") // what the source leaves empty, a hand sets once
+	edited, err := r.Locks().Edit(m, floor, "3") // a field that the source leaves empty is set by hand once
 	require.NoError(t, err)
 	require.Equal(t, "3", edited.Attributes["floor"])
 	require.Equal(t, provisioning.CodeLockSetOnce, r.Locks().Field(edited, floor).Reason.Code)

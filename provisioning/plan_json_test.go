@@ -248,7 +248,7 @@ func FuzzReadPlan(f *testing.F) {
 func TestPartAboutNobodyIsNoWholePlan(t *testing.T) {
 	r, in := company(t, 10)
 	in.About = []string{}
-	for _, kind := range []string{"okta", "scim"} { // a directory of another kind is told, and decided about by nobody
+	for _, kind := range []string{"okta", "scim"} { // the plan reports a directory of another kind and decides about nobody
 		in.Snapshot.Kind = kind
 		plan := r.Resolve(in)
 		require.NotNil(t, plan.About)
