@@ -103,7 +103,7 @@ try {
 	await open("whatif");
 	await page.$eval("#next_text", (e, text) => { e.value = text; }, process.env.NEXT);
 	await enter("Compare");
-	await want("would fare otherwise");
+	await want("would be decided differently");
 	await look("whatif-answer");
 
 	expected = 404;
