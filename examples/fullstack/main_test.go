@@ -54,7 +54,7 @@ func TestUsage(t *testing.T) {
 
 const password = "a password"
 
-// A browser requests the application's pages as an admin.
+// browser requests the application's pages as an admin.
 type browser struct {
 	t   *testing.T
 	app *app

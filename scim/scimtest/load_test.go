@@ -96,8 +96,7 @@ func TestKilled(t *testing.T) {
 	})
 }
 
-// An answers counts the successful answers of a server, and closes many after
-// 200.
+// answers counts the successful answers of a server, and closes many after 200.
 type answers struct {
 	http.RoundTripper
 	successes atomic.Int64
