@@ -14,12 +14,12 @@ import (
 )
 
 // S33: pushed people are decided and locked by the rules of their provider's
-// kind, as people are who are read from its API. A host's own kind has neutral
+// kind, like people who are read from its API. A host's own kind has neutral
 // rules.
 func TestPushedIsDecidedByItsKind(t *testing.T) {
 	for kind, want := range map[string]struct {
 		mobileFree bool
-		manager    string // ida is found by the id, by is found by the address
+		manager    string // "ida@" is found by the id, "by@" by the address
 	}{
 		"okta": {mobileFree: true, manager: "by@acme.com"}, "onelogin": {mobileFree: true, manager: "by@acme.com"}, "rippling": {mobileFree: true, manager: "by@acme.com"},
 		"entra": {mobileFree: true, manager: "ida@acme.com"}, "azuread": {mobileFree: true, manager: "ida@acme.com"},

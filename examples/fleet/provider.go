@@ -112,7 +112,7 @@ func (c *company) push(ctx context.Context, base string, users []sources.User) e
 		id := c.ids[u.ID]
 		switch {
 		case id == "" && u.Status != sources.StatusActive:
-			continue // Okta pushes nobody who is not assigned
+			continue // Okta pushes only assigned people
 		case id == "":
 			var created struct{ ID string }
 			answer, err := c.send(ctx, http.MethodPost, base+"/Users", map[string]any{

@@ -32,7 +32,7 @@ func (g *gatedStore) Apply(ctx context.Context, tenant string, actions []provisi
 }
 
 // While an approval is applied, the page of its outcome shows the progress, in
-// any replica, and reloads itself until the end. The work continues if the
+// any replica, and updates itself until the end. The work continues if the
 // request that started it ends.
 func TestProgress(t *testing.T) {
 	var gated *gatedStore

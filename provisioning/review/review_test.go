@@ -211,7 +211,7 @@ func TestStaleApproval(t *testing.T) { // S15, S45
 	require.Equal(t, 6, h.active())
 }
 
-// Changes that need no approval are applied by the ordinary button.
+// Changes that need no approval can be applied without one.
 func TestApplyOrdinary(t *testing.T) {
 	h := newHost(t)
 	h.hire(names(5)...)
@@ -245,8 +245,8 @@ func TestPersonPage(t *testing.T) {
 	require.Equal(t, 404, h.send("olga", "GET", "person?who=nobody", nil).StatusCode)
 }
 
-// The what-if page shows the affected people in groups. For a bad config, it
-// lists all errors at once.
+// The what-if page shows the people who would change, in groups. For a bad
+// config, it lists all errors at once.
 func TestWhatIfPage(t *testing.T) { // R108
 	h := newHost(t, func(c *review.Config) {
 		c.Rules = nil

@@ -227,7 +227,7 @@ func TestHostileDirectory(t *testing.T) {
 }
 
 // A page of another origin cannot make a browser send a form, and no page loads
-// or executes a script.
+// other content or executes a script.
 func TestHeaders(t *testing.T) {
 	h, plan := world(t)
 	active := h.active()

@@ -29,7 +29,8 @@ func memoryHarness() Harness {
 	}
 }
 
-// putter has the method Put that stores in memory offer to hosts.
+// putter has the methods that a store in memory offers to hosts, also a broken
+// one.
 type putter interface {
 	Put(tenant string, m provisioning.Member) provisioning.Member
 	Delete(tenant, memberID string)
@@ -118,7 +119,8 @@ func TestHarnessComplaints(t *testing.T) {
 	}
 }
 
-// A missing ability fails with the name that can be used to skip it.
+// A missing ability makes its check fail. The error names Harness.Unsupported,
+// which can excuse it.
 func TestMissingAbilityFails(t *testing.T) {
 	t.Parallel()
 	type bare struct{ provisioning.Store }

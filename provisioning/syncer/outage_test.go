@@ -174,7 +174,7 @@ func TestTheLeaseOfADeadProcess(t *testing.T) {
 
 			h.leave(h.hire("bo"))
 			pass(5 * time.Second)
-			team.is.Store(true) // only for the delivering process, so that it cannot return its lease
+			team.is.Store(true) // an outage for the delivering process, so that it cannot return its lease
 			h.sync.Close()
 			team.is.Store(false)
 			h.sync = second
