@@ -71,8 +71,8 @@ func TestNormalize(t *testing.T) {
 		`"urn:example:2.0:Thing:count":"3"`:                `{"count":3}`,
 		`"urn:example:2.0:Thing:part.value":"v"`:           `{"part":{"value":"v"}}`,
 		`"id":"x","meta":{"version":"1"},"externalId":"e"`: `{"externalId":"e"}`,
-		// Numbers and booleans are accepted for texts, and so are plain values
-		// for objects with a "value".
+		// Numbers and booleans are accepted for texts. A plain value and an
+		// object with a "value" are accepted for each other.
 		`"externalId":157663`: `{"externalId":"157663"}`, `"externalId":1.50`: `{"externalId":"1.50"}`, `"fixed":true`: `{"fixed":"true"}`, `"link":5`: `{"link":"5"}`,
 		`"tags":[1,"a",false]`: `{"tags":["1","a","false"]}`, `"tags":[{"value":"a"},"b"]`: `{"tags":["a","b"]}`, `"tags":"[\"a\",\"b\"]"`: `{"tags":["a","b"]}`,
 		`"part":5`: `{"part":{"value":"5"}}`, `"part":{"value":5}`: `{"part":{"value":"5"}}`,

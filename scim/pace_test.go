@@ -86,7 +86,7 @@ func TestPaceForgets(t *testing.T) {
 	assert.LessOrEqual(t, len(p.parties), manyParties+100)
 }
 
-// A client that disconnects while it waits is answered at once, if at all.
+// The wait of a request ends at once when its client disconnects.
 func TestPaceIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -90,10 +90,10 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
 // that run.
 const soon = time.Minute
 
-// finish ends the job, inserts a job that delivers its effects, and stores the
-// time of the tenant's next run, in one transaction. If the tenant was woken
-// meanwhile, the job starts again. finish locks the row of the tenant, so that
-// a wake comes either before or after it.
+// finish completes the job, inserts a job that delivers its effects, and stores
+// the time of the tenant's next run, in one transaction. If the tenant was woken
+// during the run, the job starts again. finish locks the row of the tenant, so
+// that a wake comes either before or after it.
 func (w *runWorker) finish(ctx context.Context, job *river.Job[runArgs], woken int64, report syncer.Report) error {
 	tenant, wait := job.Args.Tenant, time.Until(report.Next)
 	again := wait < soon

@@ -109,7 +109,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return work(ctx, opt, stdin, stderr)
 	}
 	defer func() {
-		if err != nil && ctx.Err() != nil { // the error that ended the demonstration first
+		if err != nil && ctx.Err() != nil { // after an interrupt, no other error matters
 			err = errors.New("interrupted")
 		}
 	}()

@@ -245,7 +245,7 @@ func TestServerGone(t *testing.T) {
 	}
 }
 
-// A failure of the handler is not an outage of the store, and neither is a
+// A mistake of the program is not an outage of the store, and neither is a
 // client that disconnects.
 func TestNoOutage(t *testing.T) {
 	_, store := openFile(t, filepath.Join(t.TempDir(), "scim.db"), "")
