@@ -89,8 +89,9 @@ func TestUndoneWithARefusal(t *testing.T) {
 	assert.Equal(t, sumOf(team, "okta-prod"), countsOf(t, store, "okta-prod"))
 }
 
-// L7: a process is killed at each write while it searches for the refused
-// action. The batch then has no effect.
+// L7: the database fails at each write in turn while the store searches for the
+// refused action. A repeated call then ends in the state of a call without a
+// failure.
 func TestKilledAfterARefusal(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
