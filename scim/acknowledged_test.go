@@ -19,7 +19,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A fuzzed handler is asked without a network, and its log is kept.
+// A fuzzed handler is called without a network, and its log is kept.
 type fuzzed struct {
 	http.Handler
 	store scim.Store
@@ -53,9 +53,9 @@ func (f *fuzzed) send(method string, u *url.URL, body string) *httptest.Response
 	return w
 }
 
-// checkAcknowledged requires of every record that the store holds that it can
-// be read, listed, filtered, sorted, projected, sent back as it is, patched
-// and collected, without a word in the log.
+// checkAcknowledged checks that every stored record can be read, listed,
+// filtered, sorted, projected, sent back unchanged, patched and collected, and
+// that nothing is logged.
 func (f *fuzzed) checkAcknowledged(t *testing.T) {
 	t.Helper()
 	dir := scim.Directory{Tenant: "t1", Connection: "c1"}
@@ -100,9 +100,9 @@ func (f *fuzzed) checkAcknowledged(t *testing.T) {
 	require.Empty(t, f.log.String())
 }
 
-// What is acknowledged can be read, for ever: names that differ in more than
-// ASCII case, at places where they were once compared in another way, are
-// refused or kept, and never both.
+// What is acknowledged can always be read. The test uses names that differ in
+// more than ASCII case, at places that once used different comparisons: such
+// names are refused or kept, but never both.
 func TestAcknowledgedCanBeRead(t *testing.T) {
 	many := func(n int, value string) string {
 		return list(n, func(i int) string { return fmt.Sprintf(`"p%d":%s`, i, value) })
@@ -133,7 +133,8 @@ func TestAcknowledgedCanBeRead(t *testing.T) {
 			require.Equal(t, c.status, w.Code, "%s", w.Body)
 			f.checkAcknowledged(t)
 
-			// The same by PATCH, of what a first PATCH has built up.
+			// The same by PATCH, on a resource that earlier PATCH requests
+			// extended.
 			require.Equal(t, 201, f.do("POST", "/Users", user("two", `"a":1`)).Code)
 			var listed struct{ Resources []struct{ ID string } }
 			require.NoError(t, json.Unmarshal(f.do("GET", `/Users?filter=userName+eq+"two"`, "").Body.Bytes(), &listed))
@@ -148,8 +149,8 @@ func TestAcknowledgedCanBeRead(t *testing.T) {
 	}
 }
 
-// Two requests that are good by themselves do not together make what cannot
-// be read.
+// Two requests that are valid separately do not together create an unreadable
+// resource.
 func TestPatchesMakeNothingUnreadable(t *testing.T) {
 	f := newFuzzed(t)
 	require.Equal(t, 201, f.do("POST", "/Users", user("one", `"k":1,"o":{"s":1}`)).Code)
@@ -166,7 +167,7 @@ func TestPatchesMakeNothingUnreadable(t *testing.T) {
 	}
 }
 
-// anyName draws names that mean something to a handler, or nearly do.
+// anyName generates names that the handler knows, and near misses of them.
 var anyName = rapid.OneOf(
 	rapid.SampledFrom([]string{
 		"userName", "uſerName", "displayName", "title", "name", "name.givenName", "emails", "emails.value", "emailſ", "active", "roles", "schemas", "members",
@@ -177,7 +178,7 @@ var anyName = rapid.OneOf(
 	rapid.StringOfN(rapid.SampledFrom([]rune("aAkK.[]\":é ")), 0, 4, -1),
 )
 
-// anyValue draws a JSON value.
+// anyValue generates a JSON value.
 func anyValue(depth int) *rapid.Generator[any] {
 	return rapid.Custom(func(t *rapid.T) any {
 		most := 9
@@ -222,7 +223,7 @@ func anyObject(depth, most int) *rapid.Generator[any] {
 	})
 }
 
-// Whatever is posted, put and patched, what the store then holds can be read
+// After any sequence of POST, PUT and PATCH, what the store holds can be read
 // in every way.
 func TestWhateverIsAcceptedCanBeRead(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {

@@ -15,9 +15,9 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// RFC 7643 section 3.1: meta.version is the entity tag of the answer; RFC 9110
-// section 8.8: it tells apart whatever two answers show, the names of a user's
-// groups included.
+// RFC 7643 section 3.1: meta.version is the entity tag of the answer. RFC 9110
+// section 8.8: answers with different content have different tags. This
+// includes the names of a user's groups.
 func TestTagsCoverWhatIsShown(t *testing.T) {
 	server := mount(t, scim.Config{})
 	a := create(t, server, "/Users", user("a"))
@@ -56,7 +56,7 @@ func TestTagsCoverWhatIsShown(t *testing.T) {
 		listed := send(t, server, testToken, "GET", "/Users?filter="+url.QueryEscape(`userName eq "a"`), "").resources()[0]
 		assert.Equal(t, tag, listed["meta"].(map[string]any)["version"], step.what)
 
-		// The tag of any answer is one to make a change with.
+		// The tag of any answer can be used as the precondition of a change.
 		r := send(t, server, testToken, "PATCH", path, ops(`{"op":"replace","path":"title","value":"`+step.what+`"}`), "If-Match", tag)
 		require.Equal(t, 200, r.status, "%s: %s", step.what, r.text)
 		assert.Equal(t, 412, send(t, server, testToken, "PATCH", path, ops(), "If-Match", tag).status)
@@ -96,7 +96,8 @@ func TestAnswersToWritesAreWhatGetShows(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(send(t, server, testToken, "GET", "/Groups", "").text, `"members":[]`))
 }
 
-// What an answer computes, a filter finds (RFC 7644 section 3.4.2.2).
+// A filter finds values that the server computes for the answer (RFC 7644
+// section 3.4.2.2).
 func TestFiltersOnComputedValues(t *testing.T) {
 	server := mount(t, scim.Config{})
 	a, b := create(t, server, "/Users", user("a")), create(t, server, "/Users", user("b"))
@@ -151,15 +152,15 @@ func TestQueriesAsClientsWriteThem(t *testing.T) {
 	for target, want := range map[string]int{
 		"/Groups?filter=displayName%20eq%20%22Legal;%20Ops%22":          1,
 		"/Groups?filter=displayName+eq+%22Legal;+Ops%22&":               1,
-		"/Groups?;&filter=displayName+eq+%22Legal%3B+Ops%22&count=1;":   -1, // count is no number
+		"/Groups?;&filter=displayName+eq+%22Legal%3B+Ops%22&count=1;":   -1, // the count is not a number
 		"/Users?filter=userName%20eq%20%22ana+1@example.com%22":         1,
 		"/Users?filter=userName%20eq%20%22ana%2B1@example.com%22":       1,
 		"/Users?filter=userName+eq+%22ana%2B1@example.com%22":           1,
-		"/Users?filter=userName+eq+%22ana+1@example.com%22":             0, // a form's plus sign is a space
+		"/Users?filter=userName+eq+%22ana+1@example.com%22":             0, // a plus sign of form encoding is a space
 		"/Users?filter=displayName+eq+%22a+b%22&startIndex=1&count=100": 1,
 		"/Users?filter=userName%20eq%20%22x%zz%22":                      -1,
-		// A parameter is not passed over for its letter case: without its filter
-		// a query selects everybody.
+		// A parameter in another letter case is not ignored: without its
+		// filter, a query would select every user.
 		"/Users?Filter=userName+eq+%22nobody%22":   0,
 		"/Users?FILTER=userName+eq&SORTBY=title":   -1,
 		"/Users?startindex=x":                      -1,
@@ -179,7 +180,7 @@ func TestQueriesAsClientsWriteThem(t *testing.T) {
 	}
 }
 
-// raw sends a GET with the target as it is written, and follows no redirect.
+// raw sends a GET with the target exactly as given, and follows no redirect.
 func raw(t *testing.T, server *httptest.Server, target string) (int, string) {
 	t.Helper()
 	u, err := url.Parse(server.URL)
@@ -223,7 +224,7 @@ func TestDiscoveryForEveryClient(t *testing.T) {
 	closed, open := mount(t, scim.Config{}), mount(t, scim.Config{PublicDiscovery: true, OmitPagination: true, RateLimit: 50})
 	for _, path := range []string{"/ServiceProviderConfig", "/ResourceTypes", "/ResourceTypes/User", "/Schemas", "//Schemas", "/schemas/urn:ietf:params:scim:schemas:core:2.0:User"} {
 		assert.Equal(t, 401, send(t, closed, "", "GET", path, "").status, path)
-		for range 60 { // no tenant's allowance is used up
+		for range 60 { // this uses no tenant's allowance
 			require.Equal(t, 200, send(t, open, "", "GET", path, "").status, path)
 		}
 	}
@@ -238,7 +239,7 @@ func TestDiscoveryForEveryClient(t *testing.T) {
 	r := send(t, open, testToken, "GET", "/Users?cursor=", "")
 	assert.Equal(t, 200, r.status, "cursors work all the same")
 
-	// The documents of discovery are what their schemas say.
+	// The documents of discovery match their schemas.
 	for name, path := range map[string]string{"ServiceProviderConfig": "/ServiceProviderConfig", "ResourceType": "/ResourceTypes/User",
 		"Schema": "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"} {
 		declared := send(t, closed, testToken, "GET", "/Schemas/urn:ietf:params:scim:schemas:core:2.0:"+name, "")
@@ -251,7 +252,7 @@ func TestDiscoveryForEveryClient(t *testing.T) {
 	}
 }
 
-// conforms checks a document by the attributes that its schema declares.
+// conforms checks a document against the attributes that its schema declares.
 func conforms(t *testing.T, at string, document map[string]any, attributes []any) {
 	t.Helper()
 	declared := map[string]map[string]any{}
@@ -291,8 +292,8 @@ func conforms(t *testing.T, at string, document map[string]any, attributes []any
 	}
 }
 
-// A change that names members who are not there is refused as a whole, unless
-// the host wishes to leave them out.
+// A change that adds unknown members is refused as a whole, unless the host has
+// configured that they are left out.
 func TestUnknownMembers(t *testing.T) {
 	for _, skip := range []bool{false, true} {
 		server := mount(t, scim.Config{SkipUnknownMembers: skip})
@@ -323,8 +324,8 @@ func TestUnknownMembers(t *testing.T) {
 	}
 }
 
-// A group is sent whole by several clients: its bodies have a limit of their
-// own.
+// Several clients send a whole group in one request, so bodies of groups have a
+// limit of their own.
 func TestBodiesOfGroups(t *testing.T) {
 	server := mount(t, scim.Config{MaxBody: 1000, MaxGroupBody: 3000})
 	a := create(t, server, "/Users", user("a"))
@@ -334,7 +335,8 @@ func TestBodiesOfGroups(t *testing.T) {
 	assert.Equal(t, 200, send(t, server, testToken, "PUT", "/Groups/"+g.id(), big).status)
 	assert.Equal(t, 413, send(t, server, testToken, "PUT", "/Groups/"+g.id(), big+strings.Repeat(" ", 1000)).status)
 	assert.Equal(t, 413, send(t, server, testToken, "PUT", "/Users/"+a.id(), big).status)
-	// The default is enough for 10,000 members as clients send them.
+	// The default is large enough for 10,000 members in the form that clients
+	// send.
 	var members []string
 	for i := range 10_000 {
 		id := "2819c223-7f76-453a-919d-" + strconv.Itoa(100_000_000_000+i)
@@ -348,9 +350,10 @@ func TestBodiesOfGroups(t *testing.T) {
 	assert.ErrorContains(t, err, "limit")
 }
 
-// RFC 7644 sections 3.3, 3.5.1 and 3.5.2: readOnly values are ignored in bodies
-// and refused by their path, immutable ones are set once; of the core, of an
-// extension, and of the sub-attributes of either.
+// RFC 7644 sections 3.3, 3.5.1 and 3.5.2: readOnly values are ignored in a
+// body, and refused if a path names them. Immutable values can be set once.
+// This holds for attributes of the core and of an extension, and for their
+// sub-attributes.
 func TestMutabilityOfDeclaredAttributes(t *testing.T) {
 	const urn = "urn:example:2.0:User"
 	text := func(name string, m schema.AttributeMutability) schema.SimpleParams {
@@ -375,7 +378,8 @@ func TestMutabilityOfDeclaredAttributes(t *testing.T) {
 	path := "/Users/" + a.id()
 	assert.Equal(t, map[string]any{"free": "f", "once": "o", "count": 7.0, "part": map[string]any{"free": "f", "once": "o"}}, a.body[urn])
 
-	// The host sets what is its to set, past the handler.
+	// The host sets a readOnly value directly in the store, not through the
+	// handler.
 	rec, err := store.Get(t.Context(), scim.Directory{Tenant: "t1", Connection: "c1"}, scim.Ref{Type: "User", ID: a.id()}, false)
 	require.NoError(t, err)
 	doc := strings.Replace(string(rec.Doc), `"part":{`, `"ours":"host","part":{"ours":"host",`, 1)
@@ -399,7 +403,7 @@ func TestMutabilityOfDeclaredAttributes(t *testing.T) {
 			assert.Equal(t, "o", inner["once"], c.what)
 		}
 		assert.Contains(t, r.body["schemas"], urn, c.what)
-		if c.what == "the extension left out" { // and with it the part
+		if c.what == "the extension left out" { // the attribute part is left out with it
 			require.Equal(t, 200, send(t, server, testToken, "PUT", path, body(`"part":{"free":"g","once":"o"}`)).status)
 			rec, err := store.Get(t.Context(), scim.Directory{Tenant: "t1", Connection: "c1"}, rec.Ref, false)
 			require.NoError(t, err)

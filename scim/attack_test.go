@@ -21,14 +21,14 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// An attack is a request that means to keep a processor busy. ready makes what
-// it needs.
+// An attack is a request that is designed to use much processor time. ready
+// creates the resources that it needs.
 type attack struct {
 	name    string
 	method  string
 	ready   func(tb testing.TB, h http.Handler) (path, body string)
-	status  []int  // any of these is an answer
-	refused string // and this is in it
+	status  []int  // the accepted statuses of the answer
+	refused string // a part of the answer's text
 }
 
 func list(n int, one func(i int) string) string {
@@ -48,7 +48,7 @@ func numbered(format string) func(int) string {
 	return func(i int) string { return fmt.Sprintf(format, i) }
 }
 
-// postUser makes a user for an attack and returns its path.
+// postUser creates a user for an attack and returns its path.
 func postUser(tb testing.TB, h http.Handler, more ...string) string {
 	w := benchDo(tb, h, "POST", "/Users", user("victim"+fmt.Sprint(time.Now().UnixNano()), more...), 201)
 	location, err := url.Parse(w.Header().Get("Location"))
@@ -62,7 +62,7 @@ func benchUsers(tb testing.TB, h http.Handler, n int) {
 	}
 }
 
-// attacks are those that were found to work once, and their neighbours.
+// attacks returns the attacks that once succeeded, and similar requests.
 func attacks() []attack {
 	wide := "{" + list(999, numbered(`"n%d":1`)) + "}"
 	manyRoles := `"roles":[` + list(15_000, numbered(`{"value":"r%d"}`)) + `]`
@@ -159,7 +159,7 @@ func attacks() []attack {
 	}
 }
 
-// members makes users and returns their ids.
+// members creates n users and returns their ids.
 func members(tb testing.TB, h http.Handler, n int) []string {
 	ids := make([]string, n)
 	for i := range ids {
@@ -207,7 +207,8 @@ func BenchmarkAttack(b *testing.B) {
 	}
 }
 
-// A workLog keeps what the handler logs of the work of each request.
+// A workLog keeps the log entries of the handler about the work of each
+// request.
 type workLog struct {
 	slog.Handler
 	units []int64
@@ -227,10 +228,10 @@ func (l *workLog) Handle(_ context.Context, r slog.Record) error {
 
 func (l *workLog) last() int64 { return l.units[len(l.units)-1] }
 
-// Each attack is answered, its work counted and within the budget. That its
-// processor time is far from what the attacks once took shows that what is counted
-// is what is done; the bound is twenty times what the worst takes under the race
-// detector.
+// Each attack is answered, and its counted work is within the budget. The bound
+// on processor time shows that the counted work matches the real work. The
+// attacks once took far more time. The bound is twenty times what the slowest
+// attack takes under the race detector.
 func TestAttacksAreBounded(t *testing.T) {
 	for _, a := range attacks() {
 		t.Run(a.name, func(t *testing.T) {
@@ -255,8 +256,7 @@ func TestAttacksAreBounded(t *testing.T) {
 	}
 }
 
-// The default budget is enough to evaluate a filter on 100,000 users, and to
-// sort them.
+// The default budget is large enough to filter 100,000 users, and to sort them.
 func TestWorkBudgetFitsALargeDirectory(t *testing.T) {
 	store := &scim.Memory{}
 	for i := range 100_000 {
@@ -273,7 +273,7 @@ func TestWorkBudgetFitsALargeDirectory(t *testing.T) {
 	}
 }
 
-// The budget is the config's, and one for a whole request.
+// The config sets the budget, and it holds for a whole request.
 func TestWorkBudget(t *testing.T) {
 	h := quiet(t, scim.Config{MaxWork: 3_000})
 	for i := range 50 {
@@ -288,7 +288,8 @@ func TestWorkBudget(t *testing.T) {
 	require.Equal(t, 200, ask(h, "GET", "/Users?count=50", "").Code, "a plain listing is not refused")
 	require.Equal(t, 200, ask(h, "GET", `/Users?filter=userName+eq+"u7"`, "").Code)
 
-	// Of a bulk request the operations that are beyond it fail, each with 413.
+	// In a bulk request, the operations after the budget is used up fail, each
+	// with 413.
 	w = ask(h, "POST", "/Bulk", `{"Operations":[`+list(300, func(i int) string { return post("/Users", fmt.Sprint(i), user(fmt.Sprint("b", i))) })+`]}`)
 	require.Equal(t, 200, w.Code)
 	assert.Contains(t, w.Body.String(), `"status":"201"`)
@@ -298,7 +299,8 @@ func TestWorkBudget(t *testing.T) {
 	w = ask(h, "GET", "/Users?count=0", "")
 	assert.Contains(t, w.Body.String(), fmt.Sprintf(`"totalResults":%d`, 50+made), "what was refused was not done")
 
-	// A page of parts ends where the work does, and goes on behind it.
+	// A page of parts ends when the budget is used up, and the next page
+	// continues there.
 	var seen []string
 	for start := 1; start <= 50+made; {
 		var page struct {
@@ -316,8 +318,8 @@ func TestWorkBudget(t *testing.T) {
 	assert.Len(t, seen, 50+made)
 }
 
-// A leavingStore ends the request's context when it is asked for a second
-// page.
+// A leavingStore ends the context of the request when the handler reads a
+// second page.
 type leavingStore struct {
 	scim.Store
 	leave func()
@@ -331,7 +333,7 @@ func (s *leavingStore) List(ctx context.Context, dir scim.Directory, q scim.Quer
 	return s.Store.List(context.WithoutCancel(ctx), dir, q)
 }
 
-// Work stops when its client leaves.
+// Work stops when the client disconnects.
 func TestWorkStopsWithItsClient(t *testing.T) {
 	store := &leavingStore{Store: &scim.Memory{}}
 	h := quiet(t, scim.Config{Store: store})
@@ -349,8 +351,8 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 		assert.LessOrEqual(t, store.asked, 3, "of 11 pages")
 	}
 
-	// Of the operations of one PATCH too: what reads a body of them can leave
-	// at any of them.
+	// This also holds between the operations of one PATCH: a context can end at
+	// any of them.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	id := strings.TrimPrefix(ask(h, "POST", "/Users", user("p")).Header().Get("Location"), "http://example.com")
@@ -361,7 +363,7 @@ func TestWorkStopsWithItsClient(t *testing.T) {
 	assert.NotEqual(t, 200, w.Code)
 }
 
-// A stuckStore does not come back from a write until it is let.
+// A stuckStore blocks in a write until the test releases it.
 type stuckStore struct {
 	scim.Store
 	stuck, let chan struct{}
@@ -373,8 +375,8 @@ func (s *stuckStore) Apply(ctx context.Context, dir scim.Directory, w scim.Write
 	return s.Store.Apply(ctx, dir, w)
 }
 
-// A long request that waits for the store to write keeps no other from its
-// work, not even one of its own tenant.
+// A long request that waits for a write of the store blocks no other request,
+// not even one of the same tenant.
 func TestWaitingForAWriteHoldsNoTurn(t *testing.T) {
 	store := &stuckStore{Store: &scim.Memory{}, stuck: make(chan struct{}), let: make(chan struct{})}
 	for i := range 2_000 {
@@ -396,9 +398,9 @@ func TestWaitingForAWriteHoldsNoTurn(t *testing.T) {
 	assert.Equal(t, 201, <-made)
 }
 
-// A write of many members is long work of the store. While it waits there, no
-// request of another tenant waits for it, however long, and no short one of its
-// own; a long one of its own does.
+// A write of many members is long work inside the store. While it waits there,
+// it blocks no request of another tenant, whether long or short, and no short
+// request of its own tenant. It blocks a long request of its own tenant.
 func TestAWriteOfManyMembersHoldsItsTenantsTurn(t *testing.T) {
 	store := &stuckStore{Store: &scim.Memory{}, stuck: make(chan struct{}), let: make(chan struct{})}
 	var ids []string

@@ -70,7 +70,7 @@ func TestBearerTokensRotate(t *testing.T) {
 	assert.ErrorIs(t, err, scim.ErrUnavailable)
 }
 
-// An endpoint of the test: its clock, and the answers it gives.
+// A tokenServer is an endpoint under test, with its clock and its answers.
 type tokenServer struct {
 	*scim.TokenEndpoint
 	now time.Time
@@ -102,7 +102,7 @@ func (s *tokenServer) ask(form url.Values, basic ...string) (int, map[string]any
 	return w.Code, body
 }
 
-// R144, G11: a custom source with OAuth.
+// R144, G11: a custom source uses OAuth.
 func TestClientCredentials(t *testing.T) {
 	secret, hash := scim.NewToken()
 	old, oldHash := scim.NewToken()
@@ -146,7 +146,7 @@ func TestClientCredentials(t *testing.T) {
 	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/token", nil))
 	assert.Equal(t, 405, w.Code)
 
-	// Keys rotate: tokens of the old key are good while it is listed.
+	// Keys rotate: tokens of the old key are valid while the key is listed.
 	newKey, oldKey := []byte(strings.Repeat("n", 32)), []byte(strings.Repeat("k", 32))
 	_, err = newTokenServer(t, scim.TokenConfig{Client: client, Keys: [][]byte{newKey, oldKey}}).Authenticate(withHeader(token))
 	assert.NoError(t, err)
@@ -176,7 +176,7 @@ func TestTokenConfigIsChecked(t *testing.T) {
 	}
 }
 
-// An issuer publishes keys, and can be made to fail.
+// An issuer publishes keys. A test can make it fail.
 type issuer struct {
 	server *httptest.Server
 	key    *rsa.PrivateKey
@@ -210,7 +210,7 @@ func sign(t *testing.T, alg jose.SignatureAlgorithm, key any, kid string, claims
 	return raw
 }
 
-// RFC 7523 section 3: what an assertion must prove.
+// RFC 7523 section 3: the requirements for an assertion.
 func TestWorkloadIdentity(t *testing.T) {
 	idp := newIssuer(t)
 	const iss, sub, aud = "https://login.example.com/tenant/v2.0", "app-object-id", "api://usher"
@@ -270,7 +270,7 @@ func TestWorkloadIdentity(t *testing.T) {
 	status, _ = s.ask(url.Values{"grant_type": {"client_credentials"}, "client_assertion": {good}, "client_assertion_type": {"other"}})
 	assert.Equal(t, 401, status)
 
-	// Forged key ids do not make us ask the issuer again and again.
+	// Forged key ids do not cause repeated requests to the issuer.
 	before := idp.asked.Load()
 	for i := range 20 {
 		status, _ := ask(sign(t, jose.RS256, idp.key, fmt.Sprint("forged", i), claims(func(*jwt.Claims) {})))
@@ -278,7 +278,7 @@ func TestWorkloadIdentity(t *testing.T) {
 	}
 	assert.LessOrEqual(t, idp.asked.Load()-before, int32(1))
 
-	// A good key goes on being good while its issuer is away.
+	// A known key stays valid while its issuer is unavailable.
 	idp.broken.Store(true)
 	s.now = s.now.Add(2 * time.Hour)
 	status, _ = ask(sign(t, jose.RS256, idp.key, "k1", claims(func(*jwt.Claims) {})))

@@ -20,10 +20,10 @@ import (
 	"github.com/usher-go/usher/scim/internal/elimitytest"
 )
 
-// The peers of the benchmarks: this handler over Memory, and the server of
-// elimity-com/scim over a store with an index for the user name. Compare them
-// in one run: go test -run '^$' -bench Handler ./scim. Over loopback, and with
-// scimmy: make bench-peers.
+// benchPeers returns the peers of the benchmarks: this handler over Memory, and
+// the server of elimity-com/scim over a store with an index for the user name.
+// Compare them in one run: go test -run '^$' -bench Handler ./scim. Over
+// loopback, and with scimmy: make bench-peers.
 func benchPeers(tb testing.TB) map[string]http.Handler {
 	ours, err := scim.NewHandler(scim.Config{Store: &scim.Memory{}, Authenticate: authenticate, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(tb, err)
@@ -90,12 +90,13 @@ func BenchmarkHandler(b *testing.B) {
 	}
 }
 
-// BenchmarkGet is GET of one user over loopback, in turn with a bare net/http
-// handler that sends the same headers and has the body, and with elimity's
-// server; all ask for the same token. The budget is 0.85 of the floor's rate and
-// all of elimity's: floor/usher and elimity/usher, in CPU time, which other work
-// on the machine disturbs least. The client is a bare connection. The bytes of
-// an answer are those on the wire.
+// BenchmarkGet measures GET of one user over loopback. It alternates with a
+// bare net/http handler that sends the same headers and has the body ready, and
+// with elimity's server; all check the same token. The budget is at least 0.85
+// of the floor's rate and at least all of elimity's rate: floor/usher and
+// elimity/usher. Both are ratios of CPU time, which other work on the machine
+// disturbs least. The client is a bare connection. The bytes of an answer are
+// those on the wire.
 func BenchmarkGet(b *testing.B) {
 	const block = 500 // requests
 	principal := scim.Principal{Tenant: "t1", Connection: "c1"}
@@ -141,7 +142,7 @@ func BenchmarkGet(b *testing.B) {
 			start := cpu(b)
 			for range block {
 				_, err := conn.Write(request)
-				n, readErr := conn.Read(answer) // small enough to come at once
+				n, readErr := conn.Read(answer) // the answer is small enough to arrive in one read
 				if err != nil || readErr != nil || name != "elimity" && !bytes.HasSuffix(answer[:n], body) {
 					b.Fatalf("%v %v %s", err, readErr, answer[:n])
 				}
@@ -177,7 +178,7 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
-// Adding and removing one member costs the same in any group.
+// Adding or removing one member costs the same in a group of any size.
 func BenchmarkAddMember(b *testing.B) {
 	for _, size := range []int{100, 100_000} {
 		b.Run(fmt.Sprintf("members=%d", size), func(b *testing.B) {
@@ -208,7 +209,7 @@ func BenchmarkAddMember(b *testing.B) {
 	}
 }
 
-// What is refused is refused cheaply.
+// Refusing a request costs little.
 func BenchmarkHostile(b *testing.B) {
 	h := benchPeers(b)["usher"]
 	for name, c := range map[string]struct {

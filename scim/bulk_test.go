@@ -44,7 +44,7 @@ func post(path, id, data string) string {
 func TestBulkResolvesReferences(t *testing.T) {
 	store := &scim.Memory{}
 	results := bulkOn(t, scim.Config{Store: store}, 0,
-		post("/Groups", "g", group("g", "bulkId:u")), // refers ahead
+		post("/Groups", "g", group("g", "bulkId:u")), // a forward reference
 		post("/Users", "u", user("u", `"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"bulkId:m"}}`)),
 		post("/Users", "m", user("m")),
 		`{"method":"PATCH","path":"/Users/bulkId:u","data":`+ops(`{"op":"replace","path":"title","value":"T"}`)+`}`,
@@ -101,7 +101,7 @@ func TestBulkChanges(t *testing.T) {
 	results := bulkOn(t, scim.Config{Store: store}, 0,
 		`{"method":"PUT","path":"`+path+`","version":"`+tag+`","data":`+user("a", `"title":"T"`)+`}`,
 		`{"method":"PUT","path":"`+path+`","version":"`+tag+`","data":`+user("a", `"title":"U"`)+`}`,
-		post("/Users", "b", strings.ReplaceAll(fmt.Sprintf("%q", user("b")), "\n", "")), // JSON in a string
+		post("/Users", "b", strings.ReplaceAll(fmt.Sprintf("%q", user("b")), "\n", "")), // JSON inside a string
 		`{"method":"POST","path":"/Users","bulkId":"c","data":"no JSON"}`,
 	)
 	assert.Equal(t, []string{"200", "412", "201", "400"}, statuses(results))

@@ -17,8 +17,8 @@ import (
 
 const testToken = "test-token"
 
-// authenticate accepts testToken for the tenant "t1" and any other token "x"
-// for the tenant x.
+// authenticate accepts testToken for the tenant "t1", and any other token "x"
+// for the tenant "x".
 func authenticate(r *http.Request) (scim.Principal, error) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch token {
@@ -30,8 +30,8 @@ func authenticate(r *http.Request) (scim.Principal, error) {
 	return scim.Principal{Tenant: token, Connection: "c1"}, nil
 }
 
-// mount serves cfg below /scim/v2 as a host would, with defaults for what a
-// test does not care about.
+// mount serves cfg below /scim/v2 as a host would, with defaults for what the
+// test does not set.
 func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
 	tb.Helper()
 	if cfg.Store == nil {
@@ -51,11 +51,12 @@ func mount(tb testing.TB, cfg scim.Config) *httptest.Server {
 }
 
 // R14, R15, R20, R21, R48, R49, R50, R54, R57, R58, R59, R60, R61, R62, R63,
-// G11, S6: what the providers' clients send, from the public facts named in
-// each file, is answered as they need it; creating, updating and deactivating
-// each stands by itself. Entra's conversation has its connection test (R137), an
-// initial cycle that looks each person up and creates (R26), and the cycles after
-// it, which find people again and keep their attributes in step (R19, R25).
+// G11, S6: the handler answers the requests of the providers' clients as these
+// need it. Each file names the public facts that its requests are taken from.
+// Creating, updating and deactivating are tested separately. Entra's
+// conversation has its connection test (R137), an initial cycle that searches
+// for each person and creates them (R26), and later cycles that find the people
+// again and update their attributes (R19, R25).
 func TestClients(t *testing.T) {
 	files, err := filepath.Glob("scimtest/testdata/clients/*.txtar")
 	require.NoError(t, err)

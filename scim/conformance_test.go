@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest"
 )
 
-// A countingStore counts calls and fails from one on.
+// A countingStore counts calls, and fails from a given call on.
 type countingStore struct {
 	scim.Store
 	total  *atomic.Int64
@@ -46,7 +46,7 @@ func (s *countingStore) Changes(ctx context.Context, dir scim.Directory, after i
 }
 
 func TestSourceConformance(t *testing.T) {
-	const people = 1201 // three pages of the store
+	const people = 1201 // three pages in the store
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store})
 	var users []sources.User

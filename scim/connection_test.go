@@ -29,9 +29,9 @@ func dial(t *testing.T, server *httptest.Server) net.Conn {
 	return conn
 }
 
-// Whoever declares a body and does not send it is answered and the connection
-// closed, long before the read timeout, whatever the method; only a body that
-// is wanted is waited for, for the read timeout.
+// If a client declares a body and does not send it, the handler answers and
+// closes the connection long before the read timeout, for every method. It
+// waits for a body only if it needs it, and then for the read timeout.
 func TestUnsentBodiesHoldNoConnection(t *testing.T) {
 	tokens, err := scim.NewTokenEndpoint(scim.TokenConfig{
 		Keys:        [][]byte{make([]byte, 32)},
@@ -41,7 +41,7 @@ func TestUnsentBodiesHoldNoConnection(t *testing.T) {
 	require.NoError(t, err)
 	endpoint := httptest.NewServer(tokens)
 	t.Cleanup(endpoint.Close)
-	long := mount(t, scim.Config{ReadTimeout: time.Hour}) // beyond the deadline of dial
+	long := mount(t, scim.Config{ReadTimeout: time.Hour}) // longer than the deadline of dial
 	short := mount(t, scim.Config{ReadTimeout: 500 * time.Millisecond})
 	id := create(t, long, "/Users", user("one")).id()
 	bearer := "Authorization: Bearer " + testToken + "\r\n"
@@ -74,7 +74,7 @@ func TestUnsentBodiesHoldNoConnection(t *testing.T) {
 	var all sync.WaitGroup
 	for _, r := range requests {
 		conn := dial(t, r.server)
-		all.Go(func() { // at once: each of them waits
+		all.Go(func() { // in parallel, because each of them waits
 			fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n", r.method, r.path, r.header)
 			reply, err := io.ReadAll(conn)
 			assert.NoError(t, err, "%+v: %s", r, reply)
@@ -84,7 +84,7 @@ func TestUnsentBodiesHoldNoConnection(t *testing.T) {
 	all.Wait()
 }
 
-// A body that came although nobody wants it costs nobody the connection.
+// A body that arrives but is not needed does not close the connection.
 func TestUnwantedBodiesKeepTheConnection(t *testing.T) {
 	server := mount(t, scim.Config{})
 	conn := dial(t, server)
@@ -101,7 +101,7 @@ func TestUnwantedBodiesKeepTheConnection(t *testing.T) {
 	}
 }
 
-// A slowStore is late with every page of a listing but the first.
+// A slowStore delays every page of a listing except the first.
 type slowStore struct {
 	scim.Store
 	pages int
@@ -116,7 +116,7 @@ func (s *slowStore) List(ctx context.Context, dir scim.Directory, q scim.Query) 
 	return s.Store.List(ctx, dir, q)
 }
 
-// The deadline for a body nobody wants does not end an answer that takes
+// The deadline for a body that is not needed does not end an answer that takes
 // longer.
 func TestUnwantedBodyDoesNotEndASlowAnswer(t *testing.T) {
 	store := &slowStore{Store: &scim.Memory{}}
@@ -129,7 +129,7 @@ func TestUnwantedBodyDoesNotEndASlowAnswer(t *testing.T) {
 	assert.NoError(t, store.err)
 }
 
-// bigGroups fills a store with groups of the same members.
+// bigGroups fills a store with groups that all have the same members.
 func bigGroups(tb testing.TB, store scim.Store, groups, members int) {
 	change := &scim.MemberChange{}
 	for i := range members {
@@ -145,7 +145,7 @@ func bigGroups(tb testing.TB, store scim.Store, groups, members int) {
 	}
 }
 
-// A pieces writer notes how large the pieces of an answer are.
+// A pieces is a writer that records the sizes of the pieces of an answer.
 type pieces struct {
 	*httptest.ResponseRecorder
 	largest int
@@ -156,9 +156,9 @@ func (p *pieces) Write(b []byte) (int, error) {
 	return p.ResponseRecorder.Write(b)
 }
 
-// RFC 7644 section 3.4.2.4: a page may hold fewer resources than asked for.
-// RFC 7643 section 7 has no way to return a part of an attribute's values: a
-// group is served with all its members, as a stream.
+// RFC 7644 section 3.4.2.4: a page may hold fewer resources than requested.
+// RFC 7643 section 7 offers no way to return a part of an attribute's values,
+// so a group is served with all its members, as a stream.
 func TestPagesAreBounded(t *testing.T) {
 	const groups, members = 5, 5_000
 	store := &scim.Memory{}
@@ -212,8 +212,8 @@ func TestPagesAreBounded(t *testing.T) {
 	assert.Less(t, largest, 1<<20)
 }
 
-// An answer that cannot be completed is cut and not closed, so that nobody
-// takes the part for the whole.
+// An answer that cannot be completed is cut off without a proper end, so that
+// no client takes the part for the whole.
 func TestBrokenStreamsAreSeen(t *testing.T) {
 	store := &breakingStore{Store: &scim.Memory{}}
 	bigGroups(t, store, 12, 5_000)
@@ -242,7 +242,7 @@ func (s *breakingStore) List(ctx context.Context, dir scim.Directory, q scim.Que
 	return s.Store.List(ctx, dir, q)
 }
 
-// Who does not read the answer is given up.
+// The handler gives up on a client that does not read the answer.
 func TestSlowReadersAreGivenUp(t *testing.T) {
 	store := &scim.Memory{}
 	bigGroups(t, store, 1, 100_000)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cpu is what the process has used of its processors so far.
+// cpu returns the CPU time that the process has used so far.
 func cpu(tb testing.TB) time.Duration {
 	var used syscall.Rusage
 	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &used))

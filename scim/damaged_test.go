@@ -16,8 +16,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A stored record that cannot be read fails by itself, with a line in the log,
-// and harms no other; it is listed, since nobody may take it to be deleted.
+// A stored record that cannot be read fails alone, with a line in the log, and
+// affects no other record. It is still listed, so that no client takes it for
+// deleted.
 func TestDamagedRecordsAreIsolated(t *testing.T) {
 	for name, doc := range map[string]string{
 		"cut":          `{"schemas":["` + userURN + `"],"userName":"dam`,
@@ -79,7 +80,7 @@ func TestDamagedRecordsAreIsolated(t *testing.T) {
 			groups, _ := a.resources()[0]["groups"].([]any)
 			assert.Len(t, groups, 1)
 
-			// As a source it is a user of whom nothing is known.
+			// As a source, the record is a user without known data.
 			src := scim.AsSource(store, "t1", "c1")
 			snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
 			require.NoError(t, err)
@@ -99,8 +100,8 @@ func TestDamagedRecordsAreIsolated(t *testing.T) {
 	}
 }
 
-// S10, S12: a member whose record cannot be read stays as he is, and that is
-// one finding.
+// S10, S12: a member whose record cannot be read stays unchanged, and this
+// gives one finding.
 func TestDamagedRecordsLeaveMembersAlone(t *testing.T) {
 	store := &scim.Memory{}
 	put(t, store, scim.Write{Op: scim.Create, Ref: userRef("u1"), Doc: []byte(`{`)})

@@ -13,12 +13,13 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S33: what a provider pushes is decided and locked by the rules of its kind,
-// as what is read from its API would be; a host's own kind has neutral rules.
+// S33: pushed people are decided and locked by the rules of their provider's
+// kind, like people who are read from its API. A host's own kind has neutral
+// rules.
 func TestPushedIsDecidedByItsKind(t *testing.T) {
 	for kind, want := range map[string]struct {
 		mobileFree bool
-		manager    string // whom the id names, or the address
+		manager    string // "ida@" is found by the id, "by@" by the address
 	}{
 		"okta": {mobileFree: true, manager: "by@acme.com"}, "onelogin": {mobileFree: true, manager: "by@acme.com"}, "rippling": {mobileFree: true, manager: "by@acme.com"},
 		"entra": {mobileFree: true, manager: "ida@acme.com"}, "azuread": {mobileFree: true, manager: "ida@acme.com"},

@@ -11,10 +11,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A host mounts the handler in its mux, decides with tokens whom a request
-// speaks for, and hears of each change after it is stored.
+// A host mounts the handler in its mux. Tokens determine the tenant of a
+// request. The host is notified of each change after it is stored.
 func Example() {
-	token, hash := scim.NewToken() // show the token once, keep the hash
+	token, hash := scim.NewToken() // show the token once, store only the hash
 	store := &scim.Memory{}
 	handler, err := scim.NewHandler(scim.Config{
 		Store: store,
@@ -27,10 +27,10 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	mux := http.NewServeMux() // what else the host serves
+	mux := http.NewServeMux() // the host serves its other pages here, too
 	server := scim.Mount("/scim/v2", handler, mux)
 
-	// What a provider's client does.
+	// A provider's client sends this request.
 	request := httptest.NewRequest(http.MethodPost, "/scim/v2/Users", strings.NewReader(`{
 		"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada@example.com",
 		"name": {"givenName": "Ada", "familyName": "Lovelace"},
@@ -40,7 +40,7 @@ func Example() {
 	server.ServeHTTP(response, request)
 	fmt.Println(response.Code)
 
-	// What was pushed, as a directory to resolve from.
+	// The pushed data can be read as a directory.
 	directory := scim.AsSource(store, "acme", "okta-1", scim.SourceConfig{Kind: sources.KindOkta})
 	for user, err := range directory.Users(context.Background()) {
 		fmt.Println(user.Email, user.GivenName, user.Status, err)

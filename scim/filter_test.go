@@ -17,7 +17,8 @@ func testTypes(tb testing.TB) (user, group *resourceType) {
 	return types[0], types[1]
 }
 
-// barbara is a user with a bit of everything, after RFC 7643 section 8.2.
+// barbara is a user with all kinds of attributes, based on RFC 7643
+// section 8.2.
 const barbara = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"bJensen@example.com","externalId":"Ext-1",
 "name":{"familyName":"Jensen","givenName":"Barbara"},"displayName":"Babs \"B\" Jensen","title":"Tour Guide","active":true,"locale":"é",
 "emails":[{"value":"bjensen@example.com","type":"work","primary":true},{"value":"babs@jensen.org","type":"home"}],
@@ -40,21 +41,21 @@ func testResource(tb testing.TB) *resource {
 	return r
 }
 
-// RFC 7644 section 3.4.2.2 and what clients make of it (R58, R60).
+// RFC 7644 section 3.4.2.2, with the variants that clients send (R58, R60).
 func TestFilterSelects(t *testing.T) {
 	r := testResource(t)
 	for filter, want := range map[string]bool{
 		`userName eq "bjensen@EXAMPLE.com"`:                  true,
 		`USERNAME EQ "bjensen@example.com"`:                  true,
 		`userName eq bjensen@example.com`:                    true,
-		`userName eq 'bjensen@example.com'`:                  true, // as OData has it
+		`userName eq 'bjensen@example.com'`:                  true, // OData syntax
 		`(title eq 'Tour Guide') and emails[type eq 'home']`: true,
-		`title eq 'Tour`:                                     false, // a word
+		`title eq 'Tour`:                                     false, // an incomplete quote is part of a word
 		"\ttitle pr\r\n  and (\n active\teq true)\n":         true,
 		`title eq ''`:                                       false,
 		`userName ne "bjensen@example.com"`:                 false,
 		`externalId eq "Ext-1"`:                             true,
-		`externalId eq "ext-1"`:                             false, // caseExact
+		`externalId eq "ext-1"`:                             false, // the attribute is caseExact
 		`id eq "2819c223-7f76-453a-919d-413861904646"`:      true,
 		`name.familyName co "ENS"`:                          true,
 		`name.familyName sw "J" and name.givenName ew "ra"`: true,
@@ -135,8 +136,8 @@ func TestFilterRefuses(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// The hint says what a store may look up; covered, that nothing is left to be
-// evaluated.
+// The hint says which keys a store may look up. covered means that nothing is
+// left to evaluate.
 func TestFilterHint(t *testing.T) {
 	user, group := testTypes(t)
 	for _, c := range []struct {
@@ -161,7 +162,7 @@ func TestFilterHint(t *testing.T) {
 		{user, `id eq "1" and id eq "1" and userName eq "a"`, []Key{{Name: KeyID, Value: "1"}, {Name: KeyUserName, Value: "a"}}, true},
 		{user, `emails eq "1" and emails eq "2" and emails eq "3" and emails eq "4" and emails eq "5"`, []Key{
 			{Name: KeyEmail, Value: "1"}, {Name: KeyEmail, Value: "2"}, {Name: KeyEmail, Value: "3"}, {Name: KeyEmail, Value: "4"},
-		}, false}, // a store is asked for few keys at once
+		}, false}, // a store gets few keys in one query
 	} {
 		f, err := c.rt.parseFilter(c.filter)
 		require.NoError(t, err)

@@ -12,9 +12,9 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// Whatever is asked, the answer is one of SCIM's and never an internal error,
-// what was answered to a write is what a read then gives, and what was accepted
-// can be listed, filtered, sorted, projected, sent back, patched and collected.
+// For any request, the answer is a SCIM answer and never an internal error, and
+// a read returns what the answer to the write showed. What was accepted can be
+// listed, filtered, sorted, projected, sent back, patched and collected.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"POST", "/Users", user("a", `"emails":[{"value":"a@b","type":"work"}]`)},

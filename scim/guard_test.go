@@ -22,8 +22,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// Who guesses tokens is slowed down, by address; who has one that was right
-// before is not, even at the same address.
+// Clients that guess tokens are slowed down by address. A client whose token
+// was right before is not slowed down, even at the same address.
 func TestGuessingIsBraked(t *testing.T) {
 	now := time.Now()
 	asked := 0
@@ -79,7 +79,7 @@ func TestGuessingIsBraked(t *testing.T) {
 	}
 	assert.Equal(t, 3, again, "one a second")
 
-	// Of IPv6, whoever has a network has all addresses in it.
+	// In IPv6, one client has all addresses of its network.
 	for i := range 200 {
 		try(fmt.Sprintf("[2001:db8::%x]:1", i), fmt.Sprint("six", i))
 	}
@@ -108,7 +108,7 @@ func TestSecretsAreNotGuessedAtTheTokenEndpoint(t *testing.T) {
 	assert.Equal(t, 200, status)
 }
 
-// RFC 6750 section 3: a refusal says which authentication is wanted.
+// RFC 6750 section 3: a refusal names the required authentication.
 func TestRefusalsNameTheirScheme(t *testing.T) {
 	server := mount(t, scim.Config{Authenticate: scim.BearerTokens(scim.FixedTokens())})
 	for sent, challenge := range map[string]string{
@@ -121,8 +121,9 @@ func TestRefusalsNameTheirScheme(t *testing.T) {
 	}
 }
 
-// RFC 7643 section 5, and what RFC 7644 section 4 has of it: only where the
-// host wants it, only the documents, only to be read.
+// RFC 7643 section 5 and RFC 7644 section 4: discovery without credentials
+// works only if the host enables it, only for the discovery documents, and only
+// for reading.
 func TestPublicDiscovery(t *testing.T) {
 	refused := 0
 	open := mount(t, scim.Config{PublicDiscovery: true, Authenticate: func(*http.Request) (scim.Principal, error) {
@@ -146,8 +147,8 @@ func TestPublicDiscovery(t *testing.T) {
 	assert.Equal(t, 401, send(t, shut, "", "GET", "/ServiceProviderConfig", "").status)
 }
 
-// A user name is one that people can see and tell from others (RFC 7644 section
-// 5, RFC 7613 section 3.2.2).
+// A user name must be visible and distinguishable for people (RFC 7644
+// section 5, RFC 7613 section 3.2.2).
 func TestUserNames(t *testing.T) {
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store})
@@ -180,7 +181,7 @@ func TestUserNames(t *testing.T) {
 	}
 	assert.Equal(t, "plain", send(t, server, testToken, "GET", "/Users/"+ok, "").body["userName"])
 
-	// A name that was taken before the rule stays usable.
+	// A name that was stored before this rule existed stays usable.
 	put(t, store, scim.Write{Op: scim.Create, Ref: userRef("old"), Doc: []byte(user("old\u200e"))})
 	old := "old\u200e"
 	for _, c := range [][2]string{
@@ -193,16 +194,16 @@ func TestUserNames(t *testing.T) {
 	assert.Equal(t, 400, send(t, server, testToken, "PUT", "/Users/old", fmt.Sprintf(`{"schemas":[%q],"userName":%q}`, userURN, old)).status)
 }
 
-// RFC 7644 section 5: before the uniqueness of a user name is evaluated, it is
-// prepared as RFC 7613 says: width, case, and normalization form C (section
-// 3.2.2). Look-ups agree, whatever of it the client writes.
+// RFC 7644 section 5: a user name is prepared as in RFC 7613 before its
+// uniqueness is checked: width, case, and normalization form C (section 3.2.2).
+// Look-ups find it in any of these spellings.
 func TestUserNamesAreUniqueAsPeopleReadThem(t *testing.T) {
 	for _, names := range [][]string{
 		{"jos\u00e9@example.com", "jose\u0301@example.com", "JOS\u00c9@example.com", "JOSE\u0301@EXAMPLE.com"},
 		{"Ana", "\uff21\uff4e\uff41", "ANA"},
 		{"\u30ac", "\uff76\uff9e"}, // ga, and halfwidth ka with its voicing mark
 		{"a b", "a\u3000b"},
-		{"\u01f0ana", "j\u030cana", "J\u030cANA"}, // there is no capital in one character
+		{"\u01f0ana", "j\u030cana", "J\u030cANA"}, // the capital letter does not exist as one character
 		{"\u1e9b\u0323x", "\u017f\u0323\u0307x"},
 	} {
 		server := mount(t, scim.Config{})
@@ -222,15 +223,15 @@ func TestUserNamesAreUniqueAsPeopleReadThem(t *testing.T) {
 		}
 		assert.Equal(t, names[0], send(t, server, testToken, "GET", "/Users/"+first, "").body["userName"], "a name is served as it was sent")
 	}
-	// What RFC 7613 does not take for the same stays apart.
+	// Names that RFC 7613 does not treat as equal stay different.
 	server := mount(t, scim.Config{})
 	for _, name := range []string{"\u2460", "1", "\ufb01", "fi", "stra\u00dfe", "strasse", "x\u00b2", "x2"} {
 		create(t, server, "/Users", user(name))
 	}
 }
 
-// A cursor that says a place beyond all places is refused or ends the listing,
-// and never begins it anew.
+// A cursor with a position beyond the possible range is refused or ends the
+// listing. It never restarts the listing.
 func TestCursorsDoNotOverflow(t *testing.T) {
 	server := mount(t, scim.Config{})
 	for i := range 5 {
@@ -267,7 +268,7 @@ func TestCursorsDoNotOverflow(t *testing.T) {
 	}
 }
 
-// The operations of a bulk request count as so many requests.
+// Each operation of a bulk request counts as one request.
 func TestRateLimitCountsOperations(t *testing.T) {
 	now := time.Now()
 	server := mount(t, scim.Config{RateLimit: 50, Now: func() time.Time { return now }})

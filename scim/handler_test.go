@@ -23,7 +23,7 @@ const (
 	groupURN = "urn:ietf:params:scim:schemas:core:2.0:Group"
 )
 
-// An answer is what a request got.
+// An answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -147,8 +147,8 @@ func TestAuthenticationFailsClosed(t *testing.T) {
 	assert.NotContains(t, a.text, "secret")
 }
 
-// RFC 9110 section 13.1: dates as preconditions, where no tag is given. They have
-// whole seconds.
+// RFC 9110 section 13.1: dates are preconditions if no tag is given. They have
+// a resolution of one second.
 func TestDatesAsConditions(t *testing.T) {
 	now := time.Date(2026, 11, 26, 6, 0, 0, 400e6, time.UTC)
 	server := mount(t, scim.Config{Now: func() time.Time { return now }})
@@ -183,8 +183,8 @@ func TestDatesAsConditions(t *testing.T) {
 	assert.Equal(t, 200, status("PUT", same, "If-Unmodified-Since", "never"))
 	assert.Equal(t, 200, status("PUT", same, "If-Unmodified-Since", before, "If-Match", created.header.Get("ETag")), "a tag goes before a date")
 
-	// The name of a group that a user is in has no date, so that a date does
-	// not say that the user is as it was.
+	// The name of a user's group has no date. So a date cannot prove that the
+	// user is unchanged.
 	g := create(t, server, "/Groups", group("g", created.id()))
 	assert.Equal(t, 304, send(t, server, testToken, "GET", "/Groups/"+g.id(), "", "If-Modified-Since", at).status)
 	assert.Equal(t, 200, status("GET", "", "If-Modified-Since", later))
@@ -195,7 +195,7 @@ func TestDatesAsConditions(t *testing.T) {
 	require.Equal(t, 204, send(t, server, testToken, "DELETE", path, "", "If-Unmodified-Since", at).status)
 }
 
-// RFC 9110 section 9.3.2: HEAD is answered as GET is, without the body.
+// RFC 9110 section 9.3.2: the answer to HEAD is that to GET, without the body.
 func TestHead(t *testing.T) {
 	server := mount(t, scim.Config{})
 	path := "/Users/" + create(t, server, "/Users", user("head")).id()
@@ -232,7 +232,8 @@ func TestConditionalRequests(t *testing.T) {
 		assert.Equal(t, 412, send(t, server, testToken, method, path, body, "If-None-Match", next).status, method)
 		assert.Equal(t, 404, send(t, server, testToken, method, "/Users/none", body, "If-Match", tag).status, method)
 	}
-	// What changes nothing keeps the version (RFC 7644 section 3.5.2.1).
+	// A request that changes nothing keeps the version (RFC 7644
+	// section 3.5.2.1).
 	a = send(t, server, testToken, "PATCH", path, ops(`{"op":"add","path":"title","value":"a"}`))
 	assert.Equal(t, next, a.header.Get("ETag"))
 	assert.Equal(t, 204, send(t, server, testToken, "DELETE", path, "", "If-Match", "*").status)
@@ -402,7 +403,7 @@ func TestLocationsAreAbsolute(t *testing.T) {
 	assert.Equal(t, want, a.header.Get("Location"))
 	assert.Equal(t, want, a.body["meta"].(map[string]any)["location"])
 
-	// Where the path was rewritten on its way, the host is all that is known.
+	// If a proxy rewrote the path, only the host is known.
 	handler, err := scim.NewHandler(scim.Config{Store: &scim.Memory{}, Authenticate: authenticate})
 	require.NoError(t, err)
 	r := httptest.NewRequest("POST", "/elsewhere?x=1", strings.NewReader(user("loc")))

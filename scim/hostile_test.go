@@ -25,8 +25,8 @@ func nested(open, inner, shut string, depth int) string {
 	return strings.Repeat(open, depth) + inner + strings.Repeat(shut, depth)
 }
 
-// What is sent to do harm is refused with a SCIM error, and the server goes on
-// serving.
+// Harmful requests are refused with a SCIM error, and the server continues to
+// work.
 func TestHostileRequests(t *testing.T) {
 	server := mount(t, scim.Config{})
 	victim := create(t, server, "/Users", user("victim", `"emails":[{"value":"v@example.com","type":"work"}]`))
@@ -89,8 +89,8 @@ func TestHostileRequests(t *testing.T) {
 	assert.Equal(t, "victim", send(t, server, testToken, "GET", path, "").body["userName"])
 }
 
-// Many operations over long lists with long filters are stopped by their
-// amount of work.
+// Many operations over long lists with long filters are stopped by the work
+// budget.
 func TestPatchWorkIsBounded(t *testing.T) {
 	server := mount(t, scim.Config{})
 	var roles strings.Builder
@@ -107,7 +107,7 @@ func TestPatchWorkIsBounded(t *testing.T) {
 	assert.Equal(t, 413, b.status, "%.200s", b.text)
 }
 
-// A resource that many requests build up stays one that can be read.
+// A resource that grows by many requests stays readable.
 func TestResourcesStayReadable(t *testing.T) {
 	server := mount(t, scim.Config{MaxBody: 40_000})
 	path := "/Users/" + create(t, server, "/Users", user("grows", `"a":{"x":1}`)).id()
@@ -153,7 +153,7 @@ func TestSlowBodyIsGivenUp(t *testing.T) {
 	assert.Contains(t, string(reply), "api:messages:2.0:Error")
 }
 
-// A failingStore fails as a database would.
+// A failingStore fails as a database does.
 type failingStore struct{ scim.Store }
 
 var errDatabase = errors.New("dial tcp db.internal:5432: password=hunter2")

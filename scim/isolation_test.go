@@ -12,8 +12,8 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A tenant tries to reach what another one has, through everything that takes
-// an id, a filter, a cursor or a reference.
+// A tenant tries to reach the data of another tenant, through every part of a
+// request that takes an id, a filter, a cursor or a reference.
 func TestTenantsAreApart(t *testing.T) {
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store})
@@ -93,7 +93,7 @@ func TestTenantsAreApart(t *testing.T) {
 	assert.Equal(t, theirGroup.body, still.body, "nothing of theirs has changed")
 }
 
-// R145 to R147: two app instances of one tenant are two directories.
+// R145 to R147: two app instances of one tenant are two separate directories.
 func TestConnectionsAreApart(t *testing.T) {
 	server := mount(t, scim.Config{Authenticate: func(r *http.Request) (scim.Principal, error) {
 		return scim.Principal{Tenant: "acme", Connection: r.Header.Get("Authorization")}, nil

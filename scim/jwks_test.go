@@ -27,7 +27,7 @@ import (
 
 const testIssuer, testSubject, testAudience = "https://login.example.com/v2.0", "app", "api://usher"
 
-// trusting makes an endpoint that trusts testSubject by the keys at address.
+// trusting returns an endpoint that trusts testSubject by the keys at address.
 func trusting(t *testing.T, address string) *tokenServer {
 	return newTokenServer(t, scim.TokenConfig{Trust: func(_ context.Context, issuer, subject string) (scim.Trust, error) {
 		if issuer != testIssuer || subject != testSubject {
@@ -61,7 +61,7 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 	return key
 }
 
-// keySetServer publishes the keys that are given as their JSON.
+// keySetServer publishes the given keys, which are JSON.
 func keySetServer(t *testing.T, keys ...string) *httptest.Server {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"keys":[%s]}`, strings.Join(keys, ","))
@@ -70,15 +70,15 @@ func keySetServer(t *testing.T, keys ...string) *httptest.Server {
 	return server
 }
 
-// published is a public key as JSON, with more members.
+// published returns a public key as JSON, with additional members.
 func published(t *testing.T, key any, more string) string {
 	text, err := json.Marshal(jose.JSONWebKey{Key: key})
 	require.NoError(t, err)
 	return strings.TrimSuffix(string(text), "}") + more + "}"
 }
 
-// RFC 7517 sections 4 and 5: keys of unknown kinds are passed over, and use,
-// key_ops and alg say what a key is for.
+// RFC 7517 sections 4 and 5: keys of unknown kinds are ignored, and use,
+// key_ops and alg limit what a key is used for.
 func TestPublishedKeysAreForWhatTheySay(t *testing.T) {
 	key := rsaKey(t)
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -110,8 +110,8 @@ func TestPublishedKeysAreForWhatTheySay(t *testing.T) {
 	}
 }
 
-// An issuer's keys are at the address that is trusted, over https, and not
-// where it points.
+// The keys of an issuer are fetched over https from the configured address
+// only. Redirects are not followed.
 func TestKeysAreFetchedFromTheirAddressOnly(t *testing.T) {
 	key := rsaKey(t)
 	good := keySetServer(t, published(t, key.Public(), `,"kid":"k"`))
@@ -135,7 +135,7 @@ func TestKeysAreFetchedFromTheirAddressOnly(t *testing.T) {
 	}
 }
 
-// A slowIssuer answers when it is let.
+// A slowIssuer answers when the test allows it.
 type slowIssuer struct {
 	*httptest.Server
 	asked atomic.Int32
@@ -159,7 +159,7 @@ func newSlowIssuer(t *testing.T, keys ...string) *slowIssuer {
 	return i
 }
 
-// Known keys serve while they are fetched anew, however long that takes.
+// Known keys stay in use while they are fetched again, however long this takes.
 func TestKnownKeysServeWhileTheyAreFetched(t *testing.T) {
 	key := rsaKey(t)
 	idp := newSlowIssuer(t, published(t, key.Public(), `,"kid":"k"`))
@@ -173,8 +173,9 @@ func TestKnownKeysServeWhileTheyAreFetched(t *testing.T) {
 	assert.Eventually(t, func() bool { return idp.asked.Load() == 2 }, time.Minute, time.Millisecond, "one fetch for all")
 }
 
-// A fetch is nobody's: who asked for it may leave, and it goes on for the
-// others; a forged key id keeps nobody waiting who has a good one.
+// A fetch does not depend on the request that started it: if the client of that
+// request disconnects, the fetch continues for the others. A forged key id does
+// not delay a request with a valid one.
 func TestKeysAreFetchedForNobody(t *testing.T) {
 	key := rsaKey(t)
 	idp := newSlowIssuer(t, published(t, key.Public(), `,"kid":"k"`))
@@ -211,8 +212,8 @@ func TestKeysAreFetchedForNobody(t *testing.T) {
 	assert.Equal(t, 401, <-forged)
 }
 
-// RFC 7523 section 3: an assertion is valid for a bounded time, and one with
-// an ID once.
+// RFC 7523 section 3: an assertion is valid for a limited time. An assertion
+// with an ID is valid once.
 func TestAssertionsAreBounded(t *testing.T) {
 	key := rsaKey(t)
 	s := trusting(t, keySetServer(t, published(t, key.Public(), `,"kid":"k"`)).URL)
@@ -243,8 +244,8 @@ func TestAssertionsAreBounded(t *testing.T) {
 	assert.Equal(t, 503, s.assert(with("too many", testSubject)), "what is remembered is bounded")
 }
 
-// RFC 9068 section 2.1: an access token has its type; an assertion, or
-// anything else that a key of the endpoint has signed, is none.
+// RFC 9068 section 2.1: an access token has its type. An assertion, or another
+// token that a key of the endpoint has signed, is not an access token.
 func TestAccessTokensHaveTheirType(t *testing.T) {
 	secret := []byte(strings.Repeat("k", 32))
 	token, hash := scim.NewToken()
@@ -275,8 +276,8 @@ func TestAccessTokensHaveTheirType(t *testing.T) {
 	}
 }
 
-// RFC 6749 section 2.3: one authentication method in a request; section 3.2:
-// no parameter twice.
+// RFC 6749 section 2.3: a request has one authentication method. Section 3.2:
+// no parameter occurs twice.
 func TestOneClientAuthenticationMethod(t *testing.T) {
 	secret, hash := scim.NewToken()
 	s := newTokenServer(t, scim.TokenConfig{

@@ -85,7 +85,7 @@ func TestMemoryRefusesWhole(t *testing.T) {
 	a := put(t, store, scim.Write{Op: scim.Create, Ref: userRef("a"), Doc: []byte("{}"), Keys: name("a")})
 	put(t, store, scim.Write{Op: scim.Create, Ref: userRef("b"), Doc: []byte("{}"), Keys: name("b")})
 	group := scim.Ref{Type: scim.TypeGroup, ID: "g"}
-	g := put(t, store, scim.Write{Op: scim.Create, Ref: group, Doc: []byte("{}"), Keys: name("a")}) // unique in its type only
+	g := put(t, store, scim.Write{Op: scim.Create, Ref: group, Doc: []byte("{}"), Keys: name("a")}) // a key is unique within its type only
 
 	unknown := &scim.MemberChange{Replace: true, Add: []scim.Link{{Ref: userRef("a")}, {Ref: userRef("nobody")}}}
 	for _, c := range []struct {
@@ -159,7 +159,7 @@ func TestMemoryChanges(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, time.Unix(9, 0), rec.LastModified)
 
-	for i := range 1_000 { // the log does not grow with changes of the same record
+	for i := range 1_000 { // repeated changes of one record do not make the log longer
 		put(t, store, scim.Write{Op: scim.Update, Ref: userRef("b"), Doc: []byte(fmt.Sprintf(`{"i":%d}`, i))})
 	}
 	got, _ = changes(at)

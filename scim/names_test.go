@@ -13,13 +13,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// foldedNames draws names of which several fold to one: with the Kelvin sign,
-// the long s and the final sigma.
+// foldedNames generates names that often fold to the same name. They contain
+// the Kelvin sign, the long s and the final sigma.
 var foldedNames = rapid.StringOfN(rapid.SampledFrom([]rune("kKKsSſσςΣaé")), 1, 3, -1)
 
-// RFC 7643 section 2.1: names are compared without regard to case. The
-// decoder, the object, the sets and the skipping reader agree on what is one
-// name, however many there are and whatever stands between.
+// RFC 7643 section 2.1: names are compared without regard to case. The decoder,
+// the object, the sets and the skipping reader agree on which names are equal,
+// for any number of names and for any content between them.
 func TestNamesHaveOneFolding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfN(foldedNames, 0, 6).Draw(t, "names")
@@ -54,7 +54,7 @@ func TestNamesHaveOneFolding(t *testing.T) {
 		}
 		assert.Nil(t, o.get("absent"))
 
-		// An object that changes knows its names at every size.
+		// An object that changes finds its names at every size.
 		model := map[string]any{}
 		for _, f := range o.fields {
 			model[fold(f.name)] = f.value

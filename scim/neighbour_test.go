@@ -29,15 +29,15 @@ import (
 	"github.com/usher-go/usher/scim/sqlstore"
 )
 
-// A wire is a client that costs the machine little: it sends bytes made before
-// over one connection and throws the body of the answer away.
+// A wire is a client that needs little CPU time: it sends prepared bytes over
+// one connection and discards the body of the answer.
 type wire struct {
 	addr string
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-// message is a request as it is sent.
+// message returns the bytes of a request.
 func message(method, path, token, body string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: example.com\r\n", method, path)
@@ -61,7 +61,7 @@ func (w *wire) do(message []byte) int {
 		}
 		w.conn, w.in = conn, bufio.NewReaderSize(conn, 32<<10)
 	}
-	_, _ = w.conn.Write(message) // who refuses a body may answer before it was sent
+	_, _ = w.conn.Write(message) // a server that refuses the body may answer before it was sent
 	resp, err := http.ReadResponse(w.in, nil)
 	if err == nil {
 		_, err = io.Copy(io.Discard, resp.Body)
@@ -82,14 +82,15 @@ func (w *wire) close() {
 	}
 }
 
-// A crowd is what many clients of a tenant send at once: ready makes what they
-// need and returns the n-th message of them all.
+// A crowd is a set of requests that many clients of a tenant send in parallel.
+// ready creates the resources that they need and returns a function for the
+// n-th message.
 type crowd struct {
 	name  string
 	ready func(tb testing.TB, h http.Handler) func(n int64) []byte
 }
 
-// crowds are the attacks, and what is harmless by itself.
+// crowds returns the attacks, and requests of which one alone is harmless.
 func crowds() []crowd {
 	var out []crowd
 	for _, a := range attacks() {
@@ -170,8 +171,8 @@ func crowds() []crowd {
 	return out
 }
 
-// neighbourStores are the stores that BenchmarkNeighbour runs on: PostgreSQL
-// only where USHER_TEST_POSTGRES names one.
+// neighbourStores are the stores that BenchmarkNeighbour uses. PostgreSQL is
+// used only if USHER_TEST_POSTGRES names a database.
 var neighbourStores = map[string]func(tb testing.TB) scim.Store{
 	"memory": func(testing.TB) scim.Store { return &scim.Memory{} },
 	"sqlite": func(tb testing.TB) scim.Store {
@@ -190,7 +191,7 @@ func sqlStore(tb testing.TB, driver, dsn string, cfg sqlstore.Config) scim.Store
 	db, err := sql.Open(driver, dsn)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = db.Close() })
-	db.SetMaxOpenConns(16) // as the documentation of sqlstore advises
+	db.SetMaxOpenConns(16) // the value that the documentation of sqlstore recommends
 	db.SetMaxIdleConns(16)
 	cfg.DB = db
 	store, err := sqlstore.Open(tb.Context(), cfg)
@@ -198,10 +199,10 @@ func sqlStore(tb testing.TB, driver, dsn string, cfg sqlstore.Config) scim.Store
 	return store
 }
 
-// What the requests of a tenant take beside 16 attackers of another one: the
-// ratio of the medians with and without them, of a look-up by userName and of
-// a PATCH. An iteration is one of each beside the attackers, so that
-// -benchtime 200x bounds the whole.
+// BenchmarkNeighbour measures how 16 attackers of another tenant slow down the
+// requests of a tenant. It reports the ratio of the medians with and without
+// attackers, for a look-up by userName and for a PATCH. An iteration is one of
+// each beside the attackers, so -benchtime 200x limits the whole benchmark.
 func BenchmarkNeighbour(b *testing.B) {
 	for _, kind := range []string{"memory", "sqlite", "postgres"} {
 		for _, c := range crowds() {
@@ -221,7 +222,7 @@ func BenchmarkNeighbour(b *testing.B) {
 				turn := 0
 				times := func() (read, write time.Duration) {
 					turn++
-					time.Sleep(time.Millisecond) // several attacks run while the requests are measured
+					time.Sleep(time.Millisecond) // several attacks run before and during the measurement
 					change := message("PATCH", "/Users/"+id, neighbour, ops(fmt.Sprintf(`{"op":"replace","path":"title","value":"%d"}`, turn)))
 					began := time.Now()
 					require.Equal(b, 200, client.do(look))
@@ -270,7 +271,7 @@ func BenchmarkNeighbour(b *testing.B) {
 
 const neighbour = "neighbour"
 
-// refuseGuesses is authenticate for a server that knows its tokens.
+// refuseGuesses is authenticate for a server that accepts only known tokens.
 func refuseGuesses(r *http.Request) (scim.Principal, error) {
 	if strings.Contains(r.Header.Get("Authorization"), "guess") {
 		return scim.Principal{}, scim.ErrNotFound
@@ -278,7 +279,7 @@ func refuseGuesses(r *http.Request) (scim.Principal, error) {
 	return authenticate(r)
 }
 
-// neighbourID is the id of the neighbour's one user.
+// neighbourID returns the id of the only user of the neighbour.
 func neighbourID(tb testing.TB, h http.Handler) string {
 	r := httptest.NewRequest("GET", "/Users", nil)
 	r.Header.Set("Authorization", "Bearer "+neighbour)
@@ -290,7 +291,7 @@ func neighbourID(tb testing.TB, h http.Handler) string {
 	return id
 }
 
-// A sample is the times of reads and writes.
+// A sample holds the durations of reads and of writes.
 type sample struct{ reads, writes []time.Duration }
 
 func (s *sample) add(read, write time.Duration) {

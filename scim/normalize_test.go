@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// everything declares an attribute of each type.
+// everything returns a resource type with an attribute of each type.
 func everything(tb testing.TB) *resourceType {
 	tb.Helper()
 	number := func(name string, typ schema.AttributeDataType) schema.CoreAttribute {
@@ -53,8 +53,8 @@ func normalized(tb testing.TB, rt *resourceType, fields string) (string, error) 
 	return string(appendJSON(nil, doc)), nil
 }
 
-// What clients send for an attribute becomes a value of its type, or is
-// refused with its name.
+// A value that a client sends is converted to the type of its attribute, or
+// refused with the name of the attribute.
 func TestNormalize(t *testing.T) {
 	rt := everything(t)
 	for sent, want := range map[string]string{
@@ -71,7 +71,8 @@ func TestNormalize(t *testing.T) {
 		`"urn:example:2.0:Thing:count":"3"`:                `{"count":3}`,
 		`"urn:example:2.0:Thing:part.value":"v"`:           `{"part":{"value":"v"}}`,
 		`"id":"x","meta":{"version":"1"},"externalId":"e"`: `{"externalId":"e"}`,
-		// Numbers and booleans for texts; plain values with a "value" around them.
+		// Numbers and booleans are accepted for texts. A plain value and an
+		// object with a "value" are accepted for each other.
 		`"externalId":157663`: `{"externalId":"157663"}`, `"externalId":1.50`: `{"externalId":"1.50"}`, `"fixed":true`: `{"fixed":"true"}`, `"link":5`: `{"link":"5"}`,
 		`"tags":[1,"a",false]`: `{"tags":["1","a","false"]}`, `"tags":[{"value":"a"},"b"]`: `{"tags":["a","b"]}`, `"tags":"[\"a\",\"b\"]"`: `{"tags":["a","b"]}`,
 		`"part":5`: `{"part":{"value":"5"}}`, `"part":{"value":5}`: `{"part":{"value":"5"}}`,
@@ -122,7 +123,7 @@ func TestBodiesMustNameTheirSchema(t *testing.T) {
 		`["urn:ietf:params:scim:schemas:core:2.0:Group"]`:                false,
 		`["urn:ietf:params:scim:api:messages:2.0:PatchOp"]`:              false,
 		`["urn:x"]`: false, `[5]`: false, `[""]`: false, `{}`: false, `5`: false,
-		// Where none is named, the endpoint names the type.
+		// If no schema is named, the endpoint determines the type.
 		`[]`: true, `null`: true, `"[]"`: true, `"[\"urn:ietf:params:scim:schemas:core:2.0:User\"]"`: true, `"[\"urn:x\"]"`: false,
 	} {
 		body, err := parseObject(`{"userName":"u","schemas":` + schemas + `}`)
@@ -138,8 +139,8 @@ func TestBodiesMustNameTheirSchema(t *testing.T) {
 	assert.Equal(t, []any{user.core.urn, enterpriseURN}, doc.get("schemas"))
 }
 
-// Entra sends app roles as JSON in a text, in whichever attribute it is mapped
-// to; HR tools send whole lists so.
+// Entra sends app roles as JSON inside a string, in the attribute that the
+// admin has mapped. HR tools send whole lists in this form.
 func TestJSONInATextIsUnwrapped(t *testing.T) {
 	user, _ := testTypes(t)
 	const admin = `{\"id\":\"06b0\",\"value\":\"Admin\",\"displayName\":\"The Admin\"}`
@@ -159,7 +160,7 @@ func TestJSONInATextIsUnwrapped(t *testing.T) {
 		`"roles":["{not JSON"]`:                                           `"roles":[{"value":"{not JSON"}]`,
 		`"name":"{\"givenName\":\"G\"}"`:                                  `"name":{"givenName":"G"}`,
 		enterprise(`"manager":"{\"value\":\"m\"}"`):                       enterprise(`"manager":{"value":"m"}`),
-		`"title":"{\"value\":\"T\"}"`:                                     `"title":"{\"value\":\"T\"}"`, // a text is a text
+		`"title":"{\"value\":\"T\"}"`:                                     `"title":"{\"value\":\"T\"}"`, // in a text attribute it stays a text
 	} {
 		got, err := normalized(t, user, `,"userName":"u",`+sent)
 		if err != nil {
@@ -173,8 +174,9 @@ func TestJSONInATextIsUnwrapped(t *testing.T) {
 
 func enterprise(fields string) string { return `"` + enterpriseURN + `":{` + fields + `}` }
 
-// A role or an entitlement is its value. One that lacks it is refused; one
-// whose value is cleared goes. Of a phone number only the type says nothing.
+// A role or an entitlement needs a value. One without a value is refused, and
+// one whose value is cleared is removed. A phone number with nothing except a
+// type is removed.
 func TestRolesNeedAValue(t *testing.T) {
 	user, _ := testTypes(t)
 	for sent, want := range map[string]string{
@@ -200,8 +202,8 @@ func TestRolesNeedAValue(t *testing.T) {
 	}
 }
 
-// RFC 7643 section 4.3 has displayName of the manager for the server to set.
-// It is taken where nothing else names the manager.
+// RFC 7643 section 4.3: the server sets displayName of the manager. A client's
+// displayName is accepted if nothing else names the manager.
 func TestManagerByNameAlone(t *testing.T) {
 	user, _ := testTypes(t)
 	for sent, want := range map[string]string{
@@ -221,9 +223,9 @@ func TestManagerByNameAlone(t *testing.T) {
 	}
 }
 
-// A value has one place: a name that only an extension declares is that
-// extension's attribute, with the URN or without, and the name with the URN goes
-// before the one without.
+// A value is stored in one place. A name that only an extension declares is the
+// attribute of that extension, with or without the URN. The name with the URN
+// has precedence.
 func TestOneNameOnePlace(t *testing.T) {
 	user, _ := testTypes(t)
 	for sent, want := range map[string]string{
@@ -242,7 +244,7 @@ func TestOneNameOnePlace(t *testing.T) {
 		`"manager":[{"$ref":"../Users/m","value":"m"}]`: enterprise(`"manager":{"$ref":"../Users/m","value":"m"}`),
 		`"costCenter":null,"division":""`:               ``,
 		`"country":"US"`:                                `"` + DefaultUserExtension + `":{"country":"US"}`,
-		`"shoeSize":44`:                                 `"shoeSize":44`, // nobody declares it
+		`"shoeSize":44`:                                 `"shoeSize":44`, // no schema declares it
 	} {
 		got, err := normalized(t, user, `,"userName":"u",`+sent)
 		require.NoError(t, err, sent)
@@ -254,7 +256,7 @@ func TestOneNameOnePlace(t *testing.T) {
 }
 
 // RFC 7644 section 3.5.1: in a PUT, readOnly values are ignored, and immutable
-// ones have to match; what is left out of either stays.
+// values must match. If either is left out, the stored value stays.
 func TestFixedValuesSurviveAReplacement(t *testing.T) {
 	rt := everything(t)
 	for _, c := range []struct{ before, after, want string }{
@@ -266,7 +268,7 @@ func TestFixedValuesSurviveAReplacement(t *testing.T) {
 		{`{"part":{"serial":"1"}}`, `{"part":{"serial":"1","value":"v"}}`, `{"part":{"serial":"1","value":"v"}}`},
 		{`{"part":{"serial":"1"}}`, `{"part":{"serial":"2"}}`, "part.serial: the attribute is immutable"},
 		{`{"part":{"serial":"1","seen":"s","value":"w"}}`, `{"part":{"value":"v"}}`, `{"part":{"value":"v","serial":"1","seen":"s"}}`},
-		{`{"part":{"serial":"1"}}`, `{}`, `{}`}, // the whole part may be taken away
+		{`{"part":{"serial":"1"}}`, `{}`, `{}`}, // the whole part may be removed
 	} {
 		old, err := parseObject(c.before)
 		require.NoError(t, err)

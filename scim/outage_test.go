@@ -18,11 +18,12 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// An ailing store fails every write after some, and every read, with err.
+// An ailing store fails with err: every read, and every write after the first
+// writes.
 type ailing struct {
 	scim.Memory
 	err    error
-	writes int // that still succeed
+	writes int // number of writes that still succeed
 }
 
 func (s *ailing) Apply(ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
@@ -36,7 +37,8 @@ func (s *ailing) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, link
 	return scim.Record{}, s.err
 }
 
-// Outages answer 503 with Retry-After, and the host hears of them.
+// During an outage the answer is 503 with Retry-After, and the host is
+// notified.
 func TestOutage(t *testing.T) {
 	down := errors.New("dial tcp 10.0.0.7: connection refused")
 	for name, c := range map[string]struct {
@@ -73,8 +75,9 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// A bulk request ends at an outage: what is left would only wait. One of which
-// nothing was done is answered as a whole, so that it is sent again.
+// A bulk request ends at an outage, because the remaining operations would only
+// wait. If no operation was done, the whole request gets the outage as its
+// answer, so that the client repeats it.
 func TestOutageInBulk(t *testing.T) {
 	var operations []string
 	for i := range 3 {

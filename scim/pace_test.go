@@ -14,15 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asked is a request as the pace sees it.
+// asked returns a request as the pace sees it.
 func asked(remote string, major int) *http.Request {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr, r.ProtoMajor = remote, major
 	return r
 }
 
-// Of a party with several connections what is beyond its share waits, while
-// another party is served.
+// If a client with several connections exceeds its share, its further requests
+// wait, while another client is served.
 func TestPace(t *testing.T) {
 	p := newPace()
 	p.processors = 1
@@ -42,7 +42,7 @@ func TestPace(t *testing.T) {
 
 	assert.LessOrEqual(t, p.arrive(asked("192.0.2.2:1", 1), other, now), time.Duration(0))
 	free := int(paceBurst/requestCost) + 1
-	now = now.Add(time.Minute) // all is paid for
+	now = now.Add(time.Minute) // the debt is paid
 	p.arrive(asked("192.0.2.2:1", 1), other, now)
 	assert.LessOrEqual(t, flood(free), time.Duration(0))
 	first := flood(1)
@@ -61,9 +61,9 @@ func TestPace(t *testing.T) {
 	assert.Positive(t, p.arrive(asked("192.0.2.1:99", 2), loud, now), "HTTP/2 has many")
 }
 
-// What a request cost beside that counts as well.
+// Additional costs of a request count as well.
 func TestPaceCharges(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // it charges at the time of the clock
+	synctest.Test(t, func(t *testing.T) { // here the charge uses the clock
 		p := newPace()
 		p.processors = 2
 		now := time.Now()
@@ -74,7 +74,7 @@ func TestPaceCharges(t *testing.T) {
 	})
 }
 
-// The memory of the pace is bounded by those who still owe.
+// The memory of the pace is limited to the clients that still have a debt.
 func TestPaceForgets(t *testing.T) {
 	p := newPace()
 	p.processors = 1
@@ -86,7 +86,7 @@ func TestPaceForgets(t *testing.T) {
 	assert.LessOrEqual(t, len(p.parties), manyParties+100)
 }
 
-// Who waits and leaves is answered at once, if at all.
+// The wait of a request ends at once when its client disconnects.
 func TestPaceIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -104,7 +104,7 @@ func TestRefusalsArePaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, err := NewHandler(Config{Store: &Memory{}, Logger: slog.New(slog.DiscardHandler), Authenticate: BearerTokens(FixedTokens(Token{Hash: HashToken("t"), Principal: Principal{Tenant: "t"}}))})
 		require.NoError(t, err)
-		h.(*handler).pace.processors = 1 // however many this machine has
+		h.(*handler).pace.processors = 1 // independent of the number of processors of this machine
 		ask := func(remote, token string) (int, time.Duration) {
 			r := asked(remote, 1)
 			r.URL.Path = "/Users"

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patched applies operations to a document and returns it as it would be
-// stored.
+// patched applies operations to a document and returns the document as it would
+// be stored.
 func patched(tb testing.TB, doc, operations string) (string, error) {
 	tb.Helper()
 	rt, _ := testTypes(tb)
@@ -33,8 +33,8 @@ func patched(tb testing.TB, doc, operations string) (string, error) {
 
 const plain = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u","active":true`
 
-// The operations of RFC 7644 section 3.5.2, one by one. The conversations in
-// scimtest/testdata/clients hold the providers' forms of them.
+// The operations of RFC 7644 section 3.5.2, one at a time. The conversations in
+// scimtest/testdata/clients hold the variants that providers send.
 func TestPatch(t *testing.T) {
 	const e = `"emails":[{"value":"w@x","type":"work","primary":true},{"value":"h@x","type":"home"}]`
 	for _, c := range []struct{ name, before, operations, after string }{
@@ -178,13 +178,15 @@ func TestPatchRefuses(t *testing.T) {
 		`[{"op":"replace","path":"userName","value":""}]`:                         "invalidValue",
 		`[{"op":"replace","path":"active","value":"maybe"}]`:                      "invalidValue",
 		`[{"op":"replace","path":"title","value":{"a":1}}]`:                       "invalidValue",
-		// RFC 7644 section 3.5.2.1: the operation MUST contain a "value" member.
+		// RFC 7644 section 3.5.2.1: the operation MUST contain a "value"
+		// member.
 		`[{"op":"replace","path":"title"}]`:                                   "invalidValue",
 		`[{"op":"Add","path":"emails[type eq \"work\"].value"}]`:              "invalidValue",
 		`[{"op":"replace"}]`:                                                  "invalidValue",
 		`[{"op":"add","path":"roles[primary eq true].type","value":"ADMIN"}]`: "invalidValue",
-		// Section 3.5.2.3: a valuePath that matches nothing. What it describes is
-		// made in a list; a single value that is another one is left alone.
+		// Section 3.5.2.3: a valuePath that matches nothing. In a list, the
+		// described value is created. A single value that differs is left
+		// unchanged.
 		`[{"op":"replace","path":"name[givenName eq \"X\"].formatted","value":"F"}]`:                                                  "noTarget",
 		`[{"op":"add","path":"name[givenName eq \"X\"]","value":{"familyName":"F"}}]`:                                                 "noTarget",
 		`[{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager[value eq \"m\"].$ref","value":"x"}]`: "noTarget",
@@ -197,7 +199,8 @@ func TestPatchRefuses(t *testing.T) {
 		`[{"op":"add","path":"emails[type eq","value":1}]`:                              "invalidPath",
 		`[{"op":"add","path":"emails[type eq \"w\"]value","value":1}]`:                  "invalidPath",
 		`[{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:User","value":{}}]`: "invalidPath",
-		// One typing mistake away from a declared name: no name of its own.
+		// A name that differs from a declared name by one typing mistake is not
+		// accepted as a new name.
 		`[{"op":"add","path":"phoneNumber","value":1}]`:                     "invalidPath",
 		`[{"op":"add","path":"titel","value":1}]`:                           "invalidPath",
 		`[{"op":"add","path":"usrName","value":1}]`:                         "invalidPath",
@@ -221,8 +224,8 @@ func TestPatchRefuses(t *testing.T) {
 	}
 }
 
-// Operations are applied again when another change comes between: applying
-// them leaves them as they are.
+// Operations are applied again if another change came between. So applying them
+// does not modify them.
 func TestOperationsStayAsTheyAre(t *testing.T) {
 	rt, _ := testTypes(t)
 	for _, operations := range []string{
@@ -254,7 +257,8 @@ func TestOperationsStayAsTheyAre(t *testing.T) {
 	}
 }
 
-// members gives what operations mean for a group that has the members a to d.
+// members returns the change that operations cause in a group with the members
+// a to d.
 func members(tb testing.TB, operations string) *MemberChange {
 	tb.Helper()
 	_, rt := testTypes(tb)
@@ -285,7 +289,7 @@ func TestPatchOfMembers(t *testing.T) {
 		`[{"op":"remove","path":"members","value":[{"$ref":null,"value":"a"}]}]`:                                              {Remove: []string{"a"}},
 		`[{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}]`:                                                {Remove: []string{"a", "b"}},
 		`[{"op":"remove","path":"members[display ew \"c\" and type eq \"User\"]"}]`:                                           {Remove: []string{"c"}},
-		`[{"op":"remove","path":"members[type eq \"User\" and value eq \"z\"]"}]`:                                             nil, // who is not there, as in other lists
+		`[{"op":"remove","path":"members[type eq \"User\" and value eq \"z\"]"}]`:                                             nil, // not a member, treated as in other lists
 		`[{"op":"remove","path":"members"}]`:                                                                                  {Replace: true},
 		`[{"op":"remove","path":"members","value":[]}]`:                                                                       nil,
 		`[{"op":"replace","path":"members","value":[]}]`:                                                                      {Replace: true},
@@ -302,8 +306,8 @@ func TestPatchOfMembers(t *testing.T) {
 	}
 }
 
-// RFC 7644 section 3.5.2.3: a filter that selects no value is noTarget. How a
-// member is displayed makes nobody a member.
+// RFC 7644 section 3.5.2.3: a filter that selects no value is noTarget. Setting
+// the display of a value does not add a member.
 func TestDisplayOfAStranger(t *testing.T) {
 	for _, before := range []string{``, `{"op":"remove","path":"members[value eq \"a\"]"},`} {
 		_, rt := testTypes(t)
@@ -324,9 +328,9 @@ func TestDisplayOfAStranger(t *testing.T) {
 	}
 }
 
-// The laws of the engine: what fails changes nothing (the caller keeps the old
-// document), what is stored can be read again as it is, replace and remove are
-// idempotent, and what a provider echoes of our own answer changes nothing.
+// The laws of the engine: a failed PATCH changes nothing (the caller keeps the
+// old document); what is stored can be read again unchanged; replace and remove
+// are idempotent; and a request that repeats our own answer changes nothing.
 func FuzzPatch(f *testing.F) {
 	for _, seed := range [][3]string{
 		{"replace", `emails[type eq "work"].value`, `"x@y"`}, {"add", "emails", `[{"value":"a","primary":true}]`},
@@ -361,7 +365,7 @@ func FuzzPatch(f *testing.F) {
 			return
 		}
 		twice, err := patched(t, once, `[`+operation+`]`)
-		if err == nil { // the second time a filter may select nothing any more
+		if err == nil { // the second time, a filter may select nothing
 			again, err := patched(t, twice, `[`+operation+`]`)
 			require.NoError(t, err)
 			assert.Equal(t, twice, again, fmt.Sprintf("%s is idempotent", operation))
@@ -371,8 +375,8 @@ func FuzzPatch(f *testing.F) {
 
 func quoted(s string) string { return string(appendString(nil, s)) }
 
-// schemas is a list of plain values like any other; what the resource has
-// stays listed.
+// schemas is treated as any other list of plain values. The schemas of the
+// present attributes stay listed.
 func TestPatchOfSchemas(t *testing.T) {
 	const before = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","` + enterpriseURN + `","urn:x:2.0:User","urn:y:2.0:User"],"userName":"u","` +
 		enterpriseURN + `":{"department":"D"}}`

@@ -16,7 +16,8 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// together runs f n times at once and returns how often each status came.
+// together runs f n times in parallel and returns the number of answers with
+// each status.
 func together(n int, f func(i int) int) map[int]int {
 	var mu sync.Mutex
 	var wait sync.WaitGroup
@@ -60,7 +61,7 @@ func TestRacingPatchesLoseNothing(t *testing.T) {
 	assert.Len(t, send(t, server, testToken, "GET", path, "").body["roles"], 40)
 }
 
-// With If-Match just one of those who saw the same version wins.
+// Of several requests with If-Match and the same version, exactly one succeeds.
 func TestRacingConditionalPatches(t *testing.T) {
 	server := mount(t, scim.Config{})
 	a := create(t, server, "/Users", user("cond"))
@@ -93,7 +94,7 @@ func TestRacingMembersLoseNothing(t *testing.T) {
 	assert.Empty(t, send(t, server, testToken, "GET", "/Groups/"+g.id(), "").body["members"])
 }
 
-// S6: one person who comes back many times at once is one record.
+// S6: many parallel restores of one person give one record.
 func TestRacingRestores(t *testing.T) {
 	server := mount(t, scim.Config{})
 	a := create(t, server, "/Users", user("back", `"externalId":"E1"`))
@@ -108,8 +109,8 @@ func TestRacingRestores(t *testing.T) {
 	assert.Equal(t, true, list[0]["active"])
 }
 
-// A meddlingStore makes another change between the reading and the writing of
-// the first update it sees.
+// A meddlingStore makes another change between the read and the write of the
+// first update.
 type meddlingStore struct {
 	scim.Store
 	once   sync.Once
@@ -123,9 +124,9 @@ func (s *meddlingStore) Apply(ctx context.Context, dir scim.Directory, w scim.Wr
 	return s.Store.Apply(ctx, dir, w)
 }
 
-// A change that came between is built upon: a PUT without active does not
-// bring back who has just been deactivated, and a PATCH keeps what it was not
-// about.
+// The handler builds on a change that came between. A PUT without active does
+// not reactivate a user who has just been deactivated. A PATCH keeps the
+// attributes that it does not name.
 func TestChangesThatComeBetween(t *testing.T) {
 	for name, c := range map[string]struct{ method, body string }{
 		"PUT":   {"PUT", user("between", `"title":"new"`)},
@@ -148,8 +149,8 @@ func TestChangesThatComeBetween(t *testing.T) {
 	}
 }
 
-// A tardyStore takes a while to read, so that others write meanwhile, and counts
-// the writes that come too late.
+// A tardyStore delays each read, so that others write meanwhile. It counts the
+// writes that come too late.
 type tardyStore struct {
 	scim.Store
 	late atomic.Int64
@@ -169,7 +170,8 @@ func (s *tardyStore) Apply(ctx context.Context, dir scim.Directory, w scim.Write
 	return rec, err
 }
 
-// Changes of one record at once are all made, and few of them twice.
+// Parallel changes of one record are all done, and few of them need a second
+// try.
 func TestChangesOfOneRecordTakeTurns(t *testing.T) {
 	const clients, each = 16, 10
 	store := &tardyStore{Store: &scim.Memory{}}

@@ -9,7 +9,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// What other servers answer is read as tolerantly as what clients send.
+// The answers of other servers are read with the same tolerance as the requests
+// of clients.
 func TestUserReader(t *testing.T) {
 	reader, err := NewUserReader(SourceConfig{})
 	require.NoError(t, err)

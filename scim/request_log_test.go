@@ -24,8 +24,9 @@ import (
 	"github.com/usher-go/usher/scim/internal/clienttest"
 )
 
-// remember returns a log over a store of its own, and what reads a directory
-// back once everything is written. After that the log is closed.
+// remember returns a log over a store of its own, and a function that waits
+// until everything is written, closes the log, and returns the history of a
+// directory.
 func remember(t *testing.T, cfg scim.RequestLogConfig) (*scim.RequestLog, func(scim.Directory) scim.RequestHistory) {
 	t.Helper()
 	if cfg.Store == nil {
@@ -46,8 +47,8 @@ func remember(t *testing.T, cfg scim.RequestLogConfig) (*scim.RequestLog, func(s
 
 var t1 = scim.Directory{Tenant: "t1", Connection: "c1"}
 
-// What providers' clients send is remembered request by request, without
-// anything that they sent.
+// The log has each request of the providers' clients, without any value that
+// they sent.
 func TestRequestsOfClients(t *testing.T) {
 	files, err := filepath.Glob("scimtest/testdata/clients/*.txtar")
 	require.NoError(t, err)
@@ -70,7 +71,7 @@ func TestRequestsOfClients(t *testing.T) {
 			defer server.Close()
 			clienttest.Run(t, clienttest.Target{Base: server.URL + "/scim/v2", Token: testToken, Client: server.Client()}, string(text))
 			history := read(t1)
-			refused, err := store.Requests(t.Context(), scim.Directory{}, 1) // of steps without a token
+			refused, err := store.Requests(t.Context(), scim.Directory{}, 1) // from steps without a token
 			require.NoError(t, err)
 			require.Equal(t, answers, len(history.Requests)+int(refused.Refused.N))
 			require.Len(t, history.Tokens, 1)
@@ -98,8 +99,8 @@ func TestRequestsOfClients(t *testing.T) {
 	require.Greater(t, values, 50)
 }
 
-// Nothing that a client sends is remembered, wherever it stands, whatever it is
-// and however it is answered: what of the answer is quoted is not kept.
+// No value that a client sends is logged, for any place, any type and any
+// answer. The parts of an answer that quote a value are not logged, either.
 func TestRequestsHoldNoValues(t *testing.T) {
 	log, read := remember(t, scim.RequestLogConfig{})
 	server := mount(t, scim.Config{Requests: log})
@@ -186,7 +187,8 @@ func TestRequestsHoldNoValues(t *testing.T) {
 	assert.Greater(t, details, 100)
 }
 
-// A filter is told with its attributes and operators, and "…" for its values.
+// A filter is logged with its attributes and operators, and with "…" for its
+// values.
 func TestRequestFilters(t *testing.T) {
 	log, read := remember(t, scim.RequestLogConfig{})
 	server := mount(t, scim.Config{Requests: log})
@@ -209,8 +211,9 @@ func TestRequestFilters(t *testing.T) {
 	assert.Less(t, len(requests[len(want)].Filter), 400)
 }
 
-// Requests without good credentials are counted, whoever sends how many of them;
-// those of a known token in its directory.
+// Requests without valid credentials are counted, for any sender and any
+// number. Requests with a known token are counted in the directory of the
+// token.
 func TestRefusedRequests(t *testing.T) {
 	good, goodHash := scim.NewToken()
 	old, oldHash := scim.NewToken()
@@ -241,8 +244,8 @@ func TestRefusedRequests(t *testing.T) {
 	require.WithinDuration(t, time.Now(), history.Refused.Last, time.Minute)
 }
 
-// Those that nobody can be blamed for are counted by themselves, and all of a
-// flood is one entry.
+// Refused requests that belong to no directory are counted separately, and a flood
+// of them is one entry.
 func TestRefusedFlood(t *testing.T) {
 	store := &scim.Memory{}
 	log, read := remember(t, scim.RequestLogConfig{Store: store})
@@ -256,7 +259,7 @@ func TestRefusedFlood(t *testing.T) {
 	require.Empty(t, history.Tokens)
 }
 
-// A slowLog takes nothing until it may, or for as long as it fails.
+// A slowLog accepts nothing until it is released, or while it is set to fail.
 type slowLog struct {
 	scim.Memory
 	open chan struct{}
@@ -275,8 +278,8 @@ func (s *slowLog) AddRequests(ctx context.Context, batches []scim.RequestBatch, 
 	return s.Memory.AddRequests(ctx, batches, limits)
 }
 
-// While the store is slow no request waits; what is too much is dropped and
-// counted, of the directory that asks much and of no other.
+// No request waits for a slow store. Entries beyond the limit are dropped and
+// counted, only for the directory that sends too many.
 func TestSlowRequestStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowLog{open: make(chan struct{})}
@@ -290,7 +293,7 @@ func TestSlowRequestStore(t *testing.T) {
 			require.Equal(t, 200, w.Code)
 		}
 		ask(testToken)
-		time.Sleep(time.Second) // the store has the first and does not take it
+		time.Sleep(time.Second) // the store has the first entry and blocks
 		began := time.Now()
 		for range 1200 {
 			ask(testToken)
@@ -309,7 +312,8 @@ func TestSlowRequestStore(t *testing.T) {
 	})
 }
 
-// What a store refuses is dropped and counted, once it takes something again.
+// Entries that a store refuses are dropped, and counted when the store works
+// again.
 func TestFailingRequestStore(t *testing.T) {
 	store := &slowLog{open: make(chan struct{}), err: errors.New("full")}
 	close(store.open)
@@ -321,7 +325,7 @@ func TestFailingRequestStore(t *testing.T) {
 	}
 	require.ErrorContains(t, log.Close(), "full")
 	require.NoError(t, log.Close())
-	require.Equal(t, 200, send(t, server, testToken, "GET", "/Users?count=0", "").status) // and is not remembered
+	require.Equal(t, 200, send(t, server, testToken, "GET", "/Users?count=0", "").status) // and the request is not logged
 
 	for _, cfg := range []scim.RequestLogConfig{{}, {Store: store, Keep: -1}, {Store: store, KeepFor: -1}, {Store: store, Every: -1}} {
 		_, err := scim.NewRequestLog(cfg)
@@ -329,8 +333,8 @@ func TestFailingRequestStore(t *testing.T) {
 	}
 }
 
-// What was pending when the store failed is counted as dropped by the next
-// write.
+// Entries that were pending when the store failed are counted as dropped in the
+// next write.
 func TestRequestStoreComesBack(t *testing.T) {
 	store := &flakyStore{fails: 1}
 	log, read := remember(t, scim.RequestLogConfig{Store: store, Every: time.Millisecond})
@@ -349,7 +353,7 @@ func TestRequestStoreComesBack(t *testing.T) {
 
 type flakyStore struct {
 	scim.Memory
-	fails int // of run's goroutine
+	fails int // used only by the goroutine of run
 }
 
 func (s *flakyStore) AddRequests(ctx context.Context, batches []scim.RequestBatch, limits scim.RequestLimits) error {
@@ -360,8 +364,7 @@ func (s *flakyStore) AddRequests(ctx context.Context, batches []scim.RequestBatc
 	return s.Memory.AddRequests(ctx, batches, limits)
 }
 
-// BenchmarkRequestLog compares a handler that remembers its requests with one
-// that does not.
+// BenchmarkRequestLog compares a handler with a request log and one without.
 func BenchmarkRequestLog(b *testing.B) {
 	for _, on := range []bool{false, true} {
 		b.Run(fmt.Sprintf("log=%t", on), func(b *testing.B) {

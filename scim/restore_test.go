@@ -12,7 +12,7 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// ofKind serves a directory that a provider of the kind pushes to.
+// ofKind serves a directory to which a provider of the given kind pushes.
 func ofKind(t *testing.T, store scim.Store, kind string) *httptest.Server {
 	t.Helper()
 	return mount(t, scim.Config{Store: store, Authenticate: func(*http.Request) (scim.Principal, error) {
@@ -20,14 +20,14 @@ func ofKind(t *testing.T, store scim.Store, kind string) *httptest.Server {
 	}})
 }
 
-// S6: a POST restores a deactivated user only if it is the same person's
-// record; whose user name it is otherwise, is 409.
+// S6: a POST restores a deactivated user only if the record is that of the same
+// person. If another person has the user name, the answer is 409.
 func TestRestoredIsTheSamePerson(t *testing.T) {
 	const ana, dan = `"name":{"givenName":"Ana","familyName":"Young"}`, `"name":{"givenName":"Dan","familyName":"Moss"}`
 	for _, c := range []struct {
 		what, kind string
 		was, comes string
-		status     int // 201 with the same id, 202 for 201 with another
+		status     int // 201: created with the same id; 202 stands for 201 with another id
 	}{
 		{"the same person", "", user("a", ana), user("A", ana), 201},
 		{"without names", "", user("a"), user("a"), 201},
@@ -51,7 +51,7 @@ func TestRestoredIsTheSamePerson(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			server := ofKind(t, &scim.Memory{}, c.kind)
 			old := create(t, server, "/Users", c.was)
-			// Somebody active is never restored.
+			// An active user is never restored.
 			again := send(t, server, testToken, "POST", "/Users", c.was)
 			assert.Equal(t, 409, again.status)
 			require.Equal(t, 200, send(t, server, testToken, "PATCH", "/Users/"+old.id(), ops(`{"op":"replace","path":"active","value":false}`)).status)
@@ -75,8 +75,8 @@ func TestRestoredIsTheSamePerson(t *testing.T) {
 	}
 }
 
-// S4, S6: a restored record keeps no memberships, and nothing else of what it
-// was: they are pushed again.
+// S4, S6: a restored record keeps no memberships and no other old data; the
+// provider pushes them again.
 func TestRestoredIsInNoGroup(t *testing.T) {
 	server := ofKind(t, &scim.Memory{}, "okta")
 	a := create(t, server, "/Users", user("a", `"title":"CFO"`, `"externalId":"1"`))
@@ -99,11 +99,11 @@ func TestRestoredIsInNoGroup(t *testing.T) {
 	assert.Len(t, members, 1, "the others stay")
 }
 
-// A joiningStore adds the user to a group before the first write that join is
-// for.
+// A joiningStore adds the user to a group before the first update of a record
+// of the type before.
 type joiningStore struct {
 	scim.Store
-	before string // the type of the record that is written
+	before string // the type of the written record
 	join   func()
 }
 
@@ -116,10 +116,10 @@ func (s *joiningStore) Apply(ctx context.Context, dir scim.Directory, w scim.Wri
 	return s.Store.Apply(ctx, dir, w)
 }
 
-// A membership that comes between the leaving of the groups and the restoring
-// is not carried along.
+// A membership that is added between the removal from the groups and the
+// restore does not stay.
 func TestRestoredIsInNoGroupThatCameBetween(t *testing.T) {
-	for _, before := range []string{scim.TypeUser, scim.TypeGroup} { // the restoring, and the leaving of the group it was in
+	for _, before := range []string{scim.TypeUser, scim.TypeGroup} { // the restore, and the removal from the old group
 		store := &joiningStore{Store: &scim.Memory{}, before: before}
 		server := ofKind(t, store, "okta")
 		a := create(t, server, "/Users", user("a", `"externalId":"1"`))

@@ -22,8 +22,8 @@ func people(tb testing.TB, post func(path, body string) answer, n int) []string 
 	return ids
 }
 
-// changed reads one round of changes: whom it names, by kind and id, and the
-// cursor for the next.
+// changed reads one round of changes. It returns the named users and groups,
+// and the cursor for the next round.
 func changed(tb testing.TB, src sources.DeltaSource, after sources.Cursor) (users, groups []string, next sources.Cursor) {
 	tb.Helper()
 	for c, err := range src.Changes(tb.Context(), after) {
@@ -45,8 +45,8 @@ func changed(tb testing.TB, src sources.DeltaSource, after sources.Cursor) (user
 	return slices.Compact(users), slices.Compact(groups), next
 }
 
-// S38, S40: a round names everybody whom a group push concerns, and nobody else
-// of the group, so that a person can be decided alone.
+// S38, S40: a round names every person that a group push affects, and no other
+// member of the group, so that a person can be decided separately.
 func TestDeltaNamesWhomAGroupPushConcerns(t *testing.T) {
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store})
@@ -56,7 +56,7 @@ func TestDeltaNamesWhomAGroupPushConcerns(t *testing.T) {
 	a, b, c, d := ids[0], ids[1], ids[2], ids[3]
 	g := create(t, server, "/Groups", group("g", a, b)).id()
 	_, _, at := changed(t, src, "")
-	patch := func(operation string) { // a push and what the round after it names
+	patch := func(operation string) { // sends a push, then checks what the next round names
 		t.Helper()
 		r := send(t, server, testToken, "PATCH", "/Groups/"+g, ops(operation))
 		require.Equal(t, 204, r.status, r.text)
@@ -93,8 +93,8 @@ func TestDeltaNamesWhomAGroupPushConcerns(t *testing.T) {
 	assert.Equal(t, []string{"-" + g}, groups)
 }
 
-// Groups in groups are expanded, circles included, in the listing, in a delta
-// and for one person.
+// Nested groups are expanded in the listing, in a delta and for one person,
+// also if they contain each other.
 func TestGroupsInGroups(t *testing.T) {
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store})
@@ -177,8 +177,9 @@ func TestGroupsInGroups(t *testing.T) {
 	}, ids[1], ids[2])
 }
 
-// S40: when a group leaves another, or the group around it goes, everybody in it
-// is named, though the feed has no trace of where it was.
+// S40: when a group is removed from another, or the outer group is deleted,
+// every person in it is named, although the feed does not record where the
+// group was.
 func TestDeltaNamesWhomAGroupTakesAlong(t *testing.T) {
 	for _, end := range []string{"remove", "replace", "delete"} {
 		t.Run(end, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// R57, R62, R63, R84: what the providers' templates send arrives where a
-// directory's user has it.
+// R57, R62, R63, R84: the values of the providers' templates arrive in the
+// fields of sources.User.
 func TestSourceUser(t *testing.T) {
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store, UserExtension: "urn:ietf:params:scim:schemas:extension:Gong:2.0:User"})
@@ -48,9 +48,9 @@ func TestSourceUser(t *testing.T) {
 	assert.ErrorIs(t, err, sources.ErrNotFound)
 }
 
-// R14, R15, R20: creations, deactivations, renames, memberships and deletions
-// arrive in a delta, and the delta is the same as a full listing. Each is there
-// once the provider has its answer (R22).
+// R14, R15, R20: a delta has creations, deactivations, renames, memberships and
+// deletions, and gives the same result as a full listing. Each change is in it
+// as soon as the provider has its answer (R22).
 func TestSourceDelta(t *testing.T) {
 	store := &scim.Memory{}
 	server := mount(t, scim.Config{Store: store})
@@ -110,12 +110,12 @@ func TestOnChangeComesAfterTheCommit(t *testing.T) {
 	}})
 	a := create(t, server, "/Users", user("e"))
 	send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(`{"op":"replace","path":"title","value":"t"}`))
-	send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(`{"op":"replace","path":"title","value":"t"}`)) // nothing new
+	send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(`{"op":"replace","path":"title","value":"t"}`)) // the value is the same, so nothing changes
 	g := create(t, server, "/Groups", group("g"))
 	for range 2 {
 		send(t, server, testToken, "PATCH", "/Groups/"+g.id(), ops(`{"op":"add","path":"members","value":["`+a.id()+`"]}`))
 	}
-	send(t, server, testToken, "PUT", "/Groups/"+g.id(), group("g", a.id())) // nothing new either
+	send(t, server, testToken, "PUT", "/Groups/"+g.id(), group("g", a.id())) // nothing changes here, either
 	send(t, server, testToken, "DELETE", "/Users/"+a.id(), "")
 	send(t, server, testToken, "POST", "/Users", `{}`)
 

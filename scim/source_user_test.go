@@ -9,7 +9,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// read stores a user as the handler would and reads it as a source.
+// read stores a user as the handler does and reads it as a source.
 func read(t *testing.T, cfg SourceConfig, fields string) sources.User {
 	t.Helper()
 	rt, _ := testTypes(t)
@@ -20,7 +20,8 @@ func read(t *testing.T, cfg SourceConfig, fields string) sources.User {
 	return AsSource(nil, "t", "c", cfg).user(Record{Doc: appendJSON(nil, doc)})
 }
 
-// S33: what a provider pushes is of its kind, whatever the word is spelt like.
+// S33: pushed people have the kind of their provider, for any spelling of the
+// kind.
 func TestKindOfADirectory(t *testing.T) {
 	for word, want := range map[string]string{
 		"": "scim", "okta": "okta", "Okta": "okta", "AzureAD": "entra", "onelogin": "onelogin", "rippling": "rippling", "Acme-HR": "acme-hr",
@@ -33,7 +34,7 @@ func TestKindOfADirectory(t *testing.T) {
 	assert.Equal(t, "scim", AsSource(&Memory{}, "t", "c").Info().Kind)
 }
 
-// A blank value is none (S11), primary or not.
+// A blank value counts as no value (S11), primary or not.
 func TestBlankValuesLoseToGoodOnes(t *testing.T) {
 	for fields, want := range map[string]sources.User{
 		`"emails":[{"value":" ","type":"work","primary":true},{"value":"bo@acme.com","type":"other"}]`:                    {Email: "bo@acme.com"},
@@ -51,8 +52,8 @@ func TestBlankValuesLoseToGoodOnes(t *testing.T) {
 	}
 }
 
-// R69, S33: the locale, and where there is none the preferred language, as it is
-// for people who are read from Entra.
+// R69, S33: the locale is used. If there is none, the preferred language is
+// used, as for people who are read from Entra.
 func TestLocale(t *testing.T) {
 	for fields, want := range map[string]string{
 		`"locale":"fr-FR","preferredLanguage":"de-DE"`:               "fr-FR",
@@ -67,7 +68,7 @@ func TestLocale(t *testing.T) {
 	}
 }
 
-// R84, S22: the manager by whichever key there is.
+// R84, S22: the manager is found by any key that the record has.
 func TestManagerKeys(t *testing.T) {
 	for fields, want := range map[string]sources.Manager{
 		enterprise(`"manager":{"value":"m-1"}`):                                                            {ID: "m-1"},
@@ -95,7 +96,7 @@ func TestManagerKeys(t *testing.T) {
 	}
 }
 
-// What nobody declared takes the place of nothing.
+// Attributes of undeclared extensions replace nothing.
 func TestOtherExtensionsStealNothing(t *testing.T) {
 	const work = `"addresses":[{"type":"work","country":"US","region":"NY"}],`
 	const gong = "urn:ietf:params:scim:schemas:extension:Gong:2.0:User"
@@ -128,7 +129,7 @@ func TestOtherExtensionsStealNothing(t *testing.T) {
 	}, u.Attributes)
 }
 
-// S35: the shared names stand beside the provider's own.
+// S35: the shared names are present beside the provider's own names.
 func TestSharedNames(t *testing.T) {
 	want := map[string]sources.Values{
 		"department": {"D"}, "division": {"V"}, "organization": {"O"},
@@ -140,7 +141,7 @@ func TestSharedNames(t *testing.T) {
 	assert.Nil(t, read(t, SourceConfig{}, enterprise(`"department":" "`)).Attributes, "S11")
 }
 
-// Values that assignments select by are texts.
+// Values by which assignments select are texts.
 func TestAttributesAreTexts(t *testing.T) {
 	u := read(t, SourceConfig{}, `"externalId":157663,"userType":true,"shoeSize":44,"photos":[{"value":"https://x.org/p"}],
 		"roles":[{"value":"{\"id\":\"1\",\"value\":\"Admin\",\"displayName\":\"A\"}"},"User",7],
@@ -153,7 +154,7 @@ func TestAttributesAreTexts(t *testing.T) {
 	}, u.Attributes)
 }
 
-// R48 to R50: of the kinds that have to push an email, userName is none.
+// R48 to R50: for the kinds that must push an email, userName is not an email.
 func TestUserNameAsAddress(t *testing.T) {
 	for _, c := range []struct{ kind, fields, want string }{
 		{"", `"userName":"bo@acme.com"`, "bo@acme.com"},

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A work refuses once, for good, and costs nothing where there is none.
+// A work that has refused once refuses always. A nil work costs nothing.
 func TestWork(t *testing.T) {
 	w := &work{ctx: t.Context(), left: 10}
 	assert.NoError(t, w.spend(10))
@@ -39,8 +39,8 @@ func TestWork(t *testing.T) {
 	none.pause()
 }
 
-// Long requests take turns: as many at a time as there are slots, one of each
-// tenant, and each tenant in its turn.
+// Long requests take turns. There are as many at a time as slots, one for each
+// tenant, and the tenants alternate.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(2)
@@ -87,9 +87,9 @@ func TestGate(t *testing.T) {
 	})
 }
 
-// Long work that has waited for something else takes its turn again at its next
-// unit, and not workStep later: a request of many short writes would never be
-// in the gate otherwise.
+// After a pause for something else, long work enters the gate again at its next
+// unit, and not workStep later. Otherwise a request of many short writes would
+// never be in the gate.
 func TestWorkIsInTheGateAgainAfterAPause(t *testing.T) {
 	w := &work{ctx: t.Context(), gate: newGate(1), left: 1 << 40}
 	require.NoError(t, w.spend(freeWork+1))
@@ -101,14 +101,14 @@ func TestWorkIsInTheGateAgainAfterAPause(t *testing.T) {
 	assert.True(t, w.slot)
 }
 
-// A gate that leaves no processor to short requests has long work yield to
-// them.
+// If the gate leaves no processor to short requests, long work yields to them.
 func TestGateYieldsIfItLeavesNoProcessor(t *testing.T) {
 	assert.False(t, newGate(runtime.GOMAXPROCS(0)-1).yields)
 	assert.True(t, newGate(runtime.GOMAXPROCS(0)).yields)
 }
 
-// Who leaves gives up its place, and a tenant has a bounded number of them.
+// A request that ends while it waits gives up its place. The number of places
+// of a tenant is bounded.
 func TestGateIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1)
@@ -152,8 +152,8 @@ func TestGateIsLeft(t *testing.T) {
 	})
 }
 
-// A filter whose work is used up looks at no further values. (Each member it
-// looks at is made for it, so that allocations count them.)
+// A filter whose work is used up examines no further values. (The filter
+// allocates each member that it examines, so allocations count the members.)
 func TestFilterGivesUp(t *testing.T) {
 	_, group := testTypes(t)
 	r := &resource{rt: group, doc: &object{}, rec: Record{Links: make([]Link, 100_000)}}
@@ -170,7 +170,7 @@ func TestFilterGivesUp(t *testing.T) {
 	}
 }
 
-// Each member that a filter looks at is made for it, and that is counted.
+// A filter allocates each member that it examines, and this is counted.
 func TestFilterCountsMembersThatItMakes(t *testing.T) {
 	_, group := testTypes(t)
 	r := &resource{rt: group, doc: &object{}, rec: Record{Links: make([]Link, 1_000)}}

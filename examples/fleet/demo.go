@@ -24,8 +24,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A fleet is what the demonstration consists of: the companies with their
-// providers, the process of the host that takes pushes, and the workers.
+// A fleet holds the parts of the demonstration: the companies with their
+// providers, the process of the host that receives pushes, and the workers.
 type fleet struct {
 	*host
 	client    *river.Client[pgx.Tx]
@@ -35,7 +35,7 @@ type fleet struct {
 	out       io.Writer
 }
 
-// demonstrate plays two hours of a fleet.
+// demonstrate plays two hours of the life of a fleet.
 func demonstrate(ctx context.Context, opt options, out, logs io.Writer) (err error) {
 	f, err := startFleet(ctx, opt, out, logs)
 	if err != nil {
@@ -80,8 +80,8 @@ func demonstrate(ctx context.Context, opt options, out, logs io.Writer) (err err
 	return f.check(ctx)
 }
 
-// startFleet makes the tables in a schema of their own, and starts everything
-// but the workers. Stop it after use.
+// startFleet creates the tables in a schema of their own, and starts everything
+// except the workers. The caller must call stop after use.
 func startFleet(ctx context.Context, opt options, out, logs io.Writer) (f *fleet, err error) {
 	schema := fmt.Sprintf("fleet_%08x", rand.Uint32())
 	if opt.postgres, err = inSchema(opt.postgres, schema); err != nil {
@@ -145,8 +145,9 @@ func startFleet(ctx context.Context, opt options, out, logs io.Writer) (f *fleet
 	return f, err
 }
 
-// endpoint is where the providers push to. What is pushed is stored and wakes the
-// tenant's job; the provider does not wait for the decision.
+// endpoint returns the handler to which the providers push. It stores what is
+// pushed and wakes the tenant's job. The provider does not wait for the
+// decision.
 func (f *fleet) endpoint(logger *slog.Logger) (http.Handler, error) {
 	var tokens []scim.Token
 	for _, c := range f.companies {
@@ -170,7 +171,7 @@ func (f *fleet) endpoint(logger *slog.Logger) (http.Handler, error) {
 // base is the address of the SCIM endpoint.
 func (f *fleet) base() string { return f.opt.provider + "/scim/v2" }
 
-// stop ends everything, the workers first.
+// stop ends everything, beginning with the workers.
 func (f *fleet) stop() error {
 	var errs []error
 	for _, w := range f.workers {
@@ -183,7 +184,7 @@ func (f *fleet) stop() error {
 	return errors.Join(errs...)
 }
 
-// A worker is a process of its own, this program again.
+// A worker is a separate process that runs this program.
 type worker struct {
 	cmd  *exec.Cmd
 	pipe io.Closer
@@ -198,7 +199,7 @@ func (f *fleet) addWorker(logs io.Writer) error {
 		"-interval", f.opt.interval.String(), "-timeout", f.opt.timeout.String(), fmt.Sprintf("-v=%t", f.opt.verbose))
 	cmd.Env = append(os.Environ(), postgresVariable+"="+f.opt.postgres, workerVariable+"=1")
 	cmd.Stderr = logs
-	pipe, err := cmd.StdinPipe() // closed when this process ends, however it ends
+	pipe, err := cmd.StdinPipe() // the pipe closes when this process ends in any way
 	if err != nil {
 		return err
 	}
@@ -209,10 +210,11 @@ func (f *fleet) addWorker(logs io.Writer) error {
 	return nil
 }
 
-// workerVariable is set for a worker, so that a test binary knows to be one.
+// workerVariable is set in the environment of a worker. It tells a test binary
+// to run as a worker.
 const workerVariable = "FLEET_WORKER"
 
-// stop lets a worker end what it does, for a while.
+// stop gives a worker limited time to finish its jobs.
 func (w *worker) stop() error {
 	_ = w.pipe.Close()
 	killer := time.AfterFunc(20*time.Second, func() { _ = w.cmd.Process.Kill() })
@@ -221,20 +223,20 @@ func (w *worker) stop() error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-			return nil // interrupted with us, or killed by a test
+			return nil // interrupted together with this process, or killed by a test
 		}
 	}
 	return err
 }
 
-// save saves the settings of every tenant that is read, and lets the schedule find
-// it: everybody is decided anew (R29).
+// save saves the settings of every tenant that is read. The schedule then
+// starts a new decision about everybody (R29).
 func (f *fleet) save(ctx context.Context, at time.Time) error {
 	_, err := f.pool.Exec(ctx, `UPDATE fleet_tenants SET due = $1, saved = saved + 1 WHERE kind <> $2`, at, sources.KindOkta)
 	return err
 }
 
-// eachPushing does something for every company that pushes, some at a time.
+// eachPushing calls do for every company that pushes, several in parallel.
 func (f *fleet) eachPushing(do func(*company) error) error {
 	var work sync.WaitGroup
 	slots := make(chan struct{}, 4)

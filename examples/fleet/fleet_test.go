@@ -23,7 +23,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// TestMain makes the test binary be a worker, where a test starts one.
+// TestMain runs the test binary as a worker if a test started it as one.
 func TestMain(m *testing.M) {
 	if os.Getenv(workerVariable) != "" {
 		if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
@@ -44,8 +44,9 @@ func TestOptions(t *testing.T) {
 	require.NotContains(t, err.Error(), "secret")
 }
 
-// The whole demonstration: every team equals its directory at the end, also of
-// the tenants that failed at first and of those that push (L2, S38).
+// The whole demonstration: at the end, every team equals its directory. This
+// includes the tenants that failed at first and the tenants that push (L2,
+// S38).
 func TestDemonstration(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -55,7 +56,7 @@ func TestDemonstration(t *testing.T) {
 	assert.Contains(t, out.String(), "runs failed, of up to")
 }
 
-// start starts a fleet with so many workers, which ends with the test.
+// start starts a fleet with the given number of workers. It ends with the test.
 func start(t *testing.T, opt options, workers int) *fleet {
 	t.Helper()
 	opt.postgres = pgtest.Start(t).Schema(t)
@@ -69,14 +70,15 @@ func start(t *testing.T, opt options, workers int) *fleet {
 	return f
 }
 
-// Of a tenant there is one job at a time, however often it is asked for, and
-// what is pushed while the job is at work is not forgotten (S38).
+// A tenant has at most one job at a time, for any number of wakes. A push
+// during the job is not lost (S38).
 func TestUnique(t *testing.T) {
 	t.Parallel()
 	f := start(t, options{tenants: 1, pushing: 1, timeout: time.Minute}, 2)
 	ctx, tenant := t.Context(), f.companies[0].tenant
 
-	// Four at a time push, and each change is followed by runs that nobody needs.
+	// Four pushes run in parallel, and each change is followed by runs that
+	// have nothing to do.
 	users := f.companies[0].people.Users()
 	var work sync.WaitGroup
 	var skipped, inserted int
@@ -103,7 +105,7 @@ func TestUnique(t *testing.T) {
 	work.Wait()
 	assert.NotZero(t, skipped)
 	require.NoError(t, f.begin("pushes").await(ctx, func() error { return nil }))
-	require.NoError(t, f.check(ctx)) // a push that was forgotten would be missing
+	require.NoError(t, f.check(ctx)) // a lost push would be missing here
 
 	var overlapping int
 	require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job a JOIN river_job b ON a.kind = 'run' AND b.kind = 'run' AND a.id < b.id
@@ -111,8 +113,7 @@ func TestUnique(t *testing.T) {
 	assert.Zero(t, overlapping, "two jobs of the tenant were at work at the same time")
 }
 
-// A push does not wait for the time at which a job of the tenant is to be tried
-// again (S38).
+// A push does not wait for the next retry of the tenant's job (S38).
 func TestAPushDoesNotWait(t *testing.T) {
 	t.Parallel()
 	f := start(t, options{tenants: 1, pushing: 1, timeout: time.Minute}, 1)
@@ -128,8 +129,8 @@ func TestAPushDoesNotWait(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(time.Hour), due, 10*time.Minute, "as the syncer says")
 }
 
-// A tenant whose provider refuses the credentials backs off, more and more, and
-// keeps none of the others waiting.
+// A tenant whose provider refuses the credentials backs off with a growing
+// delay, and delays no other tenant.
 func TestFailingTenant(t *testing.T) {
 	t.Parallel()
 	f := start(t, options{tenants: 6, failing: 1, timeout: time.Minute}, 1)
@@ -162,7 +163,7 @@ func TestFailingTenant(t *testing.T) {
 	require.NoError(t, f.check(ctx))
 }
 
-// What a worker was at that is killed, another one takes over.
+// Another worker takes over the jobs of a killed worker.
 func TestKilledWorker(t *testing.T) {
 	t.Parallel()
 	f := start(t, options{tenants: 20, timeout: 4 * time.Second}, 1)
@@ -185,7 +186,7 @@ func TestKilledWorker(t *testing.T) {
 	require.NoError(t, f.check(ctx))
 }
 
-// Interrupted, the program leaves no process, no session and no table behind.
+// After an interrupt, the program leaves no process, no session and no table.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartOwn(t)
@@ -197,7 +198,7 @@ func TestInterrupted(t *testing.T) {
 		ended <- run(ctx, []string{"-tenants", "200", "-people", "20", "-postgres", server.URL().String()}, nil, writer, t.Output())
 	}()
 	for lines := bufio.NewScanner(reader); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "first import") { // it is at work
+		if strings.HasPrefix(lines.Text(), "first import") { // the program is working now
 			break
 		}
 	}
@@ -209,7 +210,7 @@ func TestInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
 	left := ""
-	assert.Eventually(t, func() bool { // a session ends a little after its connection
+	assert.Eventually(t, func() bool { // a session ends shortly after its connection
 		err := conn.QueryRow(t.Context(), `SELECT coalesce(string_agg(what, ', '), '') FROM (
 			SELECT nspname FROM pg_namespace WHERE nspname LIKE 'fleet%'
 			UNION ALL SELECT query FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()) left_behind (what)`).Scan(&left)

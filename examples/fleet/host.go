@@ -22,8 +22,8 @@ import (
 	"github.com/usher-go/usher/sources/onelogin"
 )
 
-// tables are the host's own: its tenants with the time of their next run and the
-// revision of their settings, and the mails that it has sent.
+// tables are the host's own tables: tenants with the time of their next run and
+// the revision of their settings, and the mails that it has sent.
 const tables = `
 	CREATE TABLE fleet_tenants (
 		tenant TEXT PRIMARY KEY,
@@ -36,8 +36,8 @@ const tables = `
 	CREATE INDEX fleet_due ON fleet_tenants (due);
 	CREATE TABLE fleet_mails (key TEXT PRIMARY KEY, tenant TEXT NOT NULL);`
 
-// A host is one process of the application: the database that all of them share,
-// and what keeps teams true in it.
+// A host is one process of the application. It holds the shared database and
+// the syncer that updates the teams in it.
 type host struct {
 	opt       options
 	pool      *pgxpool.Pool
@@ -67,7 +67,8 @@ func openHost(ctx context.Context, opt options, logger *slog.Logger) (_ *host, e
 	h.close = append(h.close, h.pool.Close)
 	db := stdlib.OpenDBFromPool(h.pool)
 	h.close = append(h.close, func() { _ = db.Close() })
-	// The tenant of a worker that died is free again before its job is taken over.
+	// The lease of a dead worker on a tenant ends before another worker takes
+	// over its job.
 	lease := min(10*time.Second, opt.timeout/2)
 	h.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL, Lease: lease})
 	if err != nil {
@@ -76,7 +77,7 @@ func openHost(ctx context.Context, opt options, logger *slog.Logger) (_ *host, e
 	if h.directory, err = scimstore.Open(ctx, scimstore.Config{DB: db, Dialect: sqlstore.PostgreSQL}); err != nil {
 		return nil, err
 	}
-	// It does what a job asks for, and nothing by itself: when is River's.
+	// The syncer works only when a job calls it. River decides when.
 	h.sync, err = syncer.New(syncer.Config{Store: h.team, Setup: h.setup, Deliver: h.mail, Workers: opt.jobs, Logger: logger})
 	if err != nil {
 		return nil, err
@@ -92,8 +93,8 @@ func (h *host) Close() {
 	}
 }
 
-// setup is how a connection is kept. A connection is named after the kind of its
-// provider, as a tenant has one.
+// setup returns the configuration of a connection. A tenant has one connection,
+// so its name is the kind of the provider.
 func (h *host) setup(ctx context.Context, target syncer.Target) (syncer.Setup, error) {
 	domain, revision := target.Tenant+".example", ""
 	if err := h.pool.QueryRow(ctx, `SELECT saved::text FROM fleet_tenants WHERE tenant = $1`, target.Tenant).Scan(&revision); err != nil {
@@ -126,18 +127,18 @@ func (h *host) setup(ctx context.Context, target syncer.Target) (syncer.Setup, e
 	return setup, err
 }
 
-// mail delivers an effect. It comes at least once; what the host does about it
-// happens once, because the key is inserted with it.
+// mail delivers an effect. It is called at least once for each effect. The host
+// acts once, because it inserts the key in the same statement.
 func (h *host) mail(ctx context.Context, tenant string, e provisioning.Effect) error {
 	_, err := h.pool.Exec(ctx, `INSERT INTO fleet_mails (key, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
 		fmt.Sprintf("%s %s %s", e.Kind, e.Key, e.To), tenant)
 	return err
 }
 
-// wake asks for a run of a tenant into whose directory something was pushed. If
-// the tenant has a job already, River inserts no other: one that waits for its
-// next try begins at once, and one that is at work sees the count at its end and
-// begins anew.
+// wake requests a run of a tenant after a push into its directory. If the
+// tenant has a job already, River inserts no other: a job that waits for its
+// next try starts at once, and a running job sees the count at its end and
+// starts again.
 func (h *host) wake(ctx context.Context, client *river.Client[pgx.Tx], tenant string) error {
 	return pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE fleet_tenants SET woken = woken + 1 WHERE tenant = $1`, tenant); err != nil {
@@ -145,17 +146,18 @@ func (h *host) wake(ctx context.Context, client *river.Client[pgx.Tx], tenant st
 		}
 		inserted, err := client.InsertTx(ctx, tx, runArgs{tenant}, &river.InsertOpts{Priority: priorityPush})
 		if err == nil && inserted.UniqueSkippedAsDuplicate {
-			_, err = client.JobRetryTx(ctx, tx, inserted.Job.ID) // which leaves alone what is at work
+			_, err = client.JobRetryTx(ctx, tx, inserted.Job.ID) // this does not touch a running job
 		}
 		return err
 	})
 }
 
-// schedule inserts a job for every tenant whose time has come. Its end sets the
-// next time; until then it is an interval away. It is kept in the table, so that a
-// restart forgets nobody, and does not run everybody at once.
+// schedule inserts a job for every tenant whose next run is due. At its end the
+// job sets the time of the next run; until then it is one interval ahead. The
+// times are in the table, so that a restart neither forgets a tenant nor runs
+// all tenants at once.
 func (h *host) schedule(ctx context.Context, client *river.Client[pgx.Tx]) error {
-	const most = 1000 // in one transaction
+	const most = 1000 // tenants in one transaction
 	for inserted := most; inserted == most; {
 		err := pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
 			rows, err := tx.Query(ctx, `UPDATE fleet_tenants SET due = now() + $1::interval WHERE tenant IN (
@@ -182,7 +184,7 @@ func (h *host) schedule(ctx context.Context, client *river.Client[pgx.Tx]) error
 	return nil
 }
 
-// hasEffects reports whether effects of a tenant wait for their delivery.
+// hasEffects reports whether undelivered effects of a tenant exist.
 func (h *host) hasEffects(ctx context.Context, tenant string) (bool, error) {
 	for _, err := range h.team.Effects(ctx, tenant) {
 		return err == nil, err
@@ -190,9 +192,10 @@ func (h *host) hasEffects(ctx context.Context, tenant string) (bool, error) {
 	return false, nil
 }
 
-// backOff is the time until a tenant that failed so often in a row is tried
-// again: twice as long each time, and no two tenants the same. Share is random,
-// from 0 to 1.
+// backOff returns the delay before the next try of a tenant after the given
+// number of failures in a row. The delay doubles with each failure, up to
+// longest. It is then multiplied by 0.5 + share, where share is random from 0
+// to 1, so that tenants differ.
 func backOff(failures int, longest time.Duration, share float64) time.Duration {
 	delay := min(time.Second<<min(max(failures, 1)-1, 20), longest)
 	return time.Duration(float64(delay) * (0.5 + share))

@@ -18,23 +18,24 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// What is urgent goes before what was due: a push is waited for by somebody.
+// Urgent jobs go before scheduled ones: somebody waits for the result of a
+// push.
 const (
 	prioritySchedule = 1
 	priorityPush     = 2
 	priorityRun      = 3
 )
 
-// unfinished are the states of a job that is still to be done. One job of a kind
-// and a tenant is in them at a time.
+// unfinished are the states of a job that is not done yet. At most one job of a
+// kind and a tenant is in these states.
 var unfinished = []rivertype.JobState{
 	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled, rivertype.JobStateRetryable,
 }
 
-// A job is never given up: the tenant would be run again anyway.
+// A job never gives up: the schedule would run the tenant again anyway.
 const maxAttempts = math.MaxInt16
 
-// runArgs is the job that decides what is new of a tenant.
+// runArgs is the job that decides the changes of a tenant.
 type runArgs struct {
 	Tenant string `json:"tenant"`
 }
@@ -49,13 +50,13 @@ func (runArgs) InsertOpts() river.InsertOpts {
 	}
 }
 
-// A runWorker does runs.
+// A runWorker does the run jobs.
 type runWorker struct {
 	river.WorkerDefaults[runArgs]
 	*host
 }
 
-// NextRetry implements river.Worker: a tenant that fails backs off by itself.
+// NextRetry implements river.Worker: each failing tenant has its own backoff.
 func (w *runWorker) NextRetry(job *river.Job[runArgs]) time.Time {
 	return time.Now().Add(backOff(len(job.Errors)+1, 10*time.Minute, rand.Float64()))
 }
@@ -67,7 +68,7 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
 	var woken int64
 	err := w.pool.QueryRow(ctx, `SELECT kind, woken FROM fleet_tenants WHERE tenant = $1`, tenant).Scan(&kind, &woken)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return river.JobCancel(err) // the tenant has left
+		return river.JobCancel(err) // the tenant was removed
 	}
 	var report syncer.Report
 	if err == nil {
@@ -76,7 +77,7 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
 	var failure *sources.Error
 	switch {
 	case errors.Is(err, syncer.ErrPaused), errors.Is(err, syncer.ErrRetired):
-		report.Next = time.Now().Add(w.opt.interval) // an admin wants it so, until then at least
+		report.Next = time.Now().Add(w.opt.interval) // an admin paused or retired it: no run before then
 	case errors.As(err, &failure) && failure.RetryAfter > 0:
 		return river.JobSnooze(time.Until(report.Next))
 	case err != nil:
@@ -85,13 +86,14 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
 	return w.finish(ctx, job, woken, report)
 }
 
-// soon is how near a tenant's next time has to be for its job to wait for it.
+// soon is the time before a tenant's next run within which its job waits for
+// that run.
 const soon = time.Minute
 
-// finish ends the job, together with the insertion of one that delivers its
-// effects, and notes when the tenant is due again. If the tenant was woken
-// meanwhile, the job begins anew: the row of the tenant is locked, so that a wake
-// comes either before this or after it.
+// finish completes the job, inserts a job that delivers its effects, and stores
+// the time of the tenant's next run, in one transaction. If the tenant was woken
+// during the run, the job starts again. finish locks the row of the tenant, so
+// that a wake comes either before or after it.
 func (w *runWorker) finish(ctx context.Context, job *river.Job[runArgs], woken int64, report syncer.Report) error {
 	tenant, wait := job.Args.Tenant, time.Until(report.Next)
 	again := wait < soon
@@ -149,7 +151,8 @@ func (w *effectsWorker) Work(ctx context.Context, job *river.Job[effectsArgs]) e
 	}
 	left := false
 	err = pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
-		// No run inserts a job for its effects between the look and the end.
+		// The lock prevents a run from inserting a job for its effects between
+		// the check and the end.
 		if _, err := tx.Exec(ctx, `SELECT 1 FROM fleet_tenants WHERE tenant = $1 FOR UPDATE`, tenant); err != nil {
 			return err
 		}
@@ -161,25 +164,25 @@ func (w *effectsWorker) Work(ctx context.Context, job *river.Job[effectsArgs]) e
 		return err
 	})
 	if err == nil && left {
-		return river.JobSnooze(max(time.Until(next), 0)) // without a next time, some came meanwhile
+		return river.JobSnooze(max(time.Until(next), 0)) // no next time means that effects came meanwhile
 	}
 	return err
 }
 
-// scheduleArgs is the periodic job that inserts the runs which are due.
+// scheduleArgs is the periodic job that inserts the runs that are due.
 type scheduleArgs struct{}
 
 // Kind implements river.JobArgs.
 func (scheduleArgs) Kind() string { return "schedule" }
 
-// InsertOpts implements river.JobArgsWithInsertOpts. The job is not unique: the
-// one of a worker that died would keep the next ones from being inserted until
-// it is rescued, and two at a time do no harm.
+// InsertOpts implements river.JobArgsWithInsertOpts. The job is not unique: a
+// job of a dead worker would block the insertion of new ones until River
+// rescues it, and two at a time do no harm.
 func (scheduleArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: 2, Priority: prioritySchedule}
 }
 
-// scheduleEvery is how often it is looked who is due.
+// scheduleEvery is the interval between two checks for due tenants.
 const scheduleEvery = 2 * time.Second
 
 type scheduleWorker struct {
@@ -192,8 +195,8 @@ func (w *scheduleWorker) Work(ctx context.Context, _ *river.Job[scheduleArgs]) e
 	return w.schedule(ctx, river.ClientFromContext[pgx.Tx](ctx))
 }
 
-// newClient returns a client of River that inserts jobs and, for a worker, does
-// them.
+// newClient returns a River client that inserts jobs and, if works is set, also
+// does them.
 func (h *host) newClient(works bool) (*river.Client[pgx.Tx], error) {
 	config := &river.Config{Logger: h.logger}
 	if works {
@@ -203,9 +206,9 @@ func (h *host) newClient(works bool) (*river.Client[pgx.Tx], error) {
 		river.AddWorker(workers, &scheduleWorker{host: h})
 		config.Workers = workers
 		config.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: h.opt.jobs}}
-		config.FetchCooldown = 10 * time.Millisecond // a run takes a tenth of a second
+		config.FetchCooldown = 10 * time.Millisecond // short, because a run takes a tenth of a second
 		config.JobTimeout = h.opt.timeout
-		config.RescueStuckJobsAfter = 2 * h.opt.timeout // of a worker that died
+		config.RescueStuckJobsAfter = 2 * h.opt.timeout // for the jobs of a dead worker
 		config.SoftStopTimeout = 5 * time.Second
 		config.PeriodicJobs = []*river.PeriodicJob{river.NewPeriodicJob(
 			river.PeriodicInterval(scheduleEvery),
@@ -216,8 +219,8 @@ func (h *host) newClient(works bool) (*river.Client[pgx.Tx], error) {
 	return river.NewClient(riverpgxv5.New(h.pool), config)
 }
 
-// work does jobs until the context ends, or the process that started this one
-// ends: then its end of the pipe is closed.
+// work does jobs until the context ends, or until the process that started this
+// one ends and so closes its end of the pipe.
 func work(ctx context.Context, opt options, stdin io.Reader, stderr io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -1,15 +1,15 @@
-// Fleet keeps the teams of many tenants, with several worker processes. A run of
-// a tenant is a job of River (https://riverqueue.com) on PostgreSQL, which also
-// holds the teams.
+// Fleet keeps the teams of many tenants up to date, with several worker processes.
+// A run of a tenant is a job of River (https://riverqueue.com) on PostgreSQL, which
+// also stores the teams.
 //
 //	cd examples/fleet && go run . [-tenants 1000] [-people 200] [-workers 2]
 //
-// brings a PostgreSQL of its own, unless -postgres names one, makes up a company
-// for each tenant behind a provider, imports them all, changes some, runs them
-// again, and ends by holding every team against its directory. Interrupted, it
-// leaves nothing behind.
+// starts a PostgreSQL of its own, unless -postgres names one. It makes up a company
+// with a provider for each tenant, imports all of them, changes some, and runs them
+// again. At the end it compares every team with its directory. After an interrupt
+// it leaves nothing behind.
 //
-// What a host would take over is in jobs.go and host.go.
+// The files jobs.go and host.go have what a host would reuse.
 package main
 
 import (
@@ -41,11 +41,12 @@ func main() {
 	os.Exit(1)
 }
 
-// errUsage is the error of a wrong command line, which has been told already.
+// errUsage is the error for a wrong command line. The message was already
+// printed.
 var errUsage = errors.New("usage")
 
-// postgresVariable names the database to a worker. A command line is seen by
-// others of the machine, and a DSN may hold a password.
+// postgresVariable passes the DSN of the database to a worker. Other users of
+// the machine can see a command line, and a DSN may hold a password.
 const postgresVariable = "FLEET_POSTGRES"
 
 type options struct {
@@ -108,7 +109,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return work(ctx, opt, stdin, stderr)
 	}
 	defer func() {
-		if err != nil && ctx.Err() != nil { // whatever broke off first
+		if err != nil && ctx.Err() != nil { // after an interrupt, no other error matters
 			err = errors.New("interrupted")
 		}
 	}()
@@ -128,12 +129,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return demonstrate(ctx, opt, stdout, stderr)
 }
 
-// inSchema returns the DSN with which tables without a schema in their name are
-// made and found in the schema.
+// inSchema returns the DSN changed such that table names without a schema refer
+// to the given schema.
 func inSchema(dsn, schema string) (string, error) {
 	u, err := url.Parse(dsn)
 	if err != nil || u.Host == "" {
-		return "", errors.New("-postgres: want a URL such as postgres://user@host/database") // not shown: it may hold a password
+		return "", errors.New("-postgres: want a URL such as postgres://user@host/database") // the DSN is not printed: it may hold a password
 	}
 	query := u.Query()
 	query.Set("search_path", schema)

@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A phase is a piece of the demonstration in which every tenant is run.
+// A phase is a part of the demonstration in which every tenant is run.
 type phase struct {
 	*fleet
 	name  string
@@ -22,13 +22,13 @@ type phase struct {
 
 func (f *fleet) begin(name string) *phase { return &phase{f, name, time.Now()} }
 
-// A count is how far a phase has come.
+// A count is the progress of a phase.
 type count struct {
 	done       int    // tenants that were run
-	unfinished int    // jobs
+	unfinished int    // jobs that are not finished
 	failing    int    // tenants that wait for another try
 	failures   int    // of all jobs of the phase
-	lost       string // the error of a job that is not tried again
+	lost       string // the error of a job that will not be tried again
 }
 
 func (p *phase) count(ctx context.Context) (c count, err error) {
@@ -42,9 +42,9 @@ func (p *phase) count(ctx context.Context) (c count, err error) {
 	return c, err
 }
 
-// await tells how the phase goes on, until push has returned, every tenant was
-// run, and no job is left. The providers that refuse do so at least once, and until
-// a tenth of the tenants is through.
+// await prints the progress of the phase until push has returned, every tenant
+// was run, and no job is left. Failing providers refuse at least once each,
+// until a tenth of the tenants is done.
 func (p *phase) await(ctx context.Context, push func() error) error {
 	pushed := make(chan error, 1)
 	go func() { pushed <- push() }()
@@ -101,7 +101,7 @@ func (p *phase) tell(c count) {
 	fmt.Fprintln(p.out)
 }
 
-// check holds every team against its directory: the same people with the same
+// check compares every team with its directory: the same people with the same
 // addresses, names and titles are active, and nothing is left to do (L2).
 func (f *fleet) check(ctx context.Context) error {
 	began := time.Now()

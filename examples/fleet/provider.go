@@ -14,26 +14,27 @@ import (
 	"github.com/usher-go/usher/sources/sourcetest/fake"
 )
 
-// The credentials of the made-up providers, and of those that push.
+// These are the credentials of the made-up providers, and of the companies that
+// push.
 const (
 	clientID     = "fleet"
 	clientSecret = "made-up"
 	scimToken    = "made-up"
 )
 
-// A company is the directory of one tenant, as its provider has it.
+// A company is the directory of one tenant, as its provider stores it.
 type company struct {
 	tenant  string
 	pushes  bool
 	people  *fake.Directory
-	refuses atomic.Bool // the credentials
-	refused atomic.Bool // it has refused them
+	refuses atomic.Bool // it refuses the credentials
+	refused atomic.Bool // it has refused them at least once
 
-	ids map[string]string // of a company that pushes: the host's ID of each person
+	ids map[string]string // for a company that pushes: the host's ID of each person
 }
 
-// newCompanies makes up the companies. The last ones push, the first ones refuse
-// at first.
+// newCompanies makes up the companies. The last ones push, and the first ones
+// refuse the credentials at first.
 func newCompanies(opt options) []*company {
 	companies := make([]*company, opt.tenants)
 	for i := range companies {
@@ -53,7 +54,7 @@ func newCompanies(opt options) []*company {
 	return companies
 }
 
-// kind is the provider's: OneLogin is read, Okta pushes.
+// kind returns the kind of the provider: OneLogin is read, Okta pushes.
 func (c *company) kind() string {
 	if c.pushes {
 		return sources.KindOkta
@@ -61,7 +62,7 @@ func (c *company) kind() string {
 	return sources.KindOneLogin
 }
 
-// readable returns the APIs of the companies that are read, each under the name
+// readable returns the APIs of the companies that are read, each below the name
 // of its tenant.
 func readable(companies []*company) http.Handler {
 	mux := http.NewServeMux()
@@ -82,8 +83,8 @@ func readable(companies []*company) http.Handler {
 	return mux
 }
 
-// hour is what happens in a company within an hour: some get another title,
-// somebody comes, somebody leaves. It returns who is concerned.
+// hour plays one hour of a company: some people get another title, one joins,
+// one leaves. It returns the affected people.
 func (c *company) hour(n int) []sources.User {
 	users := c.people.Users()
 	var changed []sources.User
@@ -103,15 +104,15 @@ func (c *company) hour(n int) []sources.User {
 	return changed
 }
 
-// push pushes users as Okta does, each by itself: who is new by POST, the others
-// by PATCH, and to be inactive is to be deactivated.
+// push pushes users as Okta does, one by one: a new one by POST, a known one by
+// PATCH. A person who becomes inactive is deactivated.
 func (c *company) push(ctx context.Context, base string, users []sources.User) error {
 	for i := range users {
 		u := &users[i]
 		id := c.ids[u.ID]
 		switch {
 		case id == "" && u.Status != sources.StatusActive:
-			continue // nobody who is not assigned is pushed
+			continue // Okta pushes only assigned people
 		case id == "":
 			var created struct{ ID string }
 			answer, err := c.send(ctx, http.MethodPost, base+"/Users", map[string]any{

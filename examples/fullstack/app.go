@@ -19,21 +19,21 @@ import (
 //go:embed demo
 var demo embed.FS
 
-// A customer is one tenant of the application, with one connection.
+// A customer is one tenant of the application. It has one connection.
 type customer struct {
 	tenant     string
-	kind       string // of the provider
+	kind       string // the kind of the provider
 	connection string
 	pushes     bool
-	rules      string // those that the customer begins with
+	rules      string // the rules that the customer starts with
 }
 
 func (c *customer) target() syncer.Target {
 	return syncer.Target{Tenant: c.tenant, Connection: c.connection}
 }
 
-// customers are those of the application. In an application with sign-up they
-// are rows of a table.
+// customers are the customers of the application. In an application with
+// sign-up they are rows of a table.
 var customers = []*customer{
 	{tenant: "acme", kind: sources.KindOkta, connection: "okta", pushes: true},
 	{tenant: "globex", kind: sources.KindEntra, connection: "entra", pushes: true},
@@ -41,21 +41,21 @@ var customers = []*customer{
 }
 
 type appConfig struct {
-	tokens   map[string]string // by tenant
+	tokens   map[string]string // keyed by tenant
 	password string
 	users    string
 	interval time.Duration
 	logger   *slog.Logger
 	observe  func(context.Context, syncer.Event)
-	mail     func(line string) // nil: to the log
-	now      func() time.Time  // nil: time.Now
+	mail     func(line string) // nil means: write to the log
+	now      func() time.Time  // nil means time.Now
 }
 
 // app is the application.
 type app struct {
 	*stores
 	cfg       appConfig
-	customers map[string]*customer // by tenant
+	customers map[string]*customer // keyed by tenant
 	sync      *syncer.Syncer
 	requests  *scim.RequestLog
 	handler   http.Handler
@@ -80,15 +80,15 @@ func newApp(s *stores, cfg appConfig) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What the providers ask and are told is shown with the plans.
+	// The plan pages show the requests of the providers and their answers.
 	if a.requests, err = scim.NewRequestLog(scim.RequestLogConfig{Store: s.directory, Logger: cfg.logger}); err != nil {
 		a.sync.Close()
 		return nil, err
 	}
 	push, err := scim.NewHandler(scim.Config{
 		Store: s.directory, Requests: a.requests, Authenticate: scim.BearerTokens(scim.FixedTokens(a.tokens()...)), PublicDiscovery: true, Logger: cfg.logger, Now: cfg.now,
-		// The decision is usually made before the provider has its answer. If it is
-		// not, it is made later, by whichever process comes first.
+		// The decision is usually made before the provider gets its answer.
+		// Otherwise the first process that is free makes it later.
 		OnChange: func(ctx context.Context, e scim.Event) {
 			if err := a.sync.Push(ctx, syncer.Target(e.Directory)); err != nil {
 				cfg.logger.WarnContext(ctx, "a push is decided later", "tenant", e.Directory.Tenant, "error", err)
@@ -114,8 +114,8 @@ func (a *app) Close() {
 	}
 }
 
-// tokens are those of the customers that may push. A token says whose it is, and
-// of what kind the provider is (S33).
+// tokens returns the tokens of the customers that may push. A token determines
+// the tenant and the kind of the provider (S33).
 func (a *app) tokens() []scim.Token {
 	var tokens []scim.Token
 	for tenant, token := range a.cfg.tokens {
@@ -136,8 +136,8 @@ func (a *app) targets(context.Context) ([]syncer.Target, error) {
 	return targets, nil
 }
 
-// setup is how a connection is kept: it is asked before every round, so that
-// saved settings hold from the next one on.
+// setup returns the configuration of a connection. The syncer calls it before
+// every round, so saved settings apply from the next round on.
 func (a *app) setup(ctx context.Context, target syncer.Target) (syncer.Setup, error) {
 	c := a.customers[target.Tenant]
 	if c == nil || c.connection != target.Connection {
@@ -161,9 +161,9 @@ func (a *app) setup(ctx context.Context, target syncer.Target) (syncer.Setup, er
 	return setup, err
 }
 
-// deliver does what an effect asks for. An application that sends real mail
-// gives the effect's key to its mail service, which drops what it has seen: an
-// effect comes at least once.
+// deliver executes an effect. An effect is delivered at least once. An
+// application that sends real mail therefore passes the key of the effect to
+// its mail service, which drops keys that it has seen before.
 func (a *app) deliver(ctx context.Context, tenant string, e provisioning.Effect) error {
 	found, err := a.team.FindMembers(ctx, tenant, []provisioning.MemberKey{
 		{By: provisioning.MemberByID, Value: e.About}, {By: provisioning.MemberByID, Value: e.To},
@@ -196,8 +196,8 @@ func (a *app) deliver(ctx context.Context, tenant string, e provisioning.Effect)
 	return nil
 }
 
-// asAdmin lets in who knows the password. A real application has its own
-// sign-in here.
+// asAdmin allows only requests with the admin password. A real application uses
+// its own sign-in here.
 func (a *app) asAdmin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()

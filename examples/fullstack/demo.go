@@ -21,32 +21,34 @@ import (
 	"github.com/usher-go/usher/provisioning/syncer"
 )
 
-// A conversation is what a provider sends to one customer, in order.
+// A conversation is the ordered list of requests that a provider sends to one
+// customer.
 type conversation struct {
 	Title string `json:"title"`
-	// Facts says where the shapes of the requests come from.
+	// Facts names the source of the request formats.
 	Facts  string `json:"facts"`
 	Tenant string `json:"tenant"`
 	Steps  []step `json:"steps"`
 }
 
-// A step is a request. {{name}} in its path and body stands for the id that the
-// answer to an earlier one had.
+// A step is a request. In its path and body, {{name}} is replaced by the id in
+// the answer to an earlier step.
 type step struct {
 	Says   string          `json:"says"`
 	Method string          `json:"method"`
 	Path   string          `json:"path"`
 	Body   json.RawMessage `json:"body"`
 	Save   string          `json:"save"`
-	// Rules are saved by an admin instead of a request: the customer's, with
-	// {{name}} in them.
+	// Rules, if set, replace the request of this step: an admin saves them as
+	// the rules of the customer. They may contain {{name}}.
 	Rules json.RawMessage `json:"rules"`
-	// Approve is a class that an admin approves instead of a request.
+	// Approve, if set, replaces the request: an admin approves this class.
 	Approve string `json:"approve"`
 }
 
-// play plays the conversations of demo against the application and prints beside
-// each request the lines of the plans that it led to, and the mails.
+// play plays the conversations of the directory demo against the application.
+// It prints each request, the plan lines that the request caused, and the
+// mails.
 func play(ctx context.Context, opt options, out io.Writer) error {
 	if opt.postgres == "" {
 		dir, err := os.MkdirTemp("", "fullstack")
@@ -97,7 +99,7 @@ func play(ctx context.Context, opt options, out io.Writer) error {
 	return nil
 }
 
-// A player plays one conversation after the other.
+// A player plays the conversations one after another.
 type player struct {
 	app   *app
 	base  string
@@ -105,7 +107,7 @@ type player struct {
 	saved map[string]string
 
 	mu    sync.Mutex
-	plans []string // hashes, since the last step
+	plans []string // hashes of the plans since the last step
 	mails []string
 }
 
@@ -160,7 +162,7 @@ func (p *player) step(ctx context.Context, c *conversation, s *step) error {
 	return nil
 }
 
-// deliver waits until every effect is delivered, by the syncer itself or here.
+// deliver waits until the syncer, or this function, has delivered every effect.
 func (p *player) deliver(ctx context.Context, tenant string) error {
 	for range 1000 {
 		if _, err := p.app.sync.Deliver(ctx, tenant); err != nil {
@@ -188,7 +190,7 @@ func (p *player) fill(text string) string {
 	return placeholder.ReplaceAllStringFunc(text, func(name string) string { return p.saved[strings.Trim(name, "{}")] })
 }
 
-// request sends what a provider sends.
+// request sends one request as the provider does.
 func (p *player) request(ctx context.Context, c *conversation, s *step) error {
 	path := p.fill(s.Path)
 	req, err := http.NewRequestWithContext(ctx, s.Method, p.base+strings.ReplaceAll(path, " ", "%20"), strings.NewReader(p.fill(string(s.Body))))
@@ -220,7 +222,7 @@ func (p *player) request(ctx context.Context, c *conversation, s *step) error {
 	return nil
 }
 
-// save saves the customer's rules, which are in force at once (R29).
+// save saves the rules of the customer. They apply at once (R29).
 func (p *player) save(ctx context.Context, c *conversation, s *step) error {
 	var text bytes.Buffer
 	if err := json.Compact(&text, s.Rules); err != nil {
@@ -237,7 +239,7 @@ func (p *player) save(ctx context.Context, c *conversation, s *step) error {
 	return err
 }
 
-// approve approves what waits in a class.
+// approve approves the waiting changes of one class.
 func (p *player) approve(ctx context.Context, c *conversation, s *step) error {
 	target := p.app.customers[c.Tenant].target()
 	var class provisioning.Class
@@ -249,7 +251,7 @@ func (p *player) approve(ctx context.Context, c *conversation, s *step) error {
 		return err
 	}
 	p.mu.Lock()
-	p.plans = nil // it was shown before
+	p.plans = nil // the plan was printed before
 	p.mu.Unlock()
 	report, err := p.app.sync.Apply(ctx, target, plan, plan.Approve(class))
 	if err == nil {

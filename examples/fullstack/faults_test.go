@@ -15,8 +15,8 @@ import (
 	"github.com/usher-go/usher/internal/pgtest"
 )
 
-// A PostgreSQL that crashes and comes back while providers push takes nothing
-// with it (S28, S38, S41, L2, L7). USHER_FAULTS says how often it does.
+// A PostgreSQL that crashes and restarts during pushes loses nothing (S28, S38,
+// S41, L2, L7). USHER_FAULTS is the number of crashes.
 func TestDatabaseRestarts(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartOwn(t)
@@ -24,7 +24,7 @@ func TestDatabaseRestarts(t *testing.T) {
 	l := load{
 		direct: options{postgres: dsn}, args: []string{"-postgres", dsn}, replicas: 2, times: times(t, "USHER_FAULTS", 5),
 		disaster: func(random *rand.Rand, _ []*process) {
-			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond) // something is decided again in between
+			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond) // between two crashes, something is decided again
 			require.NoError(t, server.Crash())
 			time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
 			require.NoError(t, server.Run())
@@ -33,10 +33,10 @@ func TestDatabaseRestarts(t *testing.T) {
 	l.run(t)
 }
 
-// Connections to the database that are cut in the middle of a statement, or
-// between a statement and its answer, lose nothing and do nothing twice: not even
-// where a COMMIT was done and the application was not told (S28, S38, S41, L2,
-// L7). USHER_FAULTS says how often.
+// The test cuts database connections in the middle of a statement, or between a
+// statement and its answer. Nothing is lost and nothing is done twice, even if
+// a COMMIT was done and the application did not get its answer (S28, S38, S41,
+// L2, L7). USHER_FAULTS is the number of cuts.
 func TestConnectionsCut(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Start(t).Schema(t)
@@ -60,14 +60,14 @@ func TestConnectionsCut(t *testing.T) {
 	require.NotEmpty(t, cut)
 }
 
-// A clock that jumps back and forth by hours and days, and that differs between
-// the processes of one database, loses nothing and does nothing twice (S28, S38,
-// S41, L2, L7). USHER_FAULTS says how often it jumps.
+// The clock jumps forwards and backwards by hours and days, and differs between
+// the processes of one database. Nothing is lost and nothing is done twice
+// (S28, S38, S41, L2, L7). USHER_FAULTS is the number of jumps.
 func TestClockJumps(t *testing.T) {
 	jump := func(random *rand.Rand, processes []*process) {
 		wrong := time.Duration(random.IntN(11)-5) * time.Hour
 		if random.IntN(4) == 0 {
-			wrong *= 24 * 100 // as where a machine begins without knowing the time
+			wrong *= 24 * 100 // as on a machine that starts with a wrong clock
 		}
 		processes[random.IntN(len(processes))].setClock(wrong + time.Duration(random.IntN(3600))*time.Second)
 	}
@@ -89,7 +89,7 @@ func TestClockJumps(t *testing.T) {
 	})
 }
 
-// A trouble is what happens to the connections of a wire.
+// A trouble is a kind of failure of the connections of a wire.
 type trouble string
 
 const (
@@ -102,20 +102,20 @@ const (
 
 var troubles = []trouble{cutAll, cutHalf, cutStatement, cutCommit, cutCommit, hang}
 
-// A wire is between the application and its database.
+// A wire is a proxy between the application and its database.
 type wire struct {
 	listener net.Listener
 	server   string
 
 	mu      sync.Mutex
 	pairs   map[*pair]bool
-	next    trouble       // for the next message that it can happen to
-	reached chan struct{} // closed when it has happened
-	silent  chan struct{} // nil, or what everybody waits for
+	next    trouble       // applies to the next message of the right kind
+	reached chan struct{} // closed when the trouble has happened
+	silent  chan struct{} // nil, or a channel for which all forwarding waits
 }
 
-// A pair is a connection of the application and that to the database which it
-// stands for.
+// A pair is a connection from the application and the matching connection to
+// the database.
 type pair struct{ application, database net.Conn }
 
 func (p *pair) cut() {
@@ -157,8 +157,8 @@ func (w *wire) accept() {
 	}
 }
 
-// forward passes on what comes from one side until the trouble that is to be made
-// fits to it.
+// forward passes on what one side sends, until a message matches the requested
+// trouble.
 func (w *wire) forward(p *pair, from, to net.Conn) {
 	defer func() {
 		p.cut()
@@ -188,14 +188,14 @@ func (w *wire) forward(p *pair, from, to net.Conn) {
 		if hit && kind == cutHalf {
 			message = message[:n/2]
 		}
-		if hit { // no answer reaches the application
+		if hit { // the application gets no answer
 			_ = p.application.Close()
 		}
 		if _, err := to.Write(message); err != nil {
 			return
 		}
 		if hit {
-			time.Sleep(20 * time.Millisecond) // the database does it
+			time.Sleep(20 * time.Millisecond) // time for the database to do the statement
 			close(w.reached)
 			return
 		}
@@ -210,7 +210,7 @@ func (w *wire) cutAll() {
 	}
 }
 
-// make makes trouble: at once, or when a message comes that it fits to.
+// make causes trouble: at once, or at the next message that matches it.
 func (w *wire) make(kind trouble) {
 	w.mu.Lock()
 	w.reached = make(chan struct{})
@@ -236,7 +236,7 @@ func (w *wire) make(kind trouble) {
 	w.mu.Unlock()
 }
 
-// awaitTrouble reports whether it happened.
+// awaitTrouble reports whether the trouble happened within the given time.
 func (w *wire) awaitTrouble(longest time.Duration) bool {
 	w.mu.Lock()
 	reached := w.reached

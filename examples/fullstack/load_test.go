@@ -30,8 +30,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// childVariable makes the test binary be the program, to be killed. Its value is
-// a file that holds by how many seconds the clock of the program is wrong.
+// childVariable makes the test binary run as the program, which the test kills.
+// Its value is a file with the error of the program's clock in seconds.
 const childVariable = "FULLSTACK_CHILD"
 
 func TestMain(m *testing.M) {
@@ -61,14 +61,14 @@ const (
 		"breakers": {"deactivate": {}, "downgrade": {}, "grant": {}, "reparent": {}, "rewrite_identity": {}}}`
 )
 
-// A process is the program, started again whenever it was killed, on the same
+// A process is the program. After each kill it is started again with the same
 // address and database.
 type process struct {
 	t     *testing.T
 	args  []string
 	base  string
-	logs  string // a file that all of its lives write to
-	clock string // a file that says how wrong its clock is
+	logs  string // a file; every start of the program appends to it
+	clock string // a file with the error of the clock
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -111,7 +111,7 @@ func (p *process) kill() {
 	}
 }
 
-// stop ends the process as an operator does.
+// stop ends the process with the signal that an operator sends.
 func (p *process) stop() {
 	p.mu.Lock()
 	cmd := p.cmd
@@ -125,8 +125,8 @@ func (p *process) stop() {
 	p.mu.Unlock()
 }
 
-// A pusher is a provider that pushes a few people. As providers do, it sends
-// again what was not answered, and takes for true what was.
+// A pusher is a provider that pushes a few people. Like a real provider, it
+// repeats a request that got no answer, and relies on each answer that it got.
 type pusher struct {
 	t         *testing.T
 	processes []*process
@@ -135,10 +135,10 @@ type pusher struct {
 	random    *rand.Rand
 	stop      *atomic.Bool
 
-	acknowledged int // changes
+	acknowledged int // number of acknowledged changes
 }
 
-// A pushed person is as the last acknowledged request left them.
+// A pushed is a person in the state of the last acknowledged request.
 type pushed struct {
 	name, id, title string
 	active          bool
@@ -150,7 +150,7 @@ func newPusher(t *testing.T, processes ...*process) *pusher {
 
 func (p *pushed) email() string { return p.name + "@acme.example" }
 
-// body is that of the POST which creates the person.
+// body returns the body of the POST that creates the person.
 func (p *pushed) body() string {
 	return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":%q,"externalId":%q,"active":true,
 		"name":{"givenName":"Ana","familyName":%q},"emails":[{"value":%[1]q,"primary":true}]}`, p.email(), "00u"+p.name, p.name)
@@ -163,7 +163,7 @@ func idOf(answer []byte) string {
 	return created.ID
 }
 
-// send sends a request until it is answered, by whichever process is there.
+// send repeats a request until any process answers it.
 func (p *pusher) send(method, path, body string) (int, []byte) {
 	for {
 		process := p.processes[p.random.IntN(len(p.processes))]
@@ -204,7 +204,7 @@ func (p *pusher) push() {
 
 func (p *pusher) create(who *pushed) {
 	status, answer := p.send("POST", "/Users", who.body())
-	if status == http.StatusConflict { // it was stored, and the answer lost
+	if status == http.StatusConflict { // an earlier try was stored, but its answer was lost
 		status, answer = p.send("GET", "/Users?filter="+url.QueryEscape(`userName eq "`+who.email()+`"`), "")
 		var list struct{ Resources []struct{ ID string } }
 		require.NoError(p.t, json.Unmarshal(answer, &list))
@@ -224,25 +224,25 @@ func (p *pusher) patch(who *pushed, operation string) {
 	p.acknowledged++
 }
 
-// wrongClock returns a clock that is wrong by what the file holds at the time.
+// wrongClock returns a clock whose error is the present content of the file.
 func wrongClock(file string) func() time.Time {
 	return func() time.Time {
 		var seconds int64
 		if text, err := os.ReadFile(file); err == nil {
-			_, _ = fmt.Sscan(string(text), &seconds) // an empty file: the clock is right
+			_, _ = fmt.Sscan(string(text), &seconds) // an empty file means that the clock is right
 		}
 		return time.Now().Round(0).Add(time.Duration(seconds) * time.Second) // without the monotonic reading
 	}
 }
 
-// setClock lets a process's clock be wrong from now on.
+// setClock sets the error of the process's clock from now on.
 func (p *process) setClock(wrong time.Duration) {
 	require.NoError(p.t, os.WriteFile(p.clock+".new", fmt.Append(nil, int64(wrong.Seconds())), 0o600))
 	require.NoError(p.t, os.Rename(p.clock+".new", p.clock))
 }
 
-// times is how often a disaster happens: often is for a build, and the variable
-// says otherwise.
+// times returns how often a disaster happens: the value of the variable, or
+// else often, which suits a build.
 func times(t *testing.T, variable string, often int) int {
 	if testing.Short() {
 		often = min(often, 5)
@@ -254,19 +254,19 @@ func times(t *testing.T, variable string, often int) int {
 	return often
 }
 
-// A load is providers that push into processes of the application, while a
-// disaster happens again and again.
+// A load is a set of providers that push into processes of the application
+// during repeated disasters.
 type load struct {
-	direct   options // the database, as nothing disturbs it
+	direct   options // options of a database connection without faults
 	args     []string
 	replicas int
 	times    int
 	disaster func(random *rand.Rand, processes []*process)
-	killed   bool // the processes end as they were disturbed, and not in order
+	killed   bool // at the end, the processes are killed and not stopped in order
 }
 
-// run holds the application to it that it lost nothing which it acknowledged,
-// decided nothing twice, and delivered every effect (S28, S38, S41, L2, L7).
+// run checks that the application lost no acknowledged change, decided nothing
+// twice, and delivered every effect (S28, S38, S41, L2, L7).
 func (l *load) run(t *testing.T) {
 	stores, err := openStores(t.Context(), l.direct)
 	require.NoError(t, err)
@@ -306,7 +306,7 @@ func (l *load) run(t *testing.T) {
 		}
 	}
 
-	// What a process left undone, the next one does.
+	// The next process finishes the work that the last one left.
 	log, err := os.OpenFile(logs, os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer log.Close()
@@ -314,7 +314,7 @@ func (l *load) run(t *testing.T) {
 	require.NoError(t, err)
 	defer app.Close()
 	target := app.customers["acme"].target()
-	require.Eventually(t, func() bool { // a killed process holds the tenant until its lease ends
+	require.Eventually(t, func() bool { // a killed process keeps the lock of the tenant until its lease ends
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		return app.sync.Push(ctx, target) == nil
@@ -357,8 +357,8 @@ func (l *load) run(t *testing.T) {
 	t.Logf("%d disasters, %d changes acknowledged, %d actions done, each once", l.times, acknowledged, decisions)
 }
 
-// Killed at random moments while providers push, the application loses nothing
-// (S28, S38, S41, L2, L7). USHER_KILLS says how often it is killed.
+// The application is killed at random moments during pushes, and loses nothing
+// (S28, S38, S41, L2, L7). USHER_KILLS is the number of kills.
 func TestKilledUnderLoad(t *testing.T) {
 	kill := func(random *rand.Rand, processes []*process) {
 		victim := processes[random.IntN(len(processes))]
@@ -379,9 +379,9 @@ func TestKilledUnderLoad(t *testing.T) {
 	})
 }
 
-// checkDecisions holds the audit log to it that every action was done once, and
-// the log to it that each effect was delivered under its key. It returns how many
-// actions were done.
+// checkDecisions checks in the audit log that every action was done once, and
+// in the program's log that each effect was delivered with its key. It returns
+// the number of done actions.
 func checkDecisions(t *testing.T, s *stores, tenant, logs string) int {
 	delivered, err := readKeys(logs)
 	require.NoError(t, err)
@@ -403,7 +403,7 @@ func checkDecisions(t *testing.T, s *stores, tenant, logs string) int {
 	return len(done)
 }
 
-// readKeys returns the keys of the effects that a log tells of.
+// readKeys returns the keys of the effects in a log.
 func readKeys(path string) (map[string]bool, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -1,20 +1,20 @@
-// Fullstack is a small application that has everything which a host of usher
-// has: customers who push their people by SCIM, one whose people are read from
-// Salesforce on a schedule, a page with their people and an edit form that
-// respects what the directory owns, settings that can be tried before they are
-// saved, plans that wait for an approval, and a gate for signing in.
+// Fullstack is a small application that shows every part of a host of usher:
+// customers that push their people by SCIM, a customer whose people are read from
+// Salesforce on a schedule, a page with the people and an edit form that disables
+// what the directory owns, settings that an admin can try before saving, plans
+// that wait for approval, and a check at sign-in.
 //
 //	go run ./examples/fullstack -demo
 //
-// plays what Okta and Entra ID send, against the application, and prints beside
-// each request what became of the team.
+// sends to the application what Okta and Entra ID send, and prints each request
+// with the resulting changes of the team.
 //
 //	ADMIN_PASSWORD=P go run ./examples/fullstack [-addr 127.0.0.1:8080] [-db FILE | -postgres DSN] [-users FILE]
 //
-// serves it. Everything is kept in the SQLite file FILE, or in PostgreSQL, where
-// any number of processes may serve it side by side. SCIM_TOKEN_ACME and
-// SCIM_TOKEN_GLOBEX are the tokens of the two customers that push; a customer
-// without a token cannot push. Mails are lines of the log.
+// serves the application. It stores everything in the SQLite file FILE, or in
+// PostgreSQL, where any number of processes may serve it in parallel.
+// SCIM_TOKEN_ACME and SCIM_TOKEN_GLOBEX are the tokens of the two customers that
+// push; a customer without a token cannot push. Mails are written to the log.
 package main
 
 import (
@@ -46,7 +46,8 @@ func main() {
 	os.Exit(1)
 }
 
-// errUsage is the error of a wrong command line, which has been told already.
+// errUsage is the error for a wrong command line. The message was already
+// printed.
 var errUsage = errors.New("usage")
 
 const usage = `Usage: fullstack -demo
@@ -65,7 +66,7 @@ type options struct {
 	addr, db, postgres, users string
 	interval                  time.Duration
 	demo                      bool
-	now                       func() time.Time // nil: time.Now
+	now                       func() time.Time // nil means time.Now
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -99,7 +100,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 	return runWith(ctx, args, env, stdout, stderr, time.Now)
 }
 
-// runWith runs the program with a clock.
+// runWith runs the program with the given clock.
 func runWith(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer, now func() time.Time) error {
 	opt, err := parseOptions(args, stderr)
 	if err != nil {
@@ -135,8 +136,8 @@ func runWith(ctx context.Context, args []string, env func(string) string, stdout
 	return app.serve(ctx, listener)
 }
 
-// serve serves the pages and the SCIM endpoint, and keeps every customer's
-// people, until the context ends.
+// serve serves the pages and the SCIM endpoint, and runs the syncer for every
+// customer, until the context ends.
 func (a *app) serve(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

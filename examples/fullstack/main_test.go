@@ -26,8 +26,8 @@ var update = flag.Bool("update", false, "rewrite testdata")
 
 var ids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-// What the demonstration prints: requests as providers send them, and what
-// became of the team.
+// The demonstration prints the requests in the form of the providers, and the
+// resulting changes of the team.
 func TestDemo(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-demo"}, os.Getenv, &out, io.Discard))
@@ -54,7 +54,7 @@ func TestUsage(t *testing.T) {
 
 const password = "a password"
 
-// browser asks for the application's pages as an admin.
+// browser requests the application's pages as an admin.
 type browser struct {
 	t   *testing.T
 	app *app
@@ -110,8 +110,9 @@ func (b *browser) member(tenant, email string) provisioning.Member {
 	return provisioning.Member{}
 }
 
-// What the directory owns cannot be edited, what it leaves empty can, once (D,
-// S37); and nobody without the password sees anything.
+// A field that the directory owns cannot be edited. A field that the directory
+// leaves empty can be edited once (D, S37). Without the password, no page is
+// visible.
 func TestPages(t *testing.T) {
 	b := open(t)
 	require.Contains(t, b.get("/", http.StatusOK), "<td>initech</td><td>salesforce</td><td>3</td>")
@@ -147,8 +148,8 @@ func TestPages(t *testing.T) {
 	b.do(req, http.StatusForbidden)
 }
 
-// Settings are tried, refused with everything that is wrong, and in force as
-// soon as they are saved (R29, R108).
+// Settings can be tried. Wrong settings are refused with all their errors.
+// Saved settings apply at once (R29, R108).
 func TestSettings(t *testing.T) {
 	b := open(t)
 	text, err := demo.ReadFile("demo/initech.json")
@@ -169,7 +170,7 @@ func TestSettings(t *testing.T) {
 
 var hidden = regexp.MustCompile(`name="(plan|class|hash)" value="([^"]*)"`)
 
-// What waits is approved as it was shown, and nothing else (S15).
+// An approval releases exactly what was shown, and nothing else (S15).
 func TestApprove(t *testing.T) {
 	b := open(t)
 	text, err := demo.ReadFile("demo/initech.json")

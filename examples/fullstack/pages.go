@@ -16,17 +16,18 @@ import (
 
 var templates = template.Must(template.ParseFS(demo, "demo/*.html"))
 
-// edits are the fields that the form offers. Which of them may be edited is the
-// Locks' to say.
+// edits are the fields in the form. The Locks decide which of them may be
+// edited.
 var edits = []provisioning.Field{
 	provisioning.FieldGivenName, provisioning.FieldFamilyName, provisioning.FieldTitle, provisioning.FieldPhone,
 	provisioning.FieldTimeZone, provisioning.FieldHome,
 }
 
-// maxForm bounds what a form may send, in bytes.
+// maxForm is the maximum size of a form, in bytes.
 const maxForm = 1 << 20
 
-// pages are the application's pages, behind its sign-in and against forgery.
+// pages returns the application's pages, behind its sign-in and with protection
+// against forged requests.
 func (a *app) pages(review http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.page(a.home))
@@ -47,16 +48,18 @@ func (a *app) pages(review http.Handler) http.Handler {
 	})
 }
 
-// A view is what a page shows: a template of demo and its data.
+// A view is the content of a page: a template of the directory demo and its
+// data.
 type view struct {
 	Page   string
 	Tenant string
 	Data   any
-	Note   string // what came of a form
-	to     string // redirect instead
+	Note   string // the result of a submitted form
+	to     string // if set, the page redirects here
 }
 
-// page serves what a function returns. An unknown customer or person is 404.
+// page serves the view that show returns. An unknown customer or person gives
+// 404.
 func (a *app) page(show func(*http.Request, *customer) (view, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := a.customers[r.PathValue("tenant")]
@@ -87,7 +90,7 @@ func (a *app) page(show func(*http.Request, *customer) (view, error)) http.Handl
 
 var errNotFound = errors.New("not found")
 
-// home lists the customers and how their connections are.
+// home lists the customers and the states of their connections.
 func (a *app) home(r *http.Request, _ *customer) (view, error) {
 	type row struct {
 		Tenant, Kind, Status, Advice string
@@ -141,7 +144,8 @@ func (a *app) locks(ctx context.Context, c *customer) (provisioning.Locks, error
 	return resolver.Locks(), nil
 }
 
-// person shows the edit form: what the directory owns is closed, with the reason.
+// person shows the edit form. A field that the directory owns is disabled, with
+// the reason.
 func (a *app) person(r *http.Request, c *customer) (view, error) {
 	m, err := a.member(r.Context(), c.tenant, r.PathValue("id"))
 	if err != nil {
@@ -167,7 +171,7 @@ func (a *app) form(ctx context.Context, c *customer, m provisioning.Member, note
 	return view{Page: "person", Note: note, Data: map[string]any{"Member": &m, "Fields": fields}}, nil
 }
 
-// textOf returns the text of a field that the form offers.
+// textOf returns the text of a field in the form.
 func textOf(m *provisioning.Member, f provisioning.Field) string {
 	for _, c := range provisioning.Difference(&provisioning.Member{}, m) {
 		if value, ok := c.New.(string); ok && c.Field == f {
@@ -177,8 +181,8 @@ func textOf(m *provisioning.Member, f provisioning.Field) string {
 	return ""
 }
 
-// edit saves one field as a hand's. The tenant is locked meanwhile, so that no
-// plan is applied between the check and the write (S28).
+// edit saves one field as a manual change. It holds the lock of the tenant, so
+// that no plan is applied between the check and the write (S28).
 func (a *app) edit(r *http.Request, c *customer) (view, error) {
 	ctx := r.Context()
 	unlock, err := a.team.Lock(ctx, c.tenant)
@@ -213,8 +217,8 @@ func (a *app) settings(r *http.Request, c *customer) (view, error) {
 	return view{Page: "settings", Data: text}, err
 }
 
-// changeSettings tries rules, which says who would be decided differently, or saves them.
-// Saved rules are in force at once (R29).
+// changeSettings tries rules, and shows the people whose decisions would
+// differ, or saves them. Saved rules apply at once (R29).
 func (a *app) changeSettings(r *http.Request, c *customer) (view, error) {
 	ctx, text := r.Context(), r.PostFormValue("rules")
 	v := view{Page: "settings", Data: text}
@@ -254,15 +258,15 @@ func (a *app) changeSettings(r *http.Request, c *customer) (view, error) {
 	return v, err
 }
 
-// plan shows what would be done now, and what waits for an approval.
+// plan shows what would be done now, and what waits for approval.
 func (a *app) plan(r *http.Request, c *customer) (view, error) {
 	plan, err := a.sync.Plan(r.Context(), c.target())
 	return view{Page: "plan", Data: plan}, err
 }
 
-// approve does the plan that was shown, with the class that is approved. The
-// approval names what it releases: if something else waits meanwhile, nothing is
-// done (S15).
+// approve applies the plan that was shown, including the approved class. The
+// approval names the changes that it releases: if the waiting changes differ
+// now, nothing is done (S15).
 func (a *app) approve(r *http.Request, c *customer) (view, error) {
 	ctx := r.Context()
 	plan, err := a.team.Plan(ctx, c.tenant, r.PostFormValue("plan"))
@@ -287,8 +291,8 @@ func (a *app) approve(r *http.Request, c *customer) (view, error) {
 	return v, nil
 }
 
-// input reads directory and team for a decision that is only shown. The snapshot
-// answers the queries of all the rules.
+// input reads the directory and the team for a decision that is only shown. The
+// snapshot has the data for the queries of all given rules.
 func (a *app) input(ctx context.Context, c *customer, source sources.Source, rules ...provisioning.Config) (provisioning.Input, error) {
 	var queries []string
 	for _, cfg := range rules {
@@ -307,9 +311,10 @@ func (a *app) input(ctx context.Context, c *customer, source sources.Source, rul
 	return provisioning.Input{Tenant: c.tenant, Snapshot: snapshot, Members: team}, err
 }
 
-// signIn answers what the application's sign-in asks after the single sign-on
-// has vouched for an address (S42): who it is, or why they do not come in. What
-// waits for an approval is looked up in the last plan.
+// signIn answers the question of the application's sign-in after the single
+// sign-on has confirmed an address (S42): which member it is, or why the person
+// may not sign in. Whether a change waits for approval is taken from the last
+// plan.
 func (a *app) signIn(r *http.Request, c *customer) (view, error) {
 	ctx, email := r.Context(), r.URL.Query().Get("email")
 	v := view{Page: "signin", Data: email}

@@ -20,22 +20,23 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// holdVariable makes the test binary be a program that holds everything of a
-// tenant which a process can hold, and is killed with it.
+// holdVariable makes the test binary run as a program that takes the lock and a
+// delivery of a tenant, until the test kills it.
 const holdVariable = "FULLSTACK_HOLDS"
 
-// The bounds that docs/guides/operate.md states, as this application keeps them
-// where nothing else keeps the machine busy, which boundsVariable says: it looks at
-// each connection every ten seconds. Elsewhere it counts that something comes.
+// These are the bounds that docs/guides/operate.md states, for this
+// application, which polls each connection every ten seconds. They hold on a
+// machine without other load, which boundsVariable confirms. Otherwise the
+// tests only check that the result comes.
 const (
-	afterOutage = 3 * time.Second  // a push that comes when the database is back
-	waitingOut  = 8 * time.Second  // one that was acknowledged before and waits for the next try
-	afterKill   = 15 * time.Second // of a process that had the tenant and its deliveries
+	afterOutage = 3 * time.Second  // a push that arrives when the database is back
+	waitingOut  = 8 * time.Second  // a push that was acknowledged before and waits for the next try
+	afterKill   = 15 * time.Second // the lock and the deliveries of a killed process
 
 	boundsVariable = "USHER_BOUNDS"
 )
 
-// requireWithin holds what took some time to its bound, where there is one.
+// requireWithin checks a duration against its bound, if there is a bound.
 func requireWithin(t *testing.T, took, bound time.Duration) {
 	t.Helper()
 	if os.Getenv(boundsVariable) != "" {
@@ -43,8 +44,8 @@ func requireWithin(t *testing.T, took, bound time.Duration) {
 	}
 }
 
-// hold is a process in the middle of everything: it delivers an effect, and has
-// the tenant's lock.
+// hold runs a process that is in the middle of a delivery and has the lock of
+// the tenant.
 func hold(ctx context.Context, args []string, stdout io.Writer) error {
 	opt, err := parseOptions(args, stdout)
 	if err != nil {
@@ -62,7 +63,7 @@ func hold(ctx context.Context, args []string, stdout io.Writer) error {
 				fmt.Fprintln(stdout, err)
 			}
 			fmt.Fprintln(stdout, "holds")
-			select {} // until it is killed
+			select {} // until the test kills the process
 		},
 	})
 	if err != nil {
@@ -91,8 +92,8 @@ func hold(ctx context.Context, args []string, stdout io.Writer) error {
 	select {}
 }
 
-// S28, S38, S41: what a killed process held is free in bounded time: a push into
-// the next process is decided, and the effect that was being delivered is
+// S28, S38, S41: what a killed process held becomes free in bounded time. A
+// push into the next process is decided, and the interrupted effect is
 // delivered.
 func TestAKilledProcessHoldsNothingForLong(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, direct options, args []string) {
@@ -130,9 +131,9 @@ func TestAKilledProcessHoldsNothingForLong(t *testing.T) {
 	})
 }
 
-// S38: a change that was acknowledged before the database went away is decided
-// soon after it is back, and one that comes then at once, however long the
-// database was away. USHER_AWAY says for how long.
+// S38: a change that was acknowledged before an outage of the database is
+// decided soon after the outage, and a change that arrives after it is decided
+// at once, for any length of the outage. USHER_AWAY sets the length.
 func TestAnOutageOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	away := 12 * time.Second
@@ -152,7 +153,7 @@ func TestAnOutageOfTheDatabase(t *testing.T) {
 	ana, bo := &pushed{name: "ana"}, &pushed{name: "bo"}
 	provider.create(ana)
 	until(t, func() bool { return stores.member(t, ana.id).Active })
-	unlock, err := stores.team.Lock(t.Context(), "acme") // so that a change is acknowledged and not decided
+	unlock, err := stores.team.Lock(t.Context(), "acme") // holds the lock, so that a change is acknowledged but not decided
 	require.NoError(t, err)
 	provider.create(bo)
 	require.NoError(t, server.Crash())
@@ -173,8 +174,8 @@ func TestAnOutageOfTheDatabase(t *testing.T) {
 	requireWithin(t, time.Since(began), waitingOut)
 }
 
-// eachDatabase runs a test on SQLite and on PostgreSQL, with the options of the
-// program for it.
+// eachDatabase runs a test on SQLite and on PostgreSQL, with the program's
+// options for each.
 func eachDatabase(t *testing.T, test func(t *testing.T, direct options, args []string)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
@@ -188,7 +189,7 @@ func eachDatabase(t *testing.T, test func(t *testing.T, direct options, args []s
 	})
 }
 
-// until waits for something that comes by itself.
+// until waits until ok reports true.
 func until(t *testing.T, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(4 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
@@ -196,7 +197,7 @@ func until(t *testing.T, ok func() bool) {
 	}
 }
 
-// member returns the member of a pushed user, or nobody.
+// member returns the member of a pushed user, or the zero Member.
 func (s *stores) member(t *testing.T, userID string) provisioning.Member {
 	t.Helper()
 	found, err := s.team.FindMembers(t.Context(), "acme", []provisioning.MemberKey{{By: provisioning.MemberByExternalID, Connection: "okta", Value: userID}}, 1)
@@ -204,7 +205,7 @@ func (s *stores) member(t *testing.T, userID string) provisioning.Member {
 	return append(found, provisioning.Member{})[0]
 }
 
-// effects counts those in the outbox.
+// effects returns the number of effects in the outbox.
 func (s *stores) effects(t *testing.T) int {
 	t.Helper()
 	n := 0

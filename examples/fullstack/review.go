@@ -12,9 +12,10 @@ import (
 
 type tenantKey struct{}
 
-// reviewPages shows plans to admins, who approve there what waits. Each customer
-// has them under its own name, which only this application takes from the URL: an
-// application whose admins belong to a customer takes it from their session.
+// reviewPages returns the pages on which admins see plans and approve what
+// waits. The tenant is the customer's name in the URL. Only this example takes
+// it from there: an application whose admins belong to a customer takes it from
+// the session.
 func (a *app) reviewPages() (http.Handler, error) {
 	pages, err := review.New(review.Config{
 		Store: a.team, Syncer: a.sync, Setup: a.setup, Requests: a.directory, Logger: a.cfg.logger,
@@ -35,7 +36,8 @@ func (a *app) reviewPages() (http.Handler, error) {
 			}
 			return access, nil
 		},
-		// The customer that is read from Salesforce wants a second person for leavers.
+		// For the customer that is read from Salesforce, a second person must
+		// approve the removal of leavers.
 		TwoPeople: func(_ context.Context, target syncer.Target) ([]provisioning.Class, error) {
 			if target.Tenant == "initech" {
 				return []provisioning.Class{provisioning.ClassDeactivate}, nil

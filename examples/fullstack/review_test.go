@@ -23,8 +23,8 @@ import (
 
 var picture = flag.String("picture", "", "write a picture of the review page to this `file`, with the Chromium that .ci/chromium prepares")
 
-// The review pages of each customer are there for its admin, with what its
-// provider asked, and for nobody else.
+// The review pages of each customer, with the requests of its provider, are
+// visible to its admin and to nobody else.
 func TestReview(t *testing.T) {
 	b := open(t)
 	req := httptest.NewRequest("POST", "/scim/v2/Users", strings.NewReader(
@@ -43,10 +43,10 @@ func TestReview(t *testing.T) {
 	b.get("/acme/review/style.css", http.StatusOK)
 }
 
-// kestrel is the made-up company of the quickstart at the customer that is read
-// from Salesforce: its people came in with everything, and since then a dozen
-// of sixty left, some were promoted, and two came. It returns the application and
-// the plan of that.
+// kestrel sets up the made-up company of the quickstart for the customer that
+// is read from Salesforce. Its people were imported with all their data. Since
+// then a dozen of sixty left, some were promoted, and two joined. kestrel
+// returns the application and the plan for these changes.
 func kestrel(t *testing.T) (*app, *provisioning.Plan) {
 	text, err := os.ReadFile("../quickstart/demo/users.json")
 	require.NoError(t, err)
@@ -64,7 +64,7 @@ func kestrel(t *testing.T) (*app, *provisioning.Plan) {
 	_, err = app.sync.Run(t.Context(), target)
 	require.NoError(t, err)
 
-	_, err = stores.db.ExecContext(t.Context(), `DELETE FROM usher_windows`) // they came long ago
+	_, err = stores.db.ExecContext(t.Context(), `DELETE FROM usher_windows`) // the import was long ago
 	require.NoError(t, err)
 	var answer map[string]any
 	require.NoError(t, json.Unmarshal(text, &answer))
@@ -101,7 +101,7 @@ func kestrel(t *testing.T) (*app, *provisioning.Plan) {
 	return app, plan
 }
 
-// The plan of such a company says on its page what it was decided on.
+// The page of a company's plan shows the facts on which the plan was decided.
 func TestReviewOfKestrel(t *testing.T) {
 	app, plan := kestrel(t)
 	evidence, err := app.sync.Evidence(t.Context(), syncer.Target{Tenant: "initech", Connection: "salesforce"}, plan.Hash)

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"net/url"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the drivers are the program's choice
+	_ "github.com/jackc/pgx/v5/stdlib" // the program chooses the drivers
 	_ "modernc.org/sqlite"
 
 	"github.com/usher-go/usher/provisioning"
@@ -15,8 +15,8 @@ import (
 	scimstore "github.com/usher-go/usher/scim/sqlstore"
 )
 
-// stores is the application's database: the team, what the providers pushed, and
-// the application's own table of settings.
+// stores holds the application's database: the team, the pushed directories,
+// and the application's own table of settings.
 type stores struct {
 	team      *sqlstore.Store
 	directory *scimstore.Store
@@ -34,7 +34,7 @@ func openStores(ctx context.Context, opt options) (*stores, error) {
 	if s.db, err = sql.Open(driver, dsn); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	s.db.SetMaxIdleConns(16) // a connection to PostgreSQL is a process there: it is kept
+	s.db.SetMaxIdleConns(16) // each connection is a process in PostgreSQL, so idle ones are kept
 	if s.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: s.db, Dialect: s.dialect, Now: opt.now}); err == nil {
 		s.directory, err = scimstore.Open(ctx, scimstore.Config{DB: s.db, Dialect: s.dialect})
 	}
@@ -49,8 +49,8 @@ func openStores(ctx context.Context, opt options) (*stores, error) {
 
 func (s *stores) Close() error { return s.db.Close() }
 
-// rules returns the customer's rules: what was saved, or what the customer
-// begins with.
+// rules returns the customer's saved rules, or the rules that the customer
+// starts with.
 func (s *stores) rules(ctx context.Context, c *customer) (provisioning.Config, string, error) {
 	text := c.rules
 	err := s.db.QueryRowContext(ctx, `SELECT rules FROM host_settings WHERE tenant = $1`, c.tenant).Scan(&text)
@@ -61,7 +61,7 @@ func (s *stores) rules(ctx context.Context, c *customer) (provisioning.Config, s
 	return cfg, text, err
 }
 
-// saveRules saves rules that were parsed before.
+// saveRules saves rules. The caller has parsed them before.
 func (s *stores) saveRules(ctx context.Context, tenant, text string) error {
 	_, err := s.db.ExecContext(ctx, `INSERT INTO host_settings (tenant, rules) VALUES ($1, $2)
 		ON CONFLICT (tenant) DO UPDATE SET rules = excluded.rules`, tenant, text)

@@ -14,8 +14,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// bigPlan saves a plan of n actions: newcomers, titles that change alike and each
-// in its own way, and leavers who wait.
+// bigPlan saves a plan of n actions: newcomers, titles that change in the same
+// way, titles that each change differently, and leavers who wait for approval.
 func bigPlan(tb testing.TB, h *host, n int) *provisioning.Plan {
 	snapshot := &sources.Snapshot{Format: 1, Kind: "okta", Connection: "okta", Proven: sources.FactAll, Groups: []sources.Group{{ID: "g-sales"}}}
 	var team []provisioning.Member
@@ -26,7 +26,7 @@ func bigPlan(tb testing.TB, h *host, n int) *provisioning.Plan {
 			FamilyName: u.FamilyName, Title: "Apprentice", AssignmentID: "default", Revision: "1",
 		}
 		switch i % 4 {
-		case 0: // comes in
+		case 0: // a newcomer
 			snapshot.Groups[0].Members = append(snapshot.Groups[0].Members, u.ID)
 		case 1:
 			team = append(team, m)
@@ -47,7 +47,8 @@ func bigPlan(tb testing.TB, h *host, n int) *provisioning.Plan {
 	return plan
 }
 
-// A stopwatch is an answer of which is kept when it began and how long it is.
+// A stopwatch is a response writer. It records the time until the first byte
+// and the size of the answer.
 type stopwatch struct {
 	header http.Header
 	asked  time.Time
@@ -76,7 +77,7 @@ func ask(tb testing.TB, handler http.Handler, path string) *stopwatch {
 	return s
 }
 
-// views are the pages of a plan that cost most.
+// views returns the most expensive pages of a plan.
 func views(plan *provisioning.Plan) map[string]string {
 	return map[string]string{
 		"whole": "plan?hash=" + plan.Hash, "section": "plan?section=changes&page=300&hash=" + plan.Hash,
@@ -95,9 +96,9 @@ func TestPageSize(t *testing.T) {
 	}
 }
 
-// BenchmarkPlanPage measures the pages of a plan of 100,000 actions: how long the
-// first byte takes (budget: 100 ms), also of a plan that has to be decoded first,
-// and how large a page is (budget: 300 KB).
+// BenchmarkPlanPage measures the pages of a plan of 100,000 actions: the time
+// until the first byte (budget: 100 ms), also for a plan that must be decoded
+// first, and the size of a page (budget: 300 KB).
 func BenchmarkPlanPage(b *testing.B) {
 	h := newHost(b)
 	plan := bigPlan(b, h, 100_000)
@@ -110,9 +111,10 @@ func BenchmarkPlanPage(b *testing.B) {
 	}
 }
 
-// BenchmarkChart measures the org chart of 10,000 people, each of whom manages five:
-// the page from its top and from a manager further down, a search, and the whole
-// chart as a file. ms/page is how long the whole answer takes.
+// BenchmarkChart measures the org chart of 10,000 people, in which each manager
+// has five reports: the page from the top and from a lower manager, a search,
+// and the whole chart as a file. ms/page is the time until the end of the
+// answer.
 func BenchmarkChart(b *testing.B) {
 	const people, reports = 10_000, 5
 	h := newHost(b)
@@ -131,8 +133,8 @@ func BenchmarkChart(b *testing.B) {
 	}
 }
 
-// measurePage reports of a page the longest time until its first byte, the median
-// time until its end, and its size.
+// measurePage reports the longest time until the first byte of a page, the
+// median time until its end, and its size.
 func measurePage(b *testing.B, handler func() http.Handler, path string) {
 	var first time.Duration
 	var whole []time.Duration

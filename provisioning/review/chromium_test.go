@@ -18,7 +18,8 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// someRequests are as a provider sends them whose first token has expired.
+// someRequests returns the requests of a provider whose first token has
+// expired.
 func someRequests() scim.RequestHistory {
 	at := time.Now().UTC().Add(-time.Hour)
 	var h scim.RequestHistory
@@ -38,10 +39,11 @@ func someRequests() scim.RequestHistory {
 	return h
 }
 
-// TestChromium walks through the pages in a real Chromium: it approves a held
-// class from start to finish, with the keyboard, and wants no console error and no
-// finding of axe-core. Screenshots of every page go to the folder that
-// USHER_SCREENSHOTS names. See .ci/chromium for what has to be there.
+// TestChromium uses the pages in a real Chromium. It approves a held class from
+// start to finish with the keyboard. It requires that there are no console
+// errors and no findings of axe-core. It writes screenshots of every page to
+// the folder that USHER_SCREENSHOTS names. The requirements are in
+// .ci/chromium.
 func TestChromium(t *testing.T) {
 	packages := os.Getenv("USHER_TEST_BROWSER")
 	chromium, err := exec.LookPath("chromium")
@@ -97,7 +99,7 @@ func TestChromium(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out, &told), "%s", out)
 	require.Empty(t, told.Problems, "%s", strings.Join(told.Problems, "\n"))
 	require.GreaterOrEqual(t, len(told.Did), 12)
-	require.Equal(t, 27, h.active()) // 30 and a newcomer, less four
+	require.Equal(t, 27, h.active()) // 30 people and a newcomer, minus four leavers
 	files, err := filepath.Glob(filepath.Join(shots, "*.png"))
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 3*len(told.Did))

@@ -15,8 +15,8 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A host mounts the pages behind its own log-in, and says of each request who
-// sends it and what they may see and do.
+// A host mounts the pages behind its own sign-in. For each request, it returns
+// who sends it, and what this person may see and do.
 func Example() {
 	team, pushed := new(provisioning.Memory), new(scim.Memory) // the host's stores
 	setup := func(_ context.Context, target syncer.Target) (syncer.Setup, error) {
@@ -35,7 +35,7 @@ func Example() {
 		Store: team, Syncer: sync, Setup: setup,
 		Connections: func(context.Context, string) ([]string, error) { return []string{"okta-1"}, nil },
 		Access: func(r *http.Request) (review.Access, error) {
-			session, err := r.Cookie("session") // the host's own
+			session, err := r.Cookie("session") // the session of the host's sign-in
 			if err != nil || session.Value != "olga's" {
 				return review.Access{}, errors.New("nobody is signed in")
 			}

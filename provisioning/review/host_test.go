@@ -70,22 +70,22 @@ func (d *directory) set(do func(d *directory)) {
 	do(d)
 }
 
-// An oldTeam is a store whose members came before the window of the breakers.
+// An oldTeam is a store whose members joined before the window of the breakers.
 type oldTeam struct{ *provisioning.Memory }
 
 func (oldTeam) Window(context.Context, string, string, time.Duration) (provisioning.Window, error) {
 	return provisioning.Window{}, nil
 }
 
-// A host is what a program has around the pages: two tenants, each with a
-// directory, a team, a syncer, and a log-in by header.
+// A host has the parts of a program around the pages: two tenants, each with a
+// directory, a team and a syncer, and a sign-in by a header.
 type host struct {
 	t       testing.TB
 	store   *provisioning.Memory
 	sync    *syncer.Syncer
 	dirs    map[syncer.Target]*directory
 	rules   func(syncer.Target) provisioning.Config
-	access  map[string]review.Access // by the value of the header User
+	access  map[string]review.Access // keyed by the value of the header User
 	handler http.Handler
 	cfg     review.Config
 	log     *strings.Builder
@@ -94,7 +94,7 @@ type host struct {
 var acme = syncer.Target{Tenant: "acme", Connection: "okta"}
 var rival = syncer.Target{Tenant: "rival", Connection: "okta"}
 
-// everything may be done by who has it.
+// everything returns the access of a user who may do everything.
 func everything(actor, tenant string) review.Access {
 	a := review.Access{Actor: actor, Tenant: tenant, May: review.See | review.History | review.Export | review.Plan | review.Operate}
 	for c := provisioning.ClassDeactivate; c <= provisioning.ClassIdentity; c++ {
@@ -103,7 +103,7 @@ func everything(actor, tenant string) review.Access {
 	return a
 }
 
-// rulesOf lets two people leave and hold the third.
+// rulesOf returns rules that let two people leave and hold the third.
 func rulesOf(target syncer.Target) provisioning.Config {
 	two, none := 2, 0
 	return provisioning.Config{
@@ -165,7 +165,7 @@ func (h *host) replica() http.Handler {
 	return mux
 }
 
-// user makes a user of the tenant acme.
+// user returns a user of the tenant acme.
 func user(name string) sources.User {
 	return sources.User{
 		ID: "u-" + name, Status: sources.StatusActive, Email: name + "@acme.com", GivenName: strings.ToUpper(name[:1]) + name[1:],
@@ -173,7 +173,7 @@ func user(name string) sources.User {
 	}
 }
 
-// hire lets people come in at acme, in the group of sales, and applies that.
+// hire adds people to acme, in the group sales, and applies the plan.
 func (h *host) hire(names ...string) {
 	h.dirs[acme].set(func(d *directory) {
 		if len(d.groups) == 0 {
@@ -216,7 +216,7 @@ var (
 	otherTags  = regexp.MustCompile(`<[^>]*>`)
 )
 
-// words is the page's text without markup.
+// words returns the text of the page without markup.
 func (a answer) words() string {
 	return strings.Join(strings.Fields(html.UnescapeString(otherTags.ReplaceAllString(inlineTags.ReplaceAllString(a.text, ""), " "))), " ")
 }
@@ -234,7 +234,7 @@ func sendTo(handler http.Handler, user, method, path string, form url.Values) an
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
 	w := httptest.NewRecorder()
-	handler.ServeHTTP(struct{ http.ResponseWriter }{w}, r) // which cannot flush: however long it takes, the status is that of the whole answer
+	handler.ServeHTTP(struct{ http.ResponseWriter }{w}, r) // this writer cannot flush, so the status is that of the whole answer
 	return answer{w.Result(), w.Body.String()}
 }
 
@@ -245,7 +245,7 @@ func (h *host) get(user, path string) answer {
 	return a
 }
 
-// post sends a form and returns the page to which it leads.
+// post sends a form, follows the redirect, and returns the page.
 func (h *host) post(user, path string, pairs ...string) answer {
 	h.t.Helper()
 	form := make(url.Values)

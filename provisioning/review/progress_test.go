@@ -16,7 +16,7 @@ import (
 	"github.com/usher-go/usher/provisioning/syncer"
 )
 
-// A gatedStore writes nothing until it may.
+// A gatedStore blocks its writes until the test releases them.
 type gatedStore struct {
 	oldTeam
 	gate chan struct{}
@@ -31,9 +31,9 @@ func (g *gatedStore) Apply(ctx context.Context, tenant string, actions []provisi
 	return g.oldTeam.Apply(ctx, tenant, actions)
 }
 
-// While an approval is applied, the page of its outcome tells how far it is, in
-// any replica, and comes to its end by itself. The work does not end with the
-// request that began it.
+// While an approval is applied, the page of its outcome shows the progress, in
+// any replica, and updates itself until the end. The work continues if the
+// request that started it ends.
 func TestProgress(t *testing.T) {
 	var gated *gatedStore
 	h := newHost(t, func(c *review.Config) {
@@ -43,7 +43,7 @@ func TestProgress(t *testing.T) {
 		t.Cleanup(sync.Close)
 		c.Syncer = sync
 	})
-	h.hire(names(10)...) // by the other syncer, which is not held up
+	h.hire(names(10)...) // through the other syncer, which is not blocked
 	h.leave(names(4)...)
 	plan := h.plan()
 	form := url.Values{}

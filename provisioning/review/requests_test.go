@@ -21,13 +21,13 @@ import (
 	"github.com/usher-go/usher/scim/sqlstore"
 )
 
-// A directoryStore keeps what is pushed, and the requests.
+// A directoryStore stores what is pushed, and the log of requests.
 type directoryStore interface {
 	scim.Store
 	scim.RequestStore
 }
 
-// directoryStores are the stores of this module.
+// directoryStores returns the stores of this module.
 func directoryStores(t *testing.T) map[string]func(*testing.T) directoryStore {
 	open := func(t *testing.T, driver, dsn string, dialect sqlstore.Dialect) directoryStore {
 		db, err := sql.Open(driver, dsn)
@@ -48,8 +48,8 @@ func directoryStores(t *testing.T) map[string]func(*testing.T) directoryStore {
 	}
 }
 
-// push sends requests as a provider does, with a token, and returns the ID that
-// an answer had last.
+// push sends requests as a provider does, with a token. It returns the last ID
+// in an answer.
 func push(t *testing.T, server *httptest.Server, token string, requests ...[3]string) (id string) {
 	t.Helper()
 	for _, r := range requests {
@@ -69,9 +69,9 @@ func push(t *testing.T, server *httptest.Server, token string, requests ...[3]st
 	return id
 }
 
-// Okta and Entra push, each with its token, and an admin reads on the page what
-// they asked and were told: who did what, and why it was refused. Nobody reads
-// that of another tenant or connection, or what was sent.
+// Okta and Entra push, each with its token. An admin sees their requests and
+// the answers on the page: who did what, and why it was refused. Nobody sees
+// those of another tenant or connection, or the values that were sent.
 func TestRequestsPage(t *testing.T) {
 	for name, open := range directoryStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +145,8 @@ func TestRequestsPage(t *testing.T) {
 	require.Contains(t, h.get("olga", "requests").words(), "No request is remembered yet.")
 }
 
-// The page of a busy connection stays small, and hostile names are text.
+// The page of a busy connection stays small, and hostile names are shown as
+// text.
 func TestRequestsPageSize(t *testing.T) {
 	store := new(scim.Memory)
 	var history scim.RequestHistory

@@ -31,8 +31,8 @@ func TestNewNeedsAccess(t *testing.T) {
 	}
 }
 
-// The plan shows what is dangerous first, equal changes as one entry, and every
-// view of it is a URL.
+// The plan page shows dangerous changes first and equal changes as one entry.
+// Every view of it has a URL.
 func TestPlanPage(t *testing.T) {
 	h := newHost(t)
 	h.hire(names(10)...)
@@ -61,7 +61,7 @@ func TestPlanPage(t *testing.T) {
 	require.IsIncreasing(t, order)
 
 	hash := h.plan().Hash
-	for query, want := range map[string][2]int{ // people shown, sections
+	for query, want := range map[string][2]int{ // number of shown people, number of sections
 		"&kind=create": {1, 1}, "&kind=update": {6, 1}, "&kind=deactivate": {3, 1}, "&field=title": {7, 2},
 		"&q=person03": {1, 1}, "&reason=source.inactive": {3, 1}, "&assignment=sales": {9, 2}, "&assignment=default": {1, 1},
 		"&kind=adopt": {0, 0}, "&section=changes": {6, 1}, "&q=PERSON03@acme.com&kind=update": {1, 1},
@@ -94,13 +94,13 @@ func class(plan *provisioning.Plan, c provisioning.Class) *provisioning.Breaker 
 	return nil
 }
 
-// approval is the form of an approval.
+// approval returns the form values of an approval.
 func approval(plan *provisioning.Plan, c provisioning.Class, number, reason string) []string {
 	return []string{"hash", plan.Hash, "class", c.String(), "waits", class(plan, c).Hash, "number", number, "reason", reason}
 }
 
-// A held class is approved from start to finish: the number is typed, a reason is
-// given, and the outcome is told. An approval is used once (S15).
+// A held class is approved from start to finish: the admin types the number and
+// a reason, and the page shows the outcome. An approval can be used once (S15).
 func TestApprove(t *testing.T) { // S15
 	h := newHost(t)
 	h.hire(names(10)...)
@@ -141,8 +141,8 @@ func TestApprove(t *testing.T) { // S15
 	require.NotContains(t, h.log.String(), "@acme.com")
 }
 
-// Two people are needed where the host says so, and any replica knows of the
-// first.
+// If the host requires it, two people must approve. Any replica knows of the
+// first approval.
 func TestSecondPerson(t *testing.T) {
 	two, failed := map[string][]provisioning.Class{"acme": {provisioning.ClassDeactivate}}, error(nil)
 	h := newHost(t, func(c *review.Config) {
@@ -172,8 +172,8 @@ func TestSecondPerson(t *testing.T) {
 	require.Contains(t, page.words(), "Done. 4 changes are done.")
 	require.Equal(t, 6, h.active())
 
-	// It is the tenant's setting, not the application's: where it is not set, or no
-	// more, one person is enough.
+	// This is a setting of the tenant, not of the application: if it is not
+	// set, or no longer set, one person is enough.
 	delete(two, "acme")
 	two["rival"] = []provisioning.Class{provisioning.ClassDeactivate}
 	h.leave("person05", "person06", "person07")
@@ -183,8 +183,9 @@ func TestSecondPerson(t *testing.T) {
 	require.Equal(t, 3, h.active())
 }
 
-// A stale approval does nothing, and is explained by the difference to what was
-// approved; one after which the same waits holds.
+// A stale approval does nothing, and the page shows the difference between what
+// was approved and what waits now. An approval stays valid if the same changes
+// still wait.
 func TestStaleApproval(t *testing.T) { // S15, S45
 	h := newHost(t)
 	h.hire(names(10)...)
@@ -192,7 +193,7 @@ func TestStaleApproval(t *testing.T) { // S15, S45
 	plan := h.plan()
 	h.leave("person07")
 	h.dirs[acme].set(func(d *directory) { d.users[0].Status = sources.StatusActive })
-	h.plan() // newer, and otherwise
+	h.plan() // a newer plan with other changes
 	page := h.get("olga", "approve?hash="+plan.Hash+"&class=deactivate")
 	require.Contains(t, page.words(), "A newer plan of this connection has taken this one's place.")
 	void := h.post("olga", "approve", approval(plan, provisioning.ClassDeactivate, "4", "they left")...)
@@ -203,14 +204,14 @@ func TestStaleApproval(t *testing.T) { // S15, S45
 	require.Equal(t, 10, h.active())
 
 	again := h.plan()
-	h.dirs[acme].set(func(d *directory) { d.users[9].Title = "Director" }) // nothing of what waits
+	h.dirs[acme].set(func(d *directory) { d.users[9].Title = "Director" }) // a change that affects nothing that waits
 	h.plan()
 	held := h.post("olga", "approve", approval(again, provisioning.ClassDeactivate, "4", "they left")...)
 	require.Contains(t, held.words(), "Done. 5 changes are done.")
 	require.Equal(t, 6, h.active())
 }
 
-// What needs no approval is applied by itself.
+// Changes that need no approval can be applied without one.
 func TestApplyOrdinary(t *testing.T) {
 	h := newHost(t)
 	h.hire(names(5)...)
@@ -221,8 +222,8 @@ func TestApplyOrdinary(t *testing.T) {
 	require.Equal(t, 4, h.active())
 }
 
-// Person: the story as steps, old beside new, owner and lock of each field, and
-// the history.
+// The page of a person shows the reasons as steps, old and new values, the
+// owner and the lock of each field, and the history.
 func TestPersonPage(t *testing.T) {
 	h := newHost(t)
 	h.hire("ana", "bo")
@@ -244,7 +245,8 @@ func TestPersonPage(t *testing.T) {
 	require.Equal(t, 404, h.send("olga", "GET", "person?who=nobody", nil).StatusCode)
 }
 
-// What if: who moves, grouped; a bad config lists everything in one round.
+// The what-if page shows the people who would change, in groups. For a bad
+// config, it lists all errors at once.
 func TestWhatIfPage(t *testing.T) { // R108
 	h := newHost(t, func(c *review.Config) {
 		c.Rules = nil
@@ -315,7 +317,7 @@ func TestExports(t *testing.T) {
 	for _, private := range []string{"555 0101", "p0@home.example"} {
 		require.NotContains(t, file.text, private)
 	}
-	require.NotContains(t, file.text, "href=") // it needs nothing else
+	require.NotContains(t, file.text, "href=") // the file refers to nothing else
 	require.NotContains(t, file.text, "src=")
 	read, err := provisioning.ReadPlan([]byte(h.get("olga", "export.json?hash="+plan.Hash).text))
 	require.NoError(t, err)
@@ -326,8 +328,8 @@ func TestExports(t *testing.T) {
 	require.Equal(t, 403, h.send("reader", "GET", "export.csv?hash="+plan.Hash, nil).StatusCode)
 }
 
-// WriteHTML makes the same file without a server: of a plan that nobody saved,
-// redacted and escaped, and byte for byte the same each time.
+// WriteHTML makes the same file without a server. The plan may be unsaved. The
+// file is redacted and escaped, and has the same bytes each time.
 func TestWriteHTML(t *testing.T) {
 	hostile := `<script>alert(1)</script>`
 	r, err := provisioning.New(rulesOf(acme))
@@ -356,7 +358,7 @@ func TestWriteHTML(t *testing.T) {
 	require.NotContains(t, masked, "ana@acme.com")
 	require.Contains(t, masked, "this file was made 2026-11-26 03:00 UTC for &lt;script&gt;")
 
-	// What cannot be written is told, and early: the file streams.
+	// A failed write is reported early, because the file is streamed.
 	full := &fullDisk{room: 50_000}
 	require.ErrorIs(t, review.WriteHTML(full, bigPlan(t, newHost(t), 5_000), review.HTMLConfig{}), errFull)
 	require.Less(t, full.most, 64<<10)
@@ -364,8 +366,8 @@ func TestWriteHTML(t *testing.T) {
 
 var errFull = errors.New("the disk is full")
 
-// A fullDisk takes some bytes and no more, and knows the most that it was given
-// at once.
+// A fullDisk accepts a limited number of bytes, and records the size of the
+// largest write.
 type fullDisk struct{ room, most int }
 
 func (f *fullDisk) Write(b []byte) (int, error) {
@@ -394,7 +396,7 @@ func TestRunsPage(t *testing.T) {
 	require.Contains(t, h.get("ned", "").words(), "There is no connection that you may see.")
 }
 
-// A slowStore takes a while to answer about a plan.
+// A slowStore delays the answer about a plan.
 type slowStore struct {
 	*provisioning.Memory
 	takes time.Duration
@@ -405,8 +407,8 @@ func (s *slowStore) Plan(ctx context.Context, tenant, hash string) (*provisionin
 	return s.Memory.Plan(ctx, tenant, hash)
 }
 
-// The beginning of a page comes before a slow store answers, with the status 200
-// whatever the answer is. To a writer that cannot flush it would come no sooner:
+// The beginning of a page is sent before a slow store answers, always with the
+// status 200. If the writer cannot flush, an early beginning has no use, and
 // the status is that of the answer.
 func TestFirstByteIsEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

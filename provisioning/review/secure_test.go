@@ -17,8 +17,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// visit follows every link and the values of every filter from the first page on,
-// and returns what each URL answers.
+// visit follows every link and the values of every filter, starting from the
+// first page. It returns the answer of each URL.
 func (h *host) visit(user string, begin ...string) map[string]answer {
 	seen := make(map[string]answer)
 	links := regexp.MustCompile(`(?:href|action)="([^"#]+)"`)
@@ -41,7 +41,7 @@ func (h *host) visit(user string, begin ...string) map[string]answer {
 	return seen
 }
 
-// world is a host in which every page has something to show.
+// world returns a host in which every page has content.
 func world(t testing.TB) (*host, *provisioning.Plan) {
 	h := newHost(t)
 	h.hire(names(10)...)
@@ -60,8 +60,7 @@ func world(t testing.TB) (*host, *provisioning.Plan) {
 	return h, h.plan()
 }
 
-// Another tenant's plan, person or run cannot be reached by any URL, by reading
-// or by writing.
+// No URL reads or changes a plan, a person or a run of another tenant.
 func TestOtherTenant(t *testing.T) {
 	h, plan := world(t)
 	pages := h.visit("olga", "plan?hash="+plan.Hash)
@@ -98,7 +97,8 @@ func TestOtherTenant(t *testing.T) {
 	}
 	require.Equal(t, active, h.active())
 
-	// A connection that the host's function does not list is as far away.
+	// A connection that the host's function does not list cannot be reached,
+	// either.
 	h.access["ned"] = review.Access{Actor: "ned", Tenant: "acme", May: everything("", "").May, Connections: []string{"entra"}}
 	for path := range pages {
 		a := h.send("ned", "GET", path, nil)
@@ -109,8 +109,8 @@ func TestOtherTenant(t *testing.T) {
 	}
 }
 
-// What the host's function hides is on no page, in no file and in no log, and
-// cannot be searched for.
+// A value that the host's function hides is on no page, in no file and in no
+// log, and a search does not find it.
 func TestHidden(t *testing.T) {
 	h, plan := world(t)
 	secret := []string{"person0", "Person0", "newcomer", "Newcomer", "Overlord", "Clerk", "@acme.com"}
@@ -147,7 +147,7 @@ func TestHidden(t *testing.T) {
 	for _, s := range secret {
 		require.NotContains(t, h.log.String(), s)
 	}
-	// One field: its values are gone, and nothing else.
+	// Hiding one field removes its values, and nothing else.
 	hiding.Hide = provisioning.Mask{provisioning.FieldTitle}
 	h.access["mole"] = hiding
 	for path, page := range h.visit("mole", begin...) {
@@ -158,7 +158,7 @@ func TestHidden(t *testing.T) {
 	require.Contains(t, h.get("mole", "plan?hash="+plan.Hash).words(), "title (hidden) -> (hidden, new)")
 }
 
-// Everything from outside is shown as text, whatever it is.
+// Every text from outside is shown as text, for any content.
 func TestHostileDirectory(t *testing.T) {
 	h := newHost(t)
 	hostile := []string{
@@ -187,7 +187,7 @@ func TestHostileDirectory(t *testing.T) {
 			d.users[i].Title += " more"
 			d.users[i].Status = []sources.Status{sources.StatusActive, sources.StatusActive, sources.StatusInactive}[i%3]
 		}
-		for i, text := range hostile { // newcomers too
+		for i, text := range hostile { // the same for newcomers
 			u := user(fmt.Sprintf("n%02d", i))
 			u.GivenName, u.FamilyName = text, text
 			d.users = append(d.users, u)
@@ -208,7 +208,7 @@ func TestHostileDirectory(t *testing.T) {
 		require.NotEqual(t, 500, page.StatusCode, "%s: %s", path, page.text)
 		switch {
 		case strings.HasPrefix(path, "export.json") || strings.HasPrefix(path, "chart.dot") || strings.HasPrefix(path, "chart.mmd") || strings.HasPrefix(path, "style.css"):
-			continue // not read by a browser as a page
+			continue // a browser does not show it as a page
 		case strings.HasPrefix(path, "export.csv"):
 		default:
 			require.NotContains(t, page.text, "<script", path)
@@ -227,7 +227,7 @@ func TestHostileDirectory(t *testing.T) {
 }
 
 // A page of another origin cannot make a browser send a form, and no page loads
-// or runs anything.
+// other content or executes a script.
 func TestHeaders(t *testing.T) {
 	h, plan := world(t)
 	active := h.active()
@@ -260,16 +260,17 @@ func TestHeaders(t *testing.T) {
 			require.NotRegexp(t, `<style|<script| style="| on[a-z]+="`, page.text, path)
 		}
 	}
-	// What changes something is not done by a link.
+	// A GET request changes nothing.
 	for _, path := range []string{"apply", "run", "pause", "resume"} {
 		require.NotEqual(t, http.StatusOK, h.send("olga", "GET", path+"?hash="+plan.Hash+"&connection=okta&reason=x", nil).StatusCode)
 	}
 	require.Equal(t, active, h.active())
-	// A form that is too large is not read.
+	// A form that is too large is refused.
 	require.Equal(t, 400, h.post("olga", "whatif", "next_text", strings.Repeat("x", 5<<20)).StatusCode)
 }
 
-// The abilities that somebody lacks are on no page, and refused.
+// Actions that a user may not do are on no page, and requests for them are
+// refused.
 func TestAbilities(t *testing.T) {
 	h, plan := world(t)
 	pages := h.visit("reader", "plan?hash="+plan.Hash)

@@ -28,15 +28,15 @@ func openPostgreSQL(t testing.TB) (*sqlstore.Store, *sql.DB) {
 	return store, db
 }
 
-// What the database itself refuses is the result of the groups that it is
-// about, and all others are done (S28).
+// An action that the database itself refuses fails together with its group, and
+// all other actions are done (S28).
 func TestRefusedByTheDatabase(t *testing.T) {
 	t.Parallel()
 	store, _ := openPostgreSQL(t)
 	actions := hires(1200)
 	bad := map[int]bool{0: true, 499: true, 500: true, 731: true, 732: true, 1199: true}
 	for i := range bad {
-		amend(&actions[i], func(m *provisioning.Member) { m.Title = "a\x00b" }) // no text of PostgreSQL has a NUL
+		amend(&actions[i], func(m *provisioning.Member) { m.Title = "a\x00b" }) // a text of PostgreSQL cannot contain a NUL
 	}
 	for i, spoil := range map[int]func(a *provisioning.Action){
 		2: func(a *provisioning.Action) { a.Key = "a\x00b" },
@@ -70,13 +70,13 @@ func TestRefusedByTheDatabase(t *testing.T) {
 	assert.Len(t, plain(t, store, tenant), 3*len(team), "with an effect and a record of each")
 }
 
-// What was undone with a part that the database refused is done when its turn
-// comes again, and counted once.
+// Actions that were rolled back together with a refused one are done later, and
+// counted once.
 func TestUndoneWithARefusal(t *testing.T) {
 	t.Parallel()
 	store, _ := openPostgreSQL(t)
 	actions := hires(4)
-	amend(&actions[1], func(m *provisioning.Member) { m.Email, m.Title = actions[0].Member.Email, "a\x00b" }) // in a statement after the first
+	amend(&actions[1], func(m *provisioning.Member) { m.Email, m.Title = actions[0].Member.Email, "a\x00b" }) // the database refuses it in a later statement than the first
 	actions[2].Needs, actions[3].Needs = []string{actions[0].Key}, []string{actions[1].Key}
 	results, err := store.Apply(t.Context(), tenant, actions)
 	require.NoError(t, err)
@@ -89,8 +89,9 @@ func TestUndoneWithARefusal(t *testing.T) {
 	assert.Equal(t, sumOf(team, "okta-prod"), countsOf(t, store, "okta-prod"))
 }
 
-// L7: killed at any write while it looks for what the database refuses, a batch
-// ends as if it had not been.
+// L7: the database fails at each write in turn while the store searches for the
+// refused action. A repeated call then ends in the state of a call without a
+// failure.
 func TestKilledAfterARefusal(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -125,8 +126,8 @@ func TestKilledAfterARefusal(t *testing.T) {
 	}
 }
 
-// SQL of the host's own that takes no turn is met in the middle. What it writes
-// counts once it is committed, and is not written over.
+// SQL of the host that does not take the lock interleaves with Apply. What it
+// writes counts once it is committed, and is not overwritten.
 func TestHostWritesMeanwhile(t *testing.T) {
 	t.Parallel()
 	t.Run("the members", func(t *testing.T) {
@@ -168,8 +169,8 @@ func TestHostWritesMeanwhile(t *testing.T) {
 	})
 }
 
-// applyMeanwhile applies actions while a transaction of the host has run its
-// statements, and has not committed yet.
+// applyMeanwhile applies actions while a transaction of the host has executed
+// its statements and has not committed yet.
 func applyMeanwhile(t *testing.T, store *sqlstore.Store, db *sql.DB, actions []provisioning.Action, statements ...string) []provisioning.Result {
 	t.Helper()
 	host, err := db.BeginTx(t.Context(), nil)
@@ -190,7 +191,7 @@ func applyMeanwhile(t *testing.T, store *sqlstore.Store, db *sql.DB, actions []p
 	return results
 }
 
-// Actions that commit together share a transaction, however many they are.
+// Actions that commit together share a transaction, for any number of actions.
 func TestLargeGroup(t *testing.T) {
 	t.Parallel()
 	dsn := fileDSN(t)
@@ -214,7 +215,7 @@ func TestLargeGroup(t *testing.T) {
 
 	team := teamOf(t, store)
 	rotated := make([]provisioning.Action, len(actions))
-	for i := range rotated { // everybody gets the address of the next one
+	for i := range rotated { // each member gets the address of the next one
 		rotated[i] = retitle(team[person(i).ID], "Senior")
 		amend(&rotated[i], func(m *provisioning.Member) { m.Email = person((i + 1) % len(rotated)).Email })
 		rotated[i].With = "all"
@@ -223,8 +224,8 @@ func TestLargeGroup(t *testing.T) {
 	assert.Equal(t, person(0).Email, teamOf(t, store)[person(2999).ID].Email)
 }
 
-// The revisions that a transaction gives are its own, however often it has to
-// begin anew: none is given twice.
+// A transaction gives revisions that are unique, also if it has to start again:
+// no revision is given twice.
 func TestRevisionsAreGivenOnce(t *testing.T) {
 	t.Parallel()
 	lite := openStore(t, fileDSN(t))
@@ -232,7 +233,7 @@ func TestRevisionsAreGivenOnce(t *testing.T) {
 	for name, store := range map[string]*sqlstore.Store{"SQLite": lite, "PostgreSQL": postgres} {
 		actions := hires(60)
 		for i := 0; i < 60; i += 3 {
-			amend(&actions[i+1], func(m *provisioning.Member) { m.Email = actions[i].Member.Email }) // a conflict, in the middle
+			amend(&actions[i+1], func(m *provisioning.Member) { m.Email = actions[i].Member.Email }) // a conflict in the middle of the batch
 		}
 		seen := make(map[provisioning.Revision]string)
 		for round := range 3 {

@@ -21,19 +21,20 @@ import (
 )
 
 const (
-	// benchPeople is the size of the plan and of the team in the benchmarks.
+	// benchPeople is the number of actions in the plan, and of members in the
+	// team, in the benchmarks.
 	benchPeople = 10_000
-	// benchTx is how many actions share a transaction, of the store and of the
-	// floor.
+	// benchTx is the number of actions in a transaction, both of the store and
+	// of the floor.
 	benchTx = 500
 )
 
-// A benchDatabase is a database to measure.
+// A benchDatabase is a database that the benchmarks measure.
 type benchDatabase struct {
 	dialect sqlstore.Dialect
-	open    func() *sql.DB // an empty one
-	// rows are the numbers of rows to a statement with which the floor is
-	// tried; the best counts.
+	open    func() *sql.DB // opens an empty database
+	// rows are the tried numbers of rows in a statement of the floor; the
+	// fastest one counts.
 	rows []int
 }
 
@@ -59,9 +60,9 @@ func (d benchDatabase) store(b *testing.B) (*sqlstore.Store, *sql.DB) {
 	return store, db
 }
 
-// BenchmarkApply applies a plan that creates everybody, and then one that
-// changes everybody. The floor writes the same rows of the same tables in equal
-// transactions, and asks nothing.
+// BenchmarkApply applies a plan that creates everybody, and then a plan that
+// changes everybody. The floor writes the same rows of the same tables in
+// transactions of the same size, without any query.
 func BenchmarkApply(b *testing.B) {
 	benchDatabases(b, func(b *testing.B, d benchDatabase) {
 		create, update := make(timings), make(timings)
@@ -87,8 +88,8 @@ func BenchmarkApply(b *testing.B) {
 	})
 }
 
-// BenchmarkApplyOne changes one member of a team of 100,000, and beside it of one
-// of 100.
+// BenchmarkApplyOne changes one member of a team of 100,000 and, for
+// comparison, of a team of 100.
 func BenchmarkApplyOne(b *testing.B) {
 	benchDatabases(b, func(b *testing.B, d benchDatabase) {
 		const few, many, times = 100, 100_000, 200
@@ -119,8 +120,8 @@ func BenchmarkApplyOne(b *testing.B) {
 	})
 }
 
-// BenchmarkOne decides about one person whose title changed: what is gathered
-// by key out of the store, and what is decided about it. It is the form of
+// BenchmarkOne decides about one person whose title changed: it reads the
+// necessary members by key from the store, and decides. It is the variant of
 // provisioning.BenchmarkOne for a database.
 func BenchmarkOne(b *testing.B) {
 	resolver, err := provisioning.New(provisioning.Config{Source: "okta", Connection: "okta-prod", Domains: provisioning.Domains{Primary: "acme.example"}})
@@ -157,8 +158,8 @@ func BenchmarkOne(b *testing.B) {
 	}
 }
 
-// BenchmarkMembers reads a team. The floor scans the same columns, and looks at
-// none.
+// BenchmarkMembers reads a team. The floor scans the same columns without
+// decoding them.
 func BenchmarkMembers(b *testing.B) {
 	benchDatabases(b, func(b *testing.B, d benchDatabase) {
 		store, db := d.store(b)
@@ -188,8 +189,8 @@ func BenchmarkMembers(b *testing.B) {
 	})
 }
 
-// timings are the least times that things took in all rounds: those that the
-// other work of the machine disturbed least.
+// timings are the shortest durations in all rounds, which other work on the
+// machine disturbed least.
 type timings map[string]time.Duration
 
 func (t timings) measure(name string, work func()) {
@@ -201,8 +202,8 @@ func (t timings) measure(name string, work func()) {
 	}
 }
 
-// report gives the time of the store for one of n things, and how many times it
-// is that of the best floor.
+// report reports the time of the store for one of n items, and its ratio to the
+// best floor.
 func (t timings) report(b *testing.B, what string, n int) {
 	best := time.Duration(0)
 	for name, took := range t {
@@ -228,15 +229,15 @@ func membersOf(b *testing.B, store provisioning.Store) []provisioning.Member {
 	return team
 }
 
-// A table is rows of a table, as they were found.
+// A table holds rows of a table, as they were read.
 type table struct {
 	name    string
 	columns []string
 	rows    [][]any
-	tail    string // of the statement that writes them
+	tail    string // end of the statement that writes the rows
 }
 
-// readTables reads what the store wrote for the actions after the first ones.
+// readTables reads what the store wrote for the actions after the given number.
 func readTables(b *testing.B, db *sql.DB, after int) []table {
 	numbered := func(name, columns string) table {
 		return readTable(b, db, name, fmt.Sprintf(`SELECT %s FROM %s ORDER BY seq LIMIT %d OFFSET %d`, columns, name, benchPeople, after))
@@ -275,8 +276,8 @@ func readTable(b *testing.B, db *sql.DB, name, query string) table {
 	return t
 }
 
-// writeTables writes the rows, so many to a statement, and those of as many
-// actions to a transaction as the store.
+// writeTables writes the rows, perStatement in each statement. A transaction
+// has the rows of as many actions as one of the store.
 func writeTables(b *testing.B, d benchDatabase, db *sql.DB, tables []table, perStatement int) {
 	for from := 0; from < benchPeople; from += benchTx {
 		tx, err := db.BeginTx(b.Context(), nil)
@@ -292,7 +293,7 @@ func writeTables(b *testing.B, d benchDatabase, db *sql.DB, tables []table, perS
 
 func (t table) write(ctx context.Context, dialect sqlstore.Dialect, tx *sql.Tx, rows [][]any, perStatement int) error {
 	query := t.statement(dialect, perStatement)
-	exec := func(args ...any) (sql.Result, error) { return tx.ExecContext(ctx, query, args...) } // pgx prepares by itself
+	exec := func(args ...any) (sql.Result, error) { return tx.ExecContext(ctx, query, args...) } // pgx prepares statements by itself
 	if dialect == sqlstore.SQLite {
 		stmt, err := tx.PrepareContext(ctx, query)
 		if err != nil {
@@ -332,7 +333,7 @@ func (t table) statement(dialect sqlstore.Dialect, rows int) string {
 	return q.String() + t.tail
 }
 
-// scanMembers is what any program has to do to read a team.
+// scanMembers does the minimum that a program must do to read a team.
 func scanMembers(b *testing.B, db *sql.DB) {
 	tx, err := db.BeginTx(b.Context(), &sql.TxOptions{ReadOnly: true})
 	require.NoError(b, err)

@@ -18,7 +18,7 @@ import (
 	"github.com/usher-go/usher/provisioning/storetest"
 )
 
-// harness is the conformance harness of stores in databases that open gives.
+// harness returns the conformance harness of the stores that open returns.
 func harness(open func(t *testing.T) provisioning.Store) storetest.Harness {
 	return storetest.Harness{
 		New: open,
@@ -32,7 +32,8 @@ func harness(open func(t *testing.T) provisioning.Store) storetest.Harness {
 	}
 }
 
-// openDB opens a database with the driver under test, for as long as the test.
+// openDB opens a database with the driver under test, until the end of the
+// test.
 func openDB(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", dsn)
@@ -41,10 +42,10 @@ func openDB(t testing.TB, dsn string) *sql.DB {
 	return db
 }
 
-// fileDSN names a database in a file that does not exist yet.
+// fileDSN returns the DSN of a database in a file that does not exist yet.
 func fileDSN(t testing.TB) string { return "file:" + filepath.Join(t.TempDir(), "team.db") }
 
-// openStore opens a store with the settings that a host begins with.
+// openStore opens a store with the settings that a host starts with.
 func openStore(t testing.TB, dsn string) *sqlstore.Store {
 	t.Helper()
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, dsn)})
@@ -72,7 +73,7 @@ func TestSharedMemory(t *testing.T) {
 	storetest.Test(t, h)
 }
 
-// A pool of one connection is the only way to use a plain database in memory.
+// A plain database in memory can only be used through a pool of one connection.
 func TestSingleConnection(t *testing.T) {
 	t.Parallel()
 	h := harness(func(t *testing.T) provisioning.Store {
@@ -86,12 +87,12 @@ func TestSingleConnection(t *testing.T) {
 	storetest.Test(t, h)
 }
 
-// cutCrasher cuts a database off by a driver that refuses the k-th write and
+// cutCrasher simulates a crash by a driver that refuses the k-th write and
 // everything after it.
 type cutCrasher struct {
 	t     *testing.T
 	inner driver.Driver
-	cfg   sqlstore.Config // but for DB
+	cfg   sqlstore.Config // all fields except DB
 	dsn   string
 }
 

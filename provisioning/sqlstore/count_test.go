@@ -20,8 +20,8 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-// A turnCounter counts the round trips of connections: what is written after
-// something was read begins another one.
+// A turnCounter counts the round trips of connections: a write after a read
+// starts the next one.
 type turnCounter struct{ turns atomic.Int64 }
 
 func (c *turnCounter) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -48,21 +48,22 @@ func (c *countedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A lone change costs a PostgreSQL store at most 4 round trips, and an action
-// among many at most 0.1; one that is refused does not make the others cost more.
+// A single change costs a PostgreSQL store at most 4 round trips, and an action
+// among many at most 0.1. A refused action does not make the others more
+// expensive.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	config, err := pgx.ParseConfig(pgtest.Start(t).Schema(t))
 	require.NoError(t, err)
 	counter := new(turnCounter)
 	config.DialFunc = counter.dial
-	// A connection that was idle for a second would be asked whether it lives.
+	// Without this, pgx would ping a connection that was idle for a second.
 	db := stdlib.OpenDB(*config, stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }))
 	defer db.Close()
 	db.SetMaxOpenConns(1)
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})
 	require.NoError(t, err)
-	apply(t, store, hires(1)...) // the driver prepares each statement once for a connection
+	apply(t, store, hires(1)...) // the driver prepares each statement once for each connection
 	turns := func(actions []provisioning.Action, refused int) float64 {
 		before := counter.turns.Load()
 		results, err := store.Apply(t.Context(), tenant, actions)
@@ -89,23 +90,23 @@ func TestRoundTrips(t *testing.T) {
 
 	mixed := many[1000:]
 	for i := 100; i < 1000; i += 250 {
-		amend(&mixed[i], func(m *provisioning.Member) { m.Email = mixed[i-1].Member.Email })                  // taken by the one before it
-		mixed[i+1].Kind, mixed[i+1].Revision = provisioning.KindUpdate, "7"                                   // of nobody
-		amend(&mixed[i+2], func(m *provisioning.Member) { m.Title = "a\x00b" })                               // which PostgreSQL cannot store
-		amend(&mixed[i+3], func(m *provisioning.Member) { m.Email = strings.ToUpper(many[10].Member.Email) }) // taken since long
-		mixed[i+4].With, mixed[i+5].With = fmt.Sprint("pair", i), fmt.Sprint("pair", i)                       // which can be done
+		amend(&mixed[i], func(m *provisioning.Member) { m.Email = mixed[i-1].Member.Email })                  // the action before it takes this address
+		mixed[i+1].Kind, mixed[i+1].Revision = provisioning.KindUpdate, "7"                                   // of a member who does not exist
+		amend(&mixed[i+2], func(m *provisioning.Member) { m.Title = "a\x00b" })                               // a NUL, which PostgreSQL cannot store
+		amend(&mixed[i+3], func(m *provisioning.Member) { m.Email = strings.ToUpper(many[10].Member.Email) }) // an earlier action has taken this address
+		mixed[i+4].With, mixed[i+5].With = fmt.Sprint("pair", i), fmt.Sprint("pair", i)                       // this pair can be done
 	}
 	assert.LessOrEqual(t, turns(mixed, 4*4), 0.4*1000, "many of which some are refused")
 }
 
-// The same by what a driver is asked for, on both databases: the statements of
-// many actions do not grow with their number on PostgreSQL, and SQLite is asked
-// for several at a time.
+// The same by the number of calls to a driver, on both databases. On
+// PostgreSQL, the number of statements does not grow with the number of
+// actions. On SQLite, one call has several statements.
 func TestStatements(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		dialect sqlstore.Dialect
-		most    float64 // for an action of 1,000
+		most    float64 // calls for each of 1,000 actions
 	}{{sqlstore.SQLite, 1.5}, {sqlstore.PostgreSQL, 0.02}} {
 		t.Run(fmt.Sprint(c.dialect), func(t *testing.T) {
 			t.Parallel()

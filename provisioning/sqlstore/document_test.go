@@ -13,7 +13,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// fieldsOfDocuments are the types of the fields that are kept as documents.
+// fieldsOfDocuments returns a value of each type of field that is stored as a
+// document.
 func fieldsOfDocuments() []any {
 	var fields []any
 	seen := make(map[reflect.Type]bool)
@@ -31,7 +32,7 @@ func fieldsOfDocuments() []any {
 	return fields
 }
 
-// sameAsJSON holds what is read of a document against what encoding/json reads.
+// sameAsJSON compares the result of the parser with that of encoding/json.
 func sameAsJSON(t require.TestingT, parser *documentParser, document []byte) {
 	for _, field := range fieldsOfDocuments() {
 		want := reflect.New(reflect.TypeOf(field).Elem())
@@ -44,7 +45,7 @@ func sameAsJSON(t require.TestingT, parser *documentParser, document []byte) {
 	}
 }
 
-// Whatever is in a document, also what this package never writes, is read as
+// Every document, also one that this package never writes, is read as
 // encoding/json reads it.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
@@ -61,7 +62,7 @@ func TestDocuments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		document, err := json.Marshal(drawDocument(t))
 		require.NoError(t, err)
-		if rapid.Bool().Draw(t, "spaced") { // as PostgreSQL writes it
+		if rapid.Bool().Draw(t, "spaced") { // the format of PostgreSQL
 			document = bytes.ReplaceAll(bytes.ReplaceAll(document, []byte(`":`), []byte(`": `)), []byte(`,"`), []byte(`, "`))
 		}
 		if rapid.IntRange(0, 4).Draw(t, "cut") == 0 {
@@ -84,7 +85,8 @@ func drawDocument(t *rapid.T) any {
 	return rapid.MapOfN(text, value, 0, 4).Draw(t, "values")
 }
 
-// No document is an empty one, also after another was read into the field.
+// A missing document is read as an empty one, also if the field had a value
+// before.
 func TestNoDocument(t *testing.T) {
 	t.Parallel()
 	parser := new(documentParser)

@@ -13,9 +13,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// From a directory to a team in a database: the plan is made, kept under its
-// hash, applied as it was shown, and on record. Then somebody edits a field by
-// hand, which the locks of the config allow.
+// The way from a directory to a team in a database: the plan is made, saved
+// under its hash, applied as it was shown, and recorded. Then a user edits a
+// field by hand, which the locks of the config allow.
 func Example() {
 	ctx := provisioning.WithActor(context.Background(), "schedule")
 	db, err := sql.Open("sqlite", "file:example?mode=memory&cache=shared")
@@ -33,7 +33,7 @@ func Example() {
 	plan := resolver.Resolve(provisioning.Input{Tenant: "acme", Snapshot: directory, Members: members(ctx, store)})
 	check(store.SavePlan(ctx, "acme", plan))
 
-	shown, err := store.Plan(ctx, "acme", plan.Hash) // perhaps in another process, once it is approved
+	shown, err := store.Plan(ctx, "acme", plan.Hash) // later, perhaps in another process, after the approval
 	check(err)
 	outcome, err := provisioning.Apply(ctx, store, "acme", shown)
 	check(err)

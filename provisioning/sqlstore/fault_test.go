@@ -8,28 +8,28 @@ import (
 	"sync"
 )
 
-// A fault lets the k-th write to a database not happen, nor anything after it:
-// kill is called first, and if it returns, every connection is as dead as if
-// its process were. A write is a statement that neither only reads nor sets
-// something for its connection, or a COMMIT.
+// A fault prevents the k-th write to a database and everything after it. It
+// calls kill first. If kill returns, every connection fails as if its process
+// were dead. A write is a COMMIT, or a statement that does more than read or
+// change a setting of its connection.
 type fault struct {
 	kill func()
 
 	mu     sync.Mutex
-	before int // writes that are still to happen; counts down to -1, which is dead
+	before int // writes that still succeed; counts down to -1, which means dead
 }
 
-// errDead is what a dead database answers. It is not driver.ErrBadConn, after
-// which database/sql would leave statements open, and with them the file.
+// errDead is the error of a dead database. It is not driver.ErrBadConn, because
+// after that database/sql would leave statements open, and with them the file.
 var errDead = errors.New("the process is dead")
 
-// openFaulty opens a database that dies at the k-th write, from 1.
+// openFaulty opens a database that dies at the k-th write, counted from 1.
 func openFaulty(inner driver.Driver, dsn string, k int, kill func()) (*sql.DB, *fault) {
 	f := &fault{kill: kill, before: k - 1}
 	return openWatched(inner, dsn, f.allow), f
 }
 
-// dieAt lets the k-th write from now on be the one that does not happen.
+// dieAt makes the k-th write from now on the first one that fails.
 func (f *fault) dieAt(k int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,9 +42,8 @@ func (f *fault) dead() bool {
 	return f.before < 0
 }
 
-// allow counts a call and says whether it may reach the database. A dead one
-// finds out by itself, when the connection is closed, that nothing is to be
-// committed.
+// allow counts a call and reports whether it may reach the database. A dead
+// database rolls back by itself when the connection is closed.
 func (f *fault) allow(c call) error {
 	if c.query == "COMMITTED" {
 		return nil

@@ -47,7 +47,8 @@ func hires(n int) []provisioning.Action {
 	return actions
 }
 
-// retitle returns the action that changes a member as it is stored.
+// retitle returns the action that changes the title of a member, which is as it
+// is stored.
 func retitle(m provisioning.Member, title string) provisioning.Action {
 	a := provisioning.Action{
 		Kind: provisioning.KindUpdate, Key: "update " + m.ID + " " + string(m.Revision), Revision: m.Revision, Member: m.Clone(),
@@ -58,7 +59,7 @@ func retitle(m provisioning.Member, title string) provisioning.Action {
 	return a
 }
 
-// amend changes what an action writes and shows.
+// amend changes the member that an action writes, and its list of changes.
 func amend(a *provisioning.Action, edit func(m *provisioning.Member)) {
 	before := a.Member.Clone()
 	edit(&a.Member)
@@ -72,7 +73,7 @@ func amend(a *provisioning.Action, edit func(m *provisioning.Member)) {
 	}
 }
 
-// teamOf reads the members of the tenant by ID.
+// teamOf returns the members of the tenant by ID.
 func teamOf(t testing.TB, store *sqlstore.Store) map[string]provisioning.Member {
 	t.Helper()
 	team := make(map[string]provisioning.Member)
@@ -83,7 +84,7 @@ func teamOf(t testing.TB, store *sqlstore.Store) map[string]provisioning.Member 
 	return team
 }
 
-// apply applies actions that are all to be done.
+// apply applies actions, and requires that all of them are done.
 func apply(t testing.TB, store *sqlstore.Store, actions ...provisioning.Action) {
 	t.Helper()
 	results, err := store.Apply(t.Context(), tenant, actions)

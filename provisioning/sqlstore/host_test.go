@@ -11,7 +11,7 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-// R30: a hand-made member needs no directory.
+// R30: a member who is created by hand needs no directory.
 func TestPutByHand(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, fileDSN(t))
@@ -54,7 +54,7 @@ func TestDelete(t *testing.T) {
 	assert.Len(t, teamOf(t, store), 1)
 }
 
-// Nothing that the store sets on a connection overrules the program.
+// The store does not override the program's settings of a connection.
 func TestBusyTimeoutOfTheProgram(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, fileDSN(t)+"?_pragma=busy_timeout(1234)")

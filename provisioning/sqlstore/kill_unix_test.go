@@ -29,16 +29,17 @@ import (
 	"github.com/usher-go/usher/provisioning/storetest"
 )
 
-// childVariable names the file with the task of a child process: the test
-// binary runs itself once more, to be killed.
+// childVariable names the file with the task of a child process. The child is
+// another instance of the test binary, which the test kills.
 const childVariable = "USHER_SQLSTORE_CHILD"
 
-// A task is what a child process does.
+// A task describes the work of a child process.
 type task struct {
 	DSN     string                `json:"dsn"`
 	Tenant  string                `json:"tenant"`
 	Actions []provisioning.Action `json:"actions"`
-	// KillAt is the write at which the child kills itself; 0 is never.
+	// KillAt is the number of the write at which the child kills itself; 0
+	// means never.
 	KillAt int `json:"kill_at"`
 }
 
@@ -53,7 +54,7 @@ func TestMain(m *testing.M) {
 	rapidtest.Main(m, 0)
 }
 
-// runChild applies a plan, and may not live to see its end.
+// runChild applies a plan. The process may be killed before the end.
 func runChild(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -66,7 +67,7 @@ func runChild(ctx context.Context, path string) error {
 	killAt := cmp.Or(work.KillAt, math.MaxInt)
 	db, _ := openFaulty(new(sqlite.Driver), work.DSN, killAt, func() {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {} // until it arrives
+		select {} // until the signal arrives
 	})
 	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
 	if err != nil {
@@ -96,8 +97,8 @@ func startChild(t *testing.T, work task) *exec.Cmd {
 	return child
 }
 
-// wasKilled waits for a process and reports whether it was killed. Any other
-// failure is an error.
+// wasKilled waits for a process and reports whether a signal killed it. Any
+// other failure is an error.
 func wasKilled(child *exec.Cmd) (bool, error) {
 	err := child.Wait()
 	var exit *exec.ExitError
@@ -121,7 +122,8 @@ func (c *processCrasher) Apply(_ context.Context, tenant string, actions []provi
 	return wasKilled(startChild(c.t, task{DSN: c.dsn, Tenant: tenant, Actions: actions, KillAt: k}))
 }
 
-// L7: a process is killed at every write in turn.
+// L7: one process after another is killed, each at another write, until every
+// write was covered.
 func TestKillAtEveryWrite(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -132,8 +134,8 @@ func TestKillAtEveryWrite(t *testing.T) {
 	storetest.Test(t, h)
 }
 
-// L7: a process is killed at any moment, again and again, until it gets to the
-// end. Its lock does not stay behind.
+// L7: a process is killed at random moments, repeatedly, until it finishes. Its
+// lock does not stay.
 func TestKillAnywhere(t *testing.T) {
 	t.Parallel()
 	const people = 1000
@@ -181,7 +183,7 @@ func TestKillAnywhere(t *testing.T) {
 	}
 }
 
-// S28: processes that apply one plan at the same time wait for each other's lock,
+// S28: processes that apply one plan in parallel wait for each other's lock,
 // and every action is done once.
 func TestProcessesSideBySide(t *testing.T) {
 	t.Parallel()
@@ -205,8 +207,7 @@ func TestProcessesSideBySide(t *testing.T) {
 	assert.Equal(t, people, records)
 }
 
-// forceUnlock lets the lease of a holder that was killed end at once, as time
-// would.
+// forceUnlock ends the lease of a killed holder at once, as time would.
 func forceUnlock(t *testing.T, dsn string) {
 	t.Helper()
 	_, err := openDB(t, dsn).ExecContext(t.Context(), `UPDATE usher_locks SET expires_ms = 0`)

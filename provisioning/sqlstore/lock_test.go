@@ -19,11 +19,12 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-// shortLease is long beside the moments for which a busy machine holds up a
-// holder that extends it.
+// shortLease is long in comparison with the delays of a holder's renewal on a
+// busy machine.
 const shortLease = 5 * time.Second
 
-// openLeasing opens a store whose locks end so long after their holder died.
+// openLeasing opens a store with the given lease: the time after which the lock
+// of a dead holder ends.
 func openLeasing(t *testing.T, dsn string, lease time.Duration) *sqlstore.Store {
 	t.Helper()
 	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, dsn), Lease: lease})
@@ -31,11 +32,12 @@ func openLeasing(t *testing.T, dsn string, lease time.Duration) *sqlstore.Store 
 	return store
 }
 
-// S28: a holder that died loses the tenant, and the next one waits for that.
+// S28: a dead holder loses the lock of the tenant, and the next holder waits
+// for that.
 func TestDeadHolderLosesTheLock(t *testing.T) {
 	t.Parallel()
 	dsn := fileDSN(t)
-	db, fault := openFaulty(new(sqlite.Driver), dsn, 7, func() {}) // Open makes writes 1 to 4, for the tables there are; the lock is the 5th
+	db, fault := openFaulty(new(sqlite.Driver), dsn, 7, func() {}) // Open makes writes 1 to 4, for existing tables; the lock is the 5th
 	defer db.Close()
 	second := openLeasing(t, dsn, shortLease)
 	first, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Lease: shortLease})
@@ -49,7 +51,8 @@ func TestDeadHolderLosesTheLock(t *testing.T) {
 	assert.True(t, fault.dead(), "the lock went over while its holder lived")
 	unlock()
 
-	// The former holder comes back to life, in vain: the lock is another's.
+	// If the former holder comes back, it cannot get the lock: another holder
+	// has it.
 	short, cancel := context.WithTimeout(t.Context(), shortLease/3)
 	defer cancel()
 	_, err = openLeasing(t, dsn, shortLease).Lock(short, tenant)
@@ -57,13 +60,14 @@ func TestDeadHolderLosesTheLock(t *testing.T) {
 	unlockSecond()
 }
 
-// A tenant is free at once where a connection is lost while it is given or given
-// back: the database may have done it, or not, and the store is not told.
+// If a connection is lost while the lock is taken or released, the tenant is
+// free at once. The database may or may not have done the change, and the store
+// does not learn which.
 func TestLockSurvivesLostConnections(t *testing.T) {
 	t.Parallel()
 	for name, lost := range map[string]struct {
 		query string
-		done  bool // before the connection is lost
+		done  bool // before the loss of the connection
 	}{
 		"taken":          {"INSERT INTO usher_locks", true},
 		"not taken":      {"INSERT INTO usher_locks", false},
@@ -104,7 +108,7 @@ func TestLockSurvivesLostConnections(t *testing.T) {
 	}
 }
 
-// A holder that died leaves the tenant locked for a lease, also if the clock of
+// A dead holder leaves the tenant locked for one lease, also if the clock of
 // the database has gone back by hours since.
 func TestLockOfAClockThatWentBack(t *testing.T) {
 	t.Parallel()
@@ -133,7 +137,7 @@ func TestLockOfAClockThatWentBack(t *testing.T) {
 	}
 }
 
-// A holder that lives keeps the lock for longer than a lease.
+// A live holder keeps the lock for longer than a lease.
 func TestLivingHolderKeepsTheLock(t *testing.T) {
 	t.Parallel()
 	dsn := fileDSN(t)
@@ -147,7 +151,7 @@ func TestLivingHolderKeepsTheLock(t *testing.T) {
 	unlock()
 }
 
-// The lock is given back though the context in which it was taken has ended.
+// The lock can be released after the context in which it was taken has ended.
 func TestUnlockAfterTheContext(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, fileDSN(t))

@@ -15,8 +15,8 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-// The tables of the first version are brought up to date with everything that
-// is in them, and are then the same as new ones.
+// Tables of the first version are upgraded and keep all data. After that they
+// are the same as new ones.
 func TestTablesOfTheFirstVersion(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
@@ -51,7 +51,7 @@ func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, 
 			given_name, family_name, title, phone, mobile_phone, phone_extension, timezone, country, state, locale, manager_id, assignment_id, home)
 		SELECT tenant, $1, 1, connection, external_id, managed, active, $2, $2, private_email, given_name, family_name, title, phone, mobile_phone,
 			phone_extension, timezone, country, state, locale, manager_id, assignment_id, home FROM usher_members WHERE tenant = 'other' AND id = 'hand-1'`
-	for id, email := range map[string]string{"kim-1": "kim@b\u00fccher.example", "kim-2": "kim@xn--bcher-kva.example"} { // two by the first version's rule
+	for id, email := range map[string]string{"kim-1": "kim@b\u00fccher.example", "kim-2": "kim@xn--bcher-kva.example"} { // the rule of the first version takes them for two addresses
 		_, err = old.ExecContext(t.Context(), twin, id, email)
 		require.NoError(t, err)
 	}
@@ -104,7 +104,7 @@ func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, 
 	assert.Equal(t, time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC), records[2].At)
 	assert.Equal(t, "schedule", records[2].Actor)
 
-	// Keys and counters are those of the members, and plans supersede each other.
+	// Keys and counters match the members, and plans supersede each other.
 	require.Equal(t, sumOf(team, "okta-prod"), countsOf(t, store, "okta-prod"))
 	require.Equal(t, 2, countsOf(t, store, "okta-prod").Population)
 	for id, m := range team {
@@ -128,7 +128,8 @@ func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, 
 	require.NoError(t, err)
 	assert.True(t, superseded)
 
-	// What was done stays done, what another has stays theirs, and work goes on.
+	// Done actions stay done, keys of other members stay theirs, and new
+	// actions work.
 	again, rival, next := hire(ana), hire(person(1)), retitle(bob, "VP")
 	again.Key = records[0].Key
 	amend(&rival, func(m *provisioning.Member) { m.Email = "BOB@acme.example" })
@@ -147,7 +148,7 @@ func testFirstVersion(t *testing.T, dialect sqlstore.Dialect, dump string, old, 
 	assert.Len(t, saved.Actions, 2)
 }
 
-// countsOf are the counters of a connection.
+// countsOf returns the counters of a connection.
 func countsOf(t testing.TB, store *sqlstore.Store, connection string) provisioning.Counts {
 	t.Helper()
 	counts, err := store.Count(t.Context(), tenant, connection)
@@ -155,7 +156,7 @@ func countsOf(t testing.TB, store *sqlstore.Store, connection string) provisioni
 	return counts
 }
 
-// sumOf is what the members of a team count.
+// sumOf computes the counters from the members of a team.
 func sumOf(team map[string]provisioning.Member, connection string) provisioning.Counts {
 	sum := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
 	for _, m := range team {

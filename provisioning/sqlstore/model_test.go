@@ -15,9 +15,9 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-// Whatever is applied, in whatever pieces, a store ends as the reference does:
-// the same outcome of every action, and the same team but for the revisions, the
-// same effects and the same records.
+// For any sequence of actions, in any division into calls, a store ends in the
+// same state as the reference: the same outcome of every action, the same team
+// except for revisions, the same effects and the same records.
 func TestSameAsMemory(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
@@ -68,14 +68,14 @@ func testSameAsMemory(t *testing.T, store *sqlstore.Store) {
 	})
 }
 
-// modelStore is what both stores can do.
+// modelStore has the abilities of both stores.
 type modelStore interface {
 	provisioning.Store
 	provisioning.Outbox
 	provisioning.AuditLog
 }
 
-// A draft is an action before it is known which revision a store gave.
+// A draft is an action before the revision of its member is known.
 type draft struct {
 	member   int
 	kind     provisioning.Kind
@@ -83,14 +83,14 @@ type draft struct {
 	identity int
 	managed  bool
 	stale    bool
-	hides    bool // something that it changes
+	hides    bool // it changes a field that it does not show
 	needs    []string
 	key      string
 	with     string
 }
 
-// drawGroup draws actions about few people with few addresses, so that they
-// meet. No group has two actions about one member, as no plan has.
+// drawGroup draws actions about few people with few addresses, so that
+// conflicts occur. As in a plan, a group has no two actions about one member.
 func drawGroup(r *rapid.T, step int) []draft {
 	with := ""
 	if rapid.Bool().Draw(r, "together") {
@@ -123,7 +123,7 @@ func drawGroup(r *rapid.T, step int) []draft {
 	return drafts
 }
 
-// planFor makes the actions of drafts for the state that a store is in.
+// planFor makes actions from drafts, for the present state of a store.
 func planFor(t *testing.T, store provisioning.Store, tenant string, drafts []draft) []provisioning.Action {
 	t.Helper()
 	team := make(map[string]provisioning.Member)
@@ -156,13 +156,13 @@ func planFor(t *testing.T, store provisioning.Store, tenant string, drafts []dra
 	return actions
 }
 
-// outcome is a result without the words of its error.
+// outcome is a result without the text of its error.
 func outcome(r provisioning.Result) string {
 	return fmt.Sprint(r.Key, r.Kind, r.MemberID, r.Repeated, errors.Is(r.Err, provisioning.ErrStale), errors.Is(r.Err, provisioning.ErrConflict),
 		errors.Is(r.Err, provisioning.ErrNotShown), errors.Is(r.Err, provisioning.ErrNeeds))
 }
 
-// plain reads what is of a tenant, without revisions and times.
+// plain reads all data of a tenant, without revisions and times.
 func plain(t *testing.T, store modelStore, tenant string) (all []any) {
 	t.Helper()
 	for m, err := range store.Members(t.Context(), tenant) {

@@ -19,16 +19,17 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-// filled is how many members, keys, effects, audit records and plans a tenant
-// has when the plans of statements are asked for, and how many tenants have them.
+// filled is the number of members, keys, effects, audit records and plans of
+// each tenant in the tests of query plans. filledTenants is the number of these
+// tenants.
 const (
 	filled        = 2_000
 	filledTenants = 3
 )
 
-// fill writes so many of everything for tenants t0, t1, ..., from the number of
-// the first on, and leaves the database without statistics. Like those of the
-// store, the statements are for both databases.
+// fill writes n of everything for each of the tenants t0, t1, ..., beginning
+// with the number first, and leaves the database without statistics. As in the
+// store, the statements suit both databases.
 func fill(t testing.TB, db *sql.DB, tenants, first, n int) {
 	t.Helper()
 	series := fmt.Sprintf(`WITH RECURSIVE s(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM s WHERE i + 1 < %d),
@@ -61,16 +62,16 @@ func fill(t testing.TB, db *sql.DB, tenants, first, n int) {
 	}
 }
 
-// A planned operation may read so many rows of a table and no more, however
-// many there are.
+// A planned is an operation that may read at most the given number of rows of a
+// table, for any size of the table.
 type planned struct {
 	name string
 	rows float64
 	run  func(ctx context.Context, t testing.TB, s *sqlstore.Store) error
 }
 
-// plannedOperations are all that a store does, but for Members, which reads
-// everybody. They can be done again and again.
+// plannedOperations returns all operations of a store except Members, which
+// reads everybody. They can be repeated.
 func plannedOperations() []planned {
 	const of = "t1"
 	serial := 0
@@ -201,11 +202,11 @@ func plannedOperations() []planned {
 	}
 }
 
-// Every statement goes by an index on PostgreSQL, and reads what it needs, where
-// the database has no statistics, plans for any argument, and made its plans
-// while the tables were empty. The checks of foreign keys, which the database
-// plans by itself, do so as well. With statistics of a time when there were few
-// rows, the same goes for the tables that grow with the team.
+// On PostgreSQL, every statement uses an index and reads only what it needs.
+// This holds in a database without statistics, with generic plans, and with
+// plans that were made for empty tables. It also holds for the checks of
+// foreign keys, which the database plans by itself. With statistics from a time
+// with few rows, the same holds for the tables that grow with the team.
 func TestPlansOfPostgreSQL(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
@@ -213,7 +214,7 @@ func TestPlansOfPostgreSQL(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings []string
 		early    bool // the statements ran before the tables were filled
-		analyze  int  // how many of everything there were when statistics were made; 0 for no statistics
+		analyze  int  // number of rows of each kind when statistics were made; 0: no statistics
 	}{
 		"plans as chosen":                       {},
 		"generic plans":                         {settings: generic},
@@ -248,7 +249,7 @@ func TestPlansOfPostgreSQL(t *testing.T) {
 			require.NoError(t, err)
 			operations := plannedOperations()
 			if c.early {
-				for range 7 { // from the sixth time on, a plan may be the generic one
+				for range 7 { // from the sixth execution on, the plan may be generic
 					for _, op := range operations {
 						require.NoError(t, op.run(t.Context(), t, store), op.name)
 					}
@@ -273,7 +274,8 @@ func TestPlansOfPostgreSQL(t *testing.T) {
 	}
 }
 
-// Every statement goes by an index on SQLite, and by more of it than the tenant.
+// On SQLite, every statement uses an index, and more columns of it than the
+// tenant.
 func TestPlansOfSQLite(t *testing.T) {
 	t.Parallel()
 	dsn := fileDSN(t)
@@ -281,7 +283,7 @@ func TestPlansOfSQLite(t *testing.T) {
 	openStore(t, dsn)
 	fill(t, plain, filledTenants, 0, filled)
 	var mu sync.Mutex
-	seen := make(map[string]int) // arguments by query
+	seen := make(map[string]int) // number of arguments of each query
 	db := openWatched(new(sqlite.Driver), dsn, func(c call) error {
 		mu.Lock()
 		defer mu.Unlock()

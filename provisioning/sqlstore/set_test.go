@@ -12,7 +12,7 @@ import (
 	"github.com/usher-go/usher/internal/pgtest"
 )
 
-// Texts reach PostgreSQL in an array as they are, whatever is in them.
+// Texts in an array reach PostgreSQL unchanged, for any content.
 func TestArrays(t *testing.T) {
 	t.Parallel()
 	db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
@@ -29,7 +29,7 @@ func TestArrays(t *testing.T) {
 				want = append(want, nil)
 				continue
 			}
-			text = strings.ReplaceAll(text, "\x00", "") // which no text of PostgreSQL has
+			text = strings.ReplaceAll(text, "\x00", "") // a text of PostgreSQL cannot contain it
 			a.add(text)
 			want = append(want, text)
 		}

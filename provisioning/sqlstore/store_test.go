@@ -49,7 +49,8 @@ func TestOpenAtTheSameTime(t *testing.T) {
 	assert.NoError(t, errors.Join(failures...))
 }
 
-// The tables are made whole or not at all, wherever the process dies.
+// The tables are created completely or not at all, for any point at which the
+// process dies.
 func TestMigrationIsAtomic(t *testing.T) {
 	t.Parallel()
 	for k := 1; ; k++ {
@@ -82,8 +83,8 @@ func TestNewerTablesAreRefused(t *testing.T) {
 	assert.EqualError(t, err, "sqlstore: open: the tables are of version 99, and this program knows them up to 5: use a newer program")
 }
 
-// A pool whose connections each have a database would lose the tables now and
-// then.
+// A pool in which each connection has a database of its own would sometimes not
+// find the tables.
 func TestUnsharedMemoryIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: openDB(t, ":memory:")})
@@ -102,7 +103,7 @@ func TestPrefixesDoNotMeet(t *testing.T) {
 	apply(t, second, hire(person(1)))
 }
 
-// A plan that another hand changed in the database is not applied.
+// A plan that another program changed in the database is not applied.
 func TestChangedPlanIsRefused(t *testing.T) {
 	t.Parallel()
 	db := openDB(t, fileDSN(t))
@@ -114,13 +115,13 @@ func TestChangedPlanIsRefused(t *testing.T) {
 	assert.NotErrorIs(t, err, provisioning.ErrNoPlan)
 }
 
-// What is wrong with one action alone is said in its result, and the others go
-// on (S28).
+// An error that concerns one action is in its result, and the other actions are
+// done (S28).
 func TestActionThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, fileDSN(t))
 	actions := hires(4)
-	amend(&actions[1], func(m *provisioning.Member) { m.Extra = map[string]any{"share": math.NaN()} }) // JSON has no such number
+	amend(&actions[1], func(m *provisioning.Member) { m.Extra = map[string]any{"share": math.NaN()} }) // JSON cannot represent this number
 	actions[2].Kind, actions[2].With = 99, "unknown kind"
 	actions[3].With = "unknown kind"
 	actions = append(actions, hire(person(4)))
@@ -134,7 +135,8 @@ func TestActionThatCannotBeWritten(t *testing.T) {
 	assert.Len(t, teamOf(t, store), 2)
 }
 
-// Errors name members by their IDs: an address or a name may end up in a log.
+// Errors name members by their IDs, because an address or a name could get into
+// a log.
 func TestErrorsHoldNoPersonalData(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, fileDSN(t))
@@ -152,7 +154,8 @@ func TestErrorsHoldNoPersonalData(t *testing.T) {
 	}
 }
 
-// R4: the audit log has the host's clock, in UTC and to the microsecond.
+// R4: the audit log has the time of the host's clock, in UTC and in
+// microseconds.
 func TestAuditHasTheHostsClock(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 23, 30, 0, 123456789, time.FixedZone("EST", -5*3600))
@@ -165,7 +168,7 @@ func TestAuditHasTheHostsClock(t *testing.T) {
 	}
 }
 
-// Listings are read in pages, and every row is seen once across them.
+// Listings are read in pages, and every row is returned once.
 func TestListingsCrossPages(t *testing.T) {
 	t.Parallel()
 	const people = 600
@@ -175,7 +178,7 @@ func TestListingsCrossPages(t *testing.T) {
 	for e, err := range store.Effects(t.Context(), tenant) {
 		require.NoError(t, err)
 		require.Equal(t, person(effects).ID, e.About)
-		require.NoError(t, store.Delivered(t.Context(), tenant, e)) // inside the loop
+		require.NoError(t, store.Delivered(t.Context(), tenant, e)) // a write inside the loop
 		effects++
 	}
 	for r, err := range store.Audit(t.Context(), tenant) {
@@ -190,7 +193,7 @@ func TestListingsCrossPages(t *testing.T) {
 	}
 }
 
-// The tables are the host's to read: a column for each field, sets and maps as
+// The host may read the tables: each field has a column, and sets and maps are
 // JSON.
 func TestTablesReadAsSQL(t *testing.T) {
 	t.Parallel()

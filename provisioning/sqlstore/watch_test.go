@@ -6,8 +6,8 @@ import (
 	"database/sql/driver"
 )
 
-// A call is one of those that reach a database: a statement with its arguments,
-// or BEGIN, COMMIT or ROLLBACK.
+// A call is one call to a database: a statement with its arguments, or BEGIN,
+// COMMIT or ROLLBACK.
 type call struct {
 	query string
 	args  []driver.NamedValue
@@ -15,17 +15,17 @@ type call struct {
 	prepares bool
 }
 
-// A watchDriver shows the calls to a database before they are made. One for
-// which watch returns an error is not made. A COMMIT is shown again after it was
-// made, as COMMITTED: an error then is that of a lost answer.
+// A watchDriver passes each call to watch before it makes the call. If watch
+// returns an error, the call is not made. After a COMMIT, watch gets a second
+// call, COMMITTED: an error then simulates a lost answer.
 type watchDriver struct {
 	inner driver.Driver
 	dsn   string
 	watch func(call) error
 }
 
-// openWatched opens a database whose calls are shown to watch, also those of
-// connections side by side.
+// openWatched opens a database whose calls are passed to watch, also those of
+// parallel connections.
 func openWatched(inner driver.Driver, dsn string, watch func(call) error) *sql.DB {
 	return sql.OpenDB(&watchDriver{inner, dsn, watch})
 }
@@ -43,7 +43,7 @@ func (d *watchDriver) Connect(context.Context) (driver.Conn, error) {
 	return &watchedConn{conn.(fullConn), d.watch}, nil
 }
 
-// fullConn is what a driver's connections can do and these tests pass on.
+// fullConn has the abilities of a driver's connection that these tests pass on.
 type fullConn interface {
 	driver.Conn
 	driver.ConnBeginTx

@@ -12,8 +12,9 @@ import (
 	"github.com/usher-go/usher/provisioning/sqlstore"
 )
 
-// S39: what was counted by a clock that was ahead counts while it may be that the
-// clock has gone back since, and not for as long as the clock was wrong.
+// S39: a clock was ahead and is right again. What it counted continues to count
+// for as long as the clock may have gone back since, and not for as long as the
+// clock was wrong.
 func TestWindowAfterAWrongClock(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -41,7 +42,7 @@ func TestWindowAfterAWrongClock(t *testing.T) {
 			assert.Equal(t, c.want, window.Done[provisioning.ClassGrant])
 			assert.Equal(t, c.want, window.Grown)
 
-			for i := range 65 { // it is removed now and then
+			for i := range 65 { // old rows are removed only from time to time
 				resolver, err := provisioning.New(provisioning.Config{Source: "okta", Revision: fmt.Sprint(i), Domains: provisioning.Domains{Primary: "acme.example"}})
 				require.NoError(t, err)
 				require.NoError(t, store.SavePlan(t.Context(), tenant, resolver.Resolve(provisioning.Input{Tenant: tenant})))

@@ -23,7 +23,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 	tests := []struct {
 		check, how string
 		store      *broken
-		want       string // a part of the error
+		want       string // a part of the expected error
 	}{
 		{"RoundTrip", "drops a field", editActions(func(_ *broken, a *provisioning.Action) { a.Member.PhoneExtension = "" }), "field phone_extension"},
 		{"RoundTrip", "drops owners", editActions(func(_ *broken, a *provisioning.Action) { a.Member.Owners = provisioning.Owners{} }), "field owners"},
@@ -671,7 +671,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 			return s.Memory.FindMembers(ctx, tenant, keys, limit)
 		}}, "too many SQL variables"},
 		{"Find", "limits rows", &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
-			if limit < len(keys) && limit < 100 { // four keys of one member, four rows
+			if limit < len(keys) && limit < 100 { // a wrong limit: four keys of one member count as four rows
 				keys = keys[:limit]
 			}
 			return s.Memory.FindMembers(ctx, tenant, keys, limit)
@@ -913,7 +913,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 			if first := s.calls == 1; err != nil || !first {
 				return unlock, err
 			}
-			return func() { // frees the tenant whoever has it
+			return func() { // unlocks the tenant for any holder
 				unlock()
 				s.Memory = new(provisioning.Memory)
 			}, nil

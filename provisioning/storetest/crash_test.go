@@ -10,7 +10,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// brokenCrasher leaves something behind at the group in which it dies.
+// brokenCrasher leaves partial data of the group during which it dies.
 type brokenCrasher struct {
 	memoryCrasher
 	dying func(store *provisioning.Memory, group []provisioning.Action)
@@ -34,7 +34,7 @@ func TestCrashCheckCanFail(t *testing.T) {
 	}
 	dying := map[string]func(store *provisioning.Memory, group []provisioning.Action){
 		"want all or none": func(store *provisioning.Memory, group []provisioning.Action) {
-			if len(group) > 1 { // the one who comes to the free address first
+			if len(group) > 1 { // the member who takes the free address
 				store.Put(tenant, group[0].Member)
 			}
 		},
@@ -79,7 +79,7 @@ func TestCrashCheckCanFail(t *testing.T) {
 	})
 }
 
-// undying is a crasher that applies everything.
+// undying is a crasher that never dies and applies everything.
 type undying struct{ *memoryCrasher }
 
 func (c undying) Apply(ctx context.Context, tenant string, actions []provisioning.Action, _ int) (bool, error) {
@@ -87,7 +87,7 @@ func (c undying) Apply(ctx context.Context, tenant string, actions []provisionin
 	return false, err
 }
 
-// miscounting is a crasher whose counters are not those of the team.
+// miscounting is a crasher whose counters differ from the team.
 type miscounting struct{ *memoryCrasher }
 
 func (c miscounting) Open() (provisioning.Store, error) {

@@ -11,8 +11,8 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// A broken store is the reference store with one method that does wrong. A
-// field that is nil leaves its method right.
+// A broken store is the reference store with one wrong method. A nil field
+// leaves its method correct.
 type broken struct {
 	*provisioning.Memory
 	members   func(s *broken, ctx context.Context, tenant string) iter.Seq2[provisioning.Member, error]
@@ -41,12 +41,11 @@ type broken struct {
 	saved []savedPlan
 	named map[provisioning.MemberKey][]string
 	seats map[string]int
-	// drift is what Count is off by; a fault adds to it.
+	// drift is the error of Count; a fault increases it.
 	drift int
 }
 
-// A savedPlan is a plan with whose it is and when it was saved, by the count of
-// saves.
+// A savedPlan is a plan with its tenant and the number of the save.
 type savedPlan struct {
 	tenant string
 	plan   *provisioning.Plan
@@ -183,8 +182,8 @@ func (s *broken) Delete(tenant, memberID string) {
 	s.remove(s, tenant, memberID)
 }
 
-// The ways to be broken: most do the right thing to the wrong input, or change
-// the right answer.
+// The following functions return stores with one fault. Most do the right thing
+// with the wrong input, or change a right answer.
 
 func editActions(edit func(s *broken, a *provisioning.Action)) *broken {
 	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
@@ -195,8 +194,8 @@ func editActions(edit func(s *broken, a *provisioning.Action)) *broken {
 	}}
 }
 
-// edit changes an action. The changes of one that showed what it does show what
-// it does then, as if the store had checked the action before it went wrong.
+// edit changes an action. If the list of changes was correct before, edit
+// updates it, as if the store had checked the action before its fault.
 func (s *broken) edit(tenant string, a *provisioning.Action, edit func(s *broken, a *provisioning.Action)) {
 	row := s.row(tenant, a.Member.ID)
 	shown := a.Check(&row) == nil
@@ -225,7 +224,7 @@ func writesRefused() *broken {
 	})
 }
 
-// usesUpKeys takes a key for done that was tried.
+// usesUpKeys treats the key of a refused action as done.
 func usesUpKeys() *broken {
 	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 		results, err := s.Memory.Apply(ctx, tenant, actions)
@@ -239,7 +238,7 @@ func usesUpKeys() *broken {
 	}}
 }
 
-// stopsAtFirst refuses everything after the first that it refuses.
+// stopsAtFirst refuses all actions after the first refused one.
 func stopsAtFirst() *broken {
 	return editResults(func(_ *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
 		for i := 1; i < len(r); i++ {
@@ -249,8 +248,8 @@ func stopsAtFirst() *broken {
 	})
 }
 
-// believes takes the changes of an action for right if the function says so of
-// the action, and of what it has to show.
+// believes replaces the changes of an action by the correct ones if is returns
+// true for the action and the correct changes.
 func believes(is func(a *provisioning.Action, want []provisioning.Change) bool) *broken {
 	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 		for i := range actions {
@@ -263,13 +262,14 @@ func believes(is func(a *provisioning.Action, want []provisioning.Change) bool) 
 	}}
 }
 
-// shows reports whether an action shows a change as far as same compares.
+// shows reports whether an action has an equal change of the same field; same
+// compares.
 func shows(a *provisioning.Action, change provisioning.Change, same func(a, b provisioning.Change) bool) bool {
 	return slices.ContainsFunc(a.Changes, func(c provisioning.Change) bool { return c.Field == change.Field && same(c, change) })
 }
 
-// editNeeds gives actions other needs: before and after are the keys of the
-// call that stand before and after the action.
+// editNeeds replaces the needs of actions. before and after are the keys in the
+// call that come before and after the action.
 func editNeeds(edit func(a *provisioning.Action, need string, before, after []string) string) *broken {
 	return &broken{apply: func(s *broken, ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 		var keys []string
@@ -289,7 +289,7 @@ func editNeeds(edit func(a *provisioning.Action, need string, before, after []st
 	}}
 }
 
-// superseding has its own idea of which plan supersedes which.
+// superseding decides by its own function which plan supersedes which.
 func superseding(is func(older, newer savedPlan) bool) *broken {
 	return &broken{
 		save: func(s *broken, _ context.Context, tenant string, p *provisioning.Plan) error {
@@ -309,7 +309,7 @@ func superseding(is func(older, newer savedPlan) bool) *broken {
 	}
 }
 
-// editFound changes what is found.
+// editFound changes the found members.
 func editFound(edit func(s *broken, keys []provisioning.MemberKey, found []provisioning.Member) []provisioning.Member) *broken {
 	return &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
 		found, err := s.Memory.FindMembers(ctx, tenant, keys, limit)
@@ -317,11 +317,11 @@ func editFound(edit func(s *broken, keys []provisioning.MemberKey, found []provi
 	}}
 }
 
-// scans finds the members of whom the function says that they have the key: it
-// is told whether they do.
+// scans returns the members for which finds returns true. The parameter has of
+// finds says whether the member really has the key.
 func scans(finds func(m *provisioning.Member, key provisioning.MemberKey, has bool) bool) *broken {
 	return &broken{find: func(s *broken, ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
-		if len(keys) > 100 { // a scan by so many takes long, and one key shows the fault
+		if len(keys) > 100 { // a scan for so many keys is slow, and one key shows the fault
 			return s.Memory.FindMembers(ctx, tenant, keys, limit)
 		}
 		var found []provisioning.Member
@@ -346,7 +346,7 @@ func idsOf(members []provisioning.Member) []string {
 	return ids
 }
 
-// counts counts members by its own rule.
+// counts counts members by another rule.
 func counts(counted func(m *provisioning.Member, connection string) provisioning.Counts) *broken {
 	return &broken{count: func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
 		sum := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
@@ -367,7 +367,7 @@ func counts(counted func(m *provisioning.Member, connection string) provisioning
 	}}
 }
 
-// drifts counts right, but for what a fault added to the drift.
+// drifts counts correctly and then adds the drift.
 func drifts(s *broken) *broken {
 	s.count = func(s *broken, ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
 		sum, err := s.Memory.Count(ctx, tenant, connection)
@@ -422,7 +422,7 @@ func twice[T any](listing iter.Seq2[T, error]) iter.Seq2[T, error] {
 	}
 }
 
-// row returns a member as it is now, or the zero Member.
+// row returns a member in its present state, or the zero Member.
 func (s *broken) row(tenant, id string) provisioning.Member {
 	key := provisioning.MemberKey{By: provisioning.MemberByID, Value: id}
 	for _, m := range must(s.Memory.FindMembers(context.Background(), tenant, []provisioning.MemberKey{key}, 1)) {
@@ -431,7 +431,7 @@ func (s *broken) row(tenant, id string) provisioning.Member {
 	return provisioning.Member{}
 }
 
-// current returns the revision that a member has now.
+// current returns the present revision of a member.
 func (s *broken) current(id string) provisioning.Revision { return s.row(tenant, id).Revision }
 
 func must[T any](value T, err error) T {
@@ -441,7 +441,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// memberByMember lists with a new look at the store for every member.
+// memberByMember reads the store again for every member of the listing.
 func memberByMember(s *broken, ctx context.Context, tenant string) iter.Seq2[provisioning.Member, error] {
 	return func(yield func(provisioning.Member, error) bool) {
 		team, err := collect(s.Memory.Members(ctx, tenant))
@@ -457,7 +457,7 @@ func memberByMember(s *broken, ctx context.Context, tenant string) iter.Seq2[pro
 	}
 }
 
-// remembered lists the members that were kept when they were first seen.
+// remembered lists the members in the state in which they were first seen.
 func remembered(s *broken, ctx context.Context, tenant string) iter.Seq2[provisioning.Member, error] {
 	return edited(s.Memory.Members(ctx, tenant), func(m *provisioning.Member) {
 		if first, ok := s.kept[m.ID]; ok {
@@ -478,8 +478,8 @@ func (s *broken) fresh() *broken {
 	}
 }
 
-// driftsInWindow counts right in the window, but for a drift that grows with
-// each result that counts.
+// driftsInWindow counts the window correctly and then adds a drift. The drift
+// grows with each result for which counts returns true.
 func driftsInWindow(class provisioning.Class, counts func(r provisioning.Result) bool) *broken {
 	s := editResults(func(s *broken, _ string, _ []provisioning.Action, r []provisioning.Result) []provisioning.Result {
 		for i := range r {

@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
-// memoryHarness is the harness of the reference store.
+// memoryHarness returns the harness of the reference store.
 func memoryHarness() Harness {
 	return Harness{
 		New: func(*testing.T) provisioning.Store { return new(provisioning.Memory) },
@@ -29,13 +29,14 @@ func memoryHarness() Harness {
 	}
 }
 
-// putter is what a store in memory has for hosts, broken or not.
+// putter has the methods that a store in memory offers to hosts, also a broken
+// one.
 type putter interface {
 	Put(tenant string, m provisioning.Member) provisioning.Member
 	Delete(tenant, memberID string)
 }
 
-// memoryCrasher takes every group of actions for one write.
+// memoryCrasher treats every group of actions as one write.
 type memoryCrasher struct{ store provisioning.Store }
 
 func (c *memoryCrasher) Open() (provisioning.Store, error) { return c.store, nil }
@@ -59,28 +60,28 @@ func TestMemory(t *testing.T) {
 	Test(t, h)
 }
 
-// The suite's own crash check passes where nothing is lost.
+// The crash check passes for a crasher that loses nothing.
 func TestMemoryCrash(t *testing.T) {
 	t.Parallel()
 	h := memoryHarness()
 	require.NoError(t, (&bench{t: t, h: &h, store: h.New(t)}).run("Crash"))
 }
 
-// run runs one check by name.
+// run runs the check with the given name.
 func (b *bench) run(name string) error {
 	all := checks()
 	i := slices.IndexFunc(all, func(c check) bool { return c.name == name })
-	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Second) // a broken store may never answer
+	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Second) // a broken store may block for ever
 	defer cancel()
 	return all[i].run(ctx, b)
 }
 
-// A field that Member gains must be given a value here, or the round trip
-// would not prove it.
+// A new field of Member must get a value here, because otherwise the round trip
+// would not test it.
 func TestCompleteMemberHasEveryField(t *testing.T) {
 	t.Parallel()
 	m := complete()
-	m.Protected, m.Subject, m.Revision = true, "sub", "1" // the store's and the host's own
+	m.Protected, m.Subject, m.Revision = true, "sub", "1" // the store or the host sets these
 	value := reflect.ValueOf(m)
 	for i := range value.NumField() {
 		assert.False(t, value.Field(i).IsZero(), value.Type().Field(i).Name)
@@ -118,7 +119,8 @@ func TestHarnessComplaints(t *testing.T) {
 	}
 }
 
-// What is missing fails with the name under which it can be excused.
+// A missing ability makes its check fail. The error names Harness.Unsupported,
+// which can excuse it.
 func TestMissingAbilityFails(t *testing.T) {
 	t.Parallel()
 	type bare struct{ provisioning.Store }
@@ -133,7 +135,7 @@ func TestMissingAbilityFails(t *testing.T) {
 	}
 }
 
-// A store with the two methods alone passes the core checks.
+// A store with only the two required methods passes the core checks.
 func TestBareStore(t *testing.T) {
 	t.Parallel()
 	type bare struct{ provisioning.Store }

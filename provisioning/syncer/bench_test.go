@@ -17,9 +17,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// BenchmarkBurst measures 10,000 pushes of 16 connections, each of another
-// person, until the team is true: beside the same pushes with nobody deciding
-// them and one run at the end, which is the floor.
+// BenchmarkBurst measures the time from 10,000 pushes over 16 connections, each
+// push about another person, until the team is up to date. The floor is the
+// same pushes without decisions, followed by one run.
 func BenchmarkBurst(b *testing.B) {
 	for _, w := range worlds {
 		b.Run(w.name, func(b *testing.B) { benchmarkBurst(b, w) })
@@ -73,11 +73,12 @@ func benchmarkBurst(b *testing.B, w world) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkPushed measures a lone pushed change from its request to the answer,
-// before which it is in the team, at the rates of design section 5: in a tenant
-// of 100,000 people, and in turn with it in one of 100, the floor. A round loads
-// each for five seconds, and the figures are of all rounds together: what else a
-// disk does makes those of a single round differ by half.
+// BenchmarkPushed measures single pushed changes, from the request to the
+// answer, at the rates of design section 5. The change is in the team before
+// the answer. It measures a tenant of 100,000 people and, in turn with it, the
+// floor: a tenant of 100. A round loads each for five seconds. The reported
+// figures are of all rounds together, because other use of the disk makes the
+// figures of a single round differ by half.
 func BenchmarkPushed(b *testing.B) {
 	for _, w := range worlds {
 		b.Run(w.name, func(b *testing.B) {
@@ -104,7 +105,7 @@ func BenchmarkPushed(b *testing.B) {
 	}
 }
 
-// pushed is a tenant that is pushed to.
+// pushed is a tenant that receives pushes.
 type pushed struct {
 	host   *host
 	people int
@@ -120,13 +121,15 @@ func openPushed(b *testing.B, w world, people int) *pushed {
 	return p
 }
 
-// milliseconds returns how long percent of the sorted times took at most.
+// milliseconds returns the given percentile of the sorted times, in
+// milliseconds.
 func milliseconds(sorted []time.Duration, percent int) float64 {
 	return float64(sorted[len(sorted)*percent/100].Microseconds()) / 1000
 }
 
-// BenchmarkPushedDuringRun measures the same at 25 a second while everybody in a
-// tenant of 100,000 people is decided, and for how long that takes.
+// BenchmarkPushedDuringRun measures the same at 25 changes a second during a
+// run that decides everybody in a tenant of 100,000 people. It also measures
+// the length of the run.
 func BenchmarkPushedDuringRun(b *testing.B) {
 	for _, w := range worlds {
 		b.Run(w.name, func(b *testing.B) {
@@ -152,8 +155,8 @@ func BenchmarkPushedDuringRun(b *testing.B) {
 	}
 }
 
-// load sends changes of titles at a rate, whether or not those before have been
-// answered, and returns how long each took, sorted.
+// load sends changes of titles at a constant rate, without waiting for earlier
+// answers. It returns the sorted durations.
 func (h *host) load(ids []string, rate int, length time.Duration) []time.Duration {
 	took := make([]time.Duration, int(length.Seconds())*rate)
 	ticker := time.NewTicker(time.Second / time.Duration(rate))

@@ -14,8 +14,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// settled returns a host with n people who have been there for longer than any
-// window, and their IDs. It has to be called in a bubble.
+// settled returns a host with n people who joined before any window, and their
+// IDs. It must be called in a bubble.
 func settled(t *testing.T, n int, cfg syncer.Config) (*host, []string) {
 	h := newHost(t, acme, sources.KindOkta, cfg, nil)
 	ids := make([]string, n)
@@ -29,14 +29,14 @@ func settled(t *testing.T, n int, cfg syncer.Config) (*host, []string) {
 	return h, ids
 }
 
-// S39: a hundred people who are deactivated one by one, 30 ms apart, are held
-// at the limit, also when another process takes over for each of them; what
-// waits is in the next plan, in the health and in the events; an approval
-// releases it, and does not block the next leaver.
+// S39: a hundred people are deactivated one by one, 30 ms apart. They are held
+// at the limit, also if another process takes over after each push. What waits
+// is in the next plan, in the health and in the events. An approval releases
+// it, and does not block the next leaver.
 func TestWhatDripsIsHeldAtTheLimit(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		replicas int // that take turns
+		replicas int // processes that take turns
 		restart  bool
 	}{{"one process", 1, false}, {"two processes", 2, false}, {"a restart before each", 1, true}} {
 		t.Run(test.name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestWhatDripsIsHeldAtTheLimit(t *testing.T) {
 	}
 }
 
-// S39: the same in real time, on databases, with two processes side by side.
+// S39: the same in real time, on databases, with two processes in parallel.
 func TestWhatDripsIsHeldInADatabase(t *testing.T) {
 	for _, w := range worlds {
 		t.Run(w.name, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestWhatDripsIsHeldInADatabase(t *testing.T) {
 	}
 }
 
-// S39: a class stays tripped after the window is over, until a whole run is
+// S39: a class stays tripped after the end of the window, until a whole run is
 // within the limit.
 func TestATrippedClassStaysTripped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -149,7 +149,8 @@ func TestATrippedClassStaysTripped(t *testing.T) {
 	})
 }
 
-// S39: who waits and is withdrawn by another push waits no longer.
+// S39: an action that waits and that another push makes unnecessary no longer
+// waits.
 func TestWhoWaitsMayComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, ids := settled(t, 100, syncer.Config{})
@@ -163,9 +164,9 @@ func TestWhoWaitsMayComeBack(t *testing.T) {
 	})
 }
 
-// S15, S28: a push that changes one of the people whom an approval is about
-// leaves only that action stale; a newer run with the same people waiting does
-// not void the approval, and one more leaver does.
+// S15, S28: an approval covers several people. A push that changes one of them
+// makes only that action stale. A newer run with the same people waiting does
+// not void the approval. One more leaver voids it.
 func TestApprovalsMeetOtherChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, ids := settled(t, 100, syncer.Config{})

@@ -14,7 +14,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// eachWorld runs a test on a host over HTTP, on each of the stores.
+// eachWorld runs a test on a host over HTTP, with each kind of store.
 func eachWorld(t *testing.T, target syncer.Target, kind string, test func(t *testing.T, h *host)) {
 	for _, w := range worlds {
 		t.Run(w.name, func(t *testing.T) {
@@ -24,7 +24,7 @@ func eachWorld(t *testing.T, target syncer.Target, kind string, test func(t *tes
 	}
 }
 
-// planned counts the rounds that had something to decide.
+// planned returns the number of rounds that decided something.
 func (h *host) planned() int {
 	n := 0
 	for _, e := range h.told(syncer.RunEnded) {
@@ -38,8 +38,8 @@ func (h *host) planned() int {
 const user20 = `"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"]`
 
 // R11 to R14, R16, R21, R22, R54, R80, S6, S19, S40, S41: Okta creates people
-// before the group, pushes the group by PATCH, changes people with PUT,
-// deactivates with a PATCH without a path, and restores with a POST.
+// before the group, pushes the group by PATCH, changes people by PUT,
+// deactivates by a PATCH without a path, and restores by POST.
 func TestOktaFromRequestToRow(t *testing.T) {
 	eachWorld(t, acme, sources.KindOkta, func(t *testing.T, h *host) {
 		boss := h.hire("boss")
@@ -100,9 +100,10 @@ func TestOktaFromRequestToRow(t *testing.T) {
 	})
 }
 
-// R14, R15, R19, R20, R25, R26, R49, R57, R84: Entra's cycles create with booleans
-// as texts, name a manager by reference before or after the manager came, add and
-// remove group members by value, disable what is out of scope, and delete at last.
+// R14, R15, R19, R20, R25, R26, R49, R57, R84: Entra's cycles create users with
+// booleans as texts, name a manager by reference before or after the manager
+// exists, add and remove group members by value, disable users who are out of
+// scope, and finally delete them.
 func TestEntraFromRequestToRow(t *testing.T) {
 	target := syncer.Target{Tenant: "acme", Connection: "entra"}
 	eachWorld(t, target, sources.KindEntra, func(t *testing.T, h *host) {
@@ -148,8 +149,8 @@ func TestEntraFromRequestToRow(t *testing.T) {
 	})
 }
 
-// R11 to R14: OneLogin creates from an administrator's template, suspends by PUT,
-// pushes roles as groups with plain IDs, and deletes.
+// R11 to R14: OneLogin creates users from an administrator's template, suspends
+// by PUT, pushes roles as groups with plain IDs, and deletes.
 func TestOneLoginFromRequestToRow(t *testing.T) {
 	target := syncer.Target{Tenant: "acme", Connection: "onelogin"}
 	eachWorld(t, target, sources.KindOneLogin, func(t *testing.T, h *host) {
@@ -172,7 +173,8 @@ func TestOneLoginFromRequestToRow(t *testing.T) {
 	})
 }
 
-// R22: Rippling creates with the employee's ID and ends the access with a PATCH.
+// R22: Rippling creates users with the employee's ID, and ends their access by
+// a PATCH.
 func TestRipplingFromRequestToRow(t *testing.T) {
 	target := syncer.Target{Tenant: "acme", Connection: "rippling"}
 	eachWorld(t, target, sources.KindRippling, func(t *testing.T, h *host) {
@@ -200,7 +202,7 @@ func (h *host) effects() []provisioning.EffectKind {
 	return kinds
 }
 
-// put writes a member as a hand does in the application.
+// put writes a member as a manual edit in the application does.
 func (h *host) put(m provisioning.Member) provisioning.Member {
 	h.t.Helper()
 	switch team := h.team.(type) {
@@ -215,11 +217,11 @@ func (h *host) put(m provisioning.Member) provisioning.Member {
 	return m
 }
 
-// R30 to R37, R9: who was made by hand is left alone until the directory pushes
-// the same address, and is provisioned from then on; what a hand changes of what
-// the directory gives is overridden with the next push, and what it does not give
-// stays; who is in no group follows the default assignment, or under manual
-// editing keeps what a hand gave.
+// R30 to R37, R9: a member who was created by hand stays unchanged until the
+// directory pushes the same address. From then on the member is provisioned:
+// the next push overwrites manual changes of fields that the directory has, and
+// other fields stay. A member in no group gets the default assignment. With
+// manual editing, such a member keeps what was assigned by hand.
 func TestMadeByHandAndPushed(t *testing.T) {
 	eachWorld(t, acme, sources.KindOkta, func(t *testing.T, h *host) {
 		group := h.do("POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[]}`, http.StatusCreated)

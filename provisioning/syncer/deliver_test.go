@@ -15,10 +15,10 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// mailer is a host's function that delivers, and fails while it is told to.
+// mailer is a host's delivery function. It fails while a test tells it to.
 type mailer struct {
 	mu    sync.Mutex
-	fails map[string]bool // by the member whom the effect is about
+	fails map[string]bool // keyed by the member of the effect
 	tries map[string][]time.Time
 	keys  map[string]map[string]bool
 }
@@ -41,16 +41,16 @@ func (m *mailer) deliver(_ context.Context, _ string, e provisioning.Effect) err
 	return nil
 }
 
-// told counts the members about whom something was tried.
+// told returns the number of members with at least one delivery attempt.
 func (m *mailer) told() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.tries)
 }
 
-// S27, S41: an effect is delivered at once; one that fails is tried again under
-// the same key, ever later and not more often than once an hour in the end, and
-// keeps no other waiting. Its age and what to do are in the health.
+// S27, S41: an effect is delivered at once. A failed effect is tried again with
+// the same key, after delays that grow up to one hour, and delays no other
+// effect. The health has its age and the advice.
 func TestEffectsAreDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mail := newMailer()
@@ -84,8 +84,8 @@ func TestEffectsAreDelivered(t *testing.T) {
 	})
 }
 
-// S41: where nobody delivers, the health says how many effects wait and since
-// when, though none was tried.
+// S41: if no process delivers, the health has the number of waiting effects and
+// the time since they wait, although none was tried.
 func TestEffectsThatNobodyDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -111,8 +111,8 @@ func TestEffectsThatNobodyDelivers(t *testing.T) {
 	})
 }
 
-// S27: of two processes one delivers at a time; the effects of one that died are
-// delivered by the next, after its lease.
+// S27: of two processes, one delivers at a time. If it dies, the next process
+// delivers its effects after the end of its lease.
 func TestOneProcessDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mail := newMailer()
@@ -142,7 +142,7 @@ func TestOneProcessDelivers(t *testing.T) {
 		h.sync = dying
 		h.leave(h.hire("di"))
 		<-hangs
-		dying.Close() // in the middle of a delivery
+		dying.Close() // during a delivery
 		h.sync = second
 		h.deliver(second)
 		pass(5 * time.Minute)
@@ -153,12 +153,12 @@ func TestOneProcessDelivers(t *testing.T) {
 	})
 }
 
-// forgetful is a team of which a change of a tenant's lease on its deliveries
-// fails once: it is stored, or not, and nobody learns which.
+// forgetful is a team in which one change of a tenant's delivery lease fails:
+// the change is stored or not, and the caller does not learn which.
 type forgetful struct {
 	*provisioning.Memory
 	mu      sync.Mutex
-	removes bool // it is the lease's end that fails, and not its beginning
+	removes bool // the end of the lease fails, not its beginning
 	stored  bool
 	failed  bool
 }
@@ -179,8 +179,8 @@ func (f *forgetful) SetState(ctx context.Context, tenant, name string, revision 
 	return "", errors.New("the connection is lost")
 }
 
-// S41: where a store fails while the deliveries of a tenant are begun or ended,
-// the tenant's effects wait for no lease to end.
+// S41: if a store fails at the beginning or at the end of a tenant's
+// deliveries, the effects of the tenant do not wait for the end of a lease.
 func TestDeliveriesOfALostConnection(t *testing.T) {
 	for _, team := range []*forgetful{{}, {stored: true}, {removes: true}, {removes: true, stored: true}} {
 		synctest.Test(t, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// dump returns every value of every table of a database, what is compressed
+// dump returns every value of every table of a database, with compressed values
 // unpacked.
 func dump(t *testing.T, db database) string {
 	t.Helper()
@@ -64,9 +64,9 @@ func dump(t *testing.T, db database) string {
 	return strings.ToLower(all.String())
 }
 
-// One call erases a person from both stores, under each identity that they had:
-// what remains is IDs and the facts. Nobody else is touched, and nothing that was
-// kept from others by the person stays so.
+// One call erases a person from both stores, with every identity that the
+// person had: only IDs and the facts of the actions remain. No other person
+// changes, and what this person occupied becomes free for others.
 func TestErase(t *testing.T) {
 	for _, w := range worlds {
 		t.Run(w.name, func(t *testing.T) {
@@ -80,7 +80,8 @@ func TestErase(t *testing.T) {
 			_, err := h.sync.Run(t.Context(), acme)
 			require.NoError(t, err)
 
-			// The person moves to a connection that is read, and is kept in its snapshot.
+			// The person moves to a connection that is read, and is stored in
+			// its snapshot.
 			api := &withDeltas{api: &api{target: pulled, users: []sources.User{employee("other"), {ID: "z-2", Status: sources.StatusActive, Email: "zelda@acme.com", GivenName: "Zelda", FamilyName: "Young"}}}}
 			pushed := h.setup
 			h.change(func(s *syncer.Setup) {
@@ -141,10 +142,10 @@ func TestErase(t *testing.T) {
 	}
 }
 
-// halfErasing is a team that forgets nobody.
+// halfErasing is a team without the ability to erase.
 type halfErasing struct{ syncer.Store }
 
-// Erase says what is missing.
+// The error of Erase names the missing ability.
 func TestEraseNeedsAStoreThatForgets(t *testing.T) {
 	h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: halfErasing{new(provisioning.Memory)}}, nil)
 	require.ErrorContains(t, h.sync.Erase(t.Context(), acme.Tenant, "m"), "provisioning.Eraser")

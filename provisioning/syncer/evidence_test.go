@@ -13,7 +13,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A brokenSource breaks off behind its first user.
+// A brokenSource fails after its first user.
 type brokenSource struct{ sources.Source }
 
 func (b brokenSource) Users(ctx context.Context) iter.Seq2[sources.User, error] {
@@ -28,8 +28,9 @@ func (b brokenSource) Users(ctx context.Context) iter.Seq2[sources.User, error] 
 	}
 }
 
-// What a plan was decided on is told by any process, of a plan that nobody
-// applied too; the same plan made of a newer snapshot has that one's evidence.
+// Any process can return the evidence of a plan, also of a plan that was not
+// applied. If the same plan is made from a newer snapshot, it has the evidence
+// of that snapshot.
 func TestEvidence(t *testing.T) {
 	h := newHost(t, acme, "okta", syncer.Config{}, nil)
 	h.hire("ana")

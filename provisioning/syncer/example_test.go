@@ -16,14 +16,14 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A host serves SCIM to Okta. What Okta pushes is in the team before Okta has
-// its answer.
+// A host serves SCIM to Okta. A change that Okta pushes is in the team before
+// Okta gets its answer.
 func Example() {
 	directory := new(scim.Memory)    // or scim/sqlstore
 	team := new(provisioning.Memory) // or provisioning/sqlstore
 
-	// The settings page of a tenant changes what this returns, and needs no
-	// restart.
+	// The settings page of a tenant changes what this function returns. A
+	// restart is not necessary.
 	setup := func(_ context.Context, target syncer.Target) (syncer.Setup, error) {
 		return syncer.Setup{
 			Rules: provisioning.Config{
@@ -57,7 +57,7 @@ func Example() {
 			Principal: scim.Principal{Tenant: "acme", Connection: "okta-1", Kind: sources.KindOkta},
 		})),
 		OnChange: func(ctx context.Context, e scim.Event) {
-			// An error says that the decision comes later; nothing is lost.
+			// An error means that the decision comes later. No change is lost.
 			_ = keeper.Push(ctx, syncer.Target(e.Directory))
 		},
 	})
@@ -91,7 +91,7 @@ func Example() {
 	// Ana Young ana@acme.com active: true
 }
 
-// staff is a source of the host's own.
+// staff is the host's own source.
 type staff struct{ users []sources.User }
 
 func (s *staff) Info() sources.Info {
@@ -112,8 +112,8 @@ func (s *staff) Groups(context.Context) iter.Seq2[sources.Group, error] {
 	return func(func(sources.Group, error) bool) {}
 }
 
-// More people leave than the limit allows. They are held, whatever way they
-// leave in, until an admin has seen the plan and approved it.
+// More people leave than the limit allows. They are held, whatever made them
+// leave, until an admin has seen the plan and approved it.
 func ExampleSyncer_Apply() {
 	ctx := context.Background()
 	var directory staff
@@ -156,7 +156,7 @@ func ExampleSyncer_Apply() {
 	fmt.Println(health.Status, health.Problems[0].Code)
 	fmt.Println(health.Problems[0].Advice)
 
-	plan, err := keeper.Plan(ctx, acme) // shown to an admin, who approves what it holds
+	plan, err := keeper.Plan(ctx, acme) // the host shows the plan to an admin, who approves what is held
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -174,20 +174,20 @@ func ExampleSyncer_Apply() {
 	// 11 done, 0 done before, 0 refused, 0 held
 }
 
-// An effect is delivered at least once, under the same key each time. A host
-// that must do it once keeps the keys that it has seen, in the transaction that
-// does it where there is one.
+// An effect is delivered at least once, with the same key each time. A host
+// that must execute it only once stores the keys that it has seen, if possible
+// in the transaction that executes the effect.
 func ExampleConfig_deliver() {
 	var mu sync.Mutex
-	ended := make(map[string]bool) // a table of the host's database, with a unique key
+	ended := make(map[string]bool) // in a real host, a table with a unique key
 	endSessions := func(_ context.Context, tenant string, e provisioning.Effect) error {
 		if e.Kind != provisioning.AccessEnded {
-			return nil // delivered: there is nothing to do
+			return nil // the effect counts as delivered
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		if ended[e.Key] {
-			return nil // it was done, and the mark was lost with a process
+			return nil // it was executed before, but a process died before it stored the delivery
 		}
 		fmt.Println("end the sessions of a member of", tenant)
 		ended[e.Key] = true
@@ -196,7 +196,7 @@ func ExampleConfig_deliver() {
 	cfg := syncer.Config{Deliver: endSessions}
 
 	effect := provisioning.Effect{Kind: provisioning.AccessEnded, Key: "4f1d", About: "m-1"}
-	for range 2 { // as after a crash
+	for range 2 { // simulates a delivery that is repeated after a crash
 		if err := cfg.Deliver(context.Background(), "acme", effect); err != nil {
 			fmt.Println(err)
 		}
@@ -205,8 +205,8 @@ func ExampleConfig_deliver() {
 	// end the sessions of a member of acme
 }
 
-// Failures are mailed to whoever looks after a connection, once for each change
-// of its status.
+// The host mails failures to the person who is responsible for a connection,
+// once for each change of the status.
 func ExampleConfig_observe() {
 	mail := func(_ context.Context, e syncer.Event) {
 		if e.Kind == syncer.StatusChanged {

@@ -22,20 +22,20 @@ import (
 
 var errDead = errors.New("the process is dead")
 
-// mortal is a team in which the process dies at a given call: the call is done
-// or not, nobody learns which, and neither does any call after it, until the
-// next process comes.
+// mortal is a team in which the process dies at a given call. The call is done
+// or not, and the caller does not learn which. All later calls fail, too, until
+// the next process starts.
 type mortal struct {
 	*provisioning.Memory
 	mu    sync.Mutex
 	calls int
-	dies  int  // at this call; 0: never
-	done  bool // the call at which it dies is done
+	dies  int  // number of the call; 0: never
+	done  bool // this call is done before the process dies
 	dead  bool
 }
 
-// call counts a call and reports whether it is done, and whether its caller
-// lives to see that.
+// call counts a call. It reports whether the call is done, and whether its
+// caller gets the result.
 func (m *mortal) call() (done, lives bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -50,7 +50,7 @@ func (m *mortal) call() (done, lives bool) {
 	return true, true
 }
 
-// revive lets the next process begin, and reports whether the last one died.
+// revive starts the next process, and reports whether the last one died.
 func (m *mortal) revive() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,7 +88,7 @@ func (m *mortal) Effects(ctx context.Context, tenant string) iter.Seq2[provision
 
 func (m *mortal) Apply(ctx context.Context, tenant string, actions []provisioning.Action) ([]provisioning.Result, error) {
 	var all []provisioning.Result
-	for group := range provisioning.CommitGroups(actions) { // each is a transaction, between which a process can die
+	for group := range provisioning.CommitGroups(actions) { // each group is a transaction, and the process can die between them
 		results, err := try(m, func() ([]provisioning.Result, error) { return m.Memory.Apply(ctx, tenant, group) })
 		all = append(all, results...)
 		if err != nil {
@@ -112,7 +112,7 @@ func (m *mortal) Lock(ctx context.Context, tenant string) (func(), error) {
 		return nil, err
 	}
 	if done, lives := m.call(); !done || !lives {
-		unlock() // as a dead holder's lease ends by itself
+		unlock() // the lease of a dead holder ends by itself
 		return nil, errDead
 	}
 	return unlock, nil
@@ -140,18 +140,18 @@ func (m *mortal) Window(ctx context.Context, tenant, connection string, length t
 
 var _ syncer.Store = (*mortal)(nil)
 
-// A life is what a scripted history of pushes led to.
+// A life is the result of a scripted history of pushes.
 type life struct {
 	team      []string       // one line for each member
-	history   []string       // what was done, for each person in order
-	delivered map[string]int // how often each effect was handed over, by key
+	history   []string       // the actions on each person, in order
+	delivered map[string]int // number of deliveries of each effect, by key
 	window    provisioning.Window
 	calls     int
 }
 
-// live goes through a history in which people come, join a group, change, and
-// leave past the limit until that is approved; the process dies at one call of
-// its store, and another takes over.
+// live plays a history: people join, enter a group, change, and leave. The
+// leavers exceed the limit, and an approval releases them. The process dies at
+// the given call of its store, and another process takes over.
 func live(t *testing.T, dies int, done bool) (l life) {
 	synctest.Test(t, func(t *testing.T) {
 		team := &mortal{Memory: new(provisioning.Memory), dies: dies, done: done}
@@ -163,8 +163,8 @@ func live(t *testing.T, dies int, done bool) (l life) {
 		h := newHost(t, acme, sources.KindOkta, cfg, nil)
 		limit := 2
 		h.change(func(s *syncer.Setup) { s.Rules.Breakers.Deactivate = &provisioning.Limit{Count: &limit} })
-		// step does something and lets it come to its end, in another process if
-		// the one that began it dies.
+		// step does something and waits until it is finished, by another
+		// process if the first one dies.
 		step := func(do func()) {
 			do()
 			synctest.Wait()
@@ -181,12 +181,12 @@ func live(t *testing.T, dies int, done bool) (l life) {
 			}
 			h.sync = h.replica(cfg)
 			require.NoError(t, h.sync.Push(t.Context(), acme))
-			if next := h.deliver(h.sync); !next.IsZero() { // the dead one has the lease
+			if next := h.deliver(h.sync); !next.IsZero() { // the dead process has the lease
 				require.LessOrEqual(t, time.Until(next), 10*time.Second)
 				time.Sleep(time.Until(next))
 				require.Zero(t, h.deliver(h.sync))
 			}
-			time.Sleep(2 * time.Minute) // its other leases end
+			time.Sleep(2 * time.Minute) // until its other leases end
 			synctest.Wait()
 		}
 		ids := make([]string, 6)
@@ -209,7 +209,8 @@ func live(t *testing.T, dies int, done bool) (l life) {
 		for _, id := range ids[1:5] {
 			step(func() { h.leave(id) })
 		}
-		// An admin shows the plan and approves it, as often as the page fails.
+		// An admin views the plan and approves it. The admin repeats this until
+		// it succeeds.
 		for {
 			plan, err := h.sync.Plan(t.Context(), acme)
 			if err == nil && len(plan.Breakers) == 0 {
@@ -251,9 +252,10 @@ func live(t *testing.T, dies int, done bool) (l life) {
 	return l
 }
 
-// L7, S27, S28, S38, S39, S41: wherever the process dies, the next one ends in
-// the same team by the same actions, each done once, with the same counts of the
-// window, and every effect is delivered, at least once and under one key.
+// L7, S27, S28, S38, S39, S41: for each point at which the process dies, the
+// next process reaches the same team by the same actions. Each action is done
+// once, the counts of the window are the same, and every effect is delivered,
+// at least once and with one key.
 func TestADeadProcessLosesAndRepeatsNothing(t *testing.T) {
 	whole := live(t, 0, false)
 	require.Len(t, whole.team, 6)
@@ -276,8 +278,8 @@ func TestADeadProcessLosesAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// count counts the delivered effects by kind: the keys of another process's
-// actions are others.
+// count returns the sorted kinds of the delivered effects, without the keys:
+// another process's actions have other keys.
 func count(delivered map[string]int) []string {
 	var kinds []string
 	for key := range delivered {
@@ -288,8 +290,8 @@ func count(delivered map[string]int) []string {
 	return kinds
 }
 
-// A clock that was ahead, and is right again, keeps nothing waiting for the time
-// that it told: runs, groups, leases, the next try of an effect.
+// If a clock was ahead and is right again, nothing waits for the wrong time: no
+// run, no group, no lease, and no retry of an effect.
 func TestAClockThatWasAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		team := new(provisioning.Memory)
@@ -305,7 +307,7 @@ func TestAClockThatWasAhead(t *testing.T) {
 		mail := newMailer()
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team, Deliver: mail.deliver}, nil)
 		h.leave(h.hire("ana"))
-		pass(10 * time.Second) // in which the dead one does not change its lease
+		pass(10 * time.Second) // during this time, the dead process does not change its lease
 		require.Len(t, h.members(), 1)
 		require.Len(t, mail.tries, 1)
 		health := h.health()

@@ -16,7 +16,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// two are the connections of a tenant, both pushed into, which one process keeps.
+// two has the two connections of a tenant. Both receive pushes, and one process
+// serves both.
 type two struct{ okta, entra *host }
 
 func newTwo(t *testing.T, configure func(*syncer.Setup)) two {
@@ -34,7 +35,7 @@ func newTwo(t *testing.T, configure func(*syncer.Setup)) two {
 	return w
 }
 
-// replica returns a syncer of another process, which looks at both.
+// replica returns a syncer of another process that serves both connections.
 func (w two) replica() *syncer.Syncer {
 	s, err := syncer.New(syncer.Config{
 		Store: w.okta.team, Logger: slog.New(slog.DiscardHandler),
@@ -56,7 +57,7 @@ func (w two) replica() *syncer.Syncer {
 	return s
 }
 
-// seats lets everybody want one of n seats.
+// seats returns a change of settings by which everybody wants one of n seats.
 func seats(n int) func(*syncer.Setup) {
 	return func(s *syncer.Setup) {
 		s.Rules.Default = &assignment.Assignment{ID: "all", Mode: assignment.Automatic, Settings: assignment.Settings{Seats: []string{"core"}}}
@@ -65,7 +66,7 @@ func seats(n int) func(*syncer.Setup) {
 	}
 }
 
-// seated counts those of some people who have a seat.
+// seated returns how many of the named people have a seat.
 func (h *host) seated(names ...string) int {
 	n, members := 0, h.members()
 	for _, name := range names {
@@ -74,8 +75,9 @@ func (h *host) seated(names ...string) int {
 	return n
 }
 
-// S20, S28: who waits for a seat has it when a member of another connection gives
-// one back: at once in the process that did it, with its next look in any other.
+// S20, S28: a person who waits for a seat gets it when a member of another
+// connection returns one: at once in the same process, and at the next poll in
+// another process.
 func TestASeatOfAnotherConnection(t *testing.T) {
 	for _, elsewhere := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -105,8 +107,8 @@ func TestASeatOfAnotherConnection(t *testing.T) {
 	}
 }
 
-// S20: an approval that gives seats back, or the host itself, lets those have them
-// who wait.
+// S20: if an approval or the host itself frees seats, the waiting people get
+// them.
 func TestASeatThatIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{acme}, nil }}, nil)
@@ -139,7 +141,7 @@ func TestASeatThatIsGivenBack(t *testing.T) {
 		h.wholeRuns()
 		pass(30 * time.Minute)
 		require.Zero(t, h.wholeRuns(), "nothing changes")
-		hand.Active = false // by hand
+		hand.Active = false // a manual edit
 		h.team.(*provisioning.Memory).Put("acme", hand)
 		pass(time.Minute + 2*time.Second)
 		require.Equal(t, 3, h.seated(waiting...))
@@ -149,9 +151,9 @@ func TestASeatThatIsGivenBack(t *testing.T) {
 	})
 }
 
-// S4, S5, R83: who waits for an address, or under a manager whose name another
-// has, is decided when the other goes: by another connection's push, by hand, by
-// an erasure; and nobody else is.
+// S4, S5, R83: a person may wait for an address, or for a manager whose name is
+// ambiguous. The person is decided when the other member goes, by a push of
+// another connection, by hand or by an erasure. No other person is decided.
 func TestAnAddressAndANameOfAnotherConnection(t *testing.T) {
 	for _, goes := range []string{"push", "hand", "erase", "manager"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -204,8 +206,8 @@ func TestAnAddressAndANameOfAnotherConnection(t *testing.T) {
 	}
 }
 
-// R23: of a connection that is read, who waits is decided within a tenth of its
-// interval, and its provider is not read for it more often.
+// R23: in a connection that is read, a waiting person is decided within a tenth
+// of the interval, and the provider is not read more often for this.
 func TestAProviderIsReadForWhatIsFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana", "bo")

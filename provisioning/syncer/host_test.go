@@ -25,8 +25,8 @@ import (
 
 var acme = syncer.Target{Tenant: "acme", Connection: "okta"}
 
-// rules are those of a company whose people of the group with the ID get seats
-// and recording.
+// rules returns the rules of a company that gives seats and recording to the
+// people in the given groups.
 func rules(kind string, groups ...string) provisioning.Config {
 	cfg := provisioning.Config{Source: kind, Domains: provisioning.Domains{Primary: "acme.com"}, Managers: provisioning.Managers{Notify: true}}
 	if len(groups) > 0 {
@@ -38,25 +38,25 @@ func rules(kind string, groups ...string) provisioning.Config {
 	return cfg
 }
 
-// A host is what a program has around a syncer: a SCIM directory that is pushed
-// into over HTTP, a team, and settings that may change.
+// A host has the parts of a program around a syncer: a SCIM directory that
+// receives pushes over HTTP, a team, and settings that may change.
 type host struct {
 	t         testing.TB
 	target    syncer.Target
 	directory scim.Store
 	team      syncer.Store
 	handler   http.Handler
-	server    *httptest.Server // nil: the handler is called directly
+	server    *httptest.Server // nil means that the handler is called directly
 	sync      *syncer.Syncer
 
 	mu     sync.Mutex
 	setup  syncer.Setup
 	events []syncer.Event
-	failed error // of Setup
+	failed error // the error that Setup returns
 }
 
-// newHost starts a host with one pushed connection. Its directory and team are
-// in memory unless given.
+// newHost starts a host with one pushed connection. Its directory and its team
+// are in memory if the caller gives none.
 func newHost(t testing.TB, target syncer.Target, kind string, cfg syncer.Config, directory scim.Store) *host {
 	h := &host{t: t, target: target, directory: directory, team: cfg.Store}
 	if h.directory == nil {
@@ -84,7 +84,7 @@ func newHost(t testing.TB, target syncer.Target, kind string, cfg syncer.Config,
 	return h
 }
 
-// serve lets requests go over HTTP.
+// serve makes requests go over HTTP.
 func (h *host) serve() *host {
 	h.server = httptest.NewServer(h.handler)
 	h.t.Cleanup(h.server.Close)
@@ -124,14 +124,14 @@ func (h *host) change(do func(*syncer.Setup)) {
 	do(&h.setup)
 }
 
-// told returns the events of a kind.
+// told returns the events of one kind.
 func (h *host) told(kind syncer.EventKind) []syncer.Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(h.events), func(e syncer.Event) bool { return e.Kind != kind })
 }
 
-// do sends a request as a provider does, and returns the answer's id.
+// do sends a request as a provider does, and returns the id in the answer.
 func (h *host) do(method, path, body string, status int) string {
 	h.t.Helper()
 	var resp *http.Response
@@ -159,7 +159,8 @@ func (h *host) do(method, path, body string, status int) string {
 	return answer.ID
 }
 
-// person is the body of a POST for a person with the name, as Okta sends it.
+// person returns the body of a POST for a person with the given name, as Okta
+// sends it.
 func person(name string) string {
 	return `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"` + name + `@acme.com",
 		"name":{"givenName":"` + strings.ToUpper(name[:1]) + name[1:] + `","familyName":"Young"},
@@ -214,7 +215,8 @@ func (h *host) health() syncer.Health {
 	return health
 }
 
-// deliver delivers what is in the outbox, and returns when the next is to be tried.
+// deliver delivers the effects in the outbox, and returns the time of the next
+// retry.
 func (h *host) deliver(s *syncer.Syncer) time.Time {
 	h.t.Helper()
 	next, err := s.Deliver(context.Background(), h.target.Tenant)
@@ -222,13 +224,14 @@ func (h *host) deliver(s *syncer.Syncer) time.Time {
 	return next
 }
 
-// pass lets time pass in a bubble, and what goes on by itself come to rest.
+// pass advances the time in a bubble, and waits until all goroutines are
+// blocked.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// eventually waits for a condition of something that goes on by itself.
+// eventually waits for a condition that background work fulfils.
 func eventually(t testing.TB, ok func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, ok, time.Minute, 5*time.Millisecond, what)

@@ -18,11 +18,11 @@ import (
 
 var errAway = errors.New("the database is away")
 
-// away is a team whose database is away at times.
+// away is a team whose database is sometimes unavailable.
 type away struct {
 	*provisioning.Memory
 	is    atomic.Bool
-	tries atomic.Int64 // to do something meanwhile
+	tries atomic.Int64 // number of attempts to do something during an outage
 }
 
 func (a *away) fails() error {
@@ -61,10 +61,10 @@ func (a *away) Effects(ctx context.Context, tenant string) iter.Seq2[provisionin
 	return a.Memory.Effects(ctx, tenant)
 }
 
-// S38: however long the team's database was away, a push that comes then is
-// decided at once, and what was acknowledged before is decided within seconds,
-// without a push and without Serve. Meanwhile a crowd of pushes makes one try a
-// second and no more.
+// S38: after an outage of the team's database of any length, a new push is
+// decided at once. What was acknowledged before is decided within seconds,
+// without a push and without Serve. During the outage, many pushes cause at
+// most one attempt a second.
 func TestAfterAnOutage(t *testing.T) {
 	for _, pushed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestAfterAnOutage(t *testing.T) {
 					time.Sleep(50 * time.Millisecond)
 				}
 				synctest.Wait()
-				perRound := 2.0 // it cannot lock, and cannot note that
+				perRound := 2.0 // the attempt to lock, and the attempt to note the failure
 				require.LessOrEqual(t, float64(team.tries.Load()-tries), 1.5*perRound*time.Since(began).Seconds(), "and what is tried by time alone")
 			}
 			team.is.Store(false)
@@ -98,15 +98,15 @@ func TestAfterAnOutage(t *testing.T) {
 	}
 }
 
-// S27, S41: effects that could not be read or marked are delivered within seconds
-// after the database is back, without another change and without Serve.
+// S27, S41: effects that could not be read or marked during an outage are
+// delivered within seconds after it, without another change and without Serve.
 func TestEffectsAfterAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		team, mail := &away{Memory: new(provisioning.Memory)}, newMailer()
 		var goes atomic.Bool
 		goes.Store(true)
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team, Deliver: func(ctx context.Context, tenant string, e provisioning.Effect) error {
-			team.is.Store(goes.Load()) // it goes away with the first delivery
+			team.is.Store(goes.Load()) // the outage begins with the first delivery
 			return mail.deliver(ctx, tenant, e)
 		}}, nil)
 		ana, bo := h.hire("ana"), h.hire("bo")
@@ -114,7 +114,7 @@ func TestEffectsAfterAnOutage(t *testing.T) {
 		pass(10 * time.Minute)
 		goes.Store(false)
 		team.is.Store(false)
-		pass(20 * time.Second) // its own lease may still be there
+		pass(20 * time.Second) // the process's own lease may still exist
 		require.Empty(t, h.effects())
 		require.Len(t, mail.tries, 1)
 		h.leave(bo)
@@ -123,7 +123,7 @@ func TestEffectsAfterAnOutage(t *testing.T) {
 	})
 }
 
-// R23: a push is no reason to ask a provider again that refuses to answer.
+// R23: a push does not cause another request to a provider that fails.
 func TestAPushDoesNotAskAProviderThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana")
@@ -142,8 +142,8 @@ func TestAPushDoesNotAskAProviderThatFails(t *testing.T) {
 	})
 }
 
-// S41: a process that is long at a delivery keeps its lease, and one that died
-// loses it after ten seconds, whatever the clocks of the processes say.
+// S41: a process with a long delivery keeps its lease, and a dead process loses
+// it after ten seconds, for any difference between the clocks of the processes.
 func TestTheLeaseOfADeadProcess(t *testing.T) {
 	for _, skew := range []time.Duration{0, 5 * time.Hour, -5 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestTheLeaseOfADeadProcess(t *testing.T) {
 			h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team, Deliver: takes(50 * time.Second)}, nil)
 			second := h.replica(syncer.Config{Deliver: takes(0), Now: func() time.Time { return time.Now().Add(skew) }})
 			h.leave(h.hire("ana"))
-			if skew <= 0 { // to one that is hours ahead, it is of a process of long ago
+			if skew <= 0 { // a process whose clock is hours ahead takes the lease for an old one
 				for range 4 {
 					pass(11 * time.Second)
 					h.deliver(second)
@@ -174,7 +174,7 @@ func TestTheLeaseOfADeadProcess(t *testing.T) {
 
 			h.leave(h.hire("bo"))
 			pass(5 * time.Second)
-			team.is.Store(true) // to the process that is at it, so that it gives nothing back
+			team.is.Store(true) // an outage for the delivering process, so that it cannot return its lease
 			h.sync.Close()
 			team.is.Store(false)
 			h.sync = second

@@ -18,8 +18,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S38: a push waits two seconds for its decision, and no longer where another
-// writer has the tenant; nothing is lost with it.
+// S38: a push waits for its decision for at most two seconds if another writer
+// has the lock of the tenant. After that it returns, and its change is not
+// lost.
 func TestAPushWaitsABoundedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -37,7 +38,7 @@ func TestAPushWaitsABoundedTime(t *testing.T) {
 	})
 }
 
-// S38: pushes that come while a round is at work are decided by one round.
+// S38: one round decides all pushes that arrive during another round.
 func TestABurstBecomesFewRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -58,8 +59,8 @@ func TestABurstBecomesFewRounds(t *testing.T) {
 	})
 }
 
-// L6, S20, S38: a large batch, a limited pool with waiters, and a cursor that has
-// expired are for a whole run.
+// L6, S20, S38: a large batch, a limited pool with waiters, and an expired
+// cursor require a whole run.
 func TestWhatAPartCannotDecide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -91,7 +92,7 @@ func TestWhatAPartCannotDecide(t *testing.T) {
 		document, revision, err := h.team.State(t.Context(), acme.Tenant, "connection/okta")
 		require.NoError(t, err)
 		at := bytes.Index(document, []byte(`"cursor":"seq:`))
-		document = bytes.Replace(document, document[at:at+14], []byte(`"cursor":"seq:9`), 1) // one that was never given out
+		document = bytes.Replace(document, document[at:at+14], []byte(`"cursor":"seq:9`), 1) // a cursor that was never issued
 		_, err = h.team.SetState(t.Context(), acme.Tenant, "connection/okta", revision, document)
 		require.NoError(t, err)
 		h.hire("cy")
@@ -102,8 +103,8 @@ func TestWhatAPartCannotDecide(t *testing.T) {
 	})
 }
 
-// S39: an older plan that is applied settles whom it names and nobody else: who
-// began to wait since goes on waiting, and the class stays tripped.
+// S39: applying an older plan settles only the people whom it names. People who
+// started to wait later continue to wait, and the class stays tripped.
 func TestAnOlderPlanReleasesNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, ids := settled(t, 100, syncer.Config{})
@@ -123,9 +124,9 @@ func TestAnOlderPlanReleasesNobodyElse(t *testing.T) {
 	})
 }
 
-// A22: the claims of a migration can be looked at before the cut-over also where
-// they are too few for a breaker: the new connection is paused meanwhile, and the
-// plan that was shown is the one that is done.
+// A22: an admin can view the claims of a migration before the cut-over, also if
+// they are too few for a breaker. The new connection is paused meanwhile, and
+// the plan that was shown is applied unchanged.
 func TestFewClaimsAreShownBeforeTheCutOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -157,8 +158,8 @@ func TestFewClaimsAreShownBeforeTheCutOver(t *testing.T) {
 	})
 }
 
-// The log carries who and what by IDs: tenant, connection, run, plan, code and
-// duration, and no addresses or names.
+// The log has IDs of the tenant, the connection, the run and the plan, with
+// codes and durations. It has no addresses and no names.
 func TestTheLogHasIDsAlone(t *testing.T) {
 	var log bytes.Buffer
 	h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)

@@ -22,7 +22,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// slow is a pushed directory whose listing of users takes a while.
+// slow is a pushed directory that takes time to list its users.
 type slow struct {
 	*scim.DirectorySource
 	takes time.Duration
@@ -46,9 +46,9 @@ func (s slow) Users(ctx context.Context) iter.Seq2[sources.User, error] {
 	}
 }
 
-// S28, S38: a push during a whole run, of this process or another, is decided
-// while the run reads the directory; what the run had read before does not undo
-// it.
+// S28, S38: a push during a whole run, in the same or another process, is
+// decided while the run reads the directory. The older data that the run has
+// read does not undo it.
 func TestAPushDuringAWholeRun(t *testing.T) {
 	for _, other := range []bool{false, true} {
 		for _, workers := range []int{0, 1, 2} {
@@ -66,14 +66,14 @@ func TestAPushDuringAWholeRun(t *testing.T) {
 				wait.Go(func() {
 					report, err := runner.Run(context.Background(), acme)
 					require.NoError(t, err)
-					for _, a := range report.Plan.Actions { // it may come before the push of bo is decided
+					for _, a := range report.Plan.Actions { // the run may end before the push of bo is decided
 						require.Equal(t, "bo@acme.com", a.Member.Email)
 					}
 				})
 				pass(30 * time.Second)
 				began := time.Now()
-				h.leave(ana)               // the run has read her as active
-				if other || workers != 1 { // or else the only worker is reading
+				h.leave(ana)               // the run has already read her as active
+				if other || workers != 1 { // otherwise the only worker is busy with reading
 					require.Less(t, time.Since(began), time.Second, "the push does not wait for the reading")
 				}
 				require.False(t, h.members()["ana@acme.com"].Active)
@@ -89,7 +89,7 @@ func TestAPushDuringAWholeRun(t *testing.T) {
 }
 
 // S28: while a provider is read, pushes into another connection of the tenant
-// are decided, and runs of the connection that is read wait for its end.
+// are decided. Runs of the connection that is read wait until the read ends.
 func TestAPushWhileAProviderIsRead(t *testing.T) {
 	for _, workers := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -130,9 +130,9 @@ func TestAPushWhileAProviderIsRead(t *testing.T) {
 	}
 }
 
-// S28: a run that is due is one, whoever finds that it is: of two processes that
-// serve a pushed directory and are pushed into meanwhile, one reads it. The first
-// run is waited for by those who are pushed before it.
+// S28: a due run happens once, although several processes notice it: two
+// processes serve a pushed directory and receive pushes meanwhile, and only one
+// reads the directory. People who are pushed before the first run wait for it.
 func TestOneReadsAPushedDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := syncer.Config{PushWait: time.Hour, Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{acme}, nil }}
@@ -168,8 +168,8 @@ func TestOneReadsAPushedDirectory(t *testing.T) {
 	})
 }
 
-// edited is a team in which a hand edits a member just before some actions are
-// done.
+// edited is a team in which a manual edit changes a member just before some
+// actions are done.
 type edited struct {
 	*provisioning.Memory
 	before func()
@@ -183,8 +183,8 @@ func (e *edited) Apply(ctx context.Context, tenant string, actions []provisionin
 	return e.Memory.Apply(ctx, tenant, actions)
 }
 
-// S28, R37: of a decision that meets a hand edit, only the action about that
-// member is refused, and decided again a moment later, for a push as for a run.
+// S28, R37: if a manual edit comes between, only the action about that member
+// is refused. It is decided again shortly after, both for a push and for a run.
 func TestAHandEditMeanwhile(t *testing.T) {
 	for _, push := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -231,7 +231,7 @@ type refusing struct {
 	*provisioning.Memory
 	mu    sync.Mutex
 	email string
-	fails bool // with an error of the database, at every call that has the member
+	fails bool // by an error of the database for every call with the member
 }
 
 func (r *refusing) refuse(email string) {
@@ -264,8 +264,8 @@ func (r *refusing) Apply(ctx context.Context, tenant string, actions []provision
 }
 
 // A person whom the store refuses in five rounds in a row is parked with the
-// reason, keeps nobody else waiting, and is tried again with a change or a whole
-// run.
+// reason, and delays no other person. A change of the person or a whole run
+// tries again.
 func TestAPersonIsParked(t *testing.T) {
 	t.Run("refused", func(t *testing.T) { testParking(t, false, "refused.conflict") })
 	t.Run("the database fails", func(t *testing.T) { testParking(t, true, "refused.failed") })
@@ -299,8 +299,9 @@ func testParking(t *testing.T, fails bool, reason string) {
 	})
 }
 
-// S38, L6: many pushes at a time, over several processes, with runs, hand edits
-// and plans between them, end in the team that one run from the beginning makes.
+// S38, L6: many parallel pushes over several processes, with runs, manual edits
+// and plans between them, end in the team that one run from the beginning
+// gives.
 func TestRacesEndInTheSameTeam(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second")
@@ -392,7 +393,7 @@ func testRaces(t *testing.T, w world) {
 	require.Equal(t, h.active(), fresh.active())
 }
 
-// directoryHas reports whether the directory has somebody active under an
+// directoryHas reports whether the directory has an active user with an
 // address.
 func (h *host) directoryHas(email string) bool {
 	for u, err := range h.setup.Source.Users(h.t.Context()) {

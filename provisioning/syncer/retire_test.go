@@ -16,10 +16,11 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// R145 to R147, A22, R140: two instances of one provider during a migration. The
-// new one claims the people of the old one, the old one cannot take them away, it
-// is given up when nobody is left or with an approval of who is, decides nothing
-// after that, and comes back when it was authenticated anew.
+// R145 to R147, A22, R140: a migration between two instances of one provider.
+// The new instance claims the people of the old one, and the old one cannot
+// take them back. The old one can be retired when it has no people left, or
+// with an approval for those whom it still has. After that it decides nothing.
+// It returns after a new authentication.
 func TestMigrateAndRetire(t *testing.T) {
 	ctx := provisioning.WithActor(context.Background(), "admin")
 	directory, team := new(scim.Memory), new(provisioning.Memory)

@@ -13,8 +13,9 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// R23, R28, R29, S38: a host's own queue keeps a connection with Round alone, which
-// says when to come back, and does nothing by itself afterwards.
+// R23, R28, R29, S38: a host with its own queue maintains a connection with
+// Round only. Round returns the time of its next call, and does no work after
+// it returns.
 func TestRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{Deliver: newMailer().deliver}, "ana", "bo", "cy")
@@ -77,8 +78,9 @@ func TestRound(t *testing.T) {
 	})
 }
 
-// S38, S40: of a pushed connection, Round comes back for whom groups were awaited
-// in vain, for whom the store refused, and for a connection that falls silent.
+// S38, S40: in a pushed connection, Round asks to be called again for people
+// whose groups did not arrive, for people whom the store refused, and for a
+// connection that becomes silent.
 func TestRoundOfAPushedConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -99,8 +101,8 @@ func TestRoundOfAPushedConnection(t *testing.T) {
 	})
 }
 
-// S28: rounds of one tenant wait for each other, whoever asks for them; one whose
-// caller has gone begins no more.
+// S28: rounds of one tenant wait for each other, for any callers. A round whose
+// caller has gone does not start.
 func TestRoundsWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana")

@@ -23,14 +23,14 @@ import (
 
 var pulled = syncer.Target{Tenant: "acme", Connection: "salesforce"}
 
-// api is a provider that is read from its API.
+// api is a provider that is read through its API.
 type api struct {
 	target syncer.Target
 	mu     sync.Mutex
 	users  []sources.User
-	err    error         // of every listing
-	takes  time.Duration // each listing of users
-	reads  []time.Time   // when users were listed
+	err    error         // the error of every listing
+	takes  time.Duration // the duration of each listing of users
+	reads  []time.Time   // the times of the listings of users
 }
 
 func (a *api) Info() sources.Info {
@@ -75,7 +75,7 @@ func employee(id string) sources.User {
 	return sources.User{ID: id, Status: sources.StatusActive, Email: id + "@acme.com", GivenName: "Ana", FamilyName: id}
 }
 
-// company is a host that reads one tenant's people from an API.
+// company is a host that reads the people of one tenant from an API.
 type company struct {
 	*host
 	api *api
@@ -97,7 +97,8 @@ func newCompany(t *testing.T, cfg syncer.Config, people ...string) *company {
 	return c
 }
 
-// serve runs the schedule of a syncer for the rest of the bubble.
+// serve runs the schedule of a syncer until the end of the bubble, or until
+// stop.
 func serve(t *testing.T, s *syncer.Syncer) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -108,8 +109,8 @@ func serve(t *testing.T, s *syncer.Syncer) (stop func()) {
 	})
 }
 
-// R23, R24, R28, R29, S28: a pulled connection is read at its interval, give or
-// take a tenth; at once when asked for, and when its rules changed.
+// R23, R24, R28, R29, S28: a pulled connection is read at its interval, plus or
+// minus a tenth. It is read at once on request and after a change of its rules.
 func TestScheduledRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana")
@@ -140,8 +141,9 @@ func TestScheduledRuns(t *testing.T) {
 	})
 }
 
-// S12, R138: a provider that fails is tried again, later each time, and its
-// health says so and what to do; nobody is taken to be gone. It is told once.
+// S12, R138: a failing provider is tried again with growing delays. The health
+// has the failure and the advice, and no person counts as gone. The host is
+// notified once.
 func TestAFailingProviderIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana", "bo")
@@ -179,10 +181,10 @@ func TestAFailingProviderIsLeftAlone(t *testing.T) {
 	})
 }
 
-// withDeltas is an API that also tells what changed.
+// withDeltas is an API that also lists changes.
 type withDeltas struct {
 	*api
-	rounds []sources.Cursor // after which cursors it was asked
+	rounds []sources.Cursor // the cursors of its requests
 	gone   []string
 }
 
@@ -197,7 +199,7 @@ func (w *withDeltas) Changes(ctx context.Context, after sources.Cursor) iter.Seq
 			for u := range w.Users(ctx) {
 				yield(sources.Change{User: &u}, nil)
 			}
-		default: // the last user changed
+		default: // change of the last user
 			if n := len(w.users); n > 0 {
 				yield(sources.Change{User: &w.users[n-1]}, nil)
 			}
@@ -210,8 +212,8 @@ func (w *withDeltas) Changes(ctx context.Context, after sources.Cursor) iter.Seq
 }
 
 // A pulled source with deltas is asked for its changes after the stored cursor,
-// which are folded into the stored snapshot; for everything once a day, and
-// where the cursor has expired.
+// and the changes are merged into the stored snapshot. It is read completely
+// once a day, and after its cursor has expired.
 func TestDeltasOfAPulledSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana", "bo")
@@ -222,7 +224,7 @@ func TestDeltasOfAPulledSource(t *testing.T) {
 			_, err := c.sync.Run(t.Context(), pulled)
 			require.NoError(t, err)
 			c.sync.Close()
-			c.sync = c.replica(syncer.Config{}) // the next process goes on
+			c.sync = c.replica(syncer.Config{}) // the next process continues
 		}
 		run()
 		c.api.users = append(c.api.users, employee("cy"))
@@ -257,8 +259,9 @@ func TestDeltasOfAPulledSource(t *testing.T) {
 	})
 }
 
-// Many tenants begin spread over the time, also after a restart, no more at a
-// time than there are workers, and one that fails keeps no other waiting.
+// The runs of many tenants are spread over time, also after a restart. No more
+// of them run at a time than there are workers, and a failing tenant delays no
+// other.
 func TestManyTenants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tenants, workers = 500, 4
@@ -317,8 +320,8 @@ func TestManyTenants(t *testing.T) {
 	})
 }
 
-// S38: a push waits neither for providers that are slow to be read, though all the
-// workers read, nor for mails that are slow to be sent.
+// S38: a push does not wait for slow providers, even if they occupy all
+// workers, nor for slow mails.
 func TestAPushWaitsForNoOtherTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -358,9 +361,9 @@ func TestAPushWaitsForNoOtherTenant(t *testing.T) {
 	})
 }
 
-// S28: of two processes that start one run, one decides; the other sees that,
-// and decides nothing on what it read before. One that is asked for a run reads
-// anew.
+// S28: two processes start the same run, and one of them decides. The other one
+// notices this and decides nothing from the data that it read before. An
+// explicitly requested run reads again.
 func TestTwoProcessesStartOneRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana")
@@ -375,7 +378,7 @@ func TestTwoProcessesStartOneRun(t *testing.T) {
 		})
 		pass(30 * time.Second)
 		c.api.change(func() { c.api.users = append(c.api.users, employee("bo")) })
-		wait.Go(func() { // reads bo, and would make a late decision of it
+		wait.Go(func() { // has read bo, and would decide too late with this data
 			_, err := second.Run(context.Background(), pulled)
 			require.NoError(t, err)
 		})
@@ -397,7 +400,8 @@ func TestTwoProcessesStartOneRun(t *testing.T) {
 	})
 }
 
-// S45: a saved answer that is older than the setup allows is not decided on.
+// S45: the syncer does not decide from a saved answer that is older than the
+// setup allows.
 func TestAnOldAnswerIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t, syncer.Config{}, "ana")
@@ -409,8 +413,8 @@ func TestAnOldAnswerIsRefused(t *testing.T) {
 	})
 }
 
-// A16, R128: people who come with a silent first import are told to no manager,
-// those who come later are.
+// A16, R128: people who come with a silent first import are not announced to
+// their managers. People who come later are.
 func TestTheFirstImportCanBeSilent(t *testing.T) {
 	for _, silent := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -439,8 +443,8 @@ func TestTheFirstImportCanBeSilent(t *testing.T) {
 	}
 }
 
-// A connection that is paused is not decided until it is resumed, and what was
-// pushed meanwhile is found then; a connection that is silent is told.
+// A paused connection is not decided until it is resumed. Pushes during the
+// pause are then found. A silent connection is reported.
 func TestPauseAndSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{acme}, nil }}, nil)
@@ -469,8 +473,7 @@ func TestPauseAndSilence(t *testing.T) {
 	})
 }
 
-// What was pushed while nobody could decide it is found by whichever process
-// comes next (S38).
+// The next process finds a push that no process could decide (S38).
 func TestAPushThatNobodyDecidedIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -485,8 +488,8 @@ func TestAPushThatNobodyDecidedIsFound(t *testing.T) {
 	})
 }
 
-// S28, R23: processes whose clocks are hours apart, or jump, decide everybody once
-// in an interval all the same, each of them and both.
+// S28, R23: processes whose clocks differ by hours, or jump, still decide
+// everybody once in an interval, each process alone and both together.
 func TestClocksThatDiffer(t *testing.T) {
 	for _, skew := range []time.Duration{3 * time.Hour, -3 * time.Hour, 300 * 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -504,7 +507,7 @@ func TestClocksThatDiffer(t *testing.T) {
 			require.LessOrEqual(t, c.api.count(), 4, "a process that begins may believe that a run is due")
 			began := c.api.count()
 			pass(24 * time.Hour)
-			inADay := func(runs int) { // both may read in the same moment
+			inADay := func(runs int) { // both processes may read at the same time
 				t.Helper()
 				require.GreaterOrEqual(t, runs, 22, "skew %s", skew)
 				require.LessOrEqual(t, runs, 2*27, "skew %s", skew)
@@ -512,7 +515,7 @@ func TestClocksThatDiffer(t *testing.T) {
 			inADay(c.api.count() - began)
 			require.False(t, c.health().LastRun.After(time.Now()))
 			before := c.api.count()
-			wrong.Store(0) // the clock is set right
+			wrong.Store(0) // corrects the clock
 			pass(5 * time.Minute)
 			require.LessOrEqual(t, c.api.count()-before, 2)
 			stop()

@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// R11, R12, R13, R16, R22: what Okta pushes is in the team before Okta has its
-// answer.
+// R11, R12, R13, R16, R22: a change that Okta pushes is in the team before Okta
+// gets its answer.
 func TestPushedIsInTheTeamBeforeTheAnswer(t *testing.T) {
 	h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil).serve()
 	ana := h.hire("ana")
@@ -28,8 +28,8 @@ func TestPushedIsInTheTeamBeforeTheAnswer(t *testing.T) {
 	require.Equal(t, syncer.StatusOK, h.health().Status)
 }
 
-// S45: a member whom the host deleted comes again with the next push about the
-// person, by a key of its own.
+// S45: a member whom the host deleted is created again by the next push about
+// the person, with a new key.
 func TestADeletedMemberComesAgain(t *testing.T) {
 	team := new(provisioning.Memory)
 	h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team}, nil)
@@ -40,7 +40,7 @@ func TestADeletedMemberComesAgain(t *testing.T) {
 	require.Contains(t, h.members(), "ana@acme.com")
 }
 
-// What is wrong with a config or a setup is said with its field.
+// Errors in a config or a setup name the field.
 func TestBadSettingsAreNamed(t *testing.T) {
 	for field, cfg := range map[string]syncer.Config{
 		"Store":   {},

@@ -14,7 +14,7 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// wholeRuns counts how often everybody was decided since the last call.
+// wholeRuns returns how often everybody was decided since the last call.
 func (h *host) wholeRuns() int {
 	n := 0
 	for _, e := range h.told(syncer.RunEnded) {
@@ -33,7 +33,7 @@ func (h *host) wholeRuns() int {
 	return n
 }
 
-// come lets a provider create somebody whose address is not the user name's.
+// come creates a user whose address differs from the user name.
 func (h *host) come(name, email string) string {
 	return h.do("POST", "/Users", fmt.Sprintf(`{%s,"userName":"%s@acme.com","active":true,"name":{"givenName":%[2]q,"familyName":"Li"},
 		"emails":[{"type":"work","primary":true,"value":%[3]q}]}`, user20, name, email), http.StatusCreated)
@@ -43,9 +43,10 @@ func address(email string) string {
 	return fmt.Sprintf(`{"op":"replace","path":"emails[type eq \"work\"].value","value":%q}`, email)
 }
 
-// S5, S38, L6: who waits for an address is in the team with the push that frees
-// it, whether the other one changes, is deleted, or is a member who moves on;
-// nobody else is decided for it. The same for places in a circle of managers.
+// S5, S38, L6: a person who waits for an address gets it with the push that
+// frees it: the other user changes, is deleted, or is a member who gets another
+// address. No other person is decided for this. The same holds for places in a
+// cycle of managers.
 func TestWhoWaitsIsDecidedWithThePushThatSettlesIt(t *testing.T) {
 	eachWorld(t, acme, sources.KindOkta, func(t *testing.T, h *host) {
 		for i := range 5 {
@@ -95,8 +96,8 @@ func TestWhoWaitsIsDecidedWithThePushThatSettlesIt(t *testing.T) {
 	})
 }
 
-// S38: whose deletion concerns nobody is no reason to decide everybody, were they
-// members or never in the team.
+// S38: a deletion that affects no other person does not cause a decision about
+// everybody, for a member and for a person who was never in the team.
 func TestADeletionIsDecidedAlone(t *testing.T) {
 	eachWorld(t, acme, sources.KindOkta, func(t *testing.T, h *host) {
 		ana := h.hire("ana")
@@ -111,8 +112,8 @@ func TestADeletionIsDecidedAlone(t *testing.T) {
 	})
 }
 
-// S13: the deletion of the last person of a directory, which leaves it without
-// users, is for a whole run and an approval.
+// S13: the deletion of the last user leaves the directory empty. It requires a
+// whole run and an approval.
 func TestTheLastOneIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, ids := settled(t, 3, syncer.Config{})
@@ -126,7 +127,7 @@ func TestTheLastOneIsDeleted(t *testing.T) {
 	})
 }
 
-// S38: where those who wait for addresses are too many to be known, a whole run
+// S38: if the people who wait for addresses are too many to list, a whole run
 // finds them.
 func TestManyWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -147,9 +148,9 @@ func TestManyWhoWait(t *testing.T) {
 	})
 }
 
-// S40: where a connection is pushed into without a pause, each person waits for
-// a group for six times GroupWait at most, and no other is settled with them; the
-// first import comes to an end, too (A16).
+// S40: in a connection with uninterrupted pushes, each person waits for a group
+// for at most six times GroupWait, and no other person is settled with them.
+// The first import ends, too (A16).
 func TestGroupsAreNotAwaitedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
@@ -162,7 +163,7 @@ func TestGroupsAreNotAwaitedForEver(t *testing.T) {
 		h.change(func(s *syncer.Setup) { s.Rules, s.SilentImport = rules(sources.KindOkta, group), true })
 		h.patch("/Groups/"+group, fmt.Sprintf(`{"op":"add","path":"members","value":[{"value":%q},{"value":%q},{"value":%q}]}`, ids["ana"], ids["bo"], ids["cy"]), http.StatusNoContent)
 		pushes := 0
-		busy := func(d time.Duration) { // a push every five minutes
+		busy := func(d time.Duration) { // one push every five minutes
 			t.Helper()
 			for end := time.Now().Add(d); time.Now().Before(end); pushes++ {
 				h.patch("/Users/"+boss, fmt.Sprintf(`{"op":"replace","value":{"title":"T%d"}}`, pushes), http.StatusOK)

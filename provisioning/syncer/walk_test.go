@@ -16,8 +16,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// S4, S39: somebody who was deleted and comes again under a new ID, while the
-// deactivation waits for an approval, is the same member with the push.
+// S4, S39: a person is deleted and created again with a new ID, while the
+// deactivation waits for approval. The push makes the person the same member.
 func TestWhoComesAgainWhileTheEndWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, ids := settled(t, 60, syncer.Config{})
@@ -49,8 +49,9 @@ func TestWhoComesAgainWhileTheEndWaits(t *testing.T) {
 	})
 }
 
-// S40: a group that is deleted holds its people at the limit of the downgrades, a
-// rename concerns nobody, a member whom the directory does not know harms nobody.
+// S40: the deletion of a group holds its people at the limit of the downgrades.
+// A rename affects nobody. A member whom the directory does not know has no
+// effect on others.
 func TestGroupsThatChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, ids := settled(t, 60, syncer.Config{})
@@ -98,8 +99,8 @@ func TestGroupsThatChange(t *testing.T) {
 	})
 }
 
-// A16: people who are pushed before a silent first import is over are told to no
-// manager; those who come after it are.
+// A16: people who are pushed before a silent first import ends are not
+// announced to their managers. People who come after it are.
 func TestTheFirstImportByPushesCanBeSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, acme, sources.KindOkta, syncer.Config{Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{acme}, nil }}, nil)
@@ -125,9 +126,9 @@ func TestTheFirstImportByPushesCanBeSilent(t *testing.T) {
 	})
 }
 
-// R13 to R16, R25: Entra disables whom it deletes later, and Okta may reactivate
-// within the window: nothing is done twice, and the counts of the window grow by
-// what was done.
+// R13 to R16, R25: Entra disables users and deletes them later, and Okta may
+// reactivate users within the window. Nothing is done twice, and the counts of
+// the window grow by the actions that were done.
 func TestDisabledThenDeletedAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, ids := settled(t, 60, syncer.Config{})

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite" // the driver of the worlds on SQLite
+	_ "modernc.org/sqlite" // the driver for SQLite
 
 	"github.com/usher-go/usher/internal/pgtest"
 	"github.com/usher-go/usher/provisioning"
@@ -19,17 +19,17 @@ import (
 	directorystore "github.com/usher-go/usher/scim/sqlstore"
 )
 
-// A world is where directory and team are kept. Each process of a host opens
-// the same.
+// A world says where directory and team are stored. All processes of a host
+// open the same stores.
 type world struct {
 	name string
 	make func(t testing.TB) (open func() (scim.Store, syncer.Store))
 }
 
-// open makes a world for one process.
+// open creates a world for one process.
 func (w world) open(t testing.TB) (scim.Store, syncer.Store) { return w.make(t)() }
 
-// worlds are the stores on which the same is tested.
+// worlds are the stores with which each test runs.
 var worlds = []world{
 	{"memory", func(testing.TB) func() (scim.Store, syncer.Store) {
 		directory, team := new(scim.Memory), new(provisioning.Memory)
@@ -49,7 +49,7 @@ var worlds = []world{
 	}},
 }
 
-// openWorld opens directory and team in one database, as a host does.
+// openWorld opens the directory and the team in one database, as a host does.
 func openWorld(t testing.TB, driver, dsn string, directory directorystore.Dialect, team teamstore.Dialect) (scim.Store, syncer.Store) {
 	db, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
@@ -62,15 +62,15 @@ func openWorld(t testing.TB, driver, dsn string, directory directorystore.Dialec
 	return records, members
 }
 
-// databases are those of the directories that openWorld opened.
+// databases has the database of each directory that openWorld opened.
 var databases sync.Map
 
-// fill hires n people and returns their IDs. In a database, all but the first are
-// copies of the first one's rows.
+// fill hires n people and returns their IDs. In a database, it copies the rows
+// of the first person for all others.
 func (h *host) fill(n int) []string {
 	h.t.Helper()
 	require.NoError(h.t, h.sync.Pause(h.t.Context(), acme, "the directory is filled"))
-	const first = 1_000_000 // so that all names have one length
+	const first = 1_000_000 // so that all names have the same length
 	name := func(i int) string { return fmt.Sprintf("p%d", first+i) }
 	ids := []string{h.hire(name(0))}
 	if db, ok := databases.Load(h.directory); ok {
@@ -93,7 +93,7 @@ func (h *host) fill(n int) []string {
 	return ids
 }
 
-// A database is one of databases.
+// A database is a value in databases.
 type database struct {
 	*sql.DB
 	isPostgres bool

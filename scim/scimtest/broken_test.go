@@ -16,8 +16,8 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A broken store is the reference store with one method that does wrong. A
-// field that is nil leaves its method right.
+// A broken store is the reference store with one wrong method. A nil field
+// leaves its method correct.
 type broken struct {
 	scim.Memory
 	get     func(s *broken, ctx context.Context, dir scim.Directory, ref scim.Ref, links bool) (scim.Record, error)
@@ -57,7 +57,7 @@ func (s *broken) Changes(ctx context.Context, dir scim.Directory, after int64, l
 	return s.changes(s, ctx, dir, after, limit)
 }
 
-// count says how often it was called with a name.
+// count returns how often it was called with a name.
 func (s *broken) count(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,8 +68,8 @@ func (s *broken) count(name string) int {
 	return s.seen[name]
 }
 
-// The ways to be broken: most do the right thing to the wrong input, or change
-// the right answer.
+// The following functions return stores with one fault. Most do the right thing
+// with the wrong input, or change a right answer.
 
 func editRecord(edit func(*scim.Record)) *broken {
 	return &broken{get: func(s *broken, ctx context.Context, dir scim.Directory, ref scim.Ref, links bool) (scim.Record, error) {
@@ -133,7 +133,8 @@ func editChanges(edit func(records []scim.Record) []scim.Record) *broken {
 	}}
 }
 
-// piecemeal writes what it can of a write before it finds out that it cannot.
+// piecemeal does parts of a write before it finds that the rest is not
+// possible.
 func piecemeal(s *broken, ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
 	rec, err := s.Memory.Apply(ctx, dir, w)
 	var noMember *scim.NoMemberError
@@ -148,7 +149,7 @@ func TestEveryStoreCheckCanFail(t *testing.T) {
 	tests := []struct {
 		check, how string
 		store      *broken
-		want       string // a part of the error
+		want       string // a part of the expected error
 	}{
 		{"round trip", "drops the display name", editWrite(func(_ *broken, w *scim.Write) { w.Display = "" }), "Display is"},
 		{"round trip", "writes JSON anew", editRecord(func(r *scim.Record) { r.Doc = bytes.ReplaceAll(r.Doc, []byte(`":"`), []byte(`": "`)) }), "Doc is"},
@@ -408,7 +409,7 @@ func TestEveryStoreCheckCanFail(t *testing.T) {
 			return slices.DeleteFunc(all, func(r scim.Record) bool { return r.ID == "u1-1" })
 		}), "missed"},
 	}
-	covered := map[string]bool{"durable": true} // seen in TestDurableCanFail
+	covered := map[string]bool{"durable": true} // covered by TestDurableCanFail
 	for _, test := range tests {
 		covered[test.check] = true
 		t.Run(test.check+"/"+test.how, func(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// loadTime is short, unless USHER_TEST_LOAD asks for 100 clients for a minute.
+// loadTime returns a short load, unless USHER_TEST_LOAD requests 100 clients
+// for a minute.
 func loadTime(t *testing.T) LoadConfig {
 	cfg := LoadConfig{Clients: 16, Duration: 2 * time.Second}
 	if os.Getenv(loadEnv) != "" {
@@ -30,7 +31,7 @@ func loadTime(t *testing.T) LoadConfig {
 
 const loadEnv = "USHER_TEST_LOAD"
 
-// Many clients lose nothing that was acknowledged.
+// With many parallel clients, no acknowledged write is lost.
 func TestLoad(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, b backend) {
 		store, err := b.open(t.Context())
@@ -44,12 +45,12 @@ func TestLoad(t *testing.T) {
 	})
 }
 
-// The environment of the process that TestKilled kills: the driver and the
-// database.
+// serveEnv and serveDSN are environment variables of the process that
+// TestKilled kills: the driver and the database.
 const serveEnv, serveDSN = "SCIMTEST_SERVE", "SCIMTEST_DSN"
 
-// A process that is killed in the middle of the work loses nothing that it
-// acknowledged. It is this test binary, run once more.
+// A process that is killed during its work loses no acknowledged write. The
+// process is another instance of this test binary.
 func TestKilled(t *testing.T) {
 	if driver := os.Getenv(serveEnv); driver != "" {
 		serveUntilKilled(t, backend{driver, os.Getenv(serveDSN)})
@@ -71,7 +72,7 @@ func TestKilled(t *testing.T) {
 		cfg := loadTime(t)
 		go func() {
 			cfg := cfg
-			cfg.Duration = time.Hour // the end comes sooner
+			cfg.Duration = time.Hour // the kill ends the load earlier
 			ledger, err := Load(context.Background(), target, cfg)
 			done <- result{ledger, err}
 		}()
@@ -95,7 +96,7 @@ func TestKilled(t *testing.T) {
 	})
 }
 
-// answers waits for many successes of a server that is at work.
+// answers counts the successful answers of a server, and closes many after 200.
 type answers struct {
 	http.RoundTripper
 	successes atomic.Int64
@@ -110,7 +111,8 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// start runs the server in a process of its own, until kill or the test's end.
+// start runs the server in a separate process, until kill is called or the test
+// ends.
 func start(t *testing.T, b backend) (target Target, kill func()) {
 	child := exec.Command(os.Args[0], "-test.run=^TestKilled$")
 	child.Env = append(os.Environ(), serveEnv+"="+b.driver, serveDSN+"="+b.dsn)
@@ -118,7 +120,7 @@ func start(t *testing.T, b backend) (target Target, kill func()) {
 	require.NoError(t, err)
 	require.NoError(t, child.Start())
 	kill = func() {
-		_ = child.Process.Kill() // SIGKILL: nothing is tidied up
+		_ = child.Process.Kill() // SIGKILL: the process cannot clean up
 		_ = child.Wait()
 	}
 	t.Cleanup(kill)

@@ -15,7 +15,7 @@ func TestRequestsInMemory(t *testing.T) {
 	TestRequestStore(t, func(testing.TB) scim.RequestStore { return &scim.Memory{} })
 }
 
-// A brokenLog is the reference with one thing that it does wrong.
+// A brokenLog is the reference with one fault.
 type brokenLog struct {
 	scim.Memory
 	add  func(batches []scim.RequestBatch, limits *scim.RequestLimits)

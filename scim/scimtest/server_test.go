@@ -23,7 +23,7 @@ import (
 
 const base = "/scim/v2"
 
-// newHandler serves store: a token is the name of its tenant.
+// newHandler returns a handler over store. A token is the name of its tenant.
 func newHandler(store scim.Store) (http.Handler, error) {
 	handler, err := scim.NewHandler(scim.Config{
 		Store: store,
@@ -36,7 +36,7 @@ func newHandler(store scim.Store) (http.Handler, error) {
 	return scim.Mount(base, handler, nil), err
 }
 
-// serve serves store for as long as the test; wrap may break the server.
+// serve serves store until the test ends; wrap may add a fault to the server.
 func serve(tb testing.TB, store scim.Store, wrap func(http.Handler) http.Handler) Target {
 	tb.Helper()
 	handler, err := newHandler(store)
@@ -49,7 +49,7 @@ func serve(tb testing.TB, store scim.Store, wrap func(http.Handler) http.Handler
 	return Target{BaseURL: server.URL + base, Token: "acme", OtherToken: "intruder"}
 }
 
-// A backend is a store with the means to open it again in another process.
+// A backend is a store that another process can open again.
 type backend struct{ driver, dsn string }
 
 func (b backend) open(ctx context.Context) (scim.Store, error) {
@@ -79,7 +79,7 @@ func onEveryBackend(t *testing.T, test func(t *testing.T, b backend)) {
 	})
 }
 
-// The handler of this module, with every store of it.
+// The handler of this module conforms with each of its stores.
 func TestHandlerConforms(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, b backend) {
 		store, err := b.open(t.Context())
@@ -88,7 +88,7 @@ func TestHandlerConforms(t *testing.T) {
 	})
 }
 
-// A server is broken in one way, and the check that looks at it says so.
+// For each fault of a server, the check of that rule fails.
 func TestEveryServerCheckCanFail(t *testing.T) {
 	type writes = func(ctx context.Context, s *broken, dir scim.Directory, w scim.Write) (scim.Record, error)
 	loseOne := func(ctx context.Context, s *broken, dir scim.Directory, w scim.Write) (scim.Record, error) {
@@ -138,7 +138,7 @@ func TestEveryServerCheckCanFail(t *testing.T) {
 	}
 }
 
-// What reaches a tenant through one endpoint alone is seen.
+// A request that reaches another tenant through a single endpoint is found.
 func TestTenantAttempts(t *testing.T) {
 	for _, leak := range []struct{ method, path, want string }{
 		{http.MethodGet, "/Groups/", "want a refusal"},
@@ -151,7 +151,7 @@ func TestTenantAttempts(t *testing.T) {
 		target := serve(t, &scim.Memory{}, func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == leak.method && strings.HasPrefix(r.RequestURI, base+leak.path) {
-					r.Header.Set("Authorization", "Bearer acme") // whoever asks
+					r.Header.Set("Authorization", "Bearer acme") // for any client
 				}
 				next.ServeHTTP(w, r)
 			})
@@ -160,11 +160,11 @@ func TestTenantAttempts(t *testing.T) {
 	}
 }
 
-// A ledger names what a server has lost.
+// A ledger names the writes that a server has lost.
 func TestLedgerCanFail(t *testing.T) {
 	store := &broken{apply: func(s *broken, ctx context.Context, dir scim.Directory, w scim.Write) (scim.Record, error) {
 		if w.Op == scim.Update && w.Members == nil && s.count("updates") == 4 {
-			return s.Memory.Get(ctx, dir, w.Ref, false) // acknowledged and lost
+			return s.Memory.Get(ctx, dir, w.Ref, false) // acknowledges the write and loses it
 		}
 		return s.Memory.Apply(ctx, dir, w)
 	}}
@@ -189,7 +189,7 @@ func TestLedgerCanFail(t *testing.T) {
 	assert.ErrorContains(t, err, "500")
 }
 
-// Nothing of a database's errors reaches a client.
+// No error text of a database reaches a client.
 func TestErrorsOfTheStoreStayInside(t *testing.T) {
 	target := serve(t, &broken{
 		get: func(*broken, context.Context, scim.Directory, scim.Ref, bool) (scim.Record, error) {

@@ -13,11 +13,11 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// failEnv makes the test binary run a suite so that it has to fail.
+// failEnv makes the test binary run a suite that must fail.
 const failEnv = "SCIMTEST_FAIL"
 
-// The suites fail the test that calls them. That is seen from outside, by
-// running this test binary once more.
+// The suites fail the test that calls them. To see this from outside, the test
+// runs this test binary again.
 func TestSuitesFail(t *testing.T) {
 	switch os.Getenv(failEnv) {
 	case "store":

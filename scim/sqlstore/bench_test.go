@@ -24,8 +24,8 @@ import (
 
 var benchDir = scim.Directory{Tenant: "acme", Connection: "okta"}
 
-// kinds of store are compared. They do not wait for the disk, which takes the
-// same time whatever is measured.
+// kinds are the compared kinds of stores. They do not wait for the disk,
+// because that takes the same time for every measurement.
 var kinds = []string{"memory", "sqlite", "postgresql"}
 
 // openKind opens an empty store of a kind, and its database if it has one.
@@ -46,8 +46,8 @@ func openKind(b *testing.B, kind string) (scim.Store, *sql.DB) {
 	return store, db
 }
 
-// times are how long each of several operations took, which are asked in turn:
-// a moment in which the machine is busy counts for all of them.
+// times holds the durations of several operations. The operations alternate, so
+// that other load on the machine affects all of them alike.
 type times map[string][]time.Duration
 
 func (t times) take(b *testing.B, name string, work func() error) {
@@ -64,17 +64,17 @@ func (t times) median(name string) float64 {
 	return float64(t[name][len(t[name])/2])
 }
 
-// report gives the median of one operation, and what each other one takes,
-// relative to it.
+// report reports the median of the operation to, and the medians of the named
+// operations relative to it.
 func (t times) report(b *testing.B, to string, names ...string) {
 	b.ReportMetric(t.median(to)/1000, "µs("+to+")")
 	for _, name := range names {
 		b.ReportMetric(t.median(name)/t.median(to), name+"/"+to)
 	}
-	b.ReportMetric(0, "ns/op") // of all operations together
+	b.ReportMetric(0, "ns/op") // it would be that of all operations together
 }
 
-// findable are queries that one user of fillUsers answers.
+// findable are queries that match one user of fillUsers.
 var findable = map[string]scim.Key{
 	"userName":   {Name: scim.KeyUserName, Value: "u51"},
 	"externalId": {Name: scim.KeyExternalID, Value: "ext-u51"},
@@ -83,8 +83,9 @@ var findable = map[string]scim.Key{
 	"group":      {Name: scim.KeyGroup, Value: "small"},
 }
 
-// fillUsers makes users u1 and so on, all of them in the group "all" and u51 in
-// "small". A database gets them in few statements, and no statistics.
+// fillUsers creates users u1 and so on. All are in the group "all", and u51 is
+// in "small". In a database it uses few statements, and the tables have no
+// statistics.
 func fillUsers(b *testing.B, store scim.Store, db *sql.DB, users int) {
 	if db != nil {
 		fillTables(b, db, users)
@@ -107,9 +108,10 @@ func fillUsers(b *testing.B, store scim.Store, db *sql.DB, users int) {
 	}
 }
 
-// BenchmarkFind looks a user up in directories of three sizes. The budget is a
-// ratio: 100,000 users cost at most 1.5 times 100. The floor is a bare prepared
-// statement that finds the document by the same key.
+// BenchmarkFind finds a user in directories of three sizes. The budget is a
+// ratio: a look-up among 100,000 users costs at most 1.5 times one among 100.
+// The floor is a bare prepared statement that finds the document by the same
+// key.
 func BenchmarkFind(b *testing.B) {
 	const bare = `SELECT r.doc FROM usher_scim_keys k JOIN usher_scim_records r ON r.ordinal = k.ordinal AND r.directory = k.directory
 		WHERE k.value = 'u51' AND k.name = 'userName' AND k.directory = (SELECT id FROM usher_scim_directories WHERE connection = 'okta')`
@@ -155,8 +157,8 @@ func BenchmarkFind(b *testing.B) {
 }
 
 // BenchmarkGrow posts 10,000 users to a handler over an empty store. "last" is
-// what one of the last thousand costs, "first" one of the first, and "floor" a
-// bare transaction that writes the rows of another user.
+// the cost of one of the last thousand, "first" of one of the first thousand,
+// and "floor" of a bare transaction that writes the rows of another user.
 func BenchmarkGrow(b *testing.B) {
 	const users, part = 10_000, 1000
 	for _, kind := range kinds {
@@ -195,7 +197,7 @@ func BenchmarkGrow(b *testing.B) {
 	}
 }
 
-// bareUser writes the rows of a user and nothing else.
+// bareUser writes only the rows of a user.
 func bareUser(db *sql.DB, seq int64) error {
 	tx, err := db.Begin()
 	if err != nil {
@@ -213,10 +215,10 @@ func bareUser(db *sql.DB, seq int64) error {
 	return errors.Join(err, tx.Commit())
 }
 
-// BenchmarkMembers takes one member out of a group and adds it again, in a
-// group of 100 and one of 100,000: the budget is a ratio of 1.5. It reads the
-// last page of their members and of their directories, and replaces half of the
-// members of the large one.
+// BenchmarkMembers removes one member from a group and adds it again, in a
+// group of 100 and in one of 100,000: the budget is a ratio of 1.5. It also
+// reads the last page of the members and of the directories, and replaces half
+// of the members of the large group.
 func BenchmarkMembers(b *testing.B) {
 	sizes := []string{"100", "100000"}
 	for _, kind := range kinds {
@@ -293,8 +295,8 @@ func BenchmarkMembers(b *testing.B) {
 	}
 }
 
-// besideWriters makes users in the same directory until stop, which returns how
-// many it made, and the longest time that one of them took.
+// besideWriters creates users in the same directory until stop is called. stop
+// returns the number of created users, and the longest time for one of them.
 func besideWriters(b *testing.B, store scim.Store, writers int) (stop func() (made int64, longest time.Duration)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -8,22 +8,22 @@ import (
 	"net/http/httptest"
 	"strings"
 
-	_ "modernc.org/sqlite" // the program's choice of a driver
+	_ "modernc.org/sqlite" // the program chooses the driver
 
 	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/scim/sqlstore"
 )
 
-// A server keeps what a provider pushes, and reads it as a source.
+// A server stores what a provider pushes, and reads it as a source.
 func Example() {
 	ctx := context.Background()
-	db, err := sql.Open("sqlite", ":memory:") // a file in earnest
+	db, err := sql.Open("sqlite", ":memory:") // a real program uses a file
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1) // needed in memory only
+	db.SetMaxOpenConns(1) // necessary only for a database in memory
 	store, err := sqlstore.Open(ctx, sqlstore.Config{DB: db})
 	if err != nil {
 		fmt.Println(err)

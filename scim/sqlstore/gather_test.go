@@ -20,8 +20,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// L6, S38: what a push changes is decided from what the stored directory finds
-// by key as it is from everybody who is in it.
+// L6, S38: for the people whom a push affects, the decision from the records
+// that are found by key equals the decision from the whole stored directory.
 func TestPartOfAStoredDirectoryDecidesAsTheWhole(t *testing.T) {
 	t.Run("Memory", func(t *testing.T) { partDecidesAsWhole(t, &scim.Memory{}) })
 	onBoth(t, func(t *testing.T, p place) { partDecidesAsWhole(t, p.store(t)) })
@@ -63,7 +63,7 @@ func partDecidesAsWhole(t *testing.T, store scim.Store) {
 		}
 		return resolver.Resolve(in)
 	}
-	var refused []string // who stays listed until decided (S38)
+	var refused []string // members who stay listed until they are decided (S38)
 	inStep := func() (settled bool) {
 		for range 4 {
 			plan := whole()
@@ -94,7 +94,7 @@ func partDecidesAsWhole(t *testing.T, store scim.Store) {
 			parts++
 			acted += min(len(got.Actions), 1)
 		}
-		if !inStep() { // the whole does not settle either; see the laws of the resolver
+		if !inStep() { // the whole does not converge either; see the laws of the resolver
 			t.Fatalf("%s: the team does not come into step", push)
 		}
 	}
@@ -102,7 +102,7 @@ func partDecidesAsWhole(t *testing.T, store scim.Store) {
 	require.Greater(t, acted, 50, "many pushes change something")
 }
 
-// concerned names those whom a round of changes is about (S40).
+// concerned returns the IDs of the people whom a round of changes names (S40).
 func concerned(t *testing.T, src sources.DeltaSource, after sources.Cursor) (ids []string) {
 	for c, err := range src.Changes(t.Context(), after) {
 		require.NoError(t, err)
@@ -124,7 +124,7 @@ func cursorOf(t *testing.T, src sources.DeltaSource, after sources.Cursor) (next
 	return next
 }
 
-// actions are what a plan does, as texts in an order of their own.
+// actions returns the actions of a plan as sorted texts.
 func actions(plan *provisioning.Plan) (lines []string) {
 	for _, a := range plan.Actions {
 		line := fmt.Sprint(a.Kind, " ", a.Member.ID, " ", a.Revision)
@@ -194,7 +194,7 @@ func (p *provider) group() {
 		`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"g%d","members":[%s]}`, p.n, strings.Join(members, ","))))
 }
 
-// change pushes one change and says which.
+// change pushes one change and returns a description of it.
 func (p *provider) change() string {
 	patch := func(path, operation string) string {
 		p.send(http.MethodPatch, path, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+operation+`]}`)

@@ -19,8 +19,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// openVersion1 makes the tables of version 1 with what the store of that
-// version wrote into them: testdata/version1.sql is a dump of its rows.
+// openVersion1 creates the tables of version 1 with rows that the store of that
+// version wrote: testdata/version1.sql is a dump of them.
 func openVersion1(t *testing.T, driver, dsn string, dialect Dialect) *sql.DB {
 	pool, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
@@ -44,8 +44,8 @@ func openVersion1(t *testing.T, driver, dsn string, dialect Dialect) *sql.DB {
 	return pool
 }
 
-// A database of version 1 is brought up to date when it is opened: it holds
-// what it held, counts it, and goes on from its numbers.
+// Opening a database of version 1 upgrades it: it keeps its data, counts it,
+// and continues its numbers.
 func TestVersion1(t *testing.T) {
 	test := func(t *testing.T, pool *sql.DB, dialect Dialect) {
 		ctx, acme := t.Context(), scim.Directory{Tenant: "acme", Connection: "okta"}
@@ -63,7 +63,7 @@ func TestVersion1(t *testing.T) {
 		}
 		total := func(dir scim.Directory, typ string, where ...scim.Key) int {
 			t.Helper()
-			_, n := list(dir, scim.Query{Type: typ, Where: where}) // no page: the total is read
+			_, n := list(dir, scim.Query{Type: typ, Where: where}) // no page, so the total is read
 			return n
 		}
 		inSales := scim.Key{Name: scim.KeyGroup, Value: "sales"}
@@ -108,7 +108,8 @@ func TestVersion1(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []int{3, 1}, []int{total(acme, "User"), total(acme, "User", inSales)})
 
-		// A program of version 1 that still runs writes as it did, and is counted.
+		// A running program of version 1 still writes as before, and its writes
+		// are counted.
 		for _, statement := range []string{
 			`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
 				VALUES (1, 1795639336304530, 'User', 'old', 1795639336304530, 0, 0, '', '{}') ON CONFLICT (directory, id) DO NOTHING`,
@@ -137,7 +138,8 @@ func TestVersion1(t *testing.T) {
 	})
 }
 
-// openVersion makes the tables of an earlier version, and a store on them.
+// openVersion creates the tables of an earlier version, and opens a store on
+// them.
 func openVersion(t *testing.T, version int, driver, dsn string, dialect Dialect) (*sql.DB, *Store) {
 	pool, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
@@ -148,8 +150,8 @@ func openVersion(t *testing.T, version int, driver, dsn string, dialect Dialect)
 	return pool, &Store{db: db, texts: newStatements(dialect)}
 }
 
-// A database of version 3 is brought up to date when it is opened: it keeps what
-// it has, remembers requests, and is refused by a program of version 3.
+// Opening a database of version 3 upgrades it: it keeps its data and can store
+// requests, and a program of version 3 refuses to open it.
 func TestVersion3(t *testing.T) {
 	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
 		pool, old := openVersion(t, 3, driver, dsn, dialect)
@@ -173,7 +175,7 @@ func TestVersion3(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []scim.RequestRecord{r}, history.Requests)
 		require.ErrorContains(t, old.db.Migrate(t.Context(), migrations()[:3], nil), "the tables are of version 4")
-		_, err = old.Get(t.Context(), acme, scim.Ref{Type: scim.TypeUser, ID: "ana"}, false) // one that still runs goes on
+		_, err = old.Get(t.Context(), acme, scim.Ref{Type: scim.TypeUser, ID: "ana"}, false) // a running program of version 3 continues to work
 		require.NoError(t, err)
 	}
 	t.Run("SQLite", func(t *testing.T) {
@@ -182,13 +184,13 @@ func TestVersion3(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, pgtest.Driver, pgtest.Start(t).Schema(t), PostgreSQL) })
 }
 
-// A database of version 2 is brought up to date when it is opened: users are
-// found by keys that were not stored then.
+// Opening a database of version 2 upgrades it: users are found by keys that
+// version 2 did not store.
 func TestVersion2(t *testing.T) {
 	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
 		pool, old := openVersion(t, 2, driver, dsn, dialect)
 		acme := scim.Directory{Tenant: "acme", Connection: "okta"}
-		for i := range refillSize + 2 { // more than a page of them
+		for i := range refillSize + 2 { // more users than a page
 			id := fmt.Sprint("u", i)
 			_, err := old.Apply(t.Context(), acme, scim.Write{
 				Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: id}, At: time.Unix(1_800_000_000, 0),

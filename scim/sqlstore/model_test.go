@@ -13,8 +13,8 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// Whatever is written in whatever order, the store answers as the reference
-// does. Numbers are its own, but for their order.
+// For any sequence of writes, the store gives the same answers as the
+// reference. Its numbers may differ, but not their order.
 func TestAnswersAsMemory(t *testing.T) {
 	onBoth(t, answersAsMemory)
 }
@@ -82,7 +82,7 @@ func (m *model) write() {
 	}
 }
 
-// refusal is which of the contract's errors it is.
+// refusal returns the name of the contract's error that err matches.
 func refusal(err error) string {
 	var noMember *scim.NoMemberError
 	switch {
@@ -94,7 +94,7 @@ func refusal(err error) string {
 	return "not of the contract: " + err.Error()
 }
 
-// plain is a record without what is a store's own.
+// plain returns a record without the values that each store chooses itself.
 func plain(rec scim.Record) scim.Record {
 	rec.Version, rec.Ordinal, rec.Keys = 0, 0, nil
 	if len(rec.Links) == 0 {

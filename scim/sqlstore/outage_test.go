@@ -25,7 +25,7 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// A served store answers requests of one tenant.
+// A served is a handler over a store, for requests of one tenant.
 type served struct {
 	t       *testing.T
 	handler http.Handler
@@ -51,8 +51,8 @@ func (s served) create(name string) *httptest.ResponseRecorder {
 	return s.do("POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"`+name+`"}`)
 }
 
-// unavailable checks that an answer says when to come again, and nothing of
-// the database.
+// unavailable checks that an answer says when to try again, and shows nothing
+// of the database.
 func (s served) unavailable(w *httptest.ResponseRecorder, retry string) {
 	s.t.Helper()
 	assert.Equal(s.t, http.StatusServiceUnavailable, w.Code, w.Body)
@@ -77,8 +77,8 @@ func openSchema(t *testing.T, db *sql.DB) *Store {
 	return store
 }
 
-// blocked runs many writers while another one holds the lock that they need.
-// However many they are, all of them give up after the one bound.
+// blocked runs many writers while another writer holds the lock that they need.
+// All of them give up after the same bound, for any number of writers.
 func blocked(t *testing.T, store *Store, release func()) {
 	const patience, writers = time.Second / 2, 40
 	store.db.Patience = patience
@@ -132,7 +132,7 @@ func TestBusyPostgreSQL(t *testing.T) {
 	blocked(t, store, func() { require.NoError(t, tx.Rollback()) })
 }
 
-// A pool without a free connection is an outage as well.
+// A pool without a free connection is an outage, too.
 func TestNoConnection(t *testing.T) {
 	db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
 	require.NoError(t, err)
@@ -150,14 +150,14 @@ func TestNoConnection(t *testing.T) {
 	assert.Equal(t, http.StatusCreated, s.create("u").Code)
 }
 
-// A disk that is full takes no writes, and is read.
+// A database on a full disk accepts no writes, and can be read.
 func TestFull(t *testing.T) {
 	full := func(t *testing.T, store *Store, fill, free func()) {
 		s := serve(t, store)
 		require.Equal(t, http.StatusCreated, s.create("before").Code)
 		fill()
 		var w *httptest.ResponseRecorder
-		for i := range 1000 { // until the pages that there are do not suffice
+		for i := range 1000 { // until the existing pages are full
 			if w = s.create(fmt.Sprint("u", i)); w.Code != http.StatusCreated {
 				break
 			}
@@ -171,12 +171,12 @@ func TestFull(t *testing.T) {
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		db, store := openFile(t, filepath.Join(t.TempDir(), "scim.db"), "")
-		db.SetMaxOpenConns(1) // the limit is of a connection
+		db.SetMaxOpenConns(1) // the limit applies to one connection
 		pages := func(most int) {
 			_, err := db.Exec(fmt.Sprint("PRAGMA max_page_count = ", most))
 			require.NoError(t, err)
 		}
-		full(t, store, func() { pages(1) }, func() { pages(1 << 30) }) // no fewer than there are
+		full(t, store, func() { pages(1) }, func() { pages(1 << 30) }) // the limit cannot be below the existing number
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		db, err := sql.Open(pgtest.Driver, pgtest.Start(t).Schema(t))
@@ -187,7 +187,7 @@ func TestFull(t *testing.T) {
 			_, err := db.Exec(statement)
 			require.NoError(t, err)
 		}
-		// What the server says when a table cannot be extended.
+		// PostgreSQL returns this error if a table cannot be extended.
 		exec(`CREATE FUNCTION full_disk() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
 			RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$`)
 		full(t, store, func() {
@@ -196,7 +196,7 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// A server that goes away is an outage, and one that came back is used again.
+// A server that is down is an outage. When it is back, it is used again.
 func TestServerGone(t *testing.T) {
 	config, err := pgx.ParseConfig(pgtest.Start(t).Schema(t))
 	require.NoError(t, err)
@@ -206,7 +206,7 @@ func TestServerGone(t *testing.T) {
 	dial := config.DialFunc
 	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if away.Load() {
-			addr = "127.0.0.1:1" // a port that nobody listens on
+			addr = "127.0.0.1:1" // a port without a listener
 		}
 		conn, err := dial(ctx, network, addr)
 		if err == nil {
@@ -229,13 +229,13 @@ func TestServerGone(t *testing.T) {
 	away.Store(false)
 	assert.Equal(t, http.StatusCreated, s.create("after").Code)
 
-	// The server ended the connections, as it does when it is restarted.
+	// The server ended the connections, as it does in a restart.
 	other, err := pgx.ConnectConfig(t.Context(), config)
 	require.NoError(t, err)
 	defer other.Close(context.Background())
 	_, err = other.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name = $1`, t.Name())
 	require.NoError(t, err)
-	for try := 1; ; try++ { // a connection may be found dead in the middle of a statement
+	for try := 1; ; try++ { // a statement may be the first to notice that its connection is dead
 		w := s.create(fmt.Sprint("again", try))
 		if w.Code == http.StatusCreated {
 			break
@@ -245,7 +245,8 @@ func TestServerGone(t *testing.T) {
 	}
 }
 
-// A handler's outage is no outage of the store, nor is a client that left.
+// A mistake of the program is not an outage of the store, and neither is a
+// client that disconnects.
 func TestNoOutage(t *testing.T) {
 	_, store := openFile(t, filepath.Join(t.TempDir(), "scim.db"), "")
 	ctx, cancel := context.WithCancel(t.Context())

@@ -19,13 +19,13 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// planUsers is how many users the directory has that plans are asked about.
+// planUsers is the number of users in the directory of the query plan tests.
 const planUsers = 20_000
 
-// fillTables writes two directories of users u1 and so on into tables that have
-// no statistics. All share an address and are in the group "all", every tenth
-// is also in "some", and u51 in "small"; "all" is in "outer" and has "some" as a
-// member.
+// fillTables writes two directories with users u1 and so on into tables without
+// statistics. All users share an address and are in the group "all"; every
+// tenth is also in "some", and u51 in "small". "all" is in "outer" and has
+// "some" as a member.
 func fillTables(tb testing.TB, db *sql.DB, users int) {
 	tb.Helper()
 	series := `WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < ` + fmt.Sprint(users) + `)`
@@ -66,8 +66,8 @@ func fillTables(tb testing.TB, db *sql.DB, users int) {
 	}
 }
 
-// A planned operation is one that may touch at most so many rows of a table,
-// however many there are.
+// A planned is an operation with the number of rows of a table that it may
+// touch, for any size of the table.
 type planned struct {
 	name string
 	rows float64
@@ -110,7 +110,8 @@ func where(keys ...string) []scim.Key {
 	return out
 }
 
-// links returns links to the users from and up to, with what they are to say.
+// userLinks returns links with the given display to the users with the numbers
+// from and up to to.
 func userLinks(from, to int, display string) (links []scim.Link, ids []string) {
 	for i := from; i < to; i++ {
 		id := fmt.Sprint("u", i)
@@ -120,8 +121,8 @@ func userLinks(from, to int, display string) (links []scim.Link, ids []string) {
 	return links, ids
 }
 
-// plannedOperations are all that the store does, in an order that can be
-// repeated.
+// plannedOperations returns all operations of the store, in a fixed order that
+// can be repeated.
 func plannedOperations() []planned {
 	user, group := scim.Ref{Type: scim.TypeUser, ID: "new"}, func(id string) scim.Ref { return scim.Ref{Type: scim.TypeGroup, ID: id} }
 	keys := []scim.Key{{Name: scim.KeyUserName, Value: "new", Unique: true}, {Name: scim.KeyEmail, Value: "new@example.com"}, {Name: scim.KeyExternalID, Value: "new"}}
@@ -191,7 +192,8 @@ func plannedOperations() []planned {
 	}
 }
 
-// remembering adds a request, and drops those beyond the limit.
+// remembering returns the operation that adds a request, and drops the requests
+// beyond the limit.
 func remembering(name string, rows float64, dir scim.Directory, keep int) planned {
 	at := time.Unix(1_800_000_100, 0)
 	r := scim.RequestRecord{At: at, Token: "t", Method: "GET", Status: 200}
@@ -205,15 +207,15 @@ func remembering(name string, rows float64, dir scim.Directory, keep int) planne
 	}}
 }
 
-// Every statement of the store goes by an index on PostgreSQL and reads what it
-// needs, whether or not the database has statistics, plans for any argument, or
-// made its plans when the tables were empty.
+// On PostgreSQL, every statement of the store uses an index and reads only the
+// rows that it needs. This holds with and without statistics, with generic
+// plans, and with plans that were made for empty tables.
 func TestPlansPostgreSQL(t *testing.T) {
 	server := pgtest.Start(t)
 	for name, c := range map[string]struct {
 		settings []string
-		early    bool   // the statements were planned when the tables were empty
-		after    string // the tables were filled
+		early    bool   // the statements are planned while the tables are empty
+		after    string // a statement that runs after the tables are filled
 	}{
 		"fresh":                  {},
 		"fresh, generic plans":   {settings: []string{"SET plan_cache_mode = force_generic_plan"}},
@@ -234,9 +236,9 @@ func TestPlansPostgreSQL(t *testing.T) {
 			store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db, Dialect: p.dialect})
 			require.NoError(t, err)
 			if c.early {
-				for range 7 { // after five times a plan may become a generic one
+				for range 7 { // after five executions, PostgreSQL may use a generic plan
 					for _, op := range plannedOperations() {
-						_ = op.run(t.Context(), store) // nobody is there
+						_ = op.run(t.Context(), store) // this finds nothing
 					}
 				}
 			}
@@ -250,7 +252,7 @@ func TestPlansPostgreSQL(t *testing.T) {
 				require.Positive(t, statements, op.name)
 				for _, scan := range scans {
 					assert.LessOrEqual(t, scan.Rows, op.rows, "%s: %s", op.name, scan)
-					if c.after == "" { // statistics may tell that a table is one page
+					if c.after == "" { // statistics may show that a table has one page
 						assert.NotEqual(t, "Seq Scan", scan.Node, "%s: %s", op.name, scan)
 					}
 				}
@@ -259,12 +261,13 @@ func TestPlansPostgreSQL(t *testing.T) {
 	}
 }
 
-// selective are the conditions of which a search has to have one: few rows meet
-// it, or they come in the order of the index and LIMIT ends them.
+// selective matches the conditions of which each search must have one: few rows
+// meet the condition, or the rows come in the order of the index and LIMIT
+// stops the search.
 var selective = regexp.MustCompile(`\b(day|last)<\?|\b(id|ordinal|value|grp|member|tenant|rowid)=\?|\((type|member_type),(ordinal|member)\)>|\b(version|ordinal)>\?`)
 
-// Every statement of the store goes by an index on SQLite, where the database
-// has no statistics.
+// On SQLite, every statement of the store uses an index, in a database without
+// statistics.
 func TestPlansSQLite(t *testing.T) {
 	p := filePlace(t)
 	p.store(t)
@@ -294,8 +297,8 @@ func TestPlansSQLite(t *testing.T) {
 	}
 }
 
-// litePlan returns the steps of a statement, such as
-// "SEARCH r USING INDEX usher_scim_records_type (directory=? AND type=?)".
+// litePlan returns the steps of a statement's plan, such as "SEARCH r USING
+// INDEX usher_scim_records_type (directory=? AND type=?)".
 func litePlan(t *testing.T, db *sql.DB, s traceLine) (steps []string) {
 	rows, err := db.Query("EXPLAIN QUERY PLAN "+s.text, s.args...)
 	require.NoError(t, err, s.text)

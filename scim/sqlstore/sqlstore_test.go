@@ -17,7 +17,7 @@ import (
 	"github.com/usher-go/usher/scim/sqlstore"
 )
 
-// A place is a database that a store can be opened in again.
+// A place is a database in which a store can be opened repeatedly.
 type place struct {
 	driver, dsn string
 	dialect     sqlstore.Dialect
@@ -31,7 +31,7 @@ func schemaPlace(tb testing.TB, server *pgtest.Server) place {
 	return place{pgtest.Driver, server.Schema(tb), sqlstore.PostgreSQL}
 }
 
-// open opens the database, for as long as the test.
+// open opens the database until the end of the test.
 func (p place) open(tb testing.TB) *sql.DB {
 	tb.Helper()
 	db, err := sql.Open(p.driver, p.dsn)
@@ -47,9 +47,9 @@ func (p place) store(tb testing.TB) *sqlstore.Store {
 	return store
 }
 
-// harness is the conformance harness of stores in new places.
+// harness returns the conformance harness of stores in new places.
 func harness(newPlace func(tb testing.TB) place) scimtest.Harness {
-	var places sync.Map // of the stores that New returned
+	var places sync.Map // the place of each store that New returned
 	return scimtest.Harness{
 		New: func(tb testing.TB) scim.Store {
 			p := newPlace(tb)
@@ -80,7 +80,7 @@ func TestRequestsPostgreSQL(t *testing.T) {
 	scimtest.TestRequestStore(t, func(tb testing.TB) scim.RequestStore { return schemaPlace(tb, server).store(tb) })
 }
 
-// A pool of one connection is the only way to use a database in memory.
+// A database in memory can only be used through a pool of one connection.
 func TestSQLiteInMemory(t *testing.T) {
 	scimtest.TestStore(t, scimtest.Harness{
 		New: func(tb testing.TB) scim.Store {

@@ -39,7 +39,7 @@ func onBoth(t *testing.T, test func(t *testing.T, p place)) {
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, schemaPlace(t, pgtest.Start(t))) })
 }
 
-// Processes that start at the same time make the tables once.
+// Processes that start at the same time create the tables once.
 func TestOpenTogether(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		errs := make([]error, 6)
@@ -55,7 +55,7 @@ func TestOpenTogether(t *testing.T) {
 	})
 }
 
-// Tables of a newer program are left alone.
+// Open does not change tables of a newer program.
 func TestOpenNewerTables(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		p.store(t)
@@ -89,8 +89,8 @@ func TestMembersOfAUser(t *testing.T) {
 	assert.ErrorContains(t, err, "a User cannot have members")
 }
 
-// The numbers of another database are known to be expired: a directory begins
-// to count at the time of its first write.
+// Numbers of another database are recognized as expired: a directory starts to
+// count at the time of its first write.
 func TestNumbersOfAnotherDatabase(t *testing.T) {
 	w := scim.Write{Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: "u1"}, At: time.Unix(1, 0), Doc: []byte(`{}`)}
 	before, err := filePlace(t).store(t).Apply(t.Context(), benchDir, w)
@@ -103,7 +103,7 @@ func TestNumbersOfAnotherDatabase(t *testing.T) {
 	assert.ErrorContains(t, err, "cursor")
 }
 
-// A database that is away is an outage, and no client sees more of it than that.
+// An unreachable database is an outage, and clients see no details of it.
 func TestDatabaseAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		db, err := sql.Open(p.driver, p.dsn)
@@ -142,8 +142,8 @@ func TestDatabaseAway(t *testing.T) {
 	})
 }
 
-// Several processes write to one directory, in a database whose program has
-// made the strictest isolation the default: nothing is lost or refused.
+// Several processes write to one directory, in a database whose default
+// isolation level is the strictest. No write is lost or refused.
 func TestSerializable(t *testing.T) {
 	p := schemaPlace(t, pgtest.Start(t))
 	p.dsn += "&default_transaction_isolation=serializable"

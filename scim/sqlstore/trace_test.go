@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A trace lists the statements that run on a database, also prepared ones. It
-// is a driver around the driver.
+// A trace records the statements that run on a database, also prepared ones. It
+// is a driver that wraps the real driver.
 type trace struct {
 	mu    sync.Mutex
 	lines []traceLine
@@ -41,7 +41,7 @@ func (tr *trace) take() []traceLine {
 	return lines
 }
 
-// open opens a place with the trace around its driver.
+// open opens a place through the trace.
 func (tr *trace) open(tb testing.TB, p place) *sql.DB {
 	plain := p.open(tb)
 	db := sql.OpenDB(tracedConnector{tr, plain.Driver(), p.dsn})
@@ -62,7 +62,8 @@ func (c tracedConnector) Connect(context.Context) (driver.Conn, error) {
 	return &tracedConn{conn, c.trace}, err
 }
 
-// A tracedConn has the abilities of the driver's connection that it uses.
+// A tracedConn has those abilities of the driver's connection that the store
+// uses.
 type tracedConn struct {
 	driver.Conn
 	trace *trace

@@ -24,8 +24,8 @@ import (
 	"github.com/usher-go/usher/sources"
 )
 
-// A countedConn counts how often its user, having read, writes again: round
-// trips.
+// A countedConn counts round trips: how often its user writes again after a
+// read.
 type countedConn struct {
 	net.Conn
 	trips   *atomic.Int64
@@ -47,14 +47,15 @@ func (c *countedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A client sends requests to a handler over a store.
+// A tripClient sends requests to a handler over a store.
 type tripClient struct {
 	t       *testing.T
 	handler http.Handler
 	trips   *atomic.Int64
 }
 
-// do sends a request and returns the id of the answer and the round trips.
+// do sends a request. It returns the id in the answer and the number of round
+// trips.
 func (c *tripClient) do(method, path, body string, want int) (id string, trips int64) {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	w := httptest.NewRecorder()
@@ -69,8 +70,8 @@ func (c *tripClient) do(method, path, body string, want int) (id string, trips i
 	return answer.ID, trips
 }
 
-// A request costs few round trips to PostgreSQL: a write three at most, and two
-// where the record is read once; a GET one, a filter by a key two at most.
+// A request needs few round trips to PostgreSQL: a write at most three, or two
+// if the record is read once; a GET one; a filter by a key at most two.
 func TestRoundTrips(t *testing.T) {
 	p := schemaPlace(t, pgtest.Start(t))
 	config, err := pgx.ParseConfig(p.dsn)
@@ -95,7 +96,7 @@ func TestRoundTrips(t *testing.T) {
 	c := &tripClient{t, handler, &trips}
 
 	const most = 3
-	for round := range 2 { // the first prepares the statements
+	for round := range 2 { // the first round prepares the statements
 		measured := func(what string, most int64) func(id string, trips int64) string {
 			return func(id string, trips int64) string {
 				if round > 0 {
@@ -136,7 +137,7 @@ func TestRoundTrips(t *testing.T) {
 			{By: sources.UserByID, Value: one}, {By: sources.UserByEmail, Value: "a@example.com"}, {By: sources.UserByManagerID, Value: two},
 		}, nil, 10)
 		require.NoError(t, err)
-		require.Len(t, found, 2+round) // the address is that of another of the first round
+		require.Len(t, found, 2+round) // another user of the first round has the same address
 		measured("find by keys", 2)("", trips.Load()-before)
 		measured("get", 1)(c.do("GET", "/Users/"+one, "", 200))
 		measured("get a group", 1)(c.do("GET", "/Groups/"+g, "", 200))

@@ -14,7 +14,8 @@ import (
 	"github.com/usher-go/usher/scim"
 )
 
-// Writers of one directory take turns, and those of others do not wait for them.
+// Writers of one directory take turns, and writers of other directories do not
+// wait for them.
 func TestTurns(t *testing.T) {
 	var queue turns
 	one, another := scim.Directory{Tenant: "one"}, scim.Directory{Tenant: "another"}
@@ -36,7 +37,7 @@ func TestTurns(t *testing.T) {
 	assert.Empty(t, queue.queues, "nothing is kept of who has left")
 }
 
-// After a long write a directory of which writers wait rests, while others
+// After a long write, a directory with waiting writers pauses while others
 // write.
 func TestTurnsRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A server is not fast because it answers something else.
+// The loop fails if a server gives a wrong answer, so no server is fast by one.
 func TestLoopChecksAnswers(t *testing.T) {
 	one := setting{clients: 1, requests: 1, limit: time.Minute}
 	for name, c := range map[string]struct {
@@ -45,7 +45,8 @@ func TestLoopChecksAnswers(t *testing.T) {
 			require.NoError(t, err)
 			assert.Len(t, got, 1)
 			assert.Equal(t, 1, p.turns[c.op.name])
-			// The next turn asks for the next user, and this is not the one.
+			// The next turn requests the next user, and the answer has another
+			// user.
 			_, _, err = loop(t.Context(), p, c.op, one)
 			assert.ErrorContains(t, err, "turn 1")
 		})
@@ -55,6 +56,6 @@ func TestLoopChecksAnswers(t *testing.T) {
 func TestRatio(t *testing.T) {
 	to := []time.Duration{10, 10, 1000, 10, 10}
 	assert.Equal(t, "1.00", ratio(to, to))
-	// The round in which the machine was busy counts for both.
+	// A round in which the machine was busy slows down both sides.
 	assert.Equal(t, "2.00 (2.00-3.00)", ratio([]time.Duration{20, 10, 2000, 30, 90}, to))
 }
