@@ -290,6 +290,7 @@ func (rt *resourceType) dropRepeated(doc *object) {
 
 func distinct(list []any) []any {
 	places := make(map[string]int, len(list))
+	merged := make(map[int]*object) // by place in out: the copy that got sub-attributes
 	out := make([]any, 0, len(list))
 	for _, e := range list {
 		key := elementKey(e)
@@ -304,13 +305,15 @@ func distinct(list []any) []any {
 		if !isObject || again == nil {
 			continue
 		}
-		merged := &object{fields: slices.Clone(first.fields)}
+		if merged[at] == nil { // once, however many elements repeat the value
+			merged[at] = &object{fields: slices.Clone(first.fields)}
+			out[at] = merged[at]
+		}
 		for _, f := range again.fields {
-			if have := merged.get(f.name); have == nil || have == false {
-				merged.set(f.name, f.value)
+			if have := merged[at].get(f.name); have == nil || have == false {
+				merged[at].set(f.name, f.value)
 			}
 		}
-		out[at] = merged
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/elimity-com/scim/schema"
@@ -321,4 +322,23 @@ func TestSortKeys(t *testing.T) {
 		_, err := user.sortPath(bad)
 		assert.Error(t, err, bad)
 	}
+}
+
+// A value that a list repeats is copied once, however often it is repeated: 20,000
+// sub-attributes in 900 repetitions took seconds when each repetition copied it.
+func TestRepeatedValueIsCopiedOnce(t *testing.T) {
+	const repeated = 900
+	var list []any
+	for i := range repeated {
+		e := &object{fields: []field{{"value", "a"}}}
+		for k := range 20 {
+			e.fields = append(e.fields, field{fmt.Sprintf("f%d", 20*i+k), "x"})
+		}
+		list = append(list, e)
+	}
+	got := distinct(list)
+	require.Len(t, got, 1)
+	require.Len(t, got[0].(*object).fields, 1+20*repeated)
+	require.Len(t, list[0].(*object).fields, 21, "the given element is not changed")
+	assert.Less(t, testing.AllocsPerRun(1, func() { distinct(list) }), 4.0*repeated)
 }
