@@ -208,8 +208,9 @@ const (
 )
 
 // finish checks a document before it is stored and sets its schemas: the core,
-// the present extensions, and undeclared schemas that the client named.
-func (rt *resourceType) finish(doc *object) error {
+// the present extensions, and undeclared schemas that the client named. The work is
+// that of the request.
+func (rt *resourceType) finish(doc *object, work *work) error {
 	for _, c := range rt.containers {
 		in := doc
 		if c != &rt.core {
@@ -239,7 +240,9 @@ func (rt *resourceType) finish(doc *object) error {
 			return def.valueMissing(name)
 		}
 	}
-	rt.dropRepeated(doc)
+	if err := rt.dropRepeated(doc, work); err != nil {
+		return err
+	}
 	urns := []any{rt.core.urn}
 	for _, ext := range rt.extensions {
 		if o, ok := doc.get(ext.urn).(*object); ok && len(o.fields) > 0 {
@@ -271,7 +274,7 @@ func (rt *resourceType) finish(doc *object) error {
 // same value and type it keeps the first, and adds to it the sub-attributes
 // that only the others have (RFC 7643 section 2.4: the same combination SHOULD
 // NOT be returned more than once).
-func (rt *resourceType) dropRepeated(doc *object) {
+func (rt *resourceType) dropRepeated(doc *object, work *work) error {
 	for _, c := range rt.containers {
 		in := doc
 		if c != &rt.core {
@@ -282,18 +285,22 @@ func (rt *resourceType) dropRepeated(doc *object) {
 				continue
 			}
 			if list, _ := in.get(def.name).([]any); len(list) > 1 {
+				if err := work.spend(2 * len(list)); err != nil {
+					return err
+				}
 				in.set(def.name, distinct(list))
 			}
 		}
 	}
+	return nil
 }
 
 func distinct(list []any) []any {
-	places := make(map[string]int, len(list))
+	places := make(map[elementKey]int, len(list))
 	merged := make(map[int]*object) // by place in out: the copy that got sub-attributes
 	out := make([]any, 0, len(list))
 	for _, e := range list {
-		key := elementKey(e)
+		key := keyOfElement(e)
 		at, known := places[key]
 		if !known {
 			places[key] = len(out)

@@ -45,7 +45,7 @@ func normalized(tb testing.TB, rt *resourceType, fields string) (string, error) 
 	require.NoError(tb, err)
 	doc, err := rt.normalize(body)
 	if err == nil {
-		err = rt.finish(doc)
+		err = rt.finish(doc, nil)
 	}
 	if err != nil {
 		return "", err
@@ -136,7 +136,7 @@ func TestBodiesMustNameTheirSchema(t *testing.T) {
 	require.NoError(t, err)
 	doc, err := user.normalize(body)
 	require.NoError(t, err)
-	require.NoError(t, user.finish(doc))
+	require.NoError(t, user.finish(doc, nil))
 	assert.Equal(t, []any{user.core.urn, enterpriseURN}, doc.get("schemas"))
 }
 

@@ -83,7 +83,7 @@ func (p *patcher) apply(ops []patchOp) error {
 			return err
 		}
 	}
-	return p.rt.finish(p.doc)
+	return p.rt.finish(p.doc, p.work)
 }
 
 func (p *patcher) applyOne(op patchOp) error {

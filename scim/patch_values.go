@@ -120,7 +120,7 @@ func (a *attribute) dropOldRef(o *object, was any) {
 // gets the other sub-attributes.
 func (p *patcher) addAll(list, added []any) ([]any, error) {
 	list = slices.Clone(list)
-	places := make(map[string]int, len(list)+len(added))
+	places := make(map[elementKey]int, len(list)+len(added))
 	for i, have := range list {
 		key, err := p.elementKey(have)
 		if err != nil {
@@ -169,30 +169,43 @@ func (p *patcher) withPrimary(list []any, keep int) ([]any, error) {
 	return list, p.work.spend(len(list) / 8)
 }
 
-// elementKey returns the same text for elements of a list that count as equal:
-// they have the same value and type or, without a value, are equal as a whole.
-func elementKey(e any) string {
-	whole, typ := identity(e)
-	return string(appendCanonical(nil, whole)) + typ
+// An elementKey is equal for elements of a list that count as equal: they have the
+// same value and type or, without a value, are equal as a whole.
+type elementKey struct {
+	text     string // the value, if it is a string
+	other    string // otherwise the canonical form of the value, or of the whole element
+	hasValue bool
+	typ      string // folded; only if the element has a value
 }
 
-// identity returns what distinguishes an element of a list from others.
-func identity(e any) (whole any, typ string) {
+func keyOfElement(e any) elementKey {
+	whole, key := identity(e)
+	if text, ok := whole.(string); ok {
+		key.text = text
+	} else {
+		key.other = string(appendCanonical(nil, whole))
+	}
+	return key
+}
+
+// identity returns what distinguishes an element of a list from others: the value,
+// or the whole element, and a key that lacks only that.
+func identity(e any) (whole any, key elementKey) {
 	if o, ok := e.(*object); ok {
 		if value := o.get("value"); value != nil {
-			return value, "type " + fold(o.text("type"))
+			return value, elementKey{hasValue: true, typ: fold(o.text("type"))}
 		}
 	}
-	return e, ""
+	return e, elementKey{}
 }
 
-// elementKey is the function elementKey, counted as work of the request.
-func (p *patcher) elementKey(e any) (string, error) {
+// elementKey is keyOfElement, counted as work of the request.
+func (p *patcher) elementKey(e any) (elementKey, error) {
 	whole, _ := identity(e)
 	if err := p.work.spend(2 + weight(whole)); err != nil {
-		return "", err
+		return elementKey{}, err
 	}
-	return elementKey(e), nil
+	return keyOfElement(e), nil
 }
 
 // clone copies an object, which counts as work of the request.
@@ -215,7 +228,7 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 		gone = []any{value}
 	}
 	// An element without a type removes elements of any type.
-	keys := map[string]bool{}
+	keys := map[elementKey]bool{}
 	for _, g := range path.alike(list, gone) {
 		key, err := p.elementKey(path.def.folded(g))
 		if err != nil {
@@ -225,17 +238,12 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 	}
 	rest := make([]any, 0, len(list))
 	for _, have := range list {
-		same := path.def.folded(have)
-		key, err := p.elementKey(same)
+		key, err := p.elementKey(path.def.folded(have))
 		if err != nil {
 			return err
 		}
 		untyped := key
-		if o, ok := same.(*object); ok && o.get("type") != nil && o.get("value") != nil {
-			if untyped, err = p.elementKey(&object{fields: []field{{"value", o.get("value")}}}); err != nil {
-				return err
-			}
-		}
+		untyped.typ = ""
 		if !keys[key] && !keys[untyped] {
 			rest = append(rest, have)
 		}

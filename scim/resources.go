@@ -342,7 +342,7 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	if rt.name == TypeUser && next.doc.get("active") == nil {
 		next.doc.set("active", true)
 	}
-	if err := errors.Join(rt.finish(next.doc), checkUserName("", next.doc.text("userName"))); err != nil {
+	if err := errors.Join(rt.finish(next.doc, x.work), checkUserName("", next.doc.text("userName"))); err != nil {
 		return Record{}, err
 	}
 	switch external := next.doc.text("externalId"); {
@@ -430,7 +430,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 	if err != nil {
 		return Record{}, err
 	}
-	if err := rt.finish(next.doc); err != nil {
+	if err := rt.finish(next.doc, x.work); err != nil {
 		return Record{}, err
 	}
 	keepsActive := rt.name == TypeUser && next.doc.get("active") == nil
@@ -442,7 +442,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 		doc := cloneValue(next.doc).(*object)
 		kept, err := rt.keepFixed(old, doc)
 		if err == nil && kept { // next may need an extension that the body lacked
-			err = rt.finish(doc)
+			err = rt.finish(doc, x.work)
 		}
 		if err = errors.Join(err, checkUserName(old.text("userName"), doc.text("userName"))); err != nil {
 			return Record{}, err
