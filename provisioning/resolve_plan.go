@@ -85,24 +85,21 @@ func (d *draft) releases() bool {
 
 // releasedSeats returns the seats that a draft gives back.
 func (d *draft) releasedSeats() []string {
-	if d.before == nil || !d.before.Active {
-		return nil
-	}
-	if !d.after.Active {
-		return set.Of(d.before.Seats)
-	}
-	return set.Without(set.Of(d.before.Seats), d.after.Seats)
+	return set.Without(d.before.heldSeats(), d.after.heldSeats())
 }
 
-// gainedSeats returns the seats that the member does not hold before.
+// gainedSeats returns the seats that a draft takes.
 func (d *draft) gainedSeats() []string {
-	switch {
-	case !d.after.Active:
+	return set.Without(d.after.heldSeats(), d.before.heldSeats())
+}
+
+// heldSeats returns the seats that the member holds: none if the member is inactive
+// or nil.
+func (m *Member) heldSeats() []string {
+	if m == nil || !m.Active {
 		return nil
-	case d.before == nil || !d.before.Active:
-		return set.Of(d.after.Seats)
 	}
-	return set.Without(set.Of(d.after.Seats), d.before.Seats)
+	return set.Of(m.Seats)
 }
 
 // key computes the idempotency key from the identity, the state at the start, and

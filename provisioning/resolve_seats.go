@@ -82,10 +82,7 @@ func (ds *drafts) grantSeats() map[int32][]refusedSeat {
 	var wishes []seatWish
 	for i := range ds.members {
 		person, m := int32(i), &ds.members[i]
-		var have []string
-		if m.Active {
-			have = set.Of(m.Seats)
-		}
+		have := m.heldSeats()
 		keep := have
 		if ds.holds.frozen[person] { // the held action may be approved at any time
 			keep = set.Of(slices.Concat(have, ds.holds.seats[person]))
