@@ -37,13 +37,16 @@ func (r *round) isFreed() bool {
 // findFreed compares the members and seats that people wait for with the store.
 func (r *round) findFreed(ctx context.Context) (freed, error) {
 	var f freed
+	asked := make(map[string]bool) // member IDs in keys
 	var keys []provisioning.MemberKey
 	seats := false
 	for _, w := range r.st.Watched {
-		if w.Seat != "" {
+		switch {
+		case w.Seat != "":
 			seats = true
-		} else if key := memberID(w.Member); !slices.Contains(keys, key) {
-			keys = append(keys, key)
+		case !asked[w.Member]:
+			asked[w.Member] = true
+			keys = append(keys, memberID(w.Member))
 		}
 	}
 	if len(keys) > 0 {
@@ -56,10 +59,12 @@ func (r *round) findFreed(ctx context.Context) (freed, error) {
 			now[found[i].ID] = found[i].Revision
 		}
 		for _, w := range r.st.Watched {
-			if w.Seat == "" && now[w.Member] != w.Revision && !slices.Contains(f.people, w.ExternalID) {
+			if w.Seat == "" && now[w.Member] != w.Revision {
 				f.people = append(f.people, w.ExternalID)
 			}
 		}
+		slices.Sort(f.people)
+		f.people = slices.Compact(f.people)
 	}
 	if seats {
 		counts, err := r.cfg.Store.Count(ctx, r.target.Tenant, r.target.Connection)
