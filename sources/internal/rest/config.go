@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
@@ -73,8 +75,13 @@ type Redacted struct{}
 // Format implements fmt.Formatter, for every verb.
 func (Redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, removed) }
 
-// MarshalText implements encoding.TextMarshaler, which encoding/json and the
-// handlers of log/slog use.
+// LogValue implements slog.LogValuer.
+func (Redacted) LogValue() slog.Value { return slog.StringValue(removed) }
+
+// MarshalJSON implements json.Marshaler.
+func (Redacted) MarshalJSON() ([]byte, error) { return json.Marshal(removed) }
+
+// MarshalText implements encoding.TextMarshaler, for encoders of other formats.
 func (Redacted) MarshalText() ([]byte, error) { return []byte(removed), nil }
 
 // Lists returns Info.Lists of a source that lists everything except what its
