@@ -25,6 +25,7 @@ type job struct {
 	whole     bool // decide everybody, whether or not that is due
 	dry       bool // save the plan, and apply nothing
 	look      bool // first check without the lock whether there is anything to do
+	freed     bool // check whether what people wait for is free
 	admin     bool // an admin requested it: decide a paused connection as well
 	approvals []provisioning.Approval
 	// aside calls do while other rounds of the tenant go on; see Syncer.aside. Nil:
@@ -71,6 +72,7 @@ type round struct {
 	leased  *lease                // of the reading
 	waited  []string              // see Recent.Waited
 	freed   freed                 // what people waited for and is free now
+	sought  bool                  // findFreed was called in this run
 	members []provisioning.Member // the members that the plan was decided on
 	decided bool                  // the plan was decided in this round
 }
@@ -98,7 +100,7 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 }
 
 func (r *round) run(ctx context.Context) (err error) {
-	r.failure, r.report = nil, Report{}
+	r.failure, r.report, r.freed, r.sought = nil, Report{}, freed{}, false
 	if err := r.configure(ctx); err != nil {
 		if refusal := r.open(ctx); isRefusal(refusal) { // the host may have no setup for such a connection
 			return refusal
@@ -196,7 +198,10 @@ func (r *round) open(ctx context.Context) (err error) {
 	case r.st.Paused != nil && !r.job.admin:
 		return ErrPaused
 	}
-	r.freed, err = r.findFreed(ctx)
+	if r.job.freed && !r.sought {
+		r.sought = true
+		r.freed, err = r.findFreed(ctx)
+	}
 	return err
 }
 
@@ -260,7 +265,7 @@ func (r *round) next() time.Time {
 	}
 	next := st.ran.Add(jitter(r.setup.Interval, r.target, st.LastRun))
 	times := []time.Time{st.silentFrom()}
-	if len(st.Watched) > 0 {
+	if st.Watching > 0 {
 		times = append(times, now.Add(r.cfg.Poll))
 	}
 	if _, again := st.retries(r.setup.GroupWait, now); !again.IsZero() {
@@ -307,7 +312,8 @@ func (r *round) pushed(ctx context.Context) error {
 		}
 	}
 	again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now())
-	about = slices.Concat(about, again, r.freed.people)
+	about = slices.Concat(about, again)
+	about = append(about, r.freed.people[:min(len(r.freed.people), max(0, partLimit-len(about)))]...) // the others are found in the next Poll
 	if due != "" && cursor != "" && !r.job.whole && r.read == nil && r.isReadElsewhere(ctx) {
 		due = "" // the other round decides everybody soon
 	}
@@ -490,6 +496,7 @@ func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, out
 		if err := r.watch(ctx, plan, &outcome); err != nil {
 			return err
 		}
+		r.freed = freed{}
 	}
 	r.st.fail(r.failure, now)
 	if err := r.store(ctx); err != nil {

@@ -56,8 +56,8 @@ type state struct {
 	// concerns the others. RivalsKnown says that the list is complete.
 	Rivals      []provisioning.Rival `json:"rivals,omitempty"`
 	RivalsKnown bool                 `json:"rivals_known,omitempty"`
-	// Watched lists what people wait for because other members have it.
-	Watched []watched `json:"watched,omitempty"`
+	// Watching is how many entries the connection's watchList has.
+	Watching int `json:"watching,omitempty"`
 	// LastPlan is the hash of the plan of the last whole run.
 	LastPlan string `json:"last_plan,omitempty"`
 
@@ -131,11 +131,30 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 // effect.
 const maxSkew = time.Minute
 
-// A sightedRun is the last whole run of a connection, as this process saw it.
-type sightedRun struct {
-	stored time.Time // LastRun in the store, by the clock of the process that ran it
-	ran    time.Time // by this process's clock; never in its future
-	looked time.Time // when sight was last called
+// A memory is what this process remembers of a connection.
+type memory struct {
+	// The last whole run: stored is LastRun in the store, by the clock of the process
+	// that ran it; ran is when it was by this process's clock, and never in its
+	// future; looked is when sight was last called.
+	stored, ran, looked time.Time
+	// freedNext is when findFreed may be called for another connection's change.
+	// freedSoon says that a timer waits for that time.
+	freedNext time.Time
+	freedSoon bool
+}
+
+// memoryLocked returns what this process remembers of a connection, and whether it
+// has seen the connection before.
+func (s *Syncer) memoryLocked(target Target) (m *memory, known bool) {
+	if m, known = s.memories[target.Tenant][target.Connection]; known {
+		return m, true
+	}
+	if s.memories[target.Tenant] == nil {
+		s.memories[target.Tenant] = make(map[string]*memory)
+	}
+	m = new(memory)
+	s.memories[target.Tenant][target.Connection] = m
+	return m, false
 }
 
 // sight returns when the last whole run was, by this process's clock. If the stored
@@ -146,10 +165,7 @@ type sightedRun struct {
 func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.runs[target.Tenant] == nil {
-		s.runs[target.Tenant] = make(map[string]sightedRun)
-	}
-	seen, known := s.runs[target.Tenant][target.Connection]
+	seen, known := s.memoryLocked(target)
 	if !known || !seen.stored.Equal(stored) {
 		if seen.stored, seen.ran = stored, stored; known && stored.Before(seen.looked) {
 			seen.ran = seen.looked
@@ -159,7 +175,6 @@ func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, kno
 		seen.ran = now
 	}
 	seen.looked = now
-	s.runs[target.Tenant][target.Connection] = seen
 	return seen.ran, known
 }
 

@@ -164,11 +164,11 @@ type Syncer struct {
 	work sync.WaitGroup
 
 	mu         sync.Mutex
-	queues     map[string]*queue                // by tenant
-	readings   map[Target]chan struct{}         // readings in progress; each is closed when its round ends
-	tries      map[Target]*attempt              // connections that are tried again
-	sightings  map[leaseKey]sighting            // leases of other processes
-	runs       map[string]map[string]sightedRun // by tenant and connection
+	queues     map[string]*queue             // by tenant
+	readings   map[Target]chan struct{}      // readings in progress; each is closed when its round ends
+	tries      map[Target]*attempt           // connections that are tried again
+	sightings  map[leaseKey]sighting         // leases of other processes
+	memories   map[string]map[string]*memory // by tenant and connection
 	closed     bool
 	delivering map[string]*delivery // by tenant
 }
@@ -195,7 +195,7 @@ func New(cfg Config) (*Syncer, error) {
 	s := &Syncer{
 		cfg: cfg, workers: newWorkers(cfg.Workers),
 		queues: make(map[string]*queue), readings: make(map[Target]chan struct{}), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
-		sightings: make(map[leaseKey]sighting), runs: make(map[string]map[string]sightedRun),
+		sightings: make(map[leaseKey]sighting), memories: make(map[string]map[string]*memory),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
