@@ -20,9 +20,10 @@ var (
 )
 
 // isRefusal reports whether a round did not begin because the connection is
-// paused, retired or in use. That is not a failure of the connection.
+// paused, retired or in use, or because another process has newer rules. That is
+// not a failure of the connection.
 func isRefusal(err error) bool {
-	return errors.Is(err, ErrPaused) || errors.Is(err, ErrRetired) || errors.Is(err, ErrInUse)
+	return errors.Is(err, ErrPaused) || errors.Is(err, ErrRetired) || errors.Is(err, ErrInUse) || errors.Is(err, errReplaced)
 }
 
 // Retire ends the use of a connection, such as the old one after a migration (A22,

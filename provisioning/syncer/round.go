@@ -107,15 +107,15 @@ func (r *round) run(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
-		return err
-	}
 	seen := 0
 	if !r.setup.Pushed || r.job.look { // after a push, there is something to do
 		if err := r.open(ctx); err != nil {
 			return err
 		}
 		if idle, err := r.idle(ctx); idle || err != nil {
+			return err
+		}
+		if err := r.leave(); err != nil {
 			return err
 		}
 		seen = r.st.Rounds
@@ -173,6 +173,9 @@ func (r *round) locked(ctx context.Context, do func(context.Context) error) erro
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
+	if err := r.leave(); err != nil {
+		return err
+	}
 	return do(ctx)
 }
 
@@ -182,7 +185,10 @@ func (r *round) configure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
 	}
-	r.setup, err = setup.withDefaults(r.target)
+	if r.setup, err = setup.withDefaults(r.target); err != nil {
+		return err
+	}
+	r.rules, err = fingerprint(&r.setup.Rules)
 	return err
 }
 
@@ -198,6 +204,7 @@ func (r *round) open(ctx context.Context) (err error) {
 	case r.st.Paused != nil && !r.job.admin:
 		return ErrPaused
 	}
+	r.noteRules()
 	if r.job.freed && !r.sought {
 		r.sought = true
 		r.freed, err = r.findFreed(ctx)
@@ -220,6 +227,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
+	r.leavesNothing()
 	if _, changed := r.st.sum(r.cfg.Now()); changed || r.st.trimmed {
 		return true, r.change(ctx, r.target, func(*state) {})
 	}
@@ -235,7 +243,7 @@ func (r *round) due() string {
 		return "asked for"
 	case st.LastRun.IsZero():
 		return "first run"
-	case st.Rules != r.rules:
+	case st.Rules != r.rules && !r.isReplaced():
 		return "rules changed"
 	case st.WholeDue != "":
 		return st.WholeDue
@@ -438,7 +446,12 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 		st.Awaited, st.AwaitedMore = nil, time.Time{}
 	}
 	st.LastPlan = plan.Hash
-	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
+	st.LastRun, st.WholeDue = r.began.UTC(), ""
+	if r.isReplaced() { // an admin requested the run
+		st.WholeDue = "another process has newer rules"
+	} else {
+		st.Rules = r.rules
+	}
 	st.ran = st.LastRun
 	if r.failure != nil {
 		st.WholeDue = "the last run could not read everything"
@@ -502,6 +515,7 @@ func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, out
 	if err := r.store(ctx); err != nil {
 		return err
 	}
+	r.noteRules()
 	r.tell(ctx, plan, outcome, tripped, parked)
 	return nil
 }

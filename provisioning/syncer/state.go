@@ -2,8 +2,6 @@ package syncer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -137,6 +135,14 @@ type memory struct {
 	// that ran it; ran is when it was by this process's clock, and never in its
 	// future; looked is when sight was last called.
 	stored, ran, looked time.Time
+	// rules is the fingerprint of the rules that Setup returned last. inForce says
+	// that they have been in force since then (state.Rules). left is when this
+	// process first left a round to another one because they no longer were, and
+	// rounds is state.Rounds at that time; see isReplaced.
+	rules   string
+	inForce bool
+	left    time.Time
+	rounds  int
 	// freedNext is when findFreed may be called for another connection's change.
 	// freedSoon says that a timer waits for that time.
 	freedNext time.Time
@@ -213,17 +219,6 @@ func (s *Syncer) save(ctx context.Context, target Target, st *state) error {
 	}
 	st.revision, st.stored = revision, document
 	return nil
-}
-
-// fingerprint returns a hash of rules. It shows whether they have changed, also if
-// the host gives them no revisions.
-func fingerprint(rules *provisioning.Config) (string, error) {
-	document, err := json.Marshal(rules)
-	if err != nil {
-		return "", fmt.Errorf("syncer: rules: %w", err)
-	}
-	sum := sha256.Sum256(document)
-	return hex.EncodeToString(sum[:16]), nil
 }
 
 // use marks approvals as used.

@@ -33,7 +33,9 @@ type Target struct{ Tenant, Connection string }
 // duration or a count stands for its default.
 type Setup struct {
 	// Rules are the connection's config. Whenever they change, everybody is
-	// decided anew at once (R29). Rules.Connection is that of the Target.
+	// decided anew at once (R29). Rules.Connection is that of the Target. While
+	// processes have different rules, as in a rollout, the rules that came last stay
+	// in force, and a process with earlier ones leaves the rounds to the others.
 	Rules provisioning.Config
 	// Source is the directory.
 	Source sources.Source
