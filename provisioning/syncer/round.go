@@ -88,10 +88,11 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 	if provisioning.ActorFrom(ctx) == "" {
 		ctx = provisioning.WithActor(ctx, "syncer")
 	}
-	err := r.run(ctx)
+	run := func() error { return r.run(ctx) }
+	err := s.guard(ctx, target, run)
 	for tries := 1; errors.Is(err, errOvertaken) && tries < overtakenLimit; tries++ {
 		r.emit(ctx, Event{Kind: Overtaken})
-		err = r.run(ctx)
+		err = s.guard(ctx, target, run)
 	}
 	r.endReading(ctx)
 	err = errors.Join(err, r.failure)

@@ -125,8 +125,10 @@ type Config struct {
 	// Poll. Nil: Serve starts no rounds and no deliveries.
 	Targets func(context.Context) ([]Target, error)
 	// Deliver does what an effect requires, such as sending a mail (S27, S41). The
-	// effect is tried again if Deliver returns an error. The context of a call ends
-	// after a minute. Nil: effects stay in the outbox.
+	// effect is tried again if Deliver returns an error or panics. The context of a
+	// call ends after a minute. A call that does not return within ten seconds after
+	// that is given up: the other effects go on, and the effect is tried again once
+	// the call has returned. Nil: effects stay in the outbox.
 	Deliver func(ctx context.Context, tenant string, e provisioning.Effect) error
 
 	// PushWait is how long Push waits for the decision at most. 0: 2 seconds.
@@ -173,6 +175,7 @@ type Syncer struct {
 	memories   map[string]map[string]*memory // by tenant and connection
 	closed     bool
 	delivering map[string]*delivery // by tenant
+	hanging    map[string]bool      // by tenant and effectKey: calls of Config.Deliver that were given up
 }
 
 // New returns a syncer. Call Close after use.
@@ -197,6 +200,7 @@ func New(cfg Config) (*Syncer, error) {
 	s := &Syncer{
 		cfg: cfg, workers: newWorkers(cfg.Workers),
 		queues: make(map[string]*queue), readings: make(map[Target]chan struct{}), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
+		hanging:   make(map[string]bool),
 		sightings: make(map[leaseKey]sighting), memories: make(map[string]map[string]*memory),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
