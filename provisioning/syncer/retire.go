@@ -81,7 +81,7 @@ func (r *round) retire(ctx context.Context) error {
 	if left := r.unreleased(plan); left > 0 {
 		return fmt.Errorf("syncer: retire %s: %w: %d would lose access", r.target.Connection, ErrInUse, left)
 	}
-	if err := r.st.checkUnused(r.job.approvals); err != nil {
+	if err := r.st.checkUnused(r.job.approvals, plan.Hash); err != nil {
 		return err
 	}
 	r.st.Retired = &Pause{Actor: provisioning.ActorFrom(ctx), Since: r.began.UTC()}

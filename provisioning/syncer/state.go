@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/usher-go/usher/provisioning"
@@ -68,7 +69,7 @@ type state struct {
 	Paused    *Pause     `json:"paused,omitempty"`
 	Retired   *Pause     `json:"retired,omitempty"`
 	Approving *approving `json:"approving,omitempty"`
-	Used      []string   `json:"used,omitempty"` // class:hash of used approvals
+	Used      []string   `json:"used,omitempty"` // used approvals, as class:hash:plan
 
 	// Groups are the last known names of the groups that assignments select by, by
 	// group ID.
@@ -221,20 +222,31 @@ func (s *Syncer) save(ctx context.Context, target Target, st *state) error {
 	return nil
 }
 
-// use marks approvals as used.
-func (st *state) use(approvals []provisioning.Approval) {
+// use marks approvals as used for a plan, which is given by its hash.
+func (st *state) use(approvals []provisioning.Approval, plan string) {
 	for _, a := range approvals {
-		st.Used = append(st.Used, used(a))
+		st.Used = append(st.Used, used(a)+plan)
 	}
 	st.Used = st.Used[max(0, len(st.Used)-maxUsed):]
 }
 
-func used(a provisioning.Approval) string { return a.Class.String() + ":" + a.Hash }
+// unuse takes back what use marked, for approvals whose plan was not done.
+func (st *state) unuse(approvals []provisioning.Approval, plan string) {
+	st.Used = slices.DeleteFunc(st.Used, func(entry string) bool {
+		return slices.ContainsFunc(approvals, func(a provisioning.Approval) bool { return entry == used(a)+plan })
+	})
+}
 
-// checkUnused returns an error if one of the approvals was used before (S15).
-func (st *state) checkUnused(approvals []provisioning.Approval) error {
+func used(a provisioning.Approval) string { return a.Class.String() + ":" + a.Hash + ":" }
+
+// checkUnused returns an error if one of the approvals was used before for the plan,
+// or if plan is "", for any plan (S15). The same people may wait for the same again
+// after they were approved and have come back. That needs a new approval, whose hash
+// is equal. An approval that is given for the plan in which they wait now is new,
+// since an action of an old plan is refused as stale.
+func (st *state) checkUnused(approvals []provisioning.Approval, plan string) error {
 	for _, a := range approvals {
-		if slices.Contains(st.Used, used(a)) {
+		if slices.ContainsFunc(st.Used, func(entry string) bool { return strings.HasPrefix(entry, used(a)+plan) }) {
 			return fmt.Errorf("syncer: approval of class %s: %w", a.Class, ErrApprovalUsed)
 		}
 	}
