@@ -435,7 +435,11 @@ func (x *history) leaves() {
 // approval was used twice, and no more people left in a window than the limit allows
 // without one.
 func TestRandomHistories(t *testing.T) {
-	for seed := range uint64(30) {
+	seeds := uint64(30)
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := newHistory(t, seed)
