@@ -441,7 +441,7 @@ func (x *history) leaves() {
 	}
 }
 
-// S15, S38 to S41, S45, L2, L7: whatever happens to a tenant, in the end every team
+// S15, S20, S38 to S41, S45, L2, L7, L9: whatever happens to a tenant, in the end every team
 // equals its directories, everything that was written was shown, every action was
 // done once, every end of an access was told, no manager is above himself, no
 // approval was used twice, and no more people left in a window than the limit allows
