@@ -85,9 +85,10 @@
 // objects in the deleted items ("changed") or deleted for good ("deleted"). Both
 // mean that the object is no longer listed. So the source hands out nothing before
 // the round has ended and its records are merged in their order. Until then it
-// holds users compressed, with about 100 bytes each. An object that is reported as
-// removed and then as present is read again, since the latter may be a replay.
-// Members who are not listed users are left out.
+// holds users compressed, with about 100 bytes each. Of an object, a member or a
+// manager that a round reports both as present and as removed, the order of the
+// records decides nothing: it is read again. Members who are not listed users are
+// left out.
 //
 // A later round reports only what changed of an object, and not the manager and the
 // members who stayed. So changed objects are read again, and what the delta reports
