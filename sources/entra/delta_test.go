@@ -584,6 +584,16 @@ func history(t *rapid.T, change func(*Config)) {
 		require.NoError(t, err)
 		require.Equal(t, full.Proven, next.Proven)
 		require.Equal(t, inOrder(full), inOrder(next))
+		var listed, there []string
+		for _, u := range full.Users {
+			listed = append(listed, u.ID)
+		}
+		for _, u := range d.Users() {
+			if guest := slices.Equal(u.Attributes["userType"], values("Guest")); cfg.Guests || !guest {
+				there = append(there, u.ID)
+			}
+		}
+		require.ElementsMatch(t, there, listed, "the full reading is the directory")
 		for _, g := range full.Groups {
 			for _, member := range g.Members {
 				require.True(t, slices.ContainsFunc(full.Users, func(u sources.User) bool { return u.ID == member }), "a member is a user")
