@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"iter"
 	"net/http"
@@ -122,10 +123,11 @@ func (a *api) query(ctx context.Context, soql string) iter.Seq2[*record, error] 
 		)
 		for path := a.data + "/query?q=" + url.QueryEscape(soql); path != ""; {
 			page, from, err := a.page(ctx, path, rec, func(rec *record) error {
-				if !yield(rec, nil) {
-					return errStop
+				err := listing.row(rec)
+				if err == nil && !yield(rec, nil) {
+					err = errStop
 				}
-				return nil
+				return err
 			})
 			if errors.Is(err, errStop) {
 				return
@@ -286,10 +288,28 @@ func readError(err error) error {
 
 // A tally adds up the pages of one listing and decides whether they are complete:
 // the last page says that it is the last, all pages state the same number of
-// records, and that many came.
+// records, and that many different ones came.
 type tally struct {
 	pages, rows, total int
 	done               bool
+	ids                map[uint64]bool // hashes, which take less memory
+}
+
+var seed = maphash.MakeSeed()
+
+// row counts a record. One that comes a second time has the place of another, which
+// may come on no page.
+func (t *tally) row(rec *record) error {
+	if t.ids == nil {
+		t.ids = make(map[uint64]bool)
+	}
+	id := rec.text("Id")
+	hash := maphash.String(seed, id)
+	if t.ids[hash] && id != "" {
+		return rest.Malformed("the record %.40q comes twice, so that another one may be missing", id)
+	}
+	t.ids[hash] = true
+	return nil
 }
 
 func (t *tally) add(a answer) error {
