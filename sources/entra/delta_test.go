@@ -157,7 +157,7 @@ func TestFirstRound(t *testing.T) {
 		"G Sales [a b hidden]", "H Empty []", "next",
 	}, lines)
 	assert.Equal(t, "GET /users/delta?$select="+src.records.selected+",manager", s.requests[0])
-	assert.Len(t, s.requests, 7+3+3, "and batches: for d and hidden, of whom nothing is told; and for L")
+	assert.Len(t, s.requests, 7+3+2+3, "and batches: for d and hidden, for nobody, and for L")
 
 	snapshot, cursor, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
 	require.NoError(t, err)
@@ -359,6 +359,39 @@ func TestPartsOfAGroup(t *testing.T) {
 	_, err = told(t, src, "")
 	require.ErrorIs(t, err, sources.ErrUnavailable)
 	require.ErrorContains(t, err, `group "G" changed, and is not found`)
+}
+
+// S12: a member of whom the list of users says nothing is no reason to shorten a
+// group: a new user may not be in that list yet.
+func TestMembersOfWhomNothingIsKnown(t *testing.T) {
+	answers := map[string]string{
+		"/users": `{"value": [{"id": "a"}, {"id": "guest", "userType": "Guest"}]}`, "/users/delta": `{"value": [` + user("a", "") + `], ` + usersEnd,
+		"/groups/delta": `{"value": [{"id": "G", "displayName": "Sales", "members@delta": [{"id": "a"}, {"id": "guest"}, {"id": "new"}, {"id": "other"}, {"id": "gone"}]}, ` +
+			`{"id": "H", "@removed": {"reason": "changed"}}, {"id": "H", "displayName": "Back"}], ` + groupEnd,
+		"/groups/H": `{"id": "H", "displayName": "Back"}`, "/groups/H/members": `{"value": [{"id": "newer"}, {"id": "gone"}]}`,
+		"/users/new": user("new", ""), "/users/newer": user("newer", ""), "/users/other": `{"id": "other", "userType": "Guest"}`,
+	}
+	want := []sources.Group{{ID: "G", Name: "Sales", Members: []string{"a", "new"}}, {ID: "H", Name: "Back", Members: []string{"newer"}}}
+	src, s := scripted(t, Config{}, answers)
+	var groups []sources.Group
+	for g, err := range src.Groups(t.Context()) {
+		require.NoError(t, err)
+		groups = append(groups, g)
+	}
+	assert.Equal(t, want, groups)
+	requests := strings.Join(s.requests, "\n")
+	assert.NotContains(t, requests, "/users/guest")
+	assert.Equal(t, 1, strings.Count(requests, "/users/gone"))
+
+	// In a first round, the user comes with the next one.
+	snapshot, _, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, want, snapshot.Groups)
+
+	answers["/users/gone"] = `403 {"error": {"code": "Authorization_RequestDenied", "message": "m"}}`
+	for _, err := range src.Groups(t.Context()) {
+		require.ErrorIs(t, err, sources.ErrForbidden)
+	}
 }
 
 // S12: the records of a round come in any order, as Microsoft says, so whether a

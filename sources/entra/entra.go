@@ -58,7 +58,8 @@
 //	200,000 users, 2,000 groups    requests
 //	log in                         1, again every hour
 //	Users                          1,000
-//	Groups                         1,001 (201 of them for the IDs of users)
+//	Groups                         1,001 (201 of them for the IDs of users), and
+//	                               1 for each 20 members who are no users any more
 //	Groups, if configured          1 for each 10 groups, and 1 for each further
 //	                               999 members of one
 //	Changes from the beginning     1,800
@@ -314,7 +315,9 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 				}
 				if out, err := s.records.leftOut(rec); err != nil {
 					return false, err
-				} else if !out {
+				} else if out {
+					everybody.leave(id)
+				} else {
 					everybody.list(id)
 				}
 			}

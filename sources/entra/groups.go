@@ -131,6 +131,9 @@ func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster
 // it did, and so is one with such a member: records come in any order, and may be a
 // replay of earlier ones.
 func (s *Source) handOutGroups(ctx context.Context, round *groupRound, everybody *roster, take func(g *sources.Group, removed string) bool) error {
+	if err := s.lookUp(ctx, everybody.unknown(round), everybody); err != nil {
+		return err
+	}
 	var again []string
 	for _, id := range round.order {
 		draft := round.drafts[id]
@@ -151,15 +154,49 @@ func (s *Source) handOutGroups(ctx context.Context, round *groupRound, everybody
 		if g == nil {
 			return false, groupNotFound(id)
 		}
-		g.Members = slices.DeleteFunc(g.Members, func(member string) bool {
-			_, listed := everybody.lists(member)
-			if !listed {
-				everybody.absent.Add(member)
-			}
-			return !listed
-		})
-		return take(g, ""), nil
+		err := s.lookUp(ctx, slices.DeleteFunc(slices.Clone(g.Members), everybody.knows), everybody)
+		g.Members = slices.DeleteFunc(g.Members, func(member string) bool { return !everybody.lists(member) })
+		return err == nil && take(g, ""), err
 	})
+}
+
+// unknown returns the members of the groups of a round of whom nothing is known.
+func (r *roster) unknown(round *groupRound) (ids []string) {
+	for _, draft := range round.drafts {
+		if draft == nil {
+			continue
+		}
+		for _, number := range draft.members {
+			if number >= 0 && !r.knows(r.ids[number]) {
+				ids = append(ids, r.ids[number])
+			}
+		}
+	}
+	return ids
+}
+
+// lookUp reads members of groups of whom nothing is known, and enters them in the
+// roster. Most are removed users, who keep their memberships while they are in the
+// deleted items. But a new user may be in a group before the list of users has the
+// user.
+func (s *Source) lookUp(ctx context.Context, members []string, everybody *roster) error {
+	read, err := s.details(ctx, members, nil)
+	if err != nil {
+		return err
+	}
+	for _, id := range distinct(members) {
+		rec := read.users[id]
+		out, err := s.records.leftOut(rec)
+		if err != nil {
+			return err
+		}
+		if rec == nil || out {
+			everybody.leave(id)
+		} else {
+			everybody.list(id)
+		}
+	}
+	return nil
 }
 
 // add takes in one record of the group.
@@ -194,11 +231,7 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 				d.moved[l.ID] |= moveIn
 			}
 		default:
-			number, listed := everybody.lists(l.ID)
-			if !listed {
-				everybody.absent.Add(l.ID) // a guest, or a removed user who is still in the group
-				continue
-			}
+			number := everybody.number(l.ID)
 			if l.gone() {
 				number = ^number
 			}
@@ -208,13 +241,14 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 	return nil
 }
 
-// group returns the group. It is not sure of it if the round told of some member
-// both that the member is in the group and that the member left it.
+// group returns the group with those of its members who are listed. It is not sure
+// of it if the round told of some member both that the member is in the group and
+// that the member left it.
 func (d *groupDraft) group(everybody *roster) (g *sources.Group, sure bool) {
 	g, sure = &sources.Group{ID: d.id, Name: d.name}, true
 	told := make(map[int32]bool, len(d.members)) // by number; ^number for a member who left
 	for _, number := range d.members {
-		if number >= 0 && !told[number] {
+		if number >= 0 && !told[number] && everybody.people[number].listed {
 			g.Members = append(g.Members, everybody.ids[number])
 		}
 		told[number] = true

@@ -71,11 +71,14 @@ func (r *roster) list(id string) {
 	delete(r.left, id)
 }
 
-// lists returns the number of a user and whether the user is listed.
-func (r *roster) lists(id string) (number int32, listed bool) {
-	number, known := r.numbers[id]
-	return number, known && r.people[number].listed
+// lists reports whether a user is listed.
+func (r *roster) lists(id string) bool {
+	number, met := r.numbers[id]
+	return met && r.people[number].listed
 }
+
+// knows reports whether it is known whether a user is listed.
+func (r *roster) knows(id string) bool { return r.lists(id) || r.left[id] }
 
 // leave records that a user is not listed, or no longer.
 func (r *roster) leave(id string) {
