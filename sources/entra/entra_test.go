@@ -221,10 +221,10 @@ func TestEchoedTokens(t *testing.T) {
 			return `{"error": {"code": "BadRequest", "message": "you sent ` + req.Header.Get("Authorization") + `, that is ` + url.QueryEscape(canary) + ` and ` + canary + `"}}`
 		}
 		src := source(t, Config{URL: host, Credential: fixed(canary), Attempts: 1, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
-			switch path := strings.TrimPrefix(req.URL.Path, "/v1.0"); {
-			case path == "/$batch":
+			switch strings.TrimPrefix(req.URL.Path, "/v1.0") {
+			case "/$batch":
 				return resttest.JSON(200, `{"responses": [{"id": "0", "status": 400, "headers": {}, "body": `+echo(req)+`}]}`), nil
-			case path == of:
+			case of:
 				return resttest.JSON(400, echo(req)), nil
 			}
 			return resttest.JSON(200, `{"value": [{"id": "a", "jobTitle": "CEO"}], `+usersEnd), nil
