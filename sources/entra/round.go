@@ -29,7 +29,7 @@ type roster struct {
 // records on the pile.
 type person struct {
 	told   bool // was reported, and not removed since
-	came   bool // some record of the round reported the user
+	there  bool // some record of the round said that the user is there
 	gone   bool // some record of the round said that the user is removed
 	done   bool // was handed out, or is known not to be listed
 	listed bool // is a user of the directory
@@ -118,7 +118,7 @@ func (r *roster) tell(rec record) (more bool, err error) {
 	}
 	delete(rec, managerDelta)
 	p := &r.people[number]
-	p.told, p.came = true, true
+	p.told, p.there = true, true
 	for name := range rec {
 		if name != "id" && !strings.HasPrefix(name, "@") {
 			p.records++
@@ -240,7 +240,7 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 	for number := 0; number < len(everybody.ids); number++ {
 		id, p := everybody.ids[number], everybody.people[number]
 		switch {
-		case p.told && !p.done, p.came && p.gone && !p.told:
+		case p.told && !p.done, p.there && p.gone && !p.told:
 			bare = append(bare, record{}.with("id", id))
 		case p.gone && !p.told:
 			everybody.leave(id)
