@@ -322,8 +322,9 @@ func TestApproval(t *testing.T) {
 }
 
 // Section A of the rules, from each kind of directory (R1): the seats come from the
-// assignment (R7), nobody is recorded whom no rule says to record (R8), and a leaver is
-// deactivated in the source and nowhere else (R10). Of Salesforce, that asks for what
+// assignment (R7), nobody is recorded whom no rule says to record (R8), what changes in
+// the source is current in the team (R6), and a leaver is deactivated in the source and
+// nowhere else (R10). Of Salesforce, that asks for what
 // every plan has: users, roles and groups (R5).
 func TestScope(t *testing.T) {
 	forAll(t, func(t *testing.T, w world) {
@@ -357,15 +358,21 @@ func TestScope(t *testing.T) {
 		}
 
 		for _, u := range d.Users() {
-			if u.Email == "tomas@linden.example" {
+			switch u.Email {
+			case "tomas@linden.example":
 				u.Status = sources.StatusInactive
+				d.PutUsers(u)
+			case "yara@linden.example":
+				u.Title = "Head of Accounts"
 				d.PutUsers(u)
 			}
 		}
 		code, stdout, stderr := p.run(args...)
 		require.Equal(t, 0, code, stdout+stderr)
 		assert.False(t, find("tomas@linden.example").Active)
-		assert.True(t, find("yara@linden.example").Active)
+		yara := find("yara@linden.example")
+		assert.True(t, yara.Active)
+		assert.Equal(t, "Head of Accounts", yara.Title)
 	})
 }
 

@@ -61,8 +61,8 @@ func TestCtrlC(t *testing.T) {
 		for _, entry := range left {
 			names = append(names, entry.Name())
 		}
-		switch code := cmd.ProcessState.ExitCode(); {
-		case code == 0: // it was done before, or the change that had begun was finished
+		switch code := cmd.ProcessState.ExitCode(); code {
+		case 0: // it was done before, or the change that had begun was finished
 			whole++
 			require.Equal(t, []string{"recording", "team.db"}, names)
 			again := programtest.Command(t, env, append(args, "-json")...)

@@ -109,7 +109,7 @@ func (s *Source) settle(ctx context.Context, all *groups) error {
 		g := pending[0]
 		for i := range g.members {
 			m := &g.members[i]
-			inner, known := all.byID[m.id]
+			_, known := all.byID[m.id]
 			switch {
 			case m.kind == kindUnsaid && known:
 				if err := s.askForUser(ctx, m.id, isUser); err != nil {
@@ -123,8 +123,8 @@ func (s *Source) settle(ctx context.Context, all *groups) error {
 				if len(all.byID)-listed == mostUnlisted {
 					return rest.Malformed("more than %d groups in groups are not in the list of groups", mostUnlisted)
 				}
-				var err error
-				if inner, err = s.readGroup(ctx, m.id); err != nil {
+				inner, err := s.readGroup(ctx, m.id)
+				if err != nil {
 					return err
 				}
 				all.byID[m.id] = inner // nil if the group was removed and is still named
