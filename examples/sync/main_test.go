@@ -76,7 +76,7 @@ func TestRecordingsAreOfTheFakes(t *testing.T) {
 		recorded := filepath.Join("recordings", w.kind)
 		into := filepath.Join(t.TempDir(), "recording")
 		p := newProgram(t, w)
-		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
+		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into+string(filepath.Separator))
 		require.Equal(t, 3, code, stderr)
 		for name, text := range filesOf(t, into) {
 			assert.NotContains(t, text, canary, name)
