@@ -60,8 +60,8 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 	if err := x.work.note(text.Len() / parsedPerUnit); err != nil {
 		return nil, err
 	}
-	o, values, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))
-	if err := x.work.spend(values); err != nil {
+	o, units, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))
+	if err := x.work.spend(units); err != nil {
 		return nil, err
 	}
 	return o, err

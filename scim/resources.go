@@ -303,7 +303,11 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 		return Record{}, tooLarge("the resource would be larger than %d bytes", maxGrowth*x.cfg.MaxBody)
 	}
 	if w.Doc != nil {
-		if err := checkObject(string(w.Doc)); err != nil {
+		dense, err := checkObject(string(w.Doc))
+		if err := x.work.spend(dense); err != nil {
+			return Record{}, err
+		}
+		if err != nil {
 			refused, _ := clientError(err)
 			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
 		}

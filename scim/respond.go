@@ -237,7 +237,9 @@ func (o *output) resource(rt *resourceType, rec Record, p *projection) error {
 	if doc := string(rec.Doc); p.trivial(rt) {
 		var inside string
 		if err = o.work.note(1 + len(doc)/scannedPerUnit); err == nil {
-			inside, err = insideObject(doc)
+			var dense int
+			inside, dense, err = insideObject(doc)
+			err = cmp.Or(o.work.note(dense), err)
 		}
 		if inside != "" {
 			o.buf = append(append(o.buf, ','), inside...)
