@@ -288,7 +288,7 @@ func (f *filter) compare(v any) bool {
 			return f.op == opNotEqual
 		}
 		if !f.time.IsZero() {
-			if t, ok := parseTime(v); ok && f.op != opContains && f.op != opStarts && f.op != opEnds {
+			if t, ok := parseTime(v); ok && !f.partial() {
 				return f.ordered(t.Compare(f.time))
 			}
 		}

@@ -60,6 +60,9 @@ func (p *projection) resolved(rt *resourceType) *resolvedProjection {
 		out := make(map[[2]string]named, len(names))
 		for _, name := range names {
 			path, ok := rt.resolve(name)
+			if sameName(name, rt.core.urn) { // the core schema as a whole, as for an extension
+				out[[2]string{}] = named{whole: true}
+			}
 			if isURN(name) && path.def == nil { // possibly an undeclared extension
 				out[[2]string{fold(name), ""}] = named{whole: true}
 			}
