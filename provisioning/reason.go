@@ -56,6 +56,7 @@ const (
 	CodeRequiredMissing   Code = "source.required_missing"
 	CodeEmptyNotValue     Code = "source.empty_not_a_value"
 	CodeSourceValue       Code = "source.value"    // the field follows the source (R12)
+	CodeOwnershipMoved    Code = "ownership.moved" // the source gives the value that the field already has, and owns it from now on (R70)
 	CodeUnmapped          Code = "source.unmapped" // the config no longer maps the attribute (S35)
 	CodeLocaleUnknown     Code = "locale.unknown"  // not a locale; the default is used
 	CodeAbsenceIncomplete Code = "absence.snapshot_incomplete"
@@ -232,7 +233,7 @@ var codeTexts = map[Code]string{
 	CodeIneligibleEmail:                  "An email address with exactly one usable domain is required.",
 	CodeIneligibleDomain:                 "The address is of none of the company's domains.",
 	CodeDomainConverted:                  "The address was given the company's primary domain.",
-	CodeGrandfathered:                    "The address is of none of the company's domains any more; who is in stays in.",
+	CodeGrandfathered:                    "The address is of none of the company's domains; people who are in stay in.",
 	CodeScopeUnmatched:                   "Matches none of the assignments' filters.",
 	CodeScopeAbsent:                      "Not in the source any more; its listing was complete.",
 	CodeSourceActive:                     "Active in the source.",
@@ -242,6 +243,7 @@ var codeTexts = map[Code]string{
 	CodeRequiredMissing:                  "The source lost a required value; the last one is kept.",
 	CodeEmptyNotValue:                    "The source leaves this empty, which is not a value; what was there is kept.",
 	CodeSourceValue:                      "The source has another value.",
+	CodeOwnershipMoved:                   "The source gives the value that is there, so the field follows it from now on.",
 	CodeUnmapped:                         "The config carries this attribute over no longer; its value stays.",
 	CodeLocaleUnknown:                    "The source's locale is not of the form en-US.",
 	CodeAbsenceIncomplete:                "Not listed, but the listing was not proved complete, so absence proves nothing.",

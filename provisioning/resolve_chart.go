@@ -257,7 +257,7 @@ func (c *chart) listPeople() {
 	}
 	for i := range c.newcomers {
 		person := int32(len(c.members) + i)
-		if c.claimOf[person].denied != "" { // because of missing evidence, or because the claim waits
+		if denied := c.claimOf[person].denied; denied != "" && denied != CodeIneligibleDomain { // because of missing evidence, or because the claim waits
 			n := &c.newcomers[i]
 			u := &c.users[n.user]
 			add(person, &Member{
