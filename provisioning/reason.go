@@ -246,7 +246,7 @@ var codeTexts = map[Code]string{
 	CodeOwnershipMoved:                   "The source gives the value that is there, so the field follows it from now on.",
 	CodeUnmapped:                         "The config carries this attribute over no longer; its value stays.",
 	CodeLocaleUnknown:                    "The source's locale is not of the form en-US.",
-	CodeAbsenceIncomplete:                "Not listed, but the listing was not proved complete, so absence proves nothing.",
+	CodeAbsenceIncomplete:                "The listing was not proved complete, so a person who is not in it may still be in the directory.",
 	CodeEvidence:                         "The snapshot lacks what decides this, so nothing is given and nothing taken.",
 	CodeUnknownGroup:                     "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                       "Should leave, and stays active because of an option that is not recommended.",
