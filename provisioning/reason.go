@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/hierarchy"
 	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/timezone"
 )
@@ -118,6 +119,7 @@ const (
 	CodeLockAutomatic    Code = "lock.automatic_settings"
 	CodeManagerNotDirect Code = "capture.manager_not_direct"
 	CodeToggleOff        Code = "capture.toggle_off"
+	CodeCaptureNoAccess  Code = "capture.no_access" // capture is off as long as the member has no access (R18)
 )
 
 // The families of codes that end with a name: breaker.<class> and
@@ -154,9 +156,15 @@ func because(code Code, facts ...string) Reason {
 	return r
 }
 
+// factColumns is the number of columns after which String cuts a fact.
+const factColumns = 300
+
 // String returns the code and the facts: "assignment.first_match (assignment:
-// Sales)".
-func (r Reason) String() string {
+// Sales)". Long facts are cut.
+func (r Reason) String() string { return r.spell(factColumns) }
+
+// spell is String with facts that are cut after so many columns.
+func (r Reason) spell(columns int) string {
 	if len(r.Facts) == 0 {
 		return r.Code.line()
 	}
@@ -164,7 +172,7 @@ func (r Reason) String() string {
 	b.WriteString(r.Code.line())
 	separator := " ("
 	for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
-		fmt.Fprintf(&b, "%s%s: %s", separator, name, text.Line(r.Facts[name]))
+		fmt.Fprintf(&b, "%s%s: %s", separator, name, text.Cut(text.Line(r.Facts[name]), columns))
 		separator = ", "
 	}
 	b.WriteString(")")
@@ -278,6 +286,7 @@ var codeTexts = map[Code]string{
 	CodeLockAutomatic:                    "The assignment is automatic, so its settings are not edited by hand.",
 	CodeManagerNotDirect:                 "Only the direct manager may do this.",
 	CodeToggleOff:                        "Managers may not switch capture in this company.",
+	CodeCaptureNoAccess:                  "The member has no access, so capture is off.",
 	CodeNoManagerKey:                     "The source names no manager.",
 	CodeManagerNotFound:                  "The manager whom the source names is not in the team.",
 	CodeAmbiguousName:                    "Several people have the manager's name.",
@@ -292,6 +301,9 @@ var codeTexts = map[Code]string{
 	Code(timezone.NoteUnknownState):      "The state is not known in the country.",
 	Code(timezone.NoteCountryHasMany):    "The country has several zones and no usable state was given.",
 	Code(timezone.NoteCountryPrimary):    "The country has several zones, of which this is the primary one.",
+	Code(timezone.NoteCountryNoZone):     "No time zone is known for the country.",
+	Code(timezone.NoteAbbreviation):      "The time zone is an abbreviation, which stands for a fixed offset without daylight saving time.",
+	Code(hierarchy.ManagerOpen.String()): "Whether the manager comes in or stays is not known yet, so the edge is kept.",
 	CodePhoneUnparsed:                    "The phone number was kept as it is.",
 	CodePhoneFieldWins:                   "The extension field wins over the one in the number.",
 	CodeZoneGiven:                        "The time zone the source gives.",
