@@ -102,7 +102,7 @@ func kept(dialect Dialect) []string {
 	if dialect == PostgreSQL {
 		return append(queries, callTurn, applySet)
 	}
-	queries = append(queries, draw)
+	queries = append(queries, draw, updateMember)
 	for _, s := range []rowsStatement{readMembers, readKeys, lookUp, writeMembers, writeCounts, writeWindows, writeKeys, writeEffects, writeAudit} {
 		queries = append(queries, s.one, s.many)
 	}

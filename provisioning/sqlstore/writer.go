@@ -151,24 +151,37 @@ func (w *writer) note(rows []*row) {
 
 // run runs a statement. The function scan, unless it is nil, reads each row of the
 // answer.
-//
-// For SQLite, run checks the context only before the statement: to cancel a
-// statement in the middle, the driver would need a goroutine for each one.
 func (w *writer) run(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	if w.s.dialect == SQLite {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		ctx = context.WithoutCancel(ctx)
+	if scan == nil {
+		return w.exec(ctx, query, args...)
 	}
-	if scan != nil {
-		return w.tx.Each(ctx, query, args, scan)
+	ctx, err := w.uncancelled(ctx)
+	if err != nil {
+		return err
 	}
-	_, err := w.tx.Exec(ctx, query, args...)
-	return err
+	return w.tx.Each(ctx, query, args, scan)
 }
 
 // exec runs a statement that changes rows.
 func (w *writer) exec(ctx context.Context, query string, args ...any) error {
-	return w.run(ctx, query, args, nil)
+	_, err := w.change(ctx, query, args...)
+	return err
+}
+
+// change is exec, and returns the number of the rows.
+func (w *writer) change(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	if ctx, err = w.uncancelled(ctx); err != nil {
+		return 0, err
+	}
+	return w.tx.Exec(ctx, query, args...)
+}
+
+// uncancelled returns the context of a statement. On SQLite a context is checked
+// only before each statement: to cancel a statement in the middle, the driver would
+// need a goroutine for each one.
+func (w *writer) uncancelled(ctx context.Context) (context.Context, error) {
+	if w.s.dialect != SQLite {
+		return ctx, nil
+	}
+	return context.WithoutCancel(ctx), ctx.Err()
 }
