@@ -222,7 +222,7 @@ func TestLaterRound(t *testing.T) {
 	lines, err := told(t, src, at(src))
 	require.NoError(t, err)
 	assert.Equal(t, []string{
-		"a active CEO z", "b active", "-c", "e active  a", "-g", "-f", "d unknown",
+		"a active CEO z", "b active", "-c", "e active  a", "-f", "d unknown", "-g",
 		"-H", "G Sales [c a]", "K New name []", "next",
 	}, lines)
 	assert.Equal(t, 3, strings.Count(strings.Join(s.requests, "\n"), "POST /$batch"))
@@ -392,6 +392,128 @@ func TestMembersOfWhomNothingIsKnown(t *testing.T) {
 	for _, err := range src.Groups(t.Context()) {
 		require.ErrorIs(t, err, sources.ErrForbidden)
 	}
+}
+
+// S12: whatever a round reports, in whatever order and on whatever pages, a listing
+// and a later round give what there is: users in parts, repeated, and as removed;
+// members and managers who came and left; replays of all that.
+func TestAnyOrder(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		const removed = `"@removed": {"reason": "changed"}}`
+		some := func(what string) bool { return rapid.Bool().Draw(r, what) }
+		of := func(links ...string) string { return "[" + strings.Join(links, ", ") + "]" }
+		link := func(id string) string { return `{"id": "` + id + `"}` }
+		left := func(id string) string { return `{"id": "` + id + `", ` + removed }
+		answers := map[string]string{"/users/new": user("new", "")}
+		var users, groups, wantUsers, wantGroups, gone []string
+		ids := []string{"a", "b", "c", "d"}
+		for _, id := range ids {
+			row := func(more string) { users = append(users, `{"id": "`+id+`"`+more+`}`) }
+			there := id == "a" || some(id+" is there") // a is the others' manager
+			boss := ""
+			if id != "a" && some(id+" has a manager") {
+				boss = rapid.SampledFrom([]string{"a", "z"}).Draw(r, "manager of "+id)
+			}
+			whole := `, "userPrincipalName": "` + id + `@x", "userType": "Member"`
+			told := there || some(id+" was there")
+			if told {
+				if some(id + " in parts") {
+					row(whole)
+					row(`, "accountEnabled": true, "jobTitle": "Clerk"`)
+				} else {
+					row(whole + `, "accountEnabled": true, "jobTitle": "Clerk"`)
+				}
+				if some(id + " repeated") {
+					row(whole)
+				}
+				if boss != "" {
+					row(`, "manager@delta": ` + of(link(boss)))
+				}
+				if some(id + " had another manager") {
+					row(`, "manager@delta": ` + of(link("y")))
+					row(`, "manager@delta": ` + of(left("y")))
+				}
+				if some(id+" had none") && boss != "" {
+					row(`, "manager@delta": ` + of(left(boss)))
+				}
+			}
+			if !there || some(id+" was away") {
+				users = append(users, left(id))
+			}
+			if there {
+				wantUsers = append(wantUsers, strings.TrimSpace(id+" active Clerk "+boss))
+				manager := ""
+				if boss != "" {
+					manager = `, "manager": ` + link(boss)
+				}
+				answers["/users/"+id] = user(id, `, "jobTitle": "Clerk"`+manager)
+			} else {
+				gone = append(gone, "-"+id)
+			}
+		}
+		for _, id := range []string{"G", "H"} {
+			row := func(links ...string) {
+				groups = append(groups, `{"id": "`+id+`", "displayName": "`+id+`", "members@delta": `+of(links...)+`}`)
+			}
+			var members, listed []string
+			there := some(id + " is there")
+			for _, member := range append([]string{"new"}, ids...) {
+				in := some(member + " in " + id)
+				if in {
+					row(link(member))
+					members = append(members, link(member))
+					if answers["/users/"+member] != "" {
+						listed = append(listed, member)
+					}
+				}
+				if some(member + " was elsewhere") {
+					row(left(member))
+					if !in {
+						row(link(member))
+					}
+				}
+			}
+			row()
+			if !there || some(id+" was away") {
+				groups = append(groups, left(id))
+			}
+			if there {
+				answers["/groups/"+id], answers["/groups/"+id+"/members"] = `{"id": "`+id+`", "displayName": "`+id+`"}`, `{"value": `+of(members...)+`}`
+				wantGroups = append(wantGroups, fmt.Sprintf("%s %s %s", id, id, slices.Sorted(slices.Values(listed))))
+			} else {
+				gone = append(gone, "-"+id)
+			}
+		}
+		for _, delta := range []struct {
+			path string
+			rows []string
+			end  string
+		}{{"/users/delta", users, usersEnd}, {"/groups/delta", groups, groupEnd}} {
+			rows := rapid.Permutation(delta.rows).Draw(r, "order")
+			at := rapid.IntRange(0, len(rows)).Draw(r, "page")
+			first := `{"value": ` + of(rows[:at]...) + `, "@odata.nextLink": "` + host + `/v1.0` + delta.path + `?$skiptoken=1"}`
+			answers[delta.path], answers[delta.path+"?$skiptoken=1"] = first, `{"value": `+of(rows[at:]...)+`, `+delta.end
+			answers[delta.path+"?$deltatoken=u"], answers[delta.path+"?$deltatoken=g"] = first, first
+		}
+		src, _ := scripted(t, Config{}, answers)
+		sorted := func(lines []string) []string { // members sorted, and without those who are no users, who do no harm
+			for i, line := range lines {
+				if before, members, ok := strings.Cut(line, " ["); ok {
+					lines[i] = fmt.Sprint(before, " ", slices.DeleteFunc(slices.Sorted(slices.Values(strings.Fields(strings.TrimSuffix(members, "]")))), func(id string) bool {
+						return answers["/users/"+id] == ""
+					}))
+				}
+			}
+			return lines
+		}
+		want := slices.Concat(wantUsers, wantGroups, []string{"next"})
+		lines, err := told(t, src, "")
+		require.NoError(r, err)
+		require.ElementsMatch(r, want, sorted(lines), "a first round")
+		lines, err = told(t, src, at(src))
+		require.NoError(r, err)
+		require.ElementsMatch(r, append(want, gone...), sorted(lines), "a later round")
+	})
 }
 
 // S12: the records of a round come in any order, as Microsoft says, so whether a

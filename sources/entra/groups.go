@@ -266,8 +266,9 @@ func groupNotFound(id string) error {
 
 // readChanged hands out the groups of a later round. The delta tells which members
 // came and left, and not who stayed, so each changed group is read again; what the
-// delta tells is applied to the members that were read, since it may be newer. The
-// groups of users who came back into the directory are read again, too.
+// delta tells is applied to the members that were read, since it may be newer,
+// unless it also reports the group as removed. The groups of users who came back
+// into the directory are read again, too.
 func (s *Source) readChanged(ctx context.Context, round *groupRound, everybody *roster, take func(g *sources.Group, removed string) bool) error {
 	for _, id := range distinct(everybody.came) {
 		groups, err := s.groupsOf(ctx, id)
@@ -296,6 +297,9 @@ func (s *Source) readChanged(ctx context.Context, round *groupRound, everybody *
 		}
 		if g == nil {
 			return false, groupNotFound(id)
+		}
+		if draft.gone {
+			return take(g, ""), nil
 		}
 		if draft.name != "" {
 			g.Name = draft.name

@@ -113,8 +113,8 @@ func TestStatus(t *testing.T) {
 }
 
 // What a round reports about a manager, applied to the manager that was read: the
-// removal of a manager removes that one only, and about a manager who is reported
-// both ways, what was read decides.
+// removal of a manager removes that one only, and if the round contradicts itself,
+// what was read decides.
 func TestManagerOfARound(t *testing.T) {
 	for _, c := range []struct {
 		parts []string // of manager@delta
@@ -135,6 +135,9 @@ func TestManagerOfARound(t *testing.T) {
 		{[]string{`[{"id": "b"}, {"id": "b", "@removed": {}}]`}, "", ""},
 		{[]string{`[{"id": "b", "@removed": {}}]`, `[{"id": "b"}]`}, "", ""},
 		{[]string{`[{"id": "b"}]`, `[{"id": "b", "@removed": {}}]`, `[{"id": "b"}]`}, "b", "b"},
+		{[]string{`[{"id": "a", "@removed": {}}]`, `[{"id": "b"}]`, `[{"id": "a"}]`}, "b", "b"},
+		{[]string{`[{"id": "a"}]`, `[{"id": "b"}]`, `[{"id": "a"}]`}, "b", "b"},
+		{[]string{`[{"id": "a"}]`, `[{"id": "a"}]`}, "b", "a"},
 		{[]string{`[{"id": "a", "@removed": {}}, {"id": "b"}]`, `[{"id": "b", "@removed": {}}, {"id": "a"}]`}, "a", "a"},
 	} {
 		r := newRoster(rest.NewIDs(absentWidth))
