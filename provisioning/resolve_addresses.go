@@ -127,6 +127,7 @@ func (as *addresses) decide() {
 				c.denied = cmp.Or(c.denied, codeWaits)
 			}
 			as.settleHolders(c, holders[key])
+			as.settleDomain(c)
 			switch {
 			case c.denied != "":
 				denied = append(denied, c)
@@ -261,6 +262,21 @@ func (as *addresses) settleHolders(c *claim, holders []int32) {
 	}
 }
 
+// settleDomain denies the claim of a newcomer whose domain is not one of the
+// company's, unless the newcomer becomes a member who is in already, or may do so
+// once the listing is complete: the domains gate creation and adoption only (S7).
+func (as *addresses) settleDomain(c *claim) {
+	n := as.newcomer(c.person)
+	if n == nil || !n.outside {
+		return
+	}
+	switch joins := c.denied == "" && (c.kind == KindRehire || c.kind == KindClaim); {
+	case joins, c.denied == CodeAbsenceIncomplete, c.denied == CodeRemovedByHand, c.denied == codeWaits && c.holder != none:
+	default:
+		c.denied, c.from, c.joins = CodeIneligibleDomain, none, none
+	}
+}
+
 // isFormer reports whether the directory user of a linked member is gone, or is
 // listed as inactive, like a closed account that the provider keeps (S4).
 func (as *addresses) isFormer(member int32) bool {
@@ -268,8 +284,13 @@ func (as *addresses) isFormer(member int32) bool {
 	return user == none || as.userOf[member] == user && !as.inconsistent[user] && as.users[user].Status == sources.StatusInactive
 }
 
-// claimFacts returns the address and the people of a claim, as facts of a reason.
+// claimFacts returns the address and the people of a claim, as facts of the reason
+// why it is denied.
 func (as *addresses) claimFacts(c *claim) []string {
+	if c.denied == CodeIneligibleDomain {
+		_, domain, _ := address.Parse(c.address)
+		return []string{"domain", domain}
+	}
 	facts := []string{"address", c.address}
 	if c.holder != none {
 		facts = append(facts, "holder", cmp.Or(as.members[c.holder].Name(), as.members[c.holder].ID))

@@ -337,12 +337,16 @@ func (x *exchange) public() bool {
 
 // authenticate sets the principal of the request.
 func (x *exchange) authenticate() error {
-	credential := x.brake.credential(x.r.Header.Get("Authorization"))
+	credential := x.brake.credential(x.r.Header.Values("Authorization")...)
 	if wait := x.brake.wait(x.r, credential); wait > 0 {
 		x.refused(nil)
 		return x.tooManyRequests(wait)
 	}
-	principal, err := x.cfg.Authenticate(x.r)
+	var principal Principal
+	err := errTwoCredentials
+	if len(x.r.Header.Values("Authorization")) < 2 {
+		principal, err = x.cfg.Authenticate(x.r)
+	}
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		x.cfg.Logger.ErrorContext(x.ctx, "scim: authentication unavailable", "error", err)

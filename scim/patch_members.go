@@ -169,12 +169,15 @@ func (e *memberEdit) selected(p *patcher, f *filter) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.work.spend((len(links) + len(e.order)) * 2); err != nil {
+	if err := p.work.spend((len(links) + len(e.order)) * unitsPerReadLink); err != nil {
 		return nil, err
 	}
 	var ids []string
 	if !e.replace {
 		for _, link := range links {
+			if err := p.work.failed(); err != nil {
+				return nil, err
+			}
 			if _, edited := e.wishes[link.ID]; !edited && f.matchesElement(p.rt.linkObject(link, p.locate)) {
 				ids = append(ids, link.ID)
 			}

@@ -15,12 +15,11 @@ import (
 
 // A writer is a transaction that is the only writer of a tenant.
 type writer struct {
-	s        *Store
-	tx       *sqldb.Tx
-	tenant   string
-	at       time.Time
-	before   int64 // the last revision that was given before this transaction
-	prepared map[string]*sql.Stmt
+	s      *Store
+	tx     *sqldb.Tx
+	tenant string
+	at     time.Time
+	before int64 // the last revision that was given before this transaction
 	// members are the existing members of the topic, in their present state. done
 	// has the keys of the topic whose actions are done.
 	members map[string]*provisioning.Member
@@ -39,7 +38,7 @@ type topic struct {
 func (s *Store) write(ctx context.Context, tenant string, about topic, work func(w *writer) error) error {
 	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		w := &writer{
-			s: s, tx: tx, tenant: tenant, at: s.now().UTC(), prepared: make(map[string]*sql.Stmt),
+			s: s, tx: tx, tenant: tenant, at: s.now().UTC(),
 			members: make(map[string]*provisioning.Member), done: make(map[string]bool),
 		}
 		begin := w.begin
@@ -61,9 +60,10 @@ var (
 		`) SELECT k.action_key FROM j CROSS JOIN @keys k ON k.tenant = j.tenant AND k.action_key = j.action_key`)
 )
 
+const draw = `INSERT INTO @tenants (tenant, revision) VALUES (?, ?)
+	ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision`
+
 func (w *writer) begin(ctx context.Context, about topic) error {
-	const draw = `INSERT INTO @tenants (tenant, revision) VALUES (?, ?)
-		ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision`
 	if _, err := w.tx.Get(ctx, draw, []any{w.tenant, about.revisions}, &w.before); err != nil {
 		return err
 	}
@@ -152,44 +152,20 @@ func (w *writer) note(rows []*row) {
 // run runs a statement. The function scan, unless it is nil, reads each row of the
 // answer.
 //
-// For SQLite, run prepares the statement, and checks the context only before the
-// statement: to cancel a statement in the middle, the driver would need a goroutine
-// for each one. For PostgreSQL, preparing would cost a round trip.
+// For SQLite, run checks the context only before the statement: to cancel a
+// statement in the middle, the driver would need a goroutine for each one.
 func (w *writer) run(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	if w.s.dialect == PostgreSQL {
-		if scan != nil {
-			return w.tx.Each(ctx, query, args, scan)
-		}
-		_, err := w.tx.Exec(ctx, query, args...)
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	ctx = context.WithoutCancel(ctx)
-	stmt := w.prepared[query]
-	if stmt == nil {
-		var err error
-		if stmt, err = w.tx.PrepareContext(ctx, w.s.db.SQL(query)); err != nil {
+	if w.s.dialect == SQLite {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		w.prepared[query] = stmt
+		ctx = context.WithoutCancel(ctx)
 	}
-	if scan == nil {
-		_, err := stmt.ExecContext(ctx, args...)
-		return err
+	if scan != nil {
+		return w.tx.Each(ctx, query, args, scan)
 	}
-	rows, err := stmt.QueryContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	_, err := w.tx.Exec(ctx, query, args...)
+	return err
 }
 
 // exec runs a statement that changes rows.

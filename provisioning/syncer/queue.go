@@ -154,6 +154,7 @@ func (s *Syncer) enqueueLocked(target Target, job job, actor string, atOnce bool
 		})
 	}
 	p.job.whole, p.job.admin, p.job.look = p.job.whole || job.whole, p.job.admin || job.admin, p.job.look && job.look
+	p.job.freed = p.job.freed || job.freed
 	if actor != "" {
 		p.actor = actor
 	}
@@ -242,7 +243,7 @@ func (s *Syncer) Round(ctx context.Context, target Target) (Report, error) {
 		s.leave(q, target.Tenant)
 		return Report{}, fmt.Errorf("syncer: %w: %w", ErrPending, err)
 	}
-	report, err := s.turn(ctx, q, target, job{look: true})
+	report, err := s.turn(ctx, q, target, job{look: true, freed: true})
 	if delay := s.noteTry(target, report, err, nil); err != nil && !isRefusal(err) {
 		report.Next = s.cfg.Now().Add(delay)
 	}

@@ -29,6 +29,7 @@ type roster struct {
 // records on the pile.
 type person struct {
 	told   bool // was reported, and not removed since
+	there  bool // some record of the round said that the user is there
 	gone   bool // some record of the round said that the user is removed
 	done   bool // was handed out, or is known not to be listed
 	listed bool // is a user of the directory
@@ -43,6 +44,9 @@ type person struct {
 const (
 	untold    = -1 // nothing was reported about the manager
 	noManager = -2
+	// bothWays says that the round reports the same person as the manager and as
+	// the former manager, so that what is read decides.
+	bothWays = -3
 )
 
 // newRoster returns an empty roster, which adds to the set of absent users.
@@ -67,11 +71,14 @@ func (r *roster) list(id string) {
 	delete(r.left, id)
 }
 
-// lists returns the number of a user and whether the user is listed.
-func (r *roster) lists(id string) (number int32, listed bool) {
-	number, known := r.numbers[id]
-	return number, known && r.people[number].listed
+// lists reports whether a user is listed.
+func (r *roster) lists(id string) bool {
+	number, met := r.numbers[id]
+	return met && r.people[number].listed
 }
+
+// knows reports whether it is known whether a user is listed.
+func (r *roster) knows(id string) bool { return r.lists(id) || r.left[id] }
 
 // leave records that a user is not listed, or no longer.
 func (r *roster) leave(id string) {
@@ -100,15 +107,18 @@ func (r *roster) tell(rec record) (more bool, err error) {
 	for _, l := range links { // in their order: a link may name the former manager, the next one the new manager
 		manager := r.number(l.ID)
 		switch p := &r.people[number]; {
+		case p.manager == bothWays:
+		case l.gone() && p.manager == manager, !l.gone() && p.manager == noManager && p.former == manager:
+			p.manager = bothWays
 		case !l.gone():
 			p.manager = manager
-		case p.manager < 0 || p.manager == manager:
+		case p.manager < 0:
 			p.manager, p.former = noManager, manager
 		}
 	}
 	delete(rec, managerDelta)
 	p := &r.people[number]
-	p.told = true
+	p.told, p.there = true, true
 	for name := range rec {
 		if name != "id" && !strings.HasPrefix(name, "@") {
 			p.records++
@@ -188,9 +198,11 @@ func (p *pile) take(take func([]record) (bool, error)) (more bool, err error) {
 //
 // A later round reports what changed, and the manager only if the manager changed.
 // So it reads each of these users again and applies what the delta reports. In a
-// round from the beginning, it does so only for users who are reported as removed
-// as well, or without accountEnabled, until it finds that the application may not
-// see more of some user.
+// round from the beginning, it does so only for users whom the round reports both
+// ways (as there and as removed, with a manager and as no longer under that
+// manager), since its records come in any order; and for users without
+// accountEnabled, until it finds that the application may not see more of some
+// user.
 func (s *Source) users(ctx context.Context, link string, everybody *roster, take func(u *sources.User, removed string) bool) (next string, err error) {
 	first := link
 	if first == "" {
@@ -221,12 +233,14 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 	if err != nil || !more {
 		return next, err
 	}
-	// Users who were removed, and users of whom only the ID was reported.
+	// Users who were removed, and users of whom only the ID was reported. A user who
+	// was reported before the removal as well is read again: records come in any
+	// order.
 	var bare []record
 	for number := 0; number < len(everybody.ids); number++ {
 		id, p := everybody.ids[number], everybody.people[number]
 		switch {
-		case p.told && !p.done:
+		case p.told && !p.done, p.there && p.gone && !p.told:
 			bare = append(bare, record{}.with("id", id))
 		case p.gone && !p.told:
 			everybody.leave(id)
@@ -290,7 +304,7 @@ func (s *Source) handOut(ctx context.Context, round []record, later bool, everyb
 			continue // nothing more is needed of a guest
 		}
 		listed = append(listed, id)
-		if later || p.gone || !isGiven(rec["accountEnabled"]) && !everybody.limited {
+		if later || p.gone || p.manager == bothWays || !isGiven(rec["accountEnabled"]) && !everybody.limited {
 			again = append(again, id)
 		}
 	}
@@ -335,7 +349,7 @@ func (s *Source) settle(rec record, later bool, read details, everybody *roster)
 	case p.gone && read.missing[id]: // the records of the user are a replay
 		everybody.leave(id)
 		return nil, nil
-	case later && p.manager < 0 && len(rec) > 1 && read.missing[id]:
+	case (later && len(rec) > 1 || p.manager == bothWays) && read.missing[id]:
 		return nil, &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("user %.80q changed, and is not found; the next round will tell", id)}
 	}
 	if out, err := s.records.leftOut(rec); err != nil {
