@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { programtest.Main(m, main) }
 func TestCtrlC(t *testing.T) {
 	w := worlds[5]
 	d := w.company()
-	for i := range 600 {
+	for i := range 300 {
 		d.PutUsers(sources.User{
 			ID: fmt.Sprintf(w.user, 100+i), UserName: fmt.Sprintf("p%d@linden.example", i), Email: fmt.Sprintf("p%d@linden.example", i),
 			GivenName: "Pat", FamilyName: fmt.Sprintf("Lee %d", i), Status: sources.StatusActive, Attributes: map[string]sources.Values{"department": {"Sales"}},
@@ -45,7 +45,7 @@ func TestCtrlC(t *testing.T) {
 	require.NoError(t, os.WriteFile(rules, []byte(w.rules()), 0o600))
 
 	interrupted, whole := 0, 0
-	for after := 20 * time.Millisecond; whole < 2 && after < 30*time.Second; after += after / 4 {
+	for after := 20 * time.Millisecond; whole < 2 && after < 30*time.Second; after += after / 2 {
 		dir := t.TempDir()
 		db, recording := filepath.Join(dir, "team.db"), filepath.Join(dir, "recording")
 		args := []string{"-source", w.kind, "-config", rules, "-db", db}

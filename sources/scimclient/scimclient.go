@@ -43,9 +43,10 @@
 //
 //	200,000 users, 2,000 groups    requests, with 100 resources to a page
 //	ServiceProviderConfig          1 for each listing
-//	Users                          2,001; twice that without meta.created or Date
-//	Groups                         21 or twice that, and one for each group that is listed
-//	                               without members
+//	Users                          2,001; twice that without meta.created or Date;
+//	                               2,000 by cursor
+//	Groups                         21 or twice that, 20 by cursor, and one for each
+//	                               group that is listed without members
 //	One                            1
 //	Check                          3
 //
