@@ -245,10 +245,13 @@ type exchange struct {
 	bodySeen  bool      // reading the body was at least attempted
 	sight     *sighting // collects the request's record; nil if there is no log
 	unread    int       // records that could not be read
-	party     party
-	traffic   int      // bytes read from the client and written to it
-	stored    int      // bytes of documents written to the store, plus storedRecord for each write
-	values    []string // of the answer's headers; see setHeader
+	// membersRead reports that a PATCH of this request has read a group's
+	// members.
+	membersRead bool
+	party       party
+	traffic     int      // bytes read from the client and written to it
+	stored      int      // bytes of documents written to the store, plus storedRecord for each write
+	values      []string // of the answer's headers; see setHeader
 
 	room struct { // memory that nearly every exchange needs, in one allocation
 		work     work

@@ -362,12 +362,14 @@ func isJoined(r rune) bool {
 	return r >= firstOfArabic && unicode.In(r, unicode.L, unicode.M, unicode.S)
 }
 
-// keying returns the work of keys for texts that are longer than usual. The
-// conversion of a domain takes several times as long as folding it.
+// keying returns the work of making and storing the keys of a document that has
+// more or longer ones than usual. The conversion of a domain takes several
+// times as long as folding it.
 func (rt *resourceType) keying(doc *object) int {
 	const usual, perDomain, longestDomain = 100, 4, 1100
-	units := 0
+	units, keys := 0, 0
 	count := func(text string) {
+		keys++
 		switch n := len(text); {
 		case n > longestDomain: // not an address
 			units += 2 * folding(text)
@@ -385,7 +387,7 @@ func (rt *resourceType) keying(doc *object) int {
 			count(key.Value)
 		}
 	}
-	return units
+	return units + unitsPerKey*max(0, keys-freeKeys)
 }
 
 // keys returns the keys by which the document can be found.

@@ -169,7 +169,7 @@ func (e *memberEdit) selected(p *patcher, f *filter) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.work.spend((len(links) + len(e.order)) * unitsPerReadLink); err != nil {
+	if err := p.work.spend((len(links) + len(e.order)) * 2); err != nil {
 		return nil, err
 	}
 	var ids []string

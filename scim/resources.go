@@ -506,6 +506,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 	if err != nil {
 		return Record{}, err
 	}
+	readBefore := x.membersRead
 	return x.retry(Ref{rt.name, id}, c, func() (Record, error) {
 		rec, doc, err := x.current(rt, id, c, links)
 		if err != nil {
@@ -517,6 +518,10 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 			read, err := x.read(rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
+			}
+			x.membersRead = true
+			if err == nil && readBefore { // the first patch may read the group, as a GET may
+				err = x.work.spend(len(read.Links) * unitsPerReadLink)
 			}
 			return read.Links, err
 		})

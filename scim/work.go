@@ -20,10 +20,14 @@ const (
 	skippedPerUnit = 6
 
 	// unitsPerLink is the work of writing one member of a group or one group of
-	// a user, or of making it for a filter. unitsPerReadLink is that of reading
-	// one from the store for a query that may not look at it.
+	// a user, or of making it for a filter. unitsPerReadLink is the work of a
+	// database on the same machine for one that is read but not written.
 	unitsPerLink     = 5
-	unitsPerReadLink = 2
+	unitsPerReadLink = 20
+	// unitsPerKey is the work of such a database for each key of a changed
+	// record above freeKeys.
+	unitsPerKey = 20
+	freeKeys    = 10
 
 	// freeWork is the work that a request may do without the gate, about 0.2
 	// ms. A request with more work waits for its turn at the gate, so that
