@@ -109,6 +109,9 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
+	if r.st.Retired != nil {
+		return ErrRetired
+	}
 	superseded, err := r.cfg.Store.Superseded(ctx, r.target.Tenant, plan.Hash)
 	if err != nil {
 		return fmt.Errorf("syncer: %w", err)
@@ -151,7 +154,7 @@ func (r *round) approve(ctx context.Context, plan *provisioning.Plan, approvals 
 	if err != nil {
 		return err
 	}
-	current.Approving = &approving{Plan: plan.Hash, Approvals: approvals, Actor: provisioning.ActorFrom(ctx)}
+	current.Approving = &approving{Plan: plan.Hash, Approvals: approvals, Actor: provisioning.ActorFrom(ctx), Retires: r.st.Retired}
 	current.use(approvals, plan.Hash)
 	if err := r.save(ctx, r.target, current); err != nil {
 		return err
@@ -181,6 +184,9 @@ func (r *round) resume(ctx context.Context) error {
 		return r.store(ctx)
 	case err != nil:
 		return fmt.Errorf("syncer: resume: %w", err)
+	}
+	if left.Retires != nil && outcome.Refused == 0 {
+		r.st.Retired = left.Retires
 	}
 	return r.commitApproved(ctx, plan, outcome, left.Approvals)
 }

@@ -9,10 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"reflect"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,7 +20,6 @@ import (
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/syncer"
-	"github.com/usher-go/usher/scim"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -39,14 +35,16 @@ type history struct {
 	fails     atomic.Int64 // of 1,000 calls of the store, how many fail
 	processes [2]*syncer.Syncer
 	skew      [2]atomic.Int64 // of the clocks of the processes
+	newer     [2]atomic.Bool  // the processes that have newer rules
 
-	people map[string]bool // SCIM IDs, with the connection's name before
-	plans  []saved
-	used   map[string]bool // approvals that were accepted
+	people   map[string]bool // SCIM IDs, each after the first letter of its connection
+	plans    []saved
+	approves bool            // plans are applied with approvals
+	used     map[string]bool // approvals that were accepted
 
 	mu        sync.Mutex
-	delivered map[string]int
-	hand      map[string]time.Time // last manual edit of each member
+	tries     map[string]int // by kind and key of the effect
+	delivered map[string]bool
 }
 
 type saved struct {
@@ -58,7 +56,8 @@ type saved struct {
 const leaveLimit = 3 // per window
 
 func newHistory(t *testing.T, seed uint64) *history {
-	x := &history{t: t, r: rand.New(rand.NewPCG(seed, 8)), people: make(map[string]bool), used: make(map[string]bool), delivered: make(map[string]int)}
+	x := &history{t: t, r: rand.New(rand.NewPCG(seed, 8)), people: make(map[string]bool), used: make(map[string]bool), tries: make(map[string]int), delivered: make(map[string]bool)}
+	x.approves = seed%2 == 0
 	x.team = &mortal{Memory: new(provisioning.Memory)}
 	dice := rand.New(rand.NewPCG(seed, 9))
 	x.team.roll = func() (done, lives bool) { // under the lock of mortal
@@ -81,6 +80,10 @@ func newHistory(t *testing.T, seed uint64) *history {
 		x.start(i)
 	}
 	x.pick()
+	for _, h := range x.hosts() {
+		h.group = h.do("POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[]}`, http.StatusCreated)
+		h.change(func(s *syncer.Setup) { s.Rules.Assignments = rules(sources.KindOkta, h.group).Assignments })
+	}
 	return x
 }
 
@@ -98,7 +101,11 @@ func (x *history) start(i int) {
 			h := x.of(target)
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			return h.setup, h.failed
+			setup := h.setup
+			if x.newer[i].Load() {
+				giving("new")(&setup)
+			}
+			return setup, h.failed
 		},
 		Deliver: x.deliver,
 	})
@@ -126,13 +133,15 @@ func (x *history) of(target syncer.Target) *host {
 func (x *history) deliver(_ context.Context, _ string, e provisioning.Effect) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.delivered[string(e.Kind)+" "+e.Key]++
-	switch n := x.delivered[string(e.Kind)+" "+e.Key]; {
+	key := string(e.Kind) + " " + e.Key
+	x.tries[key]++
+	switch n := x.tries[key]; {
 	case x.fails.Load() > 0 && n%3 == 1:
 		return context.Canceled
 	case x.fails.Load() > 0 && n%3 == 2:
 		panic("the mail server")
 	}
+	x.delivered[key] = true
 	return nil
 }
 
@@ -159,46 +168,37 @@ func (x *history) somebody(h *host) string {
 var given = []string{"ana", "bo", "cy", "di", "ed", "flo", "gus", "hal", "ida", "jo", "kim", "lee", "mia", "ned", "ona", "pia"}
 
 // step does one thing.
-func (x *history) step() string {
+func (x *history) step() {
 	h := x.hosts()[x.r.IntN(2)]
 	name := given[x.r.IntN(len(given))]
 	patch := func(path, operations string) {
 		x.try(h, "PATCH", path, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+operations+`]}`)
 	}
-	switch n := x.r.IntN(40); n {
+	switch x.r.IntN(40) {
 	case 0, 1, 2, 3, 4, 5, 6, 7:
 		if id := x.try(h, "POST", "/Users", person(name)); id != "" {
 			x.people[h.target.Connection[:1]+id] = true
 		}
-		return "hire " + name
 	case 8, 9, 10, 11, 12:
 		patch("/Users/"+x.somebody(h), `{"op":"replace","value":{"active":false}}`)
-		return "leave"
 	case 13, 14:
 		patch("/Users/"+x.somebody(h), `{"op":"Replace","path":"active","value":"True"}`)
-		return "back"
 	case 15:
 		x.try(h, "DELETE", "/Users/"+x.somebody(h), "")
-		return "delete"
 	case 16, 17:
 		patch("/Users/"+x.somebody(h), fmt.Sprintf(`{"op":"replace","value":{"title":"T%d"}}`, x.r.IntN(100)))
-		return "title"
 	case 18:
 		patch("/Users/"+x.somebody(h), address(name+"@acme.com"))
-		return "address"
 	case 19, 20:
 		patch("/Users/"+x.somebody(h), named(name+"@acme.com"))
-		return "manager"
 	case 21:
 		x.try(h, "PUT", "/Users/"+x.somebody(h), person(name))
-		return "put"
 	case 22, 23, 24:
 		patch("/Groups/"+h.group, `{"op":"add","path":"members","value":[{"value":"`+x.somebody(h)+`"}]}`)
-		return "into group"
 	case 25:
 		patch("/Groups/"+h.group, `{"op":"remove","path":"members[value eq \"`+x.somebody(h)+`\"]"}`)
-		return "out of group"
 	case 26, 27: // by hand
+		synctest.Wait() // Put replaces the row
 		members := slices.Collect(maps.Values(h.members()))
 		slices.SortFunc(members, func(a, b provisioning.Member) int { return cmp.Compare(a.ID, b.ID) })
 		if len(members) > 0 {
@@ -206,14 +206,15 @@ func (x *history) step() string {
 			m.Title = fmt.Sprint("hand ", x.r.IntN(100))
 			x.team.Put("acme", m)
 		}
-		return "hand edit"
 	case 28:
 		_ = x.processes[x.r.IntN(2)].Pause(x.t.Context(), h.target, "")
-		return "pause"
 	case 29:
 		_ = x.processes[x.r.IntN(2)].Resume(x.t.Context(), h.target)
-		return "resume"
 	case 30:
+		if i := x.r.IntN(4); i < 2 {
+			x.newer[i].Store(x.r.IntN(2) == 0)
+			break
+		}
 		h.change(func(s *syncer.Setup) {
 			s.Rules.Revision += "1"
 			s.Rules.Default = nil
@@ -221,38 +222,35 @@ func (x *history) step() string {
 				giving("free")(s)
 			}
 		})
-		return "rules"
 	case 31:
 		i := x.r.IntN(2)
 		x.processes[i].Close()
 		x.start(i)
 		x.pick()
-		return "restart"
 	case 32:
 		i := x.r.IntN(2)
 		x.skew[i].Store(int64(time.Duration(x.r.IntN(96)-48) * time.Hour))
-		return "clock"
 	case 33:
 		ctx, cancel := context.WithTimeout(x.t.Context(), 10*time.Second)
 		defer cancel()
 		_, _ = x.processes[x.r.IntN(2)].Run(ctx, h.target)
-		return "run"
 	case 34, 35:
 		if plan, err := x.processes[x.r.IntN(2)].Plan(x.t.Context(), h.target); err == nil && plan != nil {
-			x.plans = append(x.plans, saved{h.target, plan, approvals(plan)})
+			p := saved{target: h.target, plan: plan}
+			if x.approves {
+				p.approval = approvals(plan)
+			}
+			x.plans = append(x.plans, p)
 		}
-		return "plan"
 	case 36, 37:
 		if len(x.plans) > 0 {
 			x.apply(x.plans[x.r.IntN(len(x.plans))])
 		}
-		return "apply"
 	case 38:
 		x.fails.Store([]int64{0, 10, 100}[x.r.IntN(3)])
-		return "faults"
+	default:
+		pass(time.Duration(x.r.IntN(20)) * time.Minute)
 	}
-	pass(time.Duration(x.r.IntN(20)) * time.Minute)
-	return "pass"
 }
 
 func approvals(plan *provisioning.Plan) []provisioning.Approval {
@@ -268,7 +266,7 @@ func approvals(plan *provisioning.Plan) []provisioning.Approval {
 func (x *history) apply(p saved) {
 	_, err := x.processes[x.r.IntN(2)].Apply(x.t.Context(), p.target, p.plan, p.approval...)
 	for _, a := range p.approval {
-		key := p.target.Connection + a.Class.String() + a.Hash
+		key := p.target.Connection + a.Class.String() + a.Hash + p.plan.Hash
 		if err == nil {
 			require.False(x.t, x.used[key], "an approval was accepted twice")
 			x.used[key] = true
@@ -281,6 +279,7 @@ func (x *history) settle() {
 	x.fails.Store(0)
 	for i := range x.skew {
 		x.skew[i].Store(0)
+		x.newer[i].Store(false)
 	}
 	pass(3 * time.Minute)
 	for _, h := range x.hosts() {
@@ -295,13 +294,9 @@ func (x *history) settle() {
 			if len(plan.Breakers) > 0 {
 				more = true
 				_, err := h.sync.Apply(x.t.Context(), h.target, plan, approvals(plan)...)
-				if errors.Is(err, syncer.ErrApprovalUsed) { // the same people waited before: the host asks for each once
-					_, err = h.sync.Run(x.t.Context(), h.target)
-					x.t.Log("an approval of the same hash was used before")
-				}
-				require.NoError(x.t, err)
+				require.True(x.t, err == nil || errors.Is(err, provisioning.ErrPlanChanged), "%v", err)
 			}
-			pass(10 * time.Minute)
+			pass(70 * time.Minute) // until the other connection had a whole run
 		}
 		if !more {
 			return
@@ -316,6 +311,14 @@ func (x *history) check() {
 	for _, h := range x.hosts() {
 		plan, err := h.sync.Plan(t.Context(), h.target)
 		require.NoError(t, err)
+		if len(plan.Actions) > 0 {
+			st, _, _ := x.team.Memory.State(t.Context(), "acme", "connection/"+h.target.Connection)
+			t.Logf("%+v\n%s", h.health(), st)
+			for i, s := range x.processes {
+				rep, err := s.Round(t.Context(), h.target)
+				t.Logf("%d: %v %v %v now %v", i, rep.Plan, rep.Next, err, time.Now())
+			}
+		}
 		require.Empty(t, plan.Actions, "L2: %s", plan)
 		require.Empty(t, plan.Held, "%s", plan)
 		require.Contains(t, []syncer.Status{syncer.StatusOK, syncer.StatusDegraded}, h.health().Status, "%+v", h.health())
@@ -390,15 +393,15 @@ func (x *history) check() {
 		}
 	}
 	for key := range ended {
-		require.NotZero(t, x.delivered[key], "an access has ended, and nobody was told: %s", key)
+		require.True(t, x.delivered[key], "an access has ended, and nobody was told: %s", key)
 	}
 	require.Empty(t, x.okta.effects())
 }
 
 // leaves checks that no more people left within a window than the limit allows,
 // except with an approval.
-func (x *history) leaves(approved bool) {
-	if approved {
+func (x *history) leaves() {
+	if x.approves {
 		return
 	}
 	at := make(map[string][]time.Time)
@@ -426,39 +429,24 @@ func (x *history) leaves(approved bool) {
 	}
 }
 
-var _ = reflect.DeepEqual
-var _ scim.Store
-var _ http.Handler
-
+// S15, S38 to S41, S45, L2, L7: whatever happens to a tenant, in the end every team
+// equals its directories, everything that was written was shown, every action was
+// done once, every end of an access was told, no manager is above himself, no
+// approval was used twice, and no more people left in a window than the limit allows
+// without one.
 func TestRandomHistories(t *testing.T) {
-	seeds := 30
-	if n, err := strconv.Atoi(os.Getenv("SEEDS")); err == nil {
-		seeds = n
-	}
-	first := 0
-	if n, err := strconv.Atoi(os.Getenv("FIRST")); err == nil {
-		first = n
-	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint(first+seed), func(t *testing.T) {
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				x := newHistory(t, uint64(first+seed))
-				for _, h := range x.hosts() {
-					h.group = h.do("POST", "/Groups", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Sales","members":[]}`, http.StatusCreated)
-					h.change(func(s *syncer.Setup) {
-						s.Rules.Assignments = rules(sources.KindOkta, h.group).Assignments
-					})
-				}
-				var did []string
-				for i := range 250 {
+				x := newHistory(t, seed)
+				for range 250 {
 					x.pick()
-					did = append(did, x.step())
+					x.step()
 					if x.r.IntN(3) == 0 {
 						pass(time.Duration(x.r.IntN(120)) * time.Second)
 					}
-					_ = i
 				}
-				x.leaves(len(x.used) > 0)
+				x.leaves()
 				x.settle()
 				x.check()
 			})

@@ -262,15 +262,12 @@ func (s *Syncer) tryAgain(target Target, report Report, err error) {
 // the next try, or 0 if no next try is needed. If again is not nil, it is called
 // after the delay.
 func (s *Syncer) noteTry(target Target, report Report, err error, again func()) time.Duration {
-	if isRefusal(err) {
-		return 0
-	}
 	s.mu.Lock()
 	a := s.tries[target]
 	if a != nil {
 		a.stop()
 	}
-	if s.closed || err == nil && report.again.IsZero() {
+	if s.closed || isRefusal(err) || err == nil && report.again.IsZero() { // after a refusal, the next Poll checks again
 		delete(s.tries, target)
 		s.mu.Unlock()
 		return 0

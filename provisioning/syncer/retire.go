@@ -66,7 +66,7 @@ func (r *round) retire(ctx context.Context) error {
 	if r.st, err = r.load(ctx, r.target); err != nil || r.st.Retired != nil {
 		return err
 	}
-	if err := r.resume(ctx); err != nil {
+	if err := r.resume(ctx); err != nil || r.st.Retired != nil {
 		return err
 	}
 	team, err := provisioning.Team(ctx, r.cfg.Store, r.target.Tenant)

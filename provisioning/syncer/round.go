@@ -174,6 +174,9 @@ func (r *round) locked(ctx context.Context, do func(context.Context) error) erro
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
+	if r.st.Retired != nil { // resume finished what retires the connection
+		return ErrRetired
+	}
 	if err := r.leave(); err != nil {
 		return err
 	}

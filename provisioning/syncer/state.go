@@ -94,6 +94,8 @@ type approving struct {
 	Plan      string                  `json:"plan"`
 	Approvals []provisioning.Approval `json:"approvals"`
 	Actor     string                  `json:"actor,omitempty"`
+	// Retires says that the plan retires the connection.
+	Retires *Pause `json:"retires,omitempty"`
 }
 
 // stateName is the name of a connection's state in the store.
