@@ -218,8 +218,9 @@ func (c Class) guarded() fieldSet {
 
 // classHash returns the hash of what a class holds: tenant, connection, class, and
 // for each person, companions included, the old and the new values of the guarded
-// fields. Nothing else of the plan is in it. So an approval stays valid if a title
-// changes, and becomes invalid if one more person would leave (S15).
+// fields. Nothing else of the plan is in it: what another class holds of the same
+// action is in that class's hash. So an approval stays valid if a title changes, and
+// becomes invalid if one more person would leave (S15).
 func (p *Plan) classHash(class Class) string {
 	type held struct {
 		Kind    Kind     `json:"kind"`
@@ -231,14 +232,11 @@ func (p *Plan) classHash(class Class) string {
 		Class              Class
 		Held               []held
 	}{p.Tenant, p.Connection, class, nil}
+	guarded := class.guarded()
 	for i := range p.Held {
 		h := &p.Held[i]
 		if !slices.Contains(h.Classes, class) {
 			continue
-		}
-		guarded := fieldSet(0)
-		for _, c := range h.Classes {
-			guarded |= c.guarded()
 		}
 		a := &h.Action
 		one := held{Kind: a.Kind, Who: []string{a.Member.ID, a.Member.Connection, a.Member.ExternalID}}

@@ -127,7 +127,7 @@ func (as *addresses) decide() {
 				c.denied = cmp.Or(c.denied, codeWaits)
 			}
 			as.settleHolders(c, holders[key])
-			as.settleDomain(c)
+			as.settleDomain(c, holders[key])
 			switch {
 			case c.denied != "":
 				denied = append(denied, c)
@@ -263,16 +263,15 @@ func (as *addresses) settleHolders(c *claim, holders []int32) {
 }
 
 // settleDomain denies the claim of a newcomer whose domain is not one of the
-// company's, unless the newcomer becomes a member who is in already, or may do so
-// once the listing is complete: the domains gate creation and adoption only (S7).
-func (as *addresses) settleDomain(c *claim) {
+// company's, unless a managed member has the address: the domains gate creation and
+// adoption only (S7), and the newcomer may become that member, now or later.
+func (as *addresses) settleDomain(c *claim, holders []int32) {
 	n := as.newcomer(c.person)
 	if n == nil || !n.outside {
 		return
 	}
-	switch joins := c.denied == "" && (c.kind == KindRehire || c.kind == KindClaim); {
-	case joins, c.denied == CodeAbsenceIncomplete, c.denied == CodeRemovedByHand, c.denied == codeWaits && c.holder != none:
-	default:
+	isIn := func(h int32) bool { return as.r.isLinked(&as.members[h]) || as.r.migrates(&as.members[h]) }
+	if creates := c.denied == "" && c.joins == none; creates || !slices.ContainsFunc(holders, isIn) {
 		c.denied, c.from, c.joins = CodeIneligibleDomain, none, none
 	}
 }
