@@ -40,19 +40,6 @@ func uncounted() []attack {
 			return "/Users?attributes=userName&count=1&" + query, ""
 		}
 	}
-	fields := func(n int, value string) string {
-		return list(n, func(i int) string { return fmt.Sprintf(`"A%d":%s`, i, value) })
-	}
-	// marks is a text that is not in normal form: its marks are in the wrong
-	// order.
-	marks := func(n int) string { return strings.Repeat("a\u0315\u0300\u05ae", n) }
-	// cherokee returns n long names that differ in their last character, in
-	// letters whose lower case is outside of every table.
-	cherokee := func(n, length int) string {
-		return list(n, func(i int) string {
-			return fmt.Sprintf(`"%s%d":1`, strings.Repeat([]string{"\u13a0", "\uab70"}[i%2], length), i)
-		})
-	}
 	toggles := list(500, same(`{"op":"add","path":"zz","value":1},{"op":"remove","path":"zz"}`))
 	const tooMuch = "too much work"
 	return []attack{

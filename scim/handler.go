@@ -41,7 +41,7 @@ type Config struct {
 	//
 	// An address that sends many different wrong values of the Authorization
 	// header (50, and then more than one a second) is answered with 429
-	// instead. The address is that of Request.RemoteAddr; for IPv6 it is the
+	// instead. A request with two Authorization headers is answered with 401. The address is that of Request.RemoteAddr; for IPv6 it is the
 	// /64 network. Behind a proxy, set RemoteAddr to the client's address
 	// before the handler gets the request. A value that was accepted before is
 	// never refused for this reason.
