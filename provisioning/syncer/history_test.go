@@ -53,7 +53,10 @@ type saved struct {
 	approval []provisioning.Approval
 }
 
-const leaveLimit = 3 // per window
+const (
+	leaveLimit = 3 // per window
+	poolSize   = 4 // of the seat core, in a third of the histories
+)
 
 func newHistory(t *testing.T, seed uint64) *history {
 	x := &history{t: t, r: rand.New(rand.NewPCG(seed, 8)), people: make(map[string]bool), used: make(map[string]bool), tries: make(map[string]int), delivered: make(map[string]bool)}
@@ -74,6 +77,9 @@ func newHistory(t *testing.T, seed uint64) *history {
 			limit := leaveLimit
 			s.Rules.Breakers.Deactivate = &provisioning.Limit{Count: &limit}
 			s.GroupWait = 5 * time.Minute
+			if seed%3 == 0 {
+				s.Rules.Seats.Pools = map[string]int{"core": poolSize}
+			}
 		})
 	}
 	for i := range x.processes {
@@ -373,8 +379,11 @@ func (x *history) check() {
 	members, err := provisioning.Team(t.Context(), x.team, "acme")
 	require.NoError(t, err)
 	require.Len(t, members, len(replayed))
-	addresses := make(map[string]bool)
+	addresses, seated := make(map[string]bool), 0
 	for _, m := range members {
+		if m.Active && slices.Contains(m.Seats, "core") {
+			seated++
+		}
 		was := replayed[m.ID]
 		require.Equal(t, []any{m.Active, m.Email, m.ExternalID, m.ManagerID, len(m.Seats)}, []any{was.Active, was.Email, was.ExternalID, was.ManagerID, len(was.Seats)}, m.ID)
 		require.False(t, addresses[m.Email])
@@ -391,6 +400,9 @@ func (x *history) check() {
 			}
 			at = next
 		}
+	}
+	if x.okta.setup.Rules.Seats.Pools != nil {
+		require.LessOrEqual(t, seated, poolSize, "S20")
 	}
 	for key := range ended {
 		require.True(t, x.delivered[key], "an access has ended, and nobody was told: %s", key)
@@ -429,13 +441,17 @@ func (x *history) leaves() {
 	}
 }
 
-// S15, S38 to S41, S45, L2, L7: whatever happens to a tenant, in the end every team
+// S15, S20, S38 to S41, S45, L2, L7, L9: whatever happens to a tenant, in the end every team
 // equals its directories, everything that was written was shown, every action was
 // done once, every end of an access was told, no manager is above himself, no
 // approval was used twice, and no more people left in a window than the limit allows
 // without one.
 func TestRandomHistories(t *testing.T) {
-	for seed := range uint64(30) {
+	seeds := uint64(30)
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := newHistory(t, seed)
