@@ -245,10 +245,13 @@ type exchange struct {
 	bodySeen  bool      // reading the body was at least attempted
 	sight     *sighting // collects the request's record; nil if there is no log
 	unread    int       // records that could not be read
-	party     party
-	traffic   int      // bytes read from the client and written to it
-	stored    int      // bytes of documents written to the store, plus storedRecord for each write
-	values    []string // of the answer's headers; see setHeader
+	// membersRead reports that a PATCH of this request has read a group's
+	// members.
+	membersRead bool
+	party       party
+	traffic     int      // bytes read from the client and written to it
+	stored      int      // bytes of documents written to the store, plus storedRecord for each write
+	values      []string // of the answer's headers; see setHeader
 
 	room struct { // memory that nearly every exchange needs, in one allocation
 		work     work
@@ -337,12 +340,16 @@ func (x *exchange) public() bool {
 
 // authenticate sets the principal of the request.
 func (x *exchange) authenticate() error {
-	credential := x.brake.credential(x.r.Header.Get("Authorization"))
+	credential := x.brake.credential(x.r.Header.Values("Authorization")...)
 	if wait := x.brake.wait(x.r, credential); wait > 0 {
 		x.refused(nil)
 		return x.tooManyRequests(wait)
 	}
-	principal, err := x.cfg.Authenticate(x.r)
+	var principal Principal
+	err := errTwoCredentials
+	if len(x.r.Header.Values("Authorization")) < 2 {
+		principal, err = x.cfg.Authenticate(x.r)
+	}
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		x.cfg.Logger.ErrorContext(x.ctx, "scim: authentication unavailable", "error", err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -163,21 +164,34 @@ func TestFailingTenant(t *testing.T) {
 	require.NoError(t, f.check(ctx))
 }
 
-// Another worker takes over the jobs of a killed worker.
+// Another worker takes over the jobs of a killed worker. The worker is killed while
+// it reads a provider, so its job cannot end before.
 func TestKilledWorker(t *testing.T) {
 	t.Parallel()
-	f := start(t, options{tenants: 20, timeout: 4 * time.Second}, 1)
+	f := start(t, options{tenants: 20, timeout: 4 * time.Second}, 0)
+	answer, asked, goOn := f.server.Handler, make(chan struct{}, 1), make(chan struct{})
+	f.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		select {
+		case <-goOn:
+			answer.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	})
 	ctx, p := t.Context(), f.begin("the other worker")
+	require.NoError(t, f.addWorker(t.Output()))
 	require.NoError(t, f.save(ctx, p.since))
-	running := 0
-	for running == 0 {
-		require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE kind = 'run' AND state = 'running'`).Scan(&running))
-	}
+	<-asked
 	victim := f.workers[0]
 	require.NoError(t, victim.cmd.Process.Kill())
 	var exit *exec.ExitError
 	require.ErrorAs(t, victim.cmd.Wait(), &exit)
 	f.workers = nil
+	close(goOn)
+	running := 0
 	require.NoError(t, f.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE kind = 'run' AND state = 'running'`).Scan(&running))
 	require.NotZero(t, running, "it was at work")
 

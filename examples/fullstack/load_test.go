@@ -254,6 +254,17 @@ func times(t *testing.T, variable string, often int) int {
 	return often
 }
 
+// actions returns the number of actions that were done.
+func (s *stores) actions(t *testing.T) (n int) {
+	t.Helper()
+	require.NoError(t, s.db.QueryRowContext(t.Context(), `SELECT count(*) FROM usher_audit`).Scan(&n))
+	return n
+}
+
+// shortLease lets a process take over soon from a killed one, so that many kills fit
+// into a short time.
+var shortLease = []string{"-lease", "300ms"}
+
 // A load is a set of providers that push into processes of the application
 // during repeated disasters.
 type load struct {
@@ -291,7 +302,12 @@ func (l *load) run(t *testing.T) {
 		work.Go(p.push)
 	}
 	random := rand.New(rand.NewPCG(7, 7))
+	actions := 0
 	for range l.times {
+		if l.killed { // the next kill hits a program that decides, and not one that starts
+			since := actions
+			until(t, func() bool { actions = stores.actions(t); return actions >= since+3 })
+		}
 		time.Sleep(time.Duration(100+random.IntN(300)) * time.Millisecond)
 		l.disaster(random, processes)
 	}
@@ -368,13 +384,13 @@ func TestKilledUnderLoad(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		db := filepath.Join(t.TempDir(), "team.db")
-		l := load{direct: options{db: db}, args: []string{"-db", db}, replicas: 1, times: times(t, "USHER_KILLS", 25), disaster: kill, killed: true}
+		l := load{direct: options{db: db}, args: append([]string{"-db", db}, shortLease...), replicas: 1, times: times(t, "USHER_KILLS", 25), disaster: kill, killed: true}
 		l.run(t)
 	})
 	t.Run("postgres, two replicas", func(t *testing.T) {
 		t.Parallel()
 		dsn := pgtest.Start(t).Schema(t)
-		l := load{direct: options{postgres: dsn}, args: []string{"-postgres", dsn}, replicas: 2, times: times(t, "USHER_KILLS", 25), disaster: kill, killed: true}
+		l := load{direct: options{postgres: dsn}, args: append([]string{"-postgres", dsn}, shortLease...), replicas: 2, times: times(t, "USHER_KILLS", 25), disaster: kill, killed: true}
 		l.run(t)
 	})
 }

@@ -64,7 +64,7 @@ a customer without a token cannot push.
 
 type options struct {
 	addr, db, postgres, users string
-	interval                  time.Duration
+	interval, lease           time.Duration
 	demo                      bool
 	now                       func() time.Time // nil means time.Now
 }
@@ -82,6 +82,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.postgres, "postgres", "", "`DSN` of a PostgreSQL database to keep everything in instead")
 	flags.StringVar(&o.users, "users", "", "`file` with the saved answer of Salesforce for the customer that is read; none: a made-up one")
 	flags.DurationVar(&o.interval, "interval", time.Hour, "`time` between two readings of Salesforce")
+	flags.DurationVar(&o.lease, "lease", 10*time.Second, "`time` after which another process takes over a customer from a process that died")
 	flags.BoolVar(&o.demo, "demo", false, "play what providers send, in a database that is thrown away, and end")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):

@@ -35,7 +35,7 @@ func openStores(ctx context.Context, opt options) (*stores, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	s.db.SetMaxIdleConns(16) // each connection is a process in PostgreSQL, so idle ones are kept
-	if s.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: s.db, Dialect: s.dialect, Now: opt.now}); err == nil {
+	if s.team, err = sqlstore.Open(ctx, sqlstore.Config{DB: s.db, Dialect: s.dialect, Lease: opt.lease, Now: opt.now}); err == nil {
 		s.directory, err = scimstore.Open(ctx, scimstore.Config{DB: s.db, Dialect: s.dialect})
 	}
 	if err == nil {

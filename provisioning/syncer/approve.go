@@ -109,14 +109,22 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
-	if err := r.st.checkUnused(r.job.approvals); err != nil {
-		return err
+	if r.st.Retired != nil {
+		return ErrRetired
 	}
 	superseded, err := r.cfg.Store.Superseded(ctx, r.target.Tenant, plan.Hash)
 	if err != nil {
 		return fmt.Errorf("syncer: %w", err)
 	}
-	if superseded || plan.ConfigRevision != r.setup.Rules.Revision {
+	superseded = superseded || plan.ConfigRevision != r.setup.Rules.Revision
+	approvedFor := plan.Hash
+	if superseded { // the approvals would be used for another plan than the one that was shown
+		approvedFor = ""
+	}
+	if err := r.st.checkUnused(r.job.approvals, approvedFor); err != nil {
+		return err
+	}
+	if superseded {
 		return fmt.Errorf("syncer: apply: %s: %w", provisioning.CodeSuperseded, provisioning.ErrSuperseded)
 	}
 	if _, err := r.cfg.Store.Plan(ctx, r.target.Tenant, plan.Hash); err != nil {
@@ -129,7 +137,11 @@ func (r *round) applyPlan(ctx context.Context, plan *provisioning.Plan) error {
 // approve stores that the approvals are used, and for which plan, before the plan
 // is done. So a round after a crash can finish the plan (S15, L7).
 func (r *round) approve(ctx context.Context, plan *provisioning.Plan, approvals []provisioning.Approval) error {
-	if err := r.st.checkUnused(approvals); err != nil {
+	approvedFor := plan.Hash
+	if r.job.whole { // another plan was shown
+		approvedFor = ""
+	}
+	if err := r.st.checkUnused(approvals, approvedFor); err != nil {
 		return err
 	}
 	for _, a := range approvals {
@@ -142,8 +154,8 @@ func (r *round) approve(ctx context.Context, plan *provisioning.Plan, approvals 
 	if err != nil {
 		return err
 	}
-	current.Approving = &approving{Plan: plan.Hash, Approvals: approvals, Actor: provisioning.ActorFrom(ctx)}
-	current.use(approvals)
+	current.Approving = &approving{Plan: plan.Hash, Approvals: approvals, Actor: provisioning.ActorFrom(ctx), Retires: r.st.Retired}
+	current.use(approvals, plan.Hash)
 	if err := r.save(ctx, r.target, current); err != nil {
 		return err
 	}
@@ -168,9 +180,13 @@ func (r *round) resume(ctx context.Context) error {
 	switch {
 	case errors.Is(err, provisioning.ErrNoPlan), errors.Is(err, provisioning.ErrSuperseded), errors.Is(err, provisioning.ErrPlanChanged):
 		r.st.WholeDue = "an approved plan could not be finished"
+		r.st.unuse(left.Approvals, left.Plan)
 		return r.store(ctx)
 	case err != nil:
 		return fmt.Errorf("syncer: resume: %w", err)
+	}
+	if left.Retires != nil && outcome.Refused == 0 {
+		r.st.Retired = left.Retires
 	}
 	return r.commitApproved(ctx, plan, outcome, left.Approvals)
 }

@@ -164,6 +164,44 @@ func TestWhoWaitsMayComeBack(t *testing.T) {
 	})
 }
 
+// S15: a person may wait for the same again after an approval: every leave needs one,
+// and the person comes back in between. The hash of what waits is the same. The old
+// approval is not accepted, also not with the old plan, and a new one is.
+func TestTheSameWaitsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, ids := settled(t, 3, syncer.Config{})
+		none := 0
+		h.change(func(s *syncer.Setup) { s.Rules.Breakers.Deactivate = &provisioning.Limit{Count: &none} })
+		ana := func() bool { return h.members()["p000@acme.com"].Active }
+		var plans []*provisioning.Plan
+		for range 3 {
+			h.leave(ids[0])
+			require.True(t, ana(), "it waits")
+			for _, old := range plans { // shown before: superseded, or with other revisions
+				_, err := h.sync.Apply(t.Context(), acme, old, old.Approve(provisioning.ClassDeactivate))
+				require.ErrorIs(t, err, syncer.ErrApprovalUsed)
+			}
+			plan, err := h.sync.Plan(t.Context(), acme)
+			require.NoError(t, err)
+			approval := plan.Approve(provisioning.ClassDeactivate)
+			for _, old := range plans {
+				require.Equal(t, old.Approve(provisioning.ClassDeactivate), approval)
+				_, err := h.sync.Apply(t.Context(), acme, old, approval)
+				require.ErrorIs(t, err, syncer.ErrApprovalUsed)
+			}
+			require.True(t, ana())
+			_, err = h.sync.Apply(t.Context(), acme, plan, approval)
+			require.NoError(t, err)
+			require.False(t, ana())
+			_, err = h.sync.Apply(t.Context(), acme, plan, approval)
+			require.ErrorIs(t, err, syncer.ErrApprovalUsed)
+			plans = append(plans, plan)
+			h.patch("/Users/"+ids[0], `{"op":"replace","value":{"active":true}}`, http.StatusOK)
+			require.True(t, ana())
+		}
+	})
+}
+
 // S15, S28: an approval covers several people. A push that changes one of them
 // makes only that action stale. A newer run with the same people waiting does
 // not void the approval. One more leaver voids it.

@@ -14,8 +14,10 @@ import (
 
 const (
 	deliveriesName = "effects" // names the stored document of a tenant's deliveries, and their lease
-	// deliverTimeout is the time limit of one call of Config.Deliver.
+	// deliverTimeout is the time limit of one call of Config.Deliver. deliverGrace is
+	// how long a call may take to return after that.
 	deliverTimeout = time.Minute
+	deliverGrace   = 10 * time.Second
 	firstDelivery  = time.Second // wait before the second try
 	lastDelivery   = time.Hour   // longest wait between two tries
 	// maxFailing is for how many effects the failed tries are stored.
@@ -139,6 +141,13 @@ func (s *Syncer) Deliver(ctx context.Context, tenant string) (next time.Time, er
 			}
 			continue
 		}
+		if s.hangs(tenant, key) {
+			pending[key] = true
+			if at := s.cfg.Now().Add(deliverTimeout); next.IsZero() || at.Before(next) {
+				next = at
+			}
+			continue
+		}
 		failure := s.deliverOne(ctx, tenant, e)
 		if ctx.Err() != nil {
 			return time.Time{}, fmt.Errorf("syncer: deliver: %w", ctx.Err())
@@ -177,10 +186,52 @@ func (s *Syncer) hasEffects(ctx context.Context, tenant string) (bool, error) {
 	return false, nil
 }
 
+// errHangs says that a call of Config.Deliver did not return after its context ended.
+var errHangs = errors.New("Config.Deliver does not return, although its context has ended")
+
+// deliverOne calls Config.Deliver. If the call does not return, deliverOne gives it up
+// with errHangs. If it returns nil later nevertheless, the effect is marked then.
 func (s *Syncer) deliverOne(ctx context.Context, tenant string, e provisioning.Effect) error {
-	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
-	defer cancel()
-	return s.cfg.Deliver(ctx, tenant, e)
+	call, cancel := context.WithTimeout(ctx, deliverTimeout)
+	done := make(chan error, 1)
+	go func() {
+		defer cancel()
+		done <- s.guard(call, Target{Tenant: tenant}, func() error { return s.cfg.Deliver(call, tenant, e) })
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-call.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(deliverGrace):
+	}
+	key := hangingKey(tenant, effectKey(e))
+	s.mu.Lock()
+	s.hanging[key] = true
+	s.mu.Unlock()
+	go func() {
+		if err := <-done; err == nil {
+			marking, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+			defer cancel()
+			_ = s.cfg.Store.Delivered(marking, tenant, e) // if this fails, the effect is delivered again
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.hanging, key)
+	}()
+	return errHangs
+}
+
+func hangingKey(tenant, effect string) string { return tenant + "\x00" + effect }
+
+// hangs reports whether a call for the effect was given up and has not returned yet.
+func (s *Syncer) hangs(tenant, effect string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hanging[hangingKey(tenant, effect)]
 }
 
 // failed records a failed try, and returns the wait before the next one.

@@ -177,8 +177,11 @@ func (r *round) finish(ctx context.Context, err error) {
 	if r.st != nil {
 		_, r.report.again = r.st.retries(r.setup.GroupWait, r.cfg.Now())
 	}
-	if r.st != nil && err == nil && r.setup.Source != nil {
+	switch {
+	case r.st != nil && err == nil && r.setup.Source != nil:
 		r.report.Next = r.next()
+	case errors.Is(err, errReplaced):
+		r.report.Next = r.cfg.Now().Add(r.cfg.Poll)
 	}
 	e := Event{Kind: RunEnded, Duration: r.cfg.Now().Sub(r.began), Count: r.report.Outcome.Done, Err: err}
 	if r.report.Plan != nil {

@@ -32,6 +32,7 @@ type mortal struct {
 	dies  int  // number of the call; 0: never
 	done  bool // this call is done before the process dies
 	dead  bool
+	roll  func() (done, lives bool) // not nil: decides each call, and the process lives
 }
 
 // call counts a call. It reports whether the call is done, and whether its
@@ -39,6 +40,9 @@ type mortal struct {
 func (m *mortal) call() (done, lives bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.roll != nil {
+		return m.roll()
+	}
 	if m.dead {
 		return false, false
 	}

@@ -2,8 +2,10 @@ package syncer_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +43,15 @@ func (w two) replica() *syncer.Syncer {
 		Store: w.okta.team, Logger: slog.New(slog.DiscardHandler),
 		Targets: func(context.Context) ([]syncer.Target, error) {
 			return []syncer.Target{w.okta.target, w.entra.target}, nil
+		},
+		Observe: func(_ context.Context, e syncer.Event) {
+			h := w.okta
+			if e.Target == w.entra.target {
+				h = w.entra
+			}
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.events = append(h.events, e)
 		},
 		Setup: func(_ context.Context, target syncer.Target) (syncer.Setup, error) {
 			h := w.okta
@@ -204,6 +215,161 @@ func TestAnAddressAndANameOfAnotherConnection(t *testing.T) {
 			require.Zero(t, w.okta.wholeRuns())
 		})
 	}
+}
+
+// named returns the operation that names a person's manager by address.
+func named(email string) string {
+	return fmt.Sprintf(`{"op":"replace","path":"urn:ietf:params:scim:schemas:extension:usher:2.0:User:managerEmail","value":%q}`, email)
+}
+
+// S23: a person's manager comes through another connection, by hand or with an
+// approval, by address or by name, or is active again there. The person is placed
+// without a change of the directory and without a run over everybody: at once in the
+// same process, and otherwise with the next poll.
+func TestAManagerOfAnotherConnection(t *testing.T) {
+	for _, comes := range []string{"push", "name", "hand", "back", "poll"} {
+		t.Run(comes, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newTwo(t, func(*syncer.Setup) {})
+				ana := w.okta.hire("ana")
+				boss := ""
+				if comes == "back" {
+					boss = w.entra.hire("boss")
+					w.entra.leave(boss)
+				}
+				if comes == "name" {
+					w.okta.patch("/Users/"+ana, `{"op":"replace","path":"urn:ietf:params:scim:schemas:extension:usher:2.0:User:managerFullName","value":"Boss Young"}`, http.StatusOK)
+				} else {
+					w.okta.patch("/Users/"+ana, named("Boss@acme.com"), http.StatusOK)
+				}
+				w.entra.hire("other")
+				if comes == "poll" {
+					w.okta.sync.Close()
+					w.okta.sync, w.entra.sync = w.replica(), w.replica()
+				}
+				defer serve(t, w.okta.sync)()
+				pass(2 * time.Minute)
+				require.Empty(t, w.okta.members()["ana@acme.com"].ManagerID)
+				w.okta.wholeRuns()
+				switch comes {
+				case "push", "name", "poll":
+					w.entra.hire("boss")
+				case "back":
+					w.entra.patch("/Users/"+boss, `{"op":"replace","value":{"active":true}}`, http.StatusOK)
+				case "hand":
+					w.okta.team.(*provisioning.Memory).Put("acme", provisioning.Member{ID: "boss", Email: "boss@acme.com", GivenName: "B", FamilyName: "B", Active: true})
+				}
+				synctest.Wait()
+				if comes == "hand" || comes == "poll" {
+					pass(time.Minute + 2*time.Second)
+				}
+				members := w.okta.members()
+				require.NotEmpty(t, members["boss@acme.com"].ID)
+				require.Equal(t, members["boss@acme.com"].ID, members["ana@acme.com"].ManagerID)
+				require.Zero(t, w.okta.wholeRuns())
+				pass(5 * time.Minute)
+				require.Empty(t, w.okta.told(syncer.ActionDone), "and nothing else follows")
+			})
+		})
+	}
+}
+
+// S24: two people of different connections name each other as managers, also with
+// somebody between them. When one side is given another manager, by a push or by
+// hand, the edge that waited is set.
+func TestACircleOpenedFromOutside(t *testing.T) {
+	for _, opens := range []string{"push", "hand", "hand between"} {
+		t.Run(opens, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newTwo(t, func(s *syncer.Setup) { s.Rules.Breakers.Reparent = &provisioning.Limit{} })
+				team := w.okta.team.(*provisioning.Memory)
+				ana := w.okta.hire("ana")
+				bo := w.entra.do("POST", "/Users", person("bo"), http.StatusCreated)
+				w.entra.do("POST", "/Users", person("chief"), http.StatusCreated)
+				above := "ana@acme.com"
+				if opens == "hand between" { // bo, then the hand-made member, then ana
+					team.Put("acme", provisioning.Member{ID: "hand", Email: "hand@acme.com", GivenName: "H", FamilyName: "H", Active: true, ManagerID: w.okta.members()["ana@acme.com"].ID})
+					above = "hand@acme.com"
+				}
+				w.entra.patch("/Users/"+bo, named(above), http.StatusOK)
+				require.Equal(t, w.okta.members()[above].ID, w.okta.members()["bo@acme.com"].ManagerID)
+				w.okta.patch("/Users/"+ana, named("bo@acme.com"), http.StatusOK)
+				defer serve(t, w.okta.sync)()
+				pass(2 * time.Minute)
+				require.Empty(t, w.okta.members()["ana@acme.com"].ManagerID, "it would close a circle")
+				w.okta.wholeRuns()
+				members := w.okta.members()
+				switch opens {
+				case "push":
+					w.entra.patch("/Users/"+bo, named("chief@acme.com"), http.StatusOK)
+					synctest.Wait()
+				case "hand":
+					m := members["bo@acme.com"]
+					m.ManagerID = members["chief@acme.com"].ID
+					team.Put("acme", m)
+					pass(time.Minute + 2*time.Second)
+				case "hand between":
+					m := members["hand@acme.com"]
+					m.ManagerID = ""
+					team.Put("acme", m)
+					pass(time.Minute + 2*time.Second)
+				}
+				require.Equal(t, members["bo@acme.com"].ID, w.okta.members()["ana@acme.com"].ManagerID)
+				require.Zero(t, w.okta.wholeRuns())
+			})
+		})
+	}
+}
+
+// asks is a team that counts the keys that are looked up and the bytes of state that
+// are read.
+type asks struct {
+	*provisioning.Memory
+	keys, bytes atomic.Int64
+}
+
+func (a *asks) FindMembers(ctx context.Context, tenant string, keys []provisioning.MemberKey, limit int) ([]provisioning.Member, error) {
+	a.keys.Add(int64(len(keys)))
+	return a.Memory.FindMembers(ctx, tenant, keys, limit)
+}
+
+func (a *asks) SetState(ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
+	a.bytes.Add(int64(len(document)))
+	return a.Memory.SetState(ctx, tenant, name, revision, document)
+}
+
+// S38: a pushed change looks up as many keys, and writes as much, while many people
+// wait for others as while nobody waits.
+func TestAPushDoesNotPayForThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		team := &asks{Memory: new(provisioning.Memory)}
+		h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team}, nil)
+		ana := h.hire("ana")
+		pass(time.Hour)
+		_, err := h.sync.Run(t.Context(), acme)
+		require.NoError(t, err)
+		cost := func() (keys, bytes int64) {
+			beforeKeys, beforeBytes := team.keys.Load(), team.bytes.Load()
+			h.patch("/Users/"+ana, fmt.Sprintf(`{"op":"replace","value":{"title":"T%d"}}`, time.Now().UnixNano()), http.StatusOK)
+			return team.keys.Load() - beforeKeys, team.bytes.Load() - beforeBytes
+		}
+		keys, bytes := cost()
+		require.NoError(t, h.sync.Pause(t.Context(), acme, "so that they come at the same time"))
+		for i := range 300 {
+			h.patch("/Users/"+h.hire(fmt.Sprint("p", i)), named(fmt.Sprintf("boss%d@acme.com", i)), http.StatusOK)
+		}
+		require.NoError(t, h.sync.Resume(t.Context(), acme))
+		synctest.Wait()
+		pass(time.Hour)
+		_, err = h.sync.Run(t.Context(), acme)
+		require.NoError(t, err)
+		_, revision, err := team.State(t.Context(), "acme", "watched/okta")
+		require.NoError(t, err)
+		require.NotEmpty(t, revision, "they wait")
+		keysNow, bytesNow := cost()
+		require.Equal(t, keys, keysNow)
+		require.InDelta(t, bytes, bytesNow, 200)
+	})
 }
 
 // R23: in a connection that is read, a waiting person is decided within a tenth

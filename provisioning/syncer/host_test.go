@@ -47,6 +47,7 @@ type host struct {
 	team      syncer.Store
 	handler   http.Handler
 	server    *httptest.Server // nil means that the handler is called directly
+	group     string           // ID of a group, if the test has one
 	sync      *syncer.Syncer
 
 	mu     sync.Mutex
@@ -134,6 +135,14 @@ func (h *host) told(kind syncer.EventKind) []syncer.Event {
 // do sends a request as a provider does, and returns the id in the answer.
 func (h *host) do(method, path, body string, status int) string {
 	h.t.Helper()
+	id, got, text := h.send(method, path, body)
+	require.Equal(h.t, status, got, "%s %s: %s", method, path, text)
+	return id
+}
+
+// send sends a request, and returns the id in the answer, the status and the body.
+func (h *host) send(method, path, body string) (id string, status int, text []byte) {
+	h.t.Helper()
 	var resp *http.Response
 	if h.server == nil {
 		req := httptest.NewRequest(method, "/scim/v2"+path, strings.NewReader(body))
@@ -151,12 +160,11 @@ func (h *host) do(method, path, body string, status int) string {
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(h.t, err)
-	require.Equal(h.t, status, resp.StatusCode, "%s %s: %s", method, path, text)
 	var answer struct{ ID string }
 	if len(bytes.TrimSpace(text)) > 0 {
 		require.NoError(h.t, json.Unmarshal(text, &answer))
 	}
-	return answer.ID
+	return answer.ID, resp.StatusCode, text
 }
 
 // person returns the body of a POST for a person with the given name, as Okta

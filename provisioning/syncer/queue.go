@@ -154,6 +154,7 @@ func (s *Syncer) enqueueLocked(target Target, job job, actor string, atOnce bool
 		})
 	}
 	p.job.whole, p.job.admin, p.job.look = p.job.whole || job.whole, p.job.admin || job.admin, p.job.look && job.look
+	p.job.freed = p.job.freed || job.freed
 	if actor != "" {
 		p.actor = actor
 	}
@@ -242,7 +243,7 @@ func (s *Syncer) Round(ctx context.Context, target Target) (Report, error) {
 		s.leave(q, target.Tenant)
 		return Report{}, fmt.Errorf("syncer: %w: %w", ErrPending, err)
 	}
-	report, err := s.turn(ctx, q, target, job{look: true})
+	report, err := s.turn(ctx, q, target, job{look: true, freed: true})
 	if delay := s.noteTry(target, report, err, nil); err != nil && !isRefusal(err) {
 		report.Next = s.cfg.Now().Add(delay)
 	}
@@ -261,15 +262,12 @@ func (s *Syncer) tryAgain(target Target, report Report, err error) {
 // the next try, or 0 if no next try is needed. If again is not nil, it is called
 // after the delay.
 func (s *Syncer) noteTry(target Target, report Report, err error, again func()) time.Duration {
-	if isRefusal(err) {
-		return 0
-	}
 	s.mu.Lock()
 	a := s.tries[target]
 	if a != nil {
 		a.stop()
 	}
-	if s.closed || err == nil && report.again.IsZero() {
+	if s.closed || isRefusal(err) || err == nil && report.again.IsZero() { // after a refusal, the next Poll checks again
 		delete(s.tries, target)
 		s.mu.Unlock()
 		return 0

@@ -84,7 +84,7 @@ func (r *round) reads(ctx context.Context, read func() error) (done bool, err er
 		aside(r.setup.Pushed, func() {
 			if done, err = true, r.takeReader(ctx); err == nil {
 				r.start(ctx)
-				err = read()
+				err = r.guard(ctx, r.target, read) // here, so that aside ends
 			}
 		})
 		return done, err

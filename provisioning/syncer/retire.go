@@ -20,9 +20,10 @@ var (
 )
 
 // isRefusal reports whether a round did not begin because the connection is
-// paused, retired or in use. That is not a failure of the connection.
+// paused, retired or in use, or because another process has newer rules. That is
+// not a failure of the connection.
 func isRefusal(err error) bool {
-	return errors.Is(err, ErrPaused) || errors.Is(err, ErrRetired) || errors.Is(err, ErrInUse)
+	return errors.Is(err, ErrPaused) || errors.Is(err, ErrRetired) || errors.Is(err, ErrInUse) || errors.Is(err, errReplaced)
 }
 
 // Retire ends the use of a connection, such as the old one after a migration (A22,
@@ -65,7 +66,7 @@ func (r *round) retire(ctx context.Context) error {
 	if r.st, err = r.load(ctx, r.target); err != nil || r.st.Retired != nil {
 		return err
 	}
-	if err := r.resume(ctx); err != nil {
+	if err := r.resume(ctx); err != nil || r.st.Retired != nil {
 		return err
 	}
 	team, err := provisioning.Team(ctx, r.cfg.Store, r.target.Tenant)
@@ -80,7 +81,7 @@ func (r *round) retire(ctx context.Context) error {
 	if left := r.unreleased(plan); left > 0 {
 		return fmt.Errorf("syncer: retire %s: %w: %d would lose access", r.target.Connection, ErrInUse, left)
 	}
-	if err := r.st.checkUnused(r.job.approvals); err != nil {
+	if err := r.st.checkUnused(r.job.approvals, plan.Hash); err != nil {
 		return err
 	}
 	r.st.Retired = &Pause{Actor: provisioning.ActorFrom(ctx), Since: r.began.UTC()}

@@ -8,12 +8,15 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/provisioning/syncer"
 	"github.com/usher-go/usher/scim"
+	"github.com/usher-go/usher/sources"
 )
 
 // R145 to R147, A22, R140: a migration between two instances of one provider.
@@ -127,4 +130,51 @@ func TestMigrateAndRetire(t *testing.T) {
 
 	_, err = sync.Retire(ctx, syncer.Target{Tenant: "acme", Connection: "never used"})
 	require.NoError(t, err, "nobody has access through it")
+}
+
+// L7, R146: a process that dies during Retire leaves the connection in use with all
+// its people, or retired without them. Nobody loses access and gets it back.
+func TestAProcessDiesDuringRetire(t *testing.T) {
+	died := 0
+	for dies := 1; dies < 40; dies++ {
+		for _, done := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				team := &mortal{Memory: new(provisioning.Memory), done: done}
+				h := newHost(t, acme, sources.KindOkta, syncer.Config{Store: team}, nil)
+				for _, name := range []string{"ana", "bo", "cy"} {
+					h.hire(name)
+				}
+				report, err := h.sync.Retire(t.Context(), acme)
+				require.ErrorIs(t, err, syncer.ErrInUse)
+				team.mu.Lock()
+				team.dies = team.calls + dies
+				team.mu.Unlock()
+				_, _ = h.sync.Retire(t.Context(), acme, report.Plan.Approve(provisioning.ClassDeactivate))
+				h.sync.Close()
+				if team.revive() {
+					died++
+				}
+				team.mu.Lock()
+				team.dies = 0
+				team.mu.Unlock()
+				h.sync = h.replica(syncer.Config{Targets: func(context.Context) ([]syncer.Target, error) { return []syncer.Target{acme}, nil }})
+				defer serve(t, h.sync)()
+				pass(3 * time.Hour)
+				health := h.health()
+				if health.Retired == nil {
+					require.Equal(t, 3, h.active())
+				} else {
+					require.Zero(t, h.active())
+				}
+				times := make(map[string]int)
+				for r := range team.Audit(t.Context(), "acme") {
+					times[r.MemberID]++
+				}
+				for id, n := range times {
+					require.LessOrEqual(t, n, 2, "%s: created, and deactivated if retired", id)
+				}
+			})
+		}
+	}
+	require.Greater(t, died, 10)
 }

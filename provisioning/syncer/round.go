@@ -25,6 +25,7 @@ type job struct {
 	whole     bool // decide everybody, whether or not that is due
 	dry       bool // save the plan, and apply nothing
 	look      bool // first check without the lock whether there is anything to do
+	freed     bool // check whether what people wait for is free
 	admin     bool // an admin requested it: decide a paused connection as well
 	approvals []provisioning.Approval
 	// aside calls do while other rounds of the tenant go on; see Syncer.aside. Nil:
@@ -71,6 +72,7 @@ type round struct {
 	leased  *lease                // of the reading
 	waited  []string              // see Recent.Waited
 	freed   freed                 // what people waited for and is free now
+	sought  bool                  // findFreed was called in this run
 	members []provisioning.Member // the members that the plan was decided on
 	decided bool                  // the plan was decided in this round
 }
@@ -86,10 +88,11 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 	if provisioning.ActorFrom(ctx) == "" {
 		ctx = provisioning.WithActor(ctx, "syncer")
 	}
-	err := r.run(ctx)
+	run := func() error { return r.run(ctx) }
+	err := s.guard(ctx, target, run)
 	for tries := 1; errors.Is(err, errOvertaken) && tries < overtakenLimit; tries++ {
 		r.emit(ctx, Event{Kind: Overtaken})
-		err = r.run(ctx)
+		err = s.guard(ctx, target, run)
 	}
 	r.endReading(ctx)
 	err = errors.Join(err, r.failure)
@@ -98,14 +101,11 @@ func (s *Syncer) round(ctx context.Context, target Target, job job) (Report, err
 }
 
 func (r *round) run(ctx context.Context) (err error) {
-	r.failure, r.report = nil, Report{}
+	r.failure, r.report, r.freed, r.sought = nil, Report{}, freed{}, false
 	if err := r.configure(ctx); err != nil {
 		if refusal := r.open(ctx); isRefusal(refusal) { // the host may have no setup for such a connection
 			return refusal
 		}
-		return err
-	}
-	if r.rules, err = fingerprint(&r.setup.Rules); err != nil {
 		return err
 	}
 	seen := 0
@@ -114,6 +114,9 @@ func (r *round) run(ctx context.Context) (err error) {
 			return err
 		}
 		if idle, err := r.idle(ctx); idle || err != nil {
+			return err
+		}
+		if err := r.leave(); err != nil {
 			return err
 		}
 		seen = r.st.Rounds
@@ -171,6 +174,12 @@ func (r *round) locked(ctx context.Context, do func(context.Context) error) erro
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
+	if r.st.Retired != nil { // resume finished what retires the connection
+		return ErrRetired
+	}
+	if err := r.leave(); err != nil {
+		return err
+	}
 	return do(ctx)
 }
 
@@ -180,7 +189,10 @@ func (r *round) configure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("syncer: setup of %s: %w", r.target.Connection, err)
 	}
-	r.setup, err = setup.withDefaults(r.target)
+	if r.setup, err = setup.withDefaults(r.target); err != nil {
+		return err
+	}
+	r.rules, err = fingerprint(&r.setup.Rules)
 	return err
 }
 
@@ -196,7 +208,11 @@ func (r *round) open(ctx context.Context) (err error) {
 	case r.st.Paused != nil && !r.job.admin:
 		return ErrPaused
 	}
-	r.freed, err = r.findFreed(ctx)
+	r.noteRules()
+	if r.job.freed && !r.sought {
+		r.sought = true
+		r.freed, err = r.findFreed(ctx)
+	}
 	return err
 }
 
@@ -215,6 +231,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
+	r.leavesNothing()
 	if _, changed := r.st.sum(r.cfg.Now()); changed || r.st.trimmed {
 		return true, r.change(ctx, r.target, func(*state) {})
 	}
@@ -230,7 +247,7 @@ func (r *round) due() string {
 		return "asked for"
 	case st.LastRun.IsZero():
 		return "first run"
-	case st.Rules != r.rules:
+	case st.Rules != r.rules && !r.isReplaced():
 		return "rules changed"
 	case st.WholeDue != "":
 		return st.WholeDue
@@ -260,7 +277,7 @@ func (r *round) next() time.Time {
 	}
 	next := st.ran.Add(jitter(r.setup.Interval, r.target, st.LastRun))
 	times := []time.Time{st.silentFrom()}
-	if len(st.Watched) > 0 {
+	if st.Watching > 0 {
 		times = append(times, now.Add(r.cfg.Poll))
 	}
 	if _, again := st.retries(r.setup.GroupWait, now); !again.IsZero() {
@@ -307,7 +324,8 @@ func (r *round) pushed(ctx context.Context) error {
 		}
 	}
 	again, _ := r.st.retries(r.setup.GroupWait, r.cfg.Now())
-	about = slices.Concat(about, again, r.freed.people)
+	about = slices.Concat(about, again)
+	about = append(about, r.freed.people[:min(len(r.freed.people), max(0, partLimit-len(about)))]...) // the others are found in the next Poll
 	if due != "" && cursor != "" && !r.job.whole && r.read == nil && r.isReadElsewhere(ctx) {
 		due = "" // the other round decides everybody soon
 	}
@@ -432,7 +450,12 @@ func (r *round) whole(ctx context.Context, snapshot *sources.Snapshot) error {
 		st.Awaited, st.AwaitedMore = nil, time.Time{}
 	}
 	st.LastPlan = plan.Hash
-	st.LastRun, st.Rules, st.WholeDue = r.began.UTC(), r.rules, ""
+	st.LastRun, st.WholeDue = r.began.UTC(), ""
+	if r.isReplaced() { // an admin requested the run
+		st.WholeDue = "another process has newer rules"
+	} else {
+		st.Rules = r.rules
+	}
 	st.ran = st.LastRun
 	if r.failure != nil {
 		st.WholeDue = "the last run could not read everything"
@@ -490,11 +513,13 @@ func (r *round) commitApproved(ctx context.Context, plan *provisioning.Plan, out
 		if err := r.watch(ctx, plan, &outcome); err != nil {
 			return err
 		}
+		r.freed = freed{}
 	}
 	r.st.fail(r.failure, now)
 	if err := r.store(ctx); err != nil {
 		return err
 	}
+	r.noteRules()
 	r.tell(ctx, plan, outcome, tripped, parked)
 	return nil
 }

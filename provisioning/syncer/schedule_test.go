@@ -473,6 +473,28 @@ func TestPauseAndSilence(t *testing.T) {
 	})
 }
 
+// A connection that fails and is paused meanwhile is decided again after another
+// process has resumed it.
+func TestAPauseDuringAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t, syncer.Config{}, "ana")
+		c.api.change(func() { c.api.err, c.api.users = sources.ErrUnavailable, nil })
+		defer serve(t, c.sync)()
+		pass(30 * time.Minute)
+		require.Equal(t, syncer.StatusFailed, c.health().Status)
+		require.NoError(t, c.sync.Pause(t.Context(), pulled, "until it works"))
+		pass(30 * time.Minute)
+		other := c.replica(syncer.Config{})
+		require.NoError(t, other.Resume(t.Context(), pulled)) // fails in this process, too
+		synctest.Wait()
+		other.Close()
+		c.api.change(func() { c.api.err, c.api.users = nil, []sources.User{employee("ana")} })
+		pass(15 * time.Minute)
+		require.Len(t, c.members(), 1)
+		require.Equal(t, syncer.StatusOK, c.health().Status)
+	})
+}
+
 // The next process finds a push that no process could decide (S38).
 func TestAPushThatNobodyDecidedIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (s *Syncer) Serve(ctx context.Context) error {
 				continue
 			}
 			looks[target] = now.Add(s.cfg.Poll)
-			s.enqueue(target, job{look: true}, false)
+			s.enqueue(target, job{look: true, freed: true}, false)
 			s.deliverSoon(target.Tenant)
 		}
 		select {

@@ -2,12 +2,11 @@ package syncer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/usher-go/usher/provisioning"
@@ -56,8 +55,8 @@ type state struct {
 	// concerns the others. RivalsKnown says that the list is complete.
 	Rivals      []provisioning.Rival `json:"rivals,omitempty"`
 	RivalsKnown bool                 `json:"rivals_known,omitempty"`
-	// Watched lists what people wait for because other members have it.
-	Watched []watched `json:"watched,omitempty"`
+	// Watching is how many entries the connection's watchList has.
+	Watching int `json:"watching,omitempty"`
 	// LastPlan is the hash of the plan of the last whole run.
 	LastPlan string `json:"last_plan,omitempty"`
 
@@ -70,7 +69,7 @@ type state struct {
 	Paused    *Pause     `json:"paused,omitempty"`
 	Retired   *Pause     `json:"retired,omitempty"`
 	Approving *approving `json:"approving,omitempty"`
-	Used      []string   `json:"used,omitempty"` // class:hash of used approvals
+	Used      []string   `json:"used,omitempty"` // used approvals, as class:hash:plan
 
 	// Groups are the last known names of the groups that assignments select by, by
 	// group ID.
@@ -95,6 +94,8 @@ type approving struct {
 	Plan      string                  `json:"plan"`
 	Approvals []provisioning.Approval `json:"approvals"`
 	Actor     string                  `json:"actor,omitempty"`
+	// Retires says that the plan retires the connection.
+	Retires *Pause `json:"retires,omitempty"`
 }
 
 // stateName is the name of a connection's state in the store.
@@ -131,11 +132,38 @@ func (s *Syncer) load(ctx context.Context, target Target) (*state, error) {
 // effect.
 const maxSkew = time.Minute
 
-// A sightedRun is the last whole run of a connection, as this process saw it.
-type sightedRun struct {
-	stored time.Time // LastRun in the store, by the clock of the process that ran it
-	ran    time.Time // by this process's clock; never in its future
-	looked time.Time // when sight was last called
+// A memory is what this process remembers of a connection.
+type memory struct {
+	// The last whole run: stored is LastRun in the store, by the clock of the process
+	// that ran it; ran is when it was by this process's clock, and never in its
+	// future; looked is when sight was last called.
+	stored, ran, looked time.Time
+	// rules is the fingerprint of the rules that Setup returned last. inForce says
+	// that they have been in force since then (state.Rules). left is when this
+	// process first left a round to another one because they no longer were, and
+	// rounds is state.Rounds at that time; see isReplaced.
+	rules   string
+	inForce bool
+	left    time.Time
+	rounds  int
+	// freedNext is when findFreed may be called for another connection's change.
+	// freedSoon says that a timer waits for that time.
+	freedNext time.Time
+	freedSoon bool
+}
+
+// memoryLocked returns what this process remembers of a connection, and whether it
+// has seen the connection before.
+func (s *Syncer) memoryLocked(target Target) (m *memory, known bool) {
+	if m, known = s.memories[target.Tenant][target.Connection]; known {
+		return m, true
+	}
+	if s.memories[target.Tenant] == nil {
+		s.memories[target.Tenant] = make(map[string]*memory)
+	}
+	m = new(memory)
+	s.memories[target.Tenant][target.Connection] = m
+	return m, false
 }
 
 // sight returns when the last whole run was, by this process's clock. If the stored
@@ -146,10 +174,7 @@ type sightedRun struct {
 func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.runs[target.Tenant] == nil {
-		s.runs[target.Tenant] = make(map[string]sightedRun)
-	}
-	seen, known := s.runs[target.Tenant][target.Connection]
+	seen, known := s.memoryLocked(target)
 	if !known || !seen.stored.Equal(stored) {
 		if seen.stored, seen.ran = stored, stored; known && stored.Before(seen.looked) {
 			seen.ran = seen.looked
@@ -159,7 +184,6 @@ func (s *Syncer) sight(target Target, stored, now time.Time) (ran time.Time, kno
 		seen.ran = now
 	}
 	seen.looked = now
-	s.runs[target.Tenant][target.Connection] = seen
 	return seen.ran, known
 }
 
@@ -200,31 +224,31 @@ func (s *Syncer) save(ctx context.Context, target Target, st *state) error {
 	return nil
 }
 
-// fingerprint returns a hash of rules. It shows whether they have changed, also if
-// the host gives them no revisions.
-func fingerprint(rules *provisioning.Config) (string, error) {
-	document, err := json.Marshal(rules)
-	if err != nil {
-		return "", fmt.Errorf("syncer: rules: %w", err)
-	}
-	sum := sha256.Sum256(document)
-	return hex.EncodeToString(sum[:16]), nil
-}
-
-// use marks approvals as used.
-func (st *state) use(approvals []provisioning.Approval) {
+// use marks approvals as used for a plan, which is given by its hash.
+func (st *state) use(approvals []provisioning.Approval, plan string) {
 	for _, a := range approvals {
-		st.Used = append(st.Used, used(a))
+		st.Used = append(st.Used, used(a)+plan)
 	}
 	st.Used = st.Used[max(0, len(st.Used)-maxUsed):]
 }
 
-func used(a provisioning.Approval) string { return a.Class.String() + ":" + a.Hash }
+// unuse takes back what use marked, for approvals whose plan was not done.
+func (st *state) unuse(approvals []provisioning.Approval, plan string) {
+	st.Used = slices.DeleteFunc(st.Used, func(entry string) bool {
+		return slices.ContainsFunc(approvals, func(a provisioning.Approval) bool { return entry == used(a)+plan })
+	})
+}
 
-// checkUnused returns an error if one of the approvals was used before (S15).
-func (st *state) checkUnused(approvals []provisioning.Approval) error {
+func used(a provisioning.Approval) string { return a.Class.String() + ":" + a.Hash + ":" }
+
+// checkUnused returns an error if one of the approvals was used before for the plan,
+// or if plan is "", for any plan (S15). The same people may wait for the same again
+// after they were approved and have come back. That needs a new approval, whose hash
+// is equal. An approval that is given for the plan in which they wait now is new,
+// since an action of an old plan is refused as stale.
+func (st *state) checkUnused(approvals []provisioning.Approval, plan string) error {
 	for _, a := range approvals {
-		if slices.Contains(st.Used, used(a)) {
+		if slices.ContainsFunc(st.Used, func(entry string) bool { return strings.HasPrefix(entry, used(a)+plan) }) {
 			return fmt.Errorf("syncer: approval of class %s: %w", a.Class, ErrApprovalUsed)
 		}
 	}

@@ -33,7 +33,9 @@ type Target struct{ Tenant, Connection string }
 // duration or a count stands for its default.
 type Setup struct {
 	// Rules are the connection's config. Whenever they change, everybody is
-	// decided anew at once (R29). Rules.Connection is that of the Target.
+	// decided anew at once (R29). Rules.Connection is that of the Target. While
+	// processes have different rules, as in a rollout, the rules that came last stay
+	// in force, and a process with earlier ones leaves the rounds to the others.
 	Rules provisioning.Config
 	// Source is the directory.
 	Source sources.Source
@@ -123,8 +125,10 @@ type Config struct {
 	// Poll. Nil: Serve starts no rounds and no deliveries.
 	Targets func(context.Context) ([]Target, error)
 	// Deliver does what an effect requires, such as sending a mail (S27, S41). The
-	// effect is tried again if Deliver returns an error. The context of a call ends
-	// after a minute. Nil: effects stay in the outbox.
+	// effect is tried again if Deliver returns an error or panics. The context of a
+	// call ends after a minute. A call that does not return within ten seconds after
+	// that is given up: the other effects go on, and the effect is tried again once
+	// the call has returned. Nil: effects stay in the outbox.
 	Deliver func(ctx context.Context, tenant string, e provisioning.Effect) error
 
 	// PushWait is how long Push waits for the decision at most. 0: 2 seconds.
@@ -164,13 +168,14 @@ type Syncer struct {
 	work sync.WaitGroup
 
 	mu         sync.Mutex
-	queues     map[string]*queue                // by tenant
-	readings   map[Target]chan struct{}         // readings in progress; each is closed when its round ends
-	tries      map[Target]*attempt              // connections that are tried again
-	sightings  map[leaseKey]sighting            // leases of other processes
-	runs       map[string]map[string]sightedRun // by tenant and connection
+	queues     map[string]*queue             // by tenant
+	readings   map[Target]chan struct{}      // readings in progress; each is closed when its round ends
+	tries      map[Target]*attempt           // connections that are tried again
+	sightings  map[leaseKey]sighting         // leases of other processes
+	memories   map[string]map[string]*memory // by tenant and connection
 	closed     bool
 	delivering map[string]*delivery // by tenant
+	hanging    map[string]bool      // by tenant and effectKey: calls of Config.Deliver that were given up
 }
 
 // New returns a syncer. Call Close after use.
@@ -195,7 +200,8 @@ func New(cfg Config) (*Syncer, error) {
 	s := &Syncer{
 		cfg: cfg, workers: newWorkers(cfg.Workers),
 		queues: make(map[string]*queue), readings: make(map[Target]chan struct{}), tries: make(map[Target]*attempt), delivering: make(map[string]*delivery),
-		sightings: make(map[leaseKey]sighting), runs: make(map[string]map[string]sightedRun),
+		hanging:   make(map[string]bool),
+		sightings: make(map[leaseKey]sighting), memories: make(map[string]map[string]*memory),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
