@@ -44,6 +44,21 @@ func pages(t *testing.T) map[string]string {
 	return found
 }
 
+// TestGuidesAreAutomatic checks that the documentation recommends automatic
+// provisioning, and that every config of a guide has it (R6).
+func TestGuidesAreAutomatic(t *testing.T) {
+	mode := regexp.MustCompile(`(?:"mode": "|Mode: +assignment\.)(\w+)`)
+	all := pages(t)
+	require.Regexp(t, `\| mode \| automatic: .*recommended, since the data stays current \(R6\)`, all["docs/guides/glossary.md"])
+	for _, provider := range []string{"okta", "entra", "salesforce", "onelogin", "rippling"} {
+		found := mode.FindAllStringSubmatch(all["docs/guides/"+provider+".md"], -1)
+		require.NotEmpty(t, found, provider)
+		for _, match := range found {
+			require.Equal(t, "automatic", strings.ToLower(match[1]), provider)
+		}
+	}
+}
+
 // TestGuidesCompile compiles and vets the Go code of every guide, and runs its
 // tests and examples, in a module that requires this one, as a host's module
 // does. The blocks of a page, one after another, are one file, which begins

@@ -155,6 +155,7 @@ func TestPurePackages(t *testing.T) {
 var (
 	sdks = map[string][]string{
 		"sources/entra": {"github.com/microsoft/", "github.com/microsoftgraph/", "github.com/Azure/"},
+		"sources/okta":  {"github.com/okta/"},
 	}
 	tooLarge = []string{"github.com/microsoftgraph/msgraph-sdk-go", "github.com/microsoftgraph/msgraph-sdk-go/models", "github.com/microsoftgraph/msgraph-sdk-go/users", "github.com/microsoftgraph/msgraph-sdk-go/groups"}
 )

@@ -64,6 +64,22 @@ func (m Match) HasAttributes(u *sources.User) bool {
 	return true
 }
 
+// covers reports whether m certainly selects everybody whom n selects.
+func (m *Match) covers(n *Match) bool {
+	if m.IsZero() || n.IsZero() {
+		return false
+	}
+	subset := func(some, of []string) bool {
+		return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(of, s) })
+	}
+	for name, wanted := range m.Attributes {
+		if len(n.Attributes[name]) == 0 || !subset(n.Attributes[name], wanted) {
+			return false
+		}
+	}
+	return (len(m.Groups) == 0 || len(n.Groups) > 0 && subset(n.Groups, m.Groups)) && (m.Query == "" || m.Query == n.Query)
+}
+
 func intersects(have, wanted []string) bool {
 	for _, h := range have {
 		for _, w := range wanted {

@@ -113,7 +113,7 @@ func TestValidate(t *testing.T) {
 	}
 	seats := assignment.Seats{
 		Requires: map[string][]string{"capture.recording": {"core"}, "record": {"core"}, "profile.": {"core"}, "home": {""}},
-		Pools:    map[string]int{"core": -1, "plus": 0},
+		Pools:    map[string]int{"core": -1, "plus": 0, "": 1},
 	}
 	var fails, warnings []string
 	for _, p := range rules.Validate(seats) {
@@ -130,11 +130,55 @@ func TestValidate(t *testing.T) {
 		"assignments[5].seats[0]", "assignments[5].profiles.", "assignments[5].profiles.ws1",
 		"assignments[5].extra", "assignments[5].extra.list", "assignments[5].extra.nan", "assignments[5].extra.number",
 		"default.id", "default.match",
-		"seats.requires.home[0]", "seats.requires.profile.", "seats.requires.record", "seats.pools.core",
+		"seats.requires.home[0]", "seats.requires.profile.", "seats.requires.record", "seats.pools", "seats.pools.core",
 	}, fails)
 	require.Equal(t, []string{
-		"assignments[3].match", "assignments[4].match.groups[2]", "assignments[5].capture[1]", "assignments[5].seats",
+		"assignments[1].match", "assignments[2].match", // the first selects everybody
+		"assignments[3].match", "assignments[4].match.groups[2]", "assignments[4].match", "assignments[5].capture[1]", "assignments[5].seats", "assignments[5].match",
 	}, warnings)
 	valid := assignment.Rules{Assignments: []assignment.Assignment{{ID: "a", Match: match}}, Default: &assignment.Assignment{ID: "rest"}}
 	require.Empty(t, valid.Validate(assignment.Seats{}))
+}
+
+// R107, R108: an assignment is never reached if one above it selects everybody whom
+// it selects. That is a warning, unless it is only possible and not certain.
+func TestNeverReached(t *testing.T) {
+	type match = assignment.Match
+	attribute := func(values ...string) map[string]sources.Values { return map[string]sources.Values{"site": values} }
+	for name, test := range map[string]struct {
+		above, below match
+		never        bool
+	}{
+		"the same group":             {match{Groups: []string{"g"}}, match{Groups: []string{"g"}}, true},
+		"one of its groups":          {match{Groups: []string{"g", "h"}}, match{Groups: []string{"h"}}, true},
+		"a further group":            {match{Groups: []string{"g"}}, match{Groups: []string{"g", "h"}}, false},
+		"everybody above":            {match{All: true}, match{Groups: []string{"g"}}, true},
+		"everybody below":            {match{Groups: []string{"g"}}, match{All: true}, false},
+		"everybody of an attribute":  {match{All: true, Attributes: attribute("x")}, match{Groups: []string{"g"}}, false},
+		"fewer people of a group":    {match{Groups: []string{"g"}}, match{Groups: []string{"g"}, Attributes: attribute("x")}, true},
+		"more people of a group":     {match{Groups: []string{"g"}, Attributes: attribute("x")}, match{Groups: []string{"g"}}, false},
+		"fewer values":               {match{Attributes: attribute("x", "y")}, match{Attributes: attribute("y")}, true},
+		"more values":                {match{Attributes: attribute("x")}, match{Attributes: attribute("x", "y")}, false},
+		"the same query":             {match{Query: "Title = 'x'"}, match{Query: "Title = 'x'"}, true},
+		"the same query, in a group": {match{Query: "Title = 'x'"}, match{Query: "Title = 'x'", Groups: []string{"g"}}, true},
+		"another query":              {match{Query: "Title = 'x'"}, match{Query: "Title = 'y'"}, false},
+		"nobody above":               {match{}, match{All: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules := assignment.Rules{Assignments: []assignment.Assignment{{ID: "above", Match: test.above}, {ID: "below", Match: test.below}}}
+			var told []string
+			for _, p := range rules.Validate(assignment.Seats{}) {
+				if p.Path == "assignments[1].match" {
+					require.True(t, p.Warning)
+					told = append(told, p.Message)
+				}
+			}
+			if !test.never {
+				require.Empty(t, told)
+				return
+			}
+			require.Len(t, told, 1)
+			require.Contains(t, told[0], "assignments[0]")
+		})
+	}
 }

@@ -29,6 +29,12 @@ func (r *Rules) Validate(seats Seats) []Problem {
 		if r.Assignments[i].Match.IsZero() {
 			v.warn(path+".match", "selects nobody; want groups, a query, attributes or all")
 		}
+		for j := range r.Assignments[:i] {
+			if r.Assignments[j].Match.covers(&r.Assignments[i].Match) {
+				v.warn(path+".match", "is never reached: assignments[%d], which is above, selects everybody whom this one selects", j)
+				break
+			}
+		}
 	}
 	if r.Default != nil {
 		v.assignment("default", r.Default, seats)
@@ -121,6 +127,9 @@ func (v *validator) seats(seats Seats) {
 		v.names(path, seats.Requires[setting])
 	}
 	for _, seat := range sortedKeys(seats.Pools) {
+		if seat == "" {
+			v.fail("seats.pools", "has a pool without a name; want the name of a seat")
+		}
 		if seats.Pools[seat] < 0 {
 			v.fail("seats.pools."+seat, "is %d; want 0 or more", seats.Pools[seat])
 		}

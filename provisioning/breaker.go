@@ -137,17 +137,24 @@ func (b Breakers) limits() (limits [classCount]Limit, minPopulation int) {
 	return limits, minPopulation
 }
 
-// trips reports whether count people out of population are over the limit (S14:
-// more than the limit, not equal to it).
-func (l Limit) trips(count, population, minPopulation int) bool {
+// at returns the limit in force for a population: below the least population, the
+// count alone (S14).
+func (l Limit) at(population, minPopulation int) Limit {
+	if population >= minPopulation || l.Percent == nil {
+		return l
+	}
+	count := smallTeamCount
+	if l.Count != nil {
+		count = *l.Count
+	}
+	return Limit{Count: &count}
+}
+
+// trips reports whether count people out of population are over a limit that at
+// returned (S14: more than the limit, not equal to it).
+func (l Limit) trips(count, population int) bool {
 	if count == 0 || l.Percent == nil && l.Count == nil {
 		return false
-	}
-	if population < minPopulation {
-		if l.Count != nil {
-			return count > *l.Count
-		}
-		return count > smallTeamCount
 	}
 	return (l.Percent == nil || float64(count)*100 > *l.Percent*float64(population)) && (l.Count == nil || count > *l.Count)
 }
@@ -180,10 +187,12 @@ type Breaker struct {
 	// Count people wait, out of Population. Recent people were changed without an
 	// approval in the window over which breakers count; Population is that at the
 	// start of the window (S39).
-	Count      int   `json:"count"`
-	Recent     int   `json:"recent,omitempty"`
-	Population int   `json:"population"`
-	Limit      Limit `json:"limit"`
+	Count      int `json:"count"`
+	Recent     int `json:"recent,omitempty"`
+	Population int `json:"population"`
+	// Limit is the limit in force for the population: below
+	// Breakers.MinPopulation, it has no percentage.
+	Limit Limit `json:"limit"`
 	// Reason has the code breaker.<class>. Its facts tell if the snapshot was empty
 	// (S13).
 	Reason Reason `json:"reason"`
@@ -209,8 +218,9 @@ func (c Class) guarded() fieldSet {
 
 // classHash returns the hash of what a class holds: tenant, connection, class, and
 // for each person, companions included, the old and the new values of the guarded
-// fields. Nothing else of the plan is in it. So an approval stays valid if a title
-// changes, and becomes invalid if one more person would leave (S15).
+// fields. Nothing else of the plan is in it: what another class holds of the same
+// action is in that class's hash. So an approval stays valid if a title changes, and
+// becomes invalid if one more person would leave (S15).
 func (p *Plan) classHash(class Class) string {
 	type held struct {
 		Kind    Kind     `json:"kind"`
@@ -222,14 +232,11 @@ func (p *Plan) classHash(class Class) string {
 		Class              Class
 		Held               []held
 	}{p.Tenant, p.Connection, class, nil}
+	guarded := class.guarded()
 	for i := range p.Held {
 		h := &p.Held[i]
 		if !slices.Contains(h.Classes, class) {
 			continue
-		}
-		guarded := fieldSet(0)
-		for _, c := range h.Classes {
-			guarded |= c.guarded()
 		}
 		a := &h.Action
 		one := held{Kind: a.Kind, Who: []string{a.Member.ID, a.Member.Connection, a.Member.ExternalID}}

@@ -336,3 +336,32 @@ func TestSnapshotOfNobodyWithAnID(t *testing.T) {
 	require.Len(t, plan.Held, 1)
 	require.Equal(t, []provisioning.Class{provisioning.ClassDeactivate}, plan.Held[0].Classes)
 }
+
+// S15: an action of two classes needs the approvals of both, and each covers what
+// its class changes: a new manager does not void the approval of the lost seat.
+func TestApprovalCoversItsClassOnly(t *testing.T) {
+	cfg := okta()
+	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Automatic}
+	cfg.Breakers.Downgrade, cfg.Breakers.Reparent = &provisioning.Limit{Count: number(0)}, &provisioning.Limit{Count: number(0)}
+	r := resolver(t, cfg)
+	ana, bo, cy := activeUser("u1", "ana@acme.com"), activeUser("u2", "bo@acme.com"), activeUser("u3", "cy@acme.com")
+	m := memberFor(ana)
+	m.Seats = []string{"core"}
+	store, team := storeWith(t, []provisioning.Member{m, memberFor(bo), memberFor(cy)})
+	planUnder := func(manager, title string) *provisioning.Plan {
+		ana.Manager.Email, ana.Title = manager, title
+		return r.Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(ana, bo, cy), Members: team})
+	}
+	first, next := planUnder(bo.Email, "Rep"), planUnder(cy.Email, "Lead")
+	require.Equal(t, []provisioning.Class{provisioning.ClassDowngrade, provisioning.ClassReparent}, first.Held[0].Classes)
+
+	downgrade, reparent := first.Approve(provisioning.ClassDowngrade), first.Approve(provisioning.ClassReparent)
+	outcome, err := provisioning.Apply(t.Context(), store, "t", next, downgrade)
+	require.NoError(t, err, "still what was approved")
+	require.Equal(t, 1, outcome.Held, "and it needs the other approval")
+	_, err = provisioning.Apply(t.Context(), store, "t", next, downgrade, reparent)
+	require.ErrorIs(t, err, provisioning.ErrPlanChanged, "another manager")
+	outcome, err = provisioning.Apply(t.Context(), store, "t", next, downgrade, next.Approve(provisioning.ClassReparent))
+	require.NoError(t, err)
+	require.Equal(t, 1, outcome.Done)
+}

@@ -19,7 +19,11 @@ func drawCompany(t *rapid.T) (provisioning.Config, provisioning.Input) {
 	g.draw(t)
 	r, err := provisioning.New(g.cfg)
 	require.NoError(t, err)
-	return g.cfg, provtest.Draw(t, r)
+	in := provtest.Draw(t, r)
+	if g.often(15) { // the company gave up the domain that most people have (S7)
+		g.cfg.Domains.Primary = "new.example"
+	}
+	return g.cfg, in
 }
 
 // rules is a config that is being drawn. rapid draws its options, which it can

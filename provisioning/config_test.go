@@ -127,6 +127,16 @@ func TestConfigZeroIsSafe(t *testing.T) {
 	require.Equal(t, provisioning.DefaultLocale, cfg.Locale.Locale) // R69
 }
 
+// R69: the company's locale is carried in the one spelling, too.
+func TestConfigLocaleHasOneSpelling(t *testing.T) {
+	cfg := okta()
+	cfg.Locale.Locale = "fr_fr"
+	r := resolver(t, cfg)
+	require.Equal(t, "fr-FR", r.Config().Locale.Locale)
+	plan := r.Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(activeUser("u1", "ana@acme.com"))})
+	require.Equal(t, "fr-FR", plan.Actions[0].Member.Locale)
+}
+
 // R111, R112, R113: the basic track excludes assignments.
 func TestConfigBasicTrack(t *testing.T) {
 	cfg := okta()

@@ -55,7 +55,7 @@ func ExamplePlan_Approve() {
 	// Output:
 	// plan for okta: nothing to do, 2 held, 3 unchanged
 	// waits (2):
-	//   ! deactivate, 2 of 5 people; limit 1 people:
+	//   ! deactivate, 2 of 5 people; limit 1 person:
 	//       release with -approve deactivate=896930b70ee5: ana@acme.com, bo@acme.com
 	// + comes in  ~ changes  - loses  ! needs somebody  . left out; every line: -all, the data: -json
 	// 3 done, 0 done before, 0 refused, 0 held <nil>

@@ -83,7 +83,7 @@ type gatherer struct {
 	askedMembers map[MemberKey]bool
 	wantUsers    []sources.UserKey
 	wantMembers  []MemberKey
-	wantOne      []MemberKey // one member with such a key is enough
+	wantOne      []MemberKey // one member with such a key is enough, if recording needs no seat
 }
 
 // gather looks up keys until no new ones are wanted.
@@ -192,8 +192,12 @@ func (g *gatherer) ask() (bool, error) {
 		}
 		g.add(found)
 	}
+	enough := 1
+	if len(g.recordingSeats()) > 0 {
+		enough = gatherLimit
+	}
 	for _, key := range single {
-		found, err := g.from.Team.FindMembers(g.ctx, g.from.Tenant, []MemberKey{key}, 1)
+		found, err := g.from.Team.FindMembers(g.ctx, g.from.Tenant, []MemberKey{key}, enough)
 		if err != nil {
 			return false, err
 		}

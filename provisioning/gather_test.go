@@ -14,6 +14,7 @@ import (
 
 	"github.com/usher-go/usher/assignment"
 	"github.com/usher-go/usher/provisioning"
+	"github.com/usher-go/usher/provisioning/provtest"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -199,4 +200,40 @@ func TestGatherKnowsForWhomSeatsAreKept(t *testing.T) {
 	want, got := r.Resolve(in), r.Resolve(part)
 	require.Equal(t, decisions(want), decisions(got))
 	require.Contains(t, got.Explain("y1"), string(provisioning.CodeSeatExhausted))
+}
+
+// L6, R104, R129: a part knows whether the manager of a newcomer has a recorded
+// report, also if other reports have recording on and lack the seat that it needs.
+func TestGatherFindsTheRecordedReport(t *testing.T) {
+	cfg := okta()
+	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Manual}
+	cfg.Managers.Notify = true
+	cfg.Seats.Requires = map[string][]string{"capture.recording": {"core"}}
+	r := resolver(t, cfg)
+	boss := activeUser("u0", "boss@acme.com")
+	for recorded := range 4 { // the position of the only report who has the seat; 3: nobody has it
+		snapshot := allProven(boss)
+		team := []provisioning.Member{memberFor(boss)}
+		for i := range 3 {
+			u := activeUser(fmt.Sprintf("r%d", i), fmt.Sprintf("r%d@acme.com", i))
+			m := memberFor(u)
+			m.ManagerID, m.Capture = team[0].ID, []string{assignment.Recording}
+			if i == recorded {
+				m.Seats = []string{"core"}
+			}
+			snapshot.Users, team = append(snapshot.Users, u), append(team, m)
+		}
+		newcomer := activeUser("n", "new@acme.com")
+		newcomer.Manager.Email = boss.Email
+		snapshot.Users = append(snapshot.Users, newcomer)
+		store, _ := storeWith(t, team)
+		part, err := r.Gather(t.Context(), provisioning.Lookup{
+			Tenant: "t", Team: store, Directory: sources.NewIndex(snapshot), Rivals: []provisioning.Rival{},
+		}, "n")
+		require.NoError(t, err)
+		got := provtest.Find(t, r.Resolve(part), "n").Action.Effects
+		require.Equal(t, recorded < 3, len(got) == 1, "report %d has the seat", recorded)
+		whole := r.Resolve(provisioning.Input{Tenant: "t", Snapshot: snapshot, Members: teamOf(t, store)})
+		require.Equal(t, provtest.Find(t, whole, "n").Action.Effects, got)
+	}
 }

@@ -114,3 +114,22 @@ func TestBreakersCountTheWindow(t *testing.T) {
 		require.Equal(t, held, len(plan.Held) == 1, "%d done in the window:\n%s", done, plan)
 	}
 }
+
+// S4, S36: a part of the name that the team does not know contradicts nothing, so
+// the record is not held; a part that is known and differs is.
+func TestUnknownNameIsNoOtherName(t *testing.T) {
+	for _, test := range []struct {
+		given, family string
+		held          bool
+	}{
+		{"", "", false}, {"Bea", "", false}, {"", "LI", false}, {"Ann", "", true}, {"", "Young", true},
+	} {
+		former := memberFor(activeUser("old", "desk@acme.com"))
+		former.Active, former.GivenName, former.FamilyName = false, test.given, test.family
+		again := activeUser("new", "desk@acme.com")
+		again.GivenName, again.FamilyName = "Bea", "Li"
+		plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(again), Members: []provisioning.Member{former}})
+		require.Len(t, plan.Held, map[bool]int{true: 1}[test.held], "%s", plan)
+		require.Equal(t, map[bool]int{false: 1}[test.held], plan.Count(provisioning.KindRehire), "%s", plan)
+	}
+}

@@ -23,7 +23,7 @@ func TestLimitTrips(t *testing.T) {
 		{Limit{Percent: percent(0)}, 1, 1000, true}, {Limit{Percent: percent(100)}, 50, 50, false}, {Limit{}, 50, 50, false},
 		{Limit{Percent: percent(12.5)}, 10, 80, false}, {Limit{Percent: percent(12.5)}, 11, 80, true},
 	} {
-		require.Equal(t, test.trips, test.limit.trips(test.count, test.population, 50), "%d of %d, %s", test.count, test.population, test.limit)
+		require.Equal(t, test.trips, test.limit.at(test.population, 50).trips(test.count, test.population), "%d of %d, %s", test.count, test.population, test.limit)
 	}
 }
 
@@ -40,6 +40,6 @@ func TestDefaultLimits(t *testing.T) {
 	one := 1
 	limits, least = Breakers{Create: &Limit{Count: &one}, MinPopulation: &one}.limits()
 	require.Equal(t, 1, least)
-	require.Equal(t, "limit 1 people", limits[ClassCreate].String())
+	require.Equal(t, "limit 1 person", limits[ClassCreate].String())
 	require.Equal(t, "limit 20 % and 10 people", limits[ClassDeactivate].String(), "the others keep theirs")
 }

@@ -29,9 +29,13 @@ func locked(code Code, facts ...string) Lock {
 }
 
 // Field returns whether a field of m may be edited by hand now. Members that are
-// hand-made or of another connection are never locked (R30, R31).
+// hand-made or of another connection are not locked (R30, R31), except that nobody
+// without access is captured (R8, R18).
 func (l Locks) Field(m Member, f Field) Lock {
 	spec := f.spec()
+	if f == FieldCapture && !m.Active {
+		return locked(CodeCaptureNoAccess)
+	}
 	if spec == nil || !l.r.isLinked(&m) {
 		return Lock{}
 	}

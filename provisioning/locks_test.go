@@ -115,7 +115,7 @@ func TestLocksOfHandMadeMembers(t *testing.T) {
 	l, linked := locksFor(t, "okta", assignment.Automatic)
 	other := linked
 	other.Connection = "okta-2"
-	for _, m := range []provisioning.Member{{ID: "m1", Email: "ana@acme.com"}, other} {
+	for _, m := range []provisioning.Member{{ID: "m1", Email: "ana@acme.com", Active: true}, other} {
 		require.Empty(t, lockCodes(l, m))
 		edited, err := l.Edit(m, provisioning.FieldTitle, "Queen")
 		require.NoError(t, err)
@@ -280,4 +280,28 @@ func TestPermittedEditsAreKept(t *testing.T) {
 			}
 		}
 	})
+}
+
+// R8, R18, S19: capture is off for whoever has no access, and no hand turns it on:
+// neither an admin's nor the manager's (R131), also for a hand-made member.
+func TestNobodyWithoutAccessIsCaptured(t *testing.T) {
+	cfg := okta()
+	cfg.Default = &assignment.Assignment{ID: "default", Mode: assignment.Manual}
+	cfg.Managers.ToggleCapture = true
+	l := resolver(t, cfg).Locks()
+	boss := memberFor(activeUser("u0", "boss@acme.com"))
+	linked := memberFor(activeUser("u1", "ana@acme.com"))
+	linked.Active = false
+	linked.ManagerID = boss.ID
+	handMade := provisioning.Member{ID: "m2", Email: "bo@acme.com", ManagerID: boss.ID}
+	for _, m := range []provisioning.Member{linked, handMade} {
+		require.Equal(t, provisioning.CodeCaptureNoAccess, l.ToggleCapture(boss, m).Reason.Code)
+		_, err := l.Edit(m, provisioning.FieldCapture, []string{"recording"})
+		var refused *provisioning.LockError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, provisioning.CodeCaptureNoAccess, refused.Reason.Code)
+
+		m.Active = true
+		require.False(t, l.ToggleCapture(boss, m).Locked)
+	}
 }

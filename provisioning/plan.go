@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
+	"math"
 	"reflect"
 	"slices"
 
@@ -283,7 +284,7 @@ func (p *Plan) sort() {
 	})
 	slices.SortFunc(p.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.ExternalID, b.ExternalID), cmp.Compare(a.MemberID, b.MemberID),
-			cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.String(), b.Reason.String()))
+			cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.spell(math.MaxInt), b.Reason.spell(math.MaxInt)))
 	})
 }
 

@@ -182,13 +182,9 @@ func (p *Plan) summaryOfHeld(columns int) section {
 				names = append(names, h.Action.Who())
 			}
 		}
-		limit := b.Limit.String()
-		if b.Class == ClassIdentity {
-			limit = "always held"
-		}
 		release := fmt.Sprintf("-approve %s=%.12s", b.Class, b.Hash)
 		if len(p.Breakers) <= 3 {
-			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %s, %s; %s:", b.Class, b.people(), limit), b.Count},
+			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %s, %s; %s:", b.Class, b.people(), b.why()), b.Count},
 				summaryLine{text: "      release with " + release + ": " + listed(names, columns)})
 		} else {
 			s.lines = append(s.lines, summaryLine{fmt.Sprintf("  ! %d wait for %s", b.Count, release), b.Count})

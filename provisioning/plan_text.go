@@ -113,15 +113,43 @@ func (b *Breaker) line() string {
 	if b.Class == ClassIdentity {
 		return fmt.Sprintf("breaker identity: %d to be told apart from former members", b.Count)
 	}
-	return fmt.Sprintf("breaker %s: %s; %s", b.Class, b.people(), b.Limit)
+	return fmt.Sprintf("breaker %s: %s; %s", b.Class, b.people(), b.why())
 }
 
 // people says how many people wait, and how many were changed before.
 func (b *Breaker) people() string {
-	if b.Recent == 0 {
-		return fmt.Sprintf("%d of %d people", b.Count, b.Population)
+	who := people(b.Count)
+	switch {
+	case b.Recent > 0:
+		return fmt.Sprintf("%s beside %d done lately, with a team of %d before", who, b.Recent, b.Population)
+	case b.Count > b.Population: // people who are not in the team, or not by its source
+		return who
+	case b.Class == ClassCreate || b.Class == ClassAdopt || b.Class == ClassReactivate:
+		return fmt.Sprintf("%s to a team of %d", who, b.Population)
 	}
-	return fmt.Sprintf("%d people beside %d done lately, of %d before that", b.Count, b.Recent, b.Population)
+	return fmt.Sprintf("%d of %s", b.Count, people(b.Population))
+}
+
+// why says why the class waits: the limit, unless something else makes it wait.
+func (b *Breaker) why() string {
+	switch facts := b.Reason.Facts; {
+	case b.Class == ClassIdentity:
+		return "always held"
+	case facts["snapshot"] != "":
+		return "the snapshot has nobody in it"
+	case facts["connection"] != "":
+		return "the connection is given up"
+	case facts["tripped"] != "":
+		return b.Limit.String() + ", exceeded before"
+	}
+	return b.Limit.String()
+}
+
+func people(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
 }
 
 // String says when the limit trips.
@@ -131,7 +159,7 @@ func (l Limit) String() string {
 		parts = append(parts, fmt.Sprintf("%g %%", *l.Percent))
 	}
 	if l.Count != nil {
-		parts = append(parts, fmt.Sprintf("%d people", *l.Count))
+		parts = append(parts, people(*l.Count))
 	}
 	if len(parts) == 0 {
 		return "no limit"
@@ -210,7 +238,7 @@ func (a *Action) describeChanges() []string {
 	}
 	if len(parts) == 0 && a.Kind == KindUpdate {
 		for _, c := range a.Changes {
-			parts = append(parts, fmt.Sprintf("%s now owned by %s", c.Field.line(), c.Owner))
+			parts = append(parts, c.describeOwner())
 		}
 	}
 	return parts
@@ -283,7 +311,7 @@ func (k Kind) implied() fieldSet {
 // describe describes the change of one field. For a set it shows what is added and
 // removed, and if kept also what stays.
 func (c *Change) describe(kept bool) string {
-	name := text.Line(strings.TrimPrefix(c.Field.String(), attributePrefix))
+	name := c.label()
 	switch old, now := setOf(c.Old), setOf(c.New); {
 	case c.Old == nil && c.New != nil, kept && !c.IsValue():
 		return name + " " + showValue(c.New)
@@ -303,6 +331,24 @@ func (c *Change) describe(kept bool) string {
 		return name + " " + strings.Join(parts, " ")
 	}
 	return fmt.Sprintf("%s %s -> %s", name, showValue(c.Old), showValue(c.New))
+}
+
+// describeOwner describes a change of the owner alone.
+func (c *Change) describeOwner() string {
+	switch c.Owner {
+	case OwnerSource:
+		return c.label() + " follows the source now"
+	case OwnerNobody:
+		return c.label() + " no longer follows the source"
+	default:
+		return fmt.Sprintf("%s now owned by %s", c.label(), c.Owner)
+	}
+}
+
+// label returns the name of the field; for an attribute, the name that the
+// application gives it.
+func (c *Change) label() string {
+	return text.Line(strings.TrimPrefix(c.Field.String(), attributePrefix))
 }
 
 // setOf returns a value as a sorted set of names, also if it comes from JSON; nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/hierarchy"
 	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/timezone"
 )
@@ -56,6 +57,7 @@ const (
 	CodeRequiredMissing   Code = "source.required_missing"
 	CodeEmptyNotValue     Code = "source.empty_not_a_value"
 	CodeSourceValue       Code = "source.value"    // the field follows the source (R12)
+	CodeOwnershipMoved    Code = "ownership.moved" // the source gives the value that the field already has, and owns it from now on (R70)
 	CodeUnmapped          Code = "source.unmapped" // the config no longer maps the attribute (S35)
 	CodeLocaleUnknown     Code = "locale.unknown"  // not a locale; the default is used
 	CodeAbsenceIncomplete Code = "absence.snapshot_incomplete"
@@ -117,6 +119,7 @@ const (
 	CodeLockAutomatic    Code = "lock.automatic_settings"
 	CodeManagerNotDirect Code = "capture.manager_not_direct"
 	CodeToggleOff        Code = "capture.toggle_off"
+	CodeCaptureNoAccess  Code = "capture.no_access" // capture is off as long as the member has no access (R18)
 )
 
 // The families of codes that end with a name: breaker.<class> and
@@ -153,9 +156,15 @@ func because(code Code, facts ...string) Reason {
 	return r
 }
 
+// factColumns is the number of columns after which String cuts a fact.
+const factColumns = 300
+
 // String returns the code and the facts: "assignment.first_match (assignment:
-// Sales)".
-func (r Reason) String() string {
+// Sales)". Long facts are cut.
+func (r Reason) String() string { return r.spell(factColumns) }
+
+// spell is String with facts that are cut after so many columns.
+func (r Reason) spell(columns int) string {
 	if len(r.Facts) == 0 {
 		return r.Code.line()
 	}
@@ -163,7 +172,7 @@ func (r Reason) String() string {
 	b.WriteString(r.Code.line())
 	separator := " ("
 	for _, name := range slices.Sorted(maps.Keys(r.Facts)) {
-		fmt.Fprintf(&b, "%s%s: %s", separator, name, text.Line(r.Facts[name]))
+		fmt.Fprintf(&b, "%s%s: %s", separator, name, text.Cut(text.Line(r.Facts[name]), columns))
 		separator = ", "
 	}
 	b.WriteString(")")
@@ -232,7 +241,7 @@ var codeTexts = map[Code]string{
 	CodeIneligibleEmail:                  "An email address with exactly one usable domain is required.",
 	CodeIneligibleDomain:                 "The address is of none of the company's domains.",
 	CodeDomainConverted:                  "The address was given the company's primary domain.",
-	CodeGrandfathered:                    "The address is of none of the company's domains any more; who is in stays in.",
+	CodeGrandfathered:                    "The address is of none of the company's domains; people who are in stay in.",
 	CodeScopeUnmatched:                   "Matches none of the assignments' filters.",
 	CodeScopeAbsent:                      "Not in the source any more; its listing was complete.",
 	CodeSourceActive:                     "Active in the source.",
@@ -242,9 +251,10 @@ var codeTexts = map[Code]string{
 	CodeRequiredMissing:                  "The source lost a required value; the last one is kept.",
 	CodeEmptyNotValue:                    "The source leaves this empty, which is not a value; what was there is kept.",
 	CodeSourceValue:                      "The source has another value.",
+	CodeOwnershipMoved:                   "The source gives the value that is there, so the field follows it from now on.",
 	CodeUnmapped:                         "The config carries this attribute over no longer; its value stays.",
 	CodeLocaleUnknown:                    "The source's locale is not of the form en-US.",
-	CodeAbsenceIncomplete:                "Not listed, but the listing was not proved complete, so absence proves nothing.",
+	CodeAbsenceIncomplete:                "The listing was not proved complete, so a person who is not in it may still be in the directory.",
 	CodeEvidence:                         "The snapshot lacks what decides this, so nothing is given and nothing taken.",
 	CodeUnknownGroup:                     "No group of the source has this id, so the assignment matches nobody by it.",
 	CodeKeepActive:                       "Should leave, and stays active because of an option that is not recommended.",
@@ -276,6 +286,7 @@ var codeTexts = map[Code]string{
 	CodeLockAutomatic:                    "The assignment is automatic, so its settings are not edited by hand.",
 	CodeManagerNotDirect:                 "Only the direct manager may do this.",
 	CodeToggleOff:                        "Managers may not switch capture in this company.",
+	CodeCaptureNoAccess:                  "The member has no access, so capture is off.",
 	CodeNoManagerKey:                     "The source names no manager.",
 	CodeManagerNotFound:                  "The manager whom the source names is not in the team.",
 	CodeAmbiguousName:                    "Several people have the manager's name.",
@@ -290,6 +301,9 @@ var codeTexts = map[Code]string{
 	Code(timezone.NoteUnknownState):      "The state is not known in the country.",
 	Code(timezone.NoteCountryHasMany):    "The country has several zones and no usable state was given.",
 	Code(timezone.NoteCountryPrimary):    "The country has several zones, of which this is the primary one.",
+	Code(timezone.NoteCountryNoZone):     "No time zone is known for the country.",
+	Code(timezone.NoteAbbreviation):      "The time zone is an abbreviation, which stands for a fixed offset without daylight saving time.",
+	Code(hierarchy.ManagerOpen.String()): "Whether the manager comes in or stays is not known yet, so the edge is kept.",
 	CodePhoneUnparsed:                    "The phone number was kept as it is.",
 	CodePhoneFieldWins:                   "The extension field wins over the one in the number.",
 	CodeZoneGiven:                        "The time zone the source gives.",

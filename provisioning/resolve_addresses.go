@@ -127,6 +127,7 @@ func (as *addresses) decide() {
 				c.denied = cmp.Or(c.denied, codeWaits)
 			}
 			as.settleHolders(c, holders[key])
+			as.settleDomain(c, holders[key])
 			switch {
 			case c.denied != "":
 				denied = append(denied, c)
@@ -261,6 +262,20 @@ func (as *addresses) settleHolders(c *claim, holders []int32) {
 	}
 }
 
+// settleDomain denies the claim of a newcomer whose domain is not one of the
+// company's, unless a managed member has the address: the domains gate creation and
+// adoption only (S7), and the newcomer may become that member, now or later.
+func (as *addresses) settleDomain(c *claim, holders []int32) {
+	n := as.newcomer(c.person)
+	if n == nil || !n.outside {
+		return
+	}
+	isIn := func(h int32) bool { return as.r.isLinked(&as.members[h]) || as.r.migrates(&as.members[h]) }
+	if creates := c.denied == "" && c.joins == none; creates || !slices.ContainsFunc(holders, isIn) {
+		c.denied, c.from, c.joins = CodeIneligibleDomain, none, none
+	}
+}
+
 // isFormer reports whether the directory user of a linked member is gone, or is
 // listed as inactive, like a closed account that the provider keeps (S4).
 func (as *addresses) isFormer(member int32) bool {
@@ -268,8 +283,13 @@ func (as *addresses) isFormer(member int32) bool {
 	return user == none || as.userOf[member] == user && !as.inconsistent[user] && as.users[user].Status == sources.StatusInactive
 }
 
-// claimFacts returns the address and the people of a claim, as facts of a reason.
+// claimFacts returns the address and the people of a claim, as facts of the reason
+// why it is denied.
 func (as *addresses) claimFacts(c *claim) []string {
+	if c.denied == CodeIneligibleDomain {
+		_, domain, _ := address.Parse(c.address)
+		return []string{"domain", domain}
+	}
 	facts := []string{"address", c.address}
 	if c.holder != none {
 		facts = append(facts, "holder", cmp.Or(as.members[c.holder].Name(), as.members[c.holder].ID))

@@ -103,14 +103,12 @@ func (c *chart) trip() bool {
 			counts[class]++
 		}
 	}
-	limits, minPopulation := c.r.cfg.Breakers.limits()
 	for class := Class(1); class < classCount; class++ {
 		if counts[class] == 0 { // earlier changes alone hold nothing
 			continue
 		}
 		counts[class] += c.others.Recent.Done[class]
-		if class == ClassDeactivate && c.deserted || slices.Contains(c.others.Recent.Tripped, class) ||
-			limits[class].trips(counts[class], c.population, minPopulation) {
+		if class == ClassDeactivate && c.deserted || slices.Contains(c.others.Recent.Tripped, class) || c.exceeds(class, counts[class]) {
 			h.tripped |= 1 << class
 		}
 	}
@@ -141,6 +139,17 @@ func (c *chart) trip() bool {
 		}
 	}
 	return false
+}
+
+// limit returns the limit in force for a class (S14).
+func (c *chart) limit(class Class) Limit {
+	limits, minPopulation := c.r.cfg.Breakers.limits()
+	return limits[class].at(c.population, minPopulation)
+}
+
+// exceeds reports whether so many people are over the limit of a class.
+func (c *chart) exceeds(class Class, count int) bool {
+	return c.limit(class).trips(count, c.population)
 }
 
 // givesSeatBack reports whether a draft gives back a seat of a limited pool.
@@ -304,7 +313,6 @@ func (h *holds) shareClasses() {
 // breakers returns the classes that tripped, each with the hash of what it holds.
 func (c *chart) breakers(plan *Plan) []Breaker {
 	var trips []Breaker
-	limits, _ := c.r.cfg.Breakers.limits()
 	for _, class := range c.holds.tripped.list() {
 		waiting := 0 // without people whom no approval releases (S16, S43)
 		for i := range plan.Held {
@@ -314,7 +322,7 @@ func (c *chart) breakers(plan *Plan) []Breaker {
 		}
 		if waiting > 0 {
 			trips = append(trips, Breaker{
-				Class: class, Count: waiting, Recent: c.others.Recent.Done[class], Population: c.population, Limit: limits[class],
+				Class: class, Count: waiting, Recent: c.others.Recent.Done[class], Population: c.population, Limit: c.limit(class),
 				Reason: c.reasonOf(class), Hash: plan.classHash(class),
 			})
 		}
@@ -332,8 +340,7 @@ func (c *chart) reasonOf(class Class) Reason {
 	case class == ClassDeactivate && c.deserted:
 		return because(code, "snapshot", "has nobody in it")
 	}
-	limits, minPopulation := c.r.cfg.Breakers.limits()
-	if !limits[class].trips(c.holds.counts[class]+c.others.Recent.Done[class], c.population, minPopulation) {
+	if !c.exceeds(class, c.holds.counts[class]+c.others.Recent.Done[class]) {
 		return because(code, "tripped", "before")
 	}
 	return because(code)

@@ -7,7 +7,6 @@ import (
 	"github.com/usher-go/usher/hierarchy"
 	"github.com/usher-go/usher/internal/blocks"
 	"github.com/usher-go/usher/internal/name"
-	"github.com/usher-go/usher/internal/set"
 	"github.com/usher-go/usher/internal/text"
 	"github.com/usher-go/usher/sources"
 )
@@ -257,7 +256,7 @@ func (c *chart) listPeople() {
 	}
 	for i := range c.newcomers {
 		person := int32(len(c.members) + i)
-		if c.claimOf[person].denied != "" { // because of missing evidence, or because the claim waits
+		if denied := c.claimOf[person].denied; denied != "" && denied != CodeIneligibleDomain { // because of missing evidence, or because the claim waits
 			n := &c.newcomers[i]
 			u := &c.users[n.user]
 			add(person, &Member{
@@ -413,15 +412,29 @@ func (c *chart) personsOf(group []int) []int32 {
 	return persons
 }
 
+// recordingSeats are the seats without which recording has no effect (R104).
+func (r *Resolver) recordingSeats() []string {
+	return r.cfg.Seats.Requires["capture."+assignment.Recording]
+}
+
+// isRecorded reports whether a member is active and recorded: recording is on, and
+// no seat is missing for it.
+func (r *Resolver) isRecorded(m *Member) bool {
+	if !m.Active || !slices.Contains(m.Capture, assignment.Recording) {
+		return false
+	}
+	return !slices.ContainsFunc(r.recordingSeats(), func(seat string) bool { return !slices.Contains(m.Seats, seat) })
+}
+
 // notifyManagers adds a mail to the direct manager of each newcomer, if the manager
-// had an active report with recording on before this plan (R128, R129, S27).
+// had a recorded report before this plan (R128, R129, S27).
 func (c *chart) notifyManagers(built *hierarchy.Chart) {
 	if !slices.ContainsFunc(c.list, func(d *draft) bool { return d.kind == KindCreate }) {
 		return
 	}
 	recorded := make(map[string]bool)
 	for i := range c.members {
-		if m := &c.members[i]; m.Active && m.ManagerID != "" && set.Has(set.Of(m.Capture), assignment.Recording) {
+		if m := &c.members[i]; m.ManagerID != "" && c.r.isRecorded(m) {
 			recorded[m.ManagerID] = true
 		}
 	}

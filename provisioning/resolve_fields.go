@@ -360,8 +360,16 @@ func (r *Resolver) zone(u *sources.User) timezone.Result {
 	return timezone.Resolve(timezone.Hints{Zone: u.TimeZone, Country: u.Country, State: u.State, Default: r.cfg.Locale.TimeZone})
 }
 
+// zoneReason returns the reason of a note with the hints that it is about.
 func (r *reader) zoneReason(note timezone.Note, u *sources.User) Reason {
-	return r.because(Code(note), "timezone", u.TimeZone, "country", u.Country, "state", u.State)
+	switch note {
+	case timezone.NoteOffsetUnsupported, timezone.NoteUnknownName, timezone.NoteAbbreviation:
+		return r.because(Code(note), "timezone", u.TimeZone)
+	case timezone.NoteUnknownState, timezone.NoteStateMajority, timezone.NoteCountryHasMany:
+		return r.because(Code(note), "country", u.Country, "state", u.State)
+	default:
+		return r.because(Code(note), "country", u.Country)
+	}
 }
 
 // informative reports whether a note only says how certain a zone is. Such a note

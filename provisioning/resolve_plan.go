@@ -36,11 +36,11 @@ func (c *chart) action(d *draft) Action {
 				owned = append(owned, change.Field.String())
 			}
 		}
-		if len(values) == 0 {
-			values = owned
-		}
-		if len(values) > 0 {
+		switch {
+		case len(values) > 0:
 			a.Reasons = append(a.Reasons, c.reader.because(CodeSourceValue, "fields", strings.Join(values, ", ")))
+		case len(owned) > 0:
+			a.Reasons = append(a.Reasons, c.reader.because(CodeOwnershipMoved, "fields", strings.Join(owned, ", ")))
 		}
 	}
 	if d.recycled && d.before.Active { // an approval gives the record to the newcomer instead of deactivating it

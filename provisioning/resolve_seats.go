@@ -206,9 +206,7 @@ func (ds *drafts) settle(d *draft, refused []refusedSeat) {
 		return
 	}
 	for _, seat := range ds.r.cfg.Seats.Missing(&want) {
-		if !slices.ContainsFunc(refused, func(r refusedSeat) bool { return r.seat == seat }) {
-			ds.problem(d, because(Code(CodeFamilySeatMissing+seat)))
-		}
+		ds.problem(d, because(Code(CodeFamilySeatMissing+seat)))
 	}
 	if d.before != nil {
 		ds.explainSettings(d, &want, former)

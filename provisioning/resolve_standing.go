@@ -45,6 +45,9 @@ type newcomer struct {
 	position  int32 // of the governing assignment
 	address   string
 	converted bool
+	// outside: the domain is none of those whose people may come in. The newcomer
+	// can only become a member who is in already (S7).
+	outside bool
 	// open: facts about the newcomer are missing. Nothing is done for them, but
 	// they count as rivals, as namesakes and in cycles (S44).
 	open bool
@@ -210,6 +213,10 @@ func (st *standing) judgeNewcomer(user int32) {
 	case st.r.cfg.Domains.Convert:
 		n.address, n.converted = st.r.convert(own, domain), true
 	default:
+		n.address, n.outside = own, true
+	}
+	eligible := len(reasons) == 0
+	if n.outside && (!eligible || n.open) { // otherwise it depends on who has the address
 		reasons = append(reasons, because(CodeIneligibleDomain, "domain", domain))
 	}
 	if n.open {
@@ -221,7 +228,7 @@ func (st *standing) judgeNewcomer(user int32) {
 	if len(reasons) > 0 {
 		st.skip(u, reasons...)
 	}
-	if n.address != "" && (len(reasons) == 0 || n.open && len(reasons) == 1) {
+	if eligible {
 		st.newcomers = append(st.newcomers, n)
 	}
 }

@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -36,9 +37,7 @@ func New(cfg Config) (*Resolver, error) {
 	if cfg.Connection == "" {
 		cfg.Connection = cfg.Source
 	}
-	if cfg.Locale.Locale == "" {
-		cfg.Locale.Locale = DefaultLocale
-	}
+	cfg.Locale.Locale = cmp.Or(newReader(nil).spelling(cfg.Locale.Locale), DefaultLocale)
 	r := &Resolver{
 		cfg: cfg, traits: traitsOf(cfg.Source), rules: cfg.rules(), domains: make(map[string]bool), problems: problems,
 		attributes: slices.Sorted(maps.Keys(cfg.Attributes)),

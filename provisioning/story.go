@@ -305,7 +305,7 @@ func (s *survey) whyUnchanged(person int32, m *Member) (does string, steps []Ste
 	}
 	switch {
 	case !m.Managed:
-		return "unchanged: made by hand, and of nobody in the directory", nil
+		return "unchanged: made by hand, and nobody in the directory is this person", nil
 	case !s.r.isLinked(m):
 		return "unchanged: of another connection, " + text.Line(m.Connection), nil
 	case user == none:

@@ -18,8 +18,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/usher-go/usher/assignment"
+	"github.com/usher-go/usher/hierarchy"
 	"github.com/usher-go/usher/provisioning"
 	"github.com/usher-go/usher/sources"
+	"github.com/usher-go/usher/timezone"
 )
 
 // okta returns a config with the defaults.
@@ -167,6 +169,15 @@ func TestReasonsHaveSentences(t *testing.T) {
 		return true
 	})
 	require.Contains(t, codes, provisioning.CodeMatchNew)
+	for f := hierarchy.NoManagerKey; f <= hierarchy.KeysDiffer; f++ {
+		codes = append(codes, provisioning.Code(f.String()))
+	}
+	for _, note := range []timezone.Note{
+		timezone.NoteOffsetUnsupported, timezone.NoteUnknownName, timezone.NoteAbbreviation, timezone.NoteUnknownCountry, timezone.NoteUnknownState,
+		timezone.NoteStateMajority, timezone.NoteCountryHasMany, timezone.NoteCountryPrimary, timezone.NoteCountryNoZone,
+	} {
+		codes = append(codes, provisioning.Code(note))
+	}
 	for _, code := range codes {
 		r := provisioning.Reason{Code: code}
 		assert.NotEqual(t, r.String(), r.Text(), "%s: give it a sentence in codeTexts", code)
@@ -295,4 +306,20 @@ func shownValues(was, now provisioning.Member, names map[string][]string) []stri
 		want(`manager %s -> %s`, manager(was.ManagerID), manager(now.ManagerID))
 	}
 	return wanted
+}
+
+// A long value of a directory does not make the line of a finding longer than a
+// person reads. The JSON has all of it.
+func TestFactsAreCut(t *testing.T) {
+	long := strings.Repeat("x", 5000)
+	r := provisioning.Reason{Code: provisioning.CodeManagerNotFound, Facts: map[string]string{"name": long}}
+	require.Less(t, len(r.Text()), 500)
+	require.Contains(t, r.Text(), "xxx…)")
+
+	u := activeUser("u1", "ana@acme.com")
+	u.Manager.Name = long
+	plan := resolver(t, okta()).Resolve(provisioning.Input{Tenant: "t", Snapshot: allProven(u)})
+	require.Contains(t, plan.String(), "xxx…)")
+	require.NotContains(t, plan.String(), long)
+	require.Equal(t, long, plan.Findings[0].Reason.Facts["name"])
 }

@@ -20,6 +20,10 @@ type Authenticator = func(*http.Request) (Principal, error)
 // errNoToken reports that a request has no bearer token.
 var errNoToken = errors.New("no bearer token")
 
+// errTwoCredentials reports that a request has more than one Authorization
+// header. A proxy may have checked another one than this package would.
+var errTwoCredentials = errors.New("more than one Authorization header")
+
 // errUnknownToken reports that no principal has the token.
 var errUnknownToken = errors.New("unknown bearer token")
 

@@ -19,8 +19,8 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 	if ct := x.r.Header.Get("Content-Type"); ct != "" {
 		media, parameters, _ := strings.Cut(ct, ";")
 		media = strings.ToLower(strings.TrimSpace(media))
-		if media != mediaSCIM && media != mediaJSON || strings.Contains(strings.ToLower(parameters), "charset") &&
-			!strings.Contains(strings.ToLower(parameters), "utf-8") {
+		charset := parameter(parameters, "charset")
+		if media != mediaSCIM && media != mediaJSON || charset != "" && charset != "utf-8" && charset != "utf8" {
 			return nil, fail(http.StatusUnsupportedMediaType, "", "Content-Type: want %s or %s in UTF-8", mediaSCIM, mediaJSON)
 		}
 	}
@@ -60,8 +60,8 @@ func (x *exchange) body(rt *resourceType) (*object, error) {
 	if err := x.work.note(text.Len() / parsedPerUnit); err != nil {
 		return nil, err
 	}
-	o, values, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))
-	if err := x.work.spend(values); err != nil {
+	o, units, err := parseCounted(strings.TrimPrefix(text.String(), "\ufeff"))
+	if err := x.work.spend(units); err != nil {
 		return nil, err
 	}
 	return o, err

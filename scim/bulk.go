@@ -101,11 +101,14 @@ func (x *exchange) parseBulk(body *object) (*bulkRun, error) {
 			method: strings.ToUpper(in.text("method")), path: in.text("path"),
 			bulkID: in.text("bulkId"), version: in.text("version"),
 		}
-		op.data, _ = in.get("data").(*object)
-		if text, ok := in.get("data").(string); ok { // JSON in a string, as in examples of the RFC
-			inner, _ := embedded(text)
-			op.data, _ = inner.(*object)
+		data := in.get("data")
+		if text, ok := data.(string); ok { // JSON in a string, as in examples of the RFC
+			data, _ = embedded(text)
 		}
+		if list, ok := data.([]any); ok && op.method == http.MethodPatch { // the operations alone, as in section 3.7.3
+			data = &object{fields: []field{{"Operations", list}}}
+		}
+		op.data, _ = data.(*object)
 		seen := map[string]bool{}
 		refer := func(id string) {
 			if !seen[id] {
@@ -178,7 +181,7 @@ func (b *bulkRun) resolved(v any) any {
 		out := &object{fields: make([]field, 0, len(v.fields))}
 		for _, f := range v.fields {
 			value := b.resolved(f.value)
-			if value == nil && f.value != nil && f.name == "value" {
+			if value == nil && f.value != nil && sameName(f.name, "value") {
 				return nil // an element without its value has no meaning
 			}
 			if value != nil || f.value == nil {

@@ -76,8 +76,11 @@ func unreadable(rec Record, cause error) error {
 	return &unreadableError{ref: rec.Ref, cause: detail.Detail}
 }
 
-// scimTypeInvalidCursor is a value that RFC 9865 adds to those of RFC 7644.
-const scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
+// The values that RFC 9865 adds to those of RFC 7644.
+const (
+	scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
+	scimTypeInvalidCount  scimerrors.ScimType = "invalidCount"
+)
 
 // fail returns an error that a client sees (RFC 7644 section 3.12).
 func fail(status int, kind scimerrors.ScimType, format string, args ...any) error {

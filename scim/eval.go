@@ -33,8 +33,8 @@ func readDoc(rec Record, w *work) (*object, error) {
 	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
 		return nil, err
 	}
-	doc, values, err := parseCounted(string(rec.Doc))
-	if err := w.spend(values); err != nil {
+	doc, units, err := parseCounted(string(rec.Doc))
+	if err := w.spend(units); err != nil {
 		return nil, err
 	}
 	return doc, unreadable(rec, err)
@@ -48,10 +48,7 @@ func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 	if names.count == 0 {
 		return w.spend(1)
 	}
-	if err := w.spend(1 + len(rec.Doc)/scannedPerUnit); err != nil {
-		return err
-	}
-	err := scanObject(string(rec.Doc), func(p *jsonParser, name string) error {
+	err := scanObject(string(rec.Doc), w, func(p *jsonParser, name string) error {
 		if !names.has(name) {
 			return p.skip(1)
 		}
@@ -223,10 +220,7 @@ func (f *filter) test(each func(visit func(any) bool) bool) bool {
 func comparing(v any) int {
 	switch v := v.(type) {
 	case string:
-		if !isComposed(v) {
-			return 1 + len(v)
-		}
-		return 1 + len(v)/foldedPerUnit
+		return 1 + folding(v)
 	case number:
 		return 2
 	}
@@ -294,7 +288,7 @@ func (f *filter) compare(v any) bool {
 			return f.op == opNotEqual
 		}
 		if !f.time.IsZero() {
-			if t, ok := parseTime(v); ok && f.op != opContains && f.op != opStarts && f.op != opEnds {
+			if t, ok := parseTime(v); ok && !f.partial() {
 				return f.ordered(t.Compare(f.time))
 			}
 		}
@@ -392,7 +386,7 @@ func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 
 // needsLinks reports whether the filter needs Record.Links.
 func (f *filter) needsLinks(rt *resourceType) bool {
-	if f.path.urn == "" && (f.path.attr == rt.links || f.path.attr == "meta" && f.path.sub == "version") {
+	if f.path.urn == "" && (f.path.attr == rt.links || rt.links == "groups" && f.path.attr == "meta" && f.path.sub == "version") {
 		return true
 	}
 	for _, kid := range f.kids {

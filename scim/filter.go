@@ -354,6 +354,9 @@ func (p *filterParser) apostrophes() (string, bool) {
 	return s, true
 }
 
+// partial reports whether the comparison is with a part of a text.
+func (f *filter) partial() bool { return f.op == opContains || f.op == opStarts || f.op == opEnds }
+
 // prepare converts the value to the attribute's type and refuses comparisons
 // that the type does not support.
 func (f *filter) prepare() error {
@@ -382,9 +385,12 @@ func (f *filter) prepare() error {
 			if v, err := parseJSON(s); isString && err == nil {
 				f.value = v
 			}
+			if _, ok := f.value.(number); !ok && f.value != nil {
+				return badFilter("%s: want a number", f.path)
+			}
 		case "dateTime":
 			var ok bool
-			if f.time, ok = parseTime(s); isString && !ok {
+			if f.time, ok = parseTime(s); !ok && f.value != nil && (!isString || !f.partial()) {
 				return badFilter("%s: want a time such as 2011-05-13T04:42:34Z", f.path)
 			}
 		default:
@@ -406,7 +412,8 @@ func (f *filter) prepare() error {
 		if isBool || f.value == nil || def != nil && (def.kind == "boolean" || def.kind == "binary") {
 			return badFilter("%s: the values have no order", f.path)
 		}
-	case opContains, opStarts, opEnds:
+	}
+	if f.partial() {
 		if !isString || !text && def.kind != "binary" && def.kind != "dateTime" {
 			return badFilter("%s: want a string to search for in a string", f.path)
 		}

@@ -1,9 +1,6 @@
 package scim
 
 import (
-	"cmp"
-	"math/big"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -166,55 +163,6 @@ func cutName(s, prefix string) (rest string, ok bool) {
 func isURN(name string) bool {
 	rest, ok := cutName(name, "urn:")
 	return ok && rest != ""
-}
-
-// numberBits is the precision in which numbers compare.
-const numberBits = 256
-
-// canonicalNumber returns the same text for JSON numbers that are equal.
-func canonicalNumber(s string) string {
-	if n, ok := wholeNumberOf(s); ok {
-		return strconv.FormatInt(n, 10)
-	}
-	f, _, err := big.ParseFloat(s, 10, numberBits, big.ToNearestEven)
-	if err != nil {
-		return s
-	}
-	if n, exact := f.Int64(); exact == big.Exact {
-		return strconv.FormatInt(n, 10)
-	}
-	return f.Text('p', 0)
-}
-
-// wholeNumberOf parses a JSON number that is written without fraction and
-// exponent.
-func wholeNumberOf(s string) (int64, bool) {
-	if strings.ContainsAny(s, ".eE") {
-		return 0, false // avoids the cost of an error value
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil
-}
-
-// compareNumbers compares two JSON numbers by value.
-func compareNumbers(a, b string) int {
-	x, wholeX := wholeNumberOf(a)
-	y, wholeY := wholeNumberOf(b)
-	if wholeX && wholeY {
-		return cmp.Compare(x, y)
-	}
-	// If the nearest floats differ, the numbers differ in the same order.
-	p, errP := strconv.ParseFloat(a, 64)
-	q, errQ := strconv.ParseFloat(b, 64)
-	if errP == nil && errQ == nil && p != q {
-		return cmp.Compare(p, q)
-	}
-	f, _, errF := big.ParseFloat(a, 10, numberBits, big.ToNearestEven)
-	g, _, errG := big.ParseFloat(b, 10, numberBits, big.ToNearestEven)
-	if errF != nil || errG != nil {
-		return strings.Compare(a, b)
-	}
-	return f.Cmp(g)
 }
 
 // timeLayout is the format of times in answers: UTC with milliseconds.

@@ -41,7 +41,7 @@ type Config struct {
 	//
 	// An address that sends many different wrong values of the Authorization
 	// header (50, and then more than one a second) is answered with 429
-	// instead. The address is that of Request.RemoteAddr; for IPv6 it is the
+	// instead. A request with two Authorization headers is answered with 401. The address is that of Request.RemoteAddr; for IPv6 it is the
 	// /64 network. Behind a proxy, set RemoteAddr to the client's address
 	// before the handler gets the request. A value that was accepted before is
 	// never refused for this reason.
@@ -245,10 +245,13 @@ type exchange struct {
 	bodySeen  bool      // reading the body was at least attempted
 	sight     *sighting // collects the request's record; nil if there is no log
 	unread    int       // records that could not be read
-	party     party
-	traffic   int      // bytes read from the client and written to it
-	stored    int      // bytes of documents written to the store, plus storedRecord for each write
-	values    []string // of the answer's headers; see setHeader
+	// membersRead reports that a PATCH of this request has read a group's
+	// members.
+	membersRead bool
+	party       party
+	traffic     int      // bytes read from the client and written to it
+	stored      int      // bytes of documents written to the store, plus storedRecord for each write
+	values      []string // of the answer's headers; see setHeader
 
 	room struct { // memory that nearly every exchange needs, in one allocation
 		work     work
@@ -337,12 +340,16 @@ func (x *exchange) public() bool {
 
 // authenticate sets the principal of the request.
 func (x *exchange) authenticate() error {
-	credential := x.brake.credential(x.r.Header.Get("Authorization"))
+	credential := x.brake.credential(x.r.Header.Values("Authorization")...)
 	if wait := x.brake.wait(x.r, credential); wait > 0 {
 		x.refused(nil)
 		return x.tooManyRequests(wait)
 	}
-	principal, err := x.cfg.Authenticate(x.r)
+	var principal Principal
+	err := errTwoCredentials
+	if len(x.r.Header.Values("Authorization")) < 2 {
+		principal, err = x.cfg.Authenticate(x.r)
+	}
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		x.cfg.Logger.ErrorContext(x.ctx, "scim: authentication unavailable", "error", err)

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -22,8 +23,8 @@ func parseObject(data string) (*object, error) {
 	return o, err
 }
 
-// parseCounted is parseObject with the number of values read, which is also
-// returned with an error.
+// parseCounted is parseObject with its work beyond that of scanning the text,
+// which is also returned with an error.
 func parseCounted(data string) (*object, int, error) {
 	p := jsonParser{in: data}
 	v, err := p.only()
@@ -31,7 +32,7 @@ func parseCounted(data string) (*object, int, error) {
 	if err == nil && !ok {
 		err = badSyntax("want a JSON object")
 	}
-	return o, p.values, err
+	return o, p.values + p.dense(), err
 }
 
 // parseJSON parses one JSON value and refuses anything after it.
@@ -51,9 +52,34 @@ func (p *jsonParser) only() (any, error) {
 }
 
 type jsonParser struct {
-	in     string
-	at     int
-	values int // read so far, without skipped values
+	in      string
+	at      int
+	values  int  // read so far, without skipped values
+	passed  int  // names and skipped values so far; see pass
+	foreign bool // the last string read may contain other than ASCII characters
+}
+
+// pass counts a name that was read. All spellings of a name are one name, so
+// that a long name, one that is not ASCII, and one of many takes as long as
+// several others.
+func (p *jsonParser) pass(name string, many bool) {
+	const short = 32
+	p.passed++
+	if many {
+		p.passed += 9
+	}
+	switch {
+	case p.foreign:
+		p.passed += 9 * len(name)
+	case len(name) > short:
+		p.passed += len(name) / 8
+	}
+}
+
+// dense returns the work for the names and the skipped values of a text that
+// exceeds that of scanning a text of this length.
+func (p *jsonParser) dense() int {
+	return max(0, p.passed/skippedPerUnit-len(p.in)/scannedPerUnit)
 }
 
 func (p *jsonParser) bad(want string) error {
@@ -147,6 +173,7 @@ func (p *jsonParser) members(visit func(name string) error) error {
 		if err != nil {
 			return err
 		}
+		p.pass(name, seen.many != nil)
 		if seen.count == maxFields {
 			return badSyntax("an object has more than %d names", maxFields)
 		}
@@ -168,30 +195,35 @@ func (p *jsonParser) members(visit func(name string) error) error {
 
 // scanObject reads the object in data and refuses anything after it. For each
 // name it calls visit, which must read the value from p, at depth 1, or skip
-// it. The whole text is checked as by parseObject, without being stored.
-func scanObject(data string, visit func(p *jsonParser, name string) error) error {
+// it. The whole text is checked as by parseObject, without being stored. The
+// work is counted, except for the values that visit reads.
+func scanObject(data string, w *work, visit func(p *jsonParser, name string) error) error {
+	if err := w.spend(1 + len(data)/scannedPerUnit); err != nil {
+		return err
+	}
 	p := jsonParser{in: data}
 	if p.space(); p.peek() != '{' {
 		return p.bad("an object")
 	}
 	p.at++
-	if err := p.members(func(name string) error { return visit(&p, name) }); err != nil {
-		return err
+	err := p.members(func(name string) error { return visit(&p, name) })
+	if err == nil {
+		err = p.end()
 	}
-	return p.end()
+	return cmp.Or(w.spend(p.dense()), err)
 }
 
 // checkObject returns the error of parseObject for data, without storing the
-// object.
-func checkObject(data string) error {
+// object, and the work beyond that of scanning the text.
+func checkObject(data string) (dense int, err error) {
 	p := jsonParser{in: data}
 	if p.space(); p.peek() != '{' {
-		return p.bad("an object")
+		return 0, p.bad("an object")
 	}
-	if err := p.skip(0); err != nil {
-		return err
+	if err = p.skip(0); err == nil {
+		err = p.end()
 	}
-	return p.end()
+	return p.dense(), err
 }
 
 // end returns an error unless the text ends here.
@@ -203,17 +235,18 @@ func (p *jsonParser) end() error {
 }
 
 // insideObject returns the text between the braces of the object in data, or
-// the error of checkObject.
-func insideObject(data string) (string, error) {
-	if err := checkObject(data); err != nil {
-		return "", err
+// the error of checkObject, and its work.
+func insideObject(data string) (inside string, dense int, err error) {
+	if dense, err = checkObject(data); err != nil {
+		return "", dense, err
 	}
 	data = strings.Trim(data, " \t\r\n")
-	return strings.Trim(data[1:len(data)-1], " \t\r\n"), nil
+	return strings.Trim(data[1:len(data)-1], " \t\r\n"), dense, nil
 }
 
 // skip reads a value, checks it as value does, and discards it.
 func (p *jsonParser) skip(depth int) error {
+	p.passed++
 	switch c := p.peek(); {
 	case c == '"':
 		_, err := p.str()
@@ -325,12 +358,12 @@ func (p *jsonParser) str() (string, error) {
 		all |= p.in[at]
 		at++
 	}
-	p.at = at
+	p.at, p.foreign = at, all >= utf8.RuneSelf
 	switch p.peek() {
 	case '"':
 		s := p.in[start:at]
 		p.at++
-		if all >= utf8.RuneSelf && !utf8.ValidString(s) {
+		if p.foreign && !utf8.ValidString(s) {
 			return "", badSyntax("a string is not valid UTF-8")
 		}
 		return s, nil
@@ -353,6 +386,7 @@ var plainByte = func() (table [256]bool) {
 
 // escaped reads the rest of a string from its first escape on.
 func (p *jsonParser) escaped(start int) (string, error) {
+	p.foreign = true // an escape may mean any character
 	var b strings.Builder
 	b.WriteString(p.in[start:p.at])
 	for p.at < len(p.in) {

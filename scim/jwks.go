@@ -2,6 +2,9 @@ package scim
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,8 +157,24 @@ func (s *keySet) find(id, algorithm string) (jose.JSONWebKey, bool) {
 // verifies reports whether the issuer's statements about the key (RFC 7517
 // sections 4.1 to 4.4) allow it to verify the algorithm.
 func (k publishedKey) verifies(algorithm string) bool {
-	return k.IsPublic() && (k.Use == "" || k.Use == "sig") && (k.Algorithm == "" || k.Algorithm == algorithm) &&
+	return k.IsPublic() && k.fits(algorithm) && (k.Use == "" || k.Use == "sig") && (k.Algorithm == "" || k.Algorithm == algorithm) &&
 		(len(k.ops) == 0 || slices.Contains(k.ops, "verify"))
+}
+
+// fits reports whether a key of this kind and size is for the algorithm.
+// RFC 7518 section 3.3: a key of size 2048 bits or larger MUST be used. The time
+// for a signature grows with the square of the size.
+func (k publishedKey) fits(algorithm string) bool {
+	const least, most = 2048, 16384 // bits
+	switch key := k.Key.(type) {
+	case *rsa.PublicKey:
+		return (strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")) && key.N.BitLen() >= least && key.N.BitLen() <= most
+	case *ecdsa.PublicKey:
+		return strings.HasPrefix(algorithm, "ES")
+	case ed25519.PublicKey:
+		return algorithm == string(jose.EdDSA)
+	}
+	return false
 }
 
 func (c *keyCache) fetch(ctx context.Context, address string) ([]publishedKey, error) {

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -227,7 +228,11 @@ func (x *exchange) scan(selections []selection, q listing, after int64, offset i
 			r.total++
 			switch {
 			case q.sortBy != "":
-				return ranked.add(found{s.rt, res.rec, res.sortKey(sortBy), r.total})
+				key, err := res.sortKey(sortBy, x.work)
+				if err != nil {
+					return err
+				}
+				return ranked.add(found{s.rt, res.rec, key, r.total})
 			case res.rec.Ordinal <= after:
 			case passed < offset:
 				passed++
@@ -295,6 +300,9 @@ func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource
 		}
 		for _, rec := range records {
 			r.rec = rec
+			if err := x.work.spend(len(rec.Links) * unitsPerReadLink); err != nil {
+				return err
+			}
 			if err := readFields(r.doc, rec, &names, x.work); err != nil {
 				if err = x.isolate(err); err != nil {
 					return err
@@ -377,7 +385,7 @@ func (r *ranking) sort() error {
 // A sortKey is the value by which a resource is sorted.
 type sortKey struct {
 	absent bool
-	number string // a JSON number, or empty
+	number *decimal // nil if the value is no number
 	text   string
 }
 
@@ -387,10 +395,10 @@ func (k sortKey) compare(other sortKey) int {
 	switch {
 	case k.absent || other.absent:
 		return cmp.Compare(boolRank(k.absent), boolRank(other.absent))
-	case k.number != "" && other.number != "":
-		return compareNumbers(k.number, other.number)
-	case k.number != "" || other.number != "":
-		return cmp.Compare(boolRank(k.number == ""), boolRank(other.number == ""))
+	case k.number != nil && other.number != nil:
+		return k.number.compare(*other.number)
+	case k.number != nil || other.number != nil:
+		return cmp.Compare(boolRank(k.number == nil), boolRank(other.number == nil))
 	}
 	return strings.Compare(k.text, other.text)
 }
@@ -425,16 +433,20 @@ func (rt *resourceType) sortPath(sortBy string) (attrPath, error) {
 
 // sortKey returns the resource's value at path; for a list, the primary value
 // or else the first.
-func (r *resource) sortKey(path attrPath) sortKey {
-	if list, ok := r.primary(path); ok {
-		return keyOf(list, path)
+func (r *resource) sortKey(path attrPath, w *work) (sortKey, error) {
+	value, ok := r.primary(path)
+	if !ok {
+		r.values(path, w, func(v any) bool {
+			value = v
+			return true
+		})
 	}
-	key := sortKey{absent: true}
-	r.values(path, nil, func(v any) bool {
-		key = keyOf(v, path)
-		return true
-	})
-	return key
+	if text, ok := value.(string); ok && len(text) > scannedPerUnit { // the ranking counts a short one
+		if err := w.spend(folding(text)); err != nil {
+			return sortKey{}, err
+		}
+	}
+	return keyOf(value, path), nil
 }
 
 // primary returns the sub-attribute of the element that is marked as primary.
@@ -465,9 +477,11 @@ func keyOf(v any, path attrPath) sortKey {
 		}
 		return sortKey{text: foldText(v)}
 	case number:
-		return sortKey{number: string(v)}
+		d := decimalOf(string(v))
+		return sortKey{number: &d}
 	case bool:
-		return sortKey{number: [...]string{"0", "1"}[boolRank(v)]}
+		d := decimalOf(strconv.Itoa(boolRank(v)))
+		return sortKey{number: &d}
 	}
 	return sortKey{absent: true}
 }

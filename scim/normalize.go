@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -240,7 +241,7 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 			return def.valueMissing(name)
 		}
 	}
-	if err := rt.dropRepeated(doc, work); err != nil {
+	if err := cmp.Or(rt.dropRepeated(doc, work), work.spend(rt.keying(doc))); err != nil {
 		return err
 	}
 	urns := []any{rt.core.urn}
@@ -285,8 +286,10 @@ func (rt *resourceType) dropRepeated(doc *object, work *work) error {
 				continue
 			}
 			if list, _ := in.get(def.name).([]any); len(list) > 1 {
-				if err := work.spend(2 * len(list)); err != nil {
-					return err
+				for _, e := range list {
+					if err := work.spend(identifying(e)); err != nil {
+						return err
+					}
 				}
 				in.set(def.name, distinct(list))
 			}
@@ -357,6 +360,34 @@ func checkUserName(old, name string) error {
 func isJoined(r rune) bool {
 	const firstOfArabic = 0x600
 	return r >= firstOfArabic && unicode.In(r, unicode.L, unicode.M, unicode.S)
+}
+
+// keying returns the work of making and storing the keys of a document that has
+// more or longer ones than usual. The conversion of a domain takes several
+// times as long as folding it.
+func (rt *resourceType) keying(doc *object) int {
+	const usual, perDomain, longestDomain = 100, 4, 1100
+	units, keys := 0, 0
+	count := func(text string) {
+		keys++
+		switch n := len(text); {
+		case n > longestDomain: // not an address
+			units += 2 * folding(text)
+		case n > usual:
+			units += perDomain * folding(text)
+		}
+	}
+	count(doc.text("displayName"))
+	if rt.name == TypeUser {
+		count(doc.text("userName"))
+		for _, o := range elements(doc, "emails", "value") {
+			count(o.text("value"))
+		}
+		for _, key := range managerKeys(doc) {
+			count(key.Value)
+		}
+	}
+	return units + unitsPerKey*max(0, keys-freeKeys)
 }
 
 // keys returns the keys by which the document can be found.

@@ -292,7 +292,9 @@ func TestSortKeys(t *testing.T) {
 		require.NoError(t, err)
 		r, err := rt.parse(Record{Doc: []byte(doc)}, testLocation)
 		require.NoError(t, err)
-		return r.sortKey(path)
+		found, err := r.sortKey(path, nil)
+		require.NoError(t, err)
+		return found
 	}
 	for sortBy, ordered := range map[string][]string{ // ascending
 		"count":  {`{"count":-5}`, `{"count":9}`, `{"count":10}`, `{}`},

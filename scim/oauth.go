@@ -178,6 +178,7 @@ func (e *TokenEndpoint) Authenticate(r *http.Request) (Principal, error) {
 		if keyID(key) != token.Headers[0].KeyID || token.Claims(key, &claims) != nil {
 			continue
 		}
+		claims.IssuedAt = nil // another process, whose clock is ahead, may have issued it
 		principal := Principal{Tenant: claims.Tenant, Connection: claims.Connection, Kind: claims.Kind, User: claims.User, Token: claims.Token}
 		if claims.Expiry == nil || claims.ValidateWithLeeway(jwt.Expected{
 			AnyAudience: jwt.Audience{tokenAudience}, Time: e.cfg.Now(),
@@ -206,7 +207,7 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeTokenAnswer(w, http.StatusBadRequest, map[string]any{"error": "unsupported_grant_type"})
 		return
 	}
-	credential := e.brake.credential(r.Header.Get("Authorization"), r.PostForm.Get("client_id"),
+	credential := e.brake.credential(strings.Join(r.Header.Values("Authorization"), ","), r.PostForm.Get("client_id"),
 		r.PostForm.Get("client_secret"), r.PostForm.Get("client_assertion"))
 	if wait := e.brake.wait(r, credential); wait > 0 {
 		w.Header().Set("Retry-After", wholeSeconds(wait))
@@ -291,7 +292,7 @@ func (e *TokenEndpoint) issue(p Principal) (string, error) {
 func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	assertion, kind := r.PostForm.Get("client_assertion"), r.PostForm.Get("client_assertion_type")
-	methods := 0
+	methods := max(0, len(r.Header.Values("Authorization"))-1)
 	for _, used := range []bool{r.Header.Get("Authorization") != "", secret != "", assertion != "" || kind != ""} {
 		if used {
 			methods++

@@ -85,6 +85,19 @@ func (o *object) drop(name string) bool {
 	return true
 }
 
+// indexing returns the work of looking for a name after another one was dropped:
+// the names of a large object are folded and indexed again.
+func (o *object) indexing() int {
+	if len(o.fields) <= fewFields {
+		return 0
+	}
+	n := len(o.fields)
+	for _, f := range o.fields {
+		n += folding(f.name)
+	}
+	return n
+}
+
 // cloneValue copies arrays and objects; the rest is immutable.
 func cloneValue(v any) any {
 	switch v := v.(type) {
@@ -104,13 +117,14 @@ func cloneValue(v any) any {
 	return v
 }
 
-// weight returns the work of copying a value or of comparing it with another.
+// weight returns the work of copying a value, of comparing it with another, or
+// of looking for a name in the copy, whose names are folded for that.
 func weight(v any) int {
 	n := 1
 	switch v := v.(type) {
 	case *object:
 		for _, f := range v.fields {
-			n += 1 + weight(f.value)
+			n += 1 + folding(f.name) + weight(f.value)
 		}
 	case []any:
 		for _, e := range v {
@@ -118,6 +132,8 @@ func weight(v any) int {
 		}
 	case string:
 		n += len(v) / scannedPerUnit
+	case number:
+		n += len(v) / 32
 	}
 	return n
 }

@@ -215,8 +215,9 @@ func (p *patcher) slip(path patchPath) string {
 // mistake, or the alphabetically first of several. It ignores declared names of
 // up to three letters, which are similar to too many others.
 func nearest(name string, declared map[string]*attribute) (found string) {
+	name = fold(name)
 	for _, def := range declared {
-		if len(def.name) > 3 && oneSlip(fold(name), fold(def.name)) && (found == "" || def.name < found) {
+		if len(def.name) > 3 && oneSlip(name, fold(def.name)) && (found == "" || def.name < found) {
 			found = def.name
 		}
 	}
@@ -264,21 +265,25 @@ func (p *patcher) target(op patchOp, path patchPath) error {
 		_, err := path.leaf().coerce(op.value, path.String())
 		return err
 	}
-	in := p.doc
 	if path.urn != "" {
 		ext, ok := p.doc.get(path.urn).(*object)
 		if !ok {
 			ext = &object{}
 		}
-		in = ext
-		defer func() { // an empty extension is removed
-			if len(ext.fields) > 0 {
-				p.doc.set(path.urn, ext)
-			} else {
-				p.doc.drop(path.urn)
-			}
-		}()
+		if err := p.change(ext, op, path); err != nil {
+			return err
+		}
+		if len(ext.fields) == 0 { // an empty extension is removed
+			return p.drop(p.doc, path.urn)
+		}
+		p.doc.set(path.urn, ext)
+		return nil
 	}
+	return p.change(p.doc, op, path)
+}
+
+// change applies one operation to an attribute of in.
+func (p *patcher) change(in *object, op patchOp, path patchPath) error {
 	switch {
 	case path.filter != nil:
 		return p.filtered(in, op, path)
@@ -325,8 +330,7 @@ func (p *patcher) extension(op patchOp, path patchPath) error {
 func (p *patcher) dropExtension(urn string, declared *container) error {
 	old, ok := p.doc.get(urn).(*object)
 	if !ok || declared == nil {
-		p.doc.drop(urn)
-		return nil
+		return p.drop(p.doc, urn)
 	}
 	kept := &object{}
 	for _, f := range old.fields {
@@ -338,8 +342,7 @@ func (p *patcher) dropExtension(urn string, declared *container) error {
 		}
 	}
 	if len(kept.fields) == 0 {
-		p.doc.drop(urn)
-		return nil
+		return p.drop(p.doc, urn)
 	}
 	p.doc.set(urn, kept)
 	return nil

@@ -175,6 +175,9 @@ func (e *memberEdit) selected(p *patcher, f *filter) ([]string, error) {
 	var ids []string
 	if !e.replace {
 		for _, link := range links {
+			if err := p.work.failed(); err != nil {
+				return nil, err
+			}
 			if _, edited := e.wishes[link.ID]; !edited && f.matchesElement(p.rt.linkObject(link, p.locate)) {
 				ids = append(ids, link.ID)
 			}

@@ -60,11 +60,18 @@ func (p *patcher) assign(in *object, path patchPath, value any) error {
 		}
 	}
 	if list, ok := value.([]any); value == nil || ok && len(list) == 0 {
-		in.drop(path.attr)
-		return nil
+		return p.drop(in, path.attr)
 	}
 	in.set(path.attr, value)
 	return nil
+}
+
+// drop removes a name, which counts as work of the request.
+func (p *patcher) drop(from *object, name string) error {
+	if !from.drop(name) {
+		return nil
+	}
+	return p.work.spend(from.indexing())
 }
 
 // merge sets the sub-attributes in given, and removes those that are null or
@@ -91,10 +98,7 @@ func (p *patcher) merge(into, given *object, path patchPath) error {
 		}
 		if value != nil {
 			into.set(name, value)
-		} else if into.drop(name) {
-			err = p.work.spend(len(into.fields)) // the fields are indexed again
-		}
-		if err != nil {
+		} else if err := p.drop(into, name); err != nil {
 			return err
 		}
 	}
@@ -179,7 +183,8 @@ type elementKey struct {
 }
 
 func keyOfElement(e any) elementKey {
-	whole, key := identity(e)
+	whole, typ, hasValue := identity(e)
+	key := elementKey{hasValue: hasValue, typ: fold(typ)}
 	if text, ok := whole.(string); ok {
 		key.text = text
 	} else {
@@ -188,21 +193,31 @@ func keyOfElement(e any) elementKey {
 	return key
 }
 
-// identity returns what distinguishes an element of a list from others: the value,
-// or the whole element, and a key that lacks only that.
-func identity(e any) (whole any, key elementKey) {
+// identity returns what distinguishes an element of a list from others: its
+// value and type, or the whole element.
+func identity(e any) (whole any, typ string, hasValue bool) {
 	if o, ok := e.(*object); ok {
 		if value := o.get("value"); value != nil {
-			return value, elementKey{hasValue: true, typ: fold(o.text("type"))}
+			return value, o.text("type"), true
 		}
 	}
-	return e, elementKey{}
+	return e, "", false
+}
+
+// identifying returns the work of keyOfElement. The names of an element without
+// a value are sorted.
+func identifying(e any) int {
+	whole, typ, hasValue := identity(e)
+	units := 3 + folding(typ)
+	if _, isObject := whole.(*object); isObject && !hasValue {
+		units += weight(whole)
+	}
+	return units + weight(whole)
 }
 
 // elementKey is keyOfElement, counted as work of the request.
 func (p *patcher) elementKey(e any) (elementKey, error) {
-	whole, _ := identity(e)
-	if err := p.work.spend(2 + weight(whole)); err != nil {
+	if err := p.work.spend(identifying(e)); err != nil {
 		return elementKey{}, err
 	}
 	return keyOfElement(e), nil
@@ -230,7 +245,7 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 	// An element without a type removes elements of any type.
 	keys := map[elementKey]bool{}
 	for _, g := range path.alike(list, gone) {
-		key, err := p.elementKey(path.def.folded(g))
+		key, err := p.foldedKey(path.def, g)
 		if err != nil {
 			return err
 		}
@@ -238,7 +253,7 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 	}
 	rest := make([]any, 0, len(list))
 	for _, have := range list {
-		key, err := p.elementKey(path.def.folded(have))
+		key, err := p.foldedKey(path.def, have)
 		if err != nil {
 			return err
 		}
@@ -249,6 +264,18 @@ func (p *patcher) removeListed(in *object, op patchOp, path patchPath, list []an
 		}
 	}
 	return p.assign(in, path, rest)
+}
+
+// foldedKey is elementKey for the form in which elements of the attribute are
+// compared.
+func (p *patcher) foldedKey(def *attribute, element any) (elementKey, error) {
+	whole, _, _ := identity(element)
+	if text, ok := whole.(string); ok {
+		if err := p.work.spend(folding(text)); err != nil {
+			return elementKey{}, err
+		}
+	}
+	return p.elementKey(def.folded(element))
 }
 
 // sub applies an operation to a sub-attribute of a single value, or of every
@@ -417,7 +444,7 @@ func (p *patcher) filteredPlain(in *object, path patchPath, list []any, found bo
 		}
 		return p.assignList(in, path, merged)
 	}
-	if err := p.work.spend(len(list)); err != nil {
+	if err := p.work.spend(len(list) * comparing(value)); err != nil {
 		return err
 	}
 	next := make([]any, 0, len(list))

@@ -60,6 +60,9 @@ func (p *projection) resolved(rt *resourceType) *resolvedProjection {
 		out := make(map[[2]string]named, len(names))
 		for _, name := range names {
 			path, ok := rt.resolve(name)
+			if sameName(name, rt.core.urn) { // the core schema as a whole, as for an extension
+				out[[2]string{}] = named{whole: true}
+			}
 			if isURN(name) && path.def == nil { // possibly an undeclared extension
 				out[[2]string{fold(name), ""}] = named{whole: true}
 			}
@@ -160,10 +163,7 @@ func (p *projection) part(rt *resourceType, urn, attr string) part {
 // appendDoc appends the requested fields of a document, each with a comma
 // before it.
 func (p *projection) appendDoc(dst []byte, w *work, rt *resourceType, doc string) ([]byte, error) {
-	if err := w.spend(1 + len(doc)/scannedPerUnit); err != nil {
-		return dst, err
-	}
-	err := scanObject(doc, func(in *jsonParser, name string) (err error) {
+	err := scanObject(doc, w, func(in *jsonParser, name string) (err error) {
 		if !isURN(name) || in.peek() != '{' {
 			dst, err = p.part(rt, "", name).appendValue(dst, ",", w, in, name, 1)
 			return err

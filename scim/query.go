@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -48,7 +49,7 @@ func (x *exchange) urlQuery() (listing, error) {
 	if q.count, err = wholeNumber("count", values.Get("count"), x.cfg.PageSize); err != nil {
 		return q, err
 	}
-	return x.bounded(q), nil
+	return x.bounded(q)
 }
 
 // urlValues parses the query string. Unlike url.Query it returns an error for a
@@ -71,17 +72,25 @@ func (x *exchange) urlValues() (url.Values, error) {
 		if values == nil {
 			values = url.Values{}
 		}
-		values.Add(parameterName(name), value)
+		name = parameterName(name)
+		if have := values[name]; isSingle(name) && len(have) > 0 && have[0] != value {
+			return nil, badValue("%s: the URL has two different values", name)
+		}
+		values.Add(name, value)
 	}
 	return values, nil
 }
 
+// singleParameters have one value; of two, the overlooked one might be the
+// filter that should limit the answer.
+var singleParameters = [...]string{"filter", "startIndex", "count", "sortBy", "sortOrder", "cursor"}
+
+func isSingle(name string) bool { return slices.Contains(singleParameters[:], name) }
+
 // parameterName returns the name of a parameter as RFC 7644 section 3.4.2
 // spells it, for any letter case: an overlooked filter would select all users.
 func parameterName(name string) string {
-	for _, known := range [...]string{
-		"filter", "attributes", "excludedAttributes", "startIndex", "count", "sortBy", "sortOrder", "cursor",
-	} {
+	for _, known := range append([]string{"attributes", "excludedAttributes"}, singleParameters[:]...) {
 		if sameName(name, known) {
 			return known
 		}
@@ -141,15 +150,21 @@ func (x *exchange) searchRequest(body *object) (listing, error) {
 		}
 	}
 	var err error
-	q.projection, err = newProjection(only, except)
-	return x.bounded(q), err
+	if q.projection, err = newProjection(only, except); err != nil {
+		return q, err
+	}
+	return x.bounded(q)
 }
 
-// bounded limits the numbers to their ranges.
-func (x *exchange) bounded(q listing) listing {
+// bounded limits the numbers to their ranges. A page of a cursor has at least
+// one resource: only the last one has no nextCursor (RFC 9865 section 2).
+func (x *exchange) bounded(q listing) (listing, error) {
+	if q.cursors && q.count < 1 {
+		return q, fail(http.StatusBadRequest, scimTypeInvalidCount, "count: want at least 1 with a cursor")
+	}
 	q.startIndex = max(q.startIndex, 1)
 	q.count = min(max(q.count, 0), x.cfg.MaxPageSize)
-	return q
+	return q, nil
 }
 
 func stringField(f field) (string, error) {

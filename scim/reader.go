@@ -48,7 +48,32 @@ func (r *UserReader) Read(resource []byte) (sources.User, error) {
 	}
 	doc, err := r.users.normalize(body)
 	if err != nil {
-		doc = body
+		doc = r.normalizeEach(body)
 	}
 	return r.source.fromDoc(id, doc), nil
+}
+
+// normalizeEach normalizes every attribute that can be normalized, and leaves the
+// others as they are, so that one malformed value does not change how the others are
+// read.
+func (r *UserReader) normalizeEach(body *object) *object {
+	good, bad := &object{}, &object{}
+	for _, f := range body.fields {
+		into := good
+		if _, err := r.users.normalize(&object{fields: []field{f}}); err != nil {
+			into = bad
+		}
+		into.fields = append(into.fields, f)
+	}
+	doc, err := r.users.normalize(good)
+	if err != nil {
+		return body
+	}
+	for _, f := range bad.fields {
+		if n, ok := f.value.(number); ok { // such as a user name, which the handler refuses
+			f.value = string(n)
+		}
+		doc.set(f.name, f.value)
+	}
+	return doc
 }

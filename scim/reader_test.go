@@ -20,6 +20,10 @@ func TestUserReader(t *testing.T) {
 		`{"id": "1", "active": false, "schemas": ["urn:example:nonsense"], "meta": {"x": 1}}`:      {ID: "1", Status: sources.StatusInactive},
 		`{"id": "1", "emails": {"value": "a@x.example", "type": "work"}, "groups": [{"value":1}]}`: {ID: "1", Email: "a@x.example"},
 		`{"id": "1", "active": "perhaps", "title": "Boss"}`:                                        {ID: "1", Title: "Boss"},
+		// One malformed value leaves the others as they are read without it.
+		`{"id": "1", "active": 1, "emails": {"value": "a@x.example"}, "phoneNumbers": "555 0100"}`:    {ID: "1", Email: "a@x.example", Phone: "555 0100"},
+		`{"id": "1", "active": "False", "title": {"x": 1}, "name": "Ana", "emails": ["a@x.example"]}`: {ID: "1", Email: "a@x.example", Status: sources.StatusInactive},
+		`{"id": "1", "userName": 7, "externalId": 8}`:                                                 {ID: "1", UserName: "7", Attributes: map[string]sources.Values{"externalId": {"8"}}},
 		`{"id": "1", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"manager": "2", "department": "Sales"}}`: {
 			ID: "1", Manager: sources.Manager{ID: "2"}, Attributes: map[string]sources.Values{"department": {"Sales"}}},
 	} {

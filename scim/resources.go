@@ -56,6 +56,11 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
+	wanted := x.conditions()
+	wanted.noneMatch = "" // in a reading, it asks for 304
+	if err := wanted.check(rec); err != nil {
+		return err
+	}
 	if x.notModified(rec) {
 		x.setValidators(rec)
 		x.respond(http.StatusNotModified, nil)
@@ -75,7 +80,7 @@ func (x *exchange) reads() bool {
 // groups only the tag counts, because the name of a group may change without
 // changing the record's date.
 func (x *exchange) notModified(rec Record) bool {
-	if match := x.r.Header.Get("If-None-Match"); match != "" {
+	if match := x.conditions().noneMatch; match != "" {
 		return tagsMatch(match, rec.tag())
 	}
 	since, err := http.ParseTime(x.r.Header.Get("If-Modified-Since"))
@@ -303,7 +308,11 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 		return Record{}, tooLarge("the resource would be larger than %d bytes", maxGrowth*x.cfg.MaxBody)
 	}
 	if w.Doc != nil {
-		if err := checkObject(string(w.Doc)); err != nil {
+		dense, err := checkObject(string(w.Doc))
+		if err := x.work.spend(dense); err != nil {
+			return Record{}, err
+		}
+		if err != nil {
 			refused, _ := clientError(err)
 			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
 		}
@@ -497,6 +506,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 	if err != nil {
 		return Record{}, err
 	}
+	readBefore := x.membersRead
 	return x.retry(Ref{rt.name, id}, c, func() (Record, error) {
 		rec, doc, err := x.current(rt, id, c, links)
 		if err != nil {
@@ -508,6 +518,10 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 			read, err := x.read(rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
+			}
+			x.membersRead = true
+			if err == nil && readBefore { // the first patch may read the group, as a GET may
+				err = x.work.spend(len(read.Links) * unitsPerReadLink)
 			}
 			return read.Links, err
 		})

@@ -156,8 +156,11 @@ func (o *output) end(err error) error {
 func (x *exchange) mediaType() string {
 	json := false
 	for _, accept := range x.r.Header.Values("Accept") {
-		for _, media := range strings.Split(accept, ",") {
-			media, _, _ = strings.Cut(media, ";")
+		for media := range strings.SplitSeq(accept, ",") {
+			media, parameters, _ := strings.Cut(media, ";")
+			if quality, err := strconv.ParseFloat(parameter(parameters, "q"), 64); err == nil && quality == 0 {
+				continue // not acceptable (RFC 9110 section 12.4.2)
+			}
 			switch strings.ToLower(strings.TrimSpace(media)) {
 			case mediaSCIM:
 				return mediaSCIM
@@ -170,6 +173,17 @@ func (x *exchange) mediaType() string {
 		return mediaJSON
 	}
 	return mediaSCIM
+}
+
+// parameter returns the value of a media type's parameter in lower case, or "".
+func parameter(parameters, name string) string {
+	for one := range strings.SplitSeq(parameters, ";") {
+		key, value, _ := strings.Cut(one, "=")
+		if strings.EqualFold(strings.TrimSpace(key), name) {
+			return strings.ToLower(strings.Trim(value, " \t\""))
+		}
+	}
+	return ""
 }
 
 // refuse answers with an error. An error that clients must not see is logged.
@@ -237,7 +251,9 @@ func (o *output) resource(rt *resourceType, rec Record, p *projection) error {
 	if doc := string(rec.Doc); p.trivial(rt) {
 		var inside string
 		if err = o.work.note(1 + len(doc)/scannedPerUnit); err == nil {
-			inside, err = insideObject(doc)
+			var dense int
+			inside, dense, err = insideObject(doc)
+			err = cmp.Or(o.work.note(dense), err)
 		}
 		if inside != "" {
 			o.buf = append(append(o.buf, ','), inside...)

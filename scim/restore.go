@@ -68,7 +68,11 @@ func (x *exchange) comesBack(rec Record, doc *object) (bool, error) {
 			return was == is, nil
 		}
 	}
-	return foldText(old.text("userName")) == foldText(doc.text("userName")) && name.Same(fullName(old), fullName(doc)), nil
+	was, is := fullName(old), fullName(doc)
+	if err := x.work.spend(2 * (folding(was) + folding(is))); err != nil {
+		return false, err
+	}
+	return foldText(old.text("userName")) == foldText(doc.text("userName")) && name.Same(was, is), nil
 }
 
 // fullName returns the name of a user, from the best attribute that has it.

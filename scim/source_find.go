@@ -7,7 +7,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/usher-go/usher/internal/address"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -181,22 +180,44 @@ func SourceKeys(rec Record) []Key {
 // source may read as an address of the user or as a key of the manager. The
 // kind and the extension of the source are known only when it reads.
 func appendSourceKeys(keys []Key, doc *object) []Key {
-	add := func(name string, by sources.UserKeyKind, value string) {
-		key := Key{Name: name, Value: cutKey(sources.NewUserKey(by, value).Value)}
+	addKey := func(name, value string) {
+		key := Key{Name: name, Value: cutKey(value)}
 		if key.Value != "" && !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}
+	add := func(name string, by sources.UserKeyKind, value string) {
+		addKey(name, sources.NewUserKey(by, value).Value)
+	}
 	addAddress := func(value string) {
-		if stored := foldText(value); stored != address.Key(value) || len(stored) > MaxKeyBytes {
-			add(KeyAddress, sources.UserByEmail, value)
+		key := sources.NewUserKey(sources.UserByEmail, value).Value
+		if stored := foldText(value); stored != key || len(stored) > MaxKeyBytes {
+			addKey(KeyAddress, key)
 		}
 	}
 	addAddress(doc.text("userName"))
 	for _, o := range elements(doc, "emails", "value") {
 		addAddress(o.text("value"))
 	}
+	for _, key := range managerKeys(doc) {
+		add(key.Name, managerKinds[key.Name], key.Value)
+	}
+	return keys
+}
+
+var managerKinds = map[string]sources.UserKeyKind{
+	KeyManagerID: sources.UserByManagerID, KeyManagerEmail: sources.UserByManagerEmail, KeyManagerName: sources.UserByManagerName,
+}
+
+// managerKeys returns the values in a user's document that a source may read as
+// keys of the manager, as they were sent.
+func managerKeys(doc *object) (keys []Key) {
 	var u sources.User
+	add := func(name, value string) {
+		if value != "" {
+			keys = append(keys, Key{Name: name, Value: value})
+		}
+	}
 	for _, f := range doc.fields {
 		ext, ok := f.value.(*object)
 		if !ok || !isURN(f.name) {
@@ -206,13 +227,13 @@ func appendSourceKeys(keys []Key, doc *object) []Key {
 			switch field := extensionField(&u, g.name); {
 			case sameName(f.name, enterpriseURN) && sameName(g.name, "manager"):
 				manager := readManager(g.value)
-				add(KeyManagerID, sources.UserByManagerID, manager.ID)
-				add(KeyManagerEmail, sources.UserByManagerEmail, manager.Email)
-				add(KeyManagerName, sources.UserByManagerName, manager.Name)
+				add(KeyManagerID, manager.ID)
+				add(KeyManagerEmail, manager.Email)
+				add(KeyManagerName, manager.Name)
 			case field == &u.Manager.Email:
-				add(KeyManagerEmail, sources.UserByManagerEmail, textOf(g.value))
+				add(KeyManagerEmail, textOf(g.value))
 			case field == &u.Manager.Name:
-				add(KeyManagerName, sources.UserByManagerName, textOf(g.value))
+				add(KeyManagerName, textOf(g.value))
 			}
 		}
 	}

@@ -11,15 +11,23 @@ import (
 
 // Work is counted in units of about 100 nanoseconds. A unit is one value or
 // name that is read, copied or looked at, or the given number of bytes of a
-// text that is scanned, folded for a comparison, or parsed from a request.
+// text that is scanned, folded for a comparison, or parsed from a request, or
+// the given number of names and values that are skipped.
 const (
 	scannedPerUnit = 64
 	foldedPerUnit  = 8
 	parsedPerUnit  = 16
+	skippedPerUnit = 6
 
 	// unitsPerLink is the work of writing one member of a group or one group of
-	// a user, or of making it for a filter.
-	unitsPerLink = 5
+	// a user, or of making it for a filter. unitsPerReadLink is the work of a
+	// database on the same machine for one that is read but not written.
+	unitsPerLink     = 5
+	unitsPerReadLink = 20
+	// unitsPerKey is the work of such a database for each key of a changed
+	// record above freeKeys.
+	unitsPerKey = 20
+	freeKeys    = 10
 
 	// freeWork is the work that a request may do without the gate, about 0.2
 	// ms. A request with more work waits for its turn at the gate, so that
@@ -52,6 +60,14 @@ type work struct {
 	slot   bool   // holds a slot of the gate, in addition to the turn
 	err    error
 	query  bool // the request is a query, for which RFC 7644 has its own error
+}
+
+// folding returns the work of folding a text once.
+func folding(s string) int {
+	if !isComposed(s) {
+		return len(s)
+	}
+	return len(s) / foldedPerUnit
 }
 
 // spend counts n units. It returns an error if the request has used all the

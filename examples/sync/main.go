@@ -104,7 +104,7 @@ func run(ctx context.Context, args []string, sys system) error {
 	}
 
 	// 5. The change. It is not interrupted.
-	store, err := team.Open(ctx, tenant, opt.db, false)
+	store, err := team.Open(context.WithoutCancel(ctx), tenant, opt.db, false)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,7 +76,7 @@ func TestRecordingsAreOfTheFakes(t *testing.T) {
 		recorded := filepath.Join("recordings", w.kind)
 		into := filepath.Join(t.TempDir(), "recording")
 		p := newProgram(t, w)
-		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into)
+		code, live, stderr := p.run("-source", w.kind, "-config", p.rules, "-record", into+string(filepath.Separator))
 		require.Equal(t, 3, code, stderr)
 		for name, text := range filesOf(t, into) {
 			assert.NotContains(t, text, canary, name)
@@ -174,10 +175,10 @@ func TestRefusedCredentials(t *testing.T) {
 	})
 }
 
-// Ctrl-C leaves nothing half: no team, no recording, no file.
+// Ctrl-C at any request leaves nothing half: no team, no recording, no file.
 func TestInterrupted(t *testing.T) {
 	forAll(t, func(t *testing.T, w world) {
-		for _, after := range []int{1, 3} {
+		for after := 1; ; after++ {
 			dir := t.TempDir()
 			p := newProgram(t, w)
 			p.db = filepath.Join(dir, "team.db")
@@ -190,6 +191,12 @@ func TestInterrupted(t *testing.T) {
 				return live.RoundTrip(req)
 			})
 			code, stdout, stderr := p.with(ctx, "-source", w.kind, "-config", p.rules, "-record", filepath.Join(dir, "recording"), "-apply")
+			cancel()
+			if n < after {
+				assert.Equal(t, 0, code, stderr)
+				assert.Greater(t, after, 3)
+				break
+			}
 			assert.Equal(t, 1, code)
 			assert.Empty(t, stdout)
 			assert.Contains(t, stderr, "interrupted; nothing was changed")
@@ -199,6 +206,64 @@ func TestInterrupted(t *testing.T) {
 			assert.Empty(t, entries)
 		}
 	})
+}
+
+// An expiring context is cancelled when it is asked for the nth time whether it is.
+type expiring struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func (e *expiring) Err() error {
+	if e.left.Add(-1) == 0 {
+		e.cancel()
+	}
+	return e.Context.Err()
+}
+
+// Ctrl-C at any point of the program: afterwards there is nothing, or the whole
+// recording, or the whole recording and the whole team.
+func TestInterruptedAnywhere(t *testing.T) {
+	w := worlds[5]
+	nothing, whole := 0, 0
+	for n := int64(1); ; n++ {
+		dir := t.TempDir()
+		p := newProgram(t, w)
+		p.db = filepath.Join(dir, "team.db")
+		ctx := &expiring{}
+		ctx.Context, ctx.cancel = context.WithCancel(t.Context())
+		ctx.left.Store(n)
+		code, stdout, stderr := p.with(ctx, "-source", w.kind, "-config", p.rules, "-record", filepath.Join(dir, "recording"), "-apply")
+		ctx.cancel()
+		left, err := filepath.Glob(filepath.Join(dir, "*"))
+		require.NoError(t, err)
+		for i := range left {
+			left[i] = filepath.Base(left[i])
+		}
+		switch code {
+		case 0:
+			whole++
+			assert.Equal(t, []string{"recording", "team.db"}, left)
+			code, again, stderr := p.run("-source", w.kind, "-config", p.rules)
+			assert.Equal(t, 0, code, again+stderr)
+		default:
+			nothing++
+			require.Equal(t, 1, code, stderr)
+			require.Contains(t, stderr, "interrupted; nothing was changed", "%s", stdout)
+			if len(left) > 0 {
+				require.Equal(t, []string{"recording"}, left)
+				p.sys.transport = offline{t}
+				code, _, stderr := p.run("-replay", filepath.Join(dir, "recording"))
+				require.Equal(t, 3, code, stderr)
+			}
+		}
+		if ctx.left.Load() > 0 {
+			break // it was done before
+		}
+	}
+	assert.Greater(t, nothing, 10)
+	assert.Positive(t, whole)
 }
 
 // Ctrl-C while the plan is shown: it is not applied.
@@ -257,8 +322,9 @@ func TestApproval(t *testing.T) {
 }
 
 // Section A of the rules, from each kind of directory (R1): the seats come from the
-// assignment (R7), nobody is recorded whom no rule says to record (R8), and a leaver is
-// deactivated in the source and nowhere else (R10). Of Salesforce, that asks for what
+// assignment (R7), nobody is recorded whom no rule says to record (R8), what changes in
+// the source is current in the team (R6), and a leaver is deactivated in the source and
+// nowhere else (R10). Of Salesforce, that asks for what
 // every plan has: users, roles and groups (R5).
 func TestScope(t *testing.T) {
 	forAll(t, func(t *testing.T, w world) {
@@ -292,15 +358,21 @@ func TestScope(t *testing.T) {
 		}
 
 		for _, u := range d.Users() {
-			if u.Email == "tomas@linden.example" {
+			switch u.Email {
+			case "tomas@linden.example":
 				u.Status = sources.StatusInactive
+				d.PutUsers(u)
+			case "yara@linden.example":
+				u.Title = "Head of Accounts"
 				d.PutUsers(u)
 			}
 		}
 		code, stdout, stderr := p.run(args...)
 		require.Equal(t, 0, code, stdout+stderr)
 		assert.False(t, find("tomas@linden.example").Active)
-		assert.True(t, find("yara@linden.example").Active)
+		yara := find("yara@linden.example")
+		assert.True(t, yara.Active)
+		assert.Equal(t, "Head of Accounts", yara.Title)
 	})
 }
 
@@ -321,6 +393,18 @@ func TestProgress(t *testing.T) {
 		last := stderr[strings.LastIndexAny(strings.TrimRight(stderr, "\r\n "), "\r\n")+1:]
 		assert.Contains(t, last, "read: 12 people, 2 groups, 12 memberships, ")
 		assert.Contains(t, last, " pages")
+	}
+	// Where a team tells how many people to expect, a terminal shows a bar.
+	for _, onTerminal := range []bool{true, false} {
+		p := newProgram(t, w)
+		code, _, stderr := p.run("-source", w.kind, "-config", p.rules, "-apply")
+		require.Equal(t, 0, code, stderr)
+		if onTerminal {
+			p.sys.stderr = terminal.NewTerminal(&p.err, func() int { return 200 })
+		}
+		_, _, stderr = p.run("-source", w.kind, "-config", p.rules)
+		assert.Equal(t, onTerminal, strings.Contains(stderr, "[####################] of about 9: 12 people, "), stderr)
+		assert.Equal(t, onTerminal, strings.Contains(stderr, "[....................] of about 9: "))
 	}
 	// Pauses that the provider imposes are told.
 	for _, onTerminal := range []bool{true, false} {
@@ -559,6 +643,44 @@ func TestJSON(t *testing.T) {
 	assert.Equal(t, 0, code)
 	assert.Equal(t, stdout, applied)
 	assert.Contains(t, stderr, "applied: 9 done")
+}
+
+// What an error of a source says about its Config can be set here, too.
+func TestWhatIsNotRead(t *testing.T) {
+	for _, c := range []struct {
+		kind, name, value string
+		lists             sources.Facts
+		fails             string
+	}{
+		{"onelogin", "ONELOGIN_NO_MANAGERS", "yes", sources.FactAll &^ sources.FactManagers, ""},
+		{"rippling", "RIPPLING_NO_MANAGERS", "yes", sources.FactAll &^ sources.FactManagers, ""},
+		{"rippling", "RIPPLING_NO_GROUPS", "yes", sources.FactUsers | sources.FactManagers, ""},
+		{"rippling", "RIPPLING_HIDDEN", "department, level", sources.FactAll, ""},
+		{"rippling", "RIPPLING_HIDDEN", "department,salary", 0, "Hidden[1]"},
+		{"scim", "SCIM_NO_GROUPS", "yes", sources.FactUsers | sources.FactManagers, ""},
+		{"scim", "SCIM_NO_MEMBERS", "yes", sources.FactAll &^ sources.FactMemberships, ""},
+		{"scim", "SCIM_NO_MEMBERS", "", sources.FactAll, ""},
+		{"scim", "SCIM_PAGING", "index", sources.FactAll, ""},
+		{"scim", "SCIM_PAGING", "none", 0, "Paging: want index"},
+	} {
+		w := worlds[slices.IndexFunc(worlds, func(w world) bool { return w.kind == c.kind })]
+		p, err := providerOf(c.kind)
+		require.NoError(t, err)
+		s, err := p.read(func(name string) string {
+			if name == c.name {
+				return c.value
+			}
+			return w.getenv(name)
+		}, true)
+		require.NoError(t, err)
+		src, err := p.open(s, opening{transport: offline{t}})
+		if c.fails != "" {
+			require.ErrorContains(t, err, c.fails)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, c.lists, src.Info().Lists, c.name)
+	}
 }
 
 // A credential whose admin roles do not show everybody is of use where somebody

@@ -57,6 +57,9 @@ func parseOptions(args []string, env func(string) string, stderr *terminal.Scree
 	if err != nil {
 		return opt, err
 	}
+	if opt.record != "" {
+		opt.record = filepath.Clean(opt.record) // a slash at the end names the folder, too
+	}
 	var wrong [3]string
 	if replay != "" && opt.record != "" {
 		wrong[0] = "-record and -replay exclude one another"

@@ -110,11 +110,13 @@ var providers = []provider{
 			{name: "ONELOGIN_URL", help: "the account's address, https://acme.onelogin.com"},
 			{name: "ONELOGIN_CLIENT_ID", help: "the API credential"},
 			{name: "ONELOGIN_CLIENT_SECRET", help: "and its secret", secret: true},
+			{name: "ONELOGIN_NO_MANAGERS", help: "yes: reads no managers"},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
 			return onelogin.New(onelogin.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger,
 				URL: s["ONELOGIN_URL"], ClientID: s["ONELOGIN_CLIENT_ID"], ClientSecret: s["ONELOGIN_CLIENT_SECRET"],
+				NoManagers: s["ONELOGIN_NO_MANAGERS"] == "yes",
 			})
 		},
 	},
@@ -123,11 +125,16 @@ var providers = []provider{
 		variables: []variable{
 			{name: "RIPPLING_URL", help: "default https://rest.ripplingapis.com"},
 			{name: "RIPPLING_TOKEN", help: "the API token", secret: true},
+			{name: "RIPPLING_HIDDEN", help: "fields that the token may not see, such as department,level"},
+			{name: "RIPPLING_NO_MANAGERS", help: "yes: reads no managers"},
+			{name: "RIPPLING_NO_GROUPS", help: "yes: reads no groups"},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
 			return rippling.New(rippling.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger,
 				URL: s["RIPPLING_URL"], Token: s["RIPPLING_TOKEN"],
+				Hidden:     strings.FieldsFunc(s["RIPPLING_HIDDEN"], func(r rune) bool { return r == ',' || r == ' ' }),
+				NoManagers: s["RIPPLING_NO_MANAGERS"] == "yes", NoGroups: s["RIPPLING_NO_GROUPS"] == "yes",
 			})
 		},
 	},
@@ -141,12 +148,17 @@ var providers = []provider{
 			{name: "SCIM_TOKEN_URL", help: "or a token endpoint for client credentials, and"},
 			{name: "SCIM_CLIENT_ID", help: "the client, and"},
 			{name: "SCIM_CLIENT_SECRET", help: "its secret", secret: true},
+			{name: "SCIM_PAGING", help: "index, cursor or all: how the server pages, if it does not tell"},
+			{name: "SCIM_NO_GROUPS", help: "yes: reads no groups"},
+			{name: "SCIM_NO_MEMBERS", help: "yes: reads groups without members, as of AWS"},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
 			return scimclient.New(scimclient.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger,
 				URL: s["SCIM_URL"], Token: s["SCIM_TOKEN"], UserName: s["SCIM_USERNAME"], Password: s["SCIM_PASSWORD"],
 				TokenURL: s["SCIM_TOKEN_URL"], ClientID: s["SCIM_CLIENT_ID"], ClientSecret: s["SCIM_CLIENT_SECRET"],
+				Paging:   scimclient.Paging(s["SCIM_PAGING"]),
+				NoGroups: s["SCIM_NO_GROUPS"] == "yes", NoMembers: s["SCIM_NO_MEMBERS"] == "yes",
 			})
 		},
 	},

@@ -141,7 +141,8 @@ func (db *DB) withConn(ctx context.Context, wait Wait, work func(*sql.Conn) erro
 // A Tx is a transaction.
 type Tx struct {
 	*sql.Tx
-	db *DB
+	db    *DB
+	stmts map[string]*sql.Stmt // the prepared statements that this transaction has used, by query
 }
 
 // Write calls work in a transaction and commits it; if work returns an error, it
@@ -220,10 +221,10 @@ func (db *DB) commit(ctx context.Context, conn *sql.Conn, options *sql.TxOptions
 
 // Exec runs a statement and returns the number of changed rows.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	text, stmt := tx.db.statement(query)
+	text, stmt := tx.statement(ctx, query)
 	var result sql.Result
 	if stmt != nil {
-		result, err = tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+		result, err = stmt.ExecContext(ctx, args...)
 	} else {
 		result, err = tx.ExecContext(ctx, text, args...)
 	}
@@ -234,11 +235,28 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (changed int6
 }
 
 func (tx *Tx) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	text, stmt := tx.db.statement(query)
+	text, stmt := tx.statement(ctx, query)
 	if stmt != nil {
-		return tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+		return stmt.QueryContext(ctx, args...)
 	}
 	return tx.QueryContext(ctx, text, args...)
+}
+
+// statement is DB.statement in the transaction. Each call of StmtContext adds a
+// statement to the transaction, so it is called once for each query.
+func (tx *Tx) statement(ctx context.Context, query string) (string, *sql.Stmt) {
+	if stmt := tx.stmts[query]; stmt != nil {
+		return "", stmt
+	}
+	text, stmt := tx.db.statement(query)
+	if stmt != nil {
+		stmt = tx.StmtContext(ctx, stmt)
+		if tx.stmts == nil {
+			tx.stmts = make(map[string]*sql.Stmt)
+		}
+		tx.stmts[query] = stmt
+	}
+	return text, stmt
 }
 
 // Get reads one row into targets, and reports whether there is one.

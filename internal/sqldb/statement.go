@@ -13,10 +13,19 @@ type keptStatement struct {
 	stmt *sql.Stmt // nil on PostgreSQL, whose drivers cache statements
 }
 
-// Keep translates and prepares a query once, until the database is closed. Call it
-// before the query is run, outside of a transaction, and only for a bounded number
-// of queries.
-func (db *DB) Keep(ctx context.Context, query string) error {
+// Keep translates and prepares queries once, until the database is closed. Call it
+// before they are run, outside of a transaction, and only for a bounded number of
+// queries.
+func (db *DB) Keep(ctx context.Context, queries ...string) error {
+	for _, query := range queries {
+		if err := db.keep(ctx, query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *DB) keep(ctx context.Context, query string) error {
 	if _, ok := db.kept.Load(query); ok {
 		return nil
 	}

@@ -66,7 +66,7 @@ func (q *request) alert(b *provisioning.Breaker) alertPart {
 		limits = append(limits, 100*float64(*b.Limit.Count)/float64(b.Population))
 	}
 	if len(limits) > 0 {
-		part.Limited = min(slices.Min(limits), 99.5)
+		part.Limited = min(slices.Max(limits), 99.5) // it trips if both are exceeded
 	}
 	return part
 }

@@ -128,10 +128,28 @@ func (w *writer) look(ctx context.Context, rows []*row) ([]state, error) {
 // writeMembers writes the members of rows. The revision of each is w.before plus
 // its turn.
 func (w *writer) writeMembers(ctx context.Context, rows []*row) error {
-	return w.several(ctx, writeMembers, len(rows), func(i int, args []any) []any {
-		args = append(append(args, rows[i].values...), rows[i].keys...)
-		return append(args, w.before+rows[i].turn, w.tenant, rows[i].member.ID)
-	}, nil)
+	values := func(r *row, args []any) []any {
+		args = append(append(args, r.values...), r.keys...)
+		return append(args, w.before+r.turn, w.tenant, r.member.ID)
+	}
+	if w.s.dialect == SQLite {
+		args := make([]any, 0, len(columns)+len(keyColumns)+3)
+		upserts := make([]*row, 0, len(rows))
+		for _, r := range rows {
+			if w.members[r.member.ID] != nil {
+				changed, err := w.change(ctx, updateMember, values(r, args)...)
+				if err != nil {
+					return err
+				}
+				if changed > 0 {
+					continue
+				}
+			}
+			upserts = append(upserts, r)
+		}
+		rows = upserts
+	}
+	return w.several(ctx, writeMembers, len(rows), func(i int, args []any) []any { return values(rows[i], args) }, nil)
 }
 
 // writeCounts adds tallies to the counters.

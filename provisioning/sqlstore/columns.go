@@ -115,6 +115,26 @@ var orUpdateMember = func() string {
 	return b.String()
 }()
 
+// updateMember is the statement for SQLite that changes a member if all columns in
+// indexes keep their values. It has the values of insertMember. An upsert assigns
+// these columns, too, and then SQLite writes each index again, although nothing in
+// it changes: six pages for one member of a large team. The plus signs prevent
+// SQLite from looking for the member in another index than that of the primary key.
+var updateMember = func() string {
+	indexed := append(slices.Clone(keyNames), "connection", "external_id", "managed", "manager_id")
+	names := append(slices.Clone(columnNames), append(keyNames, "revision")...)
+	var set, same []string
+	for i, name := range names {
+		if slices.Contains(indexed, name) {
+			same = append(same, fmt.Sprintf(" AND +%s IS ?%d", name, i+1))
+		} else {
+			set = append(set, fmt.Sprintf("%s = ?%d", name, i+1))
+		}
+	}
+	return fmt.Sprintf("UPDATE @members SET %s WHERE tenant = ?%d AND id = ?%d%s",
+		strings.Join(set, ", "), len(names)+1, len(names)+2, strings.Join(same, ""))
+}()
+
 // fieldValues returns the values of columns for m.
 func fieldValues(m *provisioning.Member) ([]any, error) {
 	values := make([]any, len(columns))

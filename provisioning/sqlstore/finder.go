@@ -171,12 +171,13 @@ func parseRole(name string) (provisioning.Role, error) {
 	return provisioning.Role{Workspace: role[0], Profile: role[1]}, err
 }
 
+const readCounts = `SELECT kind, name, n FROM @counts WHERE tenant = ? AND n <> 0`
+
 // Count implements provisioning.Finder.
 func (s *Store) Count(ctx context.Context, tenant, connection string) (provisioning.Counts, error) {
 	counts := provisioning.Counts{Seats: make(map[string]int), Roles: make(map[provisioning.Role]int)}
 	err := s.read(ctx, func(tx *sqldb.Tx) error {
-		const query = `SELECT kind, name, n FROM @counts WHERE tenant = ? AND n <> 0`
-		return tx.Each(ctx, query, []any{tenant}, func(rows *sql.Rows) error {
+		return tx.Each(ctx, readCounts, []any{tenant}, func(rows *sql.Rows) error {
 			var t tally
 			err := rows.Scan(&t.kind, &t.name, &t.n)
 			switch {

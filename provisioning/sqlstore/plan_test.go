@@ -312,6 +312,47 @@ func TestPlansOfSQLite(t *testing.T) {
 	assert.NotContains(t, strings.Join(steps, "\n"), "TEMP B-TREE")
 }
 
+// On SQLite, a change of a title writes no index of the members: it would be one more
+// page for each.
+func TestUpdateWritesNoIndex(t *testing.T) {
+	t.Parallel()
+	dsn := fileDSN(t)
+	var mu sync.Mutex
+	seen := make(map[string]int)
+	db := openWatched(new(sqlite.Driver), dsn, func(c call) error {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[c.query] = len(c.args)
+		return nil
+	})
+	defer db.Close()
+	store, err := sqlstore.Open(t.Context(), sqlstore.Config{DB: db})
+	require.NoError(t, err)
+	apply(t, store, hire(person(1)))
+	clear(seen)
+	apply(t, store, retitle(teamOf(t, store)[person(1).ID], "Boss"))
+	found := false
+	for query, args := range seen {
+		require.NotContains(t, query, "INSERT INTO usher_members")
+		if !strings.HasPrefix(query, "UPDATE usher_members ") {
+			continue
+		}
+		found = true
+		rows, err := openDB(t, dsn).QueryContext(t.Context(), "EXPLAIN "+query, make([]any, args)...)
+		require.NoError(t, err)
+		defer rows.Close()
+		for rows.Next() {
+			var opcode string
+			var other [7]any
+			require.NoError(t, rows.Scan(&other[0], &opcode, &other[1], &other[2], &other[3], &other[4], &other[5], &other[6]))
+			require.NotContains(t, []string{"IdxInsert", "IdxDelete"}, opcode)
+		}
+		require.NoError(t, rows.Err())
+	}
+	require.True(t, found)
+	require.Equal(t, "Boss", teamOf(t, store)[person(1).ID].Title)
+}
+
 func explainSQLite(t *testing.T, db *sql.DB, query string, args int) (steps []string) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, args)...)

@@ -15,6 +15,10 @@ import (
 // window counts.
 const forgetEvery = 64
 
+const savePlan = `INSERT INTO @plans (tenant, hash, saved_at, plan, connection, saved) VALUES (?, ?, ?, ?, ?, ?)
+	ON CONFLICT (tenant, hash) DO UPDATE SET saved_at = excluded.saved_at, plan = excluded.plan,
+		connection = excluded.connection, saved = excluded.saved`
+
 // SavePlan implements provisioning.PlanStore. The plan is stored as its canonical
 // JSON. The JSON is compressed while it is written, so that the whole text is never
 // in memory. Each saved plan takes a revision of the tenant, which shows the order
@@ -26,11 +30,8 @@ func (s *Store) SavePlan(ctx context.Context, tenant string, p *provisioning.Pla
 		if p.About != nil {
 			connection = ""
 		}
-		const query = `INSERT INTO @plans (tenant, hash, saved_at, plan, connection, saved) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (tenant, hash) DO UPDATE SET saved_at = excluded.saved_at, plan = excluded.plan,
-				connection = excluded.connection, saved = excluded.saved`
 		err = s.write(ctx, tenant, topic{revisions: 1}, func(w *writer) error {
-			if err := w.exec(ctx, query, tenant, p.Hash, w.at.Format(timeLayout), plan, connection, w.before+1); err != nil || w.before%forgetEvery != 0 {
+			if err := w.exec(ctx, savePlan, tenant, p.Hash, w.at.Format(timeLayout), plan, connection, w.before+1); err != nil || w.before%forgetEvery != 0 {
 				return err
 			}
 			return w.forgetWindows(ctx)

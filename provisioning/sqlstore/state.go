@@ -12,10 +12,16 @@ import (
 	"github.com/usher-go/usher/provisioning"
 )
 
+const (
+	readState   = `SELECT document, revision FROM @states WHERE tenant = ? AND name = ?`
+	updateState = `UPDATE @states SET document = ?, revision = ? WHERE tenant = ? AND name = ? AND revision = ?`
+	readWindow  = `SELECT class, n FROM @windows WHERE tenant = ? AND minute >= ? AND minute <= ? AND connection = ?`
+)
+
 // State implements provisioning.StateStore.
 func (s *Store) State(ctx context.Context, tenant, name string) (document []byte, revision provisioning.Revision, err error) {
 	err = s.read(ctx, func(tx *sqldb.Tx) error {
-		found, err := tx.Get(ctx, `SELECT document, revision FROM @states WHERE tenant = ? AND name = ?`, []any{tenant, name}, &document, &revision)
+		found, err := tx.Get(ctx, readState, []any{tenant, name}, &document, &revision)
 		if found && document == nil { // some drivers return nil for an empty document
 			document = []byte{}
 		}
@@ -31,7 +37,7 @@ func (s *Store) State(ctx context.Context, tenant, name string) (document []byte
 // revision occurs again after a document was removed.
 func (s *Store) SetState(ctx context.Context, tenant, name string, revision provisioning.Revision, document []byte) (provisioning.Revision, error) {
 	next := provisioning.Revision(rand.Text())
-	query, args := `UPDATE @states SET document = ?, revision = ? WHERE tenant = ? AND name = ? AND revision = ?`, []any{document, string(next), tenant, name, string(revision)}
+	query, args := updateState, []any{document, string(next), tenant, name, string(revision)}
 	switch {
 	case document == nil:
 		query, args, next = `DELETE FROM @states WHERE tenant = ? AND name = ? AND revision = ?`, args[2:], ""
@@ -63,10 +69,9 @@ func (s *Store) SetState(ctx context.Context, tenant, name string, revision prov
 func (s *Store) Window(ctx context.Context, tenant, connection string, length time.Duration) (provisioning.Window, error) {
 	window := provisioning.Window{Done: make(map[provisioning.Class]int)}
 	err := s.read(ctx, func(tx *sqldb.Tx) error {
-		const query = `SELECT class, n FROM @windows WHERE tenant = ? AND minute >= ? AND minute <= ? AND connection = ?`
 		now := s.now()
 		args := []any{tenant, minuteOf(now.Add(-length)), minuteOf(now.Add(provisioning.MaxWindow)), connection}
-		return tx.Each(ctx, query, args, func(rows *sql.Rows) error {
+		return tx.Each(ctx, readWindow, args, func(rows *sql.Rows) error {
 			var word string
 			var n int
 			if err := rows.Scan(&word, &n); err != nil {

@@ -86,10 +86,27 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err == nil {
 		err = db.Migrate(ctx, migrations, refill)
 	}
+	if err == nil {
+		err = db.Keep(ctx, kept(cfg.Dialect)...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: open: %w", err)
 	}
 	return &Store{db: db, dialect: cfg.Dialect, lease: cfg.Lease, now: cfg.Now}, nil
+}
+
+// kept returns the statements of a pushed change and of a batch of actions. They are
+// prepared once: SQLite takes longer to prepare most of them than to run them.
+func kept(dialect Dialect) []string {
+	queries := []string{savePlan, readCounts, readState, updateState, readWindow, takeLease, extendLease, endLease}
+	if dialect == PostgreSQL {
+		return append(queries, callTurn, applySet)
+	}
+	queries = append(queries, draw, updateMember)
+	for _, s := range []rowsStatement{readMembers, readKeys, lookUp, writeMembers, writeCounts, writeWindows, writeKeys, writeEffects, writeAudit} {
+		queries = append(queries, s.one, s.many)
+	}
+	return queries
 }
 
 // read calls work in a transaction that sees one state of the database and uses

@@ -15,12 +15,11 @@ import (
 
 // A writer is a transaction that is the only writer of a tenant.
 type writer struct {
-	s        *Store
-	tx       *sqldb.Tx
-	tenant   string
-	at       time.Time
-	before   int64 // the last revision that was given before this transaction
-	prepared map[string]*sql.Stmt
+	s      *Store
+	tx     *sqldb.Tx
+	tenant string
+	at     time.Time
+	before int64 // the last revision that was given before this transaction
 	// members are the existing members of the topic, in their present state. done
 	// has the keys of the topic whose actions are done.
 	members map[string]*provisioning.Member
@@ -39,7 +38,7 @@ type topic struct {
 func (s *Store) write(ctx context.Context, tenant string, about topic, work func(w *writer) error) error {
 	return s.db.Write(ctx, func(tx *sqldb.Tx) error {
 		w := &writer{
-			s: s, tx: tx, tenant: tenant, at: s.now().UTC(), prepared: make(map[string]*sql.Stmt),
+			s: s, tx: tx, tenant: tenant, at: s.now().UTC(),
 			members: make(map[string]*provisioning.Member), done: make(map[string]bool),
 		}
 		begin := w.begin
@@ -61,9 +60,10 @@ var (
 		`) SELECT k.action_key FROM j CROSS JOIN @keys k ON k.tenant = j.tenant AND k.action_key = j.action_key`)
 )
 
+const draw = `INSERT INTO @tenants (tenant, revision) VALUES (?, ?)
+	ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision`
+
 func (w *writer) begin(ctx context.Context, about topic) error {
-	const draw = `INSERT INTO @tenants (tenant, revision) VALUES (?, ?)
-		ON CONFLICT (tenant) DO UPDATE SET revision = @tenants.revision + excluded.revision RETURNING revision`
 	if _, err := w.tx.Get(ctx, draw, []any{w.tenant, about.revisions}, &w.before); err != nil {
 		return err
 	}
@@ -151,48 +151,37 @@ func (w *writer) note(rows []*row) {
 
 // run runs a statement. The function scan, unless it is nil, reads each row of the
 // answer.
-//
-// For SQLite, run prepares the statement, and checks the context only before the
-// statement: to cancel a statement in the middle, the driver would need a goroutine
-// for each one. For PostgreSQL, preparing would cost a round trip.
 func (w *writer) run(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	if w.s.dialect == PostgreSQL {
-		if scan != nil {
-			return w.tx.Each(ctx, query, args, scan)
-		}
-		_, err := w.tx.Exec(ctx, query, args...)
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	ctx = context.WithoutCancel(ctx)
-	stmt := w.prepared[query]
-	if stmt == nil {
-		var err error
-		if stmt, err = w.tx.PrepareContext(ctx, w.s.db.SQL(query)); err != nil {
-			return err
-		}
-		w.prepared[query] = stmt
-	}
 	if scan == nil {
-		_, err := stmt.ExecContext(ctx, args...)
-		return err
+		return w.exec(ctx, query, args...)
 	}
-	rows, err := stmt.QueryContext(ctx, args...)
+	ctx, err := w.uncancelled(ctx)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return w.tx.Each(ctx, query, args, scan)
 }
 
 // exec runs a statement that changes rows.
 func (w *writer) exec(ctx context.Context, query string, args ...any) error {
-	return w.run(ctx, query, args, nil)
+	_, err := w.change(ctx, query, args...)
+	return err
+}
+
+// change is exec, and returns the number of the rows.
+func (w *writer) change(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	if ctx, err = w.uncancelled(ctx); err != nil {
+		return 0, err
+	}
+	return w.tx.Exec(ctx, query, args...)
+}
+
+// uncancelled returns the context of a statement. On SQLite a context is checked
+// only before each statement: to cancel a statement in the middle, the driver would
+// need a goroutine for each one.
+func (w *writer) uncancelled(ctx context.Context) (context.Context, error) {
+	if w.s.dialect != SQLite {
+		return ctx, nil
+	}
+	return context.WithoutCancel(ctx), ctx.Err()
 }

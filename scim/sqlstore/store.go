@@ -80,12 +80,7 @@ func (s *Store) keep(ctx context.Context) error {
 	} else {
 		kept = append(kept, liteStatements...)
 	}
-	for _, query := range kept {
-		if err := s.db.Keep(ctx, query); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.db.Keep(ctx, kept...)
 }
 
 // fail adds the failed operation to an error, and to an outage the time after

@@ -148,16 +148,16 @@ func TestFirstRound(t *testing.T) {
 		"/groups/delta": `{"value": [{"id": "G", "displayName": "Sales", "members@delta": [` + link("a") + `, ` + link("guest") + `, ` + link("d") + `, ` + link("nobody") + `]}], ` + next("groups", "1"),
 		"/groups/delta?$skiptoken=1": `{"value": [{"id": "H", "displayName": "Empty"}, {"id": "K", "@removed": {"reason": "changed"}}, {"id": "G", "members@delta": [` +
 			link("b") + `, ` + link("a") + `, {"@odata.type": "#microsoft.graph.group", "id": "H"}]}], ` + next("groups", "2"),
-		"/groups/delta?$skiptoken=2": `{"value": [{"id": "G", "displayName": "Sales", "members@delta": [` + gone("b") + `, ` + link("hidden") + `]}, {"id": "L", "displayName": "Left"}, {"id": "L", "@removed": {"reason": "deleted"}}], ` + groupEnd,
+		"/groups/delta?$skiptoken=2": `{"value": [{"id": "G", "displayName": "Sales", "members@delta": [` + gone("y") + `, ` + link("hidden") + `]}, {"id": "L", "displayName": "Left"}, {"id": "L", "@removed": {"reason": "deleted"}}], ` + groupEnd,
 	})
 	lines, err := told(t, src, "")
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"a active CEO", "b active Clerk a", "y active", "hidden unknown",
-		"G Sales [a hidden]", "H Empty []", "next",
+		"G Sales [a b hidden]", "H Empty []", "next",
 	}, lines)
 	assert.Equal(t, "GET /users/delta?$select="+src.records.selected+",manager", s.requests[0])
-	assert.Len(t, s.requests, 7+2, "and a batch, for hidden, of whom nothing is told")
+	assert.Len(t, s.requests, 7+3+2+3, "and batches: for d and hidden, for nobody, and for L")
 
 	snapshot, cursor, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
 	require.NoError(t, err)
@@ -197,8 +197,7 @@ func TestRemovedAndThereInOneRound(t *testing.T) {
 
 // A later round: changes are applied to what is read again; an unchanged manager is
 // read and a changed one is not; a user who became a guest is no longer listed; an
-// object that may no longer be read is unknown and not gone; one that is reported
-// and not found is as the delta reports it.
+// object that may no longer be read is unknown and not gone.
 func TestLaterRound(t *testing.T) {
 	src, s := scripted(t, Config{}, map[string]string{
 		"/users/delta?$deltatoken=u": `{"value": [` +
@@ -210,6 +209,7 @@ func TestLaterRound(t *testing.T) {
 		"/users/b": user("b", `, "jobTitle": "Clerk", "manager": {"id": "a"}`),
 		"/users/c": user("c", ""),
 		"/users/d": `{"id": "d", "userPrincipalName": null, "accountEnabled": null}`,
+		"/users/e": user("e", ""),
 		"/groups/delta?$deltatoken=g": `{"value": [{"id": "G", "members@delta": [{"id": "a"}, {"id": "guest"}, {"id": "f"}, {"id": "b", "@removed": {"reason": "deleted"}}, {"@odata.type": "#microsoft.graph.device", "id": "pc"}]}, ` +
 			`{"id": "H", "@removed": {"reason": "changed"}}, {"id": "K", "displayName": "New name"}], ` + groupEnd,
 		"/groups/G": `{"id": "G", "displayName": "Sales"}`,
@@ -222,7 +222,7 @@ func TestLaterRound(t *testing.T) {
 	lines, err := told(t, src, at(src))
 	require.NoError(t, err)
 	assert.Equal(t, []string{
-		"a active CEO z", "b active", "-c", "e active  a", "-g", "-f", "d unknown",
+		"a active CEO z", "b active", "-c", "e active  a", "-f", "d unknown", "-g",
 		"-H", "G Sales [c a]", "K New name []", "next",
 	}, lines)
 	assert.Equal(t, 3, strings.Count(strings.Join(s.requests, "\n"), "POST /$batch"))
@@ -257,11 +257,11 @@ func TestPartsOfAUser(t *testing.T) {
 	// What a later round does not report is read, and is older than what it
 	// reports.
 	for name, answers := range map[string]map[string]string{
-		"first": {"/users/delta": pages[""], "/users": `{"value": []}`, "/groups/delta": groupsEnd, "/users/d": user("d", "")},
+		"first": {"/users/delta": pages[""], "/users": `{"value": []}`, "/groups/delta": groupsEnd, "/users/d": user("d", ""), "/users/f": user("f", "")},
 		"later": {
 			"/users/delta?$deltatoken=u": pages[""], "/groups/delta?$deltatoken=g": groupsEnd,
 			"/users/a": user("a", `, "manager": {"id": "a"}`), "/users/b": user("b", `, "jobTitle": "Old", "manager": {"id": "q"}`), "/users/c": user("c", `, "jobTitle": "Old"`),
-			"/users/d": user("d", ""), "/users/e": user("e", `, "manager": {"id": "a"}`), "/users/f": user("f", `, "jobTitle": "Old", "manager": {"id": "a"}`),
+			"/users/d": user("d", ""), "/users/e": user("e", `, "manager": {"id": "a"}`), "/users/f": user("f", `, "jobTitle": "Old"`),
 		},
 	} {
 		for token, page := range pages {
@@ -320,9 +320,8 @@ func TestUsersWithoutProperties(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(strings.Join(s.requests, "\n"), "POST /$batch"))
 }
 
-// Parts of the members of a group, with removals of a member and of the group in
-// between: the last record counts, and a group that was removed and came back is
-// read again.
+// Parts of the members of a group, in any order. A member whom the round reports
+// both ways, and a group that it reports as removed as well, are as they are read.
 func TestPartsOfAGroup(t *testing.T) {
 	next := func(token string) string {
 		return `"@odata.nextLink": "` + host + `/v1.0/groups/delta?$skiptoken=` + token + `"}`
@@ -331,11 +330,13 @@ func TestPartsOfAGroup(t *testing.T) {
 	answers := map[string]string{
 		"/users/delta": `{"value": [` + user("a", "") + `, ` + user("b", "") + `, ` + user("c", "") + `], ` + usersEnd,
 		"/groups/delta": `{"value": [{"id": "G", "members@delta": [{"id": "a"}, {"id": "b"}]}, {"id": "H", "displayName": "Old", "members@delta": [{"id": "a"}]}, ` +
-			`{"id": "K", "displayName": "Gone", "members@delta": [{"id": "a"}]}], ` + next("1"),
+			`{"id": "K", "displayName": "Gone", "members@delta": [{"id": "a"}]}, {"id": "M", "displayName": "Parts", "members@delta": [{"id": "a"}]}], ` + next("1"),
 		"/groups/delta?$skiptoken=1": `{"value": [{"id": "G", "members@delta": [{"id": "a"` + gone + `, {"id": "b"` + gone + `, {"id": "c"` + gone + `]}, ` +
 			`{"id": "H", "@removed": {"reason": "changed"}}, {"id": "K", "@removed": {"reason": "changed"}}], ` + next("2"),
 		"/groups/delta?$skiptoken=2": `{"value": [{"id": "G", "displayName": "Sales", "members@delta": [{"id": "b"}, {"id": "c"}]}, ` +
-			`{"id": "H", "members@delta": [{"id": "b"}]}, {"id": "K", "members@delta": [{"id": "a"}]}], ` + groupEnd,
+			`{"id": "H", "members@delta": [{"id": "b"}]}, {"id": "K", "members@delta": [{"id": "a"}]}, {"id": "M", "members@delta": [{"id": "b"}, {"id": "a"}, {"id": "c"` + gone + `]}], ` + groupEnd,
+		"/groups/G":         `{"id": "G", "displayName": "Sales"}`,
+		"/groups/G/members": `{"value": [{"id": "b"}, {"id": "c"}]}`,
 		"/groups/H":         `{"id": "H", "displayName": "New"}`,
 		"/groups/H/members": `{"value": [{"id": "b"}, {"id": "c"}, {"id": "newcomer"}]}`,
 		"/users/a":          user("a", ""), "/users/b": user("b", ""), "/users/c": user("c", ""),
@@ -343,23 +344,235 @@ func TestPartsOfAGroup(t *testing.T) {
 	src, _ := scripted(t, Config{}, answers)
 	lines, err := told(t, src, "")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"G Sales [b c]", "H New [b c]", "next"}, lines[3:])
+	assert.Equal(t, []string{"M Parts [a b]", "G Sales [b c]", "H New [b c]", "next"}, lines[3:])
 
 	answers["/users/delta?$deltatoken=u"] = answers["/users/delta"]
 	answers["/groups/delta?$deltatoken=g"] = answers["/groups/delta"]
-	answers["/groups/G"], answers["/groups/G/members"] = `{"id": "G", "displayName": "Old"}`, `{"value": [{"id": "a"}]}`
+	answers["/groups/G"] = `{"id": "G", "displayName": "Old"}`
+	answers["/groups/M"], answers["/groups/M/members"] = `{"id": "M", "displayName": "Old"}`, `{"value": [{"id": "c"}]}`
 	lines, err = told(t, src, at(src))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"G Sales [b c]", "H New [b c newcomer]", "-K", "next"}, lines[3:])
+	assert.Equal(t, []string{"G Sales [b c]", "H New [b c newcomer]", "-K", "M Parts [a b]", "next"}, lines[3:])
+
+	// A group with such a member that is not found.
+	delete(answers, "/groups/G")
+	_, err = told(t, src, "")
+	require.ErrorIs(t, err, sources.ErrUnavailable)
+	require.ErrorContains(t, err, `group "G" changed, and is not found`)
 }
 
-// If a changed user is not found and the round does not report the manager, the
-// round fails.
+// S12: a member of whom the list of users says nothing is no reason to shorten a
+// group: a new user may not be in that list yet.
+func TestMembersOfWhomNothingIsKnown(t *testing.T) {
+	answers := map[string]string{
+		"/users": `{"value": [{"id": "a"}, {"id": "guest", "userType": "Guest"}]}`, "/users/delta": `{"value": [` + user("a", "") + `], ` + usersEnd,
+		"/groups/delta": `{"value": [{"id": "G", "displayName": "Sales", "members@delta": [{"id": "a"}, {"id": "guest"}, {"id": "new"}, {"id": "other"}, {"id": "gone"}]}, ` +
+			`{"id": "H", "@removed": {"reason": "changed"}}, {"id": "H", "displayName": "Back"}], ` + groupEnd,
+		"/groups/H": `{"id": "H", "displayName": "Back"}`, "/groups/H/members": `{"value": [{"id": "newer"}, {"id": "gone"}]}`,
+		"/users/new": user("new", ""), "/users/newer": user("newer", ""), "/users/other": `{"id": "other", "userType": "Guest"}`,
+	}
+	want := []sources.Group{{ID: "G", Name: "Sales", Members: []string{"a", "new"}}, {ID: "H", Name: "Back", Members: []string{"newer"}}}
+	src, s := scripted(t, Config{}, answers)
+	var groups []sources.Group
+	for g, err := range src.Groups(t.Context()) {
+		require.NoError(t, err)
+		groups = append(groups, g)
+	}
+	assert.Equal(t, want, groups)
+	requests := strings.Join(s.requests, "\n")
+	assert.NotContains(t, requests, "/users/guest")
+	assert.Equal(t, 1, strings.Count(requests, "/users/gone"))
+
+	// In a first round, the user comes with the next one.
+	snapshot, _, err := sources.Refresh(t.Context(), src, nil, "", sources.CollectConfig{})
+	require.NoError(t, err)
+	assert.Equal(t, want, snapshot.Groups)
+
+	answers["/users/gone"] = `403 {"error": {"code": "Authorization_RequestDenied", "message": "m"}}`
+	for _, err := range src.Groups(t.Context()) {
+		require.ErrorIs(t, err, sources.ErrForbidden)
+	}
+}
+
+// S12: whatever a round reports, in whatever order and on whatever pages, a listing
+// and a later round give what there is: users in parts, repeated, and as removed;
+// members and managers who came and left; replays of all that.
+func TestAnyOrder(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		const removed = `"@removed": {"reason": "changed"}}`
+		some := func(what string) bool { return rapid.Bool().Draw(r, what) }
+		of := func(links ...string) string { return "[" + strings.Join(links, ", ") + "]" }
+		link := func(id string) string { return `{"id": "` + id + `"}` }
+		left := func(id string) string { return `{"id": "` + id + `", ` + removed }
+		answers := map[string]string{"/users/new": user("new", "")}
+		var users, groups, wantUsers, wantGroups, gone []string
+		ids := []string{"a", "b", "c", "d"}
+		for _, id := range ids {
+			row := func(more string) { users = append(users, `{"id": "`+id+`"`+more+`}`) }
+			there := id == "a" || some(id+" is there") // a is the others' manager
+			boss := ""
+			if id != "a" && some(id+" has a manager") {
+				boss = rapid.SampledFrom([]string{"a", "z"}).Draw(r, "manager of "+id)
+			}
+			whole := `, "userPrincipalName": "` + id + `@x", "userType": "Member"`
+			told := there || some(id+" was there")
+			if told {
+				if some(id + " in parts") {
+					row(whole)
+					row(`, "accountEnabled": true, "jobTitle": "Clerk"`)
+				} else {
+					row(whole + `, "accountEnabled": true, "jobTitle": "Clerk"`)
+				}
+				if some(id + " repeated") {
+					row(whole)
+				}
+				if boss != "" {
+					row(`, "manager@delta": ` + of(link(boss)))
+				}
+				if some(id + " had another manager") {
+					row(`, "manager@delta": ` + of(link("y")))
+					row(`, "manager@delta": ` + of(left("y")))
+				}
+				if some(id+" had none") && boss != "" {
+					row(`, "manager@delta": ` + of(left(boss)))
+				}
+			}
+			if !there || some(id+" was away") {
+				users = append(users, left(id))
+			}
+			if there {
+				wantUsers = append(wantUsers, strings.TrimSpace(id+" active Clerk "+boss))
+				manager := ""
+				if boss != "" {
+					manager = `, "manager": ` + link(boss)
+				}
+				answers["/users/"+id] = user(id, `, "jobTitle": "Clerk"`+manager)
+			} else {
+				gone = append(gone, "-"+id)
+			}
+		}
+		for _, id := range []string{"G", "H"} {
+			row := func(links ...string) {
+				groups = append(groups, `{"id": "`+id+`", "displayName": "`+id+`", "members@delta": `+of(links...)+`}`)
+			}
+			var members, listed []string
+			there := some(id + " is there")
+			for _, member := range append([]string{"new"}, ids...) {
+				in := some(member + " in " + id)
+				if in {
+					row(link(member))
+					members = append(members, link(member))
+					if answers["/users/"+member] != "" {
+						listed = append(listed, member)
+					}
+				}
+				if some(member + " was elsewhere") {
+					row(left(member))
+					if !in {
+						row(link(member))
+					}
+				}
+			}
+			row()
+			if !there || some(id+" was away") {
+				groups = append(groups, left(id))
+			}
+			if there {
+				answers["/groups/"+id], answers["/groups/"+id+"/members"] = `{"id": "`+id+`", "displayName": "`+id+`"}`, `{"value": `+of(members...)+`}`
+				wantGroups = append(wantGroups, fmt.Sprintf("%s %s %s", id, id, slices.Sorted(slices.Values(listed))))
+			} else {
+				gone = append(gone, "-"+id)
+			}
+		}
+		for _, delta := range []struct {
+			path string
+			rows []string
+			end  string
+		}{{"/users/delta", users, usersEnd}, {"/groups/delta", groups, groupEnd}} {
+			rows := rapid.Permutation(delta.rows).Draw(r, "order")
+			at := rapid.IntRange(0, len(rows)).Draw(r, "page")
+			first := `{"value": ` + of(rows[:at]...) + `, "@odata.nextLink": "` + host + `/v1.0` + delta.path + `?$skiptoken=1"}`
+			answers[delta.path], answers[delta.path+"?$skiptoken=1"] = first, `{"value": `+of(rows[at:]...)+`, `+delta.end
+			answers[delta.path+"?$deltatoken=u"], answers[delta.path+"?$deltatoken=g"] = first, first
+		}
+		src, _ := scripted(t, Config{}, answers)
+		sorted := func(lines []string) []string { // members sorted, and without those who are no users, who do no harm
+			for i, line := range lines {
+				if before, members, ok := strings.Cut(line, " ["); ok {
+					lines[i] = fmt.Sprint(before, " ", slices.DeleteFunc(slices.Sorted(slices.Values(strings.Fields(strings.TrimSuffix(members, "]")))), func(id string) bool {
+						return answers["/users/"+id] == ""
+					}))
+				}
+			}
+			return lines
+		}
+		want := slices.Concat(wantUsers, wantGroups, []string{"next"})
+		lines, err := told(t, src, "")
+		require.NoError(r, err)
+		require.ElementsMatch(r, want, sorted(lines), "a first round")
+		lines, err = told(t, src, at(src))
+		require.NoError(r, err)
+		require.ElementsMatch(r, append(want, gone...), sorted(lines), "a later round")
+	})
+}
+
+// S12: the records of a round come in any order, as Microsoft says, so whether a
+// user, a group, a member or a manager whom it reports both ways is there is read.
+func TestReportedBothWays(t *testing.T) {
+	const gone = `"@removed": {"reason": "changed"}}`
+	there, left := func(id string) string { return user(id, "") }, func(id string) string { return `{"id": "` + id + `", ` + gone }
+	boss, former := func(id string) string { return user(id, `, "manager@delta": [{"id": "z"}]`) }, func(id string) string {
+		return `{"id": "` + id + `", "manager@delta": [{"id": "z", ` + gone + `]}`
+	}
+	group, dead := func(id string) string {
+		return `{"id": "` + id + `", "displayName": "` + id + `", "members@delta": [{"id": "z"}]}`
+	}, left
+	in, out := group, func(id string) string { return `{"id": "` + id + `", "members@delta": [{"id": "z", ` + gone + `]}` }
+	for name, order := range map[string]bool{"as it happened": false, "the other way": true} {
+		both := func(first, second string) string {
+			if order {
+				first, second = second, first
+			}
+			return first + ", " + second
+		}
+		users := `{"value": [` + user("z", "") + `, ` + both(there("a"), left("a")) + `, ` + both(there("b"), left("b")) + `, ` +
+			both(boss("c"), former("c")) + `, ` + both(boss("d"), former("d")) + `], ` + usersEnd
+		groups := `{"value": [` + both(group("G"), dead("G")) + `, ` + both(group("H"), dead("H")) + `, ` + both(in("I"), out("I")) + `, ` + both(in("K"), out("K")) + `], ` + groupEnd
+		answers := map[string]string{
+			"/users/delta": users, "/users/delta?$deltatoken=u": users, "/groups/delta": groups, "/groups/delta?$deltatoken=g": groups,
+			"/users/z": user("z", ""), "/users/a": user("a", ""), "/users/c": user("c", `, "manager": {"id": "z"}`), "/users/d": user("d", ""),
+		}
+		for _, id := range []string{"G", "I", "K"} {
+			answers["/groups/"+id], answers["/groups/"+id+"/members"] = `{"id": "`+id+`", "displayName": "`+id+`"}`, `{"value": [{"id": "z"}]}`
+		}
+		answers["/groups/K/members"] = `{"value": []}`
+		src, _ := scripted(t, Config{}, answers)
+		want := []string{"z active", "a active", "c active  z", "d active", "G G [z]", "I I [z]", "K K []", "next"}
+		lines, err := told(t, src, "")
+		require.NoError(t, err, name)
+		assert.ElementsMatch(t, want, lines, name)
+		lines, err = told(t, src, at(src))
+		require.NoError(t, err, name)
+		assert.ElementsMatch(t, append(want, "-b", "-H"), lines, name)
+
+		delete(answers, "/users/c")
+		for _, after := range []sources.Cursor{"", at(src)} {
+			_, err = told(t, src, after)
+			require.ErrorIs(t, err, sources.ErrUnavailable, name)
+		}
+	}
+}
+
+// If a changed user is not found, the round fails, also if it reports the manager:
+// what else it reports is only what changed.
 func TestChangedUserIsNotFound(t *testing.T) {
 	src, _ := scripted(t, Config{}, map[string]string{"/users/delta?$deltatoken=u": `{"value": [{"id": "a", "jobTitle": "CEO"}], ` + usersEnd})
 	_, err := told(t, src, at(src))
 	require.ErrorIs(t, err, sources.ErrUnavailable)
 	require.ErrorContains(t, err, `user "a" changed, and is not found`)
+	src, _ = scripted(t, Config{}, map[string]string{"/users/delta?$deltatoken=u": `{"value": [{"id": "a", "accountEnabled": true, "manager@delta": [{"id": "b"}]}], ` + usersEnd})
+	_, err = told(t, src, at(src))
+	require.ErrorIs(t, err, sources.ErrUnavailable)
 }
 
 // S12: a listing without the permission for hidden members proves nothing about a
@@ -526,6 +739,16 @@ func history(t *rapid.T, change func(*Config)) {
 		require.NoError(t, err)
 		require.Equal(t, full.Proven, next.Proven)
 		require.Equal(t, inOrder(full), inOrder(next))
+		var listed, there []string
+		for _, u := range full.Users {
+			listed = append(listed, u.ID)
+		}
+		for _, u := range d.Users() {
+			if guest := slices.Equal(u.Attributes["userType"], values("Guest")); cfg.Guests || !guest {
+				there = append(there, u.ID)
+			}
+		}
+		require.ElementsMatch(t, there, listed, "the full reading is the directory")
 		for _, g := range full.Groups {
 			for _, member := range g.Members {
 				require.True(t, slices.ContainsFunc(full.Users, func(u sources.User) bool { return u.ID == member }), "a member is a user")

@@ -58,7 +58,8 @@
 //	200,000 users, 2,000 groups    requests
 //	log in                         1, again every hour
 //	Users                          1,000
-//	Groups                         1,001 (201 of them for the IDs of users)
+//	Groups                         1,001 (201 of them for the IDs of users), and
+//	                               1 for each 20 members who are no users any more
 //	Groups, if configured          1 for each 10 groups, and 1 for each further
 //	                               999 members of one
 //	Changes from the beginning     1,800
@@ -85,9 +86,10 @@
 // objects in the deleted items ("changed") or deleted for good ("deleted"). Both
 // mean that the object is no longer listed. So the source hands out nothing before
 // the round has ended and its records are merged in their order. Until then it
-// holds users compressed, with about 100 bytes each. An object that is reported as
-// removed and then as present is read again, since the latter may be a replay.
-// Members who are not listed users are left out.
+// holds users compressed, with about 100 bytes each. Of an object, a member or a
+// manager that a round reports both as present and as removed, the order of the
+// records decides nothing: it is read again. Members who are not listed users are
+// left out.
 //
 // A later round reports only what changed of an object, and not the manager and the
 // members who stayed. So changed objects are read again, and what the delta reports
@@ -313,7 +315,9 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 				}
 				if out, err := s.records.leftOut(rec); err != nil {
 					return false, err
-				} else if !out {
+				} else if out {
+					everybody.leave(id)
+				} else {
 					everybody.list(id)
 				}
 			}

@@ -212,6 +212,29 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	}
 }
 
+// A Graph that repeats the request gets no token into an error, in an answer of its
+// own or in one of a batch.
+func TestEchoedTokens(t *testing.T) {
+	const canary = "c4n4ry/0p4que+token"
+	for _, of := range []string{"/users/delta", "/$batch"} {
+		echo := func(req *http.Request) string {
+			return `{"error": {"code": "BadRequest", "message": "you sent ` + req.Header.Get("Authorization") + `, that is ` + url.QueryEscape(canary) + ` and ` + canary + `"}}`
+		}
+		src := source(t, Config{URL: host, Credential: fixed(canary), Attempts: 1, Transport: resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
+			switch strings.TrimPrefix(req.URL.Path, "/v1.0") {
+			case "/$batch":
+				return resttest.JSON(200, `{"responses": [{"id": "0", "status": 400, "headers": {}, "body": `+echo(req)+`}]}`), nil
+			case of:
+				return resttest.JSON(400, echo(req)), nil
+			}
+			return resttest.JSON(200, `{"value": [{"id": "a", "jobTitle": "CEO"}], `+usersEnd), nil
+		})})
+		_, err := told(t, src, at(src))
+		require.ErrorContains(t, err, "BadRequest: you sent Bearer [removed]", of)
+		assert.NotContains(t, err.Error(), "c4n4ry", of)
+	}
+}
+
 // A secret is shown in nothing that is printed, logged, encoded or returned.
 func TestSecretsAreNotShown(t *testing.T) {
 	var shown bytes.Buffer

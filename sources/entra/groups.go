@@ -15,20 +15,28 @@ import (
 
 // A groupRound holds what one round of the delta of groups tells.
 type groupRound struct {
-	order   []string               // the IDs of the groups, in the order of their first record
-	drafts  map[string]*groupDraft // by ID; nil: the last record said that the group is removed
-	removed map[string]bool        // by ID: some record of the round said so
-	whole   bool                   // the round began without a link and lists all groups
+	order  []string               // the IDs of the groups, in the order of their first record
+	drafts map[string]*groupDraft // by ID; nil: the round said that the group is removed, and nothing else
+	whole  bool                   // the round began without a link and lists all groups
 }
 
 // A groupDraft is what a round has told of one group so far. The members of a
 // large group come in parts, on any pages of the round.
 type groupDraft struct {
 	id, name string
-	gone     bool            // a record before this draft said that the group is removed
+	gone     bool            // some record of the round said that the group is removed
 	members  []int32         // in a whole round: numbers in the roster, ^number for a member who left
-	moved    map[string]bool // in a later round, by member: true came, false left
+	moved    map[string]move // in a later round, by member
 }
+
+// A move is what a later round has told of one member of a group. If it told both,
+// the members that are read decide, since records come in any order.
+type move uint8
+
+const (
+	moveIn move = 1 << iota
+	moveOut
+)
 
 // add takes in one record of the round.
 func (r *groupRound) add(rec record, everybody *roster) error {
@@ -40,12 +48,15 @@ func (r *groupRound) add(rec record, everybody *roster) error {
 	if !known {
 		r.order = append(r.order, id)
 	}
-	if rec.removed() {
-		r.drafts[id], r.removed[id] = nil, true
+	switch {
+	case rec.removed() && draft == nil:
+		r.drafts[id] = nil
 		return nil
-	}
-	if draft == nil {
-		draft = &groupDraft{id: id, gone: r.removed[id]}
+	case rec.removed():
+		r.drafts[id] = &groupDraft{id: id, gone: true}
+		return nil
+	case draft == nil:
+		draft = &groupDraft{id: id, gone: known}
 		r.drafts[id] = draft
 	}
 	return draft.add(rec, r.whole, everybody)
@@ -86,7 +97,7 @@ func (s *Source) note(rec record, everybody *roster) error {
 // take returns false. In a round from the beginning, only users of the roster are
 // members.
 func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster, take func(g *sources.Group, removed string) bool) (next string, err error) {
-	round := &groupRound{drafts: make(map[string]*groupDraft), removed: make(map[string]bool), whole: link == ""}
+	round := &groupRound{drafts: make(map[string]*groupDraft), whole: link == ""}
 	first := link
 	if round.whole {
 		first = s.api.address("/groups/delta", "$select=displayName,visibility,members")
@@ -116,33 +127,76 @@ func (s *Source) deltaGroups(ctx context.Context, link string, everybody *roster
 }
 
 // handOutGroups hands out the groups of a round from the beginning. A group that
-// was removed and came again is read again: the records after a removal may be a
-// replay of earlier ones, and incomplete.
+// the round reports both as there and as removed is read again, in whichever order
+// it did, and so is one with such a member: records come in any order, and may be a
+// replay of earlier ones.
 func (s *Source) handOutGroups(ctx context.Context, round *groupRound, everybody *roster, take func(g *sources.Group, removed string) bool) error {
+	if err := s.lookUp(ctx, everybody.unknown(round), everybody); err != nil {
+		return err
+	}
 	var again []string
 	for _, id := range round.order {
 		draft := round.drafts[id]
-		switch {
-		case draft == nil:
-		case draft.gone:
+		if draft == nil {
+			continue
+		}
+		g, sure := draft.group(everybody)
+		if draft.gone || !sure {
 			again = append(again, id)
-		case !take(draft.group(everybody), ""):
+		} else if !take(g, "") {
 			return nil
 		}
 	}
-	return s.readGroups(ctx, again, "members", everybody, func(_ string, g *sources.Group) (bool, error) {
-		if g == nil {
+	return s.readGroups(ctx, again, "members", everybody, func(id string, g *sources.Group) (bool, error) {
+		if g == nil && round.drafts[id].gone {
 			return true, nil
 		}
-		g.Members = slices.DeleteFunc(g.Members, func(member string) bool {
-			_, listed := everybody.lists(member)
-			if !listed {
-				everybody.absent.Add(member)
-			}
-			return !listed
-		})
-		return take(g, ""), nil
+		if g == nil {
+			return false, groupNotFound(id)
+		}
+		err := s.lookUp(ctx, slices.DeleteFunc(slices.Clone(g.Members), everybody.knows), everybody)
+		g.Members = slices.DeleteFunc(g.Members, func(member string) bool { return !everybody.lists(member) })
+		return err == nil && take(g, ""), err
 	})
+}
+
+// unknown returns the members of the groups of a round of whom nothing is known.
+func (r *roster) unknown(round *groupRound) (ids []string) {
+	for _, draft := range round.drafts {
+		if draft == nil {
+			continue
+		}
+		for _, number := range draft.members {
+			if number >= 0 && !r.knows(r.ids[number]) {
+				ids = append(ids, r.ids[number])
+			}
+		}
+	}
+	return ids
+}
+
+// lookUp reads members of groups of whom nothing is known, and enters them in the
+// roster. Most are removed users, who keep their memberships while they are in the
+// deleted items. But a new user may be in a group before the list of users has the
+// user.
+func (s *Source) lookUp(ctx context.Context, members []string, everybody *roster) error {
+	read, err := s.details(ctx, members, nil)
+	if err != nil {
+		return err
+	}
+	for _, id := range distinct(members) {
+		rec := read.users[id]
+		out, err := s.records.leftOut(rec)
+		if err != nil {
+			return err
+		}
+		if rec == nil || out {
+			everybody.leave(id)
+		} else {
+			everybody.list(id)
+		}
+	}
+	return nil
 }
 
 // add takes in one record of the group.
@@ -169,15 +223,15 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 		case l.Type != "" && l.Type != userLink: // a group, a device, a contact
 		case !whole:
 			if d.moved == nil {
-				d.moved = make(map[string]bool)
+				d.moved = make(map[string]move)
 			}
-			d.moved[l.ID] = !l.gone()
+			if l.gone() {
+				d.moved[l.ID] |= moveOut
+			} else {
+				d.moved[l.ID] |= moveIn
+			}
 		default:
-			number, listed := everybody.lists(l.ID)
-			if !listed {
-				everybody.absent.Add(l.ID) // a guest, or a removed user who is still in the group
-				continue
-			}
+			number := everybody.number(l.ID)
 			if l.gone() {
 				number = ^number
 			}
@@ -187,28 +241,34 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 	return nil
 }
 
-// group returns the group. The last record about a member says whether the member
-// is in it.
-func (d *groupDraft) group(everybody *roster) *sources.Group {
-	in := make(map[int32]bool, len(d.members))
+// group returns the group with those of its members who are listed. It is not sure
+// of it if the round told of some member both that the member is in the group and
+// that the member left it.
+func (d *groupDraft) group(everybody *roster) (g *sources.Group, sure bool) {
+	g, sure = &sources.Group{ID: d.id, Name: d.name}, true
+	told := make(map[int32]bool, len(d.members)) // by number; ^number for a member who left
 	for _, number := range d.members {
-		in[max(number, ^number)] = number >= 0
-	}
-	g := &sources.Group{ID: d.id, Name: d.name}
-	for _, number := range d.members {
-		if number >= 0 && in[number] {
-			in[number] = false // once
+		if number >= 0 && !told[number] && everybody.people[number].listed {
 			g.Members = append(g.Members, everybody.ids[number])
 		}
+		told[number] = true
+		sure = sure && !told[^number]
 	}
 	d.members = nil
-	return g
+	return g, sure
+}
+
+// groupNotFound is the error for a group that a round reports and that is not found
+// when it is read.
+func groupNotFound(id string) error {
+	return &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("group %.80q changed, and is not found; the next round will tell", id)}
 }
 
 // readChanged hands out the groups of a later round. The delta tells which members
 // came and left, and not who stayed, so each changed group is read again; what the
-// delta tells is applied to the members that were read, since it may be newer. The
-// groups of users who came back into the directory are read again, too.
+// delta tells is applied to the members that were read, since it may be newer,
+// unless it also reports the group as removed. The groups of users who came back
+// into the directory are read again, too.
 func (s *Source) readChanged(ctx context.Context, round *groupRound, everybody *roster, take func(g *sources.Group, removed string) bool) error {
 	for _, id := range distinct(everybody.came) {
 		groups, err := s.groupsOf(ctx, id)
@@ -236,21 +296,23 @@ func (s *Source) readChanged(ctx context.Context, round *groupRound, everybody *
 			return take(nil, id), nil
 		}
 		if g == nil {
-			return false, &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("group %.80q changed, and is not found; the next round will tell", id)}
+			return false, groupNotFound(id)
+		}
+		if draft.gone {
+			return take(g, ""), nil
 		}
 		if draft.name != "" {
 			g.Name = draft.name
 		}
 		g.Members = slices.DeleteFunc(g.Members, func(member string) bool {
-			in, moved := draft.moved[member]
-			return moved && !in
+			return draft.moved[member] == moveOut
 		})
 		have := make(map[string]bool, len(g.Members))
 		for _, member := range g.Members {
 			have[member] = true
 		}
 		for _, member := range slices.Sorted(maps.Keys(draft.moved)) {
-			if draft.moved[member] && !have[member] && !everybody.left[member] {
+			if draft.moved[member] == moveIn && !have[member] && !everybody.left[member] {
 				g.Members = append(g.Members, member)
 			}
 		}

@@ -28,21 +28,25 @@ type roster struct {
 // A person holds what a round has reported about one user so far, besides the
 // records on the pile.
 type person struct {
-	told   bool // was reported, and not removed since
+	there  bool // some record of the round said that the user is there
 	gone   bool // some record of the round said that the user is removed
 	done   bool // was handed out, or is known not to be listed
 	listed bool // is a user of the directory
 	// records is the number of the user's records on the pile that are not merged
-	// yet. The first void of them came before a removal and do not count.
-	records, void int32
+	// yet.
+	records int32
 	// manager is the number of the manager, or one of the constants below. former
-	// is the number of the person who is reported to be no longer the manager.
+	// is the number of the person who is reported to be no longer the manager, or
+	// untold.
 	manager, former int32
 }
 
 const (
 	untold    = -1 // nothing was reported about the manager
 	noManager = -2
+	// disputed says that the round contradicts itself: it names two managers, or one
+	// person as the manager and as the former one. What is read decides.
+	disputed = -3
 )
 
 // newRoster returns an empty roster, which adds to the set of absent users.
@@ -57,7 +61,7 @@ func (r *roster) number(id string) int32 {
 	}
 	number := int32(len(r.ids)) // a directory has less than 2^31 users
 	r.numbers[id] = number
-	r.ids, r.people = append(r.ids, id), append(r.people, person{manager: untold})
+	r.ids, r.people = append(r.ids, id), append(r.people, person{manager: untold, former: untold})
 	return number
 }
 
@@ -67,11 +71,14 @@ func (r *roster) list(id string) {
 	delete(r.left, id)
 }
 
-// lists returns the number of a user and whether the user is listed.
-func (r *roster) lists(id string) (number int32, listed bool) {
-	number, known := r.numbers[id]
-	return number, known && r.people[number].listed
+// lists reports whether a user is listed.
+func (r *roster) lists(id string) bool {
+	number, met := r.numbers[id]
+	return met && r.people[number].listed
 }
+
+// knows reports whether it is known whether a user is listed.
+func (r *roster) knows(id string) bool { return r.lists(id) || r.left[id] }
 
 // leave records that a user is not listed, or no longer.
 func (r *roster) leave(id string) {
@@ -89,26 +96,31 @@ func (r *roster) tell(rec record) (more bool, err error) {
 	}
 	number := r.number(id)
 	if rec.removed() {
-		p := &r.people[number]
-		p.told, p.gone, p.void, p.manager = false, true, p.records, untold
+		r.people[number].gone = true
 		return false, nil
 	}
 	links, err := rec.managers()
 	if err != nil {
 		return false, err
 	}
-	for _, l := range links { // in their order: a link may name the former manager, the next one the new manager
+	for _, l := range links { // one may name the former manager, and another the new one
 		manager := r.number(l.ID)
 		switch p := &r.people[number]; {
+		case p.manager == disputed:
+		case l.gone() && p.manager == manager, !l.gone() && (p.former == manager || p.manager >= 0 && p.manager != manager):
+			p.manager = disputed
 		case !l.gone():
 			p.manager = manager
-		case p.manager < 0 || p.manager == manager:
-			p.manager, p.former = noManager, manager
+		default:
+			p.former = manager
+			if p.manager == untold {
+				p.manager = noManager
+			}
 		}
 	}
 	delete(rec, managerDelta)
 	p := &r.people[number]
-	p.told = true
+	p.there = true
 	for name := range rec {
 		if name != "id" && !strings.HasPrefix(name, "@") {
 			p.records++
@@ -119,9 +131,12 @@ func (r *roster) tell(rec record) (more bool, err error) {
 }
 
 // manager returns the manager of a user after the round. What the round reports
-// takes precedence over the manager that was read, which may be older or newer.
+// takes precedence over the manager that was read, which may be older or newer,
+// unless the round also reports the user as removed.
 func (r *roster) manager(p person, read string) string {
 	switch {
+	case p.gone:
+		return read
 	case p.manager >= 0:
 		return r.ids[p.manager]
 	case p.manager == noManager && r.ids[p.former] == read:
@@ -188,9 +203,11 @@ func (p *pile) take(take func([]record) (bool, error)) (more bool, err error) {
 //
 // A later round reports what changed, and the manager only if the manager changed.
 // So it reads each of these users again and applies what the delta reports. In a
-// round from the beginning, it does so only for users who are reported as removed
-// as well, or without accountEnabled, until it finds that the application may not
-// see more of some user.
+// round from the beginning, it does so only for users whom the round reports both
+// ways (as there and as removed, with a manager and as no longer under that
+// manager), since its records come in any order; and for users without
+// accountEnabled, until it finds that the application may not see more of some
+// user.
 func (s *Source) users(ctx context.Context, link string, everybody *roster, take func(u *sources.User, removed string) bool) (next string, err error) {
 	first := link
 	if first == "" {
@@ -221,14 +238,15 @@ func (s *Source) users(ctx context.Context, link string, everybody *roster, take
 	if err != nil || !more {
 		return next, err
 	}
-	// Users who were removed, and users of whom only the ID was reported.
+	// Users who were removed, users who were reported both ways, and users of whom
+	// only the ID was reported.
 	var bare []record
 	for number := 0; number < len(everybody.ids); number++ {
 		id, p := everybody.ids[number], everybody.people[number]
 		switch {
-		case p.told && !p.done:
+		case p.there && !p.done:
 			bare = append(bare, record{}.with("id", id))
-		case p.gone && !p.told:
+		case p.gone && !p.there:
 			everybody.leave(id)
 			if later && !take(nil, id) {
 				return next, nil
@@ -254,9 +272,8 @@ func (r *roster) merge(page []record, parts map[string]record) (whole []record) 
 		}
 		p := &r.people[r.numbers[id]]
 		p.records--
-		if p.void > 0 {
-			p.void--
-			continue
+		if p.gone {
+			continue // the user is read again
 		}
 		if before := parts[id]; before != nil {
 			rec = rec.over(before)
@@ -266,9 +283,7 @@ func (r *roster) merge(page []record, parts map[string]record) (whole []record) 
 			continue
 		}
 		delete(parts, id)
-		if p.told {
-			whole = append(whole, rec)
-		}
+		whole = append(whole, rec)
 	}
 	return whole
 }
@@ -290,7 +305,7 @@ func (s *Source) handOut(ctx context.Context, round []record, later bool, everyb
 			continue // nothing more is needed of a guest
 		}
 		listed = append(listed, id)
-		if later || p.gone || !isGiven(rec["accountEnabled"]) && !everybody.limited {
+		if later || p.gone || p.manager == disputed || !isGiven(rec["accountEnabled"]) && !everybody.limited {
 			again = append(again, id)
 		}
 	}
@@ -332,10 +347,10 @@ func (s *Source) settle(rec record, later bool, read details, everybody *roster)
 	switch {
 	case found != nil:
 		rec = rec.over(found)
-	case p.gone && read.missing[id]: // the records of the user are a replay
+	case p.gone && read.missing[id]:
 		everybody.leave(id)
 		return nil, nil
-	case later && p.manager < 0 && len(rec) > 1 && read.missing[id]:
+	case (later && len(rec) > 1 || p.manager == disputed) && read.missing[id]:
 		return nil, &rest.Error{Reason: sources.ErrUnavailable, Detail: fmt.Sprintf("user %.80q changed, and is not found; the next round will tell", id)}
 	}
 	if out, err := s.records.leftOut(rec); err != nil {

@@ -2,9 +2,13 @@ package onelogin
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +85,79 @@ func TestListingThatAlwaysChanges(t *testing.T) {
 	require.ErrorIs(t, err, sources.ErrUnavailable)
 	require.ErrorContains(t, err, "5 of 6 came, read 3 times")
 	assert.Len(t, *requests, 9+6)
+}
+
+// What OneLogin's headers state and what comes: the truth, or an error (S12).
+func TestHeadersThatLie(t *testing.T) {
+	cursor := func(page string) string {
+		return base64.StdEncoding.EncodeToString([]byte("limit=2&sort=id&page=" + page + "&sort_direction=asc"))
+	}
+	page := func(req *http.Request) string { // the number of the page that was asked for
+		text, _ := base64.StdEncoding.DecodeString(req.URL.Query().Get("cursor"))
+		query, _ := url.ParseQuery(string(text))
+		return cmp.Or(query.Get("page"), "1")
+	}
+	for name, c := range map[string]struct {
+		change func(page string, h http.Header)
+		fails  string
+	}{
+		"a cursor on the last page, and behind it": {func(page string, h http.Header) {
+			n, _ := strconv.Atoi(page)
+			h.Set("After-Cursor", cursor(strconv.Itoa(n+1)))
+		}, ""},
+		"no cursor on the first page":    {func(_ string, h http.Header) { h.Del("After-Cursor") }, "2 of 5 came"},
+		"the cursor of the same page":    {func(page string, h http.Header) { h.Set("After-Cursor", cursor(page)) }, "page"},
+		"the cursor of the first page":   {func(_ string, h http.Header) { h.Set("After-Cursor", cursor("1")) }, "page"},
+		"the total counts the page":      {func(_ string, h http.Header) { h.Set("Total-Count", h.Get("Page-Items")) }, "of 2 came"},
+		"the total is 0":                 {func(_ string, h http.Header) { h.Set("Total-Count", "0") }, "of 0 came"},
+		"the total is too small":         {func(_ string, h http.Header) { h.Set("Total-Count", "4") }, "5 of 4 came"},
+		"the total is too large":         {func(_ string, h http.Header) { h.Set("Total-Count", "6") }, "5 of 6 came"},
+		"the total is only at the start": {func(page string, h http.Header) { h.Set("Total-Count", map[string]string{"1": "5"}[page]) }, "Total-Count"},
+		"the total grows behind what comes": {func(page string, h http.Header) {
+			if page == "3" {
+				h.Set("Total-Count", "7")
+			}
+		}, "5 of 7 came"},
+		"the total shrinks": {func(page string, h http.Header) {
+			if page == "3" {
+				h.Set("Total-Count", "1")
+			}
+		}, ""},
+		"a cursor that is none": {func(_ string, h http.Header) { h.Set("After-Cursor", "%zz") }, "Invalid pagination cursor"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src, _, _ := through(t, func(_ int, req *http.Request, resp *http.Response) { c.change(page(req), resp.Header) })
+			count := 0
+			var failed error
+			for _, err := range src.Users(t.Context()) {
+				if failed = err; err == nil {
+					count++
+				}
+			}
+			if c.fails != "" {
+				require.ErrorContains(t, failed, c.fails)
+				return
+			}
+			require.NoError(t, failed)
+			assert.Equal(t, 5, count)
+		})
+	}
+}
+
+// null is no list of members.
+func TestRolesWithNullForUsers(t *testing.T) {
+	_, want := company()
+	src, _, _ := through(t, func(_ int, req *http.Request, resp *http.Response) {
+		if req.URL.Path == rolesPath {
+			rewrite(t, resp, func(row map[string]any) { row["users"] = nil })
+		}
+	})
+	var groups []sources.Group
+	for g, err := range src.Groups(t.Context()) {
+		require.NoError(t, err)
+		groups = append(groups, g)
+	}
+	assert.Equal(t, want, groups)
 }
 
 // If the list of roles has no members, they are read from the users.

@@ -137,7 +137,7 @@ func status(status, state string) sources.Status {
 }
 
 // A roleGroup is a role as a group. membersGiven says whether the list had its
-// members.
+// members; null is no list of members.
 type roleGroup struct {
 	sources.Group
 	membersGiven bool
@@ -147,7 +147,7 @@ func (r records) group(rec role) (rest.Row[roleGroup], error) {
 	if rec.ID.Value == "" {
 		return rest.Row[roleGroup]{}, rest.Malformed("a role without id")
 	}
-	g := roleGroup{sources.Group{ID: rec.ID.Value, Name: rec.Name.Value, Members: rec.Users.Values}, rec.Users.Given}
+	g := roleGroup{sources.Group{ID: rec.ID.Value, Name: rec.Name.Value, Members: rec.Users.Values}, rec.Users.Values != nil}
 	return rest.Row[roleGroup]{Value: g, ID: g.ID}, nil
 }
 

@@ -80,6 +80,30 @@ func TestAnswersThatProveNothing(t *testing.T) {
 	assert.Equal(t, []string{"http://127.0.0.1:1/workers?limit=100&expand=user,department,legal_entity,employment_type,level,teams,custom_fields"}, requests)
 }
 
+// S12: a link that leaves out what was asked for gives workers whose departments,
+// teams and names are not known. They are not taken to have none.
+func TestLinkWithoutExpand(t *testing.T) {
+	users, groups := company()
+	d := fake.NewDirectory()
+	d.PutUsers(users[1:]...)
+	d.PutUsers(users[0])
+	d.PutGroups(groups...)
+	company := fake.Transport(face(d))
+	for _, expand := range []string{"", "user", "user,department,legal_entity,employment_type,level", "department,legal_entity,employment_type,level,teams,custom_fields"} {
+		src := source(t, "http://127.0.0.1:1", resttest.RoundTripper(func(req *http.Request) (*http.Response, error) {
+			query := req.URL.Query()
+			query.Set("expand", expand)
+			req.URL.RawQuery = query.Encode()
+			return company.RoundTrip(req)
+		}))
+		_, err := collect(t, src)
+		require.ErrorIs(t, err, sources.ErrMalformed, expand)
+		require.ErrorContains(t, err, ", which was asked for")
+		_, err = src.One(t.Context(), users[0].ID)
+		require.ErrorIs(t, err, sources.ErrMalformed, expand)
+	}
+}
+
 // The version of the API is requested, and the version of the answer is logged.
 func TestVersion(t *testing.T) {
 	var log bytes.Buffer

@@ -11,10 +11,16 @@ import (
 	"github.com/usher-go/usher/sources/internal/rest"
 )
 
-// worker is a worker of the API, with the expanded fields.
+// worker is a worker of the API, with the expanded fields and the IDs of what they
+// expand.
 type worker struct {
 	ID             rest.Text         `json:"id"`
 	UserID         rest.Text         `json:"user_id"`
+	DepartmentID   rest.Text         `json:"department_id"`
+	LegalEntityID  rest.Text         `json:"legal_entity_id"`
+	EmploymentID   rest.Text         `json:"employment_type_id"`
+	LevelID        rest.Text         `json:"level_id"`
+	TeamsID        sources.Values    `json:"teams_id"`
 	User           *user             `json:"user"`
 	ManagerID      rest.Text         `json:"manager_id"`
 	Country        rest.Text         `json:"country"`
@@ -69,11 +75,14 @@ type address struct {
 }
 
 // named is an object of which the name is read. If it is not expanded, the API
-// gives only its ID, and the name is empty.
-type named struct{ name string }
+// gives only its ID.
+type named struct {
+	name  string
+	given bool // as an object
+}
 
 func (n *named) UnmarshalJSON(data []byte) error {
-	if data[0] != '{' {
+	if n.given = data[0] == '{'; !n.given {
 		return nil
 	}
 	var object struct {
@@ -165,11 +174,38 @@ func (r *records) reader() (convert func(worker) (rest.Row[sources.User], error)
 		return nil
 	}
 	return func(rec worker) (rest.Row[sources.User], error) {
-		if err := judge(rec.Meta); err != nil {
+		err := judge(rec.Meta)
+		if err == nil {
+			err = r.expanded(rec, logged["user"])
+		}
+		if err != nil {
 			return rest.Row[sources.User]{}, err
 		}
 		return r.user(rec)
 	}, judge
+}
+
+// expanded returns an error if an answer has the ID of what a field expands, and not
+// the object: its name is not known then, rather than empty. That happens if the
+// link to the next page leaves out the query for it.
+func (r *records) expanded(rec worker, userRedacted bool) error {
+	for _, field := range [...]struct {
+		name     string
+		id       bool
+		expanded bool
+	}{
+		{"user", rec.UserID.Value != "", rec.User != nil || userRedacted},
+		{"department", rec.DepartmentID.Value != "", rec.Department.given},
+		{"legal_entity", rec.LegalEntityID.Value != "", rec.LegalEntity.given},
+		{"employment_type", rec.EmploymentID.Value != "", rec.EmploymentType.given},
+		{"level", rec.LevelID.Value != "", rec.Level.given},
+		{"teams", len(rec.TeamsID) > 0, len(rec.Teams) > 0 && !slices.ContainsFunc(rec.Teams, func(team named) bool { return !team.given })},
+	} {
+		if field.id && !field.expanded && r.reads(field.name) {
+			return rest.Malformed("worker %.40q has no %s, which was asked for, and has the ID of one; Config.Hidden leaves out what is not to be read", rec.ID.Value, field.name)
+		}
+	}
+	return nil
 }
 
 func (r *records) user(rec worker) (rest.Row[sources.User], error) {

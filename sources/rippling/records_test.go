@@ -140,6 +140,39 @@ func TestRedactedFields(t *testing.T) {
 	require.ErrorIs(t, err, sources.ErrForbidden)
 }
 
+// An ID without its object is not an empty field, unless nobody wants to read it.
+func TestExpandedFields(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"id": "1", "department_id": "d1"}`:                                                   "has no department",
+		`{"id": "1", "department_id": "d1", "department": "d1"}`:                               "has no department",
+		`{"id": "1", "department_id": "d1", "department": null}`:                               "has no department",
+		`{"id": "1", "department_id": "d1", "department": {"name": "Board"}}`:                  "",
+		`{"id": "1", "department_id": null, "level_id": "", "teams_id": []}`:                   "",
+		`{"id": "1", "legal_entity_id": "e1"}`:                                                 "has no legal_entity",
+		`{"id": "1", "employment_type_id": "t1"}`:                                              "has no employment_type",
+		`{"id": "1", "level_id": 7}`:                                                           "",
+		`{"id": "1", "teams_id": ["1", "2"], "teams": []}`:                                     "has no teams",
+		`{"id": "1", "teams_id": ["1"], "teams": ["1"]}`:                                       "has no teams",
+		`{"id": "1", "teams_id": ["1"], "teams": [{"name": "North"}]}`:                         "",
+		`{"id": "1", "user_id": "u1"}`:                                                         "has no user",
+		`{"id": "1", "user_id": "u1", "user": {}}`:                                             "",
+		`{"id": "1", "user_id": "u1", "__meta": {"redacted_fields": [{"name": "user"}]}}`:      "",
+		`{"id": "1", "status": "ACTIVE", "user_id": "u1", "user": null, "__meta": {}}`:         "has no user",
+		`{"id": "1", "status": "ACTIVE", "user_id": "u1", "user": {"active": null}, "x": "y"}`: "",
+	} {
+		var rec worker
+		require.NoError(t, json.Unmarshal([]byte(text), &rec), text)
+		convert, _ := newRecords(Config{Hidden: []string{"level"}, Logger: slog.New(slog.DiscardHandler)}).reader()
+		_, err := convert(rec)
+		if want == "" {
+			require.NoError(t, err, text)
+			continue
+		}
+		require.ErrorIs(t, err, sources.ErrMalformed, text)
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	yes, no := true, false
 	for _, c := range []struct {

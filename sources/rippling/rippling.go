@@ -51,7 +51,8 @@
 // But a redacted manager or attribute would mean that nobody has a manager or is in
 // a department. It makes the listing fail with an error that matches ErrForbidden,
 // until the token gets the permission, or [Config.Hidden] or [Config.NoManagers]
-// says that the field is not read.
+// says that the field is not read. An answer that has only the ID of a department,
+// because a link to the next page left out the query for its name, is an error, too.
 //
 // # What it costs
 //

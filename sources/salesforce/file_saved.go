@@ -119,6 +119,9 @@ func (s *savedReader) found() error {
 	what := formRecords
 	if s.answers > 0 {
 		what = formAnswers
+		if err := s.listing.row(s.rec); err != nil {
+			return err
+		}
 	}
 	if err := s.is(what); err != nil {
 		return err

@@ -119,7 +119,7 @@ func TestFileInfo(t *testing.T) {
 
 // S12: a file proves what an answer proves.
 func TestIncompleteFiles(t *testing.T) {
-	one := `"records":[{"Id":"005Qy0000000001IAA"}]`
+	one, two := `"records":[{"Id":"005Qy0000000001IAA"}]`, `"records":[{"Id":"005Qy0000000002IAA"}]`
 	for text, want := range map[string]string{
 		`{"totalSize":1,"done":false,` + one + `}`:                       "done: false",
 		`{"totalSize":2,"done":true,` + one + `}`:                        "1 records of 2",
@@ -130,8 +130,9 @@ func TestIncompleteFiles(t *testing.T) {
 		`{"status":0}`:                               "want an answer of Salesforce (totalSize, done, records) or a record",
 		`{"status":0,"result":[]}`:                   "neither an answer nor a record",
 		`[{"totalSize":2,"done":false,` + one + `}]`: "done: false",
-		`[{"totalSize":2,"done":true,` + one + `},{"totalSize":2,"done":true,` + one + `}]`:  "a page after the last one",
-		`[{"totalSize":2,"done":false,` + one + `},{"totalSize":3,"done":true,` + one + `}]`: "changed from 2 to 3",
+		`[{"totalSize":2,"done":true,` + one + `},{"totalSize":2,"done":true,` + two + `}]`:  "a page after the last one",
+		`[{"totalSize":2,"done":false,` + one + `},{"totalSize":3,"done":true,` + two + `}]`: "changed from 2 to 3",
+		`[{"totalSize":2,"done":false,` + one + `},{"totalSize":2,"done":true,` + one + `}]`: `the record "005Qy0000000001IAA" comes twice`,
 		`[]`:     "neither an answer nor a record",
 		`[7]`:    "want an answer of Salesforce, an object or an array of objects, not 7",
 		``:       "ends in the middle",

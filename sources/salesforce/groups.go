@@ -24,15 +24,13 @@ import (
 // have ended. After the members, the groups are listed again, and a group that has
 // been removed is not yielded, since its members may have been removed before it.
 func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
-	const op = "list groups"
-	return func(yield func(sources.Group, error) bool) {
+	return rest.List(kind, "list groups", func(emit func(sources.Group) bool) error {
 		if !s.info.Lists.Has(sources.FactGroups) {
-			return
+			return nil
 		}
 		groups, err := s.readGroups(ctx)
 		if err != nil {
-			yield(sources.Group{}, rest.Wrap(kind, op, err))
-			return
+			return err
 		}
 		for _, id := range slices.Sorted(maps.Keys(groups.byID)) {
 			g := groups.byID[id]
@@ -41,14 +39,14 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 			}
 			members, err := groups.users(id)
 			if err != nil {
-				yield(sources.Group{}, rest.Wrap(kind, op, err))
-				return
+				return err
 			}
-			if !yield(sources.Group{ID: id, Name: g.name, Members: members}, nil) {
-				return
+			if !emit(sources.Group{ID: id, Name: g.name, Members: members}) {
+				return nil
 			}
 		}
-	}
+		return nil
+	})
 }
 
 // group is a record of Group.
@@ -72,7 +70,7 @@ type groupTree struct {
 // them.
 func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 	tree := &groupTree{byID: map[string]*group{}, inRole: map[string][]string{}, children: map[string][]string{}}
-	err := s.each(ctx, "SELECT Id, Name, DeveloperName, Type, RelatedId FROM Group", func(rec *record) error {
+	err := s.api.each(ctx, "SELECT Id, Name, DeveloperName, Type, RelatedId FROM Group", func(rec *record) error {
 		id, err := rec.idOf("Group")
 		if err != nil {
 			return err
@@ -91,7 +89,7 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 	if err := s.api.polite(); err != nil {
 		return nil, err
 	}
-	err = s.each(ctx, "SELECT Id, GroupId, UserOrGroupId FROM GroupMember", func(rec *record) error {
+	err = s.api.each(ctx, "SELECT Id, GroupId, UserOrGroupId FROM GroupMember", func(rec *record) error {
 		if _, err := rec.idOf("GroupMember"); err != nil {
 			return err
 		}
@@ -110,7 +108,7 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 		err = s.api.polite()
 	}
 	if err == nil {
-		err = s.each(ctx, "SELECT Id FROM Group", func(rec *record) error {
+		err = s.api.each(ctx, "SELECT Id FROM Group", func(rec *record) error {
 			id, err := rec.idOf("Group")
 			if g := tree.byID[id]; g != nil {
 				g.stays = true
@@ -128,7 +126,7 @@ func (s *Source) readGroups(ctx context.Context) (*groupTree, error) {
 }
 
 func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
-	err := s.each(ctx, "SELECT Id, ParentRoleId FROM UserRole", func(rec *record) error {
+	err := s.api.each(ctx, "SELECT Id, ParentRoleId FROM UserRole", func(rec *record) error {
 		id, err := rec.idOf("UserRole")
 		if parent := soql.LongID(rec.text("ParentRoleId")); parent != "" {
 			tree.children[parent] = append(tree.children[parent], id)
@@ -141,7 +139,7 @@ func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 	if err != nil {
 		return err
 	}
-	return s.each(ctx, "SELECT Id, UserRoleId, UserType FROM User WHERE "+s.scope.String(), func(rec *record) error {
+	return s.api.each(ctx, "SELECT Id, UserRoleId, UserType FROM User WHERE "+s.scope.String(), func(rec *record) error {
 		id, err := rec.idOf("User")
 		if role := soql.LongID(rec.text("UserRoleId")); role != "" {
 			tree.inRole[role] = append(tree.inRole[role], id)
@@ -151,19 +149,6 @@ func (s *Source) readRoles(ctx context.Context, tree *groupTree) error {
 		}
 		return err
 	})
-}
-
-// each runs a query to its end and passes its records to do.
-func (s *Source) each(ctx context.Context, query string, do func(*record) error) error {
-	for rec, err := range s.api.query(ctx, query) {
-		if err == nil {
-			err = do(rec)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // users returns the users of a group, sorted and each once. It visits each nested

@@ -10,7 +10,7 @@ import (
 )
 
 func member(group, of string) row {
-	return row{"Id": "011" + group[3:15] + of[12:15], "GroupId": group, "UserOrGroupId": of}
+	return row{"Id": "011" + group[12:15] + of[:3] + of[9:15], "GroupId": group, "UserOrGroupId": of}
 }
 
 const (
@@ -47,7 +47,7 @@ func TestCirclesOfGroups(t *testing.T) {
 
 func TestCirclesOfRoles(t *testing.T) {
 	org := newFakeOrg(t)
-	org.Records["UserRole"] = append(org.Records["UserRole"], row{"Id": "00E000000000002EAA", "ParentRoleId": "00E000000000003EAA"})
+	org.Records["UserRole"][1]["ParentRoleId"] = "00E000000000003EAA"
 	members, err := groupOf(t, org, publicB)
 	require.NoError(t, err)
 	assert.Len(t, members, 4)

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -110,39 +110,27 @@ func (a *api) describeUser(ctx context.Context) (has func(field string) (string,
 	}, nil
 }
 
-// query yields the records of a query, page by page. A record is valid until the
-// next one is asked for. The iteration ends without an error only if Salesforce
-// said that it was the end and every record came.
-func (a *api) query(ctx context.Context, soql string) iter.Seq2[*record, error] {
-	return func(yield func(*record, error) bool) {
-		var (
-			rec     = newRecord()
-			listing tally
-			seen    = map[string]bool{}
-		)
-		for path := a.data + "/query?q=" + url.QueryEscape(soql); path != ""; {
-			page, from, err := a.page(ctx, path, rec, func(rec *record) error {
-				if !yield(rec, nil) {
-					return errStop
-				}
-				return nil
-			})
-			if errors.Is(err, errStop) {
-				return
+// each reads the records of a query, page by page, and passes them to do, up to its
+// first error. A record is valid until do returns. Without an error, Salesforce said
+// that it was the end and every record came.
+func (a *api) each(ctx context.Context, soql string, do func(*record) error) error {
+	rec := newRecord()
+	var listing tally
+	// The records of a page are passed on while it is read. Follow is told only how
+	// many there were.
+	return rest.Follow(ctx, a.data+"/query?q="+url.QueryEscape(soql), func(ctx context.Context, path string) (rest.Page[struct{}], error) {
+		page, from, err := a.page(ctx, path, rec, func(rec *record) error {
+			if err := listing.row(rec); err != nil {
+				return err
 			}
-			if err == nil {
-				path, err = a.further(&listing, page, from)
-			}
-			if err == nil && path != "" && seen[path] {
-				err = rest.Malformed("the same nextRecordsUrl twice")
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			seen[path] = true
+			return do(rec)
+		})
+		if err != nil {
+			return rest.Page[struct{}]{}, err
 		}
-	}
+		next, err := a.further(&listing, page, from)
+		return rest.Page[struct{}]{Rows: make([]struct{}, page.rows), Next: next}, err
+	}, func(struct{}) bool { return true })
 }
 
 // further adds a page to its listing and returns the path of the next page, or ""
@@ -286,10 +274,28 @@ func readError(err error) error {
 
 // A tally adds up the pages of one listing and decides whether they are complete:
 // the last page says that it is the last, all pages state the same number of
-// records, and that many came.
+// records, and that many different ones came.
 type tally struct {
 	pages, rows, total int
 	done               bool
+	ids                map[uint64]bool // hashes, which take less memory
+}
+
+var seed = maphash.MakeSeed()
+
+// row counts a record. One that comes a second time has the place of another, which
+// may come on no page.
+func (t *tally) row(rec *record) error {
+	if t.ids == nil {
+		t.ids = make(map[uint64]bool)
+	}
+	id := rec.text("Id")
+	hash := maphash.String(seed, id)
+	if t.ids[hash] && id != "" {
+		return rest.Malformed("the record %.40q comes twice, so that another one may be missing", id)
+	}
+	t.ids[hash] = true
+	return nil
 }
 
 func (t *tally) add(a answer) error {

@@ -63,7 +63,11 @@ func TestIncompleteListings(t *testing.T) {
 		"the same page again": {[]string{
 			`{"totalSize":5,"done":false,` + next + `"records":[` + userJSON(1) + `]}`,
 			`{"totalSize":5,"done":false,` + next + `"records":[` + userJSON(2) + `]}`,
-		}, sources.ErrMalformed, "the same nextRecordsUrl twice"},
+		}, sources.ErrMalformed, "leads to a page that was read already"},
+		"a record of the page before, in the place of another": {[]string{
+			`{"totalSize":3,"done":false,` + next + `"records":[` + userJSON(1) + `,` + userJSON(2) + `]}`,
+			`{"totalSize":3,"done":true,"records":[` + userJSON(2) + `]}`,
+		}, sources.ErrMalformed, `the record "005000000000002AAA" comes twice`},
 		"another total": {[]string{
 			`{"totalSize":5,"done":false,` + next + `"records":[` + userJSON(1) + `]}`,
 			`{"totalSize":6,"done":true,"records":[]}`,

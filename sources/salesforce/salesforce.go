@@ -262,7 +262,7 @@ func (s *Source) users(ctx context.Context, op string, where soql.Condition) ite
 // eachUser reads fields of the users that a condition selects, and passes each
 // record with its ID to do, until do returns false.
 func (s *Source) eachUser(ctx context.Context, fields []string, where soql.Condition, do func(rec *record, id string) bool) error {
-	err := s.each(ctx, "SELECT "+strings.Join(fields, ", ")+" FROM User WHERE "+where.String(), func(rec *record) error {
+	err := s.api.each(ctx, "SELECT "+strings.Join(fields, ", ")+" FROM User WHERE "+where.String(), func(rec *record) error {
 		id, err := rec.idOf("User")
 		if err == nil && !do(rec, id) {
 			err = errStop
@@ -313,10 +313,8 @@ func (s *Source) Check(ctx context.Context) error {
 		queries = append(queries, "SELECT Id FROM Group LIMIT 1", "SELECT Id FROM GroupMember LIMIT 1", "SELECT Id FROM UserRole LIMIT 1")
 	}
 	for _, query := range queries {
-		for _, err := range s.api.query(ctx, query) {
-			if err != nil {
-				return rest.Wrap(kind, op, err)
-			}
+		if err := s.api.each(ctx, query, func(*record) error { return nil }); err != nil {
+			return rest.Wrap(kind, op, err)
 		}
 	}
 	return nil

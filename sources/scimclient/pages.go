@@ -126,12 +126,22 @@ func sized[R any](ctx context.Context, a *api, path, query string, size *int) (a
 func first[R, T any](ctx context.Context, a *api, path string, paging Paging, convert func(R) (rest.Row[T], error)) error {
 	size := a.size
 	p, err := sized[R](ctx, a, path, firstQuery[paging], &size)
+	if paging == PageCursor && a.paging == PageAuto && refused(err) {
+		p, err = sized[R](ctx, a, path, firstQuery[PageIndex], &size)
+	}
 	for _, resource := range p.resources {
 		if err == nil {
 			_, err = convert(resource)
 		}
 	}
 	return err
+}
+
+// refused reports whether the server refused a request as one that it does not
+// understand.
+func refused(err error) bool {
+	failure, ok := errors.AsType[*rest.Error](err)
+	return ok && slices.Contains([]int{http.StatusBadRequest, http.StatusNotFound, http.StatusNotImplemented}, failure.Status)
 }
 
 // firstQuery is the query for the first page.
@@ -147,17 +157,24 @@ func listing[R, T any](ctx context.Context, a *api, path string, convert func(R)
 	l := &list[R, T]{api: a, path: path, size: a.size, convert: convert}
 	switch paging {
 	case PageCursor:
-		return rest.FollowOnce(ctx, firstQuery[paging], l.byCursor, emit)
+		err := l.followCursors(ctx, emit)
+		if a.paging == PageCursor || !errors.Is(err, errNoCursors) {
+			return err
+		}
 	case PageAll:
 		return rest.FollowCounted(ctx, firstQuery[paging], l.all, emit)
 	case PageAuto, PageIndex:
 	}
-	err = rest.FollowCounted(ctx, firstQuery[paging], l.byIndex, emit)
+	err = rest.FollowCounted(ctx, firstQuery[PageIndex], l.byIndex, emit)
 	if failure, ok := errors.AsType[*rest.Error](err); ok && failure.Method == "" && errors.Is(err, sources.ErrUnavailable) {
 		failure.Detail += "; if the server answers with everything at once, set Config.Paging to all"
 	}
 	return err
 }
+
+// errNoCursors is matched by the error of a first page which shows that the server
+// has no cursors, even if it offers them.
+var errNoCursors = errors.New("the server has no cursors")
 
 // A list is the state of one listing.
 type list[R, T any] struct {
@@ -166,7 +183,8 @@ type list[R, T any] struct {
 	size    int
 	convert func(R) (rest.Row[T], error)
 
-	total int // totalResults of the first page
+	total int // totalResults of the first page; by cursor, of the first that states it
+	now   int // by cursor: the latest totalResults
 	came  int // resources so far
 	pages int // pages with resources so far
 	first string
@@ -180,27 +198,56 @@ func (l *list[R, T]) rows(p answer[R]) ([]rest.Row[T], error) {
 	return rows, err
 }
 
+// followCursors reads the list by cursor. It emits nothing if the error matches
+// errNoCursors.
+func (l *list[R, T]) followCursors(ctx context.Context, emit func(T) bool) error {
+	listed, stopped := 0, false
+	err := rest.FollowOnce(ctx, firstQuery[PageCursor], l.byCursor, func(value T) bool {
+		listed++
+		stopped = !emit(value)
+		return !stopped
+	})
+	if err == nil && !stopped && min(l.total, l.now) > listed { // resources may come and go while the list is read
+		err = l.incomplete(listed)
+	}
+	return err
+}
+
 // byCursor reads the page at a cursor.
 func (l *list[R, T]) byCursor(ctx context.Context, at string) (out rest.Page[rest.Row[T]], err error) {
 	p, err := sized[R](ctx, l.api, l.path, at, &l.size)
+	begins := at == firstQuery[PageCursor]
+	if failure, ok := errors.AsType[*rest.Error](err); ok && begins && refused(err) {
+		failure.Err = errNoCursors
+	}
 	if err == nil {
 		out.Rows, err = l.rows(p)
 	}
-	if at == firstQuery[PageCursor] {
+	if err != nil {
+		return out, err
+	}
+	if begins || l.total < 0 {
 		l.total = p.total
 	}
-	switch total := min(l.total, p.total); { // people may come and go while the list is read
-	case err != nil:
-		return out, err
+	if begins || p.total >= 0 {
+		l.now = p.total
+	}
+	switch {
 	case p.next != "":
 		out.Next = "cursor=" + url.QueryEscape(p.next)
-	case total > l.came:
-		return out, &rest.Error{
-			Reason: sources.ErrUnavailable,
-			Detail: fmt.Sprintf("the list has no further page, and %d of %d came; if that stays so, set Config.Paging to index", l.came, total),
-		}
+	case begins && p.total > len(out.Rows):
+		failure := l.incomplete(len(out.Rows))
+		failure.Err = errNoCursors
+		return out, failure
 	}
 	return out, nil
+}
+
+func (l *list[R, T]) incomplete(came int) *rest.Error {
+	return &rest.Error{
+		Reason: sources.ErrUnavailable,
+		Detail: fmt.Sprintf("the list has no further page, and %d of %d came; if that stays so, set Config.Paging to index", came, min(l.total, l.now)),
+	}
 }
 
 // byIndex reads the page at a position.

@@ -139,6 +139,37 @@ func TestServersThatLie(t *testing.T) {
 		"totalResults is no number": {3, "", "", func(l *lying, start, count int, _ url.Values) string {
 			return `{"totalResults": "many", "Resources": []}`
 		}, "totalResults"},
+		"totalResults is 0": {60, "", "", func(l *lying, start, count int, _ url.Values) string {
+			return `{"totalResults": 0, "Resources": ` + l.rows(start, start+count) + `}`
+		}, "60 of 0 came"},
+		"totalResults grows behind what comes": {60, "", "", func(l *lying, start, count int, _ url.Values) string {
+			return fmt.Sprintf(`{"totalResults": %d, "Resources": %s}`, 30+start, l.rows(start, min(start+30, 32)))
+		}, "31 of 62 came"},
+		"totalResults shrinks to what came": {60, "", "", func(l *lying, start, count int, _ url.Values) string {
+			return fmt.Sprintf(`{"totalResults": %d, "Resources": %s}`, 61-start, l.rows(start, min(start+30, 31)))
+		}, "30 of 60 came"},
+		"a user twice, and one not": {60, "", "", func(l *lying, start, count int, _ url.Values) string {
+			if start > 1 {
+				start--
+			}
+			return fmt.Sprintf(`{"totalResults": 60, "Resources": %s}`, l.rows(start, min(start+30, 60)))
+		}, "59 of 60 came"},
+		"null in place of Resources": {60, "", "", func(*lying, int, int, url.Values) string {
+			return `{"totalResults": 60, "Resources": null}`
+		}, "0 of 60 came"},
+		"null in place of a resource": {2, "", "", func(*lying, int, int, url.Values) string {
+			return `{"totalResults": 2, "Resources": [{"id": "1"}, null]}`
+		}, "cannot be read"},
+		"one resource in place of a list": {1, "", "", func(*lying, int, int, url.Values) string {
+			return `{"totalResults": 1, "Resources": {"id": "1"}}`
+		}, "Resources"},
+		"names in another letter case": {3, "", "", func(l *lying, start, count int, _ url.Values) string {
+			return strings.ReplaceAll(fmt.Sprintf(`{"TOTALRESULTS": 3, "resources": %s}`, l.rows(start, start+count)), `"id"`, `"ID"`)
+		}, ""},
+		"users without end": {60, "", "", func(l *lying, start, count int, _ url.Values) string {
+			l.n = start + count // whatever was said
+			return `{"totalResults": 60, "Resources": ` + l.rows(start, start+count) + `}`
+		}, "of 60 came"},
 		"an empty page in the middle": {120, "", "", func(l *lying, start, count int, q url.Values) string {
 			if start > 100 {
 				return `{"totalResults": 120, "Resources": []}`
@@ -156,10 +187,45 @@ func TestServersThatLie(t *testing.T) {
 			return `{"totalResults": 300, "Resources": ` + l.rows(1, 101) + `}`
 		}, "100 of 300 came"},
 
-		"by cursor":                                {120, cursors, "", byCursor(true), ""},
-		"by cursor, without totalResults":          {120, cursors, "", byCursor(false), ""},
-		"by cursor, though nobody offers it":       {120, "", PageCursor, byCursor(false), ""},
-		"cursors are offered and ignored":          {120, cursors, "", honest(50), "50 of 120 came; if that stays so, set Config.Paging to index"},
+		"by cursor":                          {120, cursors, "", byCursor(true), ""},
+		"by cursor, without totalResults":    {120, cursors, "", byCursor(false), ""},
+		"by cursor, though nobody offers it": {120, "", PageCursor, byCursor(false), ""},
+		"cursors are offered and ignored":    {120, cursors, "", honest(50), ""},
+		"cursors are wanted and ignored":     {120, "", PageCursor, honest(50), "50 of 120 came; if that stays so, set Config.Paging to index"},
+		"cursors are offered and refused": {120, cursors, "", func(l *lying, start, count int, q url.Values) string {
+			if q.Has("cursor") {
+				return ""
+			}
+			return honest(50)(l, start, count, q)
+		}, ""},
+		"cursors are offered, refused, and wanted": {120, cursors, PageCursor, func(*lying, int, int, url.Values) string { return "" }, "beyond the end"},
+		"cursors are refused in the middle": {120, cursors, "", func(l *lying, start, count int, q url.Values) string {
+			if q.Get("cursor") != "" {
+				return ""
+			}
+			return byCursor(true)(l, start, count, q)
+		}, "beyond the end"},
+		"by cursor, a user twice and one not": {120, cursors, "", func(l *lying, _, count int, q url.Values) string {
+			if q.Get("cursor") == "" {
+				return `{"totalResults": 120, "Resources": ` + l.rows(1, 71) + `, "nextCursor": "a"}`
+			}
+			return `{"totalResults": 120, "Resources": ` + l.rows(70, 120) + `}`
+		}, "119 of 120 came"},
+		"by cursor, totalResults only at first": {120, cursors, "", func(l *lying, _, count int, q url.Values) string {
+			if q.Get("cursor") == "" {
+				return `{"totalResults": 120, "Resources": ` + l.rows(1, 71) + `, "nextCursor": "a"}`
+			}
+			return `{"Resources": ` + l.rows(71, 101) + `}`
+		}, "100 of 120 came"},
+		"by cursor, an empty page in the middle": {120, cursors, "", func(l *lying, _, count int, q url.Values) string {
+			switch q.Get("cursor") {
+			case "":
+				return `{"totalResults": 120, "Resources": ` + l.rows(1, 71) + `, "nextCursor": "a"}`
+			case "a":
+				return `{"totalResults": 120, "nextCursor": 2}`
+			}
+			return `{"totalResults": 120, "resources": ` + l.rows(71, 121) + `, "nextCursor": null}`
+		}, ""},
 		"cursors are offered, ignored, not chosen": {120, cursors, PageIndex, honest(50), ""},
 		"cursors in a circle": {120, cursors, "", func(l *lying, _, _ int, _ url.Values) string {
 			return `{"Resources": ` + l.rows(1, 3) + `, "nextCursor": "again"}`

@@ -2,6 +2,7 @@ package scimclient
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"time"
 
@@ -61,19 +62,19 @@ type groupResource struct {
 // A group is a group with its members.
 type group struct {
 	id, name string
-	given    bool // the server sent members, even if there are none
+	given    bool // the server sent a list of members, even if it is empty
 	members  []memberRef
 }
 
 // memberRefs are the members of a group: a list, or a single member in place of
-// one.
+// one. Null is no list.
 type memberRefs struct {
 	given bool
 	list  []memberRef
 }
 
 func (m *memberRefs) UnmarshalJSON(data []byte) error {
-	m.given = true
+	m.given = data[0] != 'n'
 	if data[0] != '{' {
 		return json.Unmarshal(data, &m.list)
 	}
@@ -83,11 +84,21 @@ func (m *memberRefs) UnmarshalJSON(data []byte) error {
 
 // A memberRef is a user or a group in a group.
 type memberRef struct {
-	id    string
-	group bool
+	id   string
+	kind memberKind
 }
 
-// UnmarshalJSON reads a member: an object with a value, or the ID alone.
+// A memberKind is what a member is, as far as the server says it.
+type memberKind byte
+
+const (
+	kindUnsaid memberKind = iota
+	kindUser
+	kindGroup
+)
+
+// UnmarshalJSON reads a member: an object with a value, a $ref or both, or the ID
+// alone.
 func (m *memberRef) UnmarshalJSON(data []byte) error {
 	if data[0] != '{' {
 		var id rest.Text
@@ -103,9 +114,39 @@ func (m *memberRef) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &object); err != nil {
 		return err
 	}
-	m.id = object.Value.Value
-	m.group = strings.EqualFold(object.Type.Value, "Group") || object.Type.Value == "" && strings.Contains(object.Ref.Value, "/Groups/")
+	kind, id := parseRef(object.Ref.Value)
+	m.id, m.kind = object.Value.Value, kind
+	if m.id == "" {
+		m.id = id
+	}
+	switch {
+	case strings.EqualFold(object.Type.Value, "Group"):
+		m.kind = kindGroup
+	case strings.EqualFold(object.Type.Value, "User"):
+		m.kind = kindUser
+	}
 	return nil
+}
+
+// parseRef reads the address of a user or a group, which may be relative
+// ("../Users/2819c223"). It returns no ID for any other address.
+func parseRef(ref string) (memberKind, string) {
+	ref, _, _ = strings.Cut(ref, "?")
+	parts := strings.Split(ref, "/")
+	if len(parts) < 2 {
+		return kindUnsaid, ""
+	}
+	id, err := url.PathUnescape(parts[len(parts)-1])
+	if err != nil {
+		return kindUnsaid, ""
+	}
+	switch endpoint := parts[len(parts)-2]; {
+	case strings.EqualFold(endpoint, "Users"):
+		return kindUser, id
+	case strings.EqualFold(endpoint, "Groups"):
+		return kindGroup, id
+	}
+	return kindUnsaid, ""
 }
 
 func readGroup(r groupResource) (rest.Row[*group], error) {
@@ -115,7 +156,7 @@ func readGroup(r groupResource) (rest.Row[*group], error) {
 	}
 	for _, m := range g.members {
 		if m.id == "" {
-			return rest.Row[*group]{}, rest.Malformed("group %.80s has a member without value", g.id)
+			return rest.Row[*group]{}, rest.Malformed("group %.80s has a member without an ID", g.id)
 		}
 	}
 	return rest.Row[*group]{Value: g, ID: g.id, Created: r.Meta.created}, nil
@@ -124,27 +165,26 @@ func readGroup(r groupResource) (rest.Row[*group], error) {
 // groups are all groups of a server.
 type groups struct {
 	order []*group
-	byID  map[string]*group
+	byID  map[string]*group // also those that are known only as members of others
 }
 
 // users returns the IDs of the users in a group, including those in nested groups,
-// each once. Groups may contain each other. A member of unknown type is a group if
-// a group has its ID.
+// each once. Groups may contain each other. The kind of every member whose ID is
+// that of a group must be known.
 func (all *groups) users(g *group) []string {
 	var users []string
-	seen := map[string]bool{g.id: true}
+	seenUser, seenGroup := map[string]bool{}, map[string]bool{g.id: true}
 	for pending := []*group{g}; len(pending) > 0; pending = pending[1:] {
 		for _, m := range pending[0].members {
-			if seen[m.id] {
-				continue
-			}
-			seen[m.id] = true
-			inner, known := all.byID[m.id]
-			switch {
-			case known:
+			switch inner := all.byID[m.id]; {
+			case m.kind != kindGroup:
+				if !seenUser[m.id] {
+					seenUser[m.id] = true
+					users = append(users, m.id)
+				}
+			case inner != nil && !seenGroup[m.id]:
+				seenGroup[m.id] = true
 				pending = append(pending, inner)
-			case !m.group:
-				users = append(users, m.id)
 			}
 		}
 	}

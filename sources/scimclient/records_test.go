@@ -74,15 +74,24 @@ func TestCreated(t *testing.T) {
 }
 
 func TestGroupMembers(t *testing.T) {
+	of := func(members ...memberRef) *group { return &group{id: "1", given: true, members: members} }
 	for text, want := range map[string]*group{
-		`{"id": "1", "displayName": "A"}`:                               {id: "1", name: "A"},
-		`{"id": 1, "members": null}`:                                    {id: "1", given: true},
-		`{"id": "1", "members": []}`:                                    {id: "1", given: true, members: []memberRef{}},
-		`{"id": "1", "members": ["2", 3]}`:                              {id: "1", given: true, members: []memberRef{{id: "2"}, {id: "3"}}},
-		`{"id": "1", "members": {"value": "2"}}`:                        {id: "1", given: true, members: []memberRef{{id: "2"}}},
-		`{"id": "1", "members": [{"value": "2", "type": "user"}]}`:      {id: "1", given: true, members: []memberRef{{id: "2"}}},
-		`{"id": "1", "members": [{"value": "2", "type": "Group"}]}`:     {id: "1", given: true, members: []memberRef{{id: "2", group: true}}},
-		`{"id": "1", "members": [{"value": "2", "$ref": "/Groups/2"}]}`: {id: "1", given: true, members: []memberRef{{id: "2", group: true}}},
+		`{"id": "1", "displayName": "A"}`:                                        {id: "1", name: "A"},
+		`{"id": 1, "members": null}`:                                             {id: "1"},
+		`{"id": "1", "members": []}`:                                             {id: "1", given: true, members: []memberRef{}},
+		`{"ID": "1", "Members": ["2", 3]}`:                                       of(memberRef{id: "2"}, memberRef{id: "3"}),
+		`{"id": "1", "members": {"value": "2"}}`:                                 of(memberRef{id: "2"}),
+		`{"id": "1", "members": [{"Value": 2, "Type": "user"}]}`:                 of(memberRef{"2", kindUser}),
+		`{"id": "1", "members": [{"value": "2", "type": "Group"}]}`:              of(memberRef{"2", kindGroup}),
+		`{"id": "1", "members": [{"value": "2", "$ref": "/Groups/2"}]}`:          of(memberRef{"2", kindGroup}),
+		`{"id": "1", "members": [{"value": "2", "$ref": null, "type": null}]}`:   of(memberRef{id: "2"}),
+		`{"id": "1", "members": [{"value": "2", "$ref": "https://x.example/"}]}`: of(memberRef{id: "2"}),
+		// RFC 7643, section 2.4: a $ref says which resource is meant.
+		`{"id": "1", "members": [{"$ref": "https://x.example/v2/Users/2"}]}`:                of(memberRef{"2", kindUser}),
+		`{"id": "1", "members": [{"$ref": "../users/a%2Fb?x=1", "display": "Ada"}]}`:        of(memberRef{"a/b", kindUser}),
+		`{"id": "1", "members": [{"value": "", "$ref": "Groups/2"}]}`:                       of(memberRef{"2", kindGroup}),
+		`{"id": "1", "members": [{"value": "2", "$ref": "../Users/2", "type": "direct"}]}`:  of(memberRef{"2", kindUser}),
+		`{"id": "1", "members": [{"value": "2", "$ref": "../Groups/2", "type": "direct"}]}`: of(memberRef{"2", kindGroup}),
 	} {
 		var r groupResource
 		require.NoError(t, json.Unmarshal([]byte(text), &r), text)
@@ -90,19 +99,10 @@ func TestGroupMembers(t *testing.T) {
 		require.NoError(t, err, text)
 		assert.Equal(t, want, row.Value, text)
 	}
-}
-
-// Nested groups, cycles of groups, members of unknown type, and missing groups.
-func TestNestedGroups(t *testing.T) {
-	all := &groups{byID: map[string]*group{}}
-	for _, g := range []*group{
-		{id: "a", members: []memberRef{{id: "u1"}, {id: "b", group: true}, {id: "gone", group: true}}},
-		{id: "b", members: []memberRef{{id: "u2"}, {id: "u1"}, {id: "c"}}}, // c is not said to be a group
-		{id: "c", members: []memberRef{{id: "u3"}, {id: "a", group: true}, {id: "c"}}},
-	} {
-		all.order, all.byID[g.id] = append(all.order, g), g
+	for _, ref := range []string{"", "2", "/Users/", "Users", "https://x.example/Users/%zz", "https://x.example/Devices/2"} {
+		var r groupResource
+		require.NoError(t, json.Unmarshal([]byte(`{"id": "1", "members": [{"$ref": "`+ref+`"}]}`), &r))
+		_, err := readGroup(r)
+		require.ErrorContains(t, err, "without an ID", ref)
 	}
-	assert.Equal(t, []string{"u1", "u2", "u3"}, all.users(all.byID["a"]))
-	assert.Equal(t, []string{"u2", "u1", "u3"}, all.users(all.byID["b"]))
-	assert.Equal(t, []string{"u3", "u1", "u2"}, all.users(all.byID["c"]))
 }

@@ -10,7 +10,8 @@
 // # What proves a listing complete
 //
 // If the server's ServiceProviderConfig offers cursors (RFC 9865), pages are read
-// by cursor, and the page without a nextCursor is the last.
+// by cursor, and the page without a nextCursor is the last. If the first page shows
+// that the server has no cursors, pages are read by position.
 //
 // Otherwise pages are positions. Servers make mistakes in everything that describes
 // the position of a page: a totalResults that counts the page, an itemsPerPage that
@@ -18,9 +19,10 @@
 // alone. The next page begins behind the resources that came. The end is a page
 // without resources; or a page that begins anew, if the server is known to use
 // startIndex. At the end, as many different resources must have come as
-// totalResults stated at the beginning. If there are fewer, because somebody was
-// removed in the meantime or because of a mistake of the server, the listing is
-// read again, three times in all, and then fails. A resource that was created
+// totalResults stated at the beginning, and at least as many as it states at the end.
+// If there are fewer, because somebody was removed in the meantime or because of a
+// mistake of the server, the listing is read again, three times in all, and then
+// fails. A resource that was created
 // during the listing does not count in place of a skipped one; so if the server
 // leaves out meta.created or the header Date, a listing of several pages is read
 // twice. Use [PageAll] for a server that always answers with everything.
@@ -28,16 +30,23 @@
 // # Members
 //
 // A group that is listed without members is read by itself; if it has none there
-// either, it is empty. Members of nested groups are included. AWS IAM Identity
-// Center gives no members at all: set [Config.NoMembers].
+// either, it is empty. An empty list of members counts as one only if some group is
+// listed with a member, since there are servers that list every group as empty.
+// Members of nested groups are included, also of those that the list does not have.
+// AWS IAM Identity Center gives no members at all: set [Config.NoMembers].
+//
+// What a member is, is read from its type or its $ref. If it has neither, and is the
+// ID of a group, then it is that group, unless there is a user with this ID, too:
+// that is an error.
 //
 // # What it costs
 //
 //	200,000 users, 2,000 groups    requests, with 100 resources to a page
 //	ServiceProviderConfig          1 for each listing
-//	Users                          2,001; twice that without meta.created or Date
-//	Groups                         21 or twice that, and one for each group that is listed
-//	                               without members
+//	Users                          2,001; twice that without meta.created or Date;
+//	                               2,000 by cursor
+//	Groups                         21 or twice that, 20 by cursor, and one for each
+//	                               group that is listed without members
 //	One                            1
 //	Check                          3
 //
@@ -228,40 +237,6 @@ func (s *Source) Groups(ctx context.Context) iter.Seq2[sources.Group, error] {
 	})
 }
 
-// readGroups reads all groups. It reads each group that was listed without members
-// by itself.
-func (s *Source) readGroups(ctx context.Context, members bool) (*groups, error) {
-	all := &groups{byID: map[string]*group{}}
-	err := listing(ctx, s.api, "Groups", readGroup, func(g *group) bool {
-		all.order, all.byID[g.id] = append(all.order, g), g
-		return true
-	})
-	if err != nil || !members {
-		return all, err
-	}
-	listed := all.order
-	all.order = nil
-	for _, g := range listed {
-		if !g.given {
-			single, err := one[groupResource](ctx, s.api, "Groups", g.id)
-			if rest.IsMissing(err) {
-				delete(all.byID, g.id) // the group was removed in the meantime
-				continue
-			}
-			if err != nil {
-				return all, err
-			}
-			row, err := readGroup(single)
-			if err != nil {
-				return all, err
-			}
-			g.members = row.Value.members
-		}
-		all.order = append(all.order, g)
-	}
-	return all, nil
-}
-
 // One implements sources.OneReader. It ignores queries, which SCIM does not have,
 // and leaves groups out, since those that a server names in a user may not be all.
 func (s *Source) One(ctx context.Context, id string, _ ...string) (sources.One, error) {
@@ -283,7 +258,7 @@ func (s *Source) Check(ctx context.Context) error {
 		err = first(ctx, s.api, "Users", paging, s.records.user)
 	}
 	if err == nil && s.info.Lists.Has(sources.FactGroups) {
-		err = first(ctx, s.api, "Groups", paging, readGroup)
+		err = noGroups(first(ctx, s.api, "Groups", paging, readGroup))
 	}
 	return rest.Wrap(s.info.Kind, "check", err)
 }

@@ -200,17 +200,13 @@ func TestPushedAndPulledAreTheSame(t *testing.T) {
 	}
 }
 
-// peers pushes people to a server of others, reads it, and compares the result.
+// peers pushes people and groups to a server of others, reads it, and compares the
+// result.
 func peers(t *testing.T, base string, httpClient *http.Client) {
 	t.Helper()
 	const people = 25
-	for i := range people {
-		body := `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
-			"userName": "p` + strconv.Itoa(i) + `@acme.com", "active": ` + strconv.FormatBool(i%2 == 0) + `, "title": "Clerk",
-			"name": {"givenName": "Given", "familyName": "Family` + strconv.Itoa(i) + `"},
-			"emails": [{"type": "work", "value": "p` + strconv.Itoa(i) + `@acme.com", "primary": true}],
-			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "Sales"}}`
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/Users", strings.NewReader(body))
+	push := func(path, body string) (id string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+path, strings.NewReader(body))
 		require.NoError(t, err)
 		req.Header.Set("Content-Type", "application/scim+json")
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -220,15 +216,42 @@ func peers(t *testing.T, base string, httpClient *http.Client) {
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, 201, resp.StatusCode, string(answer))
+		var created struct{ ID string }
+		require.NoError(t, json.Unmarshal(answer, &created))
+		require.NotEmpty(t, created.ID)
+		return created.ID
 	}
-	for _, size := range []int{10, 5, 100} { // with and without a page that is not full
-		readBack(t, base, size, people)
+	var ids []string
+	for i := range people {
+		ids = append(ids, push("/Users", `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
+			"userName": "p`+strconv.Itoa(i)+`@acme.com", "active": `+strconv.FormatBool(i%2 == 0)+`, "title": "Clerk",
+			"name": {"givenName": "Given", "familyName": "Family`+strconv.Itoa(i)+`"},
+			"emails": [{"type": "work", "value": "p`+strconv.Itoa(i)+`@acme.com", "primary": true}],
+			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "Sales"}}`))
+	}
+	group := func(name string, members ...string) string {
+		return push("/Groups", `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "`+name+`", "members": [`+strings.Join(members, ",")+`]}`)
+	}
+	user := func(id string) string { return `{"value": "` + id + `", "type": "User"}` }
+	var members []string
+	for _, id := range ids {
+		members = append(members, user(id))
+	}
+	want := []sources.Group{
+		{Name: "Everybody", Members: ids}, {Name: "Two", Members: ids[:2]}, {Name: "Three", Members: []string{ids[2], ids[0], ids[1]}}, {Name: "Nobody"},
+	}
+	want[0].ID = group("Everybody", members...)
+	want[1].ID = group("Two", members[:2]...)
+	want[2].ID = group("Three", members[2], `{"value": "`+want[1].ID+`", "type": "Group"}`)
+	want[3].ID = group("Nobody")
+	for _, size := range []int{10, 5, 100, 2} { // with and without a page that is not full
+		readBack(t, base, size, people, want)
 	}
 }
 
-func readBack(t *testing.T, base string, size, people int) {
+func readBack(t *testing.T, base string, size, people int, groups []sources.Group) {
 	t.Helper()
-	src := source(t, base, nil, func(cfg *Config) { cfg.PageSize, cfg.NoGroups = size, true })
+	src := source(t, base, nil, func(cfg *Config) { cfg.PageSize = size })
 	require.NoError(t, src.Check(t.Context()))
 	snapshot, err := sources.Collect(t.Context(), src, sources.CollectConfig{})
 	require.NoError(t, err)
@@ -245,7 +268,8 @@ func readBack(t *testing.T, base string, size, people int) {
 		}
 		assert.Equal(t, want, u)
 	}
-	assert.True(t, snapshot.Proven.Has(sources.FactUsers|sources.FactManagers))
+	assert.Equal(t, groups, snapshot.Groups)
+	assert.Equal(t, sources.FactAll, snapshot.Proven)
 }
 
 // The server of elimity-com/scim.
@@ -255,6 +279,8 @@ func TestElimity(t *testing.T) {
 		ResourceTypes: []elimity.ResourceType{{
 			ID: optional.NewString("User"), Name: "User", Endpoint: "/Users", Schema: schema.CoreUserSchema(),
 			SchemaExtensions: []elimity.SchemaExtension{{Schema: schema.ExtensionEnterpriseUser()}}, Handler: &resources{},
+		}, {
+			ID: optional.NewString("Group"), Name: "Group", Endpoint: "/Groups", Schema: schema.CoreGroupSchema(), Handler: &resources{},
 		}},
 	})
 	require.NoError(t, err)
@@ -285,7 +311,12 @@ func (r *resources) GetAll(_ *http.Request, params elimity.ListRequestParams) (e
 	return elimity.Page{TotalResults: len(r.all), Resources: r.all[first:min(first+params.Count, len(r.all))]}, nil
 }
 
-func (*resources) Get(_ *http.Request, id string) (elimity.Resource, error) {
+func (r *resources) Get(_ *http.Request, id string) (elimity.Resource, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i, err := strconv.Atoi(id); err == nil && i > 0 && i <= len(r.all) {
+		return r.all[i-1], nil
+	}
 	return elimity.Resource{}, elimityerrors.ScimErrorResourceNotFound(id)
 }
 

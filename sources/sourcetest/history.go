@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -17,7 +18,8 @@ const (
 )
 
 // history makes random changes in a directory. After every few of them, it compares
-// the snapshot that a round of changes gives with a full reading.
+// the snapshot that a round of changes gives with a full reading, and that with the
+// directory.
 func (h HTTPHarness) history(t *testing.T) error {
 	for seed := range uint64(histories) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -43,6 +45,9 @@ func (h HTTPHarness) history(t *testing.T) error {
 			}
 			if err := sameListing(next, full); err != nil {
 				return fmt.Errorf("after %q: %w", happened, err)
+			}
+			if err := errors.Join(sameUsers(full.Users, w.directory.Users()), sameGroups(full.Groups, w.directory.Groups())); err != nil {
+				return fmt.Errorf("after %q: the full reading: %w", happened, err)
 			}
 			if next.Proven != full.Proven {
 				return fmt.Errorf("after %q: the round proves %s, a full reading %s", happened, next.Proven, full.Proven)

@@ -50,6 +50,23 @@ SCIMMY.Resources.declare(SCIMMY.Resources.User)
         byID.delete(resource.id);
     });
 
+const groups = new Map();
+
+SCIMMY.Resources.declare(SCIMMY.Resources.Group)
+    .ingress((resource, instance) => {
+        const id = resource.id ?? "g" + (groups.size + 1);
+        const now = new Date().toISOString();
+        const group = {...instance, id, meta: {created: groups.get(id)?.meta.created ?? now, lastModified: now}};
+        groups.set(id, group);
+        return group;
+    })
+    .egress((resource) => {
+        if (!resource.id) return [...groups.values()];
+        if (!groups.has(resource.id)) throw new SCIMMY.Types.Error(404, null, `Resource ${resource.id} not found`);
+        return groups.get(resource.id);
+    })
+    .degress((resource) => groups.delete(resource.id));
+
 const app = express();
 app.use("/scim", new SCIMMYRouters({
     type: "bearer",

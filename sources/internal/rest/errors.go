@@ -9,12 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/usher-go/usher/sources"
 )
@@ -221,21 +221,27 @@ func statusReason(status int) (reason error, temporary bool) {
 	return nil, false
 }
 
-// wantJSON returns an error for an empty body, and for a content type other than
-// JSON, such as that of a proxy's login page.
+// wantJSON returns an error for an empty body, for a content type other than JSON,
+// such as that of a proxy's login page, and for a text that is not UTF-8, which JSON
+// is (RFC 8259, section 8.1): decoding would replace letters in names. Parameters of
+// the content type say nothing about JSON, and servers send some that are malformed.
 func wantJSON(resp *http.Response, body []byte) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return errors.New("the answer is empty")
 	}
 	value := resp.Header.Get("Content-Type")
-	media, _, err := mime.ParseMediaType(value)
-	if err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")) {
-		return nil
+	media, _, _ := strings.Cut(strings.ToLower(value), ";")
+	media = strings.TrimSpace(media)
+	switch {
+	case media != "application/json" && !strings.HasSuffix(media, "+json"):
+		if looksLikeHTML(body) {
+			return errors.New("the answer is an HTML page, want JSON")
+		}
+		return fmt.Errorf("content type %.80q, want JSON", value)
+	case !utf8.Valid(body):
+		return fmt.Errorf("the answer is not UTF-8 (content type %.80q)", value)
 	}
-	if looksLikeHTML(body) {
-		return errors.New("the answer is an HTML page, want JSON")
-	}
-	return fmt.Errorf("content type %.80q, want JSON", value)
+	return nil
 }
 
 func looksLikeHTML(body []byte) bool {

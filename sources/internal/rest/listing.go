@@ -138,32 +138,36 @@ const countedTries = 3
 //
 // FollowCounted therefore counts the rows that existed when the first page was
 // answered. The listing is complete if there are as many of them as the first page
-// stated as Total. Rows that were created later may be missing. A row existed at
-// that time if it was created before it, or was on the first page, or came in an
-// earlier reading. If neither that nor its Created and the provider's clock are
+// stated as Total, and if as many rows came as the last page states. A row existed at
+// the time of the first page if it was created before it, or was on the first page,
+// or came in an earlier reading. If neither that nor its Created and the provider's clock are
 // known, the listing is read again; so a listing of several pages without Created
 // is read twice.
 //
 // A page with known rows only ends a reading: the provider ignores the position, or
-// the rows moved by a whole page.
+// the rows moved by a whole page. So does a page behind more rows than are stated,
+// since such a listing might not end.
 //
 // A listing that is not complete is read again, at most three times in all. No row
 // is passed to emit twice. Every page must state its Total.
 func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx context.Context, at string) (Page[Row[T]], error), emit func(T) bool) error {
 	var got, want, undated int
+	var came, stated int // the different rows of a reading, and the Total of its latest page
 	var stuck bool
 	listed := make(map[string]int) // by ID: the number of the last reading that had it
 	for try := 1; try <= countedTries; try++ {
 		pages, stopped := 0, false
 		var began time.Time
-		got, undated, stuck = 0, 0, false
+		got, undated, came, stuck = 0, 0, 0, false
 		counted := func(ctx context.Context, at string) (Page[Row[T]], error) {
 			page, err := fetch(ctx, at)
 			if pages++; pages == 1 {
 				want, began = page.Total, page.At
 			}
-			came := func(row Row[T]) bool { return listed[row.ID] == try }
-			if stuck = len(page.Rows) > 0 && !slices.ContainsFunc(page.Rows, func(row Row[T]) bool { return !came(row) }); stuck {
+			stated = page.Total
+			fresh := func(row Row[T]) bool { return listed[row.ID] != try }
+			stuck = len(page.Rows) > 0 && !slices.ContainsFunc(page.Rows, fresh)
+			if stuck || came > max(want, stated) {
 				page.Next = ""
 			}
 			return page, err
@@ -171,6 +175,9 @@ func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx cont
 		err := Follow(ctx, first, counted, func(row Row[T]) bool {
 			last := listed[row.ID]
 			listed[row.ID] = try
+			if last != try {
+				came++
+			}
 			switch existed := pages == 1 || last > 0; {
 			case last == try:
 			case !existed && (row.Created.IsZero() || began.IsZero()):
@@ -181,9 +188,12 @@ func FollowCounted[T any](ctx context.Context, first string, fetch func(ctx cont
 			stopped = last == 0 && !emit(row.Value)
 			return !stopped
 		})
-		if err != nil || stopped || got == want && undated == 0 && !stuck {
+		if err != nil || stopped || got == want && undated == 0 && !stuck && came >= stated {
 			return err
 		}
+	}
+	if got == want {
+		got, want = came, stated
 	}
 	why := "it changes while it is read"
 	if stuck {

@@ -292,6 +292,7 @@ func (t *Transport) prepare(req *http.Request, first bool) (*http.Request, error
 		if err := t.cfg.Auth.Authorize(sent); err != nil {
 			return nil, err
 		}
+		t.remember(sent)
 	}
 	return sent, nil
 }

@@ -62,6 +62,18 @@ func TestGoodAnswer(t *testing.T) {
 	assert.Equal(t, 7, got.N)
 }
 
+// The parameters of a content type say nothing about JSON.
+func TestContentTypes(t *testing.T) {
+	for _, value := range []string{
+		"application/json", "Application/JSON", "application/scim+json", "application/json;", " application/json ; charset", "application/json;odata.metadata=minimal",
+		"application/scim+json; charset=utf-8; charset=UTF-8", `application/problem+json; charset="utf-8`,
+	} {
+		var count atomic.Int32
+		_, err := New(Config{Base: inOrder(&count, say(200, `{"name": "André"}`, "Content-Type", value))}).Get(t.Context(), "https://api.example/x")
+		require.NoError(t, err, value)
+	}
+}
+
 func TestBadAnswers(t *testing.T) {
 	cases := map[string]struct {
 		answer *http.Response
@@ -73,6 +85,9 @@ func TestBadAnswers(t *testing.T) {
 		"no content":        {answer(204, ""), sources.ErrMalformed, "the answer is empty"},
 		"login page":        {answer(200, "<html>Log in</html>", "Content-Type", "text/html"), sources.ErrMalformed, "HTML page"},
 		"plain text":        {answer(200, "ok", "Content-Type", "text/plain"), sources.ErrMalformed, `content type "text/plain"`},
+		"not UTF-8":         {answer(200, "{\"name\": \"Andr\xe9\"}", "Content-Type", "application/json; charset=iso-8859-1"), sources.ErrMalformed, "not UTF-8"},
+		"UTF-16":            {answer(200, "\xff\xfe[\x00]\x00", "Content-Type", "application/json"), sources.ErrMalformed, "not UTF-8"},
+		"no content type":   {answer(200, "{}", "Content-Type", ""), sources.ErrMalformed, `content type ""`},
 		"too large":         {answer(200, `"`+strings.Repeat("x", 100)+`"`), sources.ErrTooLarge, "more than 64 bytes"},
 		"unauthorized":      {answer(401, `{"m": "expired"}`), sources.ErrUnauthorized, "401 Unauthorized: {\"m\": \"expired\"}"},
 		"forbidden":         {answer(403, `{}`), sources.ErrForbidden, "403"},

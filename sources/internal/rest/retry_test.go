@@ -108,6 +108,20 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	}
 }
 
+// Graph is known to have sent Retry-After with a good answer, where it means
+// nothing.
+func TestRetryAfterOfAGoodAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := New(Config{Base: inOrder(new(atomic.Int32), say(200, `{}`, "Retry-After", "30"))})
+		began := time.Now()
+		for range 2 {
+			_, err := transport.Get(t.Context(), "https://api.example/x")
+			require.NoError(t, err)
+		}
+		assert.Zero(t, time.Since(began))
+	})
+}
+
 // A pause of two weeks is left to the caller.
 func TestRetryAfterTooLong(t *testing.T) {
 	for value, want := range map[string]time.Duration{

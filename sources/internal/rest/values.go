@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/usher-go/usher/sources"
 )
@@ -32,8 +33,8 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Texts is a list of strings, numbers and booleans of a JSON answer, as texts. Null
-// is the empty list; null as an element is an error.
+// Texts is a list of IDs of a JSON answer: strings and numbers, as texts. Null is the
+// empty list; null or an empty text as an element is an error, since it is no ID.
 type Texts struct {
 	Values []string
 	// Given says that the answer has the key, also if its value is null.
@@ -48,6 +49,9 @@ func (t *Texts) UnmarshalJSON(data []byte) error {
 	}
 	if err := json.Unmarshal(data, &list); err != nil {
 		return err
+	}
+	if slices.Contains(list, "") {
+		return errors.New("want a list without empty elements")
 	}
 	t.Values, t.Given = list, true
 	return nil

@@ -38,7 +38,7 @@ func TestTexts(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(text), &got), text)
 		assert.Equal(t, want, got.X, text)
 	}
-	for _, text := range []string{`{"x": {}}`, `{"x": "a"}`, `{"x": 1}`, `{"x": [null]}`, `{"x": [[]]}`} {
+	for _, text := range []string{`{"x": {}}`, `{"x": "a"}`, `{"x": 1}`, `{"x": [null]}`, `{"x": [[]]}`, `{"x": ["a", ""]}`} {
 		require.Error(t, json.Unmarshal([]byte(text), &struct{ X Texts }{}), text)
 	}
 }

@@ -62,7 +62,8 @@ type Entra struct {
 	PageRows, DeltaRows, DeltaMembers int
 	// Unruly makes deltas do everything that they may do: empty pages, objects
 	// repeated without their relations, users in parts on two pages, removed
-	// objects in the first round, and memberships of removed users.
+	// objects in the first round, removals of what came back after it was reported
+	// as present, and memberships of removed users.
 	Unruly bool
 	// TokenLife is how long a token is valid. Defaults to an hour.
 	TokenLife time.Duration

@@ -104,6 +104,21 @@ func (e *Entra) removedRows(removed map[string]stamp, t graphToken, now time.Tim
 	return rows
 }
 
+// returned returns the rows with which an unruly round ends: the removals of what
+// came back in it, after the rows that have it as present.
+func (e *Entra) returned(kind moveKind, t graphToken, now time.Time) (rows []any) {
+	for _, left := range e.Directory.moves.log {
+		id, there := left.user, e.Directory.users.byID[left.user] != nil
+		if kind == groupGone {
+			id, there = left.group, e.Directory.groups.byID[left.group] != nil
+		}
+		if e.Unruly && left.kind == kind && there && left.seq > t.From && left.seq <= t.To {
+			rows = append(rows, map[string]any{"id": id, "@removed": graphRemoved(left.at, now)})
+		}
+	}
+	return rows
+}
+
 // after returns the position of the first object after an ID.
 func after[T any](order []*item[T], id string) int {
 	at, found := slices.BinarySearchFunc(order, id, func(i *item[T], id string) int { return compareIDs(i.id, id) })
@@ -151,6 +166,7 @@ func (e *Entra) deltaUsers(w http.ResponseWriter, r *http.Request, q graphQuery,
 		last = u
 		count++
 	}
+	page.rows = append(page.rows, e.returned(userGone, t, now)...)
 	e.sayDelta(w, r, page, nil)
 }
 
@@ -274,6 +290,7 @@ func (e *Entra) deltaGroups(w http.ResponseWriter, r *http.Request, q graphQuery
 			return
 		}
 	}
+	page.rows = append(page.rows, e.returned(groupGone, t, now)...)
 	e.sayDelta(w, r, page, nil)
 }
 

@@ -197,10 +197,13 @@ func (f *Rippling) worker(i *item[sources.User], expand []string) map[string]any
 	if slices.Contains(expand, "user") {
 		row["user"] = f.user(i)
 	}
+	if len(u.Attributes["teams"]) > 0 {
+		row["teams_id"] = u.Attributes["teams"]
+	}
 	if slices.Contains(expand, "teams") {
 		teams := []any{}
 		for _, team := range u.Attributes["teams"] {
-			teams = append(teams, map[string]any{"id": "team", "name": team})
+			teams = append(teams, map[string]any{"id": team, "name": team})
 		}
 		row["teams"] = teams
 	}
