@@ -39,9 +39,9 @@
 // refuses a value that does not have its attribute's type, a role or
 // entitlement without its value, an operation without a value, a path that
 // differs from a declared name by one typing mistake, a query parameter with
-// two values, two Authorization headers, and user names that people cannot see
-// or cannot distinguish. Each refusal is a SCIM error that names the attribute.
-// A failure of the store is logged and not shown to clients.
+// two different values, two Authorization headers, and user names that people
+// cannot see or cannot distinguish. Each refusal is a SCIM error that names the
+// attribute. A failure of the store is logged and not shown to clients.
 //
 // # What it guarantees
 //

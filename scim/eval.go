@@ -384,7 +384,8 @@ func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 	return Key{}, false
 }
 
-// needsLinks reports whether the filter needs Record.Links.
+// needsLinks reports whether the filter needs Record.Links. The version of a user
+// covers the user's groups, and that of a group does not cover its members.
 func (f *filter) needsLinks(rt *resourceType) bool {
 	if f.path.urn == "" && (f.path.attr == rt.links || rt.links == "groups" && f.path.attr == "meta" && f.path.sub == "version") {
 		return true

@@ -36,12 +36,13 @@ type Config struct {
 	// Authenticate returns the principal of a request. It runs before any other
 	// check. An error that matches ErrUnavailable is answered with 503. Any
 	// other error, and a principal without a tenant, is answered with 401; the
-	// error's text is logged and not sent. See BearerTokens, and RefusedError,
-	// which makes Requests count a refusal.
+	// error's text is logged and not sent. A request with two Authorization
+	// headers is answered with 401 without a call. See BearerTokens, and
+	// RefusedError, which makes Requests count a refusal.
 	//
 	// An address that sends many different wrong values of the Authorization
 	// header (50, and then more than one a second) is answered with 429
-	// instead. A request with two Authorization headers is answered with 401. The address is that of Request.RemoteAddr; for IPv6 it is the
+	// instead. The address is that of Request.RemoteAddr; for IPv6 it is the
 	// /64 network. Behind a proxy, set RemoteAddr to the client's address
 	// before the handler gets the request. A value that was accepted before is
 	// never refused for this reason.

@@ -366,12 +366,13 @@ func isJoined(r rune) bool {
 // more or longer ones than usual. The conversion of a domain takes several
 // times as long as folding it.
 func (rt *resourceType) keying(doc *object) int {
-	const usual, perDomain, longestDomain = 100, 4, 1100
+	const usual, perDomain = 100, 4
+	const longest = 1100 // of an address in bytes; no domain is looked for in a longer text
 	units, keys := 0, 0
 	count := func(text string) {
 		keys++
 		switch n := len(text); {
-		case n > longestDomain: // not an address
+		case n > longest:
 			units += 2 * folding(text)
 		case n > usual:
 			units += perDomain * folding(text)

@@ -73,7 +73,7 @@ func (x *exchange) urlValues() (url.Values, error) {
 			values = url.Values{}
 		}
 		name = parameterName(name)
-		if have := values[name]; isSingle(name) && len(have) > 0 && have[0] != value {
+		if have := values[name]; len(have) > 0 && have[0] != value && slices.Contains(singles, name) {
 			return nil, badValue("%s: the URL has two different values", name)
 		}
 		values.Add(name, value)
@@ -81,16 +81,18 @@ func (x *exchange) urlValues() (url.Values, error) {
 	return values, nil
 }
 
-// singleParameters have one value; of two, the overlooked one might be the
-// filter that should limit the answer.
-var singleParameters = [...]string{"filter", "startIndex", "count", "sortBy", "sortOrder", "cursor"}
-
-func isSingle(name string) bool { return slices.Contains(singleParameters[:], name) }
+// parameters are the parameters of a query. The singles among them have one
+// value: of two filters, the overlooked one might be the one that should limit
+// the answer.
+var (
+	parameters = []string{"attributes", "excludedAttributes", "filter", "startIndex", "count", "sortBy", "sortOrder", "cursor"}
+	singles    = parameters[2:]
+)
 
 // parameterName returns the name of a parameter as RFC 7644 section 3.4.2
 // spells it, for any letter case: an overlooked filter would select all users.
 func parameterName(name string) string {
-	for _, known := range append([]string{"attributes", "excludedAttributes"}, singleParameters[:]...) {
+	for _, known := range parameters {
 		if sameName(name, known) {
 			return known
 		}
