@@ -100,38 +100,42 @@ func (s *Source) readMembers(ctx context.Context, all *groups) error {
 // bounds what a server can ask for.
 const mostUnlisted = 10_000
 
-// settle finds out what a member is if the server does not say it and a group has
-// its ID, and reads the groups in groups that the list does not have.
+// settle reads the groups in groups that the list does not have, and then finds out
+// what a member is if the server does not say it and a group has its ID.
 func (s *Source) settle(ctx context.Context, all *groups) error {
-	listed := len(all.byID)
+	met := slices.Clone(all.order)
+	for i := 0; i < len(met); i++ {
+		for _, m := range met[i].members {
+			if _, known := all.byID[m.id]; known || m.kind != kindGroup {
+				continue
+			}
+			if len(all.byID)-len(all.order) == mostUnlisted {
+				return rest.Malformed("more than %d groups in groups are not in the list of groups", mostUnlisted)
+			}
+			inner, err := s.readGroup(ctx, m.id)
+			if err != nil {
+				return err
+			}
+			all.byID[m.id] = inner // nil if the group was removed and is still named
+			if inner != nil {
+				met = append(met, inner)
+			}
+		}
+	}
 	isUser := map[string]bool{} // by ID of a group: whether a user has that ID, too
-	for pending := slices.Clone(all.order); len(pending) > 0; pending = pending[1:] {
-		g := pending[0]
+	for _, g := range met {
 		for i := range g.members {
 			m := &g.members[i]
-			_, known := all.byID[m.id]
-			switch {
-			case m.kind == kindUnsaid && known:
-				if err := s.askForUser(ctx, m.id, isUser); err != nil {
-					return err
-				}
-				if isUser[m.id] { // IDs are unique among all resources (RFC 7643, section 3.1)
-					return rest.Malformed("member %.80q of group %.80q is the ID of a user and of a group, and the server does not say which is meant", m.id, g.id)
-				}
-				m.kind = kindGroup
-			case m.kind == kindGroup && !known:
-				if len(all.byID)-listed == mostUnlisted {
-					return rest.Malformed("more than %d groups in groups are not in the list of groups", mostUnlisted)
-				}
-				inner, err := s.readGroup(ctx, m.id)
-				if err != nil {
-					return err
-				}
-				all.byID[m.id] = inner // nil if the group was removed and is still named
-				if inner != nil {
-					pending = append(pending, inner)
-				}
+			if _, known := all.byID[m.id]; !known || m.kind != kindUnsaid {
+				continue
 			}
+			if err := s.askForUser(ctx, m.id, isUser); err != nil {
+				return err
+			}
+			if isUser[m.id] { // IDs are unique among all resources (RFC 7643, section 3.1)
+				return rest.Malformed("member %.80q of group %.80q is the ID of a user and of a group, and the server does not say which is meant", m.id, g.id)
+			}
+			m.kind = kindGroup
 		}
 	}
 	return nil

@@ -101,6 +101,12 @@ func TestMembersThatAreNotListed(t *testing.T) {
 			}},
 			map[string][]string{"a": {"u1", "u2"}, "b": {"u1", "u2"}}, []string{"/Groups/x", "/Groups/y"}, "",
 		},
+		"a group that the list does not have, first without its type": {
+			groupServer{list: []string{`{"id": "a", "members": ["x"]}`, `{"id": "b", "members": [{"value": "x", "type": "Group"}]}`}, single: map[string]string{
+				"/Groups/x": `{"id": "x", "members": ["u1"]}`,
+			}},
+			map[string][]string{"a": {"u1"}, "b": {"u1"}}, []string{"/Groups/x", "/Users/x"}, "",
+		},
 
 		// Servers that number users and groups each from 1.
 		"users and groups with the same IDs": {

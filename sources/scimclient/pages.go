@@ -218,7 +218,7 @@ func (l *list[R, T]) byCursor(ctx context.Context, at string) (out rest.Page[res
 	p, err := sized[R](ctx, l.api, l.path, at, &l.size)
 	begins := at == firstQuery[PageCursor]
 	if failure, ok := errors.AsType[*rest.Error](err); ok && begins && refused(err) {
-		failure.Err = errNoCursors
+		failure.Err = errors.Join(errNoCursors, failure.Err)
 	}
 	if err == nil {
 		out.Rows, err = l.rows(p)
