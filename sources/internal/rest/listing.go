@@ -140,13 +140,13 @@ const countedTries = 3
 // answered. The listing is complete if there are as many of them as the first page
 // stated as Total, and if as many rows came as the last page states. A row existed at
 // the time of the first page if it was created before it, or was on the first page,
-// or came in an earlier reading. If neither that nor its Created and the provider's clock are
-// known, the listing is read again; so a listing of several pages without Created
-// is read twice.
+// or came in an earlier reading. If neither that nor its Created and the provider's
+// clock are known, the listing is read again; so a listing of several pages without
+// Created is read twice.
 //
 // A page with known rows only ends a reading: the provider ignores the position, or
-// the rows moved by a whole page. So does a page behind more rows than are stated,
-// since such a listing might not end.
+// the rows moved by a whole page. A reading also ends once more rows came than are
+// stated, since such a listing might have no end.
 //
 // A listing that is not complete is read again, at most three times in all. No row
 // is passed to emit twice. Every page must state its Total.

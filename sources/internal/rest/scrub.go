@@ -85,22 +85,25 @@ func (s Scrubber) Scrub(text string) string {
 	return text
 }
 
-// remember keeps the credentials of a request as the latest.
-func (t *Transport) remember(req *http.Request) {
+// remember keeps the credentials of a request as the latest and returns them. Of a
+// request without credentials, it returns the latest, or nil if there are none.
+func (t *Transport) remember(req *http.Request) *sent {
 	_, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
-	if latest := t.latest.Load(); len(credentials) >= minSecret && (latest == nil || latest.credentials != credentials) {
-		t.latest.Store(&sent{credentials, echoOf(credentials)})
+	latest := t.latest.Load()
+	if len(credentials) >= minSecret && (latest == nil || latest.credentials != credentials) {
+		latest = &sent{credentials, echoOf(credentials)}
+		t.latest.Store(latest)
 	}
+	return latest
 }
 
 // excerpt returns the beginning of text on one line, without secrets: those of the
-// configuration, the credentials of req or, if it has none as a part of a batch, the
-// latest, texts with the form of a token, and queries of addresses. It removes
+// configuration, the credentials of req (the latest, if req is a part of a batch and has
+// none), texts with the form of a token, and queries of addresses. It removes
 // secrets before it shortens the text, so that no part of a secret stays.
 func (t *Transport) excerpt(req *http.Request, text []byte) string {
 	s := strings.ToValidUTF8(string(text[:min(len(text), maxErrorBody)]), "�")
-	t.remember(req)
-	if latest := t.latest.Load(); latest != nil {
+	if latest := t.remember(req); latest != nil {
 		s = latest.echo().ReplaceAllString(s, removed)
 	}
 	s = addressQuery.ReplaceAllString(t.scrubber.Scrub(s), "${1}?"+removed)
