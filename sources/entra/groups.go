@@ -242,8 +242,7 @@ func (d *groupDraft) add(rec record, whole bool, everybody *roster) error {
 }
 
 // group returns the group with those of its members who are listed. It is not sure
-// of it if the round told of some member both that the member is in the group and
-// that the member left it.
+// if the round told of some member both ways: as in the group, and as gone from it.
 func (d *groupDraft) group(everybody *roster) (g *sources.Group, sure bool) {
 	g, sure = &sources.Group{ID: d.id, Name: d.name}, true
 	told := make(map[int32]bool, len(d.members)) // by number; ^number for a member who left

@@ -283,8 +283,8 @@ type tally struct {
 
 var seed = maphash.MakeSeed()
 
-// row counts a record. One that comes a second time has the place of another, which
-// may come on no page.
+// row notes a record. If one comes twice, the number of records may be right although
+// another one is missing.
 func (t *tally) row(rec *record) error {
 	if t.ids == nil {
 		t.ids = make(map[uint64]bool)
