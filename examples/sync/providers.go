@@ -31,6 +31,7 @@ type variable struct {
 	name, help string
 	secret     bool // its value is a credential
 	file       bool // its value is the path of a file that holds the credential
+	flag       bool // its value is yes, or nothing
 }
 
 // settings are the values of a provider's variables; for a file, what it holds.
@@ -72,7 +73,7 @@ var providers = []provider{
 			{name: "AZURE_CLIENT_ID", help: "the application, and"},
 			{name: "AZURE_CLIENT_SECRET", help: "its secret", secret: true},
 			{name: "AZURE_AUTHORITY_HOST", help: "where to log in; default https://login.microsoftonline.com"},
-			{name: "ENTRA_HIDDEN_MEMBERS", help: "yes: the application has Member.Read.Hidden"},
+			{name: "ENTRA_HIDDEN_MEMBERS", help: "yes: the application has Member.Read.Hidden", flag: true},
 			{name: "GRAPH_URL", help: "default https://graph.microsoft.com"},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
@@ -82,7 +83,7 @@ var providers = []provider{
 			}
 			return entra.New(entra.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger, URL: s["GRAPH_URL"],
-				Credential: credential, HiddenMembers: s["ENTRA_HIDDEN_MEMBERS"] == "yes",
+				Credential: credential, HiddenMembers: s["ENTRA_HIDDEN_MEMBERS"] != "",
 			})
 		},
 	},
@@ -110,13 +111,13 @@ var providers = []provider{
 			{name: "ONELOGIN_URL", help: "the account's address, https://acme.onelogin.com"},
 			{name: "ONELOGIN_CLIENT_ID", help: "the API credential"},
 			{name: "ONELOGIN_CLIENT_SECRET", help: "and its secret", secret: true},
-			{name: "ONELOGIN_NO_MANAGERS", help: "yes: reads no managers"},
+			{name: "ONELOGIN_NO_MANAGERS", help: "yes: reads no managers", flag: true},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
 			return onelogin.New(onelogin.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger,
 				URL: s["ONELOGIN_URL"], ClientID: s["ONELOGIN_CLIENT_ID"], ClientSecret: s["ONELOGIN_CLIENT_SECRET"],
-				NoManagers: s["ONELOGIN_NO_MANAGERS"] == "yes",
+				NoManagers: s["ONELOGIN_NO_MANAGERS"] != "",
 			})
 		},
 	},
@@ -126,15 +127,15 @@ var providers = []provider{
 			{name: "RIPPLING_URL", help: "default https://rest.ripplingapis.com"},
 			{name: "RIPPLING_TOKEN", help: "the API token", secret: true},
 			{name: "RIPPLING_HIDDEN", help: "fields that the token may not see, such as department,level"},
-			{name: "RIPPLING_NO_MANAGERS", help: "yes: reads no managers"},
-			{name: "RIPPLING_NO_GROUPS", help: "yes: reads no groups"},
+			{name: "RIPPLING_NO_MANAGERS", help: "yes: reads no managers", flag: true},
+			{name: "RIPPLING_NO_GROUPS", help: "yes: reads no groups", flag: true},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
 			return rippling.New(rippling.Config{
 				Connection: o.connection, Transport: o.transport, Logger: o.logger,
 				URL: s["RIPPLING_URL"], Token: s["RIPPLING_TOKEN"],
 				Hidden:     strings.FieldsFunc(s["RIPPLING_HIDDEN"], func(r rune) bool { return r == ',' || r == ' ' }),
-				NoManagers: s["RIPPLING_NO_MANAGERS"] == "yes", NoGroups: s["RIPPLING_NO_GROUPS"] == "yes",
+				NoManagers: s["RIPPLING_NO_MANAGERS"] != "", NoGroups: s["RIPPLING_NO_GROUPS"] != "",
 			})
 		},
 	},
@@ -149,8 +150,8 @@ var providers = []provider{
 			{name: "SCIM_CLIENT_ID", help: "the client, and"},
 			{name: "SCIM_CLIENT_SECRET", help: "its secret", secret: true},
 			{name: "SCIM_PAGING", help: "index, cursor or all: how the server pages, if it does not tell"},
-			{name: "SCIM_NO_GROUPS", help: "yes: reads no groups"},
-			{name: "SCIM_NO_MEMBERS", help: "yes: reads groups without members, as of AWS"},
+			{name: "SCIM_NO_GROUPS", help: "yes: reads no groups", flag: true},
+			{name: "SCIM_NO_MEMBERS", help: "yes: reads groups without members, as of AWS", flag: true},
 		},
 		open: func(s settings, o opening) (sources.Source, error) {
 			return scimclient.New(scimclient.Config{
@@ -158,7 +159,7 @@ var providers = []provider{
 				URL: s["SCIM_URL"], Token: s["SCIM_TOKEN"], UserName: s["SCIM_USERNAME"], Password: s["SCIM_PASSWORD"],
 				TokenURL: s["SCIM_TOKEN_URL"], ClientID: s["SCIM_CLIENT_ID"], ClientSecret: s["SCIM_CLIENT_SECRET"],
 				Paging:   scimclient.Paging(s["SCIM_PAGING"]),
-				NoGroups: s["SCIM_NO_GROUPS"] == "yes", NoMembers: s["SCIM_NO_MEMBERS"] == "yes",
+				NoGroups: s["SCIM_NO_GROUPS"] != "", NoMembers: s["SCIM_NO_MEMBERS"] != "",
 			})
 		},
 	},
@@ -183,6 +184,9 @@ func (p provider) read(env func(string) string, live bool) (settings, error) {
 		value := env(v.name)
 		if value == "" {
 			continue
+		}
+		if v.flag && value != "yes" {
+			return nil, fmt.Errorf("%w: %s: want yes or nothing, not %.40q", terminal.ErrUsage, v.name, value)
 		}
 		if v.file && live {
 			data, err := os.ReadFile(value)
