@@ -35,7 +35,13 @@ func TestCtrlC(t *testing.T) {
 		})
 	}
 	face := &fake.SCIM{Directory: d, Token: w.env["SCIM_TOKEN"], PageRows: 50}
+	answers := make(chan struct{}) // closed after the first round, which cannot end before its signal
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		select {
+		case <-answers:
+		case <-r.Context().Done():
+			return
+		}
 		time.Sleep(5 * time.Millisecond)
 		face.ServeHTTP(rw, r)
 	}))
@@ -80,6 +86,9 @@ func TestCtrlC(t *testing.T) {
 			names = slices.DeleteFunc(names, func(name string) bool { return name == "recording" || name == "team.db" })
 		}
 		require.Empty(t, names, "after %s: %s", after, stderr.String())
+		if interrupted+whole == 1 {
+			close(answers)
+		}
 	}
 	require.Positive(t, interrupted)
 	require.Positive(t, whole)

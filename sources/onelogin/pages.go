@@ -84,7 +84,7 @@ func page[R, T any](ctx context.Context, a *api, path, query, cursor string, con
 	if decoded, err := url.PathUnescape(p.Next); err == nil {
 		p.Next = decoded // base64, with its = escaped or not
 	}
-	if len(records) == 0 { // behind the last page, whatever page comes next
+	if len(records) == 0 { // a page behind the last one, although it may name a next one
 		p.Next = ""
 	}
 	p.Rows, err = rest.Rows(records, convert)
