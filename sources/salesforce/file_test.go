@@ -117,6 +117,15 @@ func TestFileInfo(t *testing.T) {
 	}
 }
 
+// S5: a record that one answer has twice is what the server says, and the resolver
+// decides about it.
+func TestRecordTwiceInOneAnswer(t *testing.T) {
+	one := `{"Id":"005Qy0000000001IAA"}`
+	users, err := read(fromText(t, `{"totalSize":2,"done":true,"records":[`+one+`,`+one+`]}`).Users(t.Context()))
+	require.NoError(t, err)
+	require.Len(t, users, 2)
+}
+
 // S12: a file proves what an answer proves.
 func TestIncompleteFiles(t *testing.T) {
 	one, two := `"records":[{"Id":"005Qy0000000001IAA"}]`, `"records":[{"Id":"005Qy0000000002IAA"}]`
@@ -132,7 +141,7 @@ func TestIncompleteFiles(t *testing.T) {
 		`[{"totalSize":2,"done":false,` + one + `}]`: "done: false",
 		`[{"totalSize":2,"done":true,` + one + `},{"totalSize":2,"done":true,` + two + `}]`:  "a page after the last one",
 		`[{"totalSize":2,"done":false,` + one + `},{"totalSize":3,"done":true,` + two + `}]`: "changed from 2 to 3",
-		`[{"totalSize":2,"done":false,` + one + `},{"totalSize":2,"done":true,` + one + `}]`: `the record "005Qy0000000001IAA" comes twice`,
+		`[{"totalSize":2,"done":false,` + one + `},{"totalSize":2,"done":true,` + one + `}]`: `the record "005Qy0000000001IAA" is on two pages`,
 		`[]`:     "neither an answer nor a record",
 		`[7]`:    "want an answer of Salesforce, an object or an array of objects, not 7",
 		``:       "ends in the middle",

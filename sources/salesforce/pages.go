@@ -274,27 +274,27 @@ func readError(err error) error {
 
 // A tally adds up the pages of one listing and decides whether they are complete:
 // the last page says that it is the last, all pages state the same number of
-// records, and that many different ones came.
+// records, and that many came, none of them on two pages.
 type tally struct {
 	pages, rows, total int
 	done               bool
-	ids                map[uint64]bool // hashes, which take less memory
+	pageOf             map[uint64]int // the page of each record, by a hash of its Id, which takes less memory
 }
 
 var seed = maphash.MakeSeed()
 
-// row notes a record. If one comes twice, the number of records may be right although
-// another one is missing.
+// row notes a record. One that was on an earlier page has the place of another, which
+// may come on no page. If one page has it twice, that is the server's answer (S5).
 func (t *tally) row(rec *record) error {
-	if t.ids == nil {
-		t.ids = make(map[uint64]bool)
+	if t.pageOf == nil {
+		t.pageOf = make(map[uint64]int)
 	}
 	id := rec.text("Id")
 	hash := maphash.String(seed, id)
-	if t.ids[hash] && id != "" {
-		return rest.Malformed("the record %.40q comes twice, so that another one may be missing", id)
+	if page, twice := t.pageOf[hash]; twice && page != t.pages && id != "" {
+		return rest.Malformed("the record %.40q is on two pages, so that another one may be on none", id)
 	}
-	t.ids[hash] = true
+	t.pageOf[hash] = t.pages
 	return nil
 }
 

@@ -67,7 +67,7 @@ func TestIncompleteListings(t *testing.T) {
 		"a record of the page before, in the place of another": {[]string{
 			`{"totalSize":3,"done":false,` + next + `"records":[` + userJSON(1) + `,` + userJSON(2) + `]}`,
 			`{"totalSize":3,"done":true,"records":[` + userJSON(2) + `]}`,
-		}, sources.ErrMalformed, `the record "005000000000002AAA" comes twice`},
+		}, sources.ErrMalformed, `the record "005000000000002AAA" is on two pages`},
 		"another total": {[]string{
 			`{"totalSize":5,"done":false,` + next + `"records":[` + userJSON(1) + `]}`,
 			`{"totalSize":6,"done":true,"records":[]}`,
