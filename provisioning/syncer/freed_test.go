@@ -322,7 +322,7 @@ func TestACircleOpenedFromOutside(t *testing.T) {
 }
 
 // asks is a team that counts the keys that are looked up and the bytes of state that
-// are read.
+// are written.
 type asks struct {
 	*provisioning.Memory
 	keys, bytes atomic.Int64
