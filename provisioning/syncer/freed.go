@@ -294,8 +294,10 @@ func (s *Syncer) lookAround(tenant, except string) {
 		time.AfterFunc(wait, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			m.freedSoon = false
-			look()
+			if s.memories[tenant][connection] == m {
+				m.freedSoon = false
+				look()
+			}
 		})
 	}
 }
