@@ -102,6 +102,7 @@ func TestPlanPageSaysWhyAClassWaits(t *testing.T) {
 	h.leave("person00")
 	_, err := h.sync.Run(t.Context(), acme)
 	require.NoError(t, err)
+	h.lately[provisioning.ClassDeactivate] = 1
 	h.leave("person01", "person02")
 	page := h.get("olga", "plan?hash="+h.plan().Hash)
 	require.Contains(t, page.words(), "2 of 10 people, 20 %, beside 1 done lately; limit 2 people. Waits for")
