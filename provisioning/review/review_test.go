@@ -105,11 +105,11 @@ func TestPlanPageSaysWhyAClassWaits(t *testing.T) {
 	h.lately[provisioning.ClassDeactivate] = 1
 	h.leave("person01", "person02")
 	page := h.get("olga", "plan?hash="+h.plan().Hash)
-	require.Contains(t, page.words(), "2 of 10 people, 20 %, beside 1 done lately; limit 2 people. Waits for")
+	require.Contains(t, page.words(), "2 of 9 people, 22.2 %, beside 1 done lately; limit 2 people. Waits for")
 
 	h.dirs[acme].set(func(d *directory) { d.users, d.groups = nil, nil })
 	page = h.get("olga", "plan?hash="+h.plan().Hash)
-	require.Contains(t, page.words(), "9 of 10 people, 90 %, beside 1 done lately. The snapshot has nobody in it, so this (deactivate) waits for an approval whatever the limit is. Waits for")
+	require.Contains(t, page.words(), "9 of 9 people, 100 %, beside 1 done lately. The snapshot has nobody in it, so this (deactivate) waits for an approval whatever the limit is. Waits for")
 }
 
 // approval returns the form values of an approval.
