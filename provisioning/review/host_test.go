@@ -70,11 +70,15 @@ func (d *directory) set(do func(d *directory)) {
 	do(d)
 }
 
-// An oldTeam is a store whose members joined before the window of the breakers.
-type oldTeam struct{ *provisioning.Memory }
+// An oldTeam is a store whose members joined before the window of the breakers. Only
+// the given counts were done in it.
+type oldTeam struct {
+	*provisioning.Memory
+	lately map[provisioning.Class]int
+}
 
-func (oldTeam) Window(context.Context, string, string, time.Duration) (provisioning.Window, error) {
-	return provisioning.Window{}, nil
+func (o oldTeam) Window(context.Context, string, string, time.Duration) (provisioning.Window, error) {
+	return provisioning.Window{Done: o.lately}, nil
 }
 
 // A host has the parts of a program around the pages: two tenants, each with a
@@ -88,6 +92,7 @@ type host struct {
 	access  map[string]review.Access // keyed by the value of the header User
 	handler http.Handler
 	cfg     review.Config
+	lately  map[provisioning.Class]int // see oldTeam
 	log     *strings.Builder
 }
 
@@ -118,7 +123,7 @@ func rulesOf(target syncer.Target) provisioning.Config {
 }
 
 func newHost(t testing.TB, change ...func(*review.Config)) *host {
-	h := &host{t: t, store: new(provisioning.Memory), dirs: make(map[syncer.Target]*directory), rules: rulesOf, log: new(strings.Builder)}
+	h := &host{t: t, store: new(provisioning.Memory), dirs: make(map[syncer.Target]*directory), rules: rulesOf, log: new(strings.Builder), lately: make(map[provisioning.Class]int)}
 	for _, target := range []syncer.Target{acme, rival} {
 		h.dirs[target] = &directory{connection: target.Connection}
 	}
@@ -130,7 +135,7 @@ func newHost(t testing.TB, change ...func(*review.Config)) *host {
 		return syncer.Setup{Rules: h.rules(target), Source: h.dirs[target]}, nil
 	}
 	logger := slog.New(slog.NewTextHandler(h.log, nil))
-	sync, err := syncer.New(syncer.Config{Store: oldTeam{h.store}, Setup: setup, Logger: slog.New(slog.DiscardHandler)})
+	sync, err := syncer.New(syncer.Config{Store: oldTeam{h.store, h.lately}, Setup: setup, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(sync.Close)
 	h.sync = sync

@@ -318,15 +318,22 @@ func classWords(c provisioning.Class) string {
 	return c.String()
 }
 
-// verdict compares a class with its limit, in words. The population is that at
-// the beginning of the window, which may be less than the present one.
+// verdict says in words how many people of a class wait, and why: the limit, unless
+// something else makes them wait. The population is that at the beginning of the
+// window, which may be less than the present one.
 func verdict(b *provisioning.Breaker) string {
 	line := count(b.Count, "person", "people")
 	if b.Population >= b.Count {
 		line = fmt.Sprintf("%s of %s people, %.3g %%", thousands(b.Count), thousands(b.Population), 100*float64(b.Count)/float64(b.Population))
 	}
-	if b.Class == provisioning.ClassIdentity {
+	if b.Recent > 0 {
+		line += fmt.Sprintf(", beside %s done lately", thousands(b.Recent))
+	}
+	switch {
+	case b.Class == provisioning.ClassIdentity:
 		return line + "; always held"
+	case len(b.Reason.Facts) > 0:
+		return line + ". " + strings.TrimSuffix(b.Reason.Text(), ".")
 	}
 	return line + "; " + b.Limit.String()
 }

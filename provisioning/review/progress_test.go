@@ -37,7 +37,7 @@ func (g *gatedStore) Apply(ctx context.Context, tenant string, actions []provisi
 func TestProgress(t *testing.T) {
 	var gated *gatedStore
 	h := newHost(t, func(c *review.Config) {
-		gated = &gatedStore{oldTeam{c.Store.(*provisioning.Memory)}, make(chan struct{})}
+		gated = &gatedStore{oldTeam{Memory: c.Store.(*provisioning.Memory)}, make(chan struct{})}
 		sync, err := syncer.New(syncer.Config{Store: gated, Setup: c.Setup, Logger: c.Logger})
 		require.NoError(t, err)
 		t.Cleanup(sync.Close)

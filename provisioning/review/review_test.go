@@ -94,6 +94,24 @@ func class(plan *provisioning.Plan, c provisioning.Class) *provisioning.Breaker 
 	return nil
 }
 
+// S13, S39: the page says why so few people wait: others were changed lately, or it is
+// not the limit that makes them wait.
+func TestPlanPageSaysWhyAClassWaits(t *testing.T) {
+	h := newHost(t)
+	h.hire(names(10)...)
+	h.leave("person00")
+	_, err := h.sync.Run(t.Context(), acme)
+	require.NoError(t, err)
+	h.lately[provisioning.ClassDeactivate] = 1
+	h.leave("person01", "person02")
+	page := h.get("olga", "plan?hash="+h.plan().Hash)
+	require.Contains(t, page.words(), "2 of 9 people, 22.2 %, beside 1 done lately; limit 2 people. Waits for")
+
+	h.dirs[acme].set(func(d *directory) { d.users, d.groups = nil, nil })
+	page = h.get("olga", "plan?hash="+h.plan().Hash)
+	require.Contains(t, page.words(), "9 of 9 people, 100 %, beside 1 done lately. The snapshot has nobody in it, so this (deactivate) waits for an approval whatever the limit is. Waits for")
+}
+
 // approval returns the form values of an approval.
 func approval(plan *provisioning.Plan, c provisioning.Class, number, reason string) []string {
 	return []string{"hash", plan.Hash, "class", c.String(), "waits", class(plan, c).Hash, "number", number, "reason", reason}

@@ -25,6 +25,8 @@ type directoryEraser interface {
 //     person had, if Setup.Source has a method Erase as scim.DirectorySource does;
 //   - the stored snapshot of a connection with deltas, whose directory is then read
 //     completely again;
+//   - what the person waits for, and the person's address and name where others wait
+//     for them, in the connections that this syncer has seen;
 //   - everything about the person in Config.Store, which has to be a
 //     provisioning.Eraser.
 //
@@ -45,14 +47,17 @@ func (s *Syncer) Erase(ctx context.Context, tenant, memberID string) error {
 	}
 	defer unlock()
 	ctx = provisioning.WithLock(ctx, tenant)
-	identities, err := s.identities(ctx, tenant, memberID)
+	p, err := s.traces(ctx, tenant, memberID)
 	if err != nil {
 		return fmt.Errorf("syncer: erase: %w", err)
 	}
-	for id := range identities {
+	for id := range p.identities {
 		if err := s.eraseIdentity(ctx, tenant, id); err != nil {
 			return fmt.Errorf("syncer: erase in connection %s: %w", id.connection, err)
 		}
+	}
+	if err := s.eraseWatched(ctx, tenant, p); err != nil {
+		return fmt.Errorf("syncer: erase: %w", err)
 	}
 	if err := s.eraseDeliveries(ctx, tenant, memberID); err != nil {
 		return err
@@ -64,13 +69,21 @@ func (s *Syncer) Erase(ctx context.Context, tenant, memberID string) error {
 	return nil
 }
 
-// identities returns the identities of a member that the team and its audit log
-// contain.
-func (s *Syncer) identities(ctx context.Context, tenant, memberID string) (map[identity]bool, error) {
-	found := make(map[identity]bool)
+// traces are what documents name a person by.
+type traces struct {
+	identities map[identity]bool
+	keys       map[provisioning.MemberKey]bool // addresses and names are among them
+}
+
+// traces returns what the team and its audit log contain of a member.
+func (s *Syncer) traces(ctx context.Context, tenant, memberID string) (*traces, error) {
+	found := &traces{make(map[identity]bool), make(map[provisioning.MemberKey]bool)}
 	add := func(m *provisioning.Member) {
 		if m.Connection != "" && m.ExternalID != "" {
-			found[identity{m.Connection, m.ExternalID}] = true
+			found.identities[identity{m.Connection, m.ExternalID}] = true
+		}
+		for _, key := range m.Keys() {
+			found.keys[key] = true
 		}
 	}
 	members, err := s.cfg.Store.FindMembers(ctx, tenant, []provisioning.MemberKey{{By: provisioning.MemberByID, Value: memberID}}, 1)
@@ -96,6 +109,12 @@ func (s *Syncer) identities(ctx context.Context, tenant, memberID string) (map[i
 				was.Connection, _ = c.New.(string)
 			case provisioning.FieldExternalID:
 				was.ExternalID, _ = c.New.(string)
+			case provisioning.FieldEmail:
+				was.Email, _ = c.New.(string)
+			case provisioning.FieldGivenName:
+				was.GivenName, _ = c.New.(string)
+			case provisioning.FieldFamilyName:
+				was.FamilyName, _ = c.New.(string)
 			}
 		}
 		add(&was)
@@ -117,6 +136,35 @@ func (s *Syncer) eraseIdentity(ctx context.Context, tenant string, id identity) 
 		}
 	}
 	return s.dropMirror(ctx, target)
+}
+
+// eraseWatched removes from the watch lists what the person waits for, and the
+// addresses and names of the person for which others wait. It covers the connections
+// through which the person came, and those that this process has seen.
+func (s *Syncer) eraseWatched(ctx context.Context, tenant string, p *traces) error {
+	connections := make(map[string]bool)
+	for id := range p.identities {
+		connections[id.connection] = true
+	}
+	s.mu.Lock()
+	for connection := range s.memories[tenant] {
+		connections[connection] = true
+	}
+	s.mu.Unlock()
+	for connection := range connections {
+		r := &round{Syncer: s, target: Target{tenant, connection}, st: new(state)}
+		l, err := r.watchList(ctx, nil)
+		if err != nil {
+			return err
+		}
+		l.Watched = slices.DeleteFunc(l.Watched, func(w watched) bool {
+			return p.identities[identity{connection, w.ExternalID}] || w.Key != nil && p.keys[*w.Key]
+		})
+		if err := r.saveWatchList(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eraseDeliveries removes the recorded failures to deliver effects about a member

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -140,6 +141,37 @@ func TestErase(t *testing.T) {
 			require.NotEqual(t, member.ID, h.members()["zelda@acme.com"].ID)
 		})
 	}
+}
+
+// What is kept of people who wait contains the addresses and names of those for whom
+// they wait. Erase removes them, also while the connection is paused and nobody is
+// decided anew. What others wait for stays.
+func TestEraseAmongThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, acme, sources.KindOkta, syncer.Config{}, nil)
+		ana, bo, cy, di := h.hire("ana"), h.hire("bo"), h.hire("cy"), h.hire("di")
+		h.patch("/Users/"+ana, named("boss@acme.com"), http.StatusOK)
+		h.patch("/Users/"+bo, `{"op":"replace","path":"urn:ietf:params:scim:schemas:extension:usher:2.0:User:managerFullName","value":"Boss Young"}`, http.StatusOK)
+		h.patch("/Users/"+cy, named("chief@acme.com"), http.StatusOK)
+		h.patch("/Users/"+di, named("other@acme.com"), http.StatusOK)
+		watched := func() string {
+			document, _, err := h.team.State(t.Context(), "acme", "watched/okta")
+			require.NoError(t, err)
+			return strings.ToLower(string(document))
+		}
+		for _, known := range []string{"boss@acme.com", "young", "chief@acme.com", "other@acme.com", cy} {
+			require.Contains(t, watched(), strings.ToLower(known))
+		}
+		require.NoError(t, h.sync.Pause(t.Context(), acme, ""))
+		h.team.(*provisioning.Memory).Put("acme", provisioning.Member{ID: "m", Email: "Boss@acme.com", GivenName: "Boss", FamilyName: "Young"})
+		require.NoError(t, h.sync.Erase(t.Context(), "acme", "m"))
+		require.NotContains(t, watched(), "boss")
+		require.NotContains(t, watched(), "young")
+		require.NoError(t, h.sync.Erase(t.Context(), "acme", h.members()["cy@acme.com"].ID))
+		require.NotContains(t, watched(), strings.ToLower(cy))
+		require.NotContains(t, watched(), "chief@acme.com")
+		require.Contains(t, watched(), "other@acme.com")
+	})
 }
 
 // halfErasing is a team without the ability to erase.

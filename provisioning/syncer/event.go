@@ -66,7 +66,7 @@ func (r *round) emit(ctx context.Context, e Event) {
 func (s *Syncer) emit(ctx context.Context, e Event) {
 	e.At = s.cfg.Now()
 	if s.cfg.Observe != nil {
-		s.cfg.Observe(ctx, e)
+		_ = s.guard(ctx, e.Target, func() error { s.cfg.Observe(ctx, e); return nil }) // guard has logged a panic
 	}
 	level := slog.LevelDebug
 	switch e.Kind {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -74,7 +75,11 @@ func (r *round) saveWatchList(ctx context.Context, l *watchList) error {
 	if bytes.Equal(document, l.stored) {
 		return nil
 	}
-	if _, err := r.cfg.Store.SetState(ctx, r.target.Tenant, watchName(r.target), l.revision, document); err != nil {
+	_, err := r.cfg.Store.SetState(ctx, r.target.Tenant, watchName(r.target), l.revision, document)
+	if errors.Is(err, provisioning.ErrStale) { // this process has lost the lock
+		err = errOvertaken
+	}
+	if err != nil {
 		return fmt.Errorf("syncer: save watched: %w", err)
 	}
 	return nil
@@ -289,8 +294,10 @@ func (s *Syncer) lookAround(tenant, except string) {
 		time.AfterFunc(wait, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			m.freedSoon = false
-			look()
+			if s.memories[tenant][connection] == m {
+				m.freedSoon = false
+				look()
+			}
 		})
 	}
 }

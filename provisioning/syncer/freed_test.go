@@ -2,6 +2,7 @@ package syncer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -321,8 +322,53 @@ func TestACircleOpenedFromOutside(t *testing.T) {
 	}
 }
 
+// A connection that the host has removed is left alone, also when members change for
+// whom its people waited, and after its last rounds failed.
+func TestAConnectionThatIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTwo(t, func(*syncer.Setup) {})
+		w.okta.sync.Close()
+		var removed atomic.Bool
+		var asked atomic.Int64
+		s, err := syncer.New(syncer.Config{
+			Store: w.okta.team, Logger: slog.New(slog.DiscardHandler),
+			Targets: func(context.Context) ([]syncer.Target, error) {
+				if removed.Load() {
+					return []syncer.Target{w.okta.target}, nil
+				}
+				return []syncer.Target{w.okta.target, w.entra.target}, nil
+			},
+			Setup: func(_ context.Context, target syncer.Target) (syncer.Setup, error) {
+				if target == w.okta.target {
+					return w.okta.setup, nil
+				}
+				asked.Add(1)
+				if removed.Load() {
+					return syncer.Setup{}, errors.New("there is no such connection")
+				}
+				return w.entra.setup, nil
+			},
+		})
+		require.NoError(t, err)
+		defer s.Close()
+		w.okta.sync, w.entra.sync = s, s
+		defer serve(t, s)()
+		w.entra.hire("bo")
+		ana := w.okta.hire("ana")
+		pass(5 * time.Minute)
+		removed.Store(true)
+		require.Error(t, s.Push(t.Context(), w.entra.target), "a last push is under way")
+		pass(2 * time.Minute)
+		asked.Store(0)
+		w.okta.leave(ana)
+		pass(10 * time.Minute)
+		require.False(t, w.okta.members()["ana@acme.com"].Active)
+		require.Zero(t, asked.Load())
+	})
+}
+
 // asks is a team that counts the keys that are looked up and the bytes of state that
-// are read.
+// are written.
 type asks struct {
 	*provisioning.Memory
 	keys, bytes atomic.Int64

@@ -92,6 +92,20 @@ func TestCloseWhileADeliveryHangs(t *testing.T) {
 	})
 }
 
+// An Observe that panics stops neither a round nor the process, also while the round
+// reads a provider and others have its turn.
+func TestAnObserverThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t, syncer.Config{Observe: func(context.Context, syncer.Event) { panic("closed channel") }}, "ana")
+		defer serve(t, c.sync)()
+		pass(10 * time.Minute)
+		require.Len(t, c.members(), 1)
+		_, err := c.sync.Run(t.Context(), pulled)
+		require.NoError(t, err)
+		require.Equal(t, syncer.StatusOK, c.health().Status)
+	})
+}
+
 // panics is a source whose listing panics.
 type panics struct{ *api }
 

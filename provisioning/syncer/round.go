@@ -116,7 +116,7 @@ func (r *round) run(ctx context.Context) (err error) {
 		if idle, err := r.idle(ctx); idle || err != nil {
 			return err
 		}
-		if err := r.leave(); err != nil {
+		if err := r.leaveToNewer(); err != nil {
 			return err
 		}
 		seen = r.st.Rounds
@@ -177,7 +177,7 @@ func (r *round) locked(ctx context.Context, do func(context.Context) error) erro
 	if r.st.Retired != nil { // resume finished what retires the connection
 		return ErrRetired
 	}
-	if err := r.leave(); err != nil {
+	if err := r.leaveToNewer(); err != nil {
 		return err
 	}
 	return do(ctx)
@@ -231,7 +231,7 @@ func (r *round) idle(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
-	r.leavesNothing()
+	r.noteIdle()
 	if _, changed := r.st.sum(r.cfg.Now()); changed || r.st.trimmed {
 		return true, r.change(ctx, r.target, func(*state) {})
 	}

@@ -59,19 +59,19 @@ func (r *round) isReplaced() bool {
 	return m.inForce && r.st.Rules != r.rules
 }
 
-// leavesNothing says that there is nothing to do.
-func (r *round) leavesNothing() {
+// noteIdle records that there is nothing to do, so no round is left to anybody.
+func (r *round) noteIdle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m, _ := r.memoryLocked(r.target)
 	m.left = time.Time{}
 }
 
-// leave leaves a round, in which there is something to do, to a process with newer
-// rules if the own rules are replaced: then it fails with errReplaced. If no process
-// has done a round for leftPolls after that, no such process is left: then leave
-// makes the own rules count as new.
-func (r *round) leave() error {
+// leaveToNewer fails with errReplaced if the round's rules are replaced: a process
+// with newer rules does what there is to do. If no process has done a round for
+// leftPolls after the first such failure, there is no such process any more, and
+// leaveToNewer makes the round's rules count as new.
+func (r *round) leaveToNewer() error {
 	if r.job.admin || !r.isReplaced() {
 		return nil
 	}

@@ -29,7 +29,9 @@ func (s *Syncer) Serve(ctx context.Context) error {
 				listed = now.Add(min(lastRetry, s.cfg.Poll) - s.cfg.Poll)
 				s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "syncer: the connections could not be listed", slog.String("error", err.Error()))
 			} else {
-				spread(looks, targets, now, s.cfg.Poll)
+				for _, target := range spread(looks, targets, now, s.cfg.Poll) {
+					s.forget(target)
+				}
 			}
 		}
 		for target, at := range looks {
@@ -55,8 +57,8 @@ func (s *Syncer) Serve(ctx context.Context) error {
 const firstLooks = 100 * time.Millisecond
 
 // spread gives each new target a random time within a Poll, or sooner if few are
-// new. It removes the targets that are no longer listed.
-func spread(looks map[Target]time.Time, targets []Target, now time.Time, poll time.Duration) {
+// new. It removes the targets that are no longer listed, and returns them.
+func spread(looks map[Target]time.Time, targets []Target, now time.Time, poll time.Duration) (gone []Target) {
 	unknown := 0
 	for _, target := range targets {
 		if _, known := looks[target]; !known {
@@ -74,6 +76,23 @@ func spread(looks map[Target]time.Time, targets []Target, now time.Time, poll ti
 	for target := range looks {
 		if !listed[target] {
 			delete(looks, target)
+			gone = append(gone, target)
 		}
+	}
+	return gone
+}
+
+// forget removes what this process remembers of a connection, so that no timer and
+// no change of another connection begins a round of it.
+func (s *Syncer) forget(target Target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.memories[target.Tenant], target.Connection)
+	if len(s.memories[target.Tenant]) == 0 {
+		delete(s.memories, target.Tenant)
+	}
+	if a := s.tries[target]; a != nil {
+		a.stop()
+		delete(s.tries, target)
 	}
 }

@@ -140,8 +140,8 @@ type memory struct {
 	stored, ran, looked time.Time
 	// rules is the fingerprint of the rules that Setup returned last. inForce says
 	// that they have been in force since then (state.Rules). left is when this
-	// process first left a round to another one because they no longer were, and
-	// rounds is state.Rounds at that time; see isReplaced.
+	// process first left a round to a process with newer rules (leaveToNewer), and
+	// rounds is state.Rounds at that time.
 	rules   string
 	inForce bool
 	left    time.Time

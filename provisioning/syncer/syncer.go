@@ -150,7 +150,8 @@ type Config struct {
 
 	// Observe receives every event, for metrics, traces and mails to an admin
 	// (R138). It is called by the goroutine that does the work, often under the
-	// tenant's lock: it has to return quickly and must not call the syncer.
+	// tenant's lock: it has to return quickly and must not call the syncer. If it
+	// panics, that is logged and the work goes on.
 	Observe func(context.Context, Event)
 	// Logger receives the same events. They contain IDs and no addresses. nil:
 	// slog.Default.
