@@ -96,11 +96,15 @@ func TestLinkWithoutExpand(t *testing.T) {
 			req.URL.RawQuery = query.Encode()
 			return company.RoundTrip(req)
 		}))
-		_, err := collect(t, src)
-		require.ErrorIs(t, err, sources.ErrMalformed, expand)
-		require.ErrorContains(t, err, ", which was asked for")
-		_, err = src.One(t.Context(), users[0].ID)
-		require.ErrorIs(t, err, sources.ErrMalformed, expand)
+		listed := make(map[string]sources.Status)
+		for u, err := range src.Users(t.Context()) {
+			require.NoError(t, err, expand)
+			listed[u.ID] = u.Status
+		}
+		require.Equal(t, sources.StatusUnknown, listed[users[0].ID], expand)
+		one, err := src.One(t.Context(), users[0].ID)
+		require.NoError(t, err, expand)
+		require.Equal(t, sources.StatusUnknown, one.User.Status, expand)
 	}
 }
 

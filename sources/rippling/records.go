@@ -174,21 +174,26 @@ func (r *records) reader() (convert func(worker) (rest.Row[sources.User], error)
 		return nil
 	}
 	return func(rec worker) (rest.Row[sources.User], error) {
-		err := judge(rec.Meta)
-		if err == nil {
-			err = r.expanded(rec, logged["user"])
-		}
-		if err != nil {
+		if err := judge(rec.Meta); err != nil {
 			return rest.Row[sources.User]{}, err
 		}
-		return r.user(rec)
+		row, err := r.user(rec)
+		if field := r.unexpanded(rec, logged["user"]); field != "" && err == nil && row.Value.Status != sources.StatusInactive {
+			row.Value.Status = sources.StatusUnknown
+			if warned := "without " + field; !logged[warned] {
+				logged[warned] = true
+				r.log.Warn("a worker has the ID of a field that was asked for, and not the field; nothing is decided about such workers", "field", field, "worker", row.ID)
+			}
+		}
+		return row, err
 	}, judge
 }
 
-// expanded returns an error if an answer has the ID of what a field expands, and not
-// the object: its name is not known then, rather than empty. That happens if the
-// link to the next page leaves out the query for it.
-func (r *records) expanded(rec worker, userRedacted bool) error {
+// unexpanded returns a field of which a worker has the ID, and not the object that was
+// asked for, or "". What the field holds is not known then, rather than empty: the
+// link to the next page left out the query for it, or the object was deleted. So
+// nothing is known of the person but a departure.
+func (r *records) unexpanded(rec worker, userRedacted bool) string {
 	for _, field := range [...]struct {
 		name     string
 		id       bool
@@ -202,10 +207,10 @@ func (r *records) expanded(rec worker, userRedacted bool) error {
 		{"teams", len(rec.TeamsID) > 0, len(rec.Teams) > 0 && !slices.ContainsFunc(rec.Teams, func(team named) bool { return !team.given })},
 	} {
 		if field.id && !field.expanded && r.reads(field.name) {
-			return rest.Malformed("worker %.40q has no %s, which was asked for, and has the ID of one; Config.Hidden leaves out what is not to be read", rec.ID.Value, field.name)
+			return field.name
 		}
 	}
-	return nil
+	return ""
 }
 
 func (r *records) user(rec worker) (rest.Row[sources.User], error) {

@@ -143,33 +143,39 @@ func TestRedactedFields(t *testing.T) {
 // An ID without its object is not an empty field, unless nobody wants to read it.
 func TestExpandedFields(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"id": "1", "department_id": "d1"}`:                                                   "has no department",
-		`{"id": "1", "department_id": "d1", "department": "d1"}`:                               "has no department",
-		`{"id": "1", "department_id": "d1", "department": null}`:                               "has no department",
-		`{"id": "1", "department_id": "d1", "department": {"name": "Board"}}`:                  "",
-		`{"id": "1", "department_id": null, "level_id": "", "teams_id": []}`:                   "",
-		`{"id": "1", "legal_entity_id": "e1"}`:                                                 "has no legal_entity",
-		`{"id": "1", "employment_type_id": "t1"}`:                                              "has no employment_type",
-		`{"id": "1", "level_id": 7}`:                                                           "",
-		`{"id": "1", "teams_id": ["1", "2"], "teams": []}`:                                     "has no teams",
-		`{"id": "1", "teams_id": ["1"], "teams": ["1"]}`:                                       "has no teams",
-		`{"id": "1", "teams_id": ["1"], "teams": [{"name": "North"}]}`:                         "",
-		`{"id": "1", "user_id": "u1"}`:                                                         "has no user",
-		`{"id": "1", "user_id": "u1", "user": {}}`:                                             "",
-		`{"id": "1", "user_id": "u1", "__meta": {"redacted_fields": [{"name": "user"}]}}`:      "",
-		`{"id": "1", "status": "ACTIVE", "user_id": "u1", "user": null, "__meta": {}}`:         "has no user",
-		`{"id": "1", "status": "ACTIVE", "user_id": "u1", "user": {"active": null}, "x": "y"}`: "",
+		`{"id": "1", "status": "ACTIVE", "department_id": "d1"}`:                                              "department",
+		`{"id": "1", "status": "ACTIVE", "department_id": "d1", "department": "d1"}`:                          "department",
+		`{"id": "1", "status": "ACTIVE", "department_id": "d1", "department": null}`:                          "department",
+		`{"id": "1", "status": "ACTIVE", "department_id": "d1", "department": {"name": "Board"}}`:             "",
+		`{"id": "1", "status": "ACTIVE", "department_id": null, "level_id": "", "teams_id": []}`:              "",
+		`{"id": "1", "status": "ACTIVE", "legal_entity_id": "e1"}`:                                            "legal_entity",
+		`{"id": "1", "status": "ACTIVE", "employment_type_id": "t1"}`:                                         "employment_type",
+		`{"id": "1", "status": "ACTIVE", "level_id": 7}`:                                                      "",
+		`{"id": "1", "status": "ACTIVE", "teams_id": ["1", "2"], "teams": []}`:                                "teams",
+		`{"id": "1", "status": "ACTIVE", "teams_id": ["1"], "teams": ["1"]}`:                                  "teams",
+		`{"id": "1", "status": "ACTIVE", "teams_id": ["1"], "teams": [{"name": "North"}]}`:                    "",
+		`{"id": "1", "status": "ACTIVE", "user_id": "u1"}`:                                                    "user",
+		`{"id": "1", "status": "ACTIVE", "user_id": "u1", "user": {}}`:                                        "",
+		`{"id": "1", "status": "ACTIVE", "user_id": "u1", "__meta": {"redacted_fields": [{"name": "user"}]}}`: "",
+		`{"id": "1", "status": "ACTIVE", "user_id": "u1", "user": null, "__meta": {}}`:                        "user",
+		`{"id": "1", "status": "ACTIVE", "user_id": "u1", "user": {"active": null}, "x": "y"}`:                "",
 	} {
 		var rec worker
 		require.NoError(t, json.Unmarshal([]byte(text), &rec), text)
-		convert, _ := newRecords(Config{Hidden: []string{"level"}, Logger: slog.New(slog.DiscardHandler)}).reader()
-		_, err := convert(rec)
-		if want == "" {
-			require.NoError(t, err, text)
-			continue
+		records := newRecords(Config{Hidden: []string{"level"}, Logger: slog.New(slog.DiscardHandler)})
+		convert, _ := records.reader()
+		row, err := convert(rec)
+		require.NoError(t, err, text)
+		status := sources.StatusActive
+		if want != "" {
+			status = sources.StatusUnknown
 		}
-		require.ErrorIs(t, err, sources.ErrMalformed, text)
-		require.ErrorContains(t, err, want, text)
+		require.Equal(t, status, row.Value.Status, text)
+		require.Equal(t, want, records.unexpanded(rec, len(rec.Meta.Redacted) > 0), text)
+		rec.Status.Value = "TERMINATED"
+		row, err = convert(rec)
+		require.NoError(t, err, text)
+		require.Equal(t, sources.StatusInactive, row.Value.Status, "a departure is known")
 	}
 }
 
