@@ -82,7 +82,7 @@ func TestAfterAnOutage(t *testing.T) {
 					time.Sleep(50 * time.Millisecond)
 				}
 				synctest.Wait()
-				const perRound = 2 // the attempt to lock, and the attempt to note the failure
+				const perRound = 2                                          // the attempt to lock, and the attempt to note the failure
 				rounds := 1 + int(time.Since(began)/(500*time.Millisecond)) // half a second is the shortest wait between two rounds
 				require.LessOrEqual(t, int(team.tries.Load()-tries), perRound*rounds, "and what is tried by time alone")
 			}
