@@ -57,11 +57,12 @@ func (x *exchange) get(rt *resourceType, id string) error {
 		return err
 	}
 	wanted := x.conditions()
+	noneMatch := wanted.noneMatch
 	wanted.noneMatch = "" // in a reading, it asks for 304
 	if err := wanted.check(rec); err != nil {
 		return err
 	}
-	if x.notModified(rec) {
+	if x.notModified(rec, noneMatch) {
 		x.setValidators(rec)
 		x.respond(http.StatusNotModified, nil)
 		return nil
@@ -79,11 +80,11 @@ func (x *exchange) reads() bool {
 // section 13.2.2: a tag takes precedence over a date). For a record that is in
 // groups only the tag counts, because the name of a group may change without
 // changing the record's date.
-func (x *exchange) notModified(rec Record) bool {
-	if match := x.conditions().noneMatch; match != "" {
-		return tagsMatch(match, rec.tag())
+func (x *exchange) notModified(rec Record, noneMatch string) bool {
+	if noneMatch != "" {
+		return tagsMatch(noneMatch, rec.tag())
 	}
-	since, err := http.ParseTime(x.r.Header.Get("If-Modified-Since"))
+	since, err := x.date("If-Modified-Since")
 	return err == nil && !rec.modifiedAfter(since) && (rec.Type == TypeGroup || len(rec.Links) == 0)
 }
 
@@ -197,10 +198,22 @@ func (x *exchange) conditions() conditions {
 		match:     strings.Join(x.r.Header.Values("If-Match"), ","),
 		noneMatch: strings.Join(x.r.Header.Values("If-None-Match"), ","),
 	}
-	if since, err := http.ParseTime(x.r.Header.Get("If-Unmodified-Since")); err == nil && c.match == "" {
+	if since, err := x.date("If-Unmodified-Since"); err == nil && c.match == "" {
 		c.unmodifiedSince = since // RFC 9110 section 13.1.4: ignored beside If-Match, and if it is not a date
 	}
 	return c
+}
+
+var errNoDate = errors.New("no date")
+
+// date returns the date in a header. Most requests have none, and then it does not
+// try the formats of a date.
+func (x *exchange) date(header string) (time.Time, error) {
+	value := x.r.Header.Get(header)
+	if value == "" {
+		return time.Time{}, errNoDate
+	}
+	return http.ParseTime(value)
 }
 
 // guards reports whether the change requires that the resource has not changed.
