@@ -283,8 +283,11 @@ func (p *Plan) sort() {
 		return cmp.Or(cmp.Compare(a.ExternalID, b.ExternalID), cmp.Compare(a.Email, b.Email))
 	})
 	slices.SortFunc(p.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.ExternalID, b.ExternalID), cmp.Compare(a.MemberID, b.MemberID),
-			cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.spell(math.MaxInt), b.Reason.spell(math.MaxInt)))
+		order := cmp.Or(cmp.Compare(a.ExternalID, b.ExternalID), cmp.Compare(a.MemberID, b.MemberID), cmp.Compare(a.Reason.Code, b.Reason.Code))
+		if order != 0 { // texts are made only to compare what is equal otherwise
+			return order
+		}
+		return cmp.Compare(a.Reason.spell(math.MaxInt), b.Reason.spell(math.MaxInt))
 	})
 }
 
