@@ -51,8 +51,9 @@
 // But a redacted manager or attribute would mean that nobody has a manager or is in
 // a department. It makes the listing fail with an error that matches ErrForbidden,
 // until the token gets the permission, or [Config.Hidden] or [Config.NoManagers]
-// says that the field is not read. An answer that has only the ID of a department,
-// because a link to the next page left out the query for its name, is an error, too.
+// says that the field is not read. A worker of whom an answer has only the ID of a
+// department, because a link to the next page left out the query for its name or
+// because the department was deleted, has an unknown state, which changes nothing.
 //
 // # What it costs
 //
