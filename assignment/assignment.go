@@ -80,6 +80,45 @@ func (m *Match) covers(n *Match) bool {
 	return (len(m.Groups) == 0 || len(n.Groups) > 0 && subset(n.Groups, m.Groups)) && (m.Query == "" || m.Query == n.Query)
 }
 
+// marks are texts by which a match is found that may cover another: every match that
+// it covers has one of them among its marksOfCovers. So the many matches that have
+// nothing in common are not compared.
+func (m *Match) marks() (marks []string) {
+	switch {
+	case len(m.Groups) > 0:
+		for _, group := range m.Groups {
+			marks = append(marks, "group "+group)
+		}
+	case m.Query != "":
+		marks = append(marks, "query "+m.Query)
+	case len(m.Attributes) > 0:
+		name := slices.Min(slices.Collect(maps.Keys(m.Attributes)))
+		for _, value := range m.Attributes[name] {
+			marks = append(marks, "attribute "+name+"\x00"+value)
+		}
+	case m.All:
+		marks = append(marks, "all")
+	}
+	return marks
+}
+
+// marksOfCovers returns a mark of each match that may cover m.
+func (m *Match) marksOfCovers() []string {
+	marks := []string{"all"}
+	if len(m.Groups) > 0 {
+		marks = append(marks, "group "+m.Groups[0])
+	}
+	if m.Query != "" {
+		marks = append(marks, "query "+m.Query)
+	}
+	for name, values := range m.Attributes {
+		if len(values) > 0 {
+			marks = append(marks, "attribute "+name+"\x00"+values[0])
+		}
+	}
+	return marks
+}
+
 func intersects(have, wanted []string) bool {
 	for _, h := range have {
 		for _, w := range wanted {

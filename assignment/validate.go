@@ -23,17 +23,28 @@ func (p Problem) String() string { return p.Path + ": " + p.Message }
 // those of a config: "assignments[0]", "default".
 func (r *Rules) Validate(seats Seats) []Problem {
 	v := validator{ids: make(map[string]string)}
+	above := make(map[string][]int) // positions, by the marks of their matches
 	for i := range r.Assignments {
 		path := fmt.Sprintf("assignments[%d]", i)
 		v.assignment(path, &r.Assignments[i], seats)
-		if r.Assignments[i].Match.IsZero() {
+		match := &r.Assignments[i].Match
+		if match.IsZero() {
 			v.warn(path+".match", "selects nobody; want groups, a query, attributes or all")
 		}
-		for j := range r.Assignments[:i] {
-			if r.Assignments[j].Match.covers(&r.Assignments[i].Match) {
-				v.warn(path+".match", "is never reached: assignments[%d], which is above, selects everybody whom this one selects", j)
-				break
+		first := i
+		for _, mark := range match.marksOfCovers() {
+			for _, j := range above[mark] {
+				if j < first && r.Assignments[j].Match.covers(match) {
+					first = j
+					break
+				}
 			}
+		}
+		if first < i {
+			v.warn(path+".match", "is never reached: assignments[%d], which is above, selects everybody whom this one selects", first)
+		}
+		for _, mark := range match.marks() {
+			above[mark] = append(above[mark], i)
 		}
 	}
 	if r.Default != nil {
