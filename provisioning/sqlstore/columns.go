@@ -118,7 +118,7 @@ var orUpdateMember = func() string {
 // updateMember is the statement for SQLite that changes a member if all columns in
 // indexes keep their values. It has the values of insertMember. An upsert assigns
 // these columns, too, and then SQLite writes each index again, although nothing in
-// it changes: six pages for one member of a large team. The plus signs prevent
+// it changes: about five more pages for each member. The plus signs prevent
 // SQLite from looking for the member in another index than that of the primary key.
 var updateMember = func() string {
 	indexed := append(slices.Clone(keyNames), "connection", "external_id", "managed", "manager_id")

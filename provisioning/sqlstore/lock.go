@@ -22,11 +22,11 @@ const (
 )
 
 const (
-	takeLease = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?1, ?2, NOW_MS + ?3)
+	insertLease = `INSERT INTO @locks (tenant, owner, expires_ms) VALUES (?1, ?2, NOW_MS + ?3)
 		ON CONFLICT (tenant) DO UPDATE SET owner = excluded.owner, expires_ms = excluded.expires_ms
 		WHERE @locks.expires_ms < NOW_MS OR @locks.expires_ms > NOW_MS + ?4`
-	extendLease = `UPDATE @locks SET expires_ms = NOW_MS + ? WHERE tenant = ? AND owner = ?`
-	endLease    = `DELETE FROM @locks WHERE tenant = ? AND owner = ?`
+	renewLease  = `UPDATE @locks SET expires_ms = NOW_MS + ? WHERE tenant = ? AND owner = ?`
+	deleteLease = `DELETE FROM @locks WHERE tenant = ? AND owner = ?`
 )
 
 // Lock implements provisioning.Locker. A lock is a lease by the clock of the
@@ -68,7 +68,7 @@ func (s *Store) Lock(ctx context.Context, tenant string) (unlock func(), err err
 // more than twice Config.Lease from now counts as expired: the clock of the
 // database was set back after the lease was given.
 func (s *Store) takeLease(ctx context.Context, tenant, owner string) (bool, error) {
-	changed, err := s.exec(ctx, takeLease, tenant, owner, s.lease.Milliseconds(), 2*s.lease.Milliseconds())
+	changed, err := s.exec(ctx, insertLease, tenant, owner, s.lease.Milliseconds(), 2*s.lease.Milliseconds())
 	return changed > 0, err
 }
 
@@ -92,7 +92,7 @@ func (s *Store) extendLease(ctx context.Context, tenant, owner string) {
 			return
 		case <-ticker.C:
 		}
-		if changed, err := s.exec(ctx, extendLease, s.lease.Milliseconds(), tenant, owner); err == nil && changed == 0 {
+		if changed, err := s.exec(ctx, renewLease, s.lease.Milliseconds(), tenant, owner); err == nil && changed == 0 {
 			return
 		}
 	}
@@ -105,7 +105,7 @@ func (s *Store) endLease(ctx context.Context, tenant, owner string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		_, err := s.exec(ctx, endLease, tenant, owner)
+		_, err := s.exec(ctx, deleteLease, tenant, owner)
 		if _, away := sqldb.Outage(err); !away {
 			return // if it failed, the lease ends by itself
 		}

@@ -96,9 +96,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 // kept returns the statements of a pushed change and of a batch of actions. They are
-// prepared once: SQLite takes longer to prepare most of them than to run them.
+// prepared once: to prepare them for each transaction took a fifth of the CPU time of a
+// push on SQLite.
 func kept(dialect Dialect) []string {
-	queries := []string{savePlan, readCounts, readState, updateState, readWindow, takeLease, extendLease, endLease}
+	queries := []string{savePlan, readCounts, readState, updateState, readWindow, insertLease, renewLease, deleteLease}
 	if dialect == PostgreSQL {
 		return append(queries, callTurn, applySet)
 	}
