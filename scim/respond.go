@@ -158,8 +158,10 @@ func (x *exchange) mediaType() string {
 	for _, accept := range x.r.Header.Values("Accept") {
 		for media := range strings.SplitSeq(accept, ",") {
 			media, parameters, _ := strings.Cut(media, ";")
-			if quality, err := strconv.ParseFloat(parameter(parameters, "q"), 64); err == nil && quality == 0 {
-				continue // not acceptable (RFC 9110 section 12.4.2)
+			if q := parameter(parameters, "q"); q != "" {
+				if quality, err := strconv.ParseFloat(q, 64); err == nil && quality == 0 {
+					continue // not acceptable (RFC 9110 section 12.4.2)
+				}
 			}
 			switch strings.ToLower(strings.TrimSpace(media)) {
 			case mediaSCIM:
