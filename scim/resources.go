@@ -2,6 +2,7 @@ package scim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -305,19 +306,21 @@ func (x *exchange) members(c *MemberChange) *MemberChange {
 	return &skipping
 }
 
-// size returns the number of members in the change.
-func (c *MemberChange) size() int {
+// size returns the number of members in the change, and the work of making it
+// without the memberships that it ends and does not name.
+func (c *MemberChange) size() (members, units int) {
 	if c == nil {
-		return 0
+		return 0, 0
 	}
-	return len(c.Add) + len(c.Remove)
+	return len(c.Add) + len(c.Remove), len(c.Add)*unitsPerJoin + len(c.Remove)*unitsPerLeave
 }
 
 // commit applies a write and reports it to OnChange. It first parses the
 // document as every later reader does, so that nothing is acknowledged that
 // cannot be served, filtered or changed later.
 func (x *exchange) commit(w Write, before int64) (Record, error) {
-	if err := x.work.spend(1 + 2*len(w.Doc)/scannedPerUnit); err != nil {
+	members, joining := w.Members.size()
+	if err := cmp.Or(x.work.spend(1+len(w.Doc)/storedPerUnit), x.work.settle(joining)); err != nil {
 		return Record{}, err
 	}
 	if int64(len(w.Doc)) > maxGrowth*x.cfg.MaxBody {
@@ -333,7 +336,11 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
 		}
 	}
-	if w.Members.size() > freeRecords {
+	leaving, err := x.leaving(w)
+	if err != nil {
+		return Record{}, err
+	}
+	if members > freeRecords {
 		if err := x.work.long(); err != nil {
 			return Record{}, err
 		}
@@ -344,9 +351,11 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 	x.stored += storedRecord + len(w.Doc)
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	x.pause()
+	x.work.owe(unitsPerWrite)
 	if err != nil {
 		return rec, err
 	}
+	x.work.owe(joining + leaving)
 	if x.cfg.OnChange != nil && (w.Op == Delete || rec.Version != before) {
 		event := Event{Directory: x.dir, Ref: rec.Ref, Version: rec.Version}
 		if w.Op == Delete {
@@ -355,6 +364,28 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 		x.cfg.OnChange(context.WithoutCancel(x.ctx), event)
 	}
 	return rec, nil
+}
+
+// leaving returns the work of ending the memberships that a write ends without
+// naming them. Only the operations of a bulk request after this one are refused
+// for it, so it is 0 in any other request.
+func (x *exchange) leaving(w Write) (int, error) {
+	ends := func(key string, typ string) (int, error) {
+		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: typ, Where: []Key{{Name: key, Value: w.Ref.ID}}, Count: true})
+		return page.Total, err
+	}
+	members, groups, err := 0, 0, error(nil)
+	isGroup := w.Ref.Type == TypeGroup
+	if x.many && isGroup && (w.Op == Delete || w.Op == Update && w.Members != nil && w.Members.Replace) {
+		members, err = ends(KeyGroup, "")
+	}
+	if x.many && w.Op == Delete && err == nil {
+		groups, err = ends(KeyMember, TypeGroup)
+	}
+	if w.Members != nil { // they may stay
+		members = max(0, members-len(w.Members.Add))
+	}
+	return (members + groups) * unitsPerLeave, err
 }
 
 // create stores a new resource, or restores the deactivated user that it
@@ -393,20 +424,30 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	return rec, err
 }
 
+// mostSame is the number of records with the same external id that a creation
+// is compared with, in the order of their creation. Nothing forbids that many
+// records have it, but then it identifies none of them.
+const mostSame = 10
+
 // repeated refuses a group that already exists with the same external id and
 // name: a client that lost the answer to a creation sends it again, and after
 // the refusal looks for the existing group. The external id alone, or the name
 // alone, may occur in several groups.
 func (x *exchange) repeated(rt *resourceType, external string, doc *object) error {
-	where := []Key{{Name: KeyExternalID, Value: external}, {Name: KeyDisplayName, Value: foldText(doc.text("displayName"))}}
-	if len(where[1].Value) > MaxKeyBytes {
-		return nil
+	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: []Key{{Name: KeyExternalID, Value: external}}, Limit: mostSame})
+	if err != nil {
+		return err
 	}
-	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: where, Limit: 1})
-	if err == nil && len(page.Records) > 0 {
-		err = fail(http.StatusConflict, scimerrors.ScimTypeUniqueness, "externalId: a group with this external id and display name exists")
+	name := foldText(doc.text("displayName"))
+	for _, rec := range page.Records {
+		if err := x.work.spend(1 + len(rec.Doc)/scannedPerUnit + folding(rec.Display)); err != nil {
+			return err
+		}
+		if foldText(rec.Display) == name {
+			return fail(http.StatusConflict, scimerrors.ScimTypeUniqueness, "externalId: a group with this external id and display name exists")
+		}
 	}
-	return err
+	return nil
 }
 
 // A recordKey identifies a record across all directories.
@@ -491,7 +532,11 @@ func (x *exchange) current(rt *resourceType, id string, c conditions, links bool
 		return rec, nil, err
 	}
 	doc, err := readDoc(rec, x.work)
-	return rec, doc, err
+	if err != nil {
+		return rec, nil, err
+	}
+	_, keys := rt.keying(doc)
+	return rec, doc, x.work.spend(keys) // the change may remove them
 }
 
 // store writes a record if something has changed, and otherwise nothing. If
@@ -555,7 +600,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 // remove deletes a resource.
 func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 	ref := Ref{rt.name, id}
-	_, err := x.retry(ref, c, func() (Record, error) {
+	rec, err := x.retry(ref, c, func() (Record, error) {
 		w := Write{Op: Delete, Ref: ref, At: x.now()}
 		if c.guards() || c.noneMatch != "" {
 			rec, err := x.cfg.Store.Get(x.ctx, x.dir, w.Ref, false)
@@ -569,6 +614,12 @@ func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 		}
 		return x.commit(w, 0)
 	})
+	if err == nil && x.many { // the later operations pay for its keys
+		if doc, err := readDoc(rec, x.work); err == nil {
+			_, keys := rt.keying(doc)
+			x.work.owe(keys)
+		}
+	}
 	return err
 }
 
