@@ -96,6 +96,9 @@ func (x *exchange) outOfGroups(ref Ref) (Record, error) {
 		return rec, err
 	}
 	for _, group := range rec.Links {
+		if err := x.work.spend(unitsPerWrite); err != nil { // with what commit counts, as much as SQLite takes
+			return rec, err
+		}
 		w := Write{Op: Update, Ref: group.Ref, At: x.now(), Members: &MemberChange{Remove: []string{ref.ID}}}
 		if _, err := x.commit(w, 0); err != nil && !errors.Is(err, ErrNotFound) {
 			return rec, err
