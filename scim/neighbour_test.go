@@ -161,6 +161,20 @@ func crowds() []crowd {
 		in := message("PATCH", at.Path, testToken, ops(`{"op":"replace","path":"members","value":[`+all+`]}`))
 		none := message("PATCH", at.Path, testToken, ops(`{"op":"replace","path":"members","value":[]}`))
 		return func(n int64) []byte { return [][]byte{in, none}[n%2] }
+	}}, crowd{"bulk requests of 100 changes", func(tb testing.TB, h http.Handler) func(int64) []byte {
+		ids := members(tb, h, 100)
+		changes := message("POST", "/Bulk", testToken, operations(len(ids), func(i int) string {
+			return operation("PATCH", "/Users/"+ids[i], ops(`{"op":"replace","path":"title","value":"t00000000"}`))
+		}))
+		return func(n int64) []byte { return bytes.ReplaceAll(changes, []byte("t00000000"), fmt.Appendf(nil, "t%08d", n)) }
+	}}, crowd{"new groups of 2,000", func(tb testing.TB, h http.Handler) func(int64) []byte {
+		message := message("POST", "/Groups", testToken, group("g", members(tb, h, 2_000)...))
+		return func(int64) []byte { return message }
+	}}, crowd{"1,000 addresses out and in", func(tb testing.TB, h http.Handler) func(int64) []byte {
+		path := postUser(tb, h)
+		in := message("PUT", path, testToken, user("a", addresses(1_000, "example.com")))
+		none := message("PUT", path, testToken, user("a"))
+		return func(n int64) []byte { return [][]byte{in, none}[n%2] }
 	}})
 	return out
 }

@@ -53,11 +53,13 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	rec, err := x.read(Ref{rt.name, id}, p.links(rt))
+	ref, links, wanted := Ref{rt.name, id}, p.links(rt), x.conditions()
+	// The members of a group do not matter for the conditions.
+	late := links && rt.links == "members" && (wanted != conditions{} || x.r.Header.Get("If-Modified-Since") != "")
+	rec, err := x.read(ref, links && !late)
 	if err != nil {
 		return err
 	}
-	wanted := x.conditions()
 	noneMatch := wanted.noneMatch
 	wanted.noneMatch = "" // in a reading, it asks for 304
 	if err := wanted.check(rec); err != nil {
@@ -67,6 +69,11 @@ func (x *exchange) get(rt *resourceType, id string) error {
 		x.setValidators(rec)
 		x.respond(http.StatusNotModified, nil)
 		return nil
+	}
+	if late {
+		if rec, err = x.read(ref, true); err != nil {
+			return err
+		}
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
@@ -369,23 +376,27 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 // leaving returns the work of ending the memberships that a write ends without
 // naming them. Only the operations of a bulk request after this one are refused
 // for it, so it is 0 in any other request.
-func (x *exchange) leaving(w Write) (int, error) {
-	ends := func(key string, typ string) (int, error) {
-		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: typ, Where: []Key{{Name: key, Value: w.Ref.ID}}, Count: true})
-		return page.Total, err
+func (x *exchange) leaving(w Write) (units int, err error) {
+	if !x.many {
+		return 0, nil
 	}
-	members, groups, err := 0, 0, error(nil)
-	isGroup := w.Ref.Type == TypeGroup
-	if x.many && isGroup && (w.Op == Delete || w.Op == Update && w.Members != nil && w.Members.Replace) {
-		members, err = ends(KeyGroup, "")
+	members, groups := 0, 0
+	if w.Ref.Type == TypeGroup && (w.Op == Delete || w.Op == Update && w.Members != nil && w.Members.Replace) {
+		members, err = x.count(KeyGroup, w.Ref.ID, "")
 	}
-	if x.many && w.Op == Delete && err == nil {
-		groups, err = ends(KeyMember, TypeGroup)
+	if w.Op == Delete && err == nil {
+		groups, err = x.count(KeyMember, w.Ref.ID, TypeGroup)
 	}
 	if w.Members != nil { // they may stay
 		members = max(0, members-len(w.Members.Add))
 	}
 	return (members + groups) * unitsPerLeave, err
+}
+
+// count returns the number of records that have a key.
+func (x *exchange) count(name, value, typ string) (int, error) {
+	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: typ, Where: []Key{{Name: name, Value: value}}, Count: true})
+	return page.Total, err
 }
 
 // create stores a new resource, or restores the deactivated user that it
@@ -576,13 +587,16 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		p := &patcher{rt: rt, id: id, doc: doc, locate: x.location, work: x.work}
 		version := rec.Version
 		p.members.current = sync.OnceValues(func() ([]Link, error) {
+			if readBefore { // the first patch may read the group, as a GET may
+				members, err := x.count(KeyGroup, rec.ID, "")
+				if err = cmp.Or(err, x.work.spend(members*unitsPerReadLink)); err != nil {
+					return nil, err
+				}
+			}
+			x.membersRead = true
 			read, err := x.read(rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
-			}
-			x.membersRead = true
-			if err == nil && readBefore { // the first patch may read the group, as a GET may
-				err = x.work.spend(len(read.Links) * unitsPerReadLink)
 			}
 			return read.Links, err
 		})
