@@ -1,12 +1,15 @@
 package scim_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -222,4 +225,60 @@ func TestWorkBudgetNeverKeepsAccess(t *testing.T) {
 			strings.Count(ask(h, "GET", three, "").Body.String(), "$ref"),
 		}, "%d", i)
 	}
+}
+
+// Who returns after leaving many groups can do so in several attempts.
+func TestReturnFromManyGroupsProceeds(t *testing.T) {
+	h := quiet(t, scim.Config{MaxWork: 20_000})
+	w := ask(h, "POST", "/Users", user("back", `"active":false`, `"displayName":"B"`))
+	for i := range 15 {
+		postGroup(t, h, fmt.Sprint("g", i), []string{path.Base(w.Header().Get("Location"))})
+	}
+	var statuses []int
+	for range 4 {
+		w := ask(h, "POST", "/Users", user("back", `"displayName":"B"`))
+		if statuses = append(statuses, w.Code); w.Code == 201 {
+			assert.NotContains(t, ask(h, "GET", "/Groups", "").Body.String(), "$ref")
+			break
+		}
+	}
+	assert.Equal(t, []int{413, 413, 201}, statuses)
+}
+
+// A linkCounter counts the readings of a record with its links.
+type linkCounter struct {
+	scim.Store
+	read int
+}
+
+func (s *linkCounter) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, links bool) (scim.Record, error) {
+	if links {
+		s.read++
+	}
+	return s.Store.Get(ctx, dir, ref, links)
+}
+
+// An answer that does not show the members of a group does not read them.
+func TestConditionalGetReadsNoMembers(t *testing.T) {
+	store := &linkCounter{Store: &scim.Memory{}}
+	h := quiet(t, scim.Config{Store: store})
+	group := postGroup(t, h, "g", members(t, h, 3))
+	tag := ask(h, "GET", group, "").Header().Get("Etag")
+	store.read = 0
+	conditional := func(name, value string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", group, nil)
+		r.Header.Set("Authorization", "Bearer "+testToken)
+		r.Header.Set(name, value)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	assert.Equal(t, 304, conditional("If-None-Match", tag).Code)
+	assert.Equal(t, 304, conditional("If-Modified-Since", time.Now().UTC().Format(http.TimeFormat)).Code)
+	assert.Equal(t, 412, conditional("If-Match", `W/"1"`).Code)
+	assert.Zero(t, store.read)
+	w := conditional("If-Match", tag)
+	assert.Equal(t, 200, w.Code)
+	assert.Equal(t, 3, strings.Count(w.Body.String(), "$ref"))
+	assert.Equal(t, 1, store.read)
 }

@@ -166,7 +166,9 @@ func crowds() []crowd {
 		changes := message("POST", "/Bulk", testToken, operations(len(ids), func(i int) string {
 			return operation("PATCH", "/Users/"+ids[i], ops(`{"op":"replace","path":"title","value":"t00000000"}`))
 		}))
-		return func(n int64) []byte { return bytes.ReplaceAll(changes, []byte("t00000000"), fmt.Appendf(nil, "t%08d", n)) }
+		return func(n int64) []byte {
+			return bytes.ReplaceAll(changes, []byte("t00000000"), fmt.Appendf(nil, "t%08d", n))
+		}
 	}}, crowd{"new groups of 2,000", func(tb testing.TB, h http.Handler) func(int64) []byte {
 		message := message("POST", "/Groups", testToken, group("g", members(tb, h, 2_000)...))
 		return func(int64) []byte { return message }
