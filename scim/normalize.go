@@ -1,7 +1,6 @@
 package scim
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -241,7 +240,11 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 			return def.valueMissing(name)
 		}
 	}
-	if err := cmp.Or(rt.dropRepeated(doc, work), work.spend(rt.keying(doc))); err != nil {
+	if err := rt.dropRepeated(doc, work); err != nil {
+		return err
+	}
+	making, storing := rt.keying(doc)
+	if err := work.spend(making + storing); err != nil {
 		return err
 	}
 	urns := []any{rt.core.urn}
@@ -362,20 +365,20 @@ func isJoined(r rune) bool {
 	return r >= firstOfArabic && unicode.In(r, unicode.L, unicode.M, unicode.S)
 }
 
-// keying returns the work of making and storing the keys of a document that has
-// more or longer ones than usual. The conversion of a domain takes several
-// times as long as folding it.
-func (rt *resourceType) keying(doc *object) int {
+// keying returns the work of making the keys of a document that has longer ones
+// than usual, and the work of storing or removing them if it has more than
+// usual. The conversion of a domain takes several times as long as folding it.
+func (rt *resourceType) keying(doc *object) (making, storing int) {
 	const usual, perDomain = 100, 4
 	const longest = 1100 // of an address in bytes; no domain is looked for in a longer text
-	units, keys := 0, 0
+	keys := 0
 	count := func(text string) {
 		keys++
 		switch n := len(text); {
 		case n > longest:
-			units += 2 * folding(text)
+			making += 2 * folding(text)
 		case n > usual:
-			units += perDomain * folding(text)
+			making += perDomain * folding(text)
 		}
 	}
 	count(doc.text("displayName"))
@@ -388,7 +391,7 @@ func (rt *resourceType) keying(doc *object) int {
 			count(key.Value)
 		}
 	}
-	return units + unitsPerKey*max(0, keys-freeKeys)
+	return making, unitsPerKey * max(0, keys-freeKeys)
 }
 
 // keys returns the keys by which the document can be found.

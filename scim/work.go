@@ -19,15 +19,24 @@ const (
 	parsedPerUnit  = 16
 	skippedPerUnit = 6
 
-	// unitsPerLink is the work of writing one member of a group or one group of
-	// a user, or of making it for a filter. unitsPerReadLink is the work of a
-	// database on the same machine for one that is read but not written.
-	unitsPerLink     = 5
+	// unitsPerLink is the work of showing one member of a group or one group of
+	// a user, or of making it for a filter.
+	unitsPerLink = 5
+
+	// The following constants are the work of a database on the same machine:
+	// for one membership that is read, that begins and that ends, for each key
+	// of a changed record above freeKeys before and after the change, and for
+	// the given number of bytes of a written document. unitsPerWrite is for a
+	// transaction with its commit, and for freeKeys. SQLite takes twice as long
+	// for a small one; the units are such that DefaultMaxOperations of them fit
+	// into DefaultMaxWork.
 	unitsPerReadLink = 20
-	// unitsPerKey is the work of such a database for each key of a changed
-	// record above freeKeys.
-	unitsPerKey = 20
-	freeKeys    = 10
+	unitsPerJoin     = 90
+	unitsPerLeave    = 60
+	unitsPerKey      = 70
+	freeKeys         = 10
+	storedPerUnit    = 4
+	unitsPerWrite    = 1_500
 
 	// freeWork is the work that a request may do without the gate, about 0.2
 	// ms. A request with more work waits for its turn at the gate, so that
@@ -55,6 +64,7 @@ type work struct {
 	tenant string
 	left   int    // units that the request may still use
 	done   int    // units counted so far
+	owed   int    // units of finished writes, to be counted before the next one
 	look   int    // value of done at the next check of the context
 	turn   func() // returns the tenant's turn at the gate; nil without a turn
 	slot   bool   // holds a slot of the gate, in addition to the turn
@@ -84,6 +94,30 @@ func (w *work) spend(n int) error {
 	}
 	w.left -= n
 	return w.note(n)
+}
+
+// owe adds n units to those that the next write of the request has to afford.
+// They are the work of a write, or become known only by it. So a request, or an
+// operation of a bulk request, is not refused for what it alone writes, and the
+// memberships that it ends do not count against it.
+func (w *work) owe(n int) {
+	if w != nil {
+		w.owed += n
+	}
+}
+
+// settle counts the owed units. It returns an error if the request cannot
+// afford n more.
+func (w *work) settle(n int) error {
+	if w == nil {
+		return nil
+	}
+	owed := w.owed
+	w.owed = 0
+	if err := w.spend(owed); err != nil || w.affords(n) {
+		return err
+	}
+	return w.spend(n)
 }
 
 // note counts n units of work that another limit bounds: the size of the body
