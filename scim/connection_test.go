@@ -63,6 +63,12 @@ func TestUnsentBodiesHoldNoConnection(t *testing.T) {
 			request{long, "POST", "/scim/v2/Users", length + bearer + "Content-Type: text/plain\r\n", 415},
 			request{endpoint, "GET", "/token", length, 405},
 			request{endpoint, "HEAD", "/token", length, 405},
+			request{endpoint, "POST", "/token", length, 400}, // no form
+			request{endpoint, "POST", "/token", length + "Content-Type: multipart/form-data; boundary=x\r\n", 400},
+			request{endpoint, "POST", "/token", length + "Content-Type: text/plain; charset\r\n", 400},
+			request{long, "GET", "/elsewhere", length, 404},
+			request{long, "POST", "/scim/v2x", length + bearer, 404},
+			request{long, "CONNECT", "x:1", length, 404},
 		)
 	}
 	requests = append(requests,

@@ -1,13 +1,16 @@
 package scim_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -329,4 +332,25 @@ func TestOneClientAuthenticationMethod(t *testing.T) {
 	w = httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	assert.Equal(t, 400, w.Code)
+}
+
+// The keys of an endpoint are in no print, log or JSON of it or of its
+// configuration.
+func TestTokenKeysAreNotShown(t *testing.T) {
+	key := []byte("s3cret-s3cret-s3cret-s3cret-s3cret")
+	cfg := scim.TokenConfig{Keys: [][]byte{key}, Client: func(context.Context, string) (scim.Client, error) { return scim.Client{}, nil }}
+	endpoint, err := scim.NewTokenEndpoint(cfg)
+	require.NoError(t, err)
+	var shown bytes.Buffer
+	for _, v := range []any{cfg, &cfg, endpoint, *endpoint, []any{cfg, endpoint}, struct{ Field scim.TokenConfig }{cfg}} { //nolint:govet // the copy is only printed
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(&shown, verb+"\n", v)
+		}
+		slog.New(slog.NewTextHandler(&shown, nil)).Info("m", "v", v)
+		slog.New(slog.NewJSONHandler(&shown, nil)).Info("m", "v", v)
+		require.NoError(t, json.NewEncoder(&shown).Encode(v))
+	}
+	for _, form := range []string{"s3cret", "115 51 99", "0x73, 0x33", "733363", base64.StdEncoding.EncodeToString(key)[:12]} {
+		assert.NotContains(t, strings.ToLower(shown.String()), strings.ToLower(form))
+	}
 }

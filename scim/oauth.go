@@ -16,6 +16,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/usher-go/usher/internal/redact"
 )
 
 // A Client is an OAuth 2 client of the token endpoint, as the host stores it.
@@ -39,6 +41,8 @@ type Trust struct {
 // TokenConfig describes a token endpoint. Keys and one of Client and Trust
 // are required.
 type TokenConfig struct {
+	redacted
+
 	// Keys sign and check the access tokens; they are random and have at least
 	// 32 bytes each. The first one signs and all of them check, so that a key
 	// can be rotated.
@@ -71,6 +75,9 @@ type TokenConfig struct {
 	Now func() time.Time
 }
 
+// redacted keeps the keys out of what prints, logs or encodes them.
+type redacted = redact.Struct
+
 // A TokenEndpoint is the OAuth 2 token endpoint for the client credentials
 // grant (RFC 6749 section 4.4), with a client secret or with an assertion. It
 // is also the Authenticator of the access tokens that it issues. Mount it
@@ -78,6 +85,8 @@ type TokenConfig struct {
 // expire after their lifetime. An address that sends many wrong secrets is
 // answered with 429, as for Config.Authenticate.
 type TokenEndpoint struct {
+	redacted
+
 	cfg     TokenConfig
 	signer  jose.Signer
 	jwks    *keyCache
@@ -90,6 +99,7 @@ const DefaultMaxAssertion = 2 * time.Hour
 
 const (
 	assertionType  = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+	mediaForm      = "application/x-www-form-urlencoded"
 	tokenAudience  = "usher-scim"
 	maxTokenForm   = 64 << 10
 	assertionSkew  = time.Minute
@@ -245,9 +255,13 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// form reads the body in bounded time. It refuses a parameter that occurs twice
-// (RFC 6749 section 3.2).
+// form reads the body in bounded time. It refuses a body that is no form, which
+// would stay unread, and a parameter that occurs twice (RFC 6749 section 3.2).
 func (e *TokenEndpoint) form(w http.ResponseWriter, r *http.Request) error {
+	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), mediaForm) {
+		discardBody(w, r)
+		return errBadRequest
+	}
 	control := http.NewResponseController(w)
 	// A server that cannot set deadlines (a recorder in a test) reads without
 	// one.
