@@ -333,11 +333,8 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 		return Principal{}, errBadClient
 	}
 	client, err := e.cfg.Client(r.Context(), id)
-	if errors.Is(err, ErrUnavailable) {
-		return Principal{}, err
-	}
 	if err != nil {
-		return Principal{}, errBadClient
+		return Principal{}, unknownClient(err)
 	}
 	hash := []byte(HashToken(secret))
 	for _, known := range client.SecretHashes {
@@ -348,6 +345,18 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	return Principal{}, errBadClient
 }
 
+// unknownClient returns the error for a client that the host did not find. Any
+// error but ErrNotFound is for the log.
+func unknownClient(err error) error {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return errBadClient
+	case errors.Is(err, ErrUnavailable):
+		return err
+	}
+	return fmt.Errorf("%w: looking up the client: %w", errBadClient, err)
+}
+
 // assertion checks the signature of a workload identity assertion with the
 // issuer's keys, and compares its issuer, subject, audience and times with the
 // Trust.
@@ -355,7 +364,7 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{
 		jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 	})
-	if err != nil || len(token.Headers) != 1 {
+	if err != nil || len(token.Headers) != 1 || !isAssertionType(token.Headers[0].ExtraHeaders[jose.HeaderType]) {
 		return Principal{}, errBadClient
 	}
 	var unverified jwt.Claims // used only to choose the keys
@@ -363,18 +372,19 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 		return Principal{}, errBadClient
 	}
 	trust, err := e.cfg.Trust(ctx, unverified.Issuer, unverified.Subject)
-	if errors.Is(err, ErrUnavailable) {
-		return Principal{}, err
+	if err != nil {
+		return Principal{}, unknownClient(err)
 	}
-	if err != nil || trust.Audience == "" || trust.JWKSURL == "" {
+	if trust.Audience == "" || trust.JWKSURL == "" {
 		return Principal{}, errBadClient
 	}
-	key, err := e.jwks.key(ctx, trust.JWKSURL, token.Headers[0].KeyID, token.Headers[0].Algorithm)
-	if err != nil {
+	var claims jwt.Claims
+	if err := e.jwks.verify(ctx, trust.JWKSURL, token.Headers[0].KeyID, token.Headers[0].Algorithm, func(key jose.JSONWebKey) error {
+		return token.Claims(key, &claims)
+	}); err != nil {
 		return Principal{}, err
 	}
-	var claims jwt.Claims
-	if err := token.Claims(key, &claims); err != nil || claims.Expiry == nil {
+	if claims.Expiry == nil {
 		return Principal{}, errBadClient
 	}
 	now := e.cfg.Now()
@@ -394,6 +404,21 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 		}
 	}
 	return withToken(trust.Principal, claims.Subject), nil
+}
+
+// isAssertionType reports whether the typ of a signed token allows that it is an
+// assertion. An issuer gives its other tokens, such as access tokens (at+jwt), to
+// parties that must not be able to use them as assertions (RFC 8725 section 3.11).
+func isAssertionType(typ any) bool {
+	if typ == nil {
+		return true
+	}
+	text, _ := typ.(string)
+	switch strings.TrimPrefix(strings.ToLower(text), "application/") {
+	case "jwt", "client-authentication+jwt":
+		return true
+	}
+	return false
 }
 
 // withToken returns the principal with a name for its credential: if it has
