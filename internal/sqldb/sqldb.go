@@ -127,9 +127,9 @@ func (db *DB) withConn(ctx context.Context, wait Wait, work func(*sql.Conn) erro
 	conn, err := db.pool.Conn(waiting)
 	if err != nil {
 		if waiting.Err() != nil {
-			err = context.Cause(waiting)
+			return context.Cause(waiting)
 		}
-		return err
+		return noConnection{err}
 	}
 	defer func() { _ = conn.Close() }() // returns it to the pool
 	if db.dialect != SQLite {

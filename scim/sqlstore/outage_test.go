@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -242,6 +243,40 @@ func TestServerGone(t *testing.T) {
 		}
 		s.unavailable(w, "5")
 		require.Less(t, try, 5)
+	}
+}
+
+// A database that lets the program connect no longer is an outage, whatever its
+// reason is, and ends a bulk request.
+func TestConnectionsRefused(t *testing.T) {
+	config, err := pgx.ParseConfig(pgtest.Start(t).Schema(t))
+	require.NoError(t, err)
+	var change atomic.Pointer[func(*pgx.ConnConfig)]
+	db := stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
+		if f := change.Load(); f != nil {
+			(*f)(c)
+		}
+		return nil
+	}))
+	defer db.Close()
+	db.SetMaxIdleConns(0) // each statement connects
+	s := serve(t, openSchema(t, db))
+	for name, refused := range map[string]func(*pgx.ConnConfig){
+		"the database is renamed": func(c *pgx.ConnConfig) { c.Database = "nowhere" },
+		"the role is dropped":     func(c *pgx.ConnConfig) { c.User = "nobody" },
+		"a bad certificate": func(c *pgx.ConnConfig) {
+			c.DialFunc = func(context.Context, string, string) (net.Conn, error) { return nil, x509.UnknownAuthorityError{} }
+		},
+		"the driver's time limit": func(c *pgx.ConnConfig) {
+			c.DialFunc = func(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
+		},
+	} {
+		change.Store(&refused)
+		s.unavailable(s.do("GET", "/Users", ""), "5")
+		s.unavailable(s.create("while refused"), "5")
+		s.unavailable(s.do("POST", "/Bulk", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[{"method":"DELETE","path":"/Users/x"}]}`), "5")
+		change.Store(nil)
+		assert.Equal(t, http.StatusCreated, s.create("after "+name).Code, name)
 	}
 }
 
