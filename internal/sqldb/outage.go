@@ -81,6 +81,8 @@ func passing(err error) (retry time.Duration, ok bool) {
 		return 0, false
 	case errors.Is(err, ErrBusy):
 		return retryBusy, true
+	case errors.Is(err, errMoved):
+		return retryFull, true
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return 0, false // the caller ended the context
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -195,6 +196,31 @@ func TestFull(t *testing.T) {
 			exec(`CREATE TRIGGER full_disk BEFORE INSERT ON usher_scim_records EXECUTE FUNCTION full_disk()`)
 		}, func() { exec(`DROP TRIGGER full_disk ON usher_scim_records`) })
 	})
+}
+
+// What is written to a file that was removed or replaced is lost at the next start,
+// so it is not accepted. When the file is back, it is used again.
+func TestFileGone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "scim.db")
+	_, store := openFile(t, file, "")
+	s := serve(t, store)
+	require.Equal(t, http.StatusCreated, s.create("before").Code)
+	require.NoError(t, os.Rename(file, file+".away"))
+	refused := func() {
+		t.Helper()
+		for range 2 {
+			s.unavailable(s.create("lost"), "30")
+		}
+		s.unavailable(s.do("POST", "/Bulk", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[
+			{"method":"POST","path":"/Users","bulkId":"1","data":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"lost"}}]}`), "30")
+		assert.ErrorIs(t, store.AddRequests(t.Context(), []scim.RequestBatch{{Directory: scim.Directory{Tenant: "acme"}}}, scim.RequestLimits{}), scim.ErrUnavailable)
+	}
+	refused()
+	require.NoError(t, os.WriteFile(file, nil, 0o600)) // as another connection would make it
+	refused()
+	require.NoError(t, os.Rename(file+".away", file))
+	assert.Equal(t, http.StatusCreated, s.create("after").Code)
+	assert.Contains(t, s.do("GET", "/Users", "").Body.String(), `"totalResults":2,`)
 }
 
 // A server that is down is an outage. When it is back, it is used again.
