@@ -283,6 +283,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the request, which helps to choose Config.MaxWork.
 func (x *exchange) finish() {
 	x.pause()
+	x.work.hold(0)
 	if x.sight != nil {
 		x.note()
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/usher-go/usher/internal/invisible"
 )
@@ -346,16 +347,26 @@ func checkUserName(old, name string) error {
 		switch {
 		case unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control):
 			return badValue("userName: the value holds the character %U; want none for control or writing direction", r)
-		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before):
+		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before),
+			unicode.Is(unicode.Variation_Selector, r) && !hasVariants(before):
 			return badValue("userName: the value holds the invisible character %U", r)
 		}
 		before = r
-		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r)
+		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != brailleBlank
 	}
 	if !visible {
 		return badValue("userName: the value is white space only")
 	}
 	return nil
+}
+
+// brailleBlank is a symbol that is drawn as a space.
+const brailleBlank = '\u2800'
+
+// hasVariants reports whether a variation selector may follow r. After any other
+// character it changes nothing that people see.
+func hasVariants(r rune) bool {
+	return r >= utf8.RuneSelf && unicode.In(r, unicode.S, unicode.P, unicode.Han, unicode.Mongolian, unicode.Phags_Pa, unicode.Myanmar)
 }
 
 // isJoined reports whether a joiner may follow r: in the scripts that use

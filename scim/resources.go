@@ -113,7 +113,9 @@ func (x *exchange) read(ref Ref, links bool) (Record, error) {
 			return Record{}, err
 		}
 	}
-	return x.cfg.Store.Get(x.ctx, x.dir, ref, links)
+	rec, err := x.cfg.Store.Get(x.ctx, x.dir, ref, links)
+	x.work.hold(memoryOf(rec))
+	return rec, err
 }
 
 // put replaces a resource (section 3.5.1).
