@@ -249,6 +249,7 @@ type exchange struct {
 	// membersRead reports that a PATCH of this request has read a group's
 	// members.
 	membersRead bool
+	sent        []string // attributes that a PATCH has set; see projection.sent
 	party       party
 	traffic     int      // bytes read from the client and written to it
 	stored      int      // bytes of documents written to the store, plus storedRecord for each write

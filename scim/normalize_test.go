@@ -275,7 +275,7 @@ func TestFixedValuesSurviveAReplacement(t *testing.T) {
 		require.NoError(t, err)
 		next, err := parseObject(c.after)
 		require.NoError(t, err)
-		if _, err = rt.keepFixed(old, next); err != nil {
+		if _, err = rt.keepFixed(old, next, nil); err != nil {
 			out, _ := clientError(err)
 			assert.Equal(t, "mutability", string(out.ScimType))
 			assert.Equal(t, c.want, out.Detail)

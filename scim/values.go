@@ -45,7 +45,7 @@ func (a *attribute) coerce(v any, path string) (any, error) {
 		}
 		if a.lacksValue(one) {
 			if sent, ok := e.(*object); !ok || sent.at("value") < 0 {
-				return nil, a.valueMissing(path)
+				return nil, a.lacks(one, attrPath{attr: path})
 			}
 			continue // its value was cleared
 		}
@@ -60,15 +60,33 @@ func (a *attribute) coerce(v any, path string) (any, error) {
 	return out, nil
 }
 
-// lacksValue reports whether an element of a list lacks a value that it needs:
-// the value of a role or an entitlement is what it grants.
+// lacksValue reports whether an element of a list has no value although it
+// needs one.
 func (a *attribute) lacksValue(element any) bool {
+	if a == nil || a.needed == nil {
+		return false
+	}
 	o, ok := element.(*object)
-	return a != nil && a.needsValue && ok && o.get("value") == nil
+	return ok && o.get("value") == nil && slices.Contains(a.needed, a.sub("value"))
 }
 
-func (a *attribute) valueMissing(path string) error {
-	return badValue("%s.value: want the value; without it the element grants nothing", path)
+// lacks returns an error if a complex value, or an element of a list, has no
+// value for a sub-attribute that it needs. path is that of the attribute.
+func (a *attribute) lacks(v any, path attrPath) error {
+	list, isList := v.([]any)
+	if !isList {
+		list = []any{v}
+	}
+	for _, e := range list {
+		o, ok := e.(*object)
+		for _, sub := range a.needed {
+			if ok && o.get(sub.name) == nil {
+				path.sub = sub.name
+				return badValue("%s: want a value; the sub-attribute is required", path)
+			}
+		}
+	}
+	return nil
 }
 
 // unpacked returns the elements of a list. A text that is a JSON array is
