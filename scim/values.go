@@ -351,12 +351,12 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 }
 
 // nameBy keeps the sub-attribute that names a value for people, if value and
-// $ref are absent, although it is readOnly (RFC 7643 section 4.3): Okta sends
+// $ref are absent or blank, although it is readOnly (RFC 7643 section 4.3): Okta sends
 // the manager with displayName only.
 func (a *attribute) nameBy(out, sent *object) {
 	switch {
 	case a.label == "":
-	case out.get("value") != nil || out.get("$ref") != nil:
+	case !blank(textOf(out.get("value"))) || !blank(out.text("$ref")):
 		out.drop(a.label)
 	case sent.at(a.label) >= 0:
 		if name := textOf(sent.get(a.label)); !blank(name) {
