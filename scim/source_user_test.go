@@ -44,11 +44,11 @@ func TestBlankValuesLoseToGoodOnes(t *testing.T) {
 		`"phoneNumbers":[{"value":" ","type":"work","primary":true},{"value":"1","type":"home"}]`:                         {Phone: "1"},
 		`"phoneNumbers":[{"value":" ","type":"mobile"},{"value":"2","type":"mobile"},{"value":"9","type":"pager"}]`:       {MobilePhone: "2"},
 		// RFC 7643 section 2.4: the primary value is the preferred one, also within a type.
-		`"emails":[{"value":"bo@acme.com","type":"work"},{"value":"a@x.org","type":"home"},{"value":"b@x.org","type":"home","primary":true}]`:                                {Email: "bo@acme.com", PrivateEmail: "b@x.org"},
-		`"emails":[{"value":"bo@acme.com","type":"work"},{"value":"bo@acme.com","type":"other"},{"value":"c@x.org"},{"value":"c@x.org","type":"other"}]`:                     {Email: "bo@acme.com", OtherEmails: []string{"c@x.org"}},
-		`"phoneNumbers":[{"value":"1","type":"mobile"},{"value":"2","type":"Mobile","primary":true},{"value":"3","type":"work"}]`: {Phone: "3", MobilePhone: "2"},
-		`"addresses":[{"type":"work","primary":true,"streetAddress":"1 Plaza"},{"type":"home","country":"US"}]`:                                                              {Country: "US"},
-		`"addresses":[{"type":"work","country":" "},{"country":"US","region":"NY"}]`:                                                                                         {Country: "US", State: "NY"},
+		`"emails":[{"value":"bo@acme.com","type":"work"},{"value":"a@x.org","type":"home"},{"value":"b@x.org","type":"home","primary":true}]`:            {Email: "bo@acme.com", PrivateEmail: "b@x.org"},
+		`"emails":[{"value":"bo@acme.com","type":"work"},{"value":"bo@acme.com","type":"other"},{"value":"c@x.org"},{"value":"c@x.org","type":"other"}]`: {Email: "bo@acme.com", OtherEmails: []string{"c@x.org"}},
+		`"phoneNumbers":[{"value":"1","type":"mobile"},{"value":"2","type":"Mobile","primary":true},{"value":"3","type":"work"}]`:                        {Phone: "3", MobilePhone: "2"},
+		`"addresses":[{"type":"work","primary":true,"streetAddress":"1 Plaza"},{"type":"home","country":"US"}]`:                                          {Country: "US"},
+		`"addresses":[{"type":"work","country":" "},{"country":"US","region":"NY"}]`:                                                                     {Country: "US", State: "NY"},
 	} {
 		got := read(t, SourceConfig{}, fields)
 		got.Status = 0
