@@ -25,6 +25,8 @@ const plant = `{"id":"` + plantURN + `","attributes":[
 {"name":"seat","type":"integer","uniqueness":"server"},
 {"name":"level","type":"integer"},
 {"name":"notes","type":"string","returned":"request"},
+{"name":"site","type":"reference","referenceTypes":["uri"]},
+{"name":"cards","type":"complex","multiValued":true,"subAttributes":[{"name":"value","type":"string","uniqueness":"server"},{"name":"photo","type":"binary"}]},
 {"name":"shift","type":"complex","subAttributes":[{"name":"site","type":"string","required":true},
  {"name":"since","type":"string","mutability":"immutable"},{"name":"hours","type":"integer"},{"name":"remark","type":"string","returned":"request"}]},
 {"name":"keys","type":"complex","multiValued":true,"subAttributes":[{"name":"value","type":"string","required":true},{"name":"type","type":"string"},
@@ -48,7 +50,9 @@ func TestDeclaredUniqueness(t *testing.T) {
 	server := plantServer(t, scim.Config{})
 	a := create(t, server, "/Users", plantUser("a", `"badge":"B1","lockers":["L1","L2"],"seat":7`))
 	b := create(t, server, "/Users", plantUser("b", `"badge":"b1","lockers":["L3"],"seat":8`)) // badges are case-exact
+	create(t, server, "/Users", plantUser("cards", `"cards":[{"value":"K1"},{"value":"K2"}]`))
 	for body, name := range map[string]string{
+		plantUser("c", `"cards":["k2"]`):         plantURN + ":cards.value",
 		plantUser("c", `"badge":"B1"`):           plantURN + ":badge",
 		plantUser("c", `"lockers":["l2"]`):       plantURN + ":lockers",
 		plantUser("c", `"seat":"7"`):             plantURN + ":seat",
@@ -92,6 +96,34 @@ func TestDeclaredUniqueness(t *testing.T) {
 		assert.Equal(t, 400, r.status)
 		assert.Equal(t, "invalidValue", r.scimType())
 	}
+}
+
+// RFC 7643 sections 2.3.6 and 2.3.7: values of the types binary and reference are
+// case-exact, whatever the declaration says.
+func TestCaseOfReferencesAndBinaries(t *testing.T) {
+	server := plantServer(t, scim.Config{})
+	create(t, server, "/Users", plantUser("a", `"site":"https://example.com/North","cards":[{"value":"K","photo":"QUJD"}]`))
+	for filter, want := range map[string]float64{
+		`site eq "https://example.com/North"`: 1, `site eq "https://example.com/north"`: 0, `site ew "/NORTH"`: 0, `site co "/No"`: 1,
+		`cards[photo eq "QUJD"]`: 1, `cards.photo eq "qujd"`: 0, `cards.value eq "k"`: 1,
+	} {
+		assert.Equal(t, want, send(t, server, testToken, "GET", "/Users?filter="+url.QueryEscape(filter), "").body["totalResults"], filter)
+	}
+	exact := map[string]any{}
+	var walk func(string, any)
+	walk = func(path string, list any) {
+		attributes, _ := list.([]any)
+		for _, e := range attributes {
+			a := e.(map[string]any)
+			exact[path+a["name"].(string)] = a["caseExact"]
+			walk(path+a["name"].(string)+".", a["subAttributes"])
+		}
+	}
+	walk("", send(t, server, testToken, "GET", "/Schemas/"+plantURN, "").body["attributes"])
+	assert.Equal(t, true, exact["site"])
+	assert.Equal(t, true, exact["cards.photo"])
+	assert.Equal(t, true, exact["badge"])
+	assert.Equal(t, false, exact["cards.value"])
 }
 
 // RFC 7643 section 7, required, also applies to sub-attributes: a complex

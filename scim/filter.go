@@ -403,7 +403,7 @@ func (f *filter) prepare() error {
 	}
 	f.source = f.value
 	s, isString := f.value.(string)
-	f.exact = def != nil && (def.caseExact || def.kind == "binary")
+	f.exact = def != nil && def.caseExact
 	if isString && !f.exact {
 		f.value = foldText(s)
 	}

@@ -153,8 +153,9 @@ func compileAttributes(list schema.Attributes, path string) ([]*attribute, map[s
 	byName := make(map[string]*attribute, 2*len(list))
 	for _, def := range list {
 		a := &attribute{
-			name: def.Name(), kind: def.AttributeType(), multi: def.MultiValued(), caseExact: def.CaseExact(),
-			required: def.Required(), mutability: def.Mutability(), returned: def.Returned(),
+			name: def.Name(), kind: def.AttributeType(), multi: def.MultiValued(),
+			caseExact: def.CaseExact() || exactKind(def.AttributeType()),
+			required:  def.Required(), mutability: def.Mutability(), returned: def.Returned(),
 			unique: def.Uniqueness() != "none",
 		}
 		at := path + a.name
@@ -182,6 +183,10 @@ func compileAttributes(list schema.Attributes, path string) ([]*attribute, map[s
 	}
 	return order, byName, nil
 }
+
+// exactKind reports whether values of a type are case-sensitive whatever their
+// declaration says (RFC 7643 sections 2.3.6 and 2.3.7).
+func exactKind(kind string) bool { return kind == "reference" || kind == "binary" }
 
 func compileSchema(def schema.Schema) (container, error) {
 	if def.ID == "" {
@@ -264,6 +269,13 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 				path := rt.pathOf(c, a)
 				if a.unique && a.kind != "complex" && (decl.Name != TypeUser || path.String() != KeyUserName) {
 					rt.unique = append(rt.unique, path)
+				}
+				for _, sub := range a.order {
+					if sub.unique {
+						inner := path
+						inner.sub, inner.subDef = sub.name, sub
+						rt.unique = append(rt.unique, inner)
+					}
 				}
 				if a.onRequest {
 					rt.onRequest = append(rt.onRequest, path.String())

@@ -21,12 +21,12 @@ func (rt *resourceType) uniqueKeys(doc *object) iter.Seq[Key] {
 			if in == nil {
 				continue
 			}
-			done := visitValues(in.get(path.attr), "", func(v any) bool {
+			done := visitValues(in.get(path.attr), path.sub, func(v any) bool {
 				value := textOf(v)
 				if n, ok := v.(number); ok {
 					value = canonicalNumber(string(n))
 				}
-				if !path.def.caseExact {
+				if !path.leaf().caseExact {
 					value = foldText(value)
 				}
 				return value != "" && !yield(Key{Name: path.String(), Value: value, Unique: true})
