@@ -58,7 +58,9 @@ type Config struct {
 	// DefaultUserExtension.
 	UserExtension string
 	// UserExtensions and GroupExtensions declare more extensions. Attributes of
-	// undeclared schemas are stored and served as they were sent.
+	// undeclared schemas are stored and served as they were sent. What is
+	// declared holds for a resource from its next change on: the store does not
+	// know the values of an attribute that was declared as unique later.
 	UserExtensions  []schema.Schema
 	GroupExtensions []schema.Schema
 	// Types are resource types besides users and groups.
