@@ -244,6 +244,7 @@ type exchange struct {
 	principal Principal
 	dir       Directory
 	base      string // absolute URL of the handler, without a trailing slash
+	aliased   string // absolute URL of the user that /Me means, in a request to it
 	work      *work
 	bodySeen  bool      // reading the body was at least attempted
 	sight     *sighting // collects the request's record; nil if there is no log
@@ -474,6 +475,9 @@ func (x *exchange) route(segments []string) error {
 		if x.principal.User == "" {
 			return fail(http.StatusNotImplemented, "", "/Me: these credentials are no user's")
 		}
+		// RFC 7644 section 3.11: "In any response, the HTTP "Location" header MUST
+		// be the permanent location of the aliased resource".
+		x.aliased = x.location(Ref{x.types[0].name, x.principal.User})
 		return x.one(x.types[0], x.principal.User)
 	case name == "bulk" && len(segments) == 1:
 		if x.r.Method != http.MethodPost {

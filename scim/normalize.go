@@ -143,10 +143,14 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 		return nil, badSyntax("schemas: want a list of schema URNs with %s", rt.core.urn)
 	}
 	known := false
+	var seen nameSet
 	for _, e := range list {
 		urn, ok := e.(string)
 		if !ok || urn == "" {
 			return nil, badValue("schemas: want a list of schema URNs")
+		}
+		if !seen.add(urn) { // RFC 7643 section 3: "Duplicate values MUST NOT be included"
+			return nil, badValue("schemas: %s is named twice", clip(urn))
 		}
 		known = known || sameName(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
 	}

@@ -123,6 +123,9 @@ func TestBodiesMustNameTheirSchema(t *testing.T) {
 		`["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]`: true,
 		`["urn:ietf:params:scim:schemas:core:2.0:Group"]`:                false,
 		`["urn:ietf:params:scim:api:messages:2.0:PatchOp"]`:              false,
+		// RFC 7643 section 3: "Duplicate values MUST NOT be included."
+		`["urn:ietf:params:scim:schemas:core:2.0:User","urn:x","urn:ietf:params:scim:schemas:core:2.0:user"]`: false,
+		`["urn:ietf:params:scim:schemas:core:2.0:User","urn:x","urn:x"]`:                                      false,
 		`["urn:x"]`: false, `[5]`: false, `[""]`: false, `{}`: false, `5`: false,
 		// If no schema is named, the endpoint determines the type.
 		`[]`: true, `null`: true, `"[]"`: true, `"[\"urn:ietf:params:scim:schemas:core:2.0:User\"]"`: true, `"[\"urn:x\"]"`: false,

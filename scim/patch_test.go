@@ -306,6 +306,37 @@ func TestPatchOfMembers(t *testing.T) {
 	}
 }
 
+// RFC 7643 section 4.2: the value of a member is immutable.
+func TestMembersDoNotBecomeOthers(t *testing.T) {
+	for operation, ok := range map[string]bool{
+		`{"op":"replace","path":"members[value eq \"a\"].value","value":"b"}`:               false,
+		`{"op":"add","path":"members[value eq \"a\"].value","value":"b"}`:                   false,
+		`{"op":"replace","path":"members[type eq \"User\"].value","value":"b"}`:             false,
+		`{"op":"replace","path":"members[value eq \"a\"].type","value":"Group"}`:            false,
+		`{"op":"replace","path":"members[value eq \"a\"].value","value":"a"}`:               true,
+		`{"op":"replace","path":"members[value eq \"a\"].value","value":""}`:                true, // no value
+		`{"op":"add","path":"members[value eq \"new\"].value","value":"new"}`:               true,
+		`{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}}`:           true, // another member instead
+		`{"op":"add","path":"members[value eq \"a\" or value eq \"b\"].value","value":"b"}`: true,
+	} {
+		_, rt := testTypes(t)
+		body, err := parseObject(`{"Operations":[` + operation + `]}`)
+		require.NoError(t, err)
+		list, err := parsePatch(body, 1000)
+		require.NoError(t, err)
+		p := &patcher{rt: rt, id: "g", doc: &object{fields: []field{{"displayName", "g"}}}}
+		p.members.current = func() ([]Link, error) { return []Link{{Ref: Ref{TypeUser, "a"}}}, nil }
+		err = p.apply(list)
+		if ok {
+			assert.NoError(t, err, operation)
+			continue
+		}
+		out, known := clientError(err)
+		require.True(t, known, operation)
+		assert.Equal(t, "mutability", string(out.ScimType), operation)
+	}
+}
+
 // RFC 7644 section 3.5.2.3: a filter that selects no value is noTarget. Setting
 // the display of a value does not add a member.
 func TestDisplayOfAStranger(t *testing.T) {

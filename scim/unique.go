@@ -72,7 +72,7 @@ func (x *exchange) duplicate(w Write) error {
 	}
 	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: w.Ref.Type, Any: unique, Limit: 2})
 	if err != nil {
-		return err
+		return ErrDuplicate
 	}
 	for _, rec := range page.Records {
 		if doc, err := readDoc(rec, x.work); err == nil && rec.ID != w.Ref.ID {
