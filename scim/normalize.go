@@ -172,10 +172,10 @@ func looselyCore(urn string) bool {
 
 // mergeExtension stores the object of a declared extension.
 func (rt *resourceType) mergeExtension(doc *object, urn string, v any) error {
-	if v == nil {
+	if v == nil || v == "" {
 		return nil
 	}
-	in, ok := v.(*object)
+	in, ok := objectIn(v)
 	if !ok {
 		return badValue("%s: want an object with the extension's attributes", urn)
 	}

@@ -163,6 +163,9 @@ func TestJSONInATextIsUnwrapped(t *testing.T) {
 		`"roles":["{\"other\":1}"]`:                                       "roles.value",
 		`"roles":["{not JSON"]`:                                           `"roles":[{"value":"{not JSON"}]`,
 		`"name":"{\"givenName\":\"G\"}"`:                                  `"name":{"givenName":"G"}`,
+		`"` + enterpriseURN + `":"{\"department\":\"D\"}"`:                enterprise(`"department":"D"`),
+		`"` + enterpriseURN + `":"","title":"T"`:                          `"title":"T"`,
+		`"` + enterpriseURN + `":"text"`:                                  enterpriseURN + ": want an object",
 		enterprise(`"manager":"{\"value\":\"m\"}"`):                       enterprise(`"manager":{"value":"m"}`),
 		`"title":"{\"value\":\"T\"}"`:                                     `"title":"{\"value\":\"T\"}"`, // in a text attribute it stays a text
 	} {

@@ -301,10 +301,14 @@ func (p *patcher) change(in *object, op patchOp, path patchPath) error {
 // Attributes that are not named stay (RFC 7644 section 3.5.2.3).
 func (p *patcher) extension(op patchOp, path patchPath) error {
 	ext := p.rt.extension(path.urn)
-	if op.op == "remove" || !op.given {
+	empty := !op.given || op.value == ""
+	switch {
+	case op.op == "add" && empty:
+		return nil // as for an attribute
+	case op.op == "remove" || empty:
 		return p.dropExtension(path.urn, ext)
 	}
-	in, ok := op.value.(*object)
+	in, ok := objectIn(op.value)
 	if !ok {
 		return badValue("%s: want an object with the extension's attributes", path.urn)
 	}

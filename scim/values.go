@@ -132,6 +132,15 @@ func wrapped(s string) any {
 	return v
 }
 
+// objectIn returns an object, also one that a text contains as JSON.
+func objectIn(v any) (*object, bool) {
+	if s, isText := v.(string); isText {
+		v = wrapped(s)
+	}
+	o, ok := v.(*object)
+	return o, ok
+}
+
 // embedded parses JSON inside a string.
 func embedded(s string) (any, bool) {
 	s = strings.TrimSpace(s)
