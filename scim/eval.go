@@ -239,13 +239,35 @@ func (f *filter) bound(w *work) *filter {
 	return f
 }
 
-// names adds the fields of a document that the filter reads.
-func (f *filter) names(into *nameSet) {
+// reads adds what the filter reads of a record.
+func (f *filter) reads(rt *resourceType, into *reads) {
 	for _, kid := range f.kids {
-		kid.names(into)
+		kid.reads(rt, into)
 	}
-	if name := cmp.Or(f.path.urn, f.path.attr); name != "" {
-		into.add(name)
+	into.add(rt, f.path)
+}
+
+// reads are the parts of a record that a filter and the sorting read.
+type reads struct {
+	fields nameSet // of the document
+	links  bool
+	meta   bool // the version and the times
+}
+
+// add adds what resource.values reads for a path; the zero path reads nothing.
+func (r *reads) add(rt *resourceType, path attrPath) {
+	switch {
+	case path.urn != "":
+		r.fields.add(path.urn)
+	case path.attr == "meta":
+		r.meta = r.meta || slices.Contains([]string{"created", "lastModified", "version"}, path.sub)
+		// The version of a user covers the user's groups, and that of a group
+		// does not cover its members.
+		r.links = r.links || path.sub == "version" && rt.links == "groups"
+	case path.attr == rt.links:
+		r.links = true
+	case path.attr != "" && path.attr != "id":
+		r.fields.add(path.attr)
 	}
 }
 
@@ -382,18 +404,4 @@ func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 		return Key{Name: name, Value: s}, true
 	}
 	return Key{}, false
-}
-
-// needsLinks reports whether the filter needs Record.Links. The version of a user
-// covers the user's groups, and that of a group does not cover its members.
-func (f *filter) needsLinks(rt *resourceType) bool {
-	if f.path.urn == "" && (f.path.attr == rt.links || rt.links == "groups" && f.path.attr == "meta" && f.path.sub == "version") {
-		return true
-	}
-	for _, kid := range f.kids {
-		if kid.needsLinks(rt) {
-			return true
-		}
-	}
-	return false
 }

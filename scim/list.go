@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	scanPage  = 500     // records read at once if their links are not requested
 	maxOffset = 1 << 30 // greatest number of skipped records; no listing is longer
 	maxSorted = 100_000 // resources that one request may hold in memory to sort them
 )
@@ -146,181 +145,6 @@ func (x *exchange) direct(s selection, q listing, after int64, offset int) (*res
 	r.ready, err = r.more()
 	r.total = in.total
 	return r, err
-}
-
-// A reader reads the records of a query in batches. If the records come with
-// links, a batch is small enough to keep the number of links low.
-type reader struct {
-	x     *exchange
-	query Query
-	batch int
-	total int // Page.Total, if the query requests it
-	done  bool
-}
-
-// linksAtOnce is the desired number of links in a batch. The first batch has
-// firstBatch records, or firstGroups groups.
-const (
-	linksAtOnce = 50_000
-	firstBatch  = 128
-	firstGroups = 4
-	mostGroups  = 32
-)
-
-func (x *exchange) reader(q Query) *reader {
-	r := &reader{x: x, query: q, batch: scanPage}
-	switch {
-	case q.Links && q.Type == TypeGroup:
-		r.batch = firstGroups
-	case q.Links:
-		r.batch = firstBatch
-	}
-	return r
-}
-
-// read returns up to most further records; it returns none at the end.
-func (r *reader) read(most int) ([]Record, error) {
-	if r.done {
-		return nil, nil
-	}
-	q := r.query
-	q.Limit = min(r.batch, most)
-	if q.Limit > freeRecords && len(q.Where) == 0 || q.Links && q.Type == TypeGroup && q.Limit > 0 {
-		if err := r.x.work.long(); err != nil {
-			return nil, err
-		}
-	}
-	page, err := r.x.cfg.Store.List(r.x.ctx, r.x.dir, q)
-	if err != nil {
-		return nil, err
-	}
-	if q.Count {
-		r.total = page.Total
-	}
-	r.query.Count, r.query.Offset = false, 0
-	r.done = len(page.Records) < q.Limit || q.Limit == 0
-	longest := 0
-	for _, rec := range page.Records {
-		r.query.After = rec.Ordinal
-		longest = max(longest, len(rec.Links))
-	}
-	if q.Links {
-		most := scanPage
-		if q.Type == TypeGroup {
-			most = mostGroups
-		}
-		r.batch = max(1, min(2*r.batch, most, linksAtOnce/(longest+1)))
-	}
-	return page.Records, nil
-}
-
-// scan evaluates the filter on every candidate of the store.
-func (x *exchange) scan(selections []selection, q listing, after int64, offset int) (*results, error) {
-	r := &results{}
-	passed := 0
-	ranked := ranking{keep: offset + q.count + 1, descending: q.descending, work: x.work}
-	for _, s := range selections {
-		sortBy, err := s.rt.sortPath(q.sortBy)
-		if err != nil {
-			return nil, err
-		}
-		err = x.candidates(s, sortBy, func(res *resource) error {
-			r.total++
-			switch {
-			case q.sortBy != "":
-				key, err := res.sortKey(sortBy, x.work)
-				if err != nil {
-					return err
-				}
-				return ranked.add(found{s.rt, res.rec, key, r.total})
-			case res.rec.Ordinal <= after:
-			case passed < offset:
-				passed++
-			case len(r.ready) <= q.count:
-				r.ready = append(r.ready, found{rt: s.rt, rec: res.rec})
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	if q.sortBy != "" {
-		if err := ranked.sort(); err != nil {
-			return nil, err
-		}
-		r.ready = ranked.list[min(offset, len(ranked.list)):]
-	}
-	x.fillLinks(r, q)
-	return r, nil
-}
-
-// fillLinks makes the results read the links of each record when it is written.
-func (x *exchange) fillLinks(r *results, q listing) {
-	rest := r.ready
-	r.ready = nil
-	r.more = func() ([]found, error) {
-		if len(rest) == 0 {
-			return nil, nil
-		}
-		f := rest[0]
-		rest = rest[1:]
-		if f.rec.Links == nil && q.projection.links(f.rt) && q.count > 0 {
-			rec, err := x.read(f.rec.Ref, true)
-			if err == nil {
-				f.rec = rec
-			} else if !errors.Is(err, ErrNotFound) { // if the record was deleted since, it is still listed as found
-				return nil, err
-			}
-		}
-		return []found{f}, nil
-	}
-}
-
-// candidates calls visit for each resource that the selection's filter matches.
-// All calls use the same *resource. It has only the fields that the filter and
-// the sorting read, and links only if these read them.
-func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource) error) error {
-	var names nameSet
-	links := false
-	if s.filter != nil && !s.covered {
-		s.filter.names(&names)
-		links = s.filter.needsLinks(s.rt)
-	}
-	if name := cmp.Or(sortBy.urn, sortBy.attr); name != "" {
-		names.add(name)
-		links = links || sortBy.urn == "" && sortBy.attr == s.rt.links
-	}
-	in := x.reader(Query{Type: s.rt.name, Where: s.where, Links: links})
-	r := &resource{rt: s.rt, doc: &object{}, locate: x.location}
-	for {
-		records, err := in.read(scanPage)
-		if err != nil || len(records) == 0 {
-			return err
-		}
-		for _, rec := range records {
-			r.rec = rec
-			if err := x.work.spend(len(rec.Links) * unitsPerReadLink); err != nil {
-				return err
-			}
-			if err := readFields(r.doc, rec, &names, x.work); err != nil {
-				if err = x.isolate(err); err != nil {
-					return err
-				}
-				r.doc.fields = r.doc.fields[:0] // the form in which it is listed
-			}
-			matched := s.filter == nil || s.covered || s.filter.matches(r)
-			if err := x.work.failed(); err != nil {
-				return err
-			}
-			if !matched {
-				continue
-			}
-			if err := visit(r); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // isolate logs that a record cannot be read and returns any other error. Such a
@@ -508,12 +332,12 @@ func (x *exchange) respondList(page *results, q listing, cursor func(shown int, 
 	out.buf = append(out.buf[:len(out.buf)-1], `,"Resources":[`...)
 	shown := 0
 	var last Record
-	for {
+	for taken := 0; ; taken++ {
 		f, ok, err := page.next()
 		if err != nil {
 			return out.end(err)
 		}
-		if !ok || shown == q.count || shown > 0 && x.pageFull(&out, f, q.projection) {
+		if !ok || taken == q.count || shown > 0 && x.pageFull(&out, f, q.projection) {
 			tail := &object{fields: []field{{"itemsPerPage", itoa(shown)}}}
 			if ok && q.cursors && q.count > 0 {
 				tail.set("nextCursor", cursor(shown, last))
@@ -522,13 +346,17 @@ func (x *exchange) respondList(page *results, q listing, cursor func(shown int, 
 			out.buf = append(out.buf, appendJSON(nil, tail)[1:]...)
 			return out.end(nil)
 		}
+		last = f.rec
+		if f.rec.Deleted {
+			continue
+		}
 		if shown > 0 {
 			out.buf = append(out.buf, ',')
 		}
 		if err := out.listed(f, q.projection); err != nil {
 			return out.end(err)
 		}
-		shown, last = shown+1, f.rec
+		shown++
 	}
 }
 

@@ -25,8 +25,11 @@ const (
 	// theDirectory selects the id of the directory with tenant ?1 and
 	// connection ?2.
 	theDirectory = `(SELECT d.id FROM @directories d WHERE d.tenant = ?1 AND d.connection = ?2)`
-	// columns are the columns of a record that scanRecord reads.
-	columns = `r.type, r.id, r.version, r.ordinal, r.created, r.modified, r.display, r.doc`
+	// columns are the columns of a record that scanRecord reads; noDoc are they
+	// with an empty document.
+	columns   = allButDoc + `, r.doc`
+	noDoc     = allButDoc + `, ''`
+	allButDoc = `r.type, r.id, r.version, r.ordinal, r.created, r.modified, r.display`
 )
 
 func scanRecord(rows *sql.Rows, more ...any) (scim.Record, error) {
