@@ -48,7 +48,7 @@ func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 	if names.count == 0 {
 		return w.spend(1)
 	}
-	err := scanObject(string(rec.Doc), w, func(p *jsonParser, name string) error {
+	err := scanObject(viewed(rec.Doc), w, func(p *jsonParser, name string) error {
 		if !names.has(name) {
 			return p.skip(1)
 		}

@@ -2,7 +2,6 @@ package scim
 
 import (
 	"cmp"
-	"container/heap"
 	"errors"
 	"math/bits"
 	"net/http"
@@ -28,10 +27,8 @@ type selection struct {
 
 // A found record is a record that a query selects.
 type found struct {
-	rt    *resourceType
-	rec   Record
-	key   sortKey
-	place int // index among all found records
+	rt  *resourceType
+	rec Record
 }
 
 // list answers a query (RFC 7644 section 3.4.2, RFC 9865).
@@ -162,22 +159,25 @@ func (x *exchange) isolate(err error) error {
 	return nil
 }
 
-// A ranking keeps the first resources in an order, as a heap with the last of
-// them at the top.
+// A ranking keeps the first resources in an order.
 type ranking struct {
-	list       []found
+	list       []ranked // up to twice as many as are kept
 	keep       int
+	bounded    bool // the list was cut: none after the last one kept is needed
 	descending bool
 	work       *work
 }
 
-func (r *ranking) Len() int           { return len(r.list) }
-func (r *ranking) Less(i, j int) bool { return r.compare(r.list[i], r.list[j]) > 0 }
-func (r *ranking) Swap(i, j int)      { r.list[i], r.list[j] = r.list[j], r.list[i] }
-func (r *ranking) Push(v any)         { r.list = append(r.list, v.(found)) }
-func (r *ranking) Pop() any           { panic("unused") }
+// A ranked is a resource with its place in the order.
+type ranked struct {
+	rt      *resourceType
+	id      string
+	ordinal int64
+	key     sortKey
+	place   int // index among all resources; it decides between equal keys
+}
 
-func (r *ranking) compare(a, b found) int {
+func (r *ranking) compare(a, b *ranked) int {
 	order := a.key.compare(b.key)
 	if r.descending {
 		order = -order
@@ -185,25 +185,29 @@ func (r *ranking) compare(a, b found) int {
 	return cmp.Or(order, cmp.Compare(a.place, b.place))
 }
 
-func (r *ranking) add(f found) error {
-	switch {
-	case len(r.list) < min(r.keep, maxSorted):
-		heap.Push(r, f)
-	case r.keep > maxSorted:
-		return fail(http.StatusBadRequest, scimerrors.ScimTypeTooMany, "more than %d resources to sort; use a filter", maxSorted)
-	case r.compare(f, r.list[0]) < 0:
-		r.list[0] = f
-		heap.Fix(r, 0)
-	default:
+func (r *ranking) add(f ranked) error {
+	if r.bounded && r.compare(&f, &r.list[r.keep-1]) > 0 {
 		return r.work.spend(1)
 	}
-	return r.work.spend(1 + bits.Len(uint(len(r.list)))/2)
+	if r.keep > maxSorted && len(r.list) == maxSorted {
+		return fail(http.StatusBadRequest, scimerrors.ScimTypeTooMany, "more than %d resources to sort; use a filter", maxSorted)
+	}
+	f.key.text = strings.Clone(f.key.text) // it may be a part of the document
+	if r.list = append(r.list, f); len(r.list) == 2*r.keep {
+		return r.cut()
+	}
+	return r.work.spend(1)
 }
 
-// sort sorts the list in its order.
-func (r *ranking) sort() error {
-	slices.SortFunc(r.list, r.compare)
-	return r.work.spend(len(r.list) * bits.Len(uint(len(r.list))) / 4)
+// cut sorts the list and keeps its beginning.
+func (r *ranking) cut() error {
+	slices.SortFunc(r.list, func(a, b ranked) int { return r.compare(&a, &b) })
+	n := len(r.list)
+	if n > r.keep {
+		clear(r.list[r.keep:])
+		r.list, r.bounded = r.list[:r.keep], true
+	}
+	return r.work.spend(n * bits.Len(uint(n)) / 4)
 }
 
 // A sortKey is the value by which a resource is sorted.

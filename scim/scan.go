@@ -76,7 +76,7 @@ func (r *reader) read(most int) ([]Record, error) {
 func (x *exchange) scan(selections []selection, q listing, after int64, offset int) (*results, error) {
 	r := &results{}
 	passed := 0
-	ranked := ranking{keep: offset + q.count + 1, descending: q.descending, work: x.work}
+	ranking := ranking{keep: offset + q.count + 1, descending: q.descending, work: x.work}
 	for _, s := range selections {
 		sortBy, err := s.rt.sortPath(q.sortBy)
 		if err != nil {
@@ -84,19 +84,18 @@ func (x *exchange) scan(selections []selection, q listing, after int64, offset i
 		}
 		err = x.candidates(s, sortBy, func(res *resource) error {
 			r.total++
-			seen := Record{Ref: res.rec.Ref, Ordinal: res.rec.Ordinal}
 			switch {
 			case q.sortBy != "":
 				key, err := res.sortKey(sortBy, x.work)
 				if err != nil {
 					return err
 				}
-				return ranked.add(found{s.rt, seen, key, r.total})
+				return ranking.add(ranked{s.rt, res.rec.ID, res.rec.Ordinal, key, r.total})
 			case res.rec.Ordinal <= after:
 			case passed < offset:
 				passed++
 			case len(r.ready) <= q.count:
-				r.ready = append(r.ready, found{rt: s.rt, rec: seen})
+				r.ready = append(r.ready, seen(s.rt, res.rec.ID, res.rec.Ordinal))
 			}
 			return nil
 		})
@@ -105,13 +104,20 @@ func (x *exchange) scan(selections []selection, q listing, after int64, offset i
 		}
 	}
 	if q.sortBy != "" {
-		if err := ranked.sort(); err != nil {
+		if err := ranking.cut(); err != nil {
 			return nil, err
 		}
-		r.ready = ranked.list[min(offset, len(ranked.list)):]
+		for _, f := range ranking.list[min(offset, len(ranking.list)):] {
+			r.ready = append(r.ready, seen(f.rt, f.id, f.ordinal))
+		}
 	}
 	x.reread(r, q)
 	return r, nil
+}
+
+// seen returns what scan keeps of a record.
+func seen(rt *resourceType, id string, ordinal int64) found {
+	return found{rt, Record{Ref: Ref{rt.name, id}, Ordinal: ordinal}}
 }
 
 // reread makes the results read the records of the page when they are written,

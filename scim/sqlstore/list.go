@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"slices"
 	"strconv"
+	"unsafe"
 
 	"github.com/usher-go/usher/scim"
 )
@@ -53,6 +54,7 @@ func (s *Store) page(ctx context.Context, sel selection, q scim.Query) (scim.Pag
 	query := `SELECT ` + read + s.texts.links[kind]
 	if sel.row == "r" && q.Offset == 0 {
 		query += sel.from + rows
+		page.Records = make([]scim.Record, 0, min(q.Limit, maxReserved))
 	} else {
 		query = `WITH p AS MATERIALIZED (SELECT ` + sel.row + `.directory, ` + sel.row + `.` + sel.ordinal + ` AS ordinal` + sel.from + rows +
 			` OFFSET ` + sel.arg(q.Offset) + `) ` + query + ` FROM p` + joinRecord(s.db.Dialect(), "p", "p.ordinal", "r") + ` ORDER BY r.ordinal`
@@ -65,19 +67,25 @@ func (s *Store) page(ctx context.Context, sel selection, q scim.Query) (scim.Pag
 	return page, err
 }
 
-// narrow returns the columns of a record r that a query without NoMeta reads,
-// and how to scan them.
+// maxReserved is the greatest number of records for which page reserves memory.
+const maxReserved = 2000
+
+// narrow returns the columns of a record r that a query with NoMeta reads, and
+// how to scan them. The document is not copied: the text that the driver
+// returns never changes, and nobody changes the bytes of a record.
 func narrow(q scim.Query) (columns string, scan func(*sql.Rows) (scim.Record, error)) {
 	var rec scim.Record
+	var doc string
 	columns, targets := `r.id, r.ordinal`, []any{&rec.ID, &rec.Ordinal}
 	if rec.Type = q.Type; q.Type == "" {
 		columns, targets = columns+`, r.type`, append(targets, &rec.Type)
 	}
 	if !q.NoDoc {
-		columns, targets = columns+`, r.doc`, append(targets, &rec.Doc)
+		columns, targets = columns+`, r.doc`, append(targets, &doc)
 	}
 	return columns, func(rows *sql.Rows) (scim.Record, error) {
 		err := rows.Scan(targets...)
+		rec.Doc = unsafe.Slice(unsafe.StringData(doc), len(doc))
 		return rec, err
 	}
 }
