@@ -52,13 +52,13 @@ func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 		if !names.has(name) {
 			return p.skip(1)
 		}
-		before := p.values
+		p.values = 0
 		v, err := p.value(1)
 		if err != nil {
 			return err
 		}
 		doc.fields = append(doc.fields, field{name, v})
-		return w.spend(p.values - before)
+		return w.spend(p.values - 1) // see unitsPerRecord
 	})
 	return cmp.Or(w.failed(), unreadable(rec, err))
 }
@@ -195,13 +195,13 @@ func (f *filter) combine(holds func(*filter) bool) bool {
 // test evaluates a comparison over the values that each yields. The values
 // count as work; once the work is too much, it yields no more of them.
 func (f *filter) test(each func(visit func(any) bool) bool) bool {
-	if f.work.spend(2) != nil {
+	if f.work.spend(1) != nil {
 		return false
 	}
 	some := false
 	present := each(func(v any) bool {
 		some = true
-		return f.work.spend(1) != nil || !isEmpty(v)
+		return !isEmpty(v) || f.work.spend(1) != nil
 	})
 	switch {
 	case f.op == opPresent:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"math/bits"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -161,9 +162,9 @@ func (x *exchange) isolate(err error) error {
 
 // A ranking keeps the first resources in an order.
 type ranking struct {
-	list       []ranked // up to twice as many as are kept
+	list       []ranked // in any order, up to twice as many as are kept
 	keep       int
-	bounded    bool // the list was cut: none after the last one kept is needed
+	bounded    bool // the list was cut, and list[keep-1] is the last one of those kept
 	descending bool
 	work       *work
 }
@@ -199,15 +200,56 @@ func (r *ranking) add(f ranked) error {
 	return r.work.spend(1)
 }
 
-// cut sorts the list and keeps its beginning.
+// cut removes what is not kept.
 func (r *ranking) cut() error {
-	slices.SortFunc(r.list, func(a, b ranked) int { return r.compare(&a, &b) })
-	n := len(r.list)
-	if n > r.keep {
-		clear(r.list[r.keep:])
-		r.list, r.bounded = r.list[:r.keep], true
+	if len(r.list) <= r.keep {
+		return nil
 	}
-	return r.work.spend(n * bits.Len(uint(n)) / 4)
+	err := cmp.Or(r.split(r.list, r.keep-1), r.split(r.list[r.keep-1:], 1))
+	clear(r.list[r.keep:])
+	r.list, r.bounded = r.list[:r.keep], true
+	return err
+}
+
+// from returns those that are kept, without the first offset ones, in their
+// order.
+func (r *ranking) from(offset int) ([]ranked, error) {
+	if err := r.cut(); err != nil {
+		return nil, err
+	}
+	offset = min(offset, len(r.list))
+	if err := r.split(r.list, offset); err != nil {
+		return nil, err
+	}
+	rest := r.list[offset:]
+	slices.SortFunc(rest, func(a, b ranked) int { return r.compare(&a, &b) })
+	return rest, r.work.spend(len(rest) * bits.Len(uint(len(rest))) / 2)
+}
+
+// split moves the first n of a list to its beginning, in any order
+// (quickselect).
+func (r *ranking) split(list []ranked, n int) error {
+	units := 0
+	for n > 0 && n < len(list) {
+		units += len(list)
+		last := len(list) - 1
+		pivot := rand.IntN(len(list))
+		list[pivot], list[last] = list[last], list[pivot]
+		at := 0
+		for i := range list[:last] {
+			if r.compare(&list[i], &list[last]) < 0 {
+				list[i], list[at] = list[at], list[i]
+				at++
+			}
+		}
+		list[at], list[last] = list[last], list[at]
+		if at < n {
+			list, n = list[at+1:], n-at-1
+		} else {
+			list = list[:at]
+		}
+	}
+	return r.work.spend(units)
 }
 
 // A sortKey is the value by which a resource is sorted.

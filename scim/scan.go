@@ -104,10 +104,11 @@ func (x *exchange) scan(selections []selection, q listing, after int64, offset i
 		}
 	}
 	if q.sortBy != "" {
-		if err := ranking.cut(); err != nil {
+		page, err := ranking.from(offset)
+		if err != nil {
 			return nil, err
 		}
-		for _, f := range ranking.list[min(offset, len(ranking.list)):] {
+		for _, f := range page {
 			r.ready = append(r.ready, seen(f.rt, f.id, f.ordinal))
 		}
 	}
@@ -173,6 +174,10 @@ func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource
 	}
 	reads.add(s.rt, sortBy)
 	in := x.reader(Query{Type: s.rt.name, Where: s.where, Links: reads.links, NoDoc: reads.fields.count == 0, NoMeta: !reads.meta})
+	record := unitsPerRecord
+	if reads.meta {
+		record += unitsPerMeta
+	}
 	r := &resource{rt: s.rt, doc: &object{}, locate: x.location}
 	for {
 		records, err := in.read(mostScanned)
@@ -181,7 +186,7 @@ func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource
 		}
 		for _, rec := range records {
 			r.rec = rec
-			if err := x.work.spend(len(rec.Links) * unitsPerReadLink); err != nil {
+			if err := x.work.spend(record + len(rec.Links)*unitsPerReadLink); err != nil {
 				return err
 			}
 			if err := readFields(r.doc, rec, &reads.fields, x.work); err != nil {
