@@ -199,8 +199,7 @@ const (
 
 // finish checks a document before it is stored and sets its schemas: the core,
 // the present extensions, declared or not, and undeclared schemas that the
-// client named. The work is
-// that of the request.
+// client named. The work is that of the request.
 func (rt *resourceType) finish(doc *object, work *work) error {
 	for _, c := range rt.containers {
 		in := doc
