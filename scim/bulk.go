@@ -59,6 +59,7 @@ func (x *exchange) bulk() error {
 	if x.limiter != nil {
 		x.limiter.charge(x.principal.Tenant, len(run.ops)-1) // the request itself was counted already
 	}
+	x.many = true
 	run.process()
 	if x.sight != nil {
 		x.sight.Operations, x.sight.Failed = len(run.ops), run.errors

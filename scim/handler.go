@@ -93,10 +93,14 @@ type Config struct {
 	MaxAnswer int64
 	// MaxWork bounds the work of one request, in units of about 100
 	// nanoseconds: the fields, values, filter terms and records that the
-	// handler looks at. A bulk request counts with all its operations. A query
-	// that needs more is refused with 400 tooMany, operations with 413. A
-	// filter that no key of the store can answer takes about 10 units for each
-	// record of the directory. 0 means DefaultMaxWork.
+	// handler looks at, and what a database does to write. A bulk request
+	// counts with all its operations. A query that needs more is refused with
+	// 400 tooMany, operations with 413. A filter that no key of the store can
+	// answer takes about 10 units for each record of the directory; a member
+	// that is added takes 90, one that is removed 60, and a write itself 1,500.
+	// No request is refused for its last write itself or for members that it
+	// removes without naming them, so anything can be deleted. 0 means
+	// DefaultMaxWork.
 	MaxWork int
 	// RateLimit is the number of operations per second that each tenant may
 	// make, with bursts of the same size. A request counts as one operation, a
@@ -249,6 +253,7 @@ type exchange struct {
 	// membersRead reports that a PATCH of this request has read a group's
 	// members.
 	membersRead bool
+	many        bool // the request is a bulk request
 	party       party
 	traffic     int      // bytes read from the client and written to it
 	stored      int      // bytes of documents written to the store, plus storedRecord for each write
@@ -278,6 +283,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the request, which helps to choose Config.MaxWork.
 func (x *exchange) finish() {
 	x.pause()
+	x.work.hold(0)
 	if x.sight != nil {
 		x.note()
 	}

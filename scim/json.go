@@ -407,7 +407,7 @@ func eightBytes(s string) uint64 {
 // and perhaps of bytes after it.
 func specialBytes(eight uint64) uint64 {
 	quote, backslash := eight^'"'*each, eight^'\\'*each
-	return ((eight - ' '*each) &^ eight | (quote-each)&^quote | (backslash-each)&^backslash) & (0x80 * each)
+	return ((eight-' '*each)&^eight | (quote-each)&^quote | (backslash-each)&^backslash) & (0x80 * each)
 }
 
 // plainByte marks the bytes that a string may contain without an escape.

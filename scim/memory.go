@@ -95,8 +95,12 @@ func (m *Memory) List(ctx context.Context, dir Directory, q Query) (Page, error)
 	d := m.directory(dir)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	candidates, rest := d.candidates(q)
 	var page Page
+	if total, ok := d.memberships(q); ok {
+		page.Total = total
+		return page, ctx.Err()
+	}
+	candidates, rest := d.candidates(q)
 	if len(rest) == 0 {
 		if q.Count {
 			page.Total = len(candidates)
@@ -191,6 +195,24 @@ func (d *memoryDirectory) find(ref Ref) (*memoryRecord, error) {
 		return nil, ErrNotFound
 	}
 	return rec, nil
+}
+
+// memberships returns the total of a query that only counts the members or the
+// groups of a record. It reports false for any other query.
+func (d *memoryDirectory) memberships(q Query) (total int, ok bool) {
+	if !q.Count || q.Limit > 0 || q.Type != "" || len(q.Where) != 1 || len(q.Any) > 0 {
+		return 0, false
+	}
+	rec := d.byID[q.Where[0].Value]
+	switch name := q.Where[0].Name; {
+	case name != KeyGroup && name != KeyMember:
+		return 0, false
+	case rec == nil:
+		return 0, true
+	case name == KeyGroup:
+		return len(rec.members), true
+	}
+	return len(rec.groups), true
 }
 
 // candidates picks the shortest indexed list that q allows. It returns the keys

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,8 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,12 +18,9 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/usher-go/usher/scim"
-	"github.com/usher-go/usher/scim/sqlstore"
 )
 
 // A wire is a client that needs little CPU time: it sends prepared bytes over
@@ -167,36 +161,24 @@ func crowds() []crowd {
 		in := message("PATCH", at.Path, testToken, ops(`{"op":"replace","path":"members","value":[`+all+`]}`))
 		none := message("PATCH", at.Path, testToken, ops(`{"op":"replace","path":"members","value":[]}`))
 		return func(n int64) []byte { return [][]byte{in, none}[n%2] }
+	}}, crowd{"bulk requests of 100 changes", func(tb testing.TB, h http.Handler) func(int64) []byte {
+		ids := members(tb, h, 100)
+		changes := message("POST", "/Bulk", testToken, operations(len(ids), func(i int) string {
+			return operation("PATCH", "/Users/"+ids[i], ops(`{"op":"replace","path":"title","value":"t00000000"}`))
+		}))
+		return func(n int64) []byte {
+			return bytes.ReplaceAll(changes, []byte("t00000000"), fmt.Appendf(nil, "t%08d", n))
+		}
+	}}, crowd{"new groups of 2,000", func(tb testing.TB, h http.Handler) func(int64) []byte {
+		message := message("POST", "/Groups", testToken, group("g", members(tb, h, 2_000)...))
+		return func(int64) []byte { return message }
+	}}, crowd{"1,000 addresses out and in", func(tb testing.TB, h http.Handler) func(int64) []byte {
+		path := postUser(tb, h)
+		in := message("PUT", path, testToken, user("a", addresses(1_000, "example.com")))
+		none := message("PUT", path, testToken, user("a"))
+		return func(n int64) []byte { return [][]byte{in, none}[n%2] }
 	}})
 	return out
-}
-
-// neighbourStores are the stores that BenchmarkNeighbour uses. PostgreSQL is
-// used only if USHER_TEST_POSTGRES names a database.
-var neighbourStores = map[string]func(tb testing.TB) scim.Store{
-	"memory": func(testing.TB) scim.Store { return &scim.Memory{} },
-	"sqlite": func(tb testing.TB) scim.Store {
-		return sqlStore(tb, "sqlite", "file:"+filepath.Join(tb.TempDir(), "scim.db"), sqlstore.Config{})
-	},
-	"postgres": func(tb testing.TB) scim.Store {
-		url := os.Getenv("USHER_TEST_POSTGRES")
-		if url == "" {
-			tb.Skip("USHER_TEST_POSTGRES is not set")
-		}
-		return sqlStore(tb, "pgx", url, sqlstore.Config{Dialect: sqlstore.PostgreSQL, Prefix: fmt.Sprintf("neighbour_%d_", time.Now().UnixNano())})
-	},
-}
-
-func sqlStore(tb testing.TB, driver, dsn string, cfg sqlstore.Config) scim.Store {
-	db, err := sql.Open(driver, dsn)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = db.Close() })
-	db.SetMaxOpenConns(16) // the value that the documentation of sqlstore recommends
-	db.SetMaxIdleConns(16)
-	cfg.DB = db
-	store, err := sqlstore.Open(tb.Context(), cfg)
-	require.NoError(tb, err)
-	return store
 }
 
 // BenchmarkNeighbour measures how 16 attackers of another tenant slow down the
@@ -204,10 +186,10 @@ func sqlStore(tb testing.TB, driver, dsn string, cfg sqlstore.Config) scim.Store
 // attackers, for a look-up by userName and for a PATCH. An iteration is one of
 // each beside the attackers, so -benchtime 200x limits the whole benchmark.
 func BenchmarkNeighbour(b *testing.B) {
-	for _, kind := range []string{"memory", "sqlite", "postgres"} {
+	for _, kind := range storeKinds {
 		for _, c := range crowds() {
 			b.Run(kind+"/"+c.name, func(b *testing.B) {
-				h, err := scim.NewHandler(scim.Config{Store: neighbourStores[kind](b), Authenticate: refuseGuesses, Logger: slog.New(slog.DiscardHandler)})
+				h, err := scim.NewHandler(scim.Config{Store: stores[kind](b), Authenticate: refuseGuesses, Logger: slog.New(slog.DiscardHandler)})
 				require.NoError(b, err)
 				server := httptest.NewServer(h)
 				defer server.Close()

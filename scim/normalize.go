@@ -1,10 +1,10 @@
 package scim
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/usher-go/usher/internal/invisible"
 )
@@ -241,7 +241,11 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 			return def.valueMissing(name)
 		}
 	}
-	if err := cmp.Or(rt.dropRepeated(doc, work), work.spend(rt.keying(doc))); err != nil {
+	if err := rt.dropRepeated(doc, work); err != nil {
+		return err
+	}
+	making, storing := rt.keying(doc)
+	if err := work.spend(making + storing); err != nil {
 		return err
 	}
 	urns := []any{rt.core.urn}
@@ -343,16 +347,26 @@ func checkUserName(old, name string) error {
 		switch {
 		case unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control):
 			return badValue("userName: the value holds the character %U; want none for control or writing direction", r)
-		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before):
+		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before),
+			unicode.Is(unicode.Variation_Selector, r) && !hasVariants(before):
 			return badValue("userName: the value holds the invisible character %U", r)
 		}
 		before = r
-		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r)
+		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != brailleBlank
 	}
 	if !visible {
 		return badValue("userName: the value is white space only")
 	}
 	return nil
+}
+
+// brailleBlank is a symbol that is drawn as a space.
+const brailleBlank = '\u2800'
+
+// hasVariants reports whether a variation selector may follow r. After any other
+// character it changes nothing that people see.
+func hasVariants(r rune) bool {
+	return r >= utf8.RuneSelf && unicode.In(r, unicode.S, unicode.P, unicode.Han, unicode.Mongolian, unicode.Phags_Pa, unicode.Myanmar)
 }
 
 // isJoined reports whether a joiner may follow r: in the scripts that use
@@ -362,20 +376,20 @@ func isJoined(r rune) bool {
 	return r >= firstOfArabic && unicode.In(r, unicode.L, unicode.M, unicode.S)
 }
 
-// keying returns the work of making and storing the keys of a document that has
-// more or longer ones than usual. The conversion of a domain takes several
-// times as long as folding it.
-func (rt *resourceType) keying(doc *object) int {
+// keying returns the work of making the keys of a document that has longer ones
+// than usual, and the work of storing or removing them if it has more than
+// usual. The conversion of a domain takes several times as long as folding it.
+func (rt *resourceType) keying(doc *object) (making, storing int) {
 	const usual, perDomain = 100, 4
 	const longest = 1100 // of an address in bytes; no domain is looked for in a longer text
-	units, keys := 0, 0
+	keys := 0
 	count := func(text string) {
 		keys++
 		switch n := len(text); {
 		case n > longest:
-			units += 2 * folding(text)
+			making += 2 * folding(text)
 		case n > usual:
-			units += perDomain * folding(text)
+			making += perDomain * folding(text)
 		}
 	}
 	count(doc.text("displayName"))
@@ -388,7 +402,7 @@ func (rt *resourceType) keying(doc *object) int {
 			count(key.Value)
 		}
 	}
-	return units + unitsPerKey*max(0, keys-freeKeys)
+	return making, unitsPerKey * max(0, keys-freeKeys)
 }
 
 // keys returns the keys by which the document can be found.

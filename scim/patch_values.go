@@ -293,6 +293,14 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		return noTarget("%s: the filter selects no value", path)
 	case clears:
 		return nil // an absent element need not be removed
+	case path.def != nil && path.def.kind == "complex": // the client sends these values, too
+		var err error
+		if element, err = path.def.oneElement(element, path.String()); err != nil {
+			return err
+		}
+		if element == nil {
+			element = &object{}
+		}
 	}
 	if path.sub != "" {
 		value, err := p.subValue(op, path)

@@ -2,9 +2,8 @@ package scim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"math"
 	mathrand "math/rand/v2"
@@ -52,11 +51,13 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
-	rec, err := x.read(Ref{rt.name, id}, p.links(rt))
+	ref, links, wanted := Ref{rt.name, id}, p.links(rt), x.conditions()
+	// The members of a group do not matter for the conditions.
+	late := links && rt.links == "members" && (wanted != conditions{} || x.r.Header.Get("If-Modified-Since") != "")
+	rec, err := x.read(ref, links && !late)
 	if err != nil {
 		return err
 	}
-	wanted := x.conditions()
 	noneMatch := wanted.noneMatch
 	wanted.noneMatch = "" // in a reading, it asks for 304
 	if err := wanted.check(rec); err != nil {
@@ -66,6 +67,11 @@ func (x *exchange) get(rt *resourceType, id string) error {
 		x.setValidators(rec)
 		x.respond(http.StatusNotModified, nil)
 		return nil
+	}
+	if late {
+		if rec, err = x.read(ref, true); err != nil {
+			return err
+		}
 	}
 	return x.respondResource(http.StatusOK, rt, rec, p)
 }
@@ -107,7 +113,9 @@ func (x *exchange) read(ref Ref, links bool) (Record, error) {
 			return Record{}, err
 		}
 	}
-	return x.cfg.Store.Get(x.ctx, x.dir, ref, links)
+	rec, err := x.cfg.Store.Get(x.ctx, x.dir, ref, links)
+	x.work.hold(memoryOf(rec))
+	return rec, err
 }
 
 // put replaces a resource (section 3.5.1).
@@ -282,42 +290,12 @@ func (rt *resourceType) prepare(body *object) (prepared, error) {
 	return prepared{doc: doc, members: &MemberChange{Replace: true, Add: links}}, err
 }
 
-// write returns a Write with the document.
-func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write {
-	w := Write{Op: op, Ref: Ref{rt.name, id}, At: at, Doc: appendJSON(make([]byte, 0, 512), doc), Keys: rt.keys(doc)}
-	if rt.name == TypeGroup {
-		w.Display = doc.text("displayName")
-	}
-	return w
-}
-
-// now returns the time of a change, in the resolution of answers.
-func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
-
-// members returns a change of members with the host's setting for unknown
-// members.
-func (x *exchange) members(c *MemberChange) *MemberChange {
-	if c == nil || !x.cfg.SkipUnknownMembers {
-		return c
-	}
-	skipping := *c
-	skipping.SkipUnknown = true
-	return &skipping
-}
-
-// size returns the number of members in the change.
-func (c *MemberChange) size() int {
-	if c == nil {
-		return 0
-	}
-	return len(c.Add) + len(c.Remove)
-}
-
 // commit applies a write and reports it to OnChange. It first parses the
 // document as every later reader does, so that nothing is acknowledged that
 // cannot be served, filtered or changed later.
 func (x *exchange) commit(w Write, before int64) (Record, error) {
-	if err := x.work.spend(1 + 2*len(w.Doc)/scannedPerUnit); err != nil {
+	members, joining := w.Members.size()
+	if err := cmp.Or(x.work.spend(1+len(w.Doc)/storedPerUnit), x.work.settle(joining)); err != nil {
 		return Record{}, err
 	}
 	if int64(len(w.Doc)) > maxGrowth*x.cfg.MaxBody {
@@ -333,7 +311,11 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
 		}
 	}
-	if w.Members.size() > freeRecords {
+	leaving, err := x.leaving(w)
+	if err != nil {
+		return Record{}, err
+	}
+	if members > freeRecords {
 		if err := x.work.long(); err != nil {
 			return Record{}, err
 		}
@@ -344,9 +326,11 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 	x.stored += storedRecord + len(w.Doc)
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	x.pause()
+	x.work.owe(unitsPerWrite)
 	if err != nil {
 		return rec, err
 	}
+	x.work.owe(joining + leaving)
 	if x.cfg.OnChange != nil && (w.Op == Delete || rec.Version != before) {
 		event := Event{Directory: x.dir, Ref: rec.Ref, Version: rec.Version}
 		if w.Op == Delete {
@@ -393,20 +377,30 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	return rec, err
 }
 
+// mostSame is the number of records with the same external id that a creation
+// is compared with, in the order of their creation. Nothing forbids that many
+// records have it, but then it identifies none of them.
+const mostSame = 10
+
 // repeated refuses a group that already exists with the same external id and
 // name: a client that lost the answer to a creation sends it again, and after
 // the refusal looks for the existing group. The external id alone, or the name
 // alone, may occur in several groups.
 func (x *exchange) repeated(rt *resourceType, external string, doc *object) error {
-	where := []Key{{Name: KeyExternalID, Value: external}, {Name: KeyDisplayName, Value: foldText(doc.text("displayName"))}}
-	if len(where[1].Value) > MaxKeyBytes {
-		return nil
+	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: []Key{{Name: KeyExternalID, Value: external}}, Limit: mostSame})
+	if err != nil {
+		return err
 	}
-	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: where, Limit: 1})
-	if err == nil && len(page.Records) > 0 {
-		err = fail(http.StatusConflict, scimerrors.ScimTypeUniqueness, "externalId: a group with this external id and display name exists")
+	name := foldText(doc.text("displayName"))
+	for _, rec := range page.Records {
+		if err := x.work.spend(1 + len(rec.Doc)/scannedPerUnit + folding(rec.Display)); err != nil {
+			return err
+		}
+		if foldText(rec.Display) == name {
+			return fail(http.StatusConflict, scimerrors.ScimTypeUniqueness, "externalId: a group with this external id and display name exists")
+		}
 	}
-	return err
+	return nil
 }
 
 // A recordKey identifies a record across all directories.
@@ -491,7 +485,11 @@ func (x *exchange) current(rt *resourceType, id string, c conditions, links bool
 		return rec, nil, err
 	}
 	doc, err := readDoc(rec, x.work)
-	return rec, doc, err
+	if err != nil {
+		return rec, nil, err
+	}
+	_, keys := rt.keying(doc)
+	return rec, doc, x.work.spend(keys) // the change may remove them
 }
 
 // store writes a record if something has changed, and otherwise nothing. If
@@ -531,13 +529,16 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		p := &patcher{rt: rt, id: id, doc: doc, locate: x.location, work: x.work}
 		version := rec.Version
 		p.members.current = sync.OnceValues(func() ([]Link, error) {
+			if readBefore { // the first patch may read the group, as a GET may
+				members, err := x.count(KeyGroup, rec.ID)
+				if err = cmp.Or(err, x.work.spend(members*unitsPerReadLink)); err != nil {
+					return nil, err
+				}
+			}
+			x.membersRead = true
 			read, err := x.read(rec.Ref, true)
 			if err == nil && read.Version != version {
 				err = ErrConflict
-			}
-			x.membersRead = true
-			if err == nil && readBefore { // the first patch may read the group, as a GET may
-				err = x.work.spend(len(read.Links) * unitsPerReadLink)
 			}
 			return read.Links, err
 		})
@@ -555,7 +556,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 // remove deletes a resource.
 func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 	ref := Ref{rt.name, id}
-	_, err := x.retry(ref, c, func() (Record, error) {
+	rec, err := x.retry(ref, c, func() (Record, error) {
 		w := Write{Op: Delete, Ref: ref, At: x.now()}
 		if c.guards() || c.noneMatch != "" {
 			rec, err := x.cfg.Store.Get(x.ctx, x.dir, w.Ref, false)
@@ -569,21 +570,11 @@ func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 		}
 		return x.commit(w, 0)
 	})
+	if err == nil && x.many { // the later operations pay for its keys
+		if doc, err := readDoc(rec, x.work); err == nil {
+			_, keys := rt.keying(doc)
+			x.work.owe(keys)
+		}
+	}
 	return err
-}
-
-// newID returns a random UUID (version 4).
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	var out [36]byte
-	hex.Encode(out[:8], b[:4])
-	hex.Encode(out[9:13], b[4:6])
-	hex.Encode(out[14:18], b[6:8])
-	hex.Encode(out[19:23], b[8:10])
-	hex.Encode(out[24:], b[10:])
-	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
-	return string(out[:])
 }

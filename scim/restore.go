@@ -21,8 +21,7 @@ func (x *exchange) stableExternalID() bool {
 func (x *exchange) restore(rt *resourceType, key Key, doc *object) (Record, error) {
 	back := Ref{Type: rt.name, ID: key.Name + " " + key.Value} // the user is not known yet
 	return x.retry(back, conditions{}, func() (Record, error) {
-		const most = 10 // users with the same external id
-		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: []Key{key}, Limit: most})
+		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: []Key{key}, Limit: mostSame})
 		if err != nil {
 			return Record{}, err
 		}
@@ -97,6 +96,9 @@ func (x *exchange) outOfGroups(ref Ref) (Record, error) {
 		return rec, err
 	}
 	for _, group := range rec.Links {
+		if err := x.work.spend(unitsPerWrite); err != nil { // with what commit counts, as much as SQLite takes
+			return rec, err
+		}
 		w := Write{Op: Update, Ref: group.Ref, At: x.now(), Members: &MemberChange{Remove: []string{ref.ID}}}
 		if _, err := x.commit(w, 0); err != nil && !errors.Is(err, ErrNotFound) {
 			return rec, err

@@ -25,15 +25,24 @@ const (
 	unitsPerRecord = 7
 	unitsPerMeta   = 6
 
-	// unitsPerLink is the work of writing one member of a group or one group of
-	// a user, or of making it for a filter. unitsPerReadLink is the work of a
-	// database on the same machine for one that is read but not written.
-	unitsPerLink     = 5
+	// unitsPerLink is the work of showing one member of a group or one group of
+	// a user, or of making it for a filter.
+	unitsPerLink = 5
+
+	// The following constants are the work of a database on the same machine:
+	// for one membership that is read, that begins and that ends, for each key
+	// of a changed record above freeKeys before and after the change, and for
+	// the given number of bytes of a written document. unitsPerWrite is for a
+	// transaction with its commit, and for freeKeys. SQLite takes twice as long
+	// for a small one; the units are such that DefaultMaxOperations of them fit
+	// into DefaultMaxWork.
 	unitsPerReadLink = 20
-	// unitsPerKey is the work of such a database for each key of a changed
-	// record above freeKeys.
-	unitsPerKey = 20
-	freeKeys    = 10
+	unitsPerJoin     = 90
+	unitsPerLeave    = 60
+	unitsPerKey      = 70
+	freeKeys         = 10
+	storedPerUnit    = 4
+	unitsPerWrite    = 1_500
 
 	// freeWork is the work that a request may do without the gate, about 0.2
 	// ms. A request with more work waits for its turn at the gate, so that
@@ -61,9 +70,11 @@ type work struct {
 	tenant string
 	left   int    // units that the request may still use
 	done   int    // units counted so far
+	owed   int    // units of finished writes, to be counted before the next one
 	look   int    // value of done at the next check of the context
 	turn   func() // returns the tenant's turn at the gate; nil without a turn
 	slot   bool   // holds a slot of the gate, in addition to the turn
+	held   int    // bytes of records that the request holds; see hold
 	err    error
 	query  bool // the request is a query, for which RFC 7644 has its own error
 }
@@ -90,6 +101,30 @@ func (w *work) spend(n int) error {
 	}
 	w.left -= n
 	return w.note(n)
+}
+
+// owe adds n units to those that the next write of the request has to afford.
+// They are the work of a write, or become known only by it. So a request, or an
+// operation of a bulk request, is not refused for what it alone writes, and the
+// memberships that it ends do not count against it.
+func (w *work) owe(n int) {
+	if w != nil {
+		w.owed += n
+	}
+}
+
+// settle counts the owed units. It returns an error if the request cannot
+// afford n more.
+func (w *work) settle(n int) error {
+	if w == nil {
+		return nil
+	}
+	owed := w.owed
+	w.owed = 0
+	if err := w.spend(owed); err != nil || w.affords(n) {
+		return err
+	}
+	return w.spend(n)
 }
 
 // note counts n units of work that another limit bounds: the size of the body
@@ -121,10 +156,18 @@ func (w *work) long() error {
 	return w.failed()
 }
 
-// enter waits for the tenant's turn at the gate and for a slot.
+// enter waits until the tenant holds little enough, for its turn at the gate, and
+// for a slot.
 func (w *work) enter() {
-	if w.turn == nil {
-		w.turn, w.err = w.gate.turns.enter(w.ctx, w.tenant, maxWaiting)
+	for w.turn == nil && w.err == nil {
+		// Whoever waits for others to hold less does not keep the turn from them.
+		if w.err = w.gate.held.wait(w.ctx, w.tenant, w.held); w.err != nil {
+			return
+		}
+		if w.turn, w.err = w.gate.turns.enter(w.ctx, w.tenant, maxWaiting); w.err == nil && w.gate.held.full(w.tenant, w.held) {
+			w.turn()
+			w.turn = nil
+		}
 	}
 	if w.err == nil {
 		if w.slot = take(w.ctx, w.gate.slots); !w.slot {
@@ -174,7 +217,10 @@ func (w *work) refusal() error {
 	return tooLarge("the operations are too much work; send fewer values at once")
 }
 
-var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was cancelled")
+var (
+	errClientGone  = fail(http.StatusServiceUnavailable, "", "the request was cancelled")
+	errTooManyLong = fail(http.StatusServiceUnavailable, "", "too many long requests at once; try again")
+)
 
 // A gate bounds the number of requests that do long work at the same time. It
 // admits one request of each tenant, so that the requests of one tenant do not
@@ -182,6 +228,7 @@ var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was can
 type gate struct {
 	slots chan struct{}
 	turns lanes[string] // by tenant
+	held  holdings
 	// yields is set if long work may occupy all processors; it then yields to
 	// short requests. If a processor stays free, it does not yield: each yield
 	// wakes an idle thread, and a database on the same machine then waits for a
@@ -210,7 +257,7 @@ type lane struct {
 func (l *lanes[K]) enter(ctx context.Context, key K, most int) (leave func(), err error) {
 	t := l.join(key, most)
 	if t == nil {
-		return nil, fail(http.StatusServiceUnavailable, "", "too many long requests at once; try again")
+		return nil, errTooManyLong
 	}
 	if !take(ctx, t.slot) {
 		l.leave(key, t)

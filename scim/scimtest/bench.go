@@ -224,6 +224,10 @@ func (b *bench) finds(typ, name, value string, want ...string) error {
 	if page.Total != len(want) {
 		return fmt.Errorf("%s: Total is %d, want %d", what, page.Total, len(want))
 	}
+	q.Limit = 0
+	if page, err = b.List(b.ctx, b.dir, q); err != nil || page.Total != len(want) || len(page.Records) > 0 {
+		return fmt.Errorf("%s, Limit 0: lists %q and Total is %d, want no record and %d: %w", what, ids(page.Records), page.Total, len(want), orNone(err))
+	}
 	return nil
 }
 

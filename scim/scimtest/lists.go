@@ -148,6 +148,9 @@ func (b *bench) where() error {
 		b.finds(scim.TypeUser, scim.KeyGroup, "g1", "u1", "u2"),
 		b.finds(scim.TypeGroup, scim.KeyGroup, "g2", "g1"),
 		b.finds("", scim.KeyGroup, "g2", "u2", "g1"),
+		b.finds("", scim.KeyGroup, "nobody"),
+		b.finds("", scim.KeyMember, "u2", "g1", "g2"),
+		b.finds("", scim.KeyMember, "nobody"),
 		b.finds(scim.TypeUser, "no such key", "u1"),
 	)
 	if err != nil {

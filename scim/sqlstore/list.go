@@ -43,21 +43,22 @@ func (s *Store) page(ctx context.Context, sel selection, q scim.Query) (scim.Pag
 	if q.Links {
 		kind = linksOf(q.Type)
 	}
-	read, scan := columns, func(rows *sql.Rows) (scim.Record, error) { return scanLinked(rows, kind) }
+	read, join, scan := columns, joinVersion(s.db.Dialect()), func(rows *sql.Rows) (scim.Record, error) { return scanLinked(rows, kind) }
 	switch {
 	case q.NoMeta && kind == noLinks:
 		read, scan = narrow(q)
+		join = ``
 	case q.NoDoc:
 		read = noDoc
 	}
+	query := `SELECT ` + read + s.texts.links[kind] + ` FROM `
 	rows := sel.after(sel.arg(q.After)) + ` LIMIT (SELECT CAST(` + sel.arg(q.Limit) + ` AS BIGINT))`
-	query := `SELECT ` + read + s.texts.links[kind]
 	if sel.row == "r" && q.Offset == 0 {
-		query += sel.from + rows
+		query += `@records r` + join + sel.where + rows
 		page.Records = make([]scim.Record, 0, min(q.Limit, maxReserved))
 	} else {
 		query = `WITH p AS MATERIALIZED (SELECT ` + sel.row + `.directory, ` + sel.row + `.` + sel.ordinal + ` AS ordinal` + sel.from + rows +
-			` OFFSET ` + sel.arg(q.Offset) + `) ` + query + ` FROM p` + joinRecord(s.db.Dialect(), "p", "p.ordinal", "r") + ` ORDER BY r.ordinal`
+			` OFFSET ` + sel.arg(q.Offset) + `) ` + query + `p` + joinRecord(s.db.Dialect(), "p", "p.ordinal", "r") + join + ` ORDER BY r.ordinal`
 	}
 	err := s.query(ctx, sel, query, func(rows *sql.Rows) error {
 		rec, err := scan(rows)
@@ -113,6 +114,7 @@ func (s *Store) query(ctx context.Context, sel selection, query string, scan fun
 // of a table, in the order of their ordinals, which an index provides.
 type selection struct {
 	from    string // the query from FROM on
+	where   string // the part of it from WHERE on, if the rows are records
 	row     string // the name of the rows: r for records, x for others
 	ofType  string // the condition on the type, beginning with AND
 	ordinal string // the column that contains the ordinal
@@ -184,7 +186,8 @@ func rank(key scim.Key) int {
 
 // all selects all records of the type, or of all types.
 func (s *selection) all(typ string) {
-	s.from, s.row, s.ordinal = ` FROM @records r WHERE r.directory = `+theDirectory, "r", "ordinal"
+	s.row, s.ordinal, s.where = "r", "ordinal", ` WHERE r.directory = `+theDirectory
+	s.from = ` FROM @records r` + s.where
 	s.restrict("type", typ)
 	if typ != "" {
 		s.typed = "type"

@@ -29,7 +29,7 @@ type turns struct {
 type queue struct {
 	turn  chan struct{} // full while a writer has the turn
 	users int           // writers that have the turn or wait for it
-	rests time.Time     // end of the pause; only the writer with the turn uses it
+	rests time.Time     // end of the pause; used by the writer with the turn, and without users
 }
 
 const (
@@ -90,10 +90,25 @@ func (t *turns) join(dir scim.Directory) *queue {
 	return q
 }
 
+// leave ends the use of a queue. Without users, it is kept until its pause ends.
 func (t *turns) leave(dir scim.Directory, q *queue) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if q.users--; q.users == 0 {
+	q.users--
+	t.forget(dir, q)
+}
+
+func (t *turns) forget(dir scim.Directory, q *queue) {
+	if q.users > 0 {
+		return
+	}
+	if rest := time.Until(q.rests); rest > 0 {
+		time.AfterFunc(rest, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.forget(dir, q)
+		})
+	} else if t.queues[dir] == q {
 		delete(t.queues, dir)
 	}
 }

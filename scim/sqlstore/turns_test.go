@@ -37,8 +37,8 @@ func TestTurns(t *testing.T) {
 	assert.Empty(t, queue.queues, "nothing is kept of who has left")
 }
 
-// After a long write, a directory with waiting writers pauses while others
-// write.
+// After a long write, a directory pauses while others write, whether its next
+// writer waits already or comes later.
 func TestTurnsRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, another := scim.Directory{Tenant: "one"}, scim.Directory{Tenant: "another"}
@@ -74,9 +74,19 @@ func TestTurnsRest(t *testing.T) {
 			first(c.held)
 			waiting.Wait()
 			assert.Equal(t, c.rested, waited, name)
+			take(one)(c.held)
+			if c.others {
+				take(another)(0)
+			}
 			began := time.Now()
 			take(one)(0)
-			assert.Zero(t, time.Since(began), "%s: who comes later does not rest", name)
+			assert.Equal(t, c.rested, time.Since(began), "%s: who comes later", name)
+
+			time.Sleep(2 * longestRest)
+			synctest.Wait()
+			queue.mu.Lock()
+			assert.Empty(t, queue.queues, "%s: nothing is kept after the pause", name)
+			queue.mu.Unlock()
 		}
 	})
 }

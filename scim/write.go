@@ -1,0 +1,81 @@
+package scim
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+)
+
+// write returns a Write with the document.
+func (rt *resourceType) write(op Op, id string, doc *object, at time.Time) Write {
+	w := Write{Op: op, Ref: Ref{rt.name, id}, At: at, Doc: appendJSON(make([]byte, 0, 512), doc), Keys: rt.keys(doc)}
+	if rt.name == TypeGroup {
+		w.Display = doc.text("displayName")
+	}
+	return w
+}
+
+// now returns the time of a change, in the resolution of answers.
+func (h *handler) now() time.Time { return h.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+// members returns a change of members with the host's setting for unknown
+// members.
+func (x *exchange) members(c *MemberChange) *MemberChange {
+	if c == nil || !x.cfg.SkipUnknownMembers {
+		return c
+	}
+	skipping := *c
+	skipping.SkipUnknown = true
+	return &skipping
+}
+
+// size returns the number of members in the change, and the work of making it
+// without the memberships that it ends and does not name.
+func (c *MemberChange) size() (members, units int) {
+	if c == nil {
+		return 0, 0
+	}
+	return len(c.Add) + len(c.Remove), len(c.Add)*unitsPerJoin + len(c.Remove)*unitsPerLeave
+}
+
+// leaving returns the work of ending the memberships that a write ends without
+// naming them. Only the operations of a bulk request after this one are refused
+// for it, so it is 0 in any other request.
+func (x *exchange) leaving(w Write) (units int, err error) {
+	if !x.many {
+		return 0, nil
+	}
+	members, groups := 0, 0
+	if w.Ref.Type == TypeGroup && (w.Op == Delete || w.Op == Update && w.Members != nil && w.Members.Replace) {
+		members, err = x.count(KeyGroup, w.Ref.ID)
+	}
+	if w.Op == Delete && err == nil {
+		groups, err = x.count(KeyMember, w.Ref.ID)
+	}
+	if w.Members != nil { // they may stay
+		members = max(0, members-len(w.Members.Add))
+	}
+	return (members + groups) * unitsPerLeave, err
+}
+
+// count returns the number of records that have a key.
+func (x *exchange) count(name, value string) (int, error) {
+	page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Where: []Key{{Name: name, Value: value}}, Count: true})
+	return page.Total, err
+}
+
+// newID returns a random UUID (version 4).
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	var out [36]byte
+	hex.Encode(out[:8], b[:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:], b[10:])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out[:])
+}
