@@ -157,7 +157,7 @@ func plannedOperations() []planned {
 		listing("a page of users", 150, scim.Query{Type: scim.TypeUser, After: 1015000, Limit: 100, Links: true, Count: true}, 100),
 		listing("a page of users without meta", 150, scim.Query{Type: scim.TypeUser, After: 1015000, Limit: 100, NoMeta: true}, 100),
 		listing("a page of users without documents", 150, scim.Query{Type: scim.TypeUser, After: 1015000, Limit: 100, NoDoc: true}, 100),
-		listing("a later page of users", 3000, scim.Query{Type: scim.TypeUser, Offset: 2000, Limit: 100}, 100),
+		listing("the first page of users without meta", 150, scim.Query{Type: scim.TypeUser, Limit: 100, NoMeta: true}, 100),
 		listing("groups", 10, scim.Query{Type: scim.TypeGroup, Limit: 100, Count: true}, 4),
 		listing("a page of everything", 150, scim.Query{After: 1015000, Limit: 100, Count: true}, 100),
 		listing("a page of everything without meta", 150, scim.Query{After: 1015000, Limit: 100, NoMeta: true, NoDoc: true}, 100),
