@@ -56,12 +56,13 @@ func (r *reader) read(most int) ([]Record, error) {
 	}
 	r.query.Count, r.query.Offset = false, 0
 	r.done = len(page.Records) < q.Limit || q.Limit == 0
-	links, size, held := 0, 0, 0 // links and size are the most of one record
+	links, bytes, size := 0, 0, 0 // the most of one record, and the sum
 	for _, rec := range page.Records {
 		r.query.After = rec.Ordinal
-		links, size, held = max(links, len(rec.Links)), max(size, len(rec.Doc)), held+memoryOf(rec)
+		links, bytes = max(links, len(rec.Links)), max(bytes, len(rec.Doc))
+		size += memoryOf(rec)
 	}
-	r.x.work.hold(held)
+	r.x.work.hold(size)
 	largest := mostScanned
 	switch {
 	case q.Links && q.Type == TypeGroup:
@@ -69,7 +70,7 @@ func (r *reader) read(most int) ([]Record, error) {
 	case q.Links:
 		largest = mostLinked
 	}
-	r.batch = max(1, min(2*r.batch, largest, linksAtOnce/(links+1), bytesAtOnce/(size+1)))
+	r.batch = max(1, min(2*r.batch, largest, linksAtOnce/(links+1), bytesAtOnce/(bytes+1)))
 	return page.Records, nil
 }
 
