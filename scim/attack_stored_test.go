@@ -112,7 +112,7 @@ func stored() []attack {
 		{"40,000 members into a group", "PATCH", large(0, 40_000, func(_, out []string) string {
 			return ops(`{"op":"add","path":"members","value":[` + values(out...) + `]}`)
 		}), []int{413}, tooMuch},
-		{"18,000 members into a group", "PATCH", large(0, 18_000, func(_, out []string) string {
+		{"12,000 members into a group", "PATCH", large(0, 12_000, func(_, out []string) string {
 			return ops(`{"op":"add","path":"members","value":[` + values(out...) + `]}`)
 		}), []int{204}, ""},
 		{"40,000 members out of a group", "PATCH", large(40_000, 0, func(in, _ []string) string {
