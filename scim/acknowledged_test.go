@@ -167,6 +167,35 @@ func TestPatchesMakeNothingUnreadable(t *testing.T) {
 	}
 }
 
+// An element that a value filter describes, and a PATCH creates, has the types of
+// its attribute, as if it had been sent (RFC 7644 section 3.5.2.3).
+func TestCreatedElementsHaveTheirTypes(t *testing.T) {
+	for path, want := range map[string]string{
+		`emails[primary eq \"True\"].value`:              `"emails":[{"primary":true,"value":"v"}]`,
+		`emails[primary eq \"no\"].value`:                "",
+		`emails[type eq 7].value`:                        `"emails":[{"type":"7","value":"v"}]`,
+		`emails[type eq true and primary eq true].value`: `"emails":[{"type":"true","primary":true,"value":"v"}]`,
+		`emails[TYPE eq \"work\"].value`:                 `"emails":[{"type":"work","value":"v"}]`,
+		`x509Certificates[value eq \"!\"].display`:       "",
+		`x509Certificates[value eq \"AAAA\"].display`:    `"x509Certificates":[{"value":"AAAA","display":"v"}]`,
+		`emails[type eq \"\"].value`:                     `"emails":[{"value":"v"}]`,
+		`others[primary eq \"True\"].value`:              `"others":[{"primary":"True","value":"v"}]`,
+	} {
+		f := newFuzzed(t)
+		w := f.do("POST", "/Users", user("one"))
+		require.Equal(t, 201, w.Code)
+		target := strings.TrimPrefix(w.Header().Get("Location"), "http://h")
+		w = f.do("PATCH", target, ops(`{"op":"add","path":"`+path+`","value":"v"}`))
+		if want == "" {
+			assert.Equal(t, 400, w.Code, "%s: %s", path, w.Body)
+		} else {
+			assert.Equal(t, 200, w.Code, "%s: %s", path, w.Body)
+			assert.Contains(t, w.Body.String(), want, path)
+		}
+		f.checkAcknowledged(t)
+	}
+}
+
 // anyName generates names that the handler knows, and near misses of them.
 var anyName = rapid.OneOf(
 	rapid.SampledFrom([]string{

@@ -286,6 +286,8 @@ func TestWorkloadIdentity(t *testing.T) {
 	s.now = s.now.Add(2 * time.Minute)
 	status, _ = ask(sign(t, jose.RS256, idp.key, "k2", claims(func(*jwt.Claims) {})))
 	assert.Equal(t, 503, status)
+	status, _ = ask(sign(t, jose.RS256, stranger, "k1", claims(func(*jwt.Claims) {})))
+	assert.Equal(t, 401, status, "a forgery is none of the outage")
 }
 
 func TestAuthenticatorsFitTheHandler(t *testing.T) {

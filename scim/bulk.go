@@ -17,6 +17,7 @@ type bulkOp struct {
 	awaited                       int       // the number of refs that do not exist yet
 	awaiting                      []*bulkOp // operations that refer to the resource that this one creates
 	result                        *object   // nil until the operation is finished
+	changed                       Ref       // the resource that the operation has made or changed
 	failed                        bool
 }
 
@@ -34,6 +35,9 @@ type bulkRun struct {
 	// store, which ends the run.
 	applied bool
 	outage  error
+	// several reports that an operation may have changed resources other than its
+	// own: the members of a group, or the groups of a deleted user.
+	several bool
 	// Resources of a cycle of references that were created without their
 	// references. These are set when all ids are known.
 	unfinished []unfinished
@@ -61,6 +65,7 @@ func (x *exchange) bulk() error {
 	}
 	x.many = true
 	run.process()
+	run.refresh()
 	if x.sight != nil {
 		x.sight.Operations, x.sight.Failed = len(run.ops), run.errors
 	}
@@ -291,10 +296,10 @@ func (b *bulkRun) apply(op *bulkOp, rt *resourceType, id string, data *object) (
 		rec, err = b.create(rt, data)
 		return rec, http.StatusCreated, err
 	case http.MethodPut:
-		rec, err = b.replace(rt, id, data, c, false)
+		rec, err = b.replace(rt, id, data, c, true)
 		return rec, http.StatusOK, err
 	case http.MethodPatch:
-		rec, err = b.patch(rt, id, data, c, false)
+		rec, err = b.patch(rt, id, data, c, true)
 		return rec, http.StatusOK, err
 	}
 	return rec, http.StatusNoContent, b.remove(rt, id, c)
@@ -349,7 +354,7 @@ func (b *bulkRun) complete(u unfinished) {
 		}
 	}
 	data, _ := b.resolved(u.op.data).(*object)
-	rec, err := b.replace(u.rt, u.id, data, conditions{}, false)
+	rec, err := b.replace(u.rt, u.id, data, conditions{}, true)
 	if err != nil {
 		b.fail(u.op, err)
 		return
@@ -361,8 +366,46 @@ func (b *bulkRun) done(op *bulkOp, rt *resourceType, id string, rec Record, stat
 	b.applied = true
 	op.finish(op.answer(status))
 	op.result.set("location", b.location(Ref{rt.name, id}))
+	b.several = b.several || rt.name == TypeGroup || op.method == http.MethodDelete
 	if op.method != http.MethodDelete {
+		op.changed = Ref{rt.name, id}
 		op.result.set("version", rec.tag())
+	}
+}
+
+// refresh sets the versions of resources that a later operation has changed as
+// well: the answer has the current version (RFC 7644 section 3.7). If they
+// cannot be read, the version is the one after the resource's own operation.
+func (b *bulkRun) refresh() {
+	if !b.several || len(b.ops) < 2 {
+		return
+	}
+	for _, rt := range b.types {
+		var keys []Key
+		for _, op := range b.ops {
+			if op.changed.Type == rt.name {
+				keys = append(keys, Key{Name: KeyID, Value: op.changed.ID})
+			}
+		}
+		tags := make(map[string]string, len(keys))
+		for chunk := range slices.Chunk(keys, findKeys) {
+			b.pause()
+			page, err := b.cfg.Store.List(b.ctx, b.dir, Query{Type: rt.name, Any: chunk, Limit: len(chunk), Links: rt.links != "members"})
+			if err != nil {
+				return
+			}
+			for _, rec := range page.Records {
+				if b.work.spend(1+len(rec.Links)*unitsPerReadLink) != nil {
+					return
+				}
+				tags[rec.ID] = rec.tag()
+			}
+		}
+		for _, op := range b.ops {
+			if tag := tags[op.changed.ID]; tag != "" && op.changed.Type == rt.name && !op.failed {
+				op.result.set("version", tag)
+			}
+		}
 	}
 }
 

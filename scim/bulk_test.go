@@ -62,6 +62,39 @@ func TestBulkResolvesReferences(t *testing.T) {
 	assert.True(t, strings.HasSuffix(results[2]["location"].(string), manager.(string)))
 }
 
+// RFC 7644 section 3.7: the version in an answer is "The current resource
+// version", so that the client can use it in If-Match. A user who joins a group
+// in the same request has another version afterwards.
+func TestBulkAnswersCurrentVersions(t *testing.T) {
+	store := &scim.Memory{}
+	server := mount(t, scim.Config{Store: store})
+	in, gone := create(t, server, "/Users", user("in")).id(), create(t, server, "/Users", user("gone")).id()
+	club := create(t, server, "/Groups", group("club", in, gone)).id()
+	results := bulkOn(t, scim.Config{Store: store}, 0,
+		post("/Users", "a", user("a")),
+		post("/Users", "b", user("b")),
+		post("/Groups", "g", group("g", "bulkId:a", "bulkId:h", in)),
+		post("/Groups", "h", group("h", "bulkId:g")), // a circle
+		`{"method":"PATCH","path":"/Users/`+in+`","data":`+ops(`{"op":"replace","path":"title","value":"T"}`)+`}`,
+		`{"method":"PATCH","path":"/Groups/`+club+`","data":`+ops(`{"op":"replace","path":"displayName","value":"Club"}`)+`}`,
+		`{"method":"PUT","path":"/Users/`+gone+`","data":`+user("gone", `"title":"T"`)+`}`,
+		`{"method":"DELETE","path":"/Users/`+gone+`"}`,
+		`{"method":"DELETE","path":"/Users/nobody"}`,
+	)
+	require.Equal(t, []string{"201", "201", "201", "201", "200", "200", "200", "204", "404"}, statuses(results))
+	for i, r := range results[:6] {
+		_, path, _ := strings.Cut(r["location"].(string), "/scim/v2")
+		now := send(t, server, testToken, "GET", path, "")
+		assert.Equal(t, now.header.Get("Etag"), r["version"], "operation %d", i)
+		patched := send(t, server, testToken, "PATCH", path, ops(`{"op":"replace","path":"externalId","value":"e"}`), "If-Match", r["version"].(string))
+		assert.Less(t, patched.status, 300, "operation %d: %s", i, patched.text)
+	}
+	assert.NotEmpty(t, results[6]["version"])
+	// Without groups no resource changes but its own; the tag has its groups.
+	results = bulkOn(t, scim.Config{Store: store}, 0, `{"method":"PATCH","path":"/Users/`+in+`","data":`+ops(`{"op":"replace","path":"title","value":"U"}`)+`}`)
+	assert.Equal(t, send(t, server, testToken, "GET", "/Users/"+in, "").header.Get("Etag"), results[0]["version"])
+}
+
 func TestBulkOpensCircles(t *testing.T) {
 	store := &scim.Memory{}
 	results := bulkOn(t, scim.Config{Store: store}, 0,

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,6 +64,12 @@ func TestUnsentBodiesHoldNoConnection(t *testing.T) {
 			request{long, "POST", "/scim/v2/Users", length + bearer + "Content-Type: text/plain\r\n", 415},
 			request{endpoint, "GET", "/token", length, 405},
 			request{endpoint, "HEAD", "/token", length, 405},
+			request{endpoint, "POST", "/token", length, 400}, // no form
+			request{endpoint, "POST", "/token", length + "Content-Type: multipart/form-data; boundary=x\r\n", 400},
+			request{endpoint, "POST", "/token", length + "Content-Type: text/plain; charset\r\n", 400},
+			request{long, "GET", "/elsewhere", length, 404},
+			request{long, "POST", "/scim/v2x", length + bearer, 404},
+			request{long, "CONNECT", "x:1", length, 404},
 		)
 	}
 	requests = append(requests,
@@ -261,4 +268,52 @@ func TestSlowReadersAreGivenUp(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("the handler still writes")
 	}
+}
+
+// A groupReads counts the reads of a group with its members.
+type groupReads struct {
+	scim.Store
+	reads atomic.Int32
+}
+
+func (s *groupReads) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, links bool) (scim.Record, error) {
+	if links && ref.Type == scim.TypeGroup {
+		s.reads.Add(1)
+	}
+	return s.Store.Get(ctx, dir, ref, links)
+}
+
+// Clients that do not read large answers hold a bounded amount of memory: further
+// requests of their tenant for large records wait, and are served when the clients
+// read. Small requests and other tenants do not wait.
+func TestSlowReadersHoldBoundedMemory(t *testing.T) {
+	const members, clients = 100_000, 12
+	store := &groupReads{Store: &scim.Memory{}}
+	bigGroups(t, store, 1, members)
+	server := mount(t, scim.Config{Store: store})
+	var conns []net.Conn
+	for range clients {
+		conn := dial(t, server)
+		fmt.Fprintf(conn, "GET /scim/v2/Groups/g0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n", testToken)
+		conns = append(conns, conn)
+	}
+	require.Eventually(t, func() bool { return store.reads.Load() >= 4 }, time.Minute, time.Millisecond)
+	assert.Never(t, func() bool { return store.reads.Load() > 4 }, time.Second, 10*time.Millisecond, "4 of them hold 64 MiB")
+	assert.Equal(t, 200, send(t, server, testToken, "GET", "/Users?count=1", "").status)
+	assert.Equal(t, 404, send(t, server, "another", "GET", "/Groups/g0", "").status)
+
+	var all sync.WaitGroup
+	for _, conn := range conns {
+		all.Go(func() {
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if assert.NoError(t, err) {
+				n, err := io.Copy(io.Discard, resp.Body)
+				assert.NoError(t, err)
+				assert.Equal(t, 200, resp.StatusCode)
+				assert.Greater(t, n, int64(members*100))
+			}
+		})
+	}
+	all.Wait()
+	assert.Equal(t, int32(clients+1), store.reads.Load())
 }

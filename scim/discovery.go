@@ -83,11 +83,25 @@ func schemaDocument(def schema.Schema) (*object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema %s: %w", def.ID, err)
 	}
+	exactKinds(doc.get("attributes"))
 	ordered := &object{}
 	for _, name := range [...]string{"schemas", "id", "name", "description", "attributes"} {
 		ordered.set(name, dropNulls(doc.get(name)))
 	}
 	return ordered, nil
+}
+
+// exactKinds sets caseExact where the type decides about it.
+func exactKinds(attributes any) {
+	list, _ := attributes.([]any)
+	for _, e := range list {
+		if a, ok := e.(*object); ok {
+			if exactKind(a.text("type")) {
+				a.set("caseExact", true)
+			}
+			exactKinds(a.get("subAttributes"))
+		}
+	}
 }
 
 func serviceProviderConfig(cfg Config) *object {

@@ -36,12 +36,14 @@
 //
 // The handler refuses duplicate names (in any letter case, of any script),
 // invalid UTF-8, NUL characters and a second value after the first. It also
-// refuses a value that does not have its attribute's type, a role or
-// entitlement without its value, an operation without a value, a path that
-// differs from a declared name by one typing mistake, a query parameter with
-// two different values, two Authorization headers, and user names that people
-// cannot see or cannot distinguish. Each refusal is a SCIM error that names the
-// attribute. A failure of the store is logged and not shown to clients.
+// refuses a value that does not have its attribute's type, a unique value that
+// another resource has, a complex value without a required part (for a role or
+// entitlement its value), a change of an immutable value, an operation without
+// a value, a path that differs from a declared name by one typing mistake, a
+// query parameter with two different values, two Authorization headers, and
+// user names that people cannot see or cannot distinguish. Each refusal is a
+// SCIM error that names the attribute. A failure of the store is logged and not
+// shown to clients.
 //
 // # What it guarantees
 //

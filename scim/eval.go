@@ -168,6 +168,12 @@ func (f *filter) matches(r *resource) bool {
 	case opValuePath:
 		return r.values(f.path, f.work, func(e any) bool { return f.inner.matchesElement(e) || f.work.failed() != nil })
 	}
+	if f.assume {
+		whole := attrPath{urn: f.path.urn, attr: f.path.attr, def: f.path.def}
+		return f.test(func(visit func(any) bool) bool {
+			return r.values(whole, f.work, func(e any) bool { return visit(primaryOf(e)) })
+		})
+	}
 	return f.test(func(visit func(any) bool) bool { return r.values(f.path, f.work, visit) })
 }
 
@@ -177,7 +183,22 @@ func (f *filter) matchesElement(e any) bool {
 	case opAnd, opOr, opNot:
 		return f.combine(func(kid *filter) bool { return kid.matchesElement(e) })
 	}
+	if f.assume {
+		return f.test(func(visit func(any) bool) bool { return visit(primaryOf(e)) })
+	}
 	return f.test(func(visit func(any) bool) bool { return visitSub(e, f.path.attr, visit) })
+}
+
+// primaryOf returns the sub-attribute "primary" of an element. "If not
+// specified, the value of "primary" SHALL be assumed to be "false"" (RFC 7643
+// section 2.4).
+func primaryOf(e any) any {
+	if o, ok := e.(*object); ok {
+		if primary := o.get("primary"); primary != nil {
+			return primary
+		}
+	}
+	return false
 }
 
 func (f *filter) combine(holds func(*filter) bool) bool {

@@ -15,6 +15,7 @@ type filter struct {
 	source any       // value before folding
 	time   time.Time // value as time, where the attribute is one
 	exact  bool      // the comparison is case-sensitive
+	assume bool      // a value of a list without "primary" compares as if that were false
 	inner  *filter   // of a value path: the part in brackets; path.sub stays empty
 	work   *work     // counts the values compared; see bound
 }
@@ -402,11 +403,12 @@ func (f *filter) prepare() error {
 	}
 	f.source = f.value
 	s, isString := f.value.(string)
-	f.exact = def != nil && (def.caseExact || def.kind == "binary")
+	f.exact = def != nil && def.caseExact
 	if isString && !f.exact {
 		f.value = foldText(s)
 	}
 	_, isBool := f.value.(bool)
+	f.assume = isBool && def != nil && def.kind == "boolean" && def.name == "primary" && (f.path.sub == "" || f.path.def.multi)
 	switch f.op {
 	case opGreater, opGreaterEqual, opLess, opLessEqual:
 		if isBool || f.value == nil || def != nil && (def.kind == "boolean" || def.kind == "binary") {

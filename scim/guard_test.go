@@ -157,6 +157,8 @@ func TestUserNames(t *testing.T) {
 		"a b": true, "Ana María": true, "名前": true, "נועה": true, "می\u200cخواهم": true, "o'brien+x@example.com": true, "👩‍💻": true, "a\u00a0b": true,
 		"क्\u200dष": true, "a\u0600b": true, "🧑🏽\u200d🚀": true,
 		"a\u200bb": false, "ab\u200d": false, "a\u200cb": false, "\u200da": false, "a\u00adb": false, "a\u2060b": false, "\ufeffab": false, "a\u3164b": false, "a\u115fb": false,
+		"\u2764\ufe0f": true, "\u845b\U000e0100": true, "a\ufe0fb": false, "\ufe0fab": false, "e\u0301\ufe00": false, "\U000e0100a": false,
+		"\u2800": false, " \u2800\u2800": false, "a\u2800b": true,
 		" ": false, "\t": false, "\u00a0\u2003": false, "\u200b": false, "\ufeff\u2060": false,
 		"a\tb": false, "a\nb": false, "a\u007fb": false, "a\u0085b": false, "a\u2028b": false,
 		"\u202eadmin": false, "adm\u200fin": false, "a\u2066b\u2069": false, "a\u061cb": false, "\u200ea": false,

@@ -58,7 +58,9 @@ type Config struct {
 	// DefaultUserExtension.
 	UserExtension string
 	// UserExtensions and GroupExtensions declare more extensions. Attributes of
-	// undeclared schemas are stored and served as they were sent.
+	// undeclared schemas are stored and served as they were sent. What is
+	// declared holds for a resource from its next change on: the store does not
+	// know the values of an attribute that was declared as unique later.
 	UserExtensions  []schema.Schema
 	GroupExtensions []schema.Schema
 	// Types are resource types besides users and groups.
@@ -246,6 +248,7 @@ type exchange struct {
 	principal Principal
 	dir       Directory
 	base      string // absolute URL of the handler, without a trailing slash
+	aliased   string // absolute URL of the user that /Me means, in a request to it
 	work      *work
 	bodySeen  bool      // reading the body was at least attempted
 	sight     *sighting // collects the request's record; nil if there is no log
@@ -254,6 +257,7 @@ type exchange struct {
 	// members.
 	membersRead bool
 	many        bool // the request is a bulk request
+	sent        []string // attributes that a PATCH has set; see projection.sent
 	party       party
 	traffic     int      // bytes read from the client and written to it
 	stored      int      // bytes of documents written to the store, plus storedRecord for each write
@@ -283,6 +287,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the request, which helps to choose Config.MaxWork.
 func (x *exchange) finish() {
 	x.pause()
+	x.work.hold(0)
 	if x.sight != nil {
 		x.note()
 	}
@@ -476,6 +481,9 @@ func (x *exchange) route(segments []string) error {
 		if x.principal.User == "" {
 			return fail(http.StatusNotImplemented, "", "/Me: these credentials are no user's")
 		}
+		// RFC 7644 section 3.11: "In any response, the HTTP "Location" header MUST
+		// be the permanent location of the aliased resource".
+		x.aliased = x.location(Ref{x.types[0].name, x.principal.User})
 		return x.one(x.types[0], x.principal.User)
 	case name == "bulk" && len(segments) == 1:
 		if x.r.Method != http.MethodPost {

@@ -20,9 +20,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// A keyCache stores the keys that issuers publish. An unknown key id makes it
-// fetch the keys again, at most once a minute for each issuer, so that a
-// rotation takes effect soon and a forged id causes little load. Keys are
+// A keyCache stores the keys that issuers publish. A signature that no known key
+// verifies makes it fetch the keys again, at most once a minute for each issuer,
+// so that a rotation takes effect soon and a forgery causes little load. Keys are
 // fetched without a lock and with a context that is independent of requests.
 // Known keys are used meanwhile; a request that needs another key waits until
 // the fetch or its own context ends.
@@ -54,6 +54,7 @@ const (
 	keysTimeout  = 10 * time.Second
 	maxKeysBytes = 1 << 20
 	maxKeys      = 100  // of one issuer
+	maxTried     = 10   // for one signature
 	maxKeySets   = 1000 // issuers
 )
 
@@ -65,30 +66,32 @@ func newKeyCache(client *http.Client, now func() time.Time) *keyCache {
 	return &keyCache{client: &own, now: now, sets: map[string]*keySet{}}
 }
 
-// key returns the key with that id for that algorithm. If the key is not known
-// and the issuer is unreachable, the error matches ErrUnavailable.
-func (c *keyCache) key(ctx context.Context, address, id, algorithm string) (jose.JSONWebKey, error) {
+// verify returns nil if check does so for one of the keys that may have made a
+// signature. id is the key's id in the header of the signed text, or empty. If no
+// such key is known and the issuer is unreachable, the error matches
+// ErrUnavailable.
+func (c *keyCache) verify(ctx context.Context, address, id, algorithm string, check func(jose.JSONWebKey) error) error {
+	verifies := func(key jose.JSONWebKey) bool { return check(key) == nil }
 	set := c.set(address)
-	key, known, wait := set.look(c, address, id, algorithm)
-	if known { // possibly an old key, while its issuer is unreachable
-		return key, nil
+	set.refreshIf(c, address, keysFresh)
+	if keys, _ := set.find(id, algorithm); slices.ContainsFunc(keys, verifies) {
+		return nil // possibly an old key, while its issuer is unreachable
 	}
-	if wait != nil {
+	if wait := set.refreshIf(c, address, 0); wait != nil {
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			return key, fmt.Errorf("%w: waiting for the keys of an issuer: %w", ErrUnavailable, ctx.Err())
+			return fmt.Errorf("%w: waiting for the keys of an issuer: %w", ErrUnavailable, ctx.Err())
 		}
 	}
-	set.mu.Lock()
-	defer set.mu.Unlock()
-	if key, known = set.find(id, algorithm); known {
-		return key, nil
+	keys, err := set.find(id, algorithm)
+	switch {
+	case slices.ContainsFunc(keys, verifies):
+		return nil
+	case len(keys) == 0 && err != nil:
+		return fmt.Errorf("%w: fetching the keys of an issuer: %w", ErrUnavailable, err)
 	}
-	if set.err != nil {
-		return key, fmt.Errorf("%w: fetching the keys of an issuer: %w", ErrUnavailable, set.err)
-	}
-	return key, errBadClient
+	return errBadClient
 }
 
 // set returns the keys of an address. The first use creates the set.
@@ -109,20 +112,18 @@ func (c *keyCache) set(address string) *keySet {
 	return set
 }
 
-// look returns the key if it is known. If it is not, or if the keys are old,
-// look starts a fetch, unless an attempt was made recently; wait is closed when
-// the fetch ends.
-func (s *keySet) look(c *keyCache, address, id, algorithm string) (key jose.JSONWebKey, known bool, wait chan struct{}) {
+// refreshIf starts a fetch if the keys are of that age, unless an attempt was made
+// recently. It returns a channel that is closed when the attempt in progress
+// ends, or nil without one.
+func (s *keySet) refreshIf(c *keyCache, address string, age time.Duration) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key, known = s.find(id, algorithm)
 	now := c.now()
-	fresh := known && now.Sub(s.fetched) < keysFresh
-	if s.fetching == nil && !fresh && (s.tried.IsZero() || now.Sub(s.tried) >= keysRetry) {
+	if s.fetching == nil && now.Sub(s.fetched) >= age && (s.tried.IsZero() || now.Sub(s.tried) >= keysRetry) {
 		s.tried, s.fetching = now, make(chan struct{})
 		go s.refresh(c, address, now, s.fetching)
 	}
-	return key, known, s.fetching
+	return s.fetching
 }
 
 // refresh fetches the keys; if that fails, the known keys stay.
@@ -139,19 +140,18 @@ func (s *keySet) refresh(c *keyCache, address string, now time.Time, done chan s
 	close(done)
 }
 
-// find returns the only public key that may verify signatures of the algorithm
-// and, if id is not empty, has this id.
-func (s *keySet) find(id, algorithm string) (jose.JSONWebKey, bool) {
-	var found []jose.JSONWebKey
+// find returns the public keys that may verify signatures of the algorithm and, if
+// id is not empty, have this id; several during a rotation, for instance. err is
+// that of the last fetch.
+func (s *keySet) find(id, algorithm string) (keys []jose.JSONWebKey, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, k := range s.keys {
-		if (id == "" || k.KeyID == id) && k.verifies(algorithm) {
-			found = append(found, k.JSONWebKey)
+		if (id == "" || k.KeyID == id) && k.verifies(algorithm) && len(keys) < maxTried {
+			keys = append(keys, k.JSONWebKey)
 		}
 	}
-	if len(found) != 1 {
-		return jose.JSONWebKey{}, false
-	}
-	return found[0], true
+	return keys, s.err
 }
 
 // verifies reports whether the issuer's statements about the key (RFC 7517
@@ -163,7 +163,8 @@ func (k publishedKey) verifies(algorithm string) bool {
 
 // fits reports whether a key of this kind and size is for the algorithm.
 // RFC 7518 section 3.3: a key of size 2048 bits or larger MUST be used. The time
-// for a signature grows with the square of the size.
+// for a signature grows with the square of the size. The verification compares a
+// curve with its algorithm (section 3.4).
 func (k publishedKey) fits(algorithm string) bool {
 	const least, most = 2048, 16384 // bits
 	switch key := k.Key.(type) {

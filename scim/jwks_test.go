@@ -1,16 +1,21 @@
 package scim_test
 
 import (
+	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,6 +82,8 @@ func published(t *testing.T, key any, more string) string {
 	return strings.TrimSuffix(string(text), "}") + more + "}"
 }
 
+func repeated(text string, n int) []string { return slices.Repeat([]string{text}, n) }
+
 // RFC 7517 sections 4 and 5: keys of unknown kinds are ignored, and use,
 // key_ops and alg limit what a key is used for.
 func TestPublishedKeysAreForWhatTheySay(t *testing.T) {
@@ -96,16 +103,174 @@ func TestPublishedKeysAreForWhatTheySay(t *testing.T) {
 		"for another algorithm":     {[]string{rsa1(`,"kid":"k","alg":"RS512"`)}, 401},
 		"for RSA-OAEP":              {[]string{rsa1(`,"kid":"k","alg":"RSA-OAEP"`)}, 401},
 		"one id, two kinds":         {[]string{published(t, curve.Public(), `,"kid":"k","alg":"ES256"`), rsa1(`,"kid":"k","alg":"RS256"`)}, 200},
-		"one id, two keys":          {[]string{rsa1(`,"kid":"k"`), published(t, rsaKey(t).Public(), `,"kid":"k"`)}, 401},
+		"one id, two keys":          {[]string{published(t, rsaKey(t).Public(), `,"kid":"k"`), rsa1(`,"kid":"k"`)}, 200},
+		"one id, one key, twice":    {[]string{rsa1(`,"kid":"k"`), rsa1(`,"kid":"k","use":"sig"`)}, 200},
+		"one id, many keys":         {append(repeated(published(t, rsaKey(t).Public(), `,"kid":"k"`), 99), rsa1(`,"kid":"k"`)), 401},
 		"symmetric":                 {[]string{`{"kty":"oct","kid":"k","k":"AAAA"}`}, 401},
 		"another id":                {[]string{rsa1(`,"kid":"other"`)}, 401},
 		"no key":                    {nil, 401},
 		"a private key, by mistake": {[]string{published(t, key, `,"kid":"k"`)}, 401},
-		"101 keys":                  {strings.Split(strings.TrimSuffix(strings.Repeat(rsa1(`,"kid":"k"`)+";", 101), ";"), ";"), 503},
+		"101 keys":                  {repeated(rsa1(`,"kid":"k"`), 101), 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := trusting(t, keySetServer(t, c.keys...).URL)
 			assert.Equal(t, c.status, s.assert(sign(t, jose.RS256, key, "k", s.claims(time.Minute))))
+		})
+	}
+}
+
+// RFC 7518 section 3.4: each algorithm has its curve.
+func TestCurvesAreForTheirAlgorithm(t *testing.T) {
+	for curve, bits := range map[elliptic.Curve]int{elliptic.P256(): 256, elliptic.P384(): 384, elliptic.P521(): 512} {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		require.NoError(t, err)
+		s := trusting(t, keySetServer(t, published(t, key.Public(), `,"kid":"k"`)).URL)
+		alg := jose.SignatureAlgorithm(fmt.Sprint("ES", bits))
+		assert.Equal(t, 200, s.assert(sign(t, alg, key, "k", s.claims(time.Minute))), alg)
+		for _, other := range []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512} {
+			if other != alg {
+				header := fmt.Sprintf(`{"alg":%q,"kid":"k"}`, other)
+				assert.Equal(t, 401, s.assert(signed(t, key, header, s.claims(time.Minute))), "%s with the curve of %s", other, alg)
+			}
+		}
+	}
+}
+
+// signed signs claims by the rules of JWS (RFC 7515 section 5.1), with any header:
+// with an RSA key as RS256 does, and with a curve as the header's algorithm does,
+// although the curve may not be the algorithm's.
+func signed(t *testing.T, key crypto.Signer, header string, claims any) string {
+	t.Helper()
+	text, ok := claims.(string)
+	if !ok {
+		encoded, err := json.Marshal(claims)
+		require.NoError(t, err)
+		text = string(encoded)
+	}
+	in := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(text))
+	hash, size := crypto.SHA256, 0
+	for alg, sizes := range map[string][2]int{"ES256": {int(crypto.SHA256), 32}, "ES384": {int(crypto.SHA384), 48}, "ES512": {int(crypto.SHA512), 66}} {
+		if strings.Contains(header, alg) {
+			hash, size = crypto.Hash(sizes[0]), sizes[1]
+		}
+	}
+	h := hash.New()
+	h.Write([]byte(in))
+	var signature []byte
+	var err error
+	if curve, ok := key.(*ecdsa.PrivateKey); ok {
+		r, s, failed := ecdsa.Sign(rand.Reader, curve, h.Sum(nil))
+		err = failed
+		if r.BitLen() <= 8*size && s.BitLen() <= 8*size {
+			signature = append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
+		}
+	} else {
+		signature, err = key.Sign(rand.Reader, h.Sum(nil), hash)
+	}
+	require.NoError(t, err)
+	return in + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// Assertions with the right signature, in forms that an issuer or an attacker may
+// give them (RFC 7515 sections 4 and 7, RFC 7519 section 4, RFC 8725 section 3).
+func TestAssertionsAreReadStrictly(t *testing.T) {
+	key := rsaKey(t)
+	s := trusting(t, keySetServer(t, published(t, key.Public(), `,"kid":"k"`)).URL)
+	at := func(name string, seconds int64) string { return fmt.Sprintf(`,%q:%d`, name, s.now.Unix()+seconds) }
+	names := fmt.Sprintf(`"iss":%q,"sub":%q`, testIssuer, testSubject)
+	audience := fmt.Sprintf(`,"aud":%q`, testAudience)
+	soon := at("exp", 300)
+	for name, c := range map[string]struct {
+		header, claims string // in addition to the alg and the key, and to iss and sub
+		status         int
+	}{
+		"plain":                     {"", audience + soon, 200},
+		"typ JWT":                   {`,"typ":"JWT"`, audience + soon, 200},
+		"typ jwt":                   {`,"typ":"jwt"`, audience + soon, 200},
+		"typ of an assertion":       {`,"typ":"client-authentication+jwt"`, audience + soon, 200},
+		"typ of an access token":    {`,"typ":"at+jwt"`, audience + soon, 401},
+		"its long form":             {`,"typ":"application/AT+JWT"`, audience + soon, 401},
+		"typ of a logout":           {`,"typ":"logout+jwt"`, audience + soon, 401},
+		"typ that is no text":       {`,"typ":7`, audience + soon, 401},
+		"an unknown crit":           {`,"crit":["x"],"x":1`, audience + soon, 401},
+		"an unencoded payload":      {`,"crit":["b64"],"b64":false`, audience + soon, 401},
+		"a second alg":              {`,"alg":"none"`, audience + soon, 401},
+		"a key of its own":          {`,"jwk":{"kty":"RSA","n":"AQAB","e":"AQAB"}`, audience + soon, 200}, // not used
+		"the audience in a list":    {"", fmt.Sprintf(`,"aud":["x",%q]`, testAudience) + soon, 200},
+		"no audience":               {"", soon, 401},
+		"an empty list":             {"", `,"aud":[]` + soon, 401},
+		"the audience with a slash": {"", fmt.Sprintf(`,"aud":%q`, testAudience+"/") + soon, 401},
+		"the audience in capitals":  {"", fmt.Sprintf(`,"aud":%q`, strings.ToUpper(testAudience)) + soon, 401},
+		"the issuer twice":          {"", fmt.Sprintf(`,"iss":%q`, testIssuer) + audience + soon, 401},
+		"no expiry":                 {"", audience, 401},
+		"expiry null":               {"", audience + `,"exp":null`, 401},
+		"expiry as a text":          {"", audience + `,"exp":"99999999999"`, 401},
+		"expiry 1e300":              {"", audience + `,"exp":1e300`, 401},
+		"expiry 1e400":              {"", audience + `,"exp":1e400`, 401},
+		"expiry 1<<63-1":            {"", audience + `,"exp":9223372036854775807`, 401},
+		"expired within the skew":   {"", audience + at("exp", -59), 200},
+		"expired":                   {"", audience + at("exp", -62), 401},
+		"nearly valid":              {"", audience + soon + at("nbf", 58), 200},
+		"not yet valid":             {"", audience + soon + at("nbf", 62), 401},
+		"issued in the future":      {"", audience + soon + at("iat", 62), 401},
+		"an ID that is no text":     {"", audience + soon + `,"jti":7`, 401},
+	} {
+		assert.Equal(t, c.status, s.assert(signed(t, key, `{"alg":"RS256","kid":"k"`+c.header+`}`, "{"+names+c.claims+"}")), name)
+	}
+	claims := "{" + names + audience + soon + "}"
+	for header, status := range map[string]int{
+		`{"alg":"RS256"}`: 200, `{"alg":"rs256","kid":"k"}`: 401, `{"alg":"None","kid":"k"}`: 401, `{"alg":"RS256","kid":7}`: 401, `{"kid":"k"}`: 401,
+	} {
+		assert.Equal(t, status, s.assert(signed(t, key, header, claims)), header)
+	}
+	for _, payload := range []string{`[]`, `null`, claims + "x", claims + claims} {
+		assert.Equal(t, 401, s.assert(signed(t, key, `{"alg":"RS256","kid":"k"}`, payload)), payload)
+	}
+}
+
+// RFC 7517 section 4.5: keys need no ids. A rotation takes effect within a minute
+// with ids, without them, and if the new key has the id of the old one.
+func TestRotation(t *testing.T) {
+	for name, ids := range map[string][2]string{"ids": {"a", "b"}, "none": {"", ""}, "the same": {"a", "a"}} {
+		t.Run(name, func(t *testing.T) {
+			old, next := rsaKey(t), rsaKey(t)
+			var now atomic.Pointer[string]
+			publish := func(keys ...string) {
+				text := `{"keys":[` + strings.Join(keys, ",") + `]}`
+				now.Store(&text)
+			}
+			asked := atomic.Int32{}
+			idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				asked.Add(1)
+				fmt.Fprint(w, *now.Load())
+			}))
+			defer idp.Close()
+			s := trusting(t, idp.URL)
+			member := func(id string) string {
+				if id == "" {
+					return ""
+				}
+				return fmt.Sprintf(`,"kid":%q`, id)
+			}
+			ask := func(key *rsa.PrivateKey, id string) int {
+				return s.assert(signed(t, key, `{"alg":"RS256"`+member(id)+`}`, s.claims(time.Minute)))
+			}
+			publish(published(t, old.Public(), member(ids[0])))
+			assert.Equal(t, 200, ask(old, ids[0]))
+			publish(published(t, old.Public(), member(ids[0])), published(t, next.Public(), member(ids[1])))
+			s.now = s.now.Add(time.Minute)
+			assert.Equal(t, 200, ask(old, ids[0]))
+			assert.Equal(t, 200, ask(next, ids[1]))
+			publish(published(t, next.Public(), member(ids[1])))
+			s.now = s.now.Add(time.Hour)
+			assert.Equal(t, 200, ask(next, ids[1]))
+			require.Eventually(t, func() bool { return asked.Load() == 3 }, time.Minute, time.Millisecond)
+			assert.Eventually(t, func() bool { return ask(old, ids[0]) == 401 }, time.Minute, 5*time.Millisecond)
+			before := asked.Load()
+			for range 20 {
+				assert.Equal(t, 401, ask(rsaKey(t), ids[1]), "forged")
+			}
+			assert.LessOrEqual(t, asked.Load()-before, int32(1))
 		})
 	}
 }
@@ -329,4 +494,25 @@ func TestOneClientAuthenticationMethod(t *testing.T) {
 	w = httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	assert.Equal(t, 400, w.Code)
+}
+
+// The keys of an endpoint are in no print, log or JSON of it or of its
+// configuration.
+func TestTokenKeysAreNotShown(t *testing.T) {
+	key := []byte("s3cret-s3cret-s3cret-s3cret-s3cret")
+	cfg := scim.TokenConfig{Keys: [][]byte{key}, Client: func(context.Context, string) (scim.Client, error) { return scim.Client{}, nil }}
+	endpoint, err := scim.NewTokenEndpoint(cfg)
+	require.NoError(t, err)
+	var shown bytes.Buffer
+	for _, v := range []any{cfg, &cfg, endpoint, *endpoint, []any{cfg, endpoint}, struct{ Field scim.TokenConfig }{cfg}} { //nolint:govet // the copy is only printed
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(&shown, verb+"\n", v)
+		}
+		slog.New(slog.NewTextHandler(&shown, nil)).Info("m", "v", v)
+		slog.New(slog.NewJSONHandler(&shown, nil)).Info("m", "v", v)
+		require.NoError(t, json.NewEncoder(&shown).Encode(v))
+	}
+	for _, form := range []string{"s3cret", "115 51 99", "0x73, 0x33", "733363", base64.StdEncoding.EncodeToString(key)[:12]} {
+		assert.NotContains(t, strings.ToLower(shown.String()), strings.ToLower(form))
+	}
 }

@@ -147,9 +147,15 @@ func TestCountBesideACursor(t *testing.T) {
 		assert.Equal(t, 400, got.status, query)
 		assert.Equal(t, "invalidCount", got.scimType(), query)
 	}
-	got := send(t, server, testToken, "POST", "/Users/.search", `{"cursor":"","count":0}`)
-	assert.Equal(t, "invalidCount", got.scimType())
-	got = send(t, server, testToken, "GET", "/Users?count=0", "")
+	for _, query := range []string{"cursor&count=many", "count=1.5&cursor="} {
+		assert.Equal(t, "invalidCount", send(t, server, testToken, "GET", "/Users?"+query, "").scimType(), query)
+	}
+	for _, search := range []string{`{"cursor":"","count":0}`, `{"count":"many","cursor":""}`, `{"count":[1],"cursor":null}`} {
+		assert.Equal(t, "invalidCount", send(t, server, testToken, "POST", "/Users/.search", search).scimType(), search)
+	}
+	assert.Equal(t, "invalidValue", send(t, server, testToken, "GET", "/Users?count=many", "").scimType())
+	assert.Equal(t, "invalidValue", send(t, server, testToken, "POST", "/Users/.search", `{"count":"many"}`).scimType())
+	got := send(t, server, testToken, "GET", "/Users?count=0", "")
 	assert.Equal(t, 200, got.status)
 	assert.Equal(t, 3.0, got.body["totalResults"])
 	got = send(t, server, testToken, "GET", "/Users?cursor&count=2", "")

@@ -199,11 +199,13 @@ func (r *reader) read(most int) ([]Record, error) {
 	}
 	r.query.Count, r.query.Offset = false, 0
 	r.done = len(page.Records) < q.Limit || q.Limit == 0
-	longest := 0
+	longest, size := 0, 0
 	for _, rec := range page.Records {
 		r.query.After = rec.Ordinal
 		longest = max(longest, len(rec.Links))
+		size += memoryOf(rec)
 	}
+	r.x.work.hold(size)
 	if q.Links {
 		most := scanPage
 		if q.Type == TypeGroup {
@@ -259,6 +261,11 @@ func (x *exchange) scan(selections []selection, q listing, after int64, offset i
 func (x *exchange) fillLinks(r *results, q listing) {
 	rest := r.ready
 	r.ready = nil
+	held := 0
+	for _, f := range rest {
+		held += memoryOf(f.rec)
+	}
+	x.work.hold(held)
 	r.more = func() ([]found, error) {
 		if len(rest) == 0 {
 			return nil, nil
@@ -267,6 +274,7 @@ func (x *exchange) fillLinks(r *results, q listing) {
 		rest = rest[1:]
 		if f.rec.Links == nil && q.projection.links(f.rt) && q.count > 0 {
 			rec, err := x.read(f.rec.Ref, true)
+			x.work.hold(held + memoryOf(rec))
 			if err == nil {
 				f.rec = rec
 			} else if !errors.Is(err, ErrNotFound) { // if the record was deleted since, it is still listed as found

@@ -16,7 +16,7 @@ func Mount(prefix string, handler, rest http.Handler) http.Handler {
 		prefix = ""
 	}
 	if rest == nil {
-		rest = http.NotFoundHandler()
+		rest = http.HandlerFunc(notMounted)
 	}
 	mounted := http.StripPrefix(prefix, handler)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -26,4 +26,11 @@ func Mount(prefix string, handler, rest http.Handler) http.Handler {
 		}
 		rest.ServeHTTP(w, r)
 	})
+}
+
+// notMounted answers 404, and holds no connection for a body that does not
+// arrive.
+func notMounted(w http.ResponseWriter, r *http.Request) {
+	discardBody(w, r)
+	http.NotFound(w, r)
 }

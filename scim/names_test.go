@@ -153,3 +153,12 @@ func TestFoldText(t *testing.T) {
 	})
 	require.NotEqual(t, foldText("\u03b1\u03b9"), foldText("\u1fb3"), "an iota is no mark")
 }
+
+// A credential's name is one line of valid text, of any store.
+func TestCredentialNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"token 1": "token 1", "a\x00b\nc": "abc", "a\xffb": "a\ufffdb", "\u202eevil": "evil", strings.Repeat("\u00e9", 60): strings.Repeat("\u00e9", 30) + "\u2026",
+	} {
+		assert.Equal(t, want, credentialName(name), "%q", name)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/usher-go/usher/internal/invisible"
 )
@@ -142,10 +143,14 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 		return nil, badSyntax("schemas: want a list of schema URNs with %s", rt.core.urn)
 	}
 	known := false
+	var seen nameSet
 	for _, e := range list {
 		urn, ok := e.(string)
 		if !ok || urn == "" {
 			return nil, badValue("schemas: want a list of schema URNs")
+		}
+		if !seen.add(urn) { // RFC 7643 section 3: "Duplicate values MUST NOT be included"
+			return nil, badValue("schemas: %s is named twice", clip(urn))
 		}
 		known = known || sameName(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
 	}
@@ -167,37 +172,22 @@ func looselyCore(urn string) bool {
 
 // mergeExtension stores the object of a declared extension.
 func (rt *resourceType) mergeExtension(doc *object, urn string, v any) error {
-	if v == nil {
+	if v == nil || v == "" {
 		return nil
 	}
-	in, ok := v.(*object)
+	in, ok := objectIn(v)
 	if !ok {
 		return badValue("%s: want an object with the extension's attributes", urn)
 	}
 	ext := rt.extension(urn)
-	out, ok := doc.get(urn).(*object)
-	if !ok {
-		out = &object{}
-	}
 	for _, f := range in.fields {
-		def := lookup(ext.attrs, f.name)
-		name := f.name
-		if def != nil {
-			name = def.name
+		path := ext.path(urn, f.name)
+		if path.sub != "" && (path.def == nil || path.def.multi || path.subDef == nil) {
+			path = attrPath{urn: urn, attr: f.name}
 		}
-		if def.readOnly() {
-			continue
-		}
-		value, err := def.coerce(f.value, urn+":"+name)
-		if err != nil {
+		if err := rt.place(doc, path, f.value); err != nil {
 			return err
 		}
-		if value != nil && !def.hidden() {
-			out.set(name, value)
-		}
-	}
-	if len(out.fields) > 0 {
-		doc.set(urn, out)
 	}
 	return nil
 }
@@ -220,10 +210,17 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 			}
 		}
 		for _, def := range c.order {
-			if !def.required || in.get(def.name) != nil {
+			if !def.required && def.needed == nil {
 				continue
 			}
-			return badValue("%s: the attribute is required", attrPath{urn: strings.TrimPrefix(c.urn, rt.core.urn), attr: def.name})
+			path := rt.pathOf(c, def)
+			v := in.get(def.name)
+			if def.required && v == nil {
+				return badValue("%s: the attribute is required", path)
+			}
+			if err := def.lacks(v, path); err != nil {
+				return err
+			}
 		}
 	}
 	for _, name := range [...]string{"userName", "externalId"} {
@@ -231,14 +228,11 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 			return badValue("%s: the value is longer than %d bytes", name, MaxKeyBytes)
 		}
 	}
+	if err := rt.checkUnique(doc); err != nil {
+		return err
+	}
 	if emails, _ := doc.get("emails").([]any); len(emails) > maxEmails {
 		return badValue("emails: more than %d values", maxEmails)
-	}
-	for _, name := range [...]string{"roles", "entitlements"} {
-		list, _ := doc.get(name).([]any)
-		if def := rt.core.attrs[name]; slices.ContainsFunc(list, def.lacksValue) {
-			return def.valueMissing(name)
-		}
 	}
 	if err := rt.dropRepeated(doc, work); err != nil {
 		return err
@@ -346,16 +340,26 @@ func checkUserName(old, name string) error {
 		switch {
 		case unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control):
 			return badValue("userName: the value holds the character %U; want none for control or writing direction", r)
-		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before):
+		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before),
+			unicode.Is(unicode.Variation_Selector, r) && !hasVariants(before):
 			return badValue("userName: the value holds the invisible character %U", r)
 		}
 		before = r
-		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r)
+		visible = visible || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != brailleBlank
 	}
 	if !visible {
 		return badValue("userName: the value is white space only")
 	}
 	return nil
+}
+
+// brailleBlank is a symbol that is drawn as a space.
+const brailleBlank = '\u2800'
+
+// hasVariants reports whether a variation selector may follow r. After any other
+// character it changes nothing that people see.
+func hasVariants(r rune) bool {
+	return r >= utf8.RuneSelf && unicode.In(r, unicode.S, unicode.P, unicode.Han, unicode.Mongolian, unicode.Phags_Pa, unicode.Myanmar)
 }
 
 // isJoined reports whether a joiner may follow r: in the scripts that use
@@ -391,6 +395,9 @@ func (rt *resourceType) keying(doc *object) (making, storing int) {
 			count(key.Value)
 		}
 	}
+	for key := range rt.uniqueKeys(doc) {
+		count(key.Value)
+	}
 	return making, unitsPerKey * max(0, keys-freeKeys)
 }
 
@@ -416,6 +423,14 @@ func (rt *resourceType) keys(doc *object) []Key {
 	if rt.name == TypeUser {
 		keys = appendSourceKeys(keys, doc)
 	}
+	for key := range rt.uniqueKeys(doc) {
+		same := func(k Key) bool { return k.Name == key.Name && k.Value == key.Value }
+		if i := slices.IndexFunc(keys, same); i >= 0 {
+			keys[i].Unique = true
+		} else {
+			keys = append(keys, key)
+		}
+	}
 	return keys
 }
 
@@ -423,7 +438,7 @@ func (rt *resourceType) keys(doc *object) []Key {
 // replacement (RFC 7644 section 3.5.1): readOnly values stay as they are,
 // immutable ones must be equal or omitted. It reports whether next lacked any
 // of them.
-func (rt *resourceType) keepFixed(old, next *object) (kept bool, err error) {
+func (rt *resourceType) keepFixed(old, next *object, work *work) (kept bool, err error) {
 	for _, c := range rt.containers {
 		was, now := old, next
 		if c != &rt.core {
@@ -436,7 +451,7 @@ func (rt *resourceType) keepFixed(old, next *object) (kept bool, err error) {
 			continue
 		}
 		before := len(now.fields)
-		if err := keepFixed(c.order, "", was, now); err != nil {
+		if err := keepFixed(c.order, "", was, now, work); err != nil {
 			return false, err
 		}
 		if len(now.fields) > before {
@@ -451,28 +466,92 @@ func (rt *resourceType) keepFixed(old, next *object) (kept bool, err error) {
 
 // keepFixed does this for the attributes of one object; at is the name of the
 // object with a dot.
-func keepFixed(attrs []*attribute, at string, was, now *object) error {
+func keepFixed(attrs []*attribute, at string, was, now *object, work *work) error {
 	for _, def := range attrs {
-		before, after := was.get(def.name), now.get(def.name)
+		before := was.get(def.name)
+		if before == nil {
+			continue
+		}
+		after := now.get(def.name)
 		switch {
-		case before == nil:
-		case def.readOnly(), def.mutability == "immutable" && after == nil:
+		case def.readOnly(), def.immutable() && after == nil:
 			now.set(def.name, before)
-		case def.mutability == "immutable":
+		case def.immutable():
 			if !equalValues(before, after) {
 				return notMutable("%s%s: the attribute is immutable", at, def.name)
 			}
-		case !def.multi && def.label == "":
-			inner, wasObject := before.(*object)
-			next, isObject := after.(*object)
-			if wasObject && isObject {
-				if err := keepFixed(def.order, at+def.name+".", inner, next); err != nil {
-					return err
-				}
+		case def.label == "":
+			if err := def.keepInside(at, before, after, work); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// keepInside is keepFixed for the sub-attributes of one value, or of the
+// elements that are in both lists.
+func (a *attribute) keepInside(at string, before, after any, work *work) error {
+	if !a.fixed {
+		return nil
+	}
+	at += a.name + "."
+	if was, ok := before.(*object); ok {
+		if now, ok := after.(*object); ok {
+			return keepFixed(a.order, at, was, now, work)
+		}
+		return nil
+	}
+	old, _ := before.([]any)
+	list, _ := after.([]any)
+	was, err := elementsByKey(old, work)
+	if err != nil {
+		return err
+	}
+	now, err := elementsByKey(list, work)
+	if err != nil {
+		return err
+	}
+	// An element that got another type is the same one if its value is.
+	untyped := map[elementKey]*object{}
+	for key, o := range was {
+		if now[key] == nil {
+			key.typ = ""
+			if _, several := untyped[key]; several {
+				o = nil
+			}
+			untyped[key] = o
+		}
+	}
+	for key, o := range now {
+		same := was[key]
+		if same == nil {
+			key.typ = ""
+			same = untyped[key]
+		}
+		if same == nil {
+			continue
+		}
+		if err := keepFixed(a.order, at, same, o, work); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// elementsByKey returns the elements of a list that have a value.
+func elementsByKey(list []any, work *work) (map[elementKey]*object, error) {
+	elements := make(map[elementKey]*object, len(list))
+	for _, e := range list {
+		if err := work.spend(identifying(e)); err != nil {
+			return nil, err
+		}
+		key := keyOfElement(e)
+		if o, ok := e.(*object); ok && key.hasValue {
+			elements[key] = o
+		}
+	}
+	return elements, nil
 }
 
 // keepsImmutable returns an error if an immutable value changes or is removed.
@@ -480,7 +559,7 @@ func (a *attribute) keepsImmutable(before, after any) error {
 	if before == nil {
 		return nil
 	}
-	if a.mutability == "immutable" && !equalValues(before, after) {
+	if a.immutable() && !equalValues(before, after) {
 		return notMutable("%s: the attribute is immutable", a.name)
 	}
 	was, ok := before.(*object)

@@ -123,6 +123,9 @@ func TestBodiesMustNameTheirSchema(t *testing.T) {
 		`["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]`: true,
 		`["urn:ietf:params:scim:schemas:core:2.0:Group"]`:                false,
 		`["urn:ietf:params:scim:api:messages:2.0:PatchOp"]`:              false,
+		// RFC 7643 section 3: "Duplicate values MUST NOT be included."
+		`["urn:ietf:params:scim:schemas:core:2.0:User","urn:x","urn:ietf:params:scim:schemas:core:2.0:user"]`: false,
+		`["urn:ietf:params:scim:schemas:core:2.0:User","urn:x","urn:x"]`:                                      false,
 		`["urn:x"]`: false, `[5]`: false, `[""]`: false, `{}`: false, `5`: false,
 		// If no schema is named, the endpoint determines the type.
 		`[]`: true, `null`: true, `"[]"`: true, `"[\"urn:ietf:params:scim:schemas:core:2.0:User\"]"`: true, `"[\"urn:x\"]"`: false,
@@ -160,6 +163,9 @@ func TestJSONInATextIsUnwrapped(t *testing.T) {
 		`"roles":["{\"other\":1}"]`:                                       "roles.value",
 		`"roles":["{not JSON"]`:                                           `"roles":[{"value":"{not JSON"}]`,
 		`"name":"{\"givenName\":\"G\"}"`:                                  `"name":{"givenName":"G"}`,
+		`"` + enterpriseURN + `":"{\"department\":\"D\"}"`:                enterprise(`"department":"D"`),
+		`"` + enterpriseURN + `":"","title":"T"`:                          `"title":"T"`,
+		`"` + enterpriseURN + `":"text"`:                                  enterpriseURN + ": want an object",
 		enterprise(`"manager":"{\"value\":\"m\"}"`):                       enterprise(`"manager":{"value":"m"}`),
 		`"title":"{\"value\":\"T\"}"`:                                     `"title":"{\"value\":\"T\"}"`, // in a text attribute it stays a text
 	} {
@@ -275,7 +281,7 @@ func TestFixedValuesSurviveAReplacement(t *testing.T) {
 		require.NoError(t, err)
 		next, err := parseObject(c.after)
 		require.NoError(t, err)
-		if _, err = rt.keepFixed(old, next); err != nil {
+		if _, err = rt.keepFixed(old, next, nil); err != nil {
 			out, _ := clientError(err)
 			assert.Equal(t, "mutability", string(out.ScimType))
 			assert.Equal(t, c.want, out.Detail)

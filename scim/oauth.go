@@ -16,6 +16,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/usher-go/usher/internal/redact"
 )
 
 // A Client is an OAuth 2 client of the token endpoint, as the host stores it.
@@ -39,6 +41,8 @@ type Trust struct {
 // TokenConfig describes a token endpoint. Keys and one of Client and Trust
 // are required.
 type TokenConfig struct {
+	redacted
+
 	// Keys sign and check the access tokens; they are random and have at least
 	// 32 bytes each. The first one signs and all of them check, so that a key
 	// can be rotated.
@@ -71,6 +75,9 @@ type TokenConfig struct {
 	Now func() time.Time
 }
 
+// redacted keeps the keys out of what prints, logs or encodes them.
+type redacted = redact.Struct
+
 // A TokenEndpoint is the OAuth 2 token endpoint for the client credentials
 // grant (RFC 6749 section 4.4), with a client secret or with an assertion. It
 // is also the Authenticator of the access tokens that it issues. Mount it
@@ -78,6 +85,8 @@ type TokenConfig struct {
 // expire after their lifetime. An address that sends many wrong secrets is
 // answered with 429, as for Config.Authenticate.
 type TokenEndpoint struct {
+	redacted
+
 	cfg     TokenConfig
 	signer  jose.Signer
 	jwks    *keyCache
@@ -90,6 +99,7 @@ const DefaultMaxAssertion = 2 * time.Hour
 
 const (
 	assertionType  = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+	mediaForm      = "application/x-www-form-urlencoded"
 	tokenAudience  = "usher-scim"
 	maxTokenForm   = 64 << 10
 	assertionSkew  = time.Minute
@@ -245,9 +255,13 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// form reads the body in bounded time. It refuses a parameter that occurs twice
-// (RFC 6749 section 3.2).
+// form reads the body in bounded time. It refuses a body that is no form, which
+// would stay unread, and a parameter that occurs twice (RFC 6749 section 3.2).
 func (e *TokenEndpoint) form(w http.ResponseWriter, r *http.Request) error {
+	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), mediaForm) {
+		discardBody(w, r)
+		return errBadRequest
+	}
 	control := http.NewResponseController(w)
 	// A server that cannot set deadlines (a recorder in a test) reads without
 	// one.
@@ -319,11 +333,8 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 		return Principal{}, errBadClient
 	}
 	client, err := e.cfg.Client(r.Context(), id)
-	if errors.Is(err, ErrUnavailable) {
-		return Principal{}, err
-	}
 	if err != nil {
-		return Principal{}, errBadClient
+		return Principal{}, unknownClient(err)
 	}
 	hash := []byte(HashToken(secret))
 	for _, known := range client.SecretHashes {
@@ -334,6 +345,18 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	return Principal{}, errBadClient
 }
 
+// unknownClient returns the error for a client that the host did not find. Any
+// error but ErrNotFound is for the log.
+func unknownClient(err error) error {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return errBadClient
+	case errors.Is(err, ErrUnavailable):
+		return err
+	}
+	return fmt.Errorf("%w: looking up the client: %w", errBadClient, err)
+}
+
 // assertion checks the signature of a workload identity assertion with the
 // issuer's keys, and compares its issuer, subject, audience and times with the
 // Trust.
@@ -341,7 +364,7 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{
 		jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 	})
-	if err != nil || len(token.Headers) != 1 {
+	if err != nil || len(token.Headers) != 1 || !isAssertionType(token.Headers[0].ExtraHeaders[jose.HeaderType]) {
 		return Principal{}, errBadClient
 	}
 	var unverified jwt.Claims // used only to choose the keys
@@ -349,18 +372,19 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 		return Principal{}, errBadClient
 	}
 	trust, err := e.cfg.Trust(ctx, unverified.Issuer, unverified.Subject)
-	if errors.Is(err, ErrUnavailable) {
-		return Principal{}, err
+	if err != nil {
+		return Principal{}, unknownClient(err)
 	}
-	if err != nil || trust.Audience == "" || trust.JWKSURL == "" {
+	if trust.Audience == "" || trust.JWKSURL == "" {
 		return Principal{}, errBadClient
 	}
-	key, err := e.jwks.key(ctx, trust.JWKSURL, token.Headers[0].KeyID, token.Headers[0].Algorithm)
-	if err != nil {
+	var claims jwt.Claims
+	if err := e.jwks.verify(ctx, trust.JWKSURL, token.Headers[0].KeyID, token.Headers[0].Algorithm, func(key jose.JSONWebKey) error {
+		return token.Claims(key, &claims)
+	}); err != nil {
 		return Principal{}, err
 	}
-	var claims jwt.Claims
-	if err := token.Claims(key, &claims); err != nil || claims.Expiry == nil {
+	if claims.Expiry == nil {
 		return Principal{}, errBadClient
 	}
 	now := e.cfg.Now()
@@ -380,6 +404,21 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 		}
 	}
 	return withToken(trust.Principal, claims.Subject), nil
+}
+
+// isAssertionType reports whether the typ of a signed token allows that it is an
+// assertion. An issuer gives its other tokens, such as access tokens (at+jwt), to
+// parties that must not be able to use them as assertions (RFC 8725 section 3.11).
+func isAssertionType(typ any) bool {
+	if typ == nil {
+		return true
+	}
+	text, _ := typ.(string)
+	switch strings.TrimPrefix(strings.ToLower(text), "application/") {
+	case "jwt", "client-authentication+jwt":
+		return true
+	}
+	return false
 }
 
 // withToken returns the principal with a name for its credential: if it has

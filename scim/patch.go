@@ -69,6 +69,7 @@ type patcher struct {
 	locate  locator
 	members memberEdit
 	work    *work
+	sent    []string // attributes that the operations set; only if some are served only on request
 }
 
 // apply applies the operations in order. The resulting document is ready to be
@@ -249,6 +250,9 @@ func oneSlip(a, b string) bool {
 
 // target applies one operation to the target that path names.
 func (p *patcher) target(op patchOp, path patchPath) error {
+	if path.def != nil && path.def.onRequest {
+		p.sent = append(p.sent, path.String())
+	}
 	switch {
 	case path.urn == "" && path.attr == "id":
 		if s, ok := op.value.(string); ok && s == p.id && op.op != "remove" {
@@ -297,24 +301,19 @@ func (p *patcher) change(in *object, op patchOp, path patchPath) error {
 // Attributes that are not named stay (RFC 7644 section 3.5.2.3).
 func (p *patcher) extension(op patchOp, path patchPath) error {
 	ext := p.rt.extension(path.urn)
-	if op.op == "remove" || !op.given {
+	empty := !op.given || op.value == ""
+	switch {
+	case op.op == "add" && empty:
+		return nil // as for an attribute
+	case op.op == "remove" || empty:
 		return p.dropExtension(path.urn, ext)
 	}
-	in, ok := op.value.(*object)
+	in, ok := objectIn(op.value)
 	if !ok {
 		return badValue("%s: want an object with the extension's attributes", path.urn)
 	}
 	for _, f := range in.fields {
-		inner := patchPath{attrPath: attrPath{urn: path.urn, attr: f.name}}
-		if ext != nil {
-			if name, sub, dotted := strings.Cut(f.name, "."); dotted {
-				inner.attr, inner.sub = name, sub
-			}
-			if inner.def = lookup(ext.attrs, inner.attr); inner.def != nil {
-				inner.attr = inner.def.name
-				inner.subDef = inner.def.sub(inner.sub)
-			}
-		}
+		inner := patchPath{attrPath: ext.path(path.urn, f.name)}
 		if inner.def.readOnly() {
 			continue
 		}
@@ -337,7 +336,7 @@ func (p *patcher) dropExtension(urn string, declared *container) error {
 		switch def := lookup(declared.attrs, f.name); {
 		case def.readOnly():
 			kept.set(f.name, f.value)
-		case def != nil && def.mutability == "immutable":
+		case def.immutable():
 			return notMutable("%s:%s: the attribute is immutable", urn, f.name)
 		}
 	}

@@ -1,5 +1,7 @@
 package scim
 
+import "slices"
+
 // A memberEdit is the net effect of the operations of one PATCH on the members
 // of a group: one wish for each member, in the order in which they were first
 // named. Making it does not read the group, unless a filter uses an attribute
@@ -132,6 +134,9 @@ func (e *memberEdit) applyFiltered(p *patcher, op patchOp, path patchPath) error
 	links, err := memberLinks(path.def, op.value)
 	if err != nil {
 		return err
+	}
+	if other := func(link Link) bool { return !slices.Contains(ids, link.ID) }; path.sub == "value" && slices.ContainsFunc(links, other) {
+		return notMutable("members.value: the attribute is immutable; remove the member and add another one")
 	}
 	if op.op == "replace" { // the given members replace the selected ones
 		for _, id := range ids {

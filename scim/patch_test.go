@@ -56,6 +56,11 @@ func TestPatch(t *testing.T) {
 			`,"name":{"givenName":"G","familyName":"F"}`},
 		{"replace leaves what is not named", `,"name":{"givenName":"G","middleName":"M"}`, `[{"op":"replace","path":"name","value":{"givenName":"H","middleName":null}}]`,
 			`,"name":{"givenName":"H"}`},
+		{"an extension as JSON in a text", ``, `[{"op":"replace","path":"` + enterpriseURN + `","value":"{\"department\":\"D\"}"}]`,
+			`,"` + enterpriseURN + `":{"department":"D"}`},
+		{"an empty extension clears it", `,"` + enterpriseURN + `":{"department":"D"}`, `[{"op":"replace","path":"` + enterpriseURN + `","value":""}]`, ``},
+		{"adding nothing to an extension", `,"` + enterpriseURN + `":{"department":"D"}`,
+			`[{"op":"add","path":"` + enterpriseURN + `","value":""},{"op":"add","value":{"` + enterpriseURN + `":null}}]`, `,"` + enterpriseURN + `":{"department":"D"}`},
 		{"replace what is absent", ``, `[{"op":"replace","path":"title","value":"T"}]`, `,"title":"T"`},
 		{"replace a list", `,` + e, `[{"op":"replace","path":"emails","value":[{"value":"n@x"}]}]`, `,"emails":[{"value":"n@x"}]`},
 		{"replace by a complex filter", `,` + e, `[{"op":"replace","path":"emails[type eq \"home\" or (value sw \"w\" and not (type eq \"home\"))].display","value":"D"}]`,
@@ -303,6 +308,37 @@ func TestPatchOfMembers(t *testing.T) {
 		`[{"op":"replace","value":{"members":["x"],"displayName":"h"}}]`:                                                      {Replace: true, Add: []Link{link("x", "")}},
 	} {
 		assert.Equal(t, want, members(t, operations), operations)
+	}
+}
+
+// RFC 7643 section 4.2: the value of a member is immutable.
+func TestMembersDoNotBecomeOthers(t *testing.T) {
+	for operation, ok := range map[string]bool{
+		`{"op":"replace","path":"members[value eq \"a\"].value","value":"b"}`:               false,
+		`{"op":"add","path":"members[value eq \"a\"].value","value":"b"}`:                   false,
+		`{"op":"replace","path":"members[type eq \"User\"].value","value":"b"}`:             false,
+		`{"op":"replace","path":"members[value eq \"a\"].type","value":"Group"}`:            false,
+		`{"op":"replace","path":"members[value eq \"a\"].value","value":"a"}`:               true,
+		`{"op":"replace","path":"members[value eq \"a\"].value","value":""}`:                true, // no value
+		`{"op":"add","path":"members[value eq \"new\"].value","value":"new"}`:               true,
+		`{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}}`:           true, // another member instead
+		`{"op":"add","path":"members[value eq \"a\" or value eq \"b\"].value","value":"b"}`: true,
+	} {
+		_, rt := testTypes(t)
+		body, err := parseObject(`{"Operations":[` + operation + `]}`)
+		require.NoError(t, err)
+		list, err := parsePatch(body, 1000)
+		require.NoError(t, err)
+		p := &patcher{rt: rt, id: "g", doc: &object{fields: []field{{"displayName", "g"}}}}
+		p.members.current = func() ([]Link, error) { return []Link{{Ref: Ref{TypeUser, "a"}}}, nil }
+		err = p.apply(list)
+		if ok {
+			assert.NoError(t, err, operation)
+			continue
+		}
+		out, known := clientError(err)
+		require.True(t, known, operation)
+		assert.Equal(t, "mutability", string(out.ScimType), operation)
 	}
 }
 

@@ -53,7 +53,12 @@ func (p *patcher) whole(in *object, op patchOp, path patchPath) error {
 // assign stores value as the whole of the attribute; nil removes it.
 func (p *patcher) assign(in *object, path patchPath, value any) error {
 	if path.def != nil {
-		if err := path.def.keepsImmutable(in.get(path.attr), value); err != nil {
+		before := in.get(path.attr)
+		err := path.def.keepsImmutable(before, value)
+		if err == nil && path.def.multi && value != nil {
+			err = path.def.keepInside("", before, value, p.work)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -293,6 +298,14 @@ func (p *patcher) filtered(in *object, op patchOp, path patchPath) error {
 		return noTarget("%s: the filter selects no value", path)
 	case clears:
 		return nil // an absent element need not be removed
+	case path.def != nil && path.def.kind == "complex": // the client sends these values, too
+		var err error
+		if element, err = path.def.oneElement(element, path.String()); err != nil {
+			return err
+		}
+		if element == nil {
+			element = &object{}
+		}
 	}
 	if path.sub != "" {
 		value, err := p.subValue(op, path)

@@ -8,13 +8,16 @@ import (
 // section 3.9). The zero value and nil request the default.
 type projection struct {
 	only, except []string // as the client wrote the names
-	byType       map[*resourceType]*resolvedProjection
+	// sent names the attributes that a write has set: its answer has those that
+	// are otherwise served only on request (RFC 7643 section 7, returned).
+	sent   []string
+	byType map[*resourceType]*resolvedProjection
 }
 
 // A resolvedProjection is a projection for one type. Its keys are the folded
 // schema (empty for the core) and the folded attribute (empty for a whole
 // extension).
-type resolvedProjection struct{ only, except map[[2]string]named }
+type resolvedProjection struct{ only, except, sent map[[2]string]named }
 
 type named struct {
 	whole bool
@@ -33,6 +36,19 @@ func newProjection(attributes, excluded []string) (*projection, error) {
 	return &projection{only: attributes, except: excluded, byType: map[*resourceType]*resolvedProjection{}}, nil
 }
 
+// answering returns the projection of the answer to a write that has set the
+// attributes sent.
+func (p *projection) answering(sent []string) *projection {
+	if len(sent) == 0 || p != nil && len(p.only) > 0 {
+		return p
+	}
+	out := &projection{sent: sent, byType: map[*resourceType]*resolvedProjection{}}
+	if p != nil {
+		out.except = p.except
+	}
+	return out
+}
+
 // attributeNames splits the values of an attributes parameter.
 func attributeNames(values []string) []string {
 	var names []string
@@ -47,7 +63,7 @@ func attributeNames(values []string) []string {
 }
 
 // trivial reports whether the stored document can be served unchanged.
-func (p *projection) trivial(rt *resourceType) bool { return p == nil && !rt.onRequest }
+func (p *projection) trivial(rt *resourceType) bool { return p == nil && rt.onRequest == nil }
 
 // links reports whether the answer shows members or groups.
 func (p *projection) links(rt *resourceType) bool { return !p.part(rt, "", rt.links).none }
@@ -83,7 +99,7 @@ func (p *projection) resolved(rt *resourceType) *resolvedProjection {
 		}
 		return out
 	}
-	in := &resolvedProjection{only: resolve(p.only), except: resolve(p.except)}
+	in := &resolvedProjection{only: resolve(p.only), except: resolve(p.except), sent: resolve(p.sent)}
 	p.byType[rt] = in
 	return in
 }
@@ -94,7 +110,13 @@ type part struct {
 	whole   bool // serve all except the names in without; otherwise only those in with
 	with    map[string]bool
 	without map[string]bool
+	named   bool // the whole attribute is named; this includes what is served only on request
 	def     *attribute
+}
+
+// all reports whether the whole value is served.
+func (s part) all() bool {
+	return s.whole && s.without == nil && (s.named || s.def == nil || !s.def.onRequest)
 }
 
 // has reports whether a sub-attribute is served.
@@ -102,14 +124,20 @@ func (s part) has(name string) bool {
 	if s.none {
 		return false
 	}
-	if s.whole && s.without == nil {
+	if s.all() {
 		return true
 	}
-	if sub := s.def.sub(name); sub != nil && sub.returned == "always" {
-		return true
+	whole := s.whole
+	if sub := s.def.sub(name); sub != nil {
+		switch sub.returned {
+		case "always":
+			return true
+		case "request":
+			whole = s.named
+		}
 	}
 	name = fold(name)
-	return !s.without[name] && (s.whole || s.with[name])
+	return !s.without[name] && (whole || s.with[name])
 }
 
 // pick reduces a value to its served part.
@@ -117,7 +145,7 @@ func (s part) pick(v any) any {
 	switch {
 	case s.none:
 		return nil
-	case s.whole && s.without == nil:
+	case s.all():
 		return v
 	}
 	return pick(v, s.has)
@@ -148,16 +176,23 @@ func (p *projection) part(rt *resourceType, urn, attr string) part {
 	}
 	in := p.resolved(rt)
 	urn, attr = fold(urn), fold(attr)
-	only, isNamed := in.only[[2]string{urn, attr}]
-	if of := in.only[[2]string{urn, ""}]; of.whole {
-		only, isNamed = of, true
+	find := func(among map[[2]string]named) (n named, found bool) {
+		if n, found = among[[2]string{urn, ""}]; found && n.whole {
+			return n, true
+		}
+		n, found = among[[2]string{urn, attr}]
+		return n, found
+	}
+	only, isNamed := find(in.only)
+	if def != nil && def.onRequest && !isNamed {
+		only, isNamed = find(in.sent)
 	}
 	except := in.except[[2]string{urn, attr}]
 	all := len(p.only) == 0
 	if except.whole || in.except[[2]string{urn, ""}].whole || !isNamed && (onRequest || !all) {
 		return part{none: true}
 	}
-	return part{whole: all || only.whole, with: only.subs, without: except.subs, def: def}
+	return part{whole: all && !onRequest || only.whole, named: only.whole, with: only.subs, without: except.subs, def: def}
 }
 
 // appendDoc appends the requested fields of a document, each with a comma
@@ -194,7 +229,7 @@ func (p *projection) appendDoc(dst []byte, w *work, rt *resourceType, doc string
 // empty.
 func (s part) appendValue(dst []byte, comma string, w *work, in *jsonParser, name string, depth int) ([]byte, error) {
 	start := in.at
-	if s.none || s.whole && s.without == nil {
+	if s.none || s.all() {
 		err := in.skip(depth)
 		raw := in.in[start:in.at]
 		switch raw {

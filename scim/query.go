@@ -47,7 +47,7 @@ func (x *exchange) urlQuery() (listing, error) {
 		return q, err
 	}
 	if q.count, err = wholeNumber("count", values.Get("count"), x.cfg.PageSize); err != nil {
-		return q, err
+		return q, q.badCount(err)
 	}
 	return x.bounded(q)
 }
@@ -121,7 +121,7 @@ func (x *exchange) urlProjection() (*projection, error) {
 
 // searchRequest reads a listing from the body of /.search (section 3.4.3).
 func (x *exchange) searchRequest(body *object) (listing, error) {
-	q := listing{startIndex: 1, count: x.cfg.PageSize}
+	q := listing{startIndex: 1, count: x.cfg.PageSize, cursors: body.at("cursor") >= 0}
 	var only, except []string
 	for _, f := range body.fields {
 		var err error
@@ -131,7 +131,6 @@ func (x *exchange) searchRequest(body *object) (listing, error) {
 		case "sortby":
 			q.sortBy, err = stringField(f)
 		case "cursor":
-			q.cursors = true
 			q.cursor, err = stringField(f)
 		case "sortorder":
 			var order string
@@ -142,6 +141,7 @@ func (x *exchange) searchRequest(body *object) (listing, error) {
 			q.startIndex, err = numberField(f, 1)
 		case "count":
 			q.count, err = numberField(f, x.cfg.PageSize)
+			err = q.badCount(err)
 		case "attributes":
 			only, err = stringsField(f)
 		case "excludedattributes":
@@ -167,6 +167,15 @@ func (x *exchange) bounded(q listing) (listing, error) {
 	q.startIndex = max(q.startIndex, 1)
 	q.count = min(max(q.count, 0), x.cfg.MaxPageSize)
 	return q, nil
+}
+
+// badCount returns the error for a count that is no number. With a cursor it has
+// the type that RFC 9865 section 2.1 gives it.
+func (q listing) badCount(err error) error {
+	if err == nil || !q.cursors {
+		return err
+	}
+	return fail(http.StatusBadRequest, scimTypeInvalidCount, "count: want a whole number of at least 1")
 }
 
 func stringField(f field) (string, error) {

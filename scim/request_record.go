@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A sighting collects the record of a request while the request is served. It
@@ -193,9 +194,9 @@ func isNewID(id string) bool {
 }
 
 // credentialName returns the name of a credential in a form that fits in one
-// line.
+// line and that a store can hold.
 func credentialName(name string) string {
-	plain := true
+	plain := utf8.ValidString(name)
 	for _, r := range name {
 		plain = plain && unicode.IsPrint(r)
 	}

@@ -42,7 +42,7 @@ func (x *exchange) post(rt *resourceType) error {
 			return err
 		}
 	}
-	return x.respondResource(http.StatusCreated, rt, rec, p)
+	return x.respondResource(http.StatusCreated, rt, rec, p.answering(rt.onRequest))
 }
 
 // get serves one resource (section 3.4.1).
@@ -113,7 +113,9 @@ func (x *exchange) read(ref Ref, links bool) (Record, error) {
 			return Record{}, err
 		}
 	}
-	return x.cfg.Store.Get(x.ctx, x.dir, ref, links)
+	rec, err := x.cfg.Store.Get(x.ctx, x.dir, ref, links)
+	x.work.hold(memoryOf(rec))
+	return rec, err
 }
 
 // put replaces a resource (section 3.5.1).
@@ -135,7 +137,7 @@ func (x *exchange) put(rt *resourceType, id string) error {
 			return err
 		}
 	}
-	return x.respondResource(http.StatusOK, rt, rec, p)
+	return x.respondResource(http.StatusOK, rt, rec, p.answering(rt.onRequest))
 }
 
 // patchOne modifies a resource (section 3.5.2). A group is answered with 204
@@ -163,7 +165,7 @@ func (x *exchange) patchOne(rt *resourceType, id string) error {
 			return err
 		}
 	}
-	return x.respondResource(http.StatusOK, rt, rec, p)
+	return x.respondResource(http.StatusOK, rt, rec, p.answering(x.sent))
 }
 
 // delete deletes a resource permanently (section 3.6).
@@ -325,6 +327,9 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	x.pause()
 	x.work.owe(unitsPerWrite)
+	if errors.Is(err, ErrDuplicate) {
+		return rec, x.duplicate(w)
+	}
 	if err != nil {
 		return rec, err
 	}
@@ -457,7 +462,7 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 			return Record{}, err
 		}
 		doc := cloneValue(next.doc).(*object)
-		kept, err := rt.keepFixed(old, doc)
+		kept, err := rt.keepFixed(old, doc, x.work)
 		if err == nil && kept { // next may need an extension that the body lacked
 			err = rt.finish(doc, x.work)
 		}
@@ -544,6 +549,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		if err := p.apply(ops); err != nil {
 			return Record{}, err
 		}
+		x.sent = p.sent
 		if err := checkUserName(was, p.doc.text("userName")); err != nil {
 			return Record{}, err
 		}

@@ -59,6 +59,9 @@ func (x *exchange) respond(status int, body []byte) {
 // writes them.
 func (x *exchange) start(status int, hasBody bool) {
 	x.setHeader("Cache-Control", "no-store")
+	if x.aliased != "" {
+		x.setHeader("Location", x.aliased)
+	}
 	if hasBody {
 		x.setHeader("Content-Type", x.mediaType())
 		x.setHeader("X-Content-Type-Options", "nosniff")

@@ -73,7 +73,9 @@ type attribute struct {
 	unique     bool
 	subs       map[string]*attribute
 	order      []*attribute // the attributes in subs, each once
-	needsValue bool         // an element without its value is refused: roles, entitlements
+	needed     []*attribute // the sub-attributes without which a value is refused
+	fixed      bool         // a sub-attribute is readOnly or immutable
+	onRequest  bool         // the attribute or a sub-attribute is served only on request
 	closed     bool         // only declared sub-attributes can have a value
 	label      string       // the sub-attribute that can name a value without value and $ref; see nameBy
 }
@@ -87,6 +89,8 @@ func (a *attribute) sub(name string) *attribute {
 }
 
 func (a *attribute) readOnly() bool { return a != nil && a.mutability == "readOnly" }
+
+func (a *attribute) immutable() bool { return a != nil && a.mutability == "immutable" }
 
 // lookup finds name in any letter case; most names already have the declared
 // one. The keys of m are the declared and the folded names.
@@ -112,7 +116,8 @@ type resourceType struct {
 	extensions                  []*container
 	containers                  []*container // core and extensions
 	links                       string       // the attribute that shows Record.Links: members or groups
-	onRequest                   bool         // some attribute is served only on request
+	onRequest                   []string     // attributes that are, in part or whole, served only on request
+	unique                      []attrPath   // attributes with unique values, but userName
 	maxFilter                   int          // Config.MaxFilter
 }
 
@@ -148,8 +153,9 @@ func compileAttributes(list schema.Attributes, path string) ([]*attribute, map[s
 	byName := make(map[string]*attribute, 2*len(list))
 	for _, def := range list {
 		a := &attribute{
-			name: def.Name(), kind: def.AttributeType(), multi: def.MultiValued(), caseExact: def.CaseExact(),
-			required: def.Required(), mutability: def.Mutability(), returned: def.Returned(),
+			name: def.Name(), kind: def.AttributeType(), multi: def.MultiValued(),
+			caseExact: def.CaseExact() || exactKind(def.AttributeType()),
+			required:  def.Required(), mutability: def.Mutability(), returned: def.Returned(),
 			unique: def.Uniqueness() != "none",
 		}
 		at := path + a.name
@@ -163,12 +169,24 @@ func compileAttributes(list schema.Attributes, path string) ([]*attribute, map[s
 		if a.order, a.subs, err = compileAttributes(def.SubAttributes(), at+"."); err != nil {
 			return nil, nil, err
 		}
+		a.onRequest = a.returned == "request"
+		for _, sub := range a.order {
+			if sub.required {
+				a.needed = append(a.needed, sub)
+			}
+			a.fixed = a.fixed || sub.readOnly() || sub.immutable()
+			a.onRequest = a.onRequest || sub.onRequest
+		}
 		order = append(order, a)
 		byName[a.name] = a
 		byName[fold(a.name)] = a
 	}
 	return order, byName, nil
 }
+
+// exactKind reports whether values of a type are case-sensitive whatever their
+// declaration says (RFC 7643 sections 2.3.6 and 2.3.7).
+func exactKind(kind string) bool { return kind == "reference" || kind == "binary" }
 
 func compileSchema(def schema.Schema) (container, error) {
 	if def.ID == "" {
@@ -227,8 +245,9 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 			id.caseExact = true // as the id attribute
 		}
 		if decl.Name == TypeUser {
-			for _, name := range [...]string{"roles", "entitlements"} {
-				rt.core.attrs[name].needsValue = true
+			for _, name := range [...]string{"roles", "entitlements"} { // the value is what they grant
+				list := rt.core.attrs[name]
+				list.needed = []*attribute{list.sub("value")}
 			}
 		}
 		for _, def := range decl.Extensions {
@@ -247,7 +266,20 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 		rt.containers = append([]*container{&rt.core}, rt.extensions...)
 		for _, c := range rt.containers {
 			for _, a := range c.order {
-				rt.onRequest = rt.onRequest || a.returned == "request"
+				path := rt.pathOf(c, a)
+				if a.unique && a.kind != "complex" && (decl.Name != TypeUser || path.String() != KeyUserName) {
+					rt.unique = append(rt.unique, path)
+				}
+				for _, sub := range a.order {
+					if sub.unique {
+						inner := path
+						inner.sub, inner.subDef = sub.name, sub
+						rt.unique = append(rt.unique, inner)
+					}
+				}
+				if a.onRequest {
+					rt.onRequest = append(rt.onRequest, path.String())
+				}
 			}
 		}
 		types = append(types, rt)
@@ -263,6 +295,36 @@ func (rt *resourceType) extension(urn string) *container {
 		}
 	}
 	return nil
+}
+
+// pathOf returns the path of a declared attribute.
+func (rt *resourceType) pathOf(c *container, def *attribute) attrPath {
+	path := attrPath{attr: def.name, def: def}
+	if c != &rt.core {
+		path.urn = c.urn
+	}
+	return path
+}
+
+// path returns the attribute of an extension that a name in its object means:
+// an attribute, or a dotted sub-attribute. c is nil for an undeclared
+// extension, whose names are taken as they are.
+func (c *container) path(urn, name string) attrPath {
+	path := attrPath{urn: urn, attr: name}
+	if c == nil {
+		return path
+	}
+	if path.def = lookup(c.attrs, name); path.def == nil {
+		path.attr, path.sub, _ = strings.Cut(name, ".")
+		path.def = lookup(c.attrs, path.attr)
+	}
+	if path.def != nil {
+		path.attr = path.def.name
+	}
+	if path.subDef = path.def.sub(path.sub); path.subDef != nil {
+		path.sub = path.subDef.name
+	}
+	return path
 }
 
 // An attrPath is a resolved attribute name. If attr is empty, it means a whole

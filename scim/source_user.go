@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/usher-go/usher/internal/address"
@@ -67,14 +68,24 @@ func (s *DirectorySource) fromDoc(id string, doc *object) sources.User {
 	return u
 }
 
-// preferredLanguage returns the first language of that attribute, which has the
-// form of an Accept-Language header (RFC 7643 section 4.1.1). It replaces a
-// missing locale, as in the sources for Okta and Entra (S33): Entra maps no
-// locale.
-func preferredLanguage(doc *object) string {
-	first, _, _ := strings.Cut(doc.text("preferredLanguage"), ",")
-	first, _, _ = strings.Cut(first, ";")
-	return strings.TrimSpace(first)
+// preferredLanguage returns the language of that attribute with the greatest
+// weight; the attribute has the form of an Accept-Language header (RFC 7643
+// section 4.1.1). It replaces a missing locale, as in the sources for Okta and
+// Entra (S33): Entra maps no locale.
+func preferredLanguage(doc *object) (best string) {
+	greatest := 0.0
+	for language := range strings.SplitSeq(doc.text("preferredLanguage"), ",") {
+		language, parameters, _ := strings.Cut(language, ";")
+		language = strings.TrimSpace(language)
+		weight := 1.0
+		if q := parameter(parameters, "q"); q != "" {
+			weight, _ = strconv.ParseFloat(q, 64) // 0 if it is malformed
+		}
+		if language != "" && language != "*" && weight > greatest { // * means any language
+			best, greatest = language, weight
+		}
+	}
+	return best
 }
 
 // elements returns the elements of a list that have a non-blank value under one
@@ -113,35 +124,42 @@ func best(list []*object, typ string) *object {
 }
 
 // readEmails sets the work address as the address, the home address as the
-// private address, and all others as further work addresses.
+// private address, and the addresses of other types as further work addresses.
 func readEmails(u *sources.User, doc *object) {
 	list := elements(doc, "emails", "value")
 	main := best(list, "work")
+	if main == nil {
+		return
+	}
+	u.Email = main.text("value")
+	var private []*object
 	for _, o := range list {
-		value := o.text("value")
 		switch {
 		case o == main:
-			u.Email = value
-		case !strings.EqualFold(o.text("type"), "home"):
-			u.OtherEmails = append(u.OtherEmails, value)
-		case u.PrivateEmail == "":
-			u.PrivateEmail = value
+		case strings.EqualFold(o.text("type"), "home"):
+			private = append(private, o)
+		default:
+			addEmails(u, o.get("value"))
 		}
+	}
+	if home := best(private, "home"); home != nil {
+		u.PrivateEmail = home.text("value")
 	}
 }
 
 func readPhones(u *sources.User, doc *object) {
-	var rest []*object
+	var mobile, rest []*object
 	for _, o := range elements(doc, "phoneNumbers", "value") {
 		switch strings.ToLower(o.text("type")) {
 		case "mobile":
-			if u.MobilePhone == "" {
-				u.MobilePhone = o.text("value")
-			}
+			mobile = append(mobile, o)
 		case "fax", "pager":
 		default:
 			rest = append(rest, o)
 		}
+	}
+	if phone := best(mobile, "mobile"); phone != nil {
+		u.MobilePhone = phone.text("value")
 	}
 	if phone := best(rest, "work"); phone != nil {
 		u.Phone = phone.text("value")
@@ -214,14 +232,18 @@ func readEnterprise(u *sources.User, ext *object) {
 }
 
 // readManager reads the enterprise manager. value is an id in the same
-// directory, or an address if the provider's mapping sends one. $ref without
-// value ends in the id. Okta sends only displayName.
+// directory, or an address if the provider's mapping sends one. Templates of
+// OneLogin have the name of SCIM 1.1 for it, managerId. $ref without value ends
+// in the id. Okta sends only displayName.
 func readManager(v any) (m sources.Manager) {
 	o, ok := v.(*object)
 	if !ok {
 		o = &object{fields: []field{{"value", v}}}
 	}
 	key := textOf(o.get("value"))
+	if blank(key) {
+		key = textOf(o.get("managerId"))
+	}
 	if blank(key) {
 		key = refID(o.text("$ref"))
 	}

@@ -43,8 +43,12 @@ func TestBlankValuesLoseToGoodOnes(t *testing.T) {
 		`"emails":[{"value":"a@acme.com","type":"other"},{"value":"b@acme.com","primary":true}]`:                          {Email: "b@acme.com", OtherEmails: []string{"a@acme.com"}},
 		`"phoneNumbers":[{"value":" ","type":"work","primary":true},{"value":"1","type":"home"}]`:                         {Phone: "1"},
 		`"phoneNumbers":[{"value":" ","type":"mobile"},{"value":"2","type":"mobile"},{"value":"9","type":"pager"}]`:       {MobilePhone: "2"},
-		`"addresses":[{"type":"work","primary":true,"streetAddress":"1 Plaza"},{"type":"home","country":"US"}]`:           {Country: "US"},
-		`"addresses":[{"type":"work","country":" "},{"country":"US","region":"NY"}]`:                                      {Country: "US", State: "NY"},
+		// RFC 7643 section 2.4: the primary value is the preferred one, also within a type.
+		`"emails":[{"value":"bo@acme.com","type":"work"},{"value":"a@x.org","type":"home"},{"value":"b@x.org","type":"home","primary":true}]`:            {Email: "bo@acme.com", PrivateEmail: "b@x.org"},
+		`"emails":[{"value":"bo@acme.com","type":"work"},{"value":"bo@acme.com","type":"other"},{"value":"c@x.org"},{"value":"c@x.org","type":"other"}]`: {Email: "bo@acme.com", OtherEmails: []string{"c@x.org"}},
+		`"phoneNumbers":[{"value":"1","type":"mobile"},{"value":"2","type":"Mobile","primary":true},{"value":"3","type":"work"}]`:                        {Phone: "3", MobilePhone: "2"},
+		`"addresses":[{"type":"work","primary":true,"streetAddress":"1 Plaza"},{"type":"home","country":"US"}]`:                                          {Country: "US"},
+		`"addresses":[{"type":"work","country":" "},{"country":"US","region":"NY"}]`:                                                                     {Country: "US", State: "NY"},
 	} {
 		got := read(t, SourceConfig{}, fields)
 		got.Status = 0
@@ -59,6 +63,8 @@ func TestLocale(t *testing.T) {
 		`"locale":"fr-FR","preferredLanguage":"de-DE"`:               "fr-FR",
 		`"locale":" ","preferredLanguage":"de-DE"`:                   "de-DE",
 		`"preferredLanguage":"pt-BR, pt;q=0.9, en;q=0.5"`:            "pt-BR", // RFC 7643 section 4.1.1
+		`"preferredLanguage":"en;q=0.5,*;q=0.9, fr-CA;q=0.8"`:        "fr-CA",
+		`"preferredLanguage":"*, en;q=0, de;q=x"`:                    "",
 		`"preferredLanguage":"da;q=1"`:                               "da",
 		`"preferredLanguage":" "`:                                    "",
 		`"preferredLanguage":["de-DE"],"urn:x:y:2.0:User":{"a":"b"}`: "de-DE",
@@ -80,6 +86,12 @@ func TestManagerKeys(t *testing.T) {
 		enterprise(`"manager":{"value":" ","$ref":"Users/m-1/?x=1"}`):                                      {ID: "m-1"},
 		enterprise(`"manager":{"value":"Ana@Acme.com"}`):                                                   {Email: "Ana@Acme.com"},
 		enterprise(`"manager":{"value":"ana@"}`):                                                           {ID: "ana@"},
+		enterprise(`"manager":{"value":" ","displayName":"Ana Young"}`):                                    {Name: "Ana Young"}, // a blank value is none (S11)
+		enterprise(`"manager":{"value":"","$ref":" ","displayName":"Ana Young"}`):                          {Name: "Ana Young"},
+		enterprise(`"manager":{"managerId":"m-1"}`):                                                        {ID: "m-1"}, // OneLogin's template
+		enterprise(`"manager":{"managerId":7,"value":" "}`):                                                {ID: "7"},
+		enterprise(`"manager":{"managerId":"m-2","value":"m-1"}`):                                          {ID: "m-1"},
+		enterprise(`"manager":{"managerId":"ana@acme.com"}`):                                               {Email: "ana@acme.com"},
 		enterprise(`"manager":{"displayName":"Ana Young"}`):                                                {Name: "Ana Young"},
 		enterprise(`"manager":"{\"value\":\"m-1\"}"`):                                                      {ID: "m-1"},
 		`"manager":{"value":"m-1"}`:                                                                        {ID: "m-1"},

@@ -129,7 +129,8 @@ type Record struct {
 // byte; the handler has already folded values that compare without letter case.
 // A value is at most MaxKeyBytes long and contains no NUL.
 type Key struct {
-	// Name is the attribute: one of the Key constants.
+	// Name is the attribute: one of the Key constants, or the path of an
+	// attribute that the host has declared as unique.
 	Name  string
 	Value string
 	// Unique forbids that another record of the same type and directory has

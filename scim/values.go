@@ -45,7 +45,7 @@ func (a *attribute) coerce(v any, path string) (any, error) {
 		}
 		if a.lacksValue(one) {
 			if sent, ok := e.(*object); !ok || sent.at("value") < 0 {
-				return nil, a.valueMissing(path)
+				return nil, a.lacks(one, attrPath{attr: path})
 			}
 			continue // its value was cleared
 		}
@@ -60,15 +60,33 @@ func (a *attribute) coerce(v any, path string) (any, error) {
 	return out, nil
 }
 
-// lacksValue reports whether an element of a list lacks a value that it needs:
-// the value of a role or an entitlement is what it grants.
+// lacksValue reports whether an element of a list has no value although it
+// needs one.
 func (a *attribute) lacksValue(element any) bool {
+	if a == nil || a.needed == nil {
+		return false
+	}
 	o, ok := element.(*object)
-	return a != nil && a.needsValue && ok && o.get("value") == nil
+	return ok && o.get("value") == nil && slices.Contains(a.needed, a.sub("value"))
 }
 
-func (a *attribute) valueMissing(path string) error {
-	return badValue("%s.value: want the value; without it the element grants nothing", path)
+// lacks returns an error if a complex value, or an element of a list, has no
+// value for a sub-attribute that it needs. path is that of the attribute.
+func (a *attribute) lacks(v any, path attrPath) error {
+	list, isList := v.([]any)
+	if !isList {
+		list = []any{v}
+	}
+	for _, e := range list {
+		o, ok := e.(*object)
+		for _, sub := range a.needed {
+			if ok && o.get(sub.name) == nil {
+				path.sub = sub.name
+				return badValue("%s: want a value; the sub-attribute is required", path)
+			}
+		}
+	}
+	return nil
 }
 
 // unpacked returns the elements of a list. A text that is a JSON array is
@@ -112,6 +130,15 @@ func wrapped(s string) any {
 	}
 	v, _ := embedded(s)
 	return v
+}
+
+// objectIn returns an object, also one that a text contains as JSON.
+func objectIn(v any) (*object, bool) {
+	if s, isText := v.(string); isText {
+		v = wrapped(s)
+	}
+	o, ok := v.(*object)
+	return o, ok
 }
 
 // embedded parses JSON inside a string.
@@ -333,12 +360,12 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 }
 
 // nameBy keeps the sub-attribute that names a value for people, if value and
-// $ref are absent, although it is readOnly (RFC 7643 section 4.3): Okta sends
+// $ref are absent or blank, although it is readOnly (RFC 7643 section 4.3): Okta sends
 // the manager with displayName only.
 func (a *attribute) nameBy(out, sent *object) {
 	switch {
 	case a.label == "":
-	case out.get("value") != nil || out.get("$ref") != nil:
+	case !blank(textOf(out.get("value"))) || !blank(out.text("$ref")):
 		out.drop(a.label)
 	case sent.at(a.label) >= 0:
 		if name := textOf(sent.get(a.label)); !blank(name) {

@@ -68,6 +68,7 @@ type work struct {
 	look   int    // value of done at the next check of the context
 	turn   func() // returns the tenant's turn at the gate; nil without a turn
 	slot   bool   // holds a slot of the gate, in addition to the turn
+	held   int    // bytes of records that the request holds; see hold
 	err    error
 	query  bool // the request is a query, for which RFC 7644 has its own error
 }
@@ -149,10 +150,18 @@ func (w *work) long() error {
 	return w.failed()
 }
 
-// enter waits for the tenant's turn at the gate and for a slot.
+// enter waits until the tenant holds little enough, for its turn at the gate, and
+// for a slot.
 func (w *work) enter() {
-	if w.turn == nil {
-		w.turn, w.err = w.gate.turns.enter(w.ctx, w.tenant, maxWaiting)
+	for w.turn == nil && w.err == nil {
+		// Whoever waits for others to hold less does not keep the turn from them.
+		if w.err = w.gate.held.wait(w.ctx, w.tenant, w.held); w.err != nil {
+			return
+		}
+		if w.turn, w.err = w.gate.turns.enter(w.ctx, w.tenant, maxWaiting); w.err == nil && w.gate.held.full(w.tenant, w.held) {
+			w.turn()
+			w.turn = nil
+		}
 	}
 	if w.err == nil {
 		if w.slot = take(w.ctx, w.gate.slots); !w.slot {
@@ -202,7 +211,10 @@ func (w *work) refusal() error {
 	return tooLarge("the operations are too much work; send fewer values at once")
 }
 
-var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was cancelled")
+var (
+	errClientGone  = fail(http.StatusServiceUnavailable, "", "the request was cancelled")
+	errTooManyLong = fail(http.StatusServiceUnavailable, "", "too many long requests at once; try again")
+)
 
 // A gate bounds the number of requests that do long work at the same time. It
 // admits one request of each tenant, so that the requests of one tenant do not
@@ -210,6 +222,7 @@ var errClientGone = fail(http.StatusServiceUnavailable, "", "the request was can
 type gate struct {
 	slots chan struct{}
 	turns lanes[string] // by tenant
+	held  holdings
 	// yields is set if long work may occupy all processors; it then yields to
 	// short requests. If a processor stays free, it does not yield: each yield
 	// wakes an idle thread, and a database on the same machine then waits for a
@@ -238,7 +251,7 @@ type lane struct {
 func (l *lanes[K]) enter(ctx context.Context, key K, most int) (leave func(), err error) {
 	t := l.join(key, most)
 	if t == nil {
-		return nil, fail(http.StatusServiceUnavailable, "", "too many long requests at once; try again")
+		return nil, errTooManyLong
 	}
 	if !take(ctx, t.slot) {
 		l.leave(key, t)

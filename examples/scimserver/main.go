@@ -196,6 +196,7 @@ func listen(ctx context.Context, cfg scim.Config, addr string, out io.Writer) er
 	server := &http.Server{
 		Handler:           logged(scim.Mount(base, handler, nil), out),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // for requests that never reach the handler, such as OPTIONS *
 		IdleTimeout:       2 * time.Minute,
 	}
 	return serve(ctx, server, listener)

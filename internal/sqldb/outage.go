@@ -58,14 +58,31 @@ func Serialization(err error) bool {
 	return errors.As(err, &state) && state.SQLState() == "40001"
 }
 
+// A noConnection error says that the pool could not connect, for any reason: the
+// database may be renamed, its certificate expired, the password changed, or the
+// server too slow for the driver's time limit.
+type noConnection struct{ error }
+
+func (e noConnection) Unwrap() error { return e.error }
+
 // Outage reports whether an error says that the database cannot work at present,
 // and after how long a retry makes sense.
 func Outage(err error) (retry time.Duration, ok bool) {
+	if retry, ok = passing(err); !ok && errors.As(err, new(noConnection)) {
+		return retryDown, true
+	}
+	return retry, ok
+}
+
+// passing is Outage for errors that say themselves that they may pass.
+func passing(err error) (retry time.Duration, ok bool) {
 	switch {
 	case err == nil:
 		return 0, false
 	case errors.Is(err, ErrBusy):
 		return retryBusy, true
+	case errors.Is(err, errMoved):
+		return retryFull, true
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return 0, false // the caller ended the context
 	}

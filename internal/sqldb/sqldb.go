@@ -39,6 +39,7 @@ type DB struct {
 	// writer has a token while no goroutine of this process writes. It is nil if
 	// the database allows several writers.
 	writer chan struct{}
+	place  place // of a SQLite database
 	conns  connections
 	kept   sync.Map // *keptStatement by query; see Keep
 }
@@ -127,9 +128,9 @@ func (db *DB) withConn(ctx context.Context, wait Wait, work func(*sql.Conn) erro
 	conn, err := db.pool.Conn(waiting)
 	if err != nil {
 		if waiting.Err() != nil {
-			err = context.Cause(waiting)
+			return context.Cause(waiting)
 		}
-		return err
+		return noConnection{err}
 	}
 	defer func() { _ = conn.Close() }() // returns it to the pool
 	if db.dialect != SQLite {
@@ -150,6 +151,7 @@ type Tx struct {
 // reads first fails if another process writes in between. In SQLite, the writers of
 // this process take turns in the order of their calls, since polling for the lock
 // of a file is not fair. A writer that cannot begin within Patience gets ErrBusy.
+// After Migrate, nothing is written to a file that is no longer at its path.
 func (db *DB) Write(ctx context.Context, work func(*Tx) error) error {
 	return db.WriteWithin(ctx, db.NewWait(), work)
 }
@@ -184,6 +186,9 @@ func (db *DB) write(ctx context.Context, wait Wait, transact transaction, work f
 			defer func() { db.writer <- struct{}{} }()
 		case <-waiting.Done():
 			return context.Cause(waiting)
+		}
+		if err := db.place.check(); err != nil {
+			return err
 		}
 	}
 	options := new(sql.TxOptions)

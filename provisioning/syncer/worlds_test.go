@@ -113,8 +113,10 @@ func (h *host) copyFirst(db database, first, n int) {
 	}
 	series := fmt.Sprintf("WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < %d) ", n-1)
 	for _, statement := range []string{
-		series + `INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
-			SELECT r.directory, r.ordinal + s.i, r.type, ` + random + `, r.version + s.i, r.created, r.modified, r.display, ` + named("r.doc") + ` FROM s, usher_scim_records r`,
+		series + `INSERT INTO usher_scim_records (directory, ordinal, type, id, created, display, doc)
+			SELECT r.directory, r.ordinal + s.i, r.type, ` + random + `, r.created, r.display, ` + named("r.doc") + ` FROM s, usher_scim_records r`,
+		series + `INSERT INTO usher_scim_versions (ordinal, directory, version, modified)
+			SELECT v.ordinal + s.i, v.directory, v.version + s.i, v.modified FROM s, usher_scim_versions v`,
 		series + `INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
 			SELECT k.ordinal + s.i, k.directory, k.name, ` + named("k.value") + `, k.type, k.is_unique FROM s, usher_scim_keys k`,
 		fmt.Sprintf(`UPDATE usher_scim_directories SET seq = seq + %d`, n),

@@ -155,6 +155,17 @@ func (b *bench) unique() error {
 	if err != nil {
 		return err
 	}
+	const badge = "urn:example:2.0:User:badge" // a host's unique attribute
+	numbered := func(id string) scim.Write {
+		w := b.newUser(id)
+		w.Keys = append(userKeys(id), scim.Key{Name: badge, Value: "7", Unique: true})
+		return w
+	}
+	first, second := numbered("u6"), numbered("u7")
+	err = errors.Join(b.all(first), b.refused(second, scim.ErrDuplicate), b.absent(userRef("u7")), b.finds(scim.TypeUser, badge, "7", "u6"))
+	if err != nil {
+		return err
+	}
 	own := scim.Write{Op: scim.Update, Ref: userRef("u2"), At: b.at(), Doc: []byte(`{"own":true}`), Keys: userKeys("u2")}
 	device := scim.Write{Op: scim.Create, Ref: scim.Ref{Type: "Device", ID: "d1"}, At: b.at(), Doc: []byte(`{}`), Keys: userKeys("u1")}
 	twice := b.newUser("u4")

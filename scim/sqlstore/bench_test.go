@@ -205,9 +205,12 @@ func bareUser(db *sql.DB, seq int64) error {
 	}
 	defer tx.Rollback()
 	id := fmt.Sprint("u", seq, "@example.com")
-	_, err = tx.Exec(`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
-		VALUES (1, $1, 'User', $2, $1, 0, 0, '', $3)`, seq, id, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"`+id+
+	_, err = tx.Exec(`INSERT INTO usher_scim_records (directory, ordinal, type, id, created, display, doc)
+		VALUES (1, $1, 'User', $2, 0, '', $3)`, seq, id, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"`+id+
 		`","active":true,"name":{"givenName":"User","familyName":"N"},"emails":[{"value":"`+id+`"}],"externalId":"`+id+`"}`)
+	if err == nil {
+		_, err = tx.Exec(`INSERT INTO usher_scim_versions (ordinal, directory, version, modified) VALUES ($1, 1, $1, 0)`, seq)
+	}
 	if err == nil {
 		_, err = tx.Exec(`INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
 			VALUES ($1, 1, 'userName', $2, 'User', TRUE), ($1, 1, 'externalId', $2, 'User', FALSE), ($1, 1, 'emails.value', $2, 'User', FALSE)`, seq, id)

@@ -33,20 +33,22 @@
 //   - usher_scim_records: a row for each resource; doc is its JSON. The other
 //     tables refer to a record by its ordinal, the sequence number of its
 //     creation, which is short and never changes. Listings are in its order.
+//   - usher_scim_versions: the sequence number and the time of each record's
+//     last change, also by a membership that began or ended.
 //   - usher_scim_keys: the keys by which a record can be found, with one row
-//     for each value. A partial index enforces unique values. Programs that
-//     know these tables up to version 2 write no keys of managers. Stop them
-//     before a newer program opens the tables.
+//     for each value. A partial index enforces unique values.
 //   - usher_scim_members: a row for each membership.
 //   - usher_scim_totals: the number of records of each type in a directory, and
-//     of members in a group. Triggers update it.
+//     of members in a group. Triggers update it, except for members on SQLite.
 //   - usher_scim_deletions: a row for each deleted record, for readers of
 //     changes. The rows are never deleted; each takes about a hundred bytes.
 //   - usher_scim_requests: a row for each request in a scim.RequestLog; entry
 //     is its scim.RequestRecord as JSON.
 //   - usher_scim_request_counts: the number of uses of each token, with its
 //     last request as entry, and the numbers of refused and dropped requests.
-//   - usher_scim_schema: the version of these tables.
+//   - usher_scim_schema: the version of these tables. Open brings them to the
+//     newest one. Programs that know them only up to version 4 fail from then
+//     on: stop them first.
 //
 // # Transactions
 //

@@ -43,7 +43,7 @@ func (s *Store) page(ctx context.Context, sel selection, q scim.Query) (scim.Pag
 	after, limit, offset := sel.arg(q.After), sel.arg(q.Limit), sel.arg(q.Offset)
 	query := `WITH p AS MATERIALIZED (SELECT x.directory, x.` + sel.ordinal + ` AS ordinal` + sel.from + sel.after(after) +
 		` LIMIT (SELECT CAST(` + limit + ` AS BIGINT)) OFFSET ` + offset + `) SELECT ` + columns + s.texts.links[kind] + ` FROM p` +
-		joinRecord(s.db.Dialect(), "p", "p.ordinal", "r") + ` ORDER BY r.ordinal`
+		joinRecord(s.db.Dialect(), "p", "p.ordinal", "r") + joinVersion(s.db.Dialect()) + ` ORDER BY r.ordinal`
 	err := s.query(ctx, sel, query, func(rows *sql.Rows) error {
 		rec, err := scanLinked(rows, kind)
 		page.Records = append(page.Records, rec)

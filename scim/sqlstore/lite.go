@@ -21,12 +21,19 @@ const (
 		ON CONFLICT (tenant, connection) DO UPDATE SET seq = seq + 1 RETURNING id, seq`
 	liteSetSeq = `UPDATE @directories SET seq = ?2 WHERE id = ?1`
 
-	liteFind   = `SELECT ` + columns + ` FROM @records r WHERE r.directory = ?1 AND r.id = ?2`
-	liteCreate = `INSERT INTO @records (directory, ordinal, type, id, version, created, modified, display, doc)
-		VALUES (?1, ?2, ?3, ?4, ?2, ?5, ?5, ?6, ?7) ON CONFLICT (directory, id) DO NOTHING`
-	liteUpdate = `UPDATE @records SET version = ?3, modified = ?4, display = ?5, doc = ?6 WHERE directory = ?1 AND ordinal = ?2`
-	liteTouch  = `UPDATE @records SET version = ?3, modified = ?4 WHERE directory = ?1 AND ordinal = ?2`
-	liteDelete = `DELETE FROM @records WHERE directory = ?1 AND ordinal = ?2`
+	liteFind = `SELECT ` + columns + ` FROM @records r CROSS JOIN @versions v ON v.ordinal = r.ordinal AND v.directory = r.directory
+		WHERE r.directory = ?1 AND r.id = ?2`
+	liteCreate = `INSERT INTO @records (directory, ordinal, type, id, created, display, doc)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (directory, id) DO NOTHING`
+	liteUpdate  = `UPDATE @records SET display = ?3, doc = ?4 WHERE directory = ?1 AND ordinal = ?2`
+	liteDelete  = `DELETE FROM @records WHERE directory = ?1 AND ordinal = ?2`
+	liteVersion = `INSERT INTO @versions (ordinal, directory, version, modified) VALUES (?2, ?1, ?3, ?4)
+		ON CONFLICT (ordinal, directory) DO UPDATE SET version = excluded.version, modified = excluded.modified`
+	// liteMoved numbers records. ?2 is the number of the first in the list.
+	liteMoved = `INSERT INTO @versions (ordinal, directory, version, modified)
+		SELECT json_extract(j.value, '$[0]') AS moved, ?1, ?2 + j.key, ?3 FROM json_each(?4) j WHERE moved <> ?5
+		ON CONFLICT (ordinal, directory) DO UPDATE SET version = excluded.version, modified = excluded.modified`
+	liteForget = `DELETE FROM @versions WHERE ordinal = ?2 AND directory = ?1`
 	liteGone   = `INSERT INTO @deletions (directory, version, type, id) VALUES (?1, ?2, ?3, ?4)`
 
 	liteKeys     = `SELECT name, value, is_unique FROM @keys WHERE ordinal = ?2 AND directory = ?1`
@@ -34,27 +41,44 @@ const (
 	liteDropKey  = `DELETE FROM @keys WHERE ordinal = ?2 AND directory = ?1 AND name = ?3 AND value = ?4`
 	liteDropKeys = `DELETE FROM @keys WHERE ordinal = ?2 AND directory = ?1`
 
-	liteMissing = `SELECT json_extract(j.value, '$.id') FROM json_each(?2) j
-		WHERE NOT EXISTS (SELECT 1 FROM @records r WHERE r.directory = ?1 AND r.id = json_extract(j.value, '$.id')) LIMIT 1`
-	liteAddMembers  = liteInsertMembers + ` DO NOTHING RETURNING member`
-	liteShowMembers = liteInsertMembers + ` (grp, directory, member) DO UPDATE SET display = excluded.display
-		WHERE excluded.display NOT IN ('', display)`
-	liteInsertMembers = `INSERT INTO @members (directory, grp, member, member_type, display)
+	// A list of moved members, in the order of their ordinals, has rows of
+	// ordinal, type and display. That of the groups of a record has ordinals.
+	liteRemoved = `SELECT json_group_array(json_array(a.member, a.member_type)), COUNT(*) FROM (SELECT m.member, m.member_type
+		FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = j.value
+		CROSS JOIN @members m ON m.grp = ?2 AND m.directory = ?1 AND m.member = r.ordinal ORDER BY m.member) a`
+	liteOthers = `SELECT json_group_array(json_array(a.member, a.member_type)), COUNT(*) FROM (SELECT member, member_type
+		FROM @members WHERE grp = ?2 AND directory = ?1 AND member NOT IN (SELECT value FROM json_each(?3)) ORDER BY member) a`
+	liteAdded = `SELECT json_group_array(json_array(a.ordinal, a.type, a.display)) FILTER (WHERE a.new), COUNT(*) FILTER (WHERE a.new),
+		json_group_array(a.ordinal) FILTER (WHERE a.ordinal IS NOT NULL), MIN(a.id) FILTER (WHERE a.ordinal IS NULL)
+		FROM (SELECT json_extract(j.value, '$.id') AS id, json_extract(j.value, '$.display') AS display, r.ordinal, r.type,
+				r.ordinal IS NOT NULL AND NOT EXISTS (SELECT 1 FROM @members m WHERE m.grp = ?2 AND m.directory = ?1 AND m.member = r.ordinal) AS new
+			FROM json_each(?3) j LEFT JOIN @records r ON r.directory = ?1 AND r.id = json_extract(j.value, '$.id') ORDER BY r.ordinal) a`
+	liteGroups = `SELECT json_group_array(json_array(a.grp)), COUNT(*) FROM (SELECT grp FROM @members WHERE member = ?2 AND directory = ?1 ORDER BY grp) a`
+
+	liteAddMembers = `INSERT INTO @members (directory, grp, member, member_type, display)
+		SELECT ?1, ?2, json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]'), json_extract(j.value, '$[2]') FROM json_each(?3) j`
+	liteShowMembers = `INSERT INTO @members (directory, grp, member, member_type, display)
 		SELECT ?1, ?2, r.ordinal, r.type, json_extract(j.value, '$.display')
 			FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = json_extract(j.value, '$.id') WHERE TRUE
-		ON CONFLICT`
-	liteKeepMembers = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1 AND member NOT IN (SELECT r.ordinal
-		FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = json_extract(j.value, '$.id')) RETURNING member`
-	liteRemoveMembers = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1 AND member IN (SELECT r.ordinal
-		FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = j.value) RETURNING member`
-	liteDropMembers = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1 RETURNING member`
-	liteDropGroups  = `DELETE FROM @members WHERE member = ?2 AND directory = ?1 RETURNING grp`
+		ON CONFLICT (grp, directory, member) DO UPDATE SET display = excluded.display WHERE excluded.display NOT IN ('', display)`
+	liteRemoveMembers = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1 AND member IN (SELECT json_extract(value, '$[0]') FROM json_each(?3))`
+	liteDropMembers   = `DELETE FROM @members WHERE grp = ?2 AND directory = ?1`
+	liteDropGroups    = `DELETE FROM @members WHERE member = ?2 AND directory = ?1`
+
+	// The statements count members, and not a trigger: with a trigger, SQLite
+	// deletes rows one by one, at three times the cost.
+	liteCount = `INSERT INTO @totals (directory, grp, type, total)
+		SELECT ?1, ?2, json_extract(value, '$[1]') AS type, ?4 * COUNT(*) FROM json_each(?3) GROUP BY type
+		ON CONFLICT (directory, grp, type) DO UPDATE SET total = total + excluded.total`
+	liteUncount = `UPDATE @totals SET total = total - 1
+		WHERE directory = ?1 AND grp IN (SELECT json_extract(value, '$[0]') FROM json_each(?3)) AND type = ?2`
 )
 
 // liteStatements are prepared when the store is opened.
 var liteStatements = []string{
-	liteDraw, liteSetSeq, liteFind, liteCreate, liteUpdate, liteTouch, liteDelete, liteGone, liteKeys, liteAddKey, liteDropKey, liteDropKeys,
-	liteMissing, liteAddMembers, liteShowMembers, liteKeepMembers, liteRemoveMembers, liteDropMembers, liteDropGroups,
+	liteDraw, liteSetSeq, liteFind, liteCreate, liteUpdate, liteDelete, liteVersion, liteMoved, liteForget, liteGone, liteKeys, liteAddKey, liteDropKey, liteDropKeys,
+	liteRemoved, liteOthers, liteAdded, liteGroups, liteAddMembers, liteShowMembers, liteRemoveMembers, liteDropMembers, liteDropGroups,
+	liteCount, liteUncount,
 }
 
 // errUnchanged rolls back a write that changes nothing.
@@ -66,9 +90,14 @@ type liteWriter struct {
 	tx  *sqldb.Tx
 	dir int64 // id of the directory
 	seq int64 // the sequence number of this write
-	// moved lists the ordinals of the other records of memberships that began
-	// or ended.
-	moved []int64
+	// moved has the other records of memberships that began or ended.
+	moved []movedList
+}
+
+// A movedList is a list in JSON of n rows that begin with an ordinal.
+type movedList struct {
+	rows string
+	n    int64
 }
 
 // applyLite applies a write. It also returns how long it had exclusive access
@@ -136,6 +165,9 @@ func (t *liteWriter) create(ctx context.Context) (scim.Record, error) {
 		err = scim.ErrDuplicate
 	}
 	if err == nil {
+		_, err = t.tx.Exec(ctx, liteVersion, t.dir, rec.Ordinal, rec.Version, at)
+	}
+	if err == nil {
 		err = t.addKeys(ctx, rec, t.keys)
 	}
 	if err == nil && t.Members != nil {
@@ -153,62 +185,76 @@ func (t *liteWriter) update(ctx context.Context, rec scim.Record) (scim.Record, 
 		rec.Doc, rec.Display = t.Doc, t.Display
 	}
 	if t.Members != nil {
-		shown, err := t.changeMembers(ctx, rec.Ordinal)
+		moved, err := t.changeMembers(ctx, rec.Ordinal)
 		if err != nil {
 			return rec, err
 		}
-		changed = changed || shown || len(t.moved) > 0
+		changed = changed || moved
 	}
 	if !changed {
 		return rec, errUnchanged
 	}
 	at := fromTime(t.At)
 	rec.Version, rec.LastModified = t.seq, toTime(at)
-	query, args := liteTouch, []any{t.dir, rec.Ordinal, t.seq, at}
-	if t.Doc != nil {
-		query, args = liteUpdate, append(args, rec.Display, string(rec.Doc))
+	_, err := t.tx.Exec(ctx, liteVersion, t.dir, rec.Ordinal, rec.Version, at)
+	if err == nil && t.Doc != nil {
+		_, err = t.tx.Exec(ctx, liteUpdate, t.dir, rec.Ordinal, rec.Display, string(rec.Doc))
 	}
-	_, err := t.tx.Exec(ctx, query, args...)
 	return rec, err
 }
 
 // delete removes the record and its memberships on both sides.
 func (t *liteWriter) delete(ctx context.Context, rec scim.Record) error {
-	for _, query := range []string{liteDropMembers, liteDropGroups} {
-		if err := t.move(ctx, query, t.dir, rec.Ordinal); err != nil {
+	members, err := t.list(ctx, liteOthers, t.dir, rec.Ordinal, none)
+	if err != nil {
+		return err
+	}
+	groups, err := t.list(ctx, liteGroups, t.dir, rec.Ordinal)
+	if err != nil {
+		return err
+	}
+	if members.n > 0 {
+		if _, err := t.tx.Exec(ctx, liteDropMembers, t.dir, rec.Ordinal); err != nil {
 			return err
 		}
 	}
-	for _, query := range []string{liteDropKeys, liteDelete} {
+	if groups.n > 0 {
+		if _, err := t.tx.Exec(ctx, liteUncount, t.dir, rec.Type, groups.rows); err != nil {
+			return err
+		}
+		if _, err := t.tx.Exec(ctx, liteDropGroups, t.dir, rec.Ordinal); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{liteDropKeys, liteForget, liteDelete} {
 		if _, err := t.tx.Exec(ctx, query, t.dir, rec.Ordinal); err != nil {
 			return err
 		}
 	}
-	_, err := t.tx.Exec(ctx, liteGone, t.dir, t.seq, rec.Type, rec.ID)
+	_, err = t.tx.Exec(ctx, liteGone, t.dir, t.seq, rec.Type, rec.ID)
 	return err
 }
 
-// move runs a statement that changes memberships, and adds the members to
-// moved.
-func (t *liteWriter) move(ctx context.Context, query string, args ...any) error {
-	return t.tx.Each(ctx, query, args, func(rows *sql.Rows) error {
-		t.moved = append(t.moved, 0)
-		return rows.Scan(&t.moved[len(t.moved)-1])
-	})
+// list reads a list of records that join or leave, and adds it to moved.
+func (t *liteWriter) list(ctx context.Context, query string, args ...any) (movedList, error) {
+	var l movedList
+	_, err := t.tx.Get(ctx, query, args, &l.rows, &l.n)
+	t.moved = append(t.moved, l)
+	return l, err
 }
 
 // number assigns the sequence numbers after the write's number to the records
 // that joined or left.
 func (t *liteWriter) number(ctx context.Context, rec scim.Record) error {
 	last := t.seq
-	for _, ordinal := range t.moved {
-		if ordinal == rec.Ordinal {
+	for _, l := range t.moved {
+		if l.n == 0 {
 			continue
 		}
-		last++
-		if _, err := t.tx.Exec(ctx, liteTouch, t.dir, ordinal, last, fromTime(t.At)); err != nil {
+		if _, err := t.tx.Exec(ctx, liteMoved, t.dir, last+1, fromTime(t.At), l.rows, rec.Ordinal); err != nil {
 			return err
 		}
+		last += l.n
 	}
 	if last == t.seq {
 		return nil
@@ -260,32 +306,65 @@ func (t *liteWriter) addKeys(ctx context.Context, rec scim.Record, keys []scim.K
 	return nil
 }
 
-// changeMembers changes the rows of a group and reports whether a display
-// changed; move records which members joined or left. Except for Replace, the
-// cost depends on the size of the change and not on that of the group.
-func (t *liteWriter) changeMembers(ctx context.Context, group int64) (shown bool, err error) {
-	if !t.Members.SkipUnknown {
-		var missing string
-		found, err := t.tx.Get(ctx, liteMissing, []any{t.dir, t.add}, &missing)
-		if err != nil {
+// changeMembers changes the rows of a group and reports whether a row changed;
+// moved records which members joined or left. Except for Replace, the cost
+// depends on the size of the change and not on that of the group.
+func (t *liteWriter) changeMembers(ctx context.Context, group int64) (changed bool, err error) {
+	if t.remove != none {
+		if err := t.leave(ctx, group, liteRemoved, t.remove); err != nil {
 			return false, err
 		}
-		if found {
-			return false, &scim.NoMemberError{ID: missing}
+	}
+	present := none // the ordinals of the members to add
+	if t.add != none {
+		var joined movedList
+		var missing sql.NullString
+		if _, err := t.tx.Get(ctx, liteAdded, []any{t.dir, group, t.add}, &joined.rows, &joined.n, &present, &missing); err != nil {
+			return false, err
+		}
+		if missing.Valid && !t.Members.SkipUnknown {
+			return false, &scim.NoMemberError{ID: missing.String}
+		}
+		if joined.n > 0 {
+			if err := t.moveMembers(ctx, group, liteAddMembers, joined, 1); err != nil {
+				return false, err
+			}
 		}
 	}
 	if t.Members.Replace {
-		err = t.move(ctx, liteKeepMembers, t.dir, group, t.add)
+		if err := t.leave(ctx, group, liteOthers, present); err != nil {
+			return false, err
+		}
 	}
-	if err == nil && t.remove != none {
-		err = t.move(ctx, liteRemoveMembers, t.dir, group, t.remove)
-	}
-	if err == nil && t.add != none {
-		err = t.move(ctx, liteAddMembers, t.dir, group, t.add)
-	}
-	if err != nil || !t.shows {
-		return false, err
+	changed = len(t.moved) > 0
+	if !t.shows {
+		return changed, nil
 	}
 	rows, err := t.tx.Exec(ctx, liteShowMembers, t.dir, group, t.add)
-	return rows > 0, err
+	return changed || rows > 0, err
+}
+
+// leave removes the members that the query lists for ids or ordinals.
+func (t *liteWriter) leave(ctx context.Context, group int64, query, list string) error {
+	var left movedList
+	_, err := t.tx.Get(ctx, query, []any{t.dir, group, list}, &left.rows, &left.n)
+	if err != nil || left.n == 0 {
+		return err
+	}
+	remove := liteRemoveMembers
+	if query == liteOthers && list == none { // all leave
+		remove = liteDropMembers
+	}
+	return t.moveMembers(ctx, group, remove, left, -1)
+}
+
+// moveMembers adds or removes the listed members and counts them.
+func (t *liteWriter) moveMembers(ctx context.Context, group int64, query string, l movedList, sign int) error {
+	t.moved = append(t.moved, l)
+	args := []any{t.dir, group, l.rows}
+	if _, err := t.tx.Exec(ctx, query, args...); err != nil {
+		return err
+	}
+	_, err := t.tx.Exec(ctx, liteCount, append(args, sign)...)
+	return err
 }

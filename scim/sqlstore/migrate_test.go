@@ -3,8 +3,10 @@ package sqlstore
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,25 +110,6 @@ func TestVersion1(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []int{3, 1}, []int{total(acme, "User"), total(acme, "User", inSales)})
 
-		// A running program of version 1 still writes as before, and its writes
-		// are counted.
-		for _, statement := range []string{
-			`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
-				VALUES (1, 1795639336304530, 'User', 'old', 1795639336304530, 0, 0, '', '{}') ON CONFLICT (directory, id) DO NOTHING`,
-			`INSERT INTO usher_scim_keys (directory, ordinal, name, value, type, is_unique)
-				VALUES (1, 1795639336304530, 'userName', 'old', 'User', TRUE) ON CONFLICT DO NOTHING`,
-			`INSERT INTO usher_scim_members (directory, grp, member, member_type, display)
-				VALUES (1, 1795639336304516, 1795639336304530, 'User', 'x') ON CONFLICT (directory, grp, member)
-				DO UPDATE SET display = excluded.display WHERE excluded.display <> '' AND excluded.display <> usher_scim_members.display`,
-			`DELETE FROM usher_scim_members WHERE directory = 1 AND grp = 1795639336304516 AND member IN (1795639336304512)`,
-		} {
-			_, err := pool.Exec(statement)
-			require.NoError(t, err, statement)
-		}
-		assert.Equal(t, []int{4, 1}, []int{total(acme, "User"), total(acme, "User", inSales)})
-		ids, _ = list(acme, scim.Query{Type: "User", Where: []scim.Key{inSales}, Limit: 10})
-		assert.Equal(t, []string{"old"}, ids)
-
 		_, err = Open(ctx, Config{DB: pool, Dialect: dialect})
 		require.NoError(t, err, "opened again")
 	}
@@ -138,33 +121,77 @@ func TestVersion1(t *testing.T) {
 	})
 }
 
-// openVersion creates the tables of an earlier version, and opens a store on
-// them.
-func openVersion(t *testing.T, version int, driver, dsn string, dialect Dialect) (*sql.DB, *Store) {
+// openVersion creates the tables of an earlier version, with users that a
+// program of that version wrote, and without keys.
+func openVersion(t *testing.T, version int, driver, dsn string, dialect Dialect, docs map[string]string) (*sql.DB, *sqldb.DB) {
 	pool, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, pool.Close()) })
 	db, err := sqldb.New(pool, dialect, defaultPrefix)
 	require.NoError(t, err)
 	require.NoError(t, db.Migrate(t.Context(), migrations()[:version], nil))
-	return pool, &Store{db: db, texts: newStatements(dialect)}
+	_, err = pool.Exec(`INSERT INTO usher_scim_directories (tenant, connection, first, seq) VALUES ('acme', 'okta', 1000, $1)`, 1000+len(docs))
+	require.NoError(t, err)
+	seq := 1000
+	for _, id := range slices.Sorted(maps.Keys(docs)) {
+		seq++
+		_, err := pool.Exec(`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
+			SELECT id, $1, 'User', $2, $3, 5, 7, '', $4 FROM usher_scim_directories`, seq, id, seq, docs[id])
+		require.NoError(t, err)
+	}
+	return pool, db
+}
+
+// Opening a database of version 4 upgrades it: each record keeps its number and
+// its times, and the next change gets the next number. Memberships are counted.
+func TestVersion4(t *testing.T) {
+	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
+		pool, _ := openVersion(t, 4, driver, dsn, dialect, map[string]string{"ana": `{"a":1}`, "ben": `{}`, "eve": `{}`})
+		_, err := pool.Exec(`UPDATE usher_scim_records SET version = 1009, modified = 9 WHERE id = 'ana'`)
+		require.NoError(t, err)
+		_, err = pool.Exec(`UPDATE usher_scim_directories SET seq = 1009`)
+		require.NoError(t, err)
+		store, err := Open(t.Context(), Config{DB: pool, Dialect: dialect})
+		require.NoError(t, err)
+		acme := scim.Directory{Tenant: "acme", Connection: "okta"}
+		changes, err := store.Changes(t.Context(), acme, 0, 10)
+		require.NoError(t, err)
+		require.Equal(t, []scim.Record{
+			{Ref: scim.Ref{Type: "User", ID: "ben"}, Version: 1002, Ordinal: 1002, Created: toTime(5), LastModified: toTime(7), Doc: []byte(`{}`)},
+			{Ref: scim.Ref{Type: "User", ID: "eve"}, Version: 1003, Ordinal: 1003, Created: toTime(5), LastModified: toTime(7), Doc: []byte(`{}`)},
+			{Ref: scim.Ref{Type: "User", ID: "ana"}, Version: 1009, Ordinal: 1001, Created: toTime(5), LastModified: toTime(9), Doc: []byte(`{"a":1}`)},
+		}, changes)
+		rec, err := store.Apply(t.Context(), acme, scim.Write{
+			Op: scim.Create, Ref: scim.Ref{Type: "Group", ID: "g"}, At: toTime(11), Doc: []byte(`{}`), Members: &scim.MemberChange{Add: []scim.Link{{Ref: scim.Ref{ID: "ben"}}, {Ref: scim.Ref{ID: "eve"}}}},
+		})
+		require.NoError(t, err)
+		require.Equal(t, int64(1010), rec.Version)
+		page, err := store.List(t.Context(), acme, scim.Query{Where: []scim.Key{{Name: scim.KeyGroup, Value: "g"}}, Count: true})
+		require.NoError(t, err)
+		require.Equal(t, 2, page.Total)
+		ben, err := store.Get(t.Context(), acme, scim.Ref{Type: "User", ID: "ben"}, false)
+		require.NoError(t, err)
+		require.Greater(t, ben.Version, int64(1010))
+		require.Equal(t, toTime(11), ben.LastModified)
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		test(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "scim.db"), SQLite)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, pgtest.Driver, pgtest.Start(t).Schema(t), PostgreSQL) })
 }
 
 // Opening a database of version 3 upgrades it: it keeps its data and can store
 // requests, and a program of version 3 refuses to open it.
 func TestVersion3(t *testing.T) {
 	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
-		pool, old := openVersion(t, 3, driver, dsn, dialect)
+		const doc = `{"userName":"ana","emails":[{"value":"a@b.example"}]}`
+		pool, old := openVersion(t, 3, driver, dsn, dialect, map[string]string{"ana": doc})
 		acme := scim.Directory{Tenant: "acme", Connection: "okta"}
-		_, err := old.Apply(t.Context(), acme, scim.Write{
-			Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: "ana"}, At: time.Unix(1_800_000_000, 0), Doc: []byte(`{"userName":"ana","emails":[{"value":"a@b.example"}]}`),
-		})
-		require.NoError(t, err)
 		store, err := Open(t.Context(), Config{DB: pool, Dialect: dialect})
 		require.NoError(t, err)
 		rec, err := store.Get(t.Context(), acme, scim.Ref{Type: scim.TypeUser, ID: "ana"}, false)
 		require.NoError(t, err)
-		require.JSONEq(t, `{"userName":"ana","emails":[{"value":"a@b.example"}]}`, string(rec.Doc))
+		require.JSONEq(t, doc, string(rec.Doc))
 		keys := 0
 		require.NoError(t, pool.QueryRow(`SELECT COUNT(*) FROM usher_scim_keys`).Scan(&keys))
 		require.Zero(t, keys, "users of version 3 have their keys, and are not read again")
@@ -174,9 +201,7 @@ func TestVersion3(t *testing.T) {
 		history, err := store.Requests(t.Context(), acme, 10)
 		require.NoError(t, err)
 		require.Equal(t, []scim.RequestRecord{r}, history.Requests)
-		require.ErrorContains(t, old.db.Migrate(t.Context(), migrations()[:3], nil), "the tables are of version 4")
-		_, err = old.Get(t.Context(), acme, scim.Ref{Type: scim.TypeUser, ID: "ana"}, false) // a running program of version 3 continues to work
-		require.NoError(t, err)
+		require.ErrorContains(t, old.Migrate(t.Context(), migrations()[:3], nil), "the tables are of version 5")
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		test(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "scim.db"), SQLite)
@@ -188,20 +213,13 @@ func TestVersion3(t *testing.T) {
 // version 2 did not store.
 func TestVersion2(t *testing.T) {
 	test := func(t *testing.T, driver, dsn string, dialect Dialect) {
-		pool, old := openVersion(t, 2, driver, dsn, dialect)
-		acme := scim.Directory{Tenant: "acme", Connection: "okta"}
-		for i := range refillSize + 2 { // more users than a page
-			id := fmt.Sprint("u", i)
-			_, err := old.Apply(t.Context(), acme, scim.Write{
-				Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: id}, At: time.Unix(1_800_000_000, 0),
-				Keys: []scim.Key{{Name: scim.KeyUserName, Value: id, Unique: true}},
-				Doc: fmt.Appendf(nil, `{"userName":%q,"emails":[{"value":"%s@b\u00fccher.example"}],
-					"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"u%d"}}}`, id, id, i/2),
-			})
-			require.NoError(t, err)
+		docs := map[string]string{"w": `{"userName"`} // damaged
+		for i := range refillSize + 2 {               // more users than a page
+			id := fmt.Sprintf("u%03d", i)
+			docs[id] = fmt.Sprintf(`{"userName":%q,"emails":[{"value":"%s@b\u00fccher.example"}],
+				"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"u%d"}}}`, id, id, i/2)
 		}
-		_, err := old.Apply(t.Context(), acme, scim.Write{Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: "damaged"}, At: time.Unix(1, 0), Doc: []byte(`{"userName"`)})
-		require.NoError(t, err)
+		pool, _ := openVersion(t, 2, driver, dsn, dialect, docs)
 
 		find := func(store *Store, by sources.UserKeyKind, value string) (ids []string) {
 			t.Helper()
@@ -213,13 +231,12 @@ func TestVersion2(t *testing.T) {
 			}
 			return ids
 		}
-		require.Empty(t, find(old, sources.UserByManagerID, "u250"))
 		store, err := Open(t.Context(), Config{DB: pool, Dialect: dialect})
 		require.NoError(t, err)
-		require.Equal(t, []string{"u0", "u1"}, find(store, sources.UserByManagerID, "u0"))
+		require.Equal(t, []string{"u000", "u001"}, find(store, sources.UserByManagerID, "u0"))
 		require.Equal(t, []string{"u500", "u501"}, find(store, sources.UserByManagerID, "u250"))
 		require.Equal(t, []string{"u501"}, find(store, sources.UserByEmail, "U501@B\u00dcCHER.example"))
-		require.Equal(t, []string{"damaged"}, find(store, sources.UserByID, "damaged"))
+		require.Equal(t, []string{"w"}, find(store, sources.UserByID, "w"))
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		test(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "scim.db"), SQLite)

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -196,6 +198,31 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// What is written to a file that was removed or replaced is lost at the next start,
+// so it is not accepted. When the file is back, it is used again.
+func TestFileGone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "scim.db")
+	_, store := openFile(t, file, "")
+	s := serve(t, store)
+	require.Equal(t, http.StatusCreated, s.create("before").Code)
+	require.NoError(t, os.Rename(file, file+".away"))
+	refused := func() {
+		t.Helper()
+		for range 2 {
+			s.unavailable(s.create("lost"), "30")
+		}
+		s.unavailable(s.do("POST", "/Bulk", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[
+			{"method":"POST","path":"/Users","bulkId":"1","data":{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"lost"}}]}`), "30")
+		assert.ErrorIs(t, store.AddRequests(t.Context(), []scim.RequestBatch{{Directory: scim.Directory{Tenant: "acme"}}}, scim.RequestLimits{}), scim.ErrUnavailable)
+	}
+	refused()
+	require.NoError(t, os.WriteFile(file, nil, 0o600)) // as another connection would make it
+	refused()
+	require.NoError(t, os.Rename(file+".away", file))
+	assert.Equal(t, http.StatusCreated, s.create("after").Code)
+	assert.Contains(t, s.do("GET", "/Users", "").Body.String(), `"totalResults":2,`)
+}
+
 // A server that is down is an outage. When it is back, it is used again.
 func TestServerGone(t *testing.T) {
 	config, err := pgx.ParseConfig(pgtest.Start(t).Schema(t))
@@ -242,6 +269,40 @@ func TestServerGone(t *testing.T) {
 		}
 		s.unavailable(w, "5")
 		require.Less(t, try, 5)
+	}
+}
+
+// A database that lets the program connect no longer is an outage, whatever its
+// reason is, and ends a bulk request.
+func TestConnectionsRefused(t *testing.T) {
+	config, err := pgx.ParseConfig(pgtest.Start(t).Schema(t))
+	require.NoError(t, err)
+	var change atomic.Pointer[func(*pgx.ConnConfig)]
+	db := stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
+		if f := change.Load(); f != nil {
+			(*f)(c)
+		}
+		return nil
+	}))
+	defer db.Close()
+	db.SetMaxIdleConns(0) // each statement connects
+	s := serve(t, openSchema(t, db))
+	for name, refused := range map[string]func(*pgx.ConnConfig){
+		"the database is renamed": func(c *pgx.ConnConfig) { c.Database = "nowhere" },
+		"the role is dropped":     func(c *pgx.ConnConfig) { c.User = "nobody" },
+		"a bad certificate": func(c *pgx.ConnConfig) {
+			c.DialFunc = func(context.Context, string, string) (net.Conn, error) { return nil, x509.UnknownAuthorityError{} }
+		},
+		"the driver's time limit": func(c *pgx.ConnConfig) {
+			c.DialFunc = func(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
+		},
+	} {
+		change.Store(&refused)
+		s.unavailable(s.do("GET", "/Users", ""), "5")
+		s.unavailable(s.create("while refused"), "5")
+		s.unavailable(s.do("POST", "/Bulk", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[{"method":"DELETE","path":"/Users/x"}]}`), "5")
+		change.Store(nil)
+		assert.Equal(t, http.StatusCreated, s.create("after "+name).Code, name)
 	}
 }
 

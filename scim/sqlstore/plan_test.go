@@ -32,13 +32,14 @@ func fillTables(tb testing.TB, db *sql.DB, users int) {
 	for _, statement := range []string{
 		`INSERT INTO usher_scim_directories (tenant, connection, first, seq) VALUES ('acme', 'okta', 1000000, 2000000), ('acme', 'other', 1000000, 2000000)
 			ON CONFLICT (tenant, connection) DO UPDATE SET first = excluded.first, seq = excluded.seq`,
-		series + ` INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
-			SELECT d.id, 1000000 + s.i, 'User', 'u' || s.i, 1000000 + s.i, 0, 0, '', '{"userName":"u' || s.i || '","active":true,"emails":[{"value":"u' || s.i || '@example.com"}],
+		series + ` INSERT INTO usher_scim_records (directory, ordinal, type, id, created, display, doc)
+			SELECT d.id, 1000000 + s.i, 'User', 'u' || s.i, 0, '', '{"userName":"u' || s.i || '","active":true,"emails":[{"value":"u' || s.i || '@example.com"}],
 				"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"u' || (s.i / 10) || '"}},
 				"urn:ietf:params:scim:schemas:extension:usher:2.0:User":{"managerEmail":"u' || (s.i / 10) || '@example.com"}}' FROM s, usher_scim_directories d`,
-		`INSERT INTO usher_scim_records (directory, ordinal, type, id, version, created, modified, display, doc)
-			SELECT d.id, g.ordinal, 'Group', g.id, g.ordinal, 0, 0, g.id, '{"displayName":"' || g.id || '"}' FROM usher_scim_directories d,
+		`INSERT INTO usher_scim_records (directory, ordinal, type, id, created, display, doc)
+			SELECT d.id, g.ordinal, 'Group', g.id, 0, g.id, '{"displayName":"' || g.id || '"}' FROM usher_scim_directories d,
 			(SELECT 1500001 AS ordinal, 'all' AS id UNION ALL SELECT 1500002, 'some' UNION ALL SELECT 1500003, 'outer' UNION ALL SELECT 1500004, 'small') g`,
+		`INSERT INTO usher_scim_versions (ordinal, directory, version, modified) SELECT ordinal, directory, ordinal, 0 FROM usher_scim_records`,
 		`INSERT INTO usher_scim_keys (ordinal, directory, name, value, type, is_unique)
 			SELECT r.ordinal, r.directory, k.name, CASE k.name WHEN 'emails.value' THEN 'shared@example.com' ELSE k.prefix || r.id END, 'User', k.name = 'userName'
 			FROM usher_scim_records r, (SELECT 'userName' AS name, '' AS prefix UNION ALL SELECT 'externalId', 'ext-' UNION ALL SELECT 'emails.value', '') k
@@ -228,7 +229,7 @@ func TestPlansPostgreSQL(t *testing.T) {
 			p := schemaPlace(t, server)
 			p.store(t)
 			plain := p.open(t)
-			for _, table := range []string{"directories", "records", "keys", "members", "deletions", "totals", "requests", "request_counts"} {
+			for _, table := range []string{"directories", "records", "versions", "keys", "members", "deletions", "totals", "requests", "request_counts"} {
 				_, err := plain.Exec("ALTER TABLE usher_scim_" + table + " SET (autovacuum_enabled = off)")
 				require.NoError(t, err)
 			}

@@ -57,7 +57,7 @@ var postgresCounters = []string{
 // checks everything before it writes anything, so that a refusal is an outcome
 // and not an error of the database. It returns the stored record, without a
 // document that the caller has sent.
-const postgresApply = `POSTGRESQL: CREATE FUNCTION @apply(
+const postgresApply = `POSTGRESQL: CREATE OR REPLACE FUNCTION @apply(
 	p_patience INTEGER, p_tenant TEXT, p_connection TEXT, p_op INTEGER, p_type TEXT, p_id TEXT, p_at BIGINT, p_if_version BIGINT,
 	p_doc TEXT, p_display TEXT, p_keys TEXT, p_change BOOLEAN, p_skip BOOLEAN, p_replace BOOLEAN, p_remove TEXT, p_add TEXT,
 	OUT o_outcome TEXT, OUT o_missing TEXT, OUT o_version BIGINT, OUT o_ordinal BIGINT, OUT o_created BIGINT, OUT o_modified BIGINT,
@@ -67,6 +67,7 @@ DECLARE
 	dir      BIGINT;
 	last     BIGINT; -- the last sequence number given
 	rec      @records%ROWTYPE;
+	ver      @versions%ROWTYPE; -- of the record
 	ordinals BIGINT[]; -- of the members to add, with types and displays
 	types    TEXT[];
 	displays TEXT[];
@@ -92,9 +93,12 @@ BEGIN
 	ELSIF NOT FOUND OR rec.type <> p_type THEN
 		o_outcome := 'absent';
 		RETURN;
-	ELSIF p_if_version <> 0 AND p_if_version <> rec.version THEN
-		o_outcome := 'conflict';
-		RETURN;
+	ELSE
+		SELECT v.* INTO ver FROM @versions v WHERE v.ordinal = rec.ordinal AND v.directory = dir;
+		IF p_if_version <> 0 AND p_if_version <> ver.version THEN
+			o_outcome := 'conflict';
+			RETURN;
+		END IF;
 	END IF;
 
 	IF p_op = 3 THEN
@@ -104,6 +108,7 @@ BEGIN
 			SELECT array_agg(g.grp) INTO gone FROM g;
 		moved := moved || gone;
 		DELETE FROM @keys k WHERE k.ordinal = rec.ordinal AND k.directory = dir;
+		DELETE FROM @versions v WHERE v.ordinal = rec.ordinal AND v.directory = dir;
 		DELETE FROM @records r WHERE r.directory = dir AND r.ordinal = rec.ordinal;
 		last := last + 1;
 		INSERT INTO @deletions (directory, version, type, id) VALUES (dir, last, p_type, p_id);
@@ -133,9 +138,11 @@ BEGIN
 		END IF;
 
 		IF p_op = 1 THEN
-			INSERT INTO @records (directory, ordinal, type, id, version, created, modified, display, doc)
-				VALUES (dir, rec.ordinal, p_type, p_id, last + 1, p_at, p_at, p_display, p_doc);
+			INSERT INTO @records (directory, ordinal, type, id, created, display, doc)
+				VALUES (dir, rec.ordinal, p_type, p_id, p_at, p_display, p_doc);
+			INSERT INTO @versions (ordinal, directory, version, modified) VALUES (rec.ordinal, dir, last + 1, p_at);
 		ELSIF p_doc IS NOT NULL THEN
+			UPDATE @records r SET display = p_display, doc = p_doc WHERE r.directory = dir AND r.ordinal = rec.ordinal;
 			DELETE FROM @keys k WHERE k.ordinal = rec.ordinal AND k.directory = dir AND (k.name, k.value, k.is_unique) NOT IN
 				(SELECT n.name, n.value, n.is_unique FROM json_to_recordset(p_keys::JSON) AS n(name TEXT, value TEXT, is_unique BOOLEAN));
 		END IF;
@@ -174,31 +181,29 @@ BEGIN
 			last := NULL; -- there is nothing to write
 		ELSE
 			last := last + 1;
-			rec.version := last;
-			rec.modified := p_at;
-		END IF;
-		IF last IS NOT NULL AND p_op = 2 AND p_doc IS NULL THEN
-			UPDATE @records r SET version = last, modified = p_at WHERE r.directory = dir AND r.ordinal = rec.ordinal;
-		ELSIF last IS NOT NULL AND p_op = 2 THEN
-			UPDATE @records r SET version = last, modified = p_at, display = p_display, doc = p_doc WHERE r.directory = dir AND r.ordinal = rec.ordinal;
+			ver.version := last;
+			ver.modified := p_at;
+			IF p_op = 2 THEN
+				UPDATE @versions v SET version = last, modified = p_at WHERE v.ordinal = rec.ordinal AND v.directory = dir;
+			END IF;
 		END IF;
 	END IF;
 
 	IF last IS NOT NULL THEN
 		IF moved <> '{}' THEN
-			UPDATE @records r SET version = last + n.number, modified = p_at
+			UPDATE @versions v SET version = last + n.number, modified = p_at
 				FROM (SELECT x.ctid AS place, a.number FROM unnest(moved) WITH ORDINALITY AS a(ordinal, number)
-					CROSS JOIN LATERAL (SELECT y.ctid FROM @records y WHERE y.directory = dir AND y.ordinal = a.ordinal LIMIT 1) x
+					CROSS JOIN LATERAL (SELECT y.ctid FROM @versions y WHERE y.ordinal = a.ordinal AND y.directory = dir LIMIT 1) x
 					WHERE a.ordinal <> rec.ordinal) n
-				WHERE r.ctid = n.place;
+				WHERE v.ctid = n.place;
 		END IF;
 		UPDATE @directories d SET seq = last + COALESCE(cardinality(moved), 0) WHERE d.tenant = p_tenant AND d.connection = p_connection;
 	END IF;
 	o_outcome := 'done';
-	o_version := rec.version;
+	o_version := ver.version;
 	o_ordinal := rec.ordinal;
 	o_created := rec.created;
-	o_modified := rec.modified;
+	o_modified := ver.modified;
 	IF p_doc IS NULL THEN
 		o_display := rec.display;
 		o_doc := rec.doc;

@@ -25,8 +25,9 @@ const (
 	// theDirectory selects the id of the directory with tenant ?1 and
 	// connection ?2.
 	theDirectory = `(SELECT d.id FROM @directories d WHERE d.tenant = ?1 AND d.connection = ?2)`
-	// columns are the columns of a record that scanRecord reads.
-	columns = `r.type, r.id, r.version, r.ordinal, r.created, r.modified, r.display, r.doc`
+	// columns are the columns of a record r and its version v that scanRecord
+	// reads.
+	columns = `r.type, r.id, v.version, r.ordinal, r.created, v.modified, r.display, r.doc`
 )
 
 func scanRecord(rows *sql.Rows, more ...any) (scim.Record, error) {
@@ -44,6 +45,14 @@ func joinRecord(dialect Dialect, table, ordinal, as string) string {
 		return fmt.Sprintf(` CROSS JOIN LATERAL (SELECT * FROM @records WHERE directory = %s.directory AND ordinal = %s LIMIT 1) %s`, table, ordinal, as)
 	}
 	return fmt.Sprintf(` CROSS JOIN @records %[3]s ON %[3]s.directory = %[1]s.directory AND %[3]s.ordinal = %[2]s`, table, ordinal, as)
+}
+
+// joinVersion joins the version v of each record r.
+func joinVersion(dialect Dialect) string {
+	if dialect == PostgreSQL {
+		return ` CROSS JOIN LATERAL (SELECT * FROM @versions WHERE ordinal = r.ordinal AND directory = r.directory LIMIT 1) v`
+	}
+	return ` CROSS JOIN @versions v ON v.ordinal = r.ordinal AND v.directory = r.directory`
 }
 
 // A linked is the kind of links that a statement reads with a record r.
@@ -122,17 +131,17 @@ func newStatements(dialect Dialect) statements {
 	s := statements{links: linkColumns(dialect)}
 	for i, column := range s.links {
 		s.get[i] = `SELECT ` + columns + column + ` FROM (SELECT * FROM @records WHERE directory = ` + theDirectory +
-			` AND id = ?3 LIMIT 1) r WHERE r.type = ?4`
+			` AND id = ?3 LIMIT 1) r` + joinVersion(dialect) + ` WHERE r.type = ?4`
 	}
 	// The first row has the range of numbers that the directory has assigned.
 	s.changes = `WITH d AS MATERIALIZED (SELECT id, first, seq FROM @directories WHERE tenant = ?1 AND connection = ?2),
-		c AS MATERIALIZED (SELECT directory, ordinal, version FROM @records WHERE directory = (SELECT id FROM d) AND version > ?3
+		c AS MATERIALIZED (SELECT directory, ordinal, version FROM @versions WHERE directory = (SELECT id FROM d) AND version > ?3
 			ORDER BY version LIMIT (SELECT CAST(?4 AS BIGINT))),
 		g AS MATERIALIZED (SELECT version, type, id FROM @deletions WHERE directory = (SELECT id FROM d) AND version > ?3
 			ORDER BY version LIMIT ?4)
 		SELECT '' AS type, '' AS id, seq AS version, 0 AS ordinal, first AS created, 0 AS modified, '' AS display, NULL AS doc, NULL AS links FROM d
 		UNION ALL SELECT ` + columns + `, CASE WHEN r.type = 'Group' THEN ` + s.links[membersOfGroup][2:] + ` END FROM c` +
-		joinRecord(dialect, "c", "c.ordinal", "r") + `
+		joinRecord(dialect, "c", "c.ordinal", "r") + joinVersion(dialect) + `
 		UNION ALL SELECT type, id, version, 0, 0, 0, '', NULL, NULL FROM g
 		ORDER BY version`
 	return s

@@ -41,7 +41,7 @@ func refill(ctx context.Context, tx *sqldb.Tx, dialect Dialect) error {
 	}); err != nil {
 		return err
 	}
-	const page = `SELECT ` + columns + ` FROM @records r WHERE r.directory = ?1 AND r.type = 'User' AND r.ordinal > ?2 ORDER BY r.ordinal LIMIT ?3`
+	page := `SELECT ` + columns + ` FROM @records r` + joinVersion(dialect) + ` WHERE r.directory = ?1 AND r.type = 'User' AND r.ordinal > ?2 ORDER BY r.ordinal LIMIT ?3`
 	for _, directory := range directories {
 		for after, more := int64(0), true; more; {
 			var rows []row

@@ -8,7 +8,7 @@ import "slices"
 // There are no foreign keys: only the store writes, at one place for each
 // table, and checking every membership would lock the group's row again.
 func migrations() [][]string {
-	return [][]string{tables, slices.Concat(indexes, liteCounters, postgresCounters, []string{postgresApply}), sourceKeys, requestTables}
+	return [][]string{tables, slices.Concat(indexes, liteCounters, postgresCounters), sourceKeys, requestTables, versionTable}
 }
 
 // sourceKeys is version 3. It has no new tables: refill writes the keys of
@@ -43,6 +43,28 @@ var requestTables = []string{
 		PRIMARY KEY (tenant, connection, kind, name)
 	) BY_KEY`,
 	`CREATE INDEX @request_counts_last ON @request_counts (last)`,
+}
+
+// versionTable is version 5. A membership that begins or ends changes the
+// number and the time of the member. The narrow table keeps them apart from the
+// document, so that a change of a large group does not write the documents of
+// its members again.
+var versionTable = []string{
+	`CREATE TABLE @versions (
+		ordinal   BIGINT NOT NULL,
+		directory BIGINT NOT NULL,
+		version   BIGINT NOT NULL,
+		modified  BIGINT NOT NULL,
+		PRIMARY KEY (ordinal, directory)
+	) BY_KEY`,
+	`INSERT INTO @versions (ordinal, directory, version, modified) SELECT ordinal, directory, version, modified FROM @records ORDER BY ordinal, directory`,
+	`CREATE INDEX @versions_version ON @versions (directory, version, ordinal)`,
+	`DROP INDEX @records_version`,
+	`ALTER TABLE @records DROP COLUMN version`,
+	`ALTER TABLE @records DROP COLUMN modified`,
+	`SQLITE: DROP TRIGGER @members_added`,
+	`SQLITE: DROP TRIGGER @members_removed`,
+	postgresApply,
 }
 
 var tables = []string{

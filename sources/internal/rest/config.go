@@ -1,16 +1,14 @@
 package rest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/usher-go/usher/internal/redact"
 	"github.com/usher-go/usher/sources"
 )
 
@@ -68,21 +66,8 @@ func (p *Problems) Err(kind string) error {
 	return fmt.Errorf("%s: config: %w", kind, errors.Join(p.found...))
 }
 
-// Redacted is embedded in a Config that holds secrets. Such a Config is printed,
-// logged and encoded as "[removed]", without any of its fields.
-type Redacted struct{}
-
-// Format implements fmt.Formatter, for every verb.
-func (Redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, removed) }
-
-// LogValue implements slog.LogValuer.
-func (Redacted) LogValue() slog.Value { return slog.StringValue(removed) }
-
-// MarshalJSON implements json.Marshaler.
-func (Redacted) MarshalJSON() ([]byte, error) { return json.Marshal(removed) }
-
-// MarshalText implements encoding.TextMarshaler, for encoders of other formats.
-func (Redacted) MarshalText() ([]byte, error) { return []byte(removed), nil }
+// Redacted is embedded in a Config that holds secrets.
+type Redacted = redact.Struct
 
 // Lists returns Info.Lists of a source that lists everything except what its
 // configuration leaves out. Without groups there are no memberships.

@@ -1,11 +1,7 @@
 package rest
 
 import (
-	"encoding"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -49,21 +45,4 @@ func TestMapped(t *testing.T) {
 	u := sources.User{TimeZone: "Europe/Paris"}
 	m.Set(&u, map[string]sources.Values{"job": {"Clerk"}, "land": {"FR"}, "nation": {"GB"}, "tz": {""}})
 	assert.Equal(t, sources.User{Title: "Clerk", Country: "GB", TimeZone: "Europe/Paris"}, u)
-}
-
-// Handlers of slog and encoders that ask for one of these interfaces get no field of
-// a Config, whichever they ask for.
-func TestRedacted(t *testing.T) {
-	var value any = struct {
-		Redacted
-		Token string
-	}{Token: "s3cret"}
-	assert.Equal(t, removed, value.(slog.LogValuer).LogValue().String())
-	text, err := value.(encoding.TextMarshaler).MarshalText()
-	require.NoError(t, err)
-	assert.Equal(t, removed, string(text))
-	encoded, err := value.(json.Marshaler).MarshalJSON()
-	require.NoError(t, err)
-	assert.Equal(t, `"`+removed+`"`, string(encoded))
-	assert.Equal(t, removed, fmt.Sprintf("%+v", value))
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/usher-go/usher/internal/redact"
 )
 
 // maxExcerpt is how many characters of an answer an error shows at most.
@@ -123,7 +125,7 @@ type sent struct {
 }
 
 const (
-	removed   = "[removed]"
+	removed   = redact.Removed
 	minSecret = 4 // bytes; a shorter text is too common to be removed
 )
 
