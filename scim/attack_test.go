@@ -293,7 +293,7 @@ func TestWorkBudget(t *testing.T) {
 	}
 	filter := "/Users?filter=" + url.QueryEscape(`title eq "t"`)
 	require.Equal(t, 200, ask(h, "GET", filter, "").Code, "50 records")
-	terms := strings.TrimSuffix(strings.Repeat(`title eq "x" or `, 20), " or ")
+	terms := strings.TrimSuffix(strings.Repeat(`title eq "x" or `, 40), " or ")
 	w := ask(h, "GET", "/Users?filter="+url.QueryEscape(terms), "")
 	assert.Equal(t, 400, w.Code)
 	assert.Contains(t, w.Body.String(), `"tooMany"`)

@@ -48,17 +48,17 @@ func readFields(doc *object, rec Record, names *nameSet, w *work) error {
 	if names.count == 0 {
 		return w.spend(1)
 	}
-	err := scanObject(string(rec.Doc), w, func(p *jsonParser, name string) error {
+	err := scanObject(viewed(rec.Doc), w, func(p *jsonParser, name string) error {
 		if !names.has(name) {
 			return p.skip(1)
 		}
-		before := p.values
+		p.values = 0
 		v, err := p.value(1)
 		if err != nil {
 			return err
 		}
 		doc.fields = append(doc.fields, field{name, v})
-		return w.spend(p.values - before)
+		return w.spend(p.values - 1) // see unitsPerRecord
 	})
 	return cmp.Or(w.failed(), unreadable(rec, err))
 }
@@ -216,13 +216,13 @@ func (f *filter) combine(holds func(*filter) bool) bool {
 // test evaluates a comparison over the values that each yields. The values
 // count as work; once the work is too much, it yields no more of them.
 func (f *filter) test(each func(visit func(any) bool) bool) bool {
-	if f.work.spend(2) != nil {
+	if f.work.spend(1) != nil {
 		return false
 	}
 	some := false
 	present := each(func(v any) bool {
 		some = true
-		return f.work.spend(1) != nil || !isEmpty(v)
+		return !isEmpty(v) || f.work.spend(1) != nil
 	})
 	switch {
 	case f.op == opPresent:
@@ -260,13 +260,35 @@ func (f *filter) bound(w *work) *filter {
 	return f
 }
 
-// names adds the fields of a document that the filter reads.
-func (f *filter) names(into *nameSet) {
+// reads adds what the filter reads of a record.
+func (f *filter) reads(rt *resourceType, into *reads) {
 	for _, kid := range f.kids {
-		kid.names(into)
+		kid.reads(rt, into)
 	}
-	if name := cmp.Or(f.path.urn, f.path.attr); name != "" {
-		into.add(name)
+	into.add(rt, f.path)
+}
+
+// reads are the parts of a record that a filter and the sorting read.
+type reads struct {
+	fields nameSet // of the document
+	links  bool
+	meta   bool // the version and the times
+}
+
+// add adds what resource.values reads for a path; the zero path reads nothing.
+func (r *reads) add(rt *resourceType, path attrPath) {
+	switch {
+	case path.urn != "":
+		r.fields.add(path.urn)
+	case path.attr == "meta":
+		r.meta = r.meta || slices.Contains([]string{"created", "lastModified", "version"}, path.sub)
+		// The version of a user covers the user's groups, and that of a group
+		// does not cover its members.
+		r.links = r.links || path.sub == "version" && rt.links == "groups"
+	case path.attr == rt.links:
+		r.links = true
+	case path.attr != "" && path.attr != "id":
+		r.fields.add(path.attr)
 	}
 }
 
@@ -403,18 +425,4 @@ func (f *filter) key(rt *resourceType) (key Key, exact bool) {
 		return Key{Name: name, Value: s}, true
 	}
 	return Key{}, false
-}
-
-// needsLinks reports whether the filter needs Record.Links. The version of a user
-// covers the user's groups, and that of a group does not cover its members.
-func (f *filter) needsLinks(rt *resourceType) bool {
-	if f.path.urn == "" && (f.path.attr == rt.links || rt.links == "groups" && f.path.attr == "meta" && f.path.sub == "version") {
-		return true
-	}
-	for _, kid := range f.kids {
-		if kid.needsLinks(rt) {
-			return true
-		}
-	}
-	return false
 }

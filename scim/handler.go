@@ -256,7 +256,7 @@ type exchange struct {
 	// membersRead reports that a PATCH of this request has read a group's
 	// members.
 	membersRead bool
-	many        bool // the request is a bulk request
+	many        bool     // the request is a bulk request
 	sent        []string // attributes that a PATCH has set; see projection.sent
 	party       party
 	traffic     int      // bytes read from the client and written to it

@@ -2,9 +2,9 @@ package scim
 
 import (
 	"cmp"
-	"container/heap"
 	"errors"
 	"math/bits"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	scanPage  = 500     // records read at once if their links are not requested
 	maxOffset = 1 << 30 // greatest number of skipped records; no listing is longer
 	maxSorted = 100_000 // resources that one request may hold in memory to sort them
 )
@@ -29,10 +28,8 @@ type selection struct {
 
 // A found record is a record that a query selects.
 type found struct {
-	rt    *resourceType
-	rec   Record
-	key   sortKey
-	place int // index among all found records
+	rt  *resourceType
+	rec Record
 }
 
 // list answers a query (RFC 7644 section 3.4.2, RFC 9865).
@@ -148,189 +145,6 @@ func (x *exchange) direct(s selection, q listing, after int64, offset int) (*res
 	return r, err
 }
 
-// A reader reads the records of a query in batches. If the records come with
-// links, a batch is small enough to keep the number of links low.
-type reader struct {
-	x     *exchange
-	query Query
-	batch int
-	total int // Page.Total, if the query requests it
-	done  bool
-}
-
-// linksAtOnce is the desired number of links in a batch. The first batch has
-// firstBatch records, or firstGroups groups.
-const (
-	linksAtOnce = 50_000
-	firstBatch  = 128
-	firstGroups = 4
-	mostGroups  = 32
-)
-
-func (x *exchange) reader(q Query) *reader {
-	r := &reader{x: x, query: q, batch: scanPage}
-	switch {
-	case q.Links && q.Type == TypeGroup:
-		r.batch = firstGroups
-	case q.Links:
-		r.batch = firstBatch
-	}
-	return r
-}
-
-// read returns up to most further records; it returns none at the end.
-func (r *reader) read(most int) ([]Record, error) {
-	if r.done {
-		return nil, nil
-	}
-	q := r.query
-	q.Limit = min(r.batch, most)
-	if q.Limit > freeRecords && len(q.Where) == 0 || q.Links && q.Type == TypeGroup && q.Limit > 0 {
-		if err := r.x.work.long(); err != nil {
-			return nil, err
-		}
-	}
-	page, err := r.x.cfg.Store.List(r.x.ctx, r.x.dir, q)
-	if err != nil {
-		return nil, err
-	}
-	if q.Count {
-		r.total = page.Total
-	}
-	r.query.Count, r.query.Offset = false, 0
-	r.done = len(page.Records) < q.Limit || q.Limit == 0
-	longest, size := 0, 0
-	for _, rec := range page.Records {
-		r.query.After = rec.Ordinal
-		longest = max(longest, len(rec.Links))
-		size += memoryOf(rec)
-	}
-	r.x.work.hold(size)
-	if q.Links {
-		most := scanPage
-		if q.Type == TypeGroup {
-			most = mostGroups
-		}
-		r.batch = max(1, min(2*r.batch, most, linksAtOnce/(longest+1)))
-	}
-	return page.Records, nil
-}
-
-// scan evaluates the filter on every candidate of the store.
-func (x *exchange) scan(selections []selection, q listing, after int64, offset int) (*results, error) {
-	r := &results{}
-	passed := 0
-	ranked := ranking{keep: offset + q.count + 1, descending: q.descending, work: x.work}
-	for _, s := range selections {
-		sortBy, err := s.rt.sortPath(q.sortBy)
-		if err != nil {
-			return nil, err
-		}
-		err = x.candidates(s, sortBy, func(res *resource) error {
-			r.total++
-			switch {
-			case q.sortBy != "":
-				key, err := res.sortKey(sortBy, x.work)
-				if err != nil {
-					return err
-				}
-				return ranked.add(found{s.rt, res.rec, key, r.total})
-			case res.rec.Ordinal <= after:
-			case passed < offset:
-				passed++
-			case len(r.ready) <= q.count:
-				r.ready = append(r.ready, found{rt: s.rt, rec: res.rec})
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	if q.sortBy != "" {
-		if err := ranked.sort(); err != nil {
-			return nil, err
-		}
-		r.ready = ranked.list[min(offset, len(ranked.list)):]
-	}
-	x.fillLinks(r, q)
-	return r, nil
-}
-
-// fillLinks makes the results read the links of each record when it is written.
-func (x *exchange) fillLinks(r *results, q listing) {
-	rest := r.ready
-	r.ready = nil
-	held := 0
-	for _, f := range rest {
-		held += memoryOf(f.rec)
-	}
-	x.work.hold(held)
-	r.more = func() ([]found, error) {
-		if len(rest) == 0 {
-			return nil, nil
-		}
-		f := rest[0]
-		rest = rest[1:]
-		if f.rec.Links == nil && q.projection.links(f.rt) && q.count > 0 {
-			rec, err := x.read(f.rec.Ref, true)
-			x.work.hold(held + memoryOf(rec))
-			if err == nil {
-				f.rec = rec
-			} else if !errors.Is(err, ErrNotFound) { // if the record was deleted since, it is still listed as found
-				return nil, err
-			}
-		}
-		return []found{f}, nil
-	}
-}
-
-// candidates calls visit for each resource that the selection's filter matches.
-// All calls use the same *resource. It has only the fields that the filter and
-// the sorting read, and links only if these read them.
-func (x *exchange) candidates(s selection, sortBy attrPath, visit func(*resource) error) error {
-	var names nameSet
-	links := false
-	if s.filter != nil && !s.covered {
-		s.filter.names(&names)
-		links = s.filter.needsLinks(s.rt)
-	}
-	if name := cmp.Or(sortBy.urn, sortBy.attr); name != "" {
-		names.add(name)
-		links = links || sortBy.urn == "" && sortBy.attr == s.rt.links
-	}
-	in := x.reader(Query{Type: s.rt.name, Where: s.where, Links: links})
-	r := &resource{rt: s.rt, doc: &object{}, locate: x.location}
-	for {
-		records, err := in.read(scanPage)
-		if err != nil || len(records) == 0 {
-			return err
-		}
-		for _, rec := range records {
-			r.rec = rec
-			if err := x.work.spend(len(rec.Links) * unitsPerReadLink); err != nil {
-				return err
-			}
-			if err := readFields(r.doc, rec, &names, x.work); err != nil {
-				if err = x.isolate(err); err != nil {
-					return err
-				}
-				r.doc.fields = r.doc.fields[:0] // the form in which it is listed
-			}
-			matched := s.filter == nil || s.covered || s.filter.matches(r)
-			if err := x.work.failed(); err != nil {
-				return err
-			}
-			if !matched {
-				continue
-			}
-			if err := visit(r); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // isolate logs that a record cannot be read and returns any other error. Such a
 // record is listed without attributes, because a record that is not listed
 // would look deleted.
@@ -346,22 +160,25 @@ func (x *exchange) isolate(err error) error {
 	return nil
 }
 
-// A ranking keeps the first resources in an order, as a heap with the last of
-// them at the top.
+// A ranking keeps the first resources in an order.
 type ranking struct {
-	list       []found
+	list       []ranked // in any order, up to twice as many as are kept
 	keep       int
+	bounded    bool // the list was cut, and list[keep-1] is the last one of those kept
 	descending bool
 	work       *work
 }
 
-func (r *ranking) Len() int           { return len(r.list) }
-func (r *ranking) Less(i, j int) bool { return r.compare(r.list[i], r.list[j]) > 0 }
-func (r *ranking) Swap(i, j int)      { r.list[i], r.list[j] = r.list[j], r.list[i] }
-func (r *ranking) Push(v any)         { r.list = append(r.list, v.(found)) }
-func (r *ranking) Pop() any           { panic("unused") }
+// A ranked is a resource with its place in the order.
+type ranked struct {
+	rt      *resourceType
+	id      string
+	ordinal int64
+	key     sortKey
+	place   int // index among all resources; it decides between equal keys
+}
 
-func (r *ranking) compare(a, b found) int {
+func (r *ranking) compare(a, b *ranked) int {
 	order := a.key.compare(b.key)
 	if r.descending {
 		order = -order
@@ -369,25 +186,70 @@ func (r *ranking) compare(a, b found) int {
 	return cmp.Or(order, cmp.Compare(a.place, b.place))
 }
 
-func (r *ranking) add(f found) error {
-	switch {
-	case len(r.list) < min(r.keep, maxSorted):
-		heap.Push(r, f)
-	case r.keep > maxSorted:
-		return fail(http.StatusBadRequest, scimerrors.ScimTypeTooMany, "more than %d resources to sort; use a filter", maxSorted)
-	case r.compare(f, r.list[0]) < 0:
-		r.list[0] = f
-		heap.Fix(r, 0)
-	default:
+func (r *ranking) add(f ranked) error {
+	if r.bounded && r.compare(&f, &r.list[r.keep-1]) > 0 {
 		return r.work.spend(1)
 	}
-	return r.work.spend(1 + bits.Len(uint(len(r.list)))/2)
+	if r.keep > maxSorted && len(r.list) == maxSorted {
+		return fail(http.StatusBadRequest, scimerrors.ScimTypeTooMany, "more than %d resources to sort; use a filter", maxSorted)
+	}
+	f.key.text = strings.Clone(f.key.text) // it may be a part of the document
+	if r.list = append(r.list, f); len(r.list) == 2*r.keep {
+		return r.cut()
+	}
+	return r.work.spend(1)
 }
 
-// sort sorts the list in its order.
-func (r *ranking) sort() error {
-	slices.SortFunc(r.list, r.compare)
-	return r.work.spend(len(r.list) * bits.Len(uint(len(r.list))) / 4)
+// cut removes what is not kept.
+func (r *ranking) cut() error {
+	if len(r.list) <= r.keep {
+		return nil
+	}
+	err := cmp.Or(r.split(r.list, r.keep-1), r.split(r.list[r.keep-1:], 1))
+	clear(r.list[r.keep:])
+	r.list, r.bounded = r.list[:r.keep], true
+	return err
+}
+
+// from returns those that are kept, without the first offset ones, in their
+// order.
+func (r *ranking) from(offset int) ([]ranked, error) {
+	if err := r.cut(); err != nil {
+		return nil, err
+	}
+	offset = min(offset, len(r.list))
+	if err := r.split(r.list, offset); err != nil {
+		return nil, err
+	}
+	rest := r.list[offset:]
+	slices.SortFunc(rest, func(a, b ranked) int { return r.compare(&a, &b) })
+	return rest, r.work.spend(len(rest) * bits.Len(uint(len(rest))) / 2)
+}
+
+// split moves the first n of a list to its beginning, in any order
+// (quickselect).
+func (r *ranking) split(list []ranked, n int) error {
+	units := 0
+	for n > 0 && n < len(list) {
+		units += len(list)
+		last := len(list) - 1
+		pivot := rand.IntN(len(list))
+		list[pivot], list[last] = list[last], list[pivot]
+		at := 0
+		for i := range list[:last] {
+			if r.compare(&list[i], &list[last]) < 0 {
+				list[i], list[at] = list[at], list[i]
+				at++
+			}
+		}
+		list[at], list[last] = list[last], list[at]
+		if at < n {
+			list, n = list[at+1:], n-at-1
+		} else {
+			list = list[:at]
+		}
+	}
+	return r.work.spend(units)
 }
 
 // A sortKey is the value by which a resource is sorted.
@@ -516,12 +378,12 @@ func (x *exchange) respondList(page *results, q listing, cursor func(shown int, 
 	out.buf = append(out.buf[:len(out.buf)-1], `,"Resources":[`...)
 	shown := 0
 	var last Record
-	for {
+	for taken := 0; ; taken++ {
 		f, ok, err := page.next()
 		if err != nil {
 			return out.end(err)
 		}
-		if !ok || shown == q.count || shown > 0 && x.pageFull(&out, f, q.projection) {
+		if !ok || taken == q.count || shown > 0 && x.pageFull(&out, f, q.projection) {
 			tail := &object{fields: []field{{"itemsPerPage", itoa(shown)}}}
 			if ok && q.cursors && q.count > 0 {
 				tail.set("nextCursor", cursor(shown, last))
@@ -530,13 +392,17 @@ func (x *exchange) respondList(page *results, q listing, cursor func(shown int, 
 			out.buf = append(out.buf, appendJSON(nil, tail)[1:]...)
 			return out.end(nil)
 		}
+		last = f.rec
+		if f.rec.Deleted {
+			continue
+		}
 		if shown > 0 {
 			out.buf = append(out.buf, ',')
 		}
 		if err := out.listed(f, q.projection); err != nil {
 			return out.end(err)
 		}
-		shown, last = shown+1, f.rec
+		shown++
 	}
 }
 

@@ -194,6 +194,10 @@ type Query struct {
 	Limit int
 	// Links requests Record.Links.
 	Links bool
+	// NoDoc says that the caller does not need Record.Doc, and NoMeta that it
+	// does not need Version, Created, LastModified and Display. A store may
+	// leave these fields empty, to read many records faster.
+	NoDoc, NoMeta bool
 	// Count requests Page.Total.
 	Count bool
 }

@@ -19,6 +19,12 @@ const (
 	parsedPerUnit  = 16
 	skippedPerUnit = 6
 
+	// unitsPerRecord is the work of a database on the same machine for a record
+	// that a scan reads, with the first value of each field that it looks at,
+	// and unitsPerMeta its further work for the version and the times.
+	unitsPerRecord = 7
+	unitsPerMeta   = 6
+
 	// unitsPerLink is the work of showing one member of a group or one group of
 	// a user, or of making it for a filter.
 	unitsPerLink = 5

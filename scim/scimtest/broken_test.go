@@ -278,6 +278,27 @@ func TestEveryStoreCheckCanFail(t *testing.T) {
 				p.Records[i].Links = []scim.Link{}
 			}
 		}), "want none"},
+		{"list", "forgets the document with the times", editPage(func(q scim.Query, p *scim.Page) {
+			for i := range p.Records {
+				if q.NoMeta {
+					p.Records[i].Doc = nil
+				}
+			}
+		}), "NoMeta true"},
+		{"list", "forgets the times with the document", editPage(func(q scim.Query, p *scim.Page) {
+			for i := range p.Records {
+				if q.NoDoc {
+					p.Records[i].Version = 0
+				}
+			}
+		}), "NoDoc true"},
+		{"list", "forgets the place with the times", editPage(func(q scim.Query, p *scim.Page) {
+			for i := range p.Records {
+				if q.NoMeta {
+					p.Records[i].Ordinal = 0
+				}
+			}
+		}), "Ordinal is"},
 		{"where", "looks at the first key", editQuery(func(q *scim.Query) { q.Where = q.Where[:min(1, len(q.Where))] }), "one of two keys"},
 		{"where", "folds values", editQuery(func(q *scim.Query) {
 			q.Where = slices.Clone(q.Where)

@@ -43,6 +43,9 @@ func (b *bench) list() error {
 			return fmt.Errorf("list without links: %q has Links, want none", rec.ID)
 		}
 	}
+	if err := b.listsParts(page.Records); err != nil {
+		return err
+	}
 	// A change does not move a record in the listing.
 	if _, err := b.do(scim.Write{Op: scim.Update, Ref: userRef("u4"), At: b.at(), Doc: []byte(`{}`), Keys: userKeys("u4")}); err != nil {
 		return err
@@ -80,6 +83,39 @@ func (b *bench) list() error {
 		}
 		if page.Total != 4 {
 			return fmt.Errorf("list with Count, After %d, Offset %d, Limit %d: Total is %d, want 4, whatever the page is", q.After, q.Offset, q.Limit, page.Total)
+		}
+	}
+	return nil
+}
+
+// listsParts lists the records of the directory without some parts. What is not
+// left out must be there.
+func (b *bench) listsParts(whole []scim.Record) error {
+	for _, q := range []scim.Query{
+		{NoDoc: true}, {NoMeta: true}, {NoDoc: true, NoMeta: true}, {NoMeta: true, Links: true}, {NoDoc: true, NoMeta: true, Links: true},
+		{NoMeta: true, Type: scim.TypeUser}, {NoMeta: true, Offset: 1}, {NoMeta: true, NoDoc: true, Where: userKeys("u4")[:1]},
+		{NoMeta: true, Any: []scim.Key{{Name: scim.KeyID, Value: "u4"}, {Name: scim.KeyID, Value: "g1"}}},
+	} {
+		q.Limit = 10
+		page, err := b.List(b.ctx, b.dir, q)
+		if err != nil || len(page.Records) == 0 {
+			return fmt.Errorf("list without parts: want records and no error, got %q and: %w", ids(page.Records), orNone(err))
+		}
+		for _, got := range page.Records {
+			at := slices.IndexFunc(whole, func(rec scim.Record) bool { return rec.Ref == got.Ref })
+			if at < 0 {
+				return fmt.Errorf("list with NoDoc %t, NoMeta %t: lists %v, which is no record", q.NoDoc, q.NoMeta, got.Ref)
+			}
+			want := whole[at]
+			if q.NoDoc {
+				got.Doc = want.Doc
+			}
+			if q.NoMeta {
+				got.Version, got.Created, got.LastModified, got.Display = want.Version, want.Created, want.LastModified, want.Display
+			}
+			if err := same(fmt.Sprintf("list with NoDoc %t, NoMeta %t: %q", q.NoDoc, q.NoMeta, got.ID), got, want); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

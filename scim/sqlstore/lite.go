@@ -68,7 +68,7 @@ const (
 	// The statements count members, and not a trigger: with a trigger, SQLite
 	// deletes rows one by one, at three times the cost.
 	liteCount = `INSERT INTO @totals (directory, grp, type, total)
-		SELECT ?1, ?2, json_extract(value, '$[1]') AS type, ?4 * COUNT(*) FROM json_each(?3) GROUP BY type
+		SELECT ?1, ?2, json_extract(value, '$[1]') AS counted, ?4 * COUNT(*) FROM json_each(?3) GROUP BY counted
 		ON CONFLICT (directory, grp, type) DO UPDATE SET total = total + excluded.total`
 	liteUncount = `UPDATE @totals SET total = total - 1
 		WHERE directory = ?1 AND grp IN (SELECT json_extract(value, '$[0]') FROM json_each(?3)) AND type = ?2`

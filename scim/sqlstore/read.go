@@ -26,8 +26,10 @@ const (
 	// connection ?2.
 	theDirectory = `(SELECT d.id FROM @directories d WHERE d.tenant = ?1 AND d.connection = ?2)`
 	// columns are the columns of a record r and its version v that scanRecord
-	// reads.
-	columns = `r.type, r.id, v.version, r.ordinal, r.created, v.modified, r.display, r.doc`
+	// reads; noDoc are they with an empty document.
+	columns   = allButDoc + `, r.doc`
+	noDoc     = allButDoc + `, ''`
+	allButDoc = `r.type, r.id, v.version, r.ordinal, r.created, v.modified, r.display`
 )
 
 func scanRecord(rows *sql.Rows, more ...any) (scim.Record, error) {
