@@ -20,7 +20,8 @@ type place struct {
 	file fs.FileInfo
 }
 
-// placeOf returns the place of the database of a connection.
+// placeOf returns the place of the database of a connection. It is called after
+// the first write, which in layers of file systems may make the file another one.
 func placeOf(ctx context.Context, conn *sql.Conn) (at place, err error) {
 	if err := conn.QueryRowContext(ctx, `SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&at.path); err != nil || at.path == "" {
 		return place{}, err

@@ -50,6 +50,12 @@ func (db *DB) Migrate(ctx context.Context, steps [][]string, refill func(ctx con
 		_, err := tx.Exec(ctx, `UPDATE @schema SET version = ?`, len(steps))
 		return err
 	})
+	if err == nil && db.dialect == SQLite {
+		err = db.withConn(ctx, db.NewWait(), func(conn *sql.Conn) (err error) {
+			db.place, err = placeOf(ctx, conn)
+			return err
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -76,14 +82,8 @@ func (db *DB) settle(ctx context.Context) error {
 		create := `CREATE TABLE IF NOT EXISTS @schema (id INTEGER NOT NULL PRIMARY KEY, version INTEGER NOT NULL)`
 		if db.dialect == PostgreSQL { // two concurrent CREATE TABLE statements would fail there
 			create = `DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('@schema')); ` + create + `; END $$`
-		} else {
-			if err := useWAL(ctx, conn); err != nil {
-				return err
-			}
-			var err error
-			if db.place, err = placeOf(ctx, conn); err != nil {
-				return err
-			}
+		} else if err := useWAL(ctx, conn); err != nil {
+			return err
 		}
 		_, err := conn.ExecContext(ctx, db.SQL(create))
 		return err
