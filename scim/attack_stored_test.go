@@ -94,6 +94,18 @@ func stored() []attack {
 			}
 			return "/Bulk", operations(len(ids), func(i int) string { return operation("DELETE", "/Users/"+ids[i], "") })
 		}, []int{200}, tooMuch},
+		{"a bulk request of patches of users of many groups", "POST", func(tb testing.TB, h http.Handler) (string, string) {
+			ids := members(tb, h, 200)
+			for i := range 1_000 {
+				postGroup(tb, h, fmt.Sprint("g", i), ids)
+			}
+			return "/Bulk", operations(len(ids)+1, func(i int) string {
+				if i == 0 {
+					return post("/Groups", "x", group("g"))
+				}
+				return operation("PATCH", "/Users/"+ids[i-1], ops(`{"op":"replace","path":"title","value":"T"}`))
+			})
+		}, []int{200}, tooMuch},
 		{"new groups with the external id of many others", "POST", func(tb testing.TB, h http.Handler) (string, string) {
 			for i := range 5_000 {
 				benchDo(tb, h, "POST", "/Groups", fmt.Sprintf(`{"displayName":"g%d","externalId":"x"}`, i), 201)
@@ -112,7 +124,7 @@ func stored() []attack {
 		{"40,000 members into a group", "PATCH", large(0, 40_000, func(_, out []string) string {
 			return ops(`{"op":"add","path":"members","value":[` + values(out...) + `]}`)
 		}), []int{413}, tooMuch},
-		{"18,000 members into a group", "PATCH", large(0, 18_000, func(_, out []string) string {
+		{"12,000 members into a group", "PATCH", large(0, 12_000, func(_, out []string) string {
 			return ops(`{"op":"add","path":"members","value":[` + values(out...) + `]}`)
 		}), []int{204}, ""},
 		{"40,000 members out of a group", "PATCH", large(40_000, 0, func(in, _ []string) string {
@@ -245,10 +257,19 @@ func TestReturnFromManyGroupsProceeds(t *testing.T) {
 	assert.Equal(t, []int{413, 413, 201}, statuses)
 }
 
-// A linkCounter counts the readings of a record with its links.
+// A linkCounter counts the readings of a record with its links, and the links
+// that were listed.
 type linkCounter struct {
 	scim.Store
-	read int
+	read, listed int
+}
+
+func (s *linkCounter) List(ctx context.Context, dir scim.Directory, q scim.Query) (scim.Page, error) {
+	page, err := s.Store.List(ctx, dir, q)
+	for _, rec := range page.Records {
+		s.listed += len(rec.Links)
+	}
+	return page, err
 }
 
 func (s *linkCounter) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, links bool) (scim.Record, error) {
@@ -256,6 +277,32 @@ func (s *linkCounter) Get(ctx context.Context, dir scim.Directory, ref scim.Ref,
 		s.read++
 	}
 	return s.Store.Get(ctx, dir, ref, links)
+}
+
+// A listing that ends after its first large group reads one group beyond it,
+// and no more at once than a few that follow many small ones.
+func TestListingReadsFewMembersBeyondItsPage(t *testing.T) {
+	store := &linkCounter{Store: &scim.Memory{}}
+	h := quiet(t, scim.Config{Store: store, MaxAnswer: 300_000})
+	ids := members(t, h, 2_000)
+	for i := range 5 {
+		postGroup(t, h, fmt.Sprint("large", i), ids)
+	}
+	w := ask(h, "GET", "/Groups", "")
+	assert.True(t, strings.HasSuffix(w.Body.String(), `"itemsPerPage":1}`))
+	assert.LessOrEqual(t, store.listed, 3*len(ids))
+
+	h = quiet(t, scim.Config{Store: store, MaxAnswer: 300_000})
+	for i := range 50 {
+		postGroup(t, h, fmt.Sprint("small", i), nil)
+	}
+	for i := range 20 {
+		postGroup(t, h, fmt.Sprint("late", i), ids)
+	}
+	store.listed = 0
+	w = ask(h, "GET", "/Groups?startIndex=6&count=1000", "")
+	assert.True(t, strings.HasSuffix(w.Body.String(), `"itemsPerPage":50}`))
+	assert.LessOrEqual(t, store.listed, 8*len(ids))
 }
 
 // An answer that does not show the members of a group does not read them.

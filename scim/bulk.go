@@ -388,13 +388,16 @@ func (b *bulkRun) refresh() {
 			}
 		}
 		tags := make(map[string]string, len(keys))
-		for chunk := range slices.Chunk(keys, findKeys) {
-			b.pause()
-			page, err := b.cfg.Store.List(b.ctx, b.dir, Query{Type: rt.name, Any: chunk, Limit: len(chunk), Links: rt.links != "members"})
+		in := b.reader(Query{Type: rt.name, Links: rt.links != "members"})
+		for len(keys) > 0 {
+			n := min(len(keys), in.batch, findKeys)
+			in.query.Any, in.query.After, in.done = keys[:n], 0, false
+			keys = keys[n:]
+			records, err := in.read(n)
 			if err != nil {
 				return
 			}
-			for _, rec := range page.Records {
+			for _, rec := range records {
 				if b.work.spend(1+len(rec.Links)*unitsPerReadLink) != nil {
 					return
 				}

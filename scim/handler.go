@@ -99,7 +99,7 @@ type Config struct {
 	// counts with all its operations. A query that needs more is refused with
 	// 400 tooMany, operations with 413. A filter that no key of the store can
 	// answer takes about 10 units for each record of the directory; a member
-	// that is added takes 90, one that is removed 60, and a write itself 1,500.
+	// that is added takes 150, one that is removed 90, and a write itself 1,500.
 	// No request is refused for its last write itself or for members that it
 	// removes without naming them, so anything can be deleted. 0 means
 	// DefaultMaxWork.

@@ -491,8 +491,11 @@ func (x *exchange) current(rt *resourceType, id string, c conditions, links bool
 	if err != nil {
 		return rec, nil, err
 	}
-	_, keys := rt.keying(doc)
-	return rec, doc, x.work.spend(keys) // the change may remove them
+	_, units := rt.keying(doc) // the change may remove the keys
+	if x.many {                // no answer shows the links
+		units += len(rec.Links) * unitsPerReadLink
+	}
+	return rec, doc, x.work.spend(units)
 }
 
 // store writes a record if something has changed, and otherwise nothing. If

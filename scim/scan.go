@@ -12,16 +12,17 @@ type reader struct {
 
 // linksAtOnce and bytesAtOnce are the desired numbers of links and of bytes of
 // documents in a batch. The first batch has scanPage records, with links
-// firstBatch records or firstGroups groups.
+// firstBatch records or firstGroups groups. Nothing says how many links the
+// next record has, so a batch of groups stays small.
 const (
 	linksAtOnce = 50_000
 	bytesAtOnce = 4 << 20
 	scanPage    = 500
 	mostScanned = 2_000
-	firstBatch  = 128
+	firstBatch  = 16
 	mostLinked  = 500
-	firstGroups = 4
-	mostGroups  = 32
+	firstGroups = 1
+	mostGroups  = 8
 )
 
 func (x *exchange) reader(q Query) *reader {

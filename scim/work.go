@@ -37,8 +37,8 @@ const (
 	// for a small one; the units are such that DefaultMaxOperations of them fit
 	// into DefaultMaxWork.
 	unitsPerReadLink = 20
-	unitsPerJoin     = 90
-	unitsPerLeave    = 60
+	unitsPerJoin     = 150
+	unitsPerLeave    = 90
 	unitsPerKey      = 70
 	freeKeys         = 10
 	storedPerUnit    = 4
