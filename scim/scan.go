@@ -13,8 +13,10 @@ type reader struct {
 // linksAtOnce and bytesAtOnce are the desired numbers of links and of bytes of
 // documents in a batch. The first batch has scanPage records, with links
 // firstBatch records or firstGroups groups. Nothing says how many links the
-// next record has, so a batch of groups stays small.
+// next record has, so a batch of groups stays small. A batch has at most growth
+// times as many records as the one before.
 const (
+	growth      = 8
 	linksAtOnce = 50_000
 	bytesAtOnce = 4 << 20
 	scanPage    = 500
@@ -71,7 +73,7 @@ func (r *reader) read(most int) ([]Record, error) {
 	case q.Links:
 		largest = mostLinked
 	}
-	r.batch = max(1, min(2*r.batch, largest, linksAtOnce/(links+1), bytesAtOnce/(bytes+1)))
+	r.batch = max(1, min(growth*r.batch, largest, linksAtOnce/(links+1), bytesAtOnce/(bytes+1)))
 	return page.Records, nil
 }
 
