@@ -13,10 +13,8 @@ type reader struct {
 // linksAtOnce and bytesAtOnce are the desired numbers of links and of bytes of
 // documents in a batch. The first batch has scanPage records, with links
 // firstBatch records or firstGroups groups. Nothing says how many links the
-// next record has, so a batch of groups stays small. A batch has at most growth
-// times as many records as the one before.
+// next record has, so a batch of groups stays small.
 const (
-	growth      = 8
 	linksAtOnce = 50_000
 	bytesAtOnce = 4 << 20
 	scanPage    = 500
@@ -66,12 +64,12 @@ func (r *reader) read(most int) ([]Record, error) {
 		size += memoryOf(rec)
 	}
 	r.x.work.hold(size)
-	largest := mostScanned
+	largest, growth := mostScanned, 2
 	switch {
 	case q.Links && q.Type == TypeGroup:
 		largest = mostGroups
 	case q.Links:
-		largest = mostLinked
+		largest, growth = mostLinked, 8 // a page of users in few groups is read at twice
 	}
 	r.batch = max(1, min(growth*r.batch, largest, linksAtOnce/(links+1), bytesAtOnce/(bytes+1)))
 	return page.Records, nil
