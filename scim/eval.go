@@ -119,9 +119,9 @@ func (r *resource) meta(sub string, visit func(any) bool) bool {
 	case "resourceType":
 		return visit(r.rt.name)
 	case "created":
-		return visit(r.rec.Created.UTC().Format(timeLayout))
+		return visit(string(appendTime(nil, r.rec.Created)))
 	case "lastModified":
-		return visit(r.rec.LastModified.UTC().Format(timeLayout))
+		return visit(string(appendTime(nil, r.rec.LastModified)))
 	case "version":
 		return visit(r.rec.tag())
 	case "location":

@@ -198,8 +198,8 @@ const (
 )
 
 // finish checks a document before it is stored and sets its schemas: the core,
-// the present extensions, and undeclared schemas that the client named. The work is
-// that of the request.
+// the present extensions, declared or not, and undeclared schemas that the
+// client named. The work is that of the request.
 func (rt *resourceType) finish(doc *object, work *work) error {
 	for _, c := range rt.containers {
 		in := doc
@@ -252,12 +252,20 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 		return badValue("schemas: more than %d values", maxSchemas)
 	}
 	undeclared := map[string]bool{}
+	add := func(urn string) {
+		known := sameName(urn, rt.core.urn) || rt.extension(urn) != nil
+		if urn != "" && !known && !undeclared[fold(urn)] {
+			undeclared[fold(urn)] = true
+			urns = append(urns, urn)
+		}
+	}
 	for _, e := range named {
 		urn, _ := e.(string)
-		known := sameName(urn, rt.core.urn) || rt.extension(urn) != nil
-		if urn != "" && !known && !undeclared[urn] {
-			undeclared[urn] = true
-			urns = append(urns, urn)
+		add(urn)
+	}
+	for _, f := range doc.fields { // "the namespaces of the SCIM schemas that define the attributes present" (RFC 7643 section 3)
+		if _, isObject := f.value.(*object); isObject && isURN(f.name) && len(urns) < maxSchemas {
+			add(f.name)
 		}
 	}
 	doc.set("schemas", urns)

@@ -140,7 +140,39 @@ func TestBodiesMustNameTheirSchema(t *testing.T) {
 	doc, err := user.normalize(body)
 	require.NoError(t, err)
 	require.NoError(t, user.finish(doc, nil))
-	assert.Equal(t, []any{user.core.urn, enterpriseURN}, doc.get("schemas"))
+	assert.Equal(t, []any{user.core.urn, enterpriseURN, "urn:x"}, doc.get("schemas"))
+}
+
+// RFC 7643 section 3: schemas lists "the namespaces of the SCIM schemas that
+// define the attributes present", also those that nobody has declared.
+func TestSchemasOfUndeclaredExtensions(t *testing.T) {
+	for _, c := range []struct {
+		operations string
+		want       []any
+	}{
+		{`{"op":"add","path":"title","value":"T"}`, []any{"urn:a:2.0:User", "urn:named"}},
+		{`{"op":"add","path":"urn:b:2.0:User:x","value":1}`, []any{"urn:a:2.0:User", "urn:named", "urn:b:2.0:User"}},
+		{`{"op":"add","value":{"urn:b:2.0:User":{"x":1}}}`, []any{"urn:a:2.0:User", "urn:named", "urn:b:2.0:User"}},
+		{`{"op":"add","path":"URN:A:2.0:user:y","value":1}`, []any{"urn:a:2.0:User", "urn:named"}},
+		{`{"op":"remove","path":"urn:a:2.0:User:x"}`, []any{"urn:named"}},
+		{`{"op":"remove","path":"urn:a:2.0:User"}`, []any{"urn:named"}},
+		{`{"op":"replace","value":{"urn:a:2.0:User":null}}`, []any{"urn:named"}},
+		{`{"op":"remove","path":"urn:a:2.0:User"},{"op":"add","path":"urn:a:2.0:User:x","value":1}`, []any{"urn:named", "urn:a:2.0:User"}},
+	} {
+		user, _ := testTypes(t)
+		body, err := parseObject(`{"userName":"u","schemas":["` + user.core.urn + `","urn:a:2.0:User","urn:named"],"urn:a:2.0:User":{"x":1}}`)
+		require.NoError(t, err)
+		doc, err := user.normalize(body)
+		require.NoError(t, err)
+		require.NoError(t, user.finish(doc, nil))
+		message, err := parseObject(`{"Operations":[` + c.operations + `]}`)
+		require.NoError(t, err)
+		list, err := parsePatch(message, 1000)
+		require.NoError(t, err)
+		p := &patcher{rt: user, id: "u", doc: doc}
+		require.NoError(t, p.apply(list), c.operations)
+		assert.Equal(t, append([]any{user.core.urn}, c.want...), p.doc.get("schemas"), c.operations)
+	}
 }
 
 // Entra sends app roles as JSON inside a string, in the attribute that the

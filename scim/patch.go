@@ -1,6 +1,9 @@
 package scim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A patchPath is the target of an operation: an attribute, a sub-attribute, and
 // the filter in brackets, if any.
@@ -278,7 +281,7 @@ func (p *patcher) target(op patchOp, path patchPath) error {
 			return err
 		}
 		if len(ext.fields) == 0 { // an empty extension is removed
-			return p.drop(p.doc, path.urn)
+			return p.dropURN(path.urn)
 		}
 		p.doc.set(path.urn, ext)
 		return nil
@@ -329,7 +332,7 @@ func (p *patcher) extension(op patchOp, path patchPath) error {
 func (p *patcher) dropExtension(urn string, declared *container) error {
 	old, ok := p.doc.get(urn).(*object)
 	if !ok || declared == nil {
-		return p.drop(p.doc, urn)
+		return p.dropURN(urn)
 	}
 	kept := &object{}
 	for _, f := range old.fields {
@@ -341,8 +344,21 @@ func (p *patcher) dropExtension(urn string, declared *container) error {
 		}
 	}
 	if len(kept.fields) == 0 {
-		return p.drop(p.doc, urn)
+		return p.dropURN(urn)
 	}
 	p.doc.set(urn, kept)
 	return nil
+}
+
+// dropURN removes an extension's object, and its URN from the schemas.
+func (p *patcher) dropURN(urn string) error {
+	if err := p.drop(p.doc, urn); err != nil {
+		return err
+	}
+	named, _ := p.doc.get("schemas").([]any)
+	p.doc.set("schemas", slices.DeleteFunc(slices.Clone(named), func(e any) bool {
+		name, _ := e.(string)
+		return sameName(name, urn)
+	}))
+	return p.work.spend(len(named))
 }

@@ -13,8 +13,10 @@ type reader struct {
 // linksAtOnce and bytesAtOnce are the desired numbers of links and of bytes of
 // documents in a batch. The first batch has scanPage records, with links
 // firstBatch records or firstGroups groups. Nothing says how many links the
-// next record has, so a batch of groups stays small.
+// next record has, so a batch of groups stays small. A batch has at most growth
+// times as many records as the one before.
 const (
+	growth      = 8
 	linksAtOnce = 50_000
 	bytesAtOnce = 4 << 20
 	scanPage    = 500
@@ -57,12 +59,13 @@ func (r *reader) read(most int) ([]Record, error) {
 	}
 	r.query.Count, r.query.Offset = false, 0
 	r.done = len(page.Records) < q.Limit || q.Limit == 0
-	links, size, held := 0, 0, 0 // links and size are the most of one record
+	links, bytes, size := 0, 0, 0 // the most of one record, and the sum
 	for _, rec := range page.Records {
 		r.query.After = rec.Ordinal
-		links, size, held = max(links, len(rec.Links)), max(size, len(rec.Doc)), held+memoryOf(rec)
+		links, bytes = max(links, len(rec.Links)), max(bytes, len(rec.Doc))
+		size += memoryOf(rec)
 	}
-	r.x.work.hold(held)
+	r.x.work.hold(size)
 	largest := mostScanned
 	switch {
 	case q.Links && q.Type == TypeGroup:
@@ -70,7 +73,7 @@ func (r *reader) read(most int) ([]Record, error) {
 	case q.Links:
 		largest = mostLinked
 	}
-	r.batch = max(1, min(2*r.batch, largest, linksAtOnce/(links+1), bytesAtOnce/(size+1)))
+	r.batch = max(1, min(growth*r.batch, largest, linksAtOnce/(links+1), bytesAtOnce/(bytes+1)))
 	return page.Records, nil
 }
 

@@ -225,7 +225,7 @@ func managerKeys(doc *object) (keys []Key) {
 		}
 		for _, g := range ext.fields {
 			switch field := extensionField(&u, g.name); {
-			case sameName(f.name, enterpriseURN) && sameName(g.name, "manager"):
+			case (sameName(f.name, enterpriseURN) || isEarlyEnterprise(f.name)) && sameName(g.name, "manager"):
 				manager := readManager(g.value)
 				add(KeyManagerID, manager.ID)
 				add(KeyManagerEmail, manager.Email)

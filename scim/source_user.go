@@ -186,6 +186,9 @@ func (s *DirectorySource) readExtensions(u *sources.User, doc *object) {
 	}
 	for _, f := range others {
 		ext := f.value.(*object)
+		if isEarlyEnterprise(f.name) {
+			fillFromEnterprise(u, ext)
+		}
 		fillFrom(u, ext)
 		for _, g := range ext.fields {
 			setAttribute(u, f.name+":"+g.name, g.value)
@@ -227,6 +230,34 @@ func readEnterprise(u *sources.User, ext *object) {
 		setAttribute(u, f.name, f.value)
 		if shared := sharedName(f.name); shared != "" {
 			setAttribute(u, shared, f.value)
+		}
+	}
+}
+
+// isEarlyEnterprise reports whether a URN is that of the enterprise extension in
+// SCIM 1.1 or in a draft of RFC 7643, such as
+// urn:scim:schemas:extension:enterprise:2.0: clients that name the core schema
+// so (see looselyCore) send it.
+func isEarlyEnterprise(urn string) bool {
+	version, ok := strings.CutPrefix(fold(urn), "urn:scim:schemas:extension:enterprise:")
+	version, _ = strings.CutSuffix(version, ":user")
+	return ok && (version == "1.0" || version == "2.0")
+}
+
+// fillFromEnterprise sets what is empty from the enterprise extension of
+// isEarlyEnterprise.
+func fillFromEnterprise(u *sources.User, ext *object) {
+	for _, f := range ext.fields {
+		if sameName(f.name, "manager") {
+			if (u.Manager == sources.Manager{}) {
+				u.Manager = readManager(f.value)
+			}
+			continue
+		}
+		for _, name := range []string{f.name, sharedName(f.name)} {
+			if name != "" && u.Attributes[name] == nil {
+				setAttribute(u, name, f.value)
+			}
 		}
 	}
 }

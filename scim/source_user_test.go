@@ -88,6 +88,12 @@ func TestManagerKeys(t *testing.T) {
 		enterprise(`"manager":{"value":"ana@"}`):                                                           {ID: "ana@"},
 		enterprise(`"manager":{"value":" ","displayName":"Ana Young"}`):                                    {Name: "Ana Young"}, // a blank value is none (S11)
 		enterprise(`"manager":{"value":"","$ref":" ","displayName":"Ana Young"}`):                          {Name: "Ana Young"},
+		`"urn:scim:schemas:extension:enterprise:1.0":{"manager":{"managerId":"m-1"}}`:                      {ID: "m-1"}, // SCIM 1.1
+		`"urn:scim:schemas:extension:enterprise:2.0:User":{"manager":"m-1"}`:                               {ID: "m-1"},
+		`"urn:scim:schemas:extension:enterprise:2.0":{"manager":"m-2"},` + enterprise(`"manager":"m-1"`):   {ID: "m-1"},
+		enterprise(`"manager":"m-1"`) + `,"urn:scim:schemas:extension:enterprise:2.0":{"manager":"m-2"}`:   {ID: "m-1"},
+		`"urn:scim:schemas:extension:enterprise:2.0":{"manager":"m-2"},"managerEmail":"ana@x.org"`:         {Email: "ana@x.org"},
+		`"urn:scim:schemas:extension:enterprise:3.0":{"manager":"m-2"}`:                                    {},
 		enterprise(`"manager":{"managerId":"m-1"}`):                                                        {ID: "m-1"}, // OneLogin's template
 		enterprise(`"manager":{"managerId":7,"value":" "}`):                                                {ID: "7"},
 		enterprise(`"manager":{"managerId":"m-2","value":"m-1"}`):                                          {ID: "m-1"},
@@ -139,6 +145,21 @@ func TestOtherExtensionsStealNothing(t *testing.T) {
 		"urn:acme:2.0:User:title": {"Serf"}, "urn:acme:2.0:User:userName": {"x"}, "urn:acme:2.0:User:active": {"false"},
 		"urn:acme:2.0:User:department": {"D"}, "urn:acme:2.0:User:emails": {"x@x.org"},
 	}, u.Attributes)
+}
+
+// The enterprise extension of SCIM 1.1 and of the drafts fills what the one of
+// RFC 7643 leaves empty.
+func TestEarlyEnterpriseExtension(t *testing.T) {
+	const early = `"urn:scim:schemas:extension:enterprise:1.0":{"department":"D","costCenter":"C"}`
+	u := read(t, SourceConfig{}, early)
+	assert.Equal(t, sources.Values{"D"}, u.Attributes["department"])
+	assert.Equal(t, sources.Values{"C"}, u.Attributes["cost_center"])
+	assert.Equal(t, sources.Values{"C"}, u.Attributes["urn:scim:schemas:extension:enterprise:1.0:costCenter"])
+	for _, fields := range []string{early + "," + enterprise(`"department":"E"`), enterprise(`"department":"E"`) + "," + early} {
+		u = read(t, SourceConfig{}, fields)
+		assert.Equal(t, sources.Values{"E"}, u.Attributes["department"], fields)
+		assert.Equal(t, sources.Values{"C"}, u.Attributes["cost_center"], fields)
+	}
 }
 
 // S35: the shared names are present beside the provider's own names.

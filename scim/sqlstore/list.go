@@ -39,26 +39,15 @@ func (s *Store) page(ctx context.Context, sel selection, q scim.Query) (scim.Pag
 	if q.Limit <= 0 {
 		return page, nil
 	}
-	kind := noLinks
-	if q.Links {
-		kind = linksOf(q.Type)
-	}
-	read, joined, scan := columns, joinVersion(s.db.Dialect()), func(rows *sql.Rows) (scim.Record, error) { return scanLinked(rows, kind) }
-	switch {
-	case q.NoMeta && kind == noLinks:
-		joined = ""
-		read, scan = narrow(q)
-	case q.NoDoc:
-		read = noDoc
-	}
+	columns, join, scan := s.row(q)
+	query := `SELECT ` + columns + ` FROM `
 	rows := sel.after(sel.arg(q.After)) + ` LIMIT (SELECT CAST(` + sel.arg(q.Limit) + ` AS BIGINT))`
-	query := `SELECT ` + read + s.texts.links[kind]
 	if sel.row == "r" && q.Offset == 0 {
-		query += sel.from + joined + sel.where + rows
+		query += `@records r` + join + sel.where + rows
 		page.Records = make([]scim.Record, 0, min(q.Limit, maxReserved))
 	} else {
 		query = `WITH p AS MATERIALIZED (SELECT ` + sel.row + `.directory, ` + sel.row + `.` + sel.ordinal + ` AS ordinal` + sel.from + sel.where + rows +
-			` OFFSET ` + sel.arg(q.Offset) + `) ` + query + ` FROM p` + joinRecord(s.db.Dialect(), "p", "p.ordinal", "r") + joined + ` ORDER BY r.ordinal`
+			` OFFSET ` + sel.arg(q.Offset) + `) ` + query + `p` + joinRecord(s.db.Dialect(), "p", "p.ordinal", "r") + join + ` ORDER BY r.ordinal`
 	}
 	err := s.query(ctx, sel, query, func(rows *sql.Rows) error {
 		rec, err := scan(rows)
@@ -71,22 +60,39 @@ func (s *Store) page(ctx context.Context, sel selection, q scim.Query) (scim.Pag
 // maxReserved is the greatest number of records for which page reserves memory.
 const maxReserved = 2000
 
-// narrow returns the columns of a record r that a query with NoMeta reads, and
-// how to scan them. The document is not copied: the text that the driver
-// returns never changes, and nobody changes the bytes of a record.
-func narrow(q scim.Query) (columns string, scan func(*sql.Rows) (scim.Record, error)) {
+// row returns what a query reads of each record r: the columns, the join of
+// what is in another table, and how to scan them. The document is not copied:
+// the text that the driver returns never changes, and nobody changes the bytes
+// of a record.
+func (s *Store) row(q scim.Query) (columns, join string, scan func(*sql.Rows) (scim.Record, error)) {
 	var rec scim.Record
 	var doc string
+	var created, modified int64
+	var links sql.RawBytes
 	columns, targets := `r.id, r.ordinal`, []any{&rec.ID, &rec.Ordinal}
+	read := func(more string, into ...any) { columns, targets = columns+`, `+more, append(targets, into...) }
 	if rec.Type = q.Type; q.Type == "" {
-		columns, targets = columns+`, r.type`, append(targets, &rec.Type)
+		read(`r.type`, &rec.Type)
 	}
 	if !q.NoDoc {
-		columns, targets = columns+`, r.doc`, append(targets, &doc)
+		read(`r.doc`, &doc)
 	}
-	return columns, func(rows *sql.Rows) (scim.Record, error) {
+	if !q.NoMeta {
+		read(`v.version, r.created, v.modified, r.display`, &rec.Version, &created, &modified, &rec.Display)
+		join = joinVersion(s.db.Dialect())
+	}
+	if q.Links {
+		columns, targets = columns+s.texts.links[linksOf(q.Type)], append(targets, &links)
+	}
+	return columns, join, func(rows *sql.Rows) (scim.Record, error) {
 		err := rows.Scan(targets...)
 		rec.Doc = unsafe.Slice(unsafe.StringData(doc), len(doc))
+		if !q.NoMeta {
+			rec.Created, rec.LastModified = toTime(created), toTime(modified)
+		}
+		if err == nil {
+			rec.Links, err = parseLinks(links)
+		}
 		return rec, err
 	}
 }

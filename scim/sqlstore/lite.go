@@ -49,8 +49,8 @@ const (
 	liteOthers = `SELECT json_group_array(json_array(a.member, a.member_type)), COUNT(*) FROM (SELECT member, member_type
 		FROM @members WHERE grp = ?2 AND directory = ?1 AND member NOT IN (SELECT value FROM json_each(?3)) ORDER BY member) a`
 	liteAdded = `SELECT json_group_array(json_array(a.ordinal, a.type, a.display)) FILTER (WHERE a.new), COUNT(*) FILTER (WHERE a.new),
-		json_group_array(a.ordinal) FILTER (WHERE a.ordinal IS NOT NULL), MIN(a.id) FILTER (WHERE a.ordinal IS NULL)
-		FROM (SELECT json_extract(j.value, '$.id') AS id, json_extract(j.value, '$.display') AS display, r.ordinal, r.type,
+		json_group_array(a.ordinal) FILTER (WHERE a.ordinal IS NOT NULL), json_extract(?3, '$[' || MIN(a.key) FILTER (WHERE a.ordinal IS NULL) || '].id')
+		FROM (SELECT j.key, json_extract(j.value, '$.display') AS display, r.ordinal, r.type,
 				r.ordinal IS NOT NULL AND NOT EXISTS (SELECT 1 FROM @members m WHERE m.grp = ?2 AND m.directory = ?1 AND m.member = r.ordinal) AS new
 			FROM json_each(?3) j LEFT JOIN @records r ON r.directory = ?1 AND r.id = json_extract(j.value, '$.id') ORDER BY r.ordinal) a`
 	liteGroups = `SELECT json_group_array(json_array(a.grp)), COUNT(*) FROM (SELECT grp FROM @members WHERE member = ?2 AND directory = ?1 ORDER BY grp) a`

@@ -1,0 +1,43 @@
+package scim
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// A ranking gives the same page as sorting everything.
+func TestRanking(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOf(rapid.StringMatching(`[a-c]{0,2}`)).Draw(t, "keys")
+		offset := rapid.IntRange(0, len(keys)+1).Draw(t, "offset")
+		count := rapid.IntRange(0, len(keys)+1).Draw(t, "count")
+		r := ranking{keep: offset + count + 1, descending: rapid.Bool().Draw(t, "descending")}
+		var all []ranked
+		for i, key := range keys {
+			f := ranked{key: sortKey{text: key, absent: key == ""}, place: i}
+			all = append(all, f)
+			require.NoError(t, r.add(f))
+		}
+		slices.SortStableFunc(all, func(a, b ranked) int {
+			order := strings.Compare(a.key.text, b.key.text)
+			if a.key.absent || b.key.absent {
+				order = boolRank(a.key.absent) - boolRank(b.key.absent)
+			}
+			if r.descending {
+				return -order
+			}
+			return order
+		})
+		got, err := r.from(offset)
+		require.NoError(t, err)
+		want := all[min(offset, len(all)):min(offset+count+1, len(all))]
+		require.Len(t, got, len(want))
+		for i := range want {
+			require.Equal(t, want[i], got[i])
+		}
+	})
+}
