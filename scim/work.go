@@ -36,7 +36,7 @@ const (
 	// transaction with its commit, and for freeKeys. SQLite takes twice as long
 	// for a small one; the units are such that DefaultMaxOperations of them fit
 	// into DefaultMaxWork.
-	unitsPerReadLink = 20
+	unitsPerReadLink = 30
 	unitsPerJoin     = 150
 	unitsPerLeave    = 90
 	unitsPerKey      = 70

@@ -55,7 +55,7 @@ func (x *exchange) leaving(w Write) (units int, err error) {
 	if w.Members != nil { // they may stay
 		members = max(0, members-len(w.Members.Add))
 	}
-	return (members + groups) * unitsPerLeave, err
+	return (members + 2*groups) * unitsPerLeave, err // each of the groups has its own total
 }
 
 // count returns the number of records that have a key.
