@@ -35,6 +35,7 @@ type bulkRun struct {
 	// store, which ends the run.
 	applied bool
 	outage  error
+	paced   int // units of work that the pace has counted
 	// several reports that an operation may have changed resources other than its
 	// own: the members of a group, or the groups of a deleted user.
 	several bool
@@ -245,7 +246,12 @@ func (b *bulkRun) opening(ops []*bulkOp) int {
 
 // run applies one operation and stores its result.
 func (b *bulkRun) run(op *bulkOp) {
+	b.pause()
 	rt, id, err := b.target(op)
+	if err == nil {
+		err = b.pace.operation(b.ctx, b.party, b.work.done-b.paced)
+		b.paced = b.work.done
+	}
 	if err != nil {
 		b.fail(op, err)
 		return

@@ -96,6 +96,19 @@ func (p *pace) arrive(r *http.Request, who party, now time.Time) time.Duration {
 	return owed - paceBurst
 }
 
+// operation counts an operation of a bulk request, and the units of work of the
+// one before. It waits as enter does, also for a party with one connection: the
+// operations arrive at once.
+func (p *pace) operation(ctx context.Context, who party, units int) error {
+	now := time.Now()
+	p.mu.Lock()
+	s := p.parties[who]
+	owed := s.owed(now)
+	p.use(who, s, now, requestCost+time.Duration(units)*workCost)
+	p.mu.Unlock()
+	return sleep(ctx, owed-paceBurst)
+}
+
 // charge counts the cost of a request in addition to what arrive counted.
 func (p *pace) charge(who party, cost time.Duration) {
 	now := time.Now()
