@@ -248,6 +248,9 @@ func (b *bulkRun) opening(ops []*bulkOp) int {
 func (b *bulkRun) run(op *bulkOp) {
 	b.pause()
 	rt, id, err := b.target(op)
+	if err == nil { // what has no work left reads nothing
+		err = b.work.failed()
+	}
 	if err == nil {
 		err = b.pace.operation(b.ctx, b.party, b.work.done-b.paced)
 		b.paced = b.work.done

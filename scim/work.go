@@ -41,7 +41,7 @@ const (
 	unitsPerLeave    = 90
 	unitsPerKey      = 70
 	freeKeys         = 10
-	storedPerUnit    = 4
+	storedPerUnit    = 2
 	unitsPerWrite    = 1_500
 
 	// freeWork is the work that a request may do without the gate, about 0.2
