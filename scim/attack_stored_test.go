@@ -212,6 +212,28 @@ func TestWorkBudgetFitsOrdinaryWrites(t *testing.T) {
 	assert.Equal(t, 200, ask(h, "PUT", group, full(ids[:9_000])).Code)
 }
 
+// A client that sends all members with each change can change a group that is
+// larger than what one request may add.
+func TestWorkBudgetCountsMembersThatStayOnce(t *testing.T) {
+	const n = 20_000
+	store := &scim.Memory{}
+	bigGroups(t, store, 1, n)
+	h := quiet(t, scim.Config{Store: store})
+	put := func(from, to int) int {
+		return ask(h, "PUT", "/Groups/g0", `{"displayName":"renamed","members":[`+
+			list(to-from, func(i int) string { return fmt.Sprintf(`"00000000-0000-4000-8000-%012d"`, from+i) })+`]}`).Code
+	}
+	assert.Equal(t, 200, put(0, n))
+	assert.Equal(t, 200, put(10, n))
+	assert.Equal(t, 200, put(0, n))
+	assert.Equal(t, 204, ask(h, "DELETE", "/Groups/g0", "").Code)
+	bigGroups(t, store, 1, 0)
+	assert.Equal(t, 413, put(0, n), "all are new")
+	assert.Equal(t, 200, put(0, n/2))
+	assert.Equal(t, 200, put(0, n*3/4), "a third of them is new")
+	assert.Equal(t, 200, put(0, n), "a quarter of them is new")
+}
+
 // Nothing that is stored is too large to be deleted, or to be taken from all
 // members, by a request of its own or by an operation of a bulk request that
 // does not follow much other work.

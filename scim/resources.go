@@ -295,6 +295,12 @@ func (rt *resourceType) prepare(body *object) (prepared, error) {
 // cannot be served, filtered or changed later.
 func (x *exchange) commit(w Write, before int64) (Record, error) {
 	members, joining := w.Members.size()
+	if w.Op == Update && members > 0 && w.Members.Replace && !x.work.affords(joining) {
+		var err error
+		if joining, err = x.joining(w); err != nil {
+			return Record{}, err
+		}
+	}
 	if err := cmp.Or(x.work.spend(1+len(w.Doc)/storedPerUnit), x.work.settle(joining)); err != nil {
 		return Record{}, err
 	}

@@ -240,9 +240,9 @@ type Write struct {
 	Members *MemberChange
 }
 
-// A MemberChange changes the members of a group in this order: with Replace,
-// all present members are removed; then Remove is removed; then Add is added.
-// Adding a member again and removing a record that is no member change nothing
+// A MemberChange changes the members of a group: Remove is removed and Add is
+// added, also who is in both; with Replace, members that are not in Add are
+// removed. Adding a member again and removing a record that is no member change nothing
 // (except that a non-empty Display replaces a different one). An ID in Add that
 // is not in the directory is a *NoMemberError, or is omitted with SkipUnknown.
 // The store determines Link.Type.

@@ -3,6 +3,7 @@ package scim
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"time"
 )
 
@@ -36,6 +37,31 @@ func (c *MemberChange) size() (members, units int) {
 		return 0, 0
 	}
 	return len(c.Add) + len(c.Remove), len(c.Add)*unitsPerJoin + len(c.Remove)*unitsPerLeave
+}
+
+// joining returns the work of a change that replaces the members of a group. It
+// reads them, because most may stay: many clients send all members with each
+// change.
+func (x *exchange) joining(w Write) (units int, err error) {
+	rec, err := x.read(w.Ref, true)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil // the store refuses the change
+	}
+	if err == nil {
+		err = x.work.spend(len(rec.Links) * unitsPerReadLink)
+	}
+	present := make(map[string]bool, len(rec.Links))
+	for _, link := range rec.Links {
+		present[link.ID] = true
+	}
+	for _, link := range w.Members.Add {
+		if present[link.ID] {
+			units += unitsPerReadLink
+		} else {
+			units += unitsPerJoin
+		}
+	}
+	return units, err
 }
 
 // leaving returns the work of ending the memberships that a write ends without

@@ -40,7 +40,7 @@ func (b *bench) memberships() error {
 		{"add who is there, with another text", &scim.MemberChange{Add: []scim.Link{{Ref: scim.Ref{ID: "u1"}, Display: "Ana"}}}, []string{"g1"},
 			[]string{"User/u1/Ana", two, three}},
 		{"change it back", adding("u1"), []string{"g1"}, []string{one, two, three}},
-		{"remove one", &scim.MemberChange{Remove: []string{"u2"}}, []string{"g1", "u2"}, []string{one, three}},
+		{"remove one, named twice", &scim.MemberChange{Remove: []string{"u2", "u2"}}, []string{"g1", "u2"}, []string{one, three}},
 		{"remove who is not there", &scim.MemberChange{Remove: []string{"u2", "nobody", "", "\x00", "\xff"}}, nil, []string{one, three}},
 		{"change nothing", &scim.MemberChange{}, nil, []string{one, three}},
 		{"replace by the same", &scim.MemberChange{Replace: true, Add: adding("u3", "u1").Add}, nil, []string{one, three}},
@@ -71,6 +71,10 @@ func (b *bench) memberships() error {
 		}
 		if err = errors.Join(err, b.stored(got), b.linked(group, slices.Clone(step.want)...)); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
+		}
+		page, err := b.List(b.ctx, b.dir, scim.Query{Where: []scim.Key{{Name: scim.KeyGroup, Value: "g1"}}, Count: true})
+		if err != nil || page.Total != len(step.want) {
+			return fmt.Errorf("%s: Total of the members is %d, want %d: %w", step.what, page.Total, len(step.want), orNone(err))
 		}
 	}
 	for _, id := range []string{"nobody", "", "\x00", "\xff"} {

@@ -89,7 +89,8 @@ func distinct(keys []scim.Key) []scim.Key {
 	return out
 }
 
-// setMembers lists each member to add once, with its last non-empty display. An
+// setMembers lists each member to remove once, and each to add once with its
+// last non-empty display. An
 // ID that no database can hold is no member.
 func (w *write) setMembers(c scim.MemberChange) error {
 	type row struct {
@@ -117,8 +118,10 @@ func (w *write) setMembers(c scim.MemberChange) error {
 		}
 	}
 	remove := make([]string, 0, len(c.Remove))
+	removed := make(map[string]bool, len(c.Remove))
 	for _, id := range c.Remove {
-		if isText(id) {
+		if isText(id) && !removed[id] {
+			removed[id] = true
 			remove = append(remove, id)
 		}
 	}

@@ -259,8 +259,8 @@ func ordinalOf(id string) string {
 	return `(SELECT o.ordinal FROM @records o WHERE o.directory = ` + theDirectory + ` AND o.id = ` + id + `)`
 }
 
-// counted returns the statement that reads a total from the table that triggers
-// update: the members of a group, or all records if the group is 0.
+// counted returns the statement that reads a total from the table of totals: the
+// members of a group, or all records if the group is 0.
 func (s *selection) counted(group string) string {
 	query := `SELECT CAST(COALESCE(SUM(t.total), 0) AS BIGINT) FROM @totals t WHERE t.directory = ` + theDirectory + ` AND t.grp = ` + group
 	if s.typ != "" {

@@ -21,8 +21,7 @@ const (
 		ON CONFLICT (tenant, connection) DO UPDATE SET seq = seq + 1 RETURNING id, seq`
 	liteSetSeq = `UPDATE @directories SET seq = ?2 WHERE id = ?1`
 
-	liteFind = `SELECT ` + columns + ` FROM @records r CROSS JOIN @versions v ON v.ordinal = r.ordinal AND v.directory = r.directory
-		WHERE r.directory = ?1 AND r.id = ?2`
+	liteFind   = `SELECT ` + columns + ` FROM @records r` + liteVersionOf + ` WHERE r.directory = ?1 AND r.id = ?2`
 	liteCreate = `INSERT INTO @records (directory, ordinal, type, id, created, display, doc)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (directory, id) DO NOTHING`
 	liteUpdate  = `UPDATE @records SET display = ?3, doc = ?4 WHERE directory = ?1 AND ordinal = ?2`
@@ -41,8 +40,10 @@ const (
 	liteDropKey  = `DELETE FROM @keys WHERE ordinal = ?2 AND directory = ?1 AND name = ?3 AND value = ?4`
 	liteDropKeys = `DELETE FROM @keys WHERE ordinal = ?2 AND directory = ?1`
 
-	// A list of moved members, in the order of their ordinals, has rows of
-	// ordinal, type and display. That of the groups of a record has ordinals.
+	// These list who joins or leaves, in the order of the ordinals. The rows
+	// begin with the ordinal; those of members have the type, and those of new
+	// members the display. liteAdded also lists the ordinals of all, and the
+	// first ID that no record has.
 	liteRemoved = `SELECT json_group_array(json_array(a.member, a.member_type)), COUNT(*) FROM (SELECT m.member, m.member_type
 		FROM json_each(?3) j CROSS JOIN @records r ON r.directory = ?1 AND r.id = j.value
 		CROSS JOIN @members m ON m.grp = ?2 AND m.directory = ?1 AND m.member = r.ordinal ORDER BY m.member) a`
@@ -205,18 +206,16 @@ func (t *liteWriter) update(ctx context.Context, rec scim.Record) (scim.Record, 
 
 // delete removes the record and its memberships on both sides.
 func (t *liteWriter) delete(ctx context.Context, rec scim.Record) error {
-	members, err := t.list(ctx, liteOthers, t.dir, rec.Ordinal, none)
+	members, err := t.move(ctx, liteOthers, t.dir, rec.Ordinal, none)
+	if err == nil && members.n > 0 {
+		_, err = t.tx.Exec(ctx, liteDropMembers, t.dir, rec.Ordinal)
+	}
 	if err != nil {
 		return err
 	}
-	groups, err := t.list(ctx, liteGroups, t.dir, rec.Ordinal)
+	groups, err := t.move(ctx, liteGroups, t.dir, rec.Ordinal)
 	if err != nil {
 		return err
-	}
-	if members.n > 0 {
-		if _, err := t.tx.Exec(ctx, liteDropMembers, t.dir, rec.Ordinal); err != nil {
-			return err
-		}
 	}
 	if groups.n > 0 {
 		if _, err := t.tx.Exec(ctx, liteUncount, t.dir, rec.Type, groups.rows); err != nil {
@@ -235,11 +234,13 @@ func (t *liteWriter) delete(ctx context.Context, rec scim.Record) error {
 	return err
 }
 
-// list reads a list of records that join or leave, and adds it to moved.
-func (t *liteWriter) list(ctx context.Context, query string, args ...any) (movedList, error) {
+// move reads a list of records that join or leave, and adds it to moved.
+func (t *liteWriter) move(ctx context.Context, query string, args ...any) (movedList, error) {
 	var l movedList
 	_, err := t.tx.Get(ctx, query, args, &l.rows, &l.n)
-	t.moved = append(t.moved, l)
+	if l.n > 0 {
+		t.moved = append(t.moved, l)
+	}
 	return l, err
 }
 
@@ -248,9 +249,6 @@ func (t *liteWriter) list(ctx context.Context, query string, args ...any) (moved
 func (t *liteWriter) number(ctx context.Context, rec scim.Record) error {
 	last := t.seq
 	for _, l := range t.moved {
-		if l.n == 0 {
-			continue
-		}
 		if _, err := t.tx.Exec(ctx, liteMoved, t.dir, last+1, fromTime(t.At), l.rows, rec.Ordinal); err != nil {
 			return err
 		}
@@ -311,7 +309,7 @@ func (t *liteWriter) addKeys(ctx context.Context, rec scim.Record, keys []scim.K
 // depends on the size of the change and not on that of the group.
 func (t *liteWriter) changeMembers(ctx context.Context, group int64) (changed bool, err error) {
 	if t.remove != none {
-		if err := t.leave(ctx, group, liteRemoved, t.remove); err != nil {
+		if err := t.leave(ctx, group, liteRemoved, t.remove, liteRemoveMembers); err != nil {
 			return false, err
 		}
 	}
@@ -326,13 +324,18 @@ func (t *liteWriter) changeMembers(ctx context.Context, group int64) (changed bo
 			return false, &scim.NoMemberError{ID: missing.String}
 		}
 		if joined.n > 0 {
-			if err := t.moveMembers(ctx, group, liteAddMembers, joined, 1); err != nil {
+			t.moved = append(t.moved, joined)
+			if err := t.change(ctx, group, liteAddMembers, joined, 1); err != nil {
 				return false, err
 			}
 		}
 	}
 	if t.Members.Replace {
-		if err := t.leave(ctx, group, liteOthers, present); err != nil {
+		remove := liteRemoveMembers
+		if t.add == none { // all leave
+			remove = liteDropMembers
+		}
+		if err := t.leave(ctx, group, liteOthers, present, remove); err != nil {
 			return false, err
 		}
 	}
@@ -344,23 +347,17 @@ func (t *liteWriter) changeMembers(ctx context.Context, group int64) (changed bo
 	return changed || rows > 0, err
 }
 
-// leave removes the members that the query lists for ids or ordinals.
-func (t *liteWriter) leave(ctx context.Context, group int64, query, list string) error {
-	var left movedList
-	_, err := t.tx.Get(ctx, query, []any{t.dir, group, list}, &left.rows, &left.n)
+// leave removes the members that a query lists for ids or ordinals.
+func (t *liteWriter) leave(ctx context.Context, group int64, query, list, remove string) error {
+	left, err := t.move(ctx, query, t.dir, group, list)
 	if err != nil || left.n == 0 {
 		return err
 	}
-	remove := liteRemoveMembers
-	if query == liteOthers && list == none { // all leave
-		remove = liteDropMembers
-	}
-	return t.moveMembers(ctx, group, remove, left, -1)
+	return t.change(ctx, group, remove, left, -1)
 }
 
-// moveMembers adds or removes the listed members and counts them.
-func (t *liteWriter) moveMembers(ctx context.Context, group int64, query string, l movedList, sign int) error {
-	t.moved = append(t.moved, l)
+// change adds or removes the listed members and counts them.
+func (t *liteWriter) change(ctx context.Context, group int64, query string, l movedList, sign int) error {
 	args := []any{t.dir, group, l.rows}
 	if _, err := t.tx.Exec(ctx, query, args...); err != nil {
 		return err

@@ -111,6 +111,9 @@ func (m *model) compare() {
 		{Limit: 100, Links: true, Count: true}, {Type: scim.TypeUser, Limit: 1, Offset: 1, Count: true},
 		{Type: scim.TypeGroup, Limit: 9, Where: []scim.Key{{Name: scim.KeyMember, Value: "u1"}}, Count: true, Links: true},
 		{Limit: 9, Where: []scim.Key{{Name: scim.KeyGroup, Value: "g1"}, {Name: scim.KeyEmail, Value: "a"}}, Count: true},
+		{Where: []scim.Key{{Name: scim.KeyGroup, Value: "g1"}}, Count: true},
+		{Type: scim.TypeUser, Where: []scim.Key{{Name: scim.KeyGroup, Value: "g2"}}, Count: true},
+		{Type: scim.TypeGroup, Where: []scim.Key{{Name: scim.KeyGroup, Value: "g1"}}, Count: true},
 		{Type: scim.TypeUser, Limit: 9, Where: []scim.Key{{Name: scim.KeyUserName, Value: "a"}, {Name: scim.KeyGroup, Value: "g2"}}, Count: true},
 		{Type: scim.TypeGroup, Limit: 9, Where: []scim.Key{{Name: scim.KeyID, Value: "g1"}, {Name: scim.KeyMember, Value: "u2"}}, Count: true},
 	}

@@ -26,10 +26,8 @@ const (
 	// connection ?2.
 	theDirectory = `(SELECT d.id FROM @directories d WHERE d.tenant = ?1 AND d.connection = ?2)`
 	// columns are the columns of a record r and its version v that scanRecord
-	// reads; noDoc are they with an empty document.
-	columns   = allButDoc + `, r.doc`
-	noDoc     = allButDoc + `, ''`
-	allButDoc = `r.type, r.id, v.version, r.ordinal, r.created, v.modified, r.display`
+	// reads.
+	columns = `r.type, r.id, v.version, r.ordinal, r.created, v.modified, r.display, r.doc`
 )
 
 func scanRecord(rows *sql.Rows, more ...any) (scim.Record, error) {
@@ -54,8 +52,10 @@ func joinVersion(dialect Dialect) string {
 	if dialect == PostgreSQL {
 		return ` CROSS JOIN LATERAL (SELECT * FROM @versions WHERE ordinal = r.ordinal AND directory = r.directory LIMIT 1) v`
 	}
-	return ` CROSS JOIN @versions v ON v.ordinal = r.ordinal AND v.directory = r.directory`
+	return liteVersionOf
 }
+
+const liteVersionOf = ` CROSS JOIN @versions v ON v.ordinal = r.ordinal AND v.directory = r.directory`
 
 // A linked is the kind of links that a statement reads with a record r.
 type linked uint8

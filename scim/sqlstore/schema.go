@@ -48,7 +48,8 @@ var requestTables = []string{
 // versionTable is version 5. A membership that begins or ends changes the
 // number and the time of the member. The narrow table keeps them apart from the
 // document, so that a change of a large group does not write the documents of
-// its members again.
+// its members again. A program of an older version reads them in the records,
+// and fails.
 var versionTable = []string{
 	`CREATE TABLE @versions (
 		ordinal   BIGINT NOT NULL,
@@ -130,8 +131,7 @@ var tables = []string{
 // whole directory.
 //
 // totals counts records by type (grp 0) and the members of each group by type.
-// Triggers update it, so that it is also right while a program of an older
-// version is still running.
+// Triggers update it; on SQLite, version 5 drops those of members.
 var indexes = []string{
 	`CREATE TABLE @keys_new (
 		ordinal   BIGINT NOT NULL,
