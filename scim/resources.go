@@ -301,7 +301,7 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 			return Record{}, err
 		}
 	}
-	if err := cmp.Or(x.work.spend(1+len(w.Doc)/storedPerUnit), x.work.settle(joining)); err != nil {
+	if err := cmp.Or(x.work.spend(1+2*len(w.Doc)/scannedPerUnit), x.work.settle(joining)); err != nil {
 		return Record{}, err
 	}
 	if int64(len(w.Doc)) > maxGrowth*x.cfg.MaxBody {
@@ -332,7 +332,7 @@ func (x *exchange) commit(w Write, before int64) (Record, error) {
 	x.stored += storedRecord + len(w.Doc)
 	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
 	x.pause()
-	x.work.owe(unitsPerWrite)
+	x.work.owe(unitsPerWrite + len(w.Doc)/storedPerUnit)
 	if errors.Is(err, ErrDuplicate) {
 		return rec, x.duplicate(w)
 	}

@@ -92,7 +92,8 @@ type Ref struct {
 	ID   string
 }
 
-// A Record is one stored resource.
+// A Record is one stored resource. In an answer to a Query with NoDoc or NoMeta,
+// the fields that they name may be empty.
 type Record struct {
 	Ref
 	// Version is the directory's sequence number of the record's last change. A

@@ -14,7 +14,8 @@ import (
 var errMoved = errors.New("the file of the database was removed or replaced; put it back, or restart the program")
 
 // A place is the path of a SQLite database and the file that was there when the
-// database was opened. It is zero if the database is in memory.
+// database was opened; it stays the same if the pool opens new connections. It is
+// zero if the database is in memory.
 type place struct {
 	path string
 	file fs.FileInfo

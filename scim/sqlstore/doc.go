@@ -67,5 +67,6 @@
 // If the database is busy, full or unreachable, the error is a
 // *scim.UnavailableError, which the handler answers with 503 and Retry-After. A
 // write waits for its turn, a connection and the locks of other processes for 10
-// seconds in total.
+// seconds in total. While the file of a SQLite database is removed or replaced,
+// writes fail, because the next start of the program would not find them.
 package sqlstore
