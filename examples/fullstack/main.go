@@ -151,7 +151,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	grace, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	grace, done := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second) // a write may wait for the database for 10
 	defer done()
 	return server.Shutdown(grace)
 }
