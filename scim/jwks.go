@@ -26,10 +26,10 @@ import (
 // fetched without a lock and with a context that is independent of requests.
 //
 // An issuer withdraws a key by publishing its keys without it. Known keys verify
-// without a wait for up to keysOld, which bounds the use of a withdrawn key if the
-// issuer is reachable: a request that needs older keys or another key waits until
-// the fetch in progress or its own context ends. If the fetch fails, known keys
-// verify for up to keysExpired, and are then unavailable.
+// while they are fetched again, until their age is keysOld. A request that needs
+// older keys or an unknown key waits until the fetch in progress or its own context
+// ends. If fetches fail, known keys verify until their age is keysExpired; then the
+// answer is ErrUnavailable.
 type keyCache struct {
 	client *http.Client
 	now    func() time.Time
@@ -117,9 +117,10 @@ func (c *keyCache) set(address string) *keySet {
 	return set
 }
 
-// refreshIf starts a fetch if the keys have the age start, unless an attempt was
-// made recently. If they have the age wait, it then waits for the attempt in
-// progress, if there is one. It returns only an error that ctx has ended.
+// refreshIf starts a fetch if the age of the keys is at least start, unless an
+// attempt was made recently. If their age is at least wait, it then waits for the
+// attempt in progress, if there is one. Its only error is that ctx has ended, as an
+// ErrUnavailable.
 func (s *keySet) refreshIf(ctx context.Context, c *keyCache, address string, start, wait time.Duration) error {
 	done := s.startIf(c, address, start, wait)
 	if done == nil {
@@ -133,8 +134,8 @@ func (s *keySet) refreshIf(ctx context.Context, c *keyCache, address string, sta
 	}
 }
 
-// startIf does the first part of refreshIf. It returns a channel that is closed
-// when the attempt to wait for ends, or nil without one.
+// startIf starts the fetch of refreshIf. It returns a channel that is closed when
+// the attempt ends for which refreshIf waits, or nil without one.
 func (s *keySet) startIf(c *keyCache, address string, start, wait time.Duration) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

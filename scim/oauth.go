@@ -35,7 +35,8 @@ type Client struct {
 type Trust struct {
 	// Audience is the value that the assertion's aud must contain.
 	Audience string
-	// JWKSURL is the address of the issuer's keys (https).
+	// JWKSURL is the address of the issuer's keys (https). While it fails, keys
+	// that are known are used for up to 24 hours; then the answer is 503.
 	JWKSURL   string
 	Principal Principal
 }
@@ -259,6 +260,7 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// refused logs why a client gets no token.
 func (e *TokenEndpoint) refused(r *http.Request, err error) {
 	e.cfg.Logger.InfoContext(r.Context(), "scim: no access token given", "error", err)
 }
@@ -353,9 +355,9 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	return Principal{}, errBadClient
 }
 
-// lookupFailed returns the error for a client that Client or Trust did not return. Only
-// ErrNotFound says that there is no such client: a provider that is told that its
-// credentials are invalid stops provisioning, which an outage must not cause.
+// lookupFailed returns the error for an error of TokenConfig.Client or
+// TokenConfig.Trust. Only ErrNotFound makes the credentials invalid: a provider
+// whose credentials are invalid stops, which an outage must not cause.
 func lookupFailed(err error) error {
 	if errors.Is(err, ErrNotFound) {
 		return errBadClient
