@@ -59,10 +59,10 @@ func HashToken(token string) string {
 // BearerTokens authenticates requests by the token in their Authorization
 // header. lookup finds a token by its hash, for instance in the host's
 // database, where an index on the hash also protects the comparison against
-// timing attacks. It returns ErrNotFound for an unknown token, and an error
-// that matches ErrUnavailable if the lookup is not possible at present. If
-// Principal.Token of a token is empty, it is set to the first 8 digits of the
-// hash.
+// timing attacks. It returns ErrNotFound for an unknown token, which is answered
+// with 401. Any other error means that the lookup is not possible at present: the
+// Authenticator's error then matches ErrUnavailable. If Principal.Token of a token
+// is empty, it is set to the first 8 digits of the hash.
 func BearerTokens(lookup func(ctx context.Context, hash string) (Token, error)) Authenticator {
 	return func(r *http.Request) (Principal, error) {
 		token, err := bearer(r)
@@ -75,7 +75,7 @@ func BearerTokens(lookup func(ctx context.Context, hash string) (Token, error)) 
 		case errors.Is(err, ErrNotFound):
 			return Principal{}, errUnknownToken
 		case err != nil:
-			return Principal{}, fmt.Errorf("looking up a token: %w", err)
+			return Principal{}, fmt.Errorf("%w: looking up a token: %w", ErrUnavailable, err)
 		}
 		if found.Principal.Token == "" {
 			found.Principal.Token = hash[:8]

@@ -1,12 +1,14 @@
 package scim_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -60,7 +62,9 @@ func TestBearerTokensRotate(t *testing.T) {
 		}
 		assert.Zero(t, p)
 	}
-	down := scim.BearerTokens(func(context.Context, string) (scim.Token, error) { return scim.Token{}, scim.ErrUnavailable })
+	down := scim.BearerTokens(func(context.Context, string) (scim.Token, error) {
+		return scim.Token{}, errors.New("connection refused")
+	})
 	_, err := down(withHeader("Bearer " + first))
 	assert.ErrorIs(t, err, scim.ErrUnavailable)
 	p, err := scim.FirstOf(down, auth)(withHeader("Bearer " + first))
@@ -160,6 +164,55 @@ func TestClientCredentials(t *testing.T) {
 	s.now = s.now.Add(time.Hour + time.Second)
 	_, err = s.Authenticate(withHeader(token))
 	assert.ErrorContains(t, err, "expired")
+}
+
+// Only ErrNotFound makes credentials invalid. Any other error of the host's lookup
+// is an outage: it is answered with 503, logged as an error, and no wrong guess.
+func TestFailedLookupsAreNoWrongGuesses(t *testing.T) {
+	secret, hash := scim.NewToken()
+	assertion := sign(t, jose.RS256, rsaKey(t), "k", jwt.Claims{Issuer: testIssuer, Subject: testSubject})
+	byAssertion := assertionForm(assertion)
+	bySecret := url.Values{"grant_type": {"client_credentials"}, "client_id": {"c"}, "client_secret": {secret}}
+	for name, form := range map[string]url.Values{"Client": bySecret, "Trust": byAssertion} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			var failure error
+			endpoint, err := scim.NewTokenEndpoint(scim.TokenConfig{
+				Keys: [][]byte{make([]byte, 32)}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				Client: func(context.Context, string) (scim.Client, error) {
+					return scim.Client{SecretHashes: []string{hash}, Principal: scim.Principal{Tenant: "acme"}}, failure
+				},
+				Trust: func(context.Context, string, string) (scim.Trust, error) { return scim.Trust{}, failure },
+			})
+			require.NoError(t, err)
+			ask := func(form url.Values) *httptest.ResponseRecorder {
+				r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(form.Encode()))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				w := httptest.NewRecorder()
+				endpoint.ServeHTTP(w, r)
+				return w
+			}
+			failure = errors.New("dial tcp 10.0.0.7: connection refused")
+			for i := range 100 { // different credentials, which the brake would count
+				form.Set("client_id", fmt.Sprint("c", i))
+				w := ask(form)
+				require.Equal(t, 503, w.Code)
+				require.Equal(t, "30", w.Header().Get("Retry-After"))
+				require.Contains(t, w.Body.String(), "temporarily_unavailable")
+				require.NotContains(t, w.Body.String(), "10.0.0.7")
+			}
+			assert.Contains(t, log.String(), "level=ERROR")
+			assert.Contains(t, log.String(), "connection refused")
+			log.Reset()
+			failure = fmt.Errorf("clients: %w", scim.ErrNotFound)
+			w := ask(form)
+			assert.Equal(t, 401, w.Code)
+			assert.Contains(t, w.Body.String(), "invalid_client")
+			assert.NotContains(t, log.String(), "level=ERROR")
+			failure = nil
+			assert.Equal(t, 200, ask(bySecret).Code)
+		})
+	}
 }
 
 func TestTokenConfigIsChecked(t *testing.T) {
@@ -287,7 +340,7 @@ func TestWorkloadIdentity(t *testing.T) {
 	status, _ = ask(sign(t, jose.RS256, idp.key, "k2", claims(func(*jwt.Claims) {})))
 	assert.Equal(t, 503, status)
 	status, _ = ask(sign(t, jose.RS256, stranger, "k1", claims(func(*jwt.Claims) {})))
-	assert.Equal(t, 401, status, "a forgery is none of the outage")
+	assert.Equal(t, 401, status, "a known key refuses a forgery during the outage too")
 }
 
 func TestAuthenticatorsFitTheHandler(t *testing.T) {

@@ -24,8 +24,12 @@ import (
 // verifies makes it fetch the keys again, at most once a minute for each issuer,
 // so that a rotation takes effect soon and a forgery causes little load. Keys are
 // fetched without a lock and with a context that is independent of requests.
-// Known keys are used meanwhile; a request that needs another key waits until
-// the fetch or its own context ends.
+//
+// An issuer withdraws a key by publishing its keys without it. Known keys verify
+// while they are fetched again, until their age is keysOld. A request that needs
+// older keys or an unknown key waits until the fetch in progress or its own context
+// ends. If fetches fail, known keys verify until their age is keysExpired; then the
+// answer is ErrUnavailable.
 type keyCache struct {
 	client *http.Client
 	now    func() time.Time
@@ -49,12 +53,14 @@ type publishedKey struct {
 }
 
 const (
-	keysFresh    = time.Hour
+	keysFresh    = 30 * time.Minute // older keys are fetched again
+	keysOld      = time.Hour        // requests wait for the fetch of older keys
+	keysExpired  = 24 * time.Hour   // older keys are not used
 	keysRetry    = time.Minute
 	keysTimeout  = 10 * time.Second
 	maxKeysBytes = 1 << 20
 	maxKeys      = 100  // of one issuer
-	maxTried     = 10   // for one signature
+	maxTried     = 10   // for one signature; other keys that match it are ignored
 	maxKeySets   = 1000 // issuers
 )
 
@@ -69,27 +75,26 @@ func newKeyCache(client *http.Client, now func() time.Time) *keyCache {
 // verify returns nil if check does so for one of the keys that may have made a
 // signature. id is the key's id in the header of the signed text, or empty. If no
 // such key is known and the issuer is unreachable, the error matches
-// ErrUnavailable.
+// ErrUnavailable. A key checks a signature once, unless a fetch succeeds meanwhile.
 func (c *keyCache) verify(ctx context.Context, address, id, algorithm string, check func(jose.JSONWebKey) error) error {
 	verifies := func(key jose.JSONWebKey) bool { return check(key) == nil }
 	set := c.set(address)
-	set.refreshIf(c, address, keysFresh)
-	if keys, _ := set.find(id, algorithm); slices.ContainsFunc(keys, verifies) {
-		return nil // possibly an old key, while its issuer is unreachable
+	if err := set.refreshIf(ctx, c, address, keysFresh, keysOld); err != nil {
+		return err
 	}
-	if wait := set.refreshIf(c, address, 0); wait != nil {
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return fmt.Errorf("%w: waiting for the keys of an issuer: %w", ErrUnavailable, ctx.Err())
-		}
-	}
-	keys, err := set.find(id, algorithm)
-	switch {
-	case slices.ContainsFunc(keys, verifies):
+	found := set.find(id, algorithm, c.now())
+	if slices.ContainsFunc(found.keys, verifies) {
 		return nil
-	case len(keys) == 0 && err != nil:
-		return fmt.Errorf("%w: fetching the keys of an issuer: %w", ErrUnavailable, err)
+	}
+	if err := set.refreshIf(ctx, c, address, 0, 0); err != nil {
+		return err
+	}
+	again := set.find(id, algorithm, c.now())
+	switch {
+	case !again.fetched.Equal(found.fetched) && slices.ContainsFunc(again.keys, verifies):
+		return nil
+	case len(again.keys) == 0 && again.err != nil:
+		return fmt.Errorf("%w: fetching the keys of an issuer: %w", ErrUnavailable, again.err)
 	}
 	return errBadClient
 }
@@ -112,16 +117,36 @@ func (c *keyCache) set(address string) *keySet {
 	return set
 }
 
-// refreshIf starts a fetch if the keys are of that age, unless an attempt was made
-// recently. It returns a channel that is closed when the attempt in progress
-// ends, or nil without one.
-func (s *keySet) refreshIf(c *keyCache, address string, age time.Duration) chan struct{} {
+// refreshIf starts a fetch if the age of the keys is at least start, unless an
+// attempt was made recently. If their age is at least wait, it then waits for the
+// attempt in progress, if there is one. Its only error is that ctx has ended, as an
+// ErrUnavailable.
+func (s *keySet) refreshIf(ctx context.Context, c *keyCache, address string, start, wait time.Duration) error {
+	done := s.startIf(c, address, start, wait)
+	if done == nil {
+		return nil
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: waiting for the keys of an issuer: %w", ErrUnavailable, ctx.Err())
+	}
+}
+
+// startIf starts the fetch of refreshIf. It returns a channel that is closed when
+// the attempt ends for which refreshIf waits, or nil without one.
+func (s *keySet) startIf(c *keyCache, address string, start, wait time.Duration) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := c.now()
-	if s.fetching == nil && now.Sub(s.fetched) >= age && (s.tried.IsZero() || now.Sub(s.tried) >= keysRetry) {
+	age := now.Sub(s.fetched)
+	if s.fetching == nil && age >= start && (s.tried.IsZero() || now.Sub(s.tried) >= keysRetry) {
 		s.tried, s.fetching = now, make(chan struct{})
 		go s.refresh(c, address, now, s.fetching)
+	}
+	if age < wait {
+		return nil
 	}
 	return s.fetching
 }
@@ -140,18 +165,28 @@ func (s *keySet) refresh(c *keyCache, address string, now time.Time, done chan s
 	close(done)
 }
 
+// foundKeys are the keys of a set for a signature.
+type foundKeys struct {
+	keys    []jose.JSONWebKey
+	fetched time.Time // of the set
+	err     error     // of the last fetch
+}
+
 // find returns the public keys that may verify signatures of the algorithm and, if
-// id is not empty, have this id; several during a rotation, for instance. err is
-// that of the last fetch.
-func (s *keySet) find(id, algorithm string) (keys []jose.JSONWebKey, err error) {
+// id is not empty, have this id; several during a rotation, for instance.
+func (s *keySet) find(id, algorithm string, now time.Time) foundKeys {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	found := foundKeys{fetched: s.fetched, err: s.err}
+	if now.Sub(s.fetched) > keysExpired {
+		return found
+	}
 	for _, k := range s.keys {
-		if (id == "" || k.KeyID == id) && k.verifies(algorithm) && len(keys) < maxTried {
-			keys = append(keys, k.JSONWebKey)
+		if (id == "" || k.KeyID == id) && k.verifies(algorithm) && len(found.keys) < maxTried {
+			found.keys = append(found.keys, k.JSONWebKey)
 		}
 	}
-	return keys, s.err
+	return found
 }
 
 // verifies reports whether the issuer's statements about the key (RFC 7517

@@ -187,6 +187,7 @@ func TestAssertionsAreReadStrictly(t *testing.T) {
 		"plain":                     {"", audience + soon, 200},
 		"typ JWT":                   {`,"typ":"JWT"`, audience + soon, 200},
 		"typ jwt":                   {`,"typ":"jwt"`, audience + soon, 200},
+		"typ JOSE":                  {`,"typ":"JOSE"`, audience + soon, 200}, // of a JWT-SVID
 		"typ of an assertion":       {`,"typ":"client-authentication+jwt"`, audience + soon, 200},
 		"typ of an access token":    {`,"typ":"at+jwt"`, audience + soon, 401},
 		"its long form":             {`,"typ":"application/AT+JWT"`, audience + soon, 401},
@@ -324,18 +325,72 @@ func newSlowIssuer(t *testing.T, keys ...string) *slowIssuer {
 	return i
 }
 
-// Known keys stay in use while they are fetched again, however long this takes.
+// Keys of up to an hour stay in use while they are fetched again, however long this
+// takes.
 func TestKnownKeysServeWhileTheyAreFetched(t *testing.T) {
 	key := rsaKey(t)
 	idp := newSlowIssuer(t, published(t, key.Public(), `,"kid":"k"`))
 	s := trusting(t, idp.URL)
 	idp.let <- struct{}{}
 	require.Equal(t, 200, s.assert(sign(t, jose.RS256, key, "k", s.claims(time.Minute))))
-	s.now = s.now.Add(2 * time.Hour)
+	s.now = s.now.Add(59 * time.Minute)
 	for range 3 {
 		require.Equal(t, 200, s.assert(sign(t, jose.RS256, key, "k", s.claims(time.Minute))))
 	}
 	assert.Eventually(t, func() bool { return idp.asked.Load() == 2 }, time.Minute, time.Millisecond, "one fetch for all")
+}
+
+// A key that its issuer has withdrawn is refused after an hour without requests. If
+// the issuer fails, known keys are in use for a day.
+func TestWithdrawnKeysExpire(t *testing.T) {
+	old, next := rsaKey(t), rsaKey(t)
+	key := atomic.Pointer[rsa.PrivateKey]{} // the one published; nil while the issuer fails
+	key.Store(old)
+	idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if k := key.Load(); k != nil {
+			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.Public()}}})
+			return
+		}
+		http.Error(w, "no", http.StatusInternalServerError)
+	}))
+	defer idp.Close()
+	s := trusting(t, idp.URL)
+	ask := func(key *rsa.PrivateKey) int { return s.assert(sign(t, jose.RS256, key, "", s.claims(time.Minute))) }
+	require.Equal(t, 200, ask(old))
+	key.Store(next)
+	s.now = s.now.Add(time.Hour)
+	assert.Equal(t, 401, ask(old), "the first request after an hour")
+	assert.Equal(t, 200, ask(next))
+
+	key.Store(nil)
+	for _, c := range []struct {
+		after  time.Duration
+		status int
+	}{{time.Hour, 200}, {22 * time.Hour, 200}, {time.Hour, 200}, {time.Second, 503}, {2 * time.Minute, 503}, {300 * 24 * time.Hour, 503}} {
+		s.now = s.now.Add(c.after)
+		assert.Equal(t, c.status, ask(next), c.after)
+	}
+	key.Store(next)
+	s.now = s.now.Add(time.Minute)
+	assert.Equal(t, 200, ask(next))
+}
+
+// A request whose client disconnects does not wait for the fetch of old keys.
+func TestTheWaitForOldKeysEndsWithTheRequest(t *testing.T) {
+	key := rsaKey(t)
+	idp := newSlowIssuer(t, published(t, key.Public(), `,"kid":"k"`))
+	s := trusting(t, idp.URL)
+	idp.let <- struct{}{}
+	require.Equal(t, 200, s.assert(sign(t, jose.RS256, key, "k", s.claims(time.Minute))))
+	s.now = s.now.Add(time.Hour)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	form := assertionForm(sign(t, jose.RS256, key, "k", s.claims(time.Minute)))
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	assert.Equal(t, 503, w.Code)
 }
 
 // A fetch does not depend on the request that started it: if the client of that

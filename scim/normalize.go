@@ -344,12 +344,12 @@ func checkUserName(old, name string) error {
 		return nil
 	}
 	visible, before := false, rune(0)
-	for _, r := range name {
+	for i, r := range name {
 		switch {
 		case unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control):
 			return badValue("userName: the value holds the character %U; want none for control or writing direction", r)
 		case invisible.Is(r) && !invisible.IsJoiner(r), invisible.IsJoiner(r) && !isJoined(before),
-			unicode.Is(unicode.Variation_Selector, r) && !hasVariants(before):
+			unicode.Is(unicode.Variation_Selector, r) && !hasVariants(before, name[i:]):
 			return badValue("userName: the value holds the invisible character %U", r)
 		}
 		before = r
@@ -364,10 +364,18 @@ func checkUserName(old, name string) error {
 // brailleBlank is a symbol that is drawn as a space.
 const brailleBlank = '\u2800'
 
-// hasVariants reports whether a variation selector may follow r. After any other
-// character it changes nothing that people see.
-func hasVariants(r rune) bool {
-	return r >= utf8.RuneSelf && unicode.In(r, unicode.S, unicode.P, unicode.Han, unicode.Mongolian, unicode.Phags_Pa, unicode.Myanmar)
+// hasVariants reports whether rest, which starts with a variation selector, may
+// follow r: r is of a kind that has the variants of emoji, of symbols, of
+// punctuation or of ideographs (including U+3006), or of the scripts named here, or
+// it is the base of a keycap. Unicode defines variants of a few other characters,
+// which are refused.
+func hasVariants(r rune, rest string) bool {
+	const informationSource, closingMark = '\u2139', '\u3006'
+	if r < utf8.RuneSelf {
+		return strings.ContainsRune("0123456789#*", r) && strings.HasPrefix(rest, "\ufe0f\u20e3")
+	}
+	return r == informationSource || r == closingMark ||
+		unicode.In(r, unicode.S, unicode.P, unicode.Han, unicode.Mongolian, unicode.Phags_Pa, unicode.Myanmar)
 }
 
 // isJoined reports whether a joiner may follow r: in the scripts that use

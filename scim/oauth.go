@@ -29,11 +29,14 @@ type Client struct {
 }
 
 // A Trust describes the workload identity assertions that are accepted for a
-// principal (RFC 7523 section 2.2), such as an Entra application's.
+// principal (RFC 7523 section 2.2), such as an Entra application's. The typ of an
+// assertion is JWT, JOSE or client-authentication+jwt, or absent: other types name
+// tokens that the issuer makes for other uses (RFC 8725 sections 3.11 and 3.12).
 type Trust struct {
 	// Audience is the value that the assertion's aud must contain.
 	Audience string
-	// JWKSURL is the address of the issuer's keys (https).
+	// JWKSURL is the address of the issuer's keys (https). While it fails, keys
+	// that are known are used for up to 24 hours; then the answer is 503.
 	JWKSURL   string
 	Principal Principal
 }
@@ -48,11 +51,12 @@ type TokenConfig struct {
 	// can be rotated.
 	Keys [][]byte
 	// Client finds a client by its id, for clients with a secret. It returns
-	// ErrNotFound for an unknown one. nil accepts no client.
+	// ErrNotFound for an unknown one, which is answered with 401. Any other
+	// error is answered with 503 and Retry-After. nil accepts no client.
 	Client func(ctx context.Context, id string) (Client, error)
 	// Trust finds the Trust of an assertion's issuer and subject, for clients
-	// with a workload identity. It returns ErrNotFound for unknown ones. nil
-	// accepts no assertion.
+	// with a workload identity. Its errors have the meaning of those of Client.
+	// nil accepts no assertion.
 	Trust func(ctx context.Context, issuer, subject string) (Trust, error)
 	// Lifetime is the lifetime of an access token; 0 means one hour. Providers
 	// expect 60 minutes to 6 hours.
@@ -68,8 +72,9 @@ type TokenConfig struct {
 	// HTTPClient fetches keys, without following redirects; nil means a client
 	// with a time-out of 10 seconds.
 	HTTPClient *http.Client
-	// Logger receives the reasons why clients are refused, without values that
-	// they sent. nil means slog.Default.
+	// Logger receives the reasons why clients are refused (level Info) and why
+	// the endpoint cannot authenticate one at present (level Error), with the
+	// errors of Client and Trust. nil means slog.Default.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -228,16 +233,16 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil && principal.Tenant == "" {
 		err = fmt.Errorf("%w: the principal has no tenant", errBadClient)
 	}
-	if err != nil {
-		e.cfg.Logger.InfoContext(r.Context(), "scim: no access token given", "error", err)
-	}
 	switch {
 	case errors.Is(err, ErrUnavailable):
+		e.cfg.Logger.ErrorContext(r.Context(), "scim: client authentication unavailable", "error", err)
 		w.Header().Set("Retry-After", "30")
 		writeTokenAnswer(w, http.StatusServiceUnavailable, map[string]any{"error": "temporarily_unavailable"})
 	case errors.Is(err, errBadRequest):
+		e.refused(r, err)
 		writeTokenAnswer(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
 	case err != nil:
+		e.refused(r, err)
 		e.brake.wrong(r, credential)
 		w.Header().Set("WWW-Authenticate", `Basic realm="scim"`)
 		writeTokenAnswer(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
@@ -253,6 +258,11 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"access_token": token, "token_type": "Bearer", "expires_in": int(e.cfg.Lifetime / time.Second),
 		})
 	}
+}
+
+// refused logs why a client gets no token.
+func (e *TokenEndpoint) refused(r *http.Request, err error) {
+	e.cfg.Logger.InfoContext(r.Context(), "scim: no access token given", "error", err)
 }
 
 // form reads the body in bounded time. It refuses a body that is no form, which
@@ -334,7 +344,7 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	}
 	client, err := e.cfg.Client(r.Context(), id)
 	if err != nil {
-		return Principal{}, unknownClient(err)
+		return Principal{}, lookupFailed(err)
 	}
 	hash := []byte(HashToken(secret))
 	for _, known := range client.SecretHashes {
@@ -345,16 +355,14 @@ func (e *TokenEndpoint) client(r *http.Request) (Principal, error) {
 	return Principal{}, errBadClient
 }
 
-// unknownClient returns the error for a client that the host did not find. Any
-// error but ErrNotFound is for the log.
-func unknownClient(err error) error {
-	switch {
-	case errors.Is(err, ErrNotFound):
+// lookupFailed returns the error for an error of TokenConfig.Client or
+// TokenConfig.Trust. Only ErrNotFound makes the credentials invalid: a provider
+// whose credentials are invalid stops, which an outage must not cause.
+func lookupFailed(err error) error {
+	if errors.Is(err, ErrNotFound) {
 		return errBadClient
-	case errors.Is(err, ErrUnavailable):
-		return err
 	}
-	return fmt.Errorf("%w: looking up the client: %w", errBadClient, err)
+	return fmt.Errorf("%w: looking up the client: %w", ErrUnavailable, err)
 }
 
 // assertion checks the signature of a workload identity assertion with the
@@ -373,7 +381,7 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 	}
 	trust, err := e.cfg.Trust(ctx, unverified.Issuer, unverified.Subject)
 	if err != nil {
-		return Principal{}, unknownClient(err)
+		return Principal{}, lookupFailed(err)
 	}
 	if trust.Audience == "" || trust.JWKSURL == "" {
 		return Principal{}, errBadClient
@@ -408,14 +416,15 @@ func (e *TokenEndpoint) assertion(ctx context.Context, raw string) (Principal, e
 
 // isAssertionType reports whether the typ of a signed token allows that it is an
 // assertion. An issuer gives its other tokens, such as access tokens (at+jwt), to
-// parties that must not be able to use them as assertions (RFC 8725 section 3.11).
+// parties that must not be able to use them as assertions (RFC 8725 sections 3.11
+// and 3.12). A JWT-SVID of SPIFFE has the typ JWT or JOSE, or none.
 func isAssertionType(typ any) bool {
 	if typ == nil {
 		return true
 	}
 	text, _ := typ.(string)
 	switch strings.TrimPrefix(strings.ToLower(text), "application/") {
-	case "jwt", "client-authentication+jwt":
+	case "jwt", "jose", "client-authentication+jwt":
 		return true
 	}
 	return false

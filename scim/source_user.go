@@ -264,7 +264,7 @@ func fillFromEnterprise(u *sources.User, ext *object) {
 
 // readManager reads the enterprise manager. value is an id in the same
 // directory, or an address if the provider's mapping sends one. Templates of
-// OneLogin have the name of SCIM 1.1 for it, managerId. $ref without value ends
+// OneLogin send it as managerId, its name in SCIM 1.1. A $ref without value ends
 // in the id. Okta sends only displayName.
 func readManager(v any) (m sources.Manager) {
 	o, ok := v.(*object)
