@@ -247,6 +247,7 @@ func (b *bulkRun) opening(ops []*bulkOp) int {
 // run applies one operation and stores its result.
 func (b *bulkRun) run(op *bulkOp) {
 	b.pause()
+	b.work.hold(0)
 	rt, id, err := b.target(op)
 	if err == nil { // what has no work left reads nothing
 		err = b.work.failed()

@@ -34,7 +34,7 @@ type found struct {
 
 // list answers a query (RFC 7644 section 3.4.2, RFC 9865).
 func (x *exchange) list(types []*resourceType, q listing) error {
-	x.work.query = true
+	x.work.query, x.work.reads = true, true
 	selections, err := x.selections(types, q.filter)
 	if err != nil {
 		return err

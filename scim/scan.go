@@ -43,7 +43,7 @@ func (r *reader) read(most int) ([]Record, error) {
 	}
 	q := r.query
 	q.Limit = min(r.batch, most)
-	if q.Limit > freeRecords && len(q.Where) == 0 || q.Links && q.Type == TypeGroup && q.Limit > 0 {
+	if q.Limit > freeRecords && len(q.Where) == 0 || q.Links && q.Type == TypeGroup && q.Limit > 0 || r.x.work.held > 0 {
 		if err := r.x.work.long(); err != nil {
 			return nil, err
 		}
