@@ -309,12 +309,12 @@ func TestSlowReadersHoldBoundedMemory(t *testing.T) {
 	assert.Never(t, func() bool { return store.reads.Load() > 4 }, time.Second, 10*time.Millisecond, "4 of them hold 64 MiB")
 	assert.Equal(t, 200, send(t, server, testToken, "GET", "/Users?count=1", "").status)
 	assert.Equal(t, 404, send(t, server, "another", "GET", "/Groups/g0", "").status)
-	created := send(t, server, testToken, "POST", "/Groups", group("new", "u0", "u1"))
+	created := send(t, server, testToken, "POST", "/Groups", group("new", "00000000-0000-4000-8000-000000000001"))
 	assert.Equal(t, 201, created.status, "it is read after it is committed")
-	reads := store.reads.Load() - 4
+	reads := store.reads.Load() - 4 // of these requests
 	var leaving []string
 	for i := range 100 {
-		leaving = append(leaving, fmt.Sprintf(`{"value":"u%d"}`, i))
+		leaving = append(leaving, fmt.Sprintf(`{"value":"00000000-0000-4000-8000-%012d"}`, i))
 	}
 	assert.Equal(t, 204, send(t, server, testToken, "PATCH", "/Groups/"+created.id(),
 		`{"Operations":[{"op":"remove","path":"members","value":[`+strings.Join(leaving, ",")+`]}]}`).status)
@@ -333,5 +333,5 @@ func TestSlowReadersHoldBoundedMemory(t *testing.T) {
 		})
 	}
 	all.Wait()
-	assert.Equal(t, int32(clients+1+clients/3), store.reads.Load()-reads, "a listing looks for a second group")
+	assert.Equal(t, int32(clients+clients/3), store.reads.Load()-reads, "a listing looks for a second group")
 }
