@@ -35,7 +35,6 @@ type bulkRun struct {
 	// store, which ends the run.
 	applied bool
 	outage  error
-	paced   int // units of work that the pace has counted
 	// several reports that an operation may have changed resources other than its
 	// own: the members of a group, or the groups of a deleted user.
 	several bool
@@ -247,6 +246,7 @@ func (b *bulkRun) opening(ops []*bulkOp) int {
 // run applies one operation and stores its result.
 func (b *bulkRun) run(op *bulkOp) {
 	b.pause()
+	b.work.hold(0)
 	rt, id, err := b.target(op)
 	if err == nil { // what has no work left reads nothing
 		err = b.work.failed()
@@ -397,7 +397,7 @@ func (b *bulkRun) refresh() {
 			}
 		}
 		tags := make(map[string]string, len(keys))
-		in := b.reader(Query{Type: rt.name, Links: rt.links != "members"})
+		in := b.reader(Query{Type: rt.name, Links: rt.links != "members", NoDoc: true})
 		for len(keys) > 0 {
 			n := min(len(keys), in.batch, findKeys)
 			in.query.Any, in.query.After, in.done = keys[:n], 0, false

@@ -86,7 +86,9 @@ type Config struct {
 	MaxFilter     int
 	ReadTimeout   time.Duration
 	// WriteTimeout is the time that a client has to read each MiB of an answer;
-	// 0 means DefaultWriteTimeout.
+	// 0 means DefaultWriteTimeout. If the answers that clients of a tenant have
+	// not read yet take 64 MiB, requests of the tenant that read much wait for
+	// up to 10 seconds, and are then answered with 503. Writes do not wait.
 	WriteTimeout time.Duration
 	// MaxAnswer bounds the bytes of a listing's page. A page ends before the
 	// resource that would exceed the bound, but has at least one resource. A
@@ -259,6 +261,7 @@ type exchange struct {
 	many        bool     // the request is a bulk request
 	sent        []string // attributes that a PATCH has set; see projection.sent
 	party       party
+	paced       int      // units of work that the pace has counted for operations
 	traffic     int      // bytes read from the client and written to it
 	stored      int      // bytes of documents written to the store, plus storedRecord for each write
 	values      []string // of the answer's headers; see setHeader
@@ -293,7 +296,7 @@ func (x *exchange) finish() {
 	}
 	cost := time.Duration(x.traffic)*trafficCost + time.Duration(x.stored)*storedCost
 	if x.work != nil { // the gate bounds more work
-		cost += time.Duration(min(x.work.done, pacedWork)) * workCost
+		cost += time.Duration(min(x.work.done-x.paced, pacedWork)) * workCost
 	}
 	if cost > requestCost/8 { // requestCost includes smaller costs
 		x.pace.charge(x.party, cost)

@@ -1,16 +1,15 @@
 package scim
 
 import (
-	"context"
 	"sync"
 	"time"
 )
 
 // Holdings count the memory of the records that the answers in progress hold, by
 // tenant. A client that reads slowly keeps its answer in progress for minutes, and
-// a group or a page of large users may take many megabytes; so the requests of a
-// tenant that holds too much wait before they read more. The zero value is ready
-// to use.
+// a group or a page of large users may take many megabytes; so if a tenant holds
+// too much, its requests that only read wait before they read more. Requests that
+// write never wait for this. The zero value is ready to use.
 type holdings struct {
 	mu    sync.Mutex
 	bytes map[string]int
@@ -19,8 +18,7 @@ type holdings struct {
 
 const (
 	// maxHeld is the number of bytes that a tenant holds before its next request
-	// waits. Requests that hold something already continue up to twice as much,
-	// because they might wait for each other.
+	// waits. Requests whose answer has begun wait at twice as much.
 	maxHeld = 64 << 20
 	// leastHeld is the size below which records are not counted.
 	leastHeld = 256 << 10
@@ -50,41 +48,41 @@ func (h *holdings) change(tenant string, n int) {
 	}
 }
 
-// full reports whether a request that holds own bytes must not read more at
-// present.
-func (h *holdings) full(tenant string, own int) bool {
+// full returns nil if a tenant holds less than most bytes, and otherwise a channel
+// that is closed when a tenant holds less than at present.
+func (h *holdings) full(tenant string, most int) <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.isFull(tenant, own)
+	if h.bytes[tenant] < most {
+		return nil
+	}
+	if h.freed == nil {
+		h.freed = make(chan struct{})
+	}
+	return h.freed
 }
 
-func (h *holdings) isFull(tenant string, own int) bool {
+// room enters the gate as soon as the other requests of the tenant hold little
+// enough. What the request itself has read before is not needed any more, so no
+// requests wait for each other. After longestHeld, the request is refused, or goes
+// on if its answer has begun.
+func (w *work) room() {
+	w.hold(0)
 	most := maxHeld
-	if own > 0 {
+	if w.begun {
 		most *= 2
 	}
-	return h.bytes[tenant] >= most
-}
-
-// wait waits until a request may read more. It returns errTooManyLong at once for
-// a request that holds something, since it may wait for itself, and after
-// longestHeld for any other.
-func (h *holdings) wait(ctx context.Context, tenant string, own int) error {
 	var late <-chan time.Time
-	for {
-		h.mu.Lock()
-		if !h.isFull(tenant, own) {
-			h.mu.Unlock()
-			return nil
+	for w.err == nil {
+		freed := w.gate.held.full(w.tenant, most)
+		if freed == nil && w.slot {
+			return
 		}
-		if h.freed == nil {
-			h.freed = make(chan struct{})
+		if freed == nil {
+			w.enter() // others may read more before this has its turn
+			continue
 		}
-		freed := h.freed
-		h.mu.Unlock()
-		if own > 0 {
-			return errTooManyLong
-		}
+		w.pause() // other requests of the tenant need not wait
 		if late == nil {
 			timer := time.NewTimer(longestHeld)
 			defer timer.Stop()
@@ -93,9 +91,13 @@ func (h *holdings) wait(ctx context.Context, tenant string, own int) error {
 		select {
 		case <-freed:
 		case <-late:
-			return errTooManyLong
-		case <-ctx.Done():
-			return errClientGone
+			if w.begun {
+				w.enter()
+				return
+			}
+			w.err = errTooManyLong
+		case <-w.ctx.Done():
+			w.err = errClientGone
 		}
 	}
 }

@@ -376,7 +376,7 @@ func (p *jsonParser) str() (string, error) {
 		all |= uint64(p.in[at])
 		at++
 	}
-	p.at, p.foreign = at, all&(0x80*each) != 0
+	p.at, p.foreign = at, all&(0x80*everyByte) != 0
 	switch p.peek() {
 	case '"':
 		s := p.in[start:at]
@@ -394,7 +394,7 @@ func (p *jsonParser) str() (string, error) {
 	return "", p.bad("the end of a string")
 }
 
-const each = 0x0101010101010101 // times a byte: eight of it
+const everyByte = 0x0101010101010101 // times a byte: eight of it
 
 // eightBytes returns eight bytes, the first one in the lowest bits.
 func eightBytes(s string) uint64 {
@@ -406,8 +406,8 @@ func eightBytes(s string) uint64 {
 // specialBytes sets the highest bit of the first byte that is not in plainByte,
 // and perhaps of bytes after it.
 func specialBytes(eight uint64) uint64 {
-	quote, backslash := eight^'"'*each, eight^'\\'*each
-	return ((eight-' '*each)&^eight | (quote-each)&^quote | (backslash-each)&^backslash) & (0x80 * each)
+	quote, backslash := eight^'"'*everyByte, eight^'\\'*everyByte
+	return ((eight-' '*everyByte)&^eight | (quote-everyByte)&^quote | (backslash-everyByte)&^backslash) & (0x80 * everyByte)
 }
 
 // plainByte marks the bytes that a string may contain without an escape.

@@ -15,7 +15,7 @@ import (
 
 const (
 	maxOffset = 1 << 30 // greatest number of skipped records; no listing is longer
-	maxSorted = 100_000 // resources that one request may hold in memory to sort them
+	maxSorted = 100_000 // resources that one request may keep to sort them; it holds up to twice as many
 )
 
 // A selection is the filter of a query for one type.
@@ -34,7 +34,7 @@ type found struct {
 
 // list answers a query (RFC 7644 section 3.4.2, RFC 9865).
 func (x *exchange) list(types []*resourceType, q listing) error {
-	x.work.query = true
+	x.work.query, x.work.reads = true, true
 	selections, err := x.selections(types, q.filter)
 	if err != nil {
 		return err
@@ -194,6 +194,9 @@ func (r *ranking) add(f ranked) error {
 		return fail(http.StatusBadRequest, scimerrors.ScimTypeTooMany, "more than %d resources to sort; use a filter", maxSorted)
 	}
 	f.key.text = strings.Clone(f.key.text) // it may be a part of the document
+	if f.key.number != nil {
+		f.key.number.digits = strings.Clone(f.key.number.digits) // and so may these
+	}
 	if r.list = append(r.list, f); len(r.list) == 2*r.keep {
 		return r.cut()
 	}

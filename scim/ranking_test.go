@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -40,4 +42,24 @@ func TestRanking(t *testing.T) {
 			require.Equal(t, want[i], got[i])
 		}
 	})
+}
+
+// A ranking keeps no part of a document in memory beside the keys.
+func TestRankingKeepsOnlyKeys(t *testing.T) {
+	document := strings.Repeat("7", 100)
+	inside := func(key string) bool {
+		at, start := uintptr(unsafe.Pointer(unsafe.StringData(key))), uintptr(unsafe.Pointer(unsafe.StringData(document)))
+		return start <= at && at < start+uintptr(len(document))
+	}
+	for _, v := range []any{document[10:20], number(document[10:20])} {
+		r := ranking{keep: 1}
+		key := keyOf(v, attrPath{})
+		require.NoError(t, r.add(ranked{key: key}))
+		kept := r.list[0].key
+		assert.False(t, inside(kept.text))
+		if kept.number != nil {
+			assert.Equal(t, document[10:20], kept.number.digits)
+			assert.False(t, inside(kept.number.digits))
+		}
+	}
 }

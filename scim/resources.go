@@ -51,6 +51,7 @@ func (x *exchange) get(rt *resourceType, id string) error {
 	if err != nil {
 		return err
 	}
+	x.work.reads = true
 	ref, links, wanted := Ref{rt.name, id}, p.links(rt), x.conditions()
 	// The members of a group do not matter for the conditions.
 	late := links && rt.links == "members" && (wanted != conditions{} || x.r.Header.Get("If-Modified-Since") != "")
@@ -442,6 +443,7 @@ func (x *exchange) retry(ref Ref, c conditions, change func() (Record, error)) (
 		}
 		// Give a change of the record in another process time to end.
 		x.pause()
+		x.work.hold(0)
 		if try > 0 {
 			if err := sleep(x.ctx, mathrand.N(time.Duration(min(try, 20))*500*time.Microsecond)); err != nil {
 				return Record{}, err

@@ -72,6 +72,9 @@ func (x *exchange) start(status int, hasBody bool) {
 	if x.sight != nil {
 		x.sight.Status = status
 	}
+	if x.work != nil {
+		x.work.begun = true
+	}
 	x.w.WriteHeader(status)
 }
 

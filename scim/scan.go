@@ -1,7 +1,8 @@
 package scim
 
-// A reader reads the records of a query in batches. A batch is small enough to
-// keep the number of links and of bytes low.
+// A reader reads the records of a query in batches. The size of a batch follows
+// from the records before it, so a batch is larger than desired if its records are
+// larger than those.
 type reader struct {
 	x     *exchange
 	query Query
@@ -12,8 +13,9 @@ type reader struct {
 
 // linksAtOnce and bytesAtOnce are the desired numbers of links and of bytes of
 // documents in a batch. The first batch has scanPage records, with links
-// firstBatch records or firstGroups groups. Nothing says how many links the
-// next record has, so a batch of groups stays small.
+// firstBatch records or firstGroups groups. Nothing says how large the next
+// record is, so a batch of documents stays at scanPage, and one of groups small;
+// only records without both may be mostScanned.
 const (
 	linksAtOnce = 50_000
 	bytesAtOnce = 4 << 20
@@ -43,7 +45,7 @@ func (r *reader) read(most int) ([]Record, error) {
 	}
 	q := r.query
 	q.Limit = min(r.batch, most)
-	if q.Limit > freeRecords && len(q.Where) == 0 || q.Links && q.Type == TypeGroup && q.Limit > 0 {
+	if q.Limit > freeRecords && len(q.Where) == 0 || q.Links && q.Type == TypeGroup && q.Limit > 0 || r.x.work.held > 0 {
 		if err := r.x.work.long(); err != nil {
 			return nil, err
 		}
@@ -64,12 +66,14 @@ func (r *reader) read(most int) ([]Record, error) {
 		size += memoryOf(rec)
 	}
 	r.x.work.hold(size)
-	largest, growth := mostScanned, 2
+	largest, growth := scanPage, 2
 	switch {
 	case q.Links && q.Type == TypeGroup:
 		largest = mostGroups
 	case q.Links:
-		largest, growth = mostLinked, 8 // a page of users in few groups is read at twice
+		largest, growth = mostLinked, 8 // a page of users in few groups is read in two reads
+	case q.NoDoc:
+		largest = mostScanned
 	}
 	r.batch = max(1, min(growth*r.batch, largest, linksAtOnce/(links+1), bytesAtOnce/(bytes+1)))
 	return page.Records, nil
@@ -133,7 +137,9 @@ func (x *exchange) reread(r *results, q listing) {
 	in := &reader{}
 	r.ready, r.more = nil, func() ([]found, error) {
 		if len(page) == 0 {
-			return beyond, nil
+			last := beyond
+			beyond = nil
+			return last, nil
 		}
 		rt := page[0].rt
 		if in.query.Type != rt.name {

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"runtime"
 	"sync"
@@ -75,6 +76,8 @@ type work struct {
 	turn   func() // returns the tenant's turn at the gate; nil without a turn
 	slot   bool   // holds a slot of the gate, in addition to the turn
 	held   int    // bytes of records that the request holds; see hold
+	reads  bool   // the request only reads, and long waits for room
+	begun  bool   // the answer has begun
 	err    error
 	query  bool // the request is a query, for which RFC 7644 has its own error
 }
@@ -148,26 +151,28 @@ func (w *work) note(n int) error {
 }
 
 // long enters the gate before work that cannot be counted while it is done: a
-// reading by the store, or parsing a body.
+// reading by the store, or parsing a body. A request that only reads first waits
+// until its tenant holds little enough.
 func (w *work) long() error {
-	if w != nil && w.err == nil && !w.slot && w.gate != nil {
+	switch {
+	case w == nil || w.err != nil || w.gate == nil:
+	case w.reads:
+		w.room()
+	case !w.slot:
 		w.enter()
 	}
 	return w.failed()
 }
 
-// enter waits until the tenant holds little enough, for its turn at the gate, and
-// for a slot.
+// enter waits for the tenant's turn at the gate, and for a slot. A request that
+// has written, or whose answer has begun, is not refused.
 func (w *work) enter() {
-	for w.turn == nil && w.err == nil {
-		// Whoever waits for others to hold less does not keep the turn from them.
-		if w.err = w.gate.held.wait(w.ctx, w.tenant, w.held); w.err != nil {
-			return
+	if w.turn == nil {
+		most := maxWaiting
+		if w.owed > 0 || w.begun {
+			most = math.MaxInt
 		}
-		if w.turn, w.err = w.gate.turns.enter(w.ctx, w.tenant, maxWaiting); w.err == nil && w.gate.held.full(w.tenant, w.held) {
-			w.turn()
-			w.turn = nil
-		}
+		w.turn, w.err = w.gate.turns.enter(w.ctx, w.tenant, most)
 	}
 	if w.err == nil {
 		if w.slot = take(w.ctx, w.gate.slots); !w.slot {

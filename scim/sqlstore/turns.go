@@ -15,9 +15,9 @@ import (
 // run short of connections.
 //
 // SQLite has one writer at a time, and every commit of PostgreSQL waits until
-// the single log is on the disk. So after a long write, a directory with
-// waiting writers pauses for twice the time of the write, as long as other
-// directories write too. Otherwise these would wait for it most of the time.
+// the single log is on the disk. So after a long write, the next write of the same
+// directory comes after a pause of twice the time, as long as other directories
+// write too. Otherwise these would wait for it most of the time.
 // The zero value is ready to use.
 type turns struct {
 	mu     sync.Mutex
@@ -29,7 +29,8 @@ type turns struct {
 type queue struct {
 	turn  chan struct{} // full while a writer has the turn
 	users int           // writers that have the turn or wait for it
-	rests time.Time     // end of the pause; used by the writer with the turn, and without users
+	rests time.Time     // end of the pause; the writer with the turn uses it, and forget when nobody uses the queue
+	timer bool          // forget is called again at the end of the pause
 }
 
 const (
@@ -98,19 +99,23 @@ func (t *turns) leave(dir scim.Directory, q *queue) {
 	t.forget(dir, q)
 }
 
+// forget removes a queue that nobody uses, at the end of its pause.
 func (t *turns) forget(dir scim.Directory, q *queue) {
-	if q.users > 0 {
+	if q.users > 0 || q.timer {
 		return
 	}
-	if rest := time.Until(q.rests); rest > 0 {
-		time.AfterFunc(rest, func() {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.forget(dir, q)
-		})
-	} else if t.queues[dir] == q {
+	rest := time.Until(q.rests)
+	if rest <= 0 {
 		delete(t.queues, dir)
+		return
 	}
+	q.timer = true
+	time.AfterFunc(rest, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		q.timer = false
+		t.forget(dir, q)
+	})
 }
 
 // othersWrite reports whether more than one directory was written to recently.

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -35,6 +36,31 @@ func TestTurns(t *testing.T) {
 	require.NoError(t, err)
 	second(0)
 	assert.Empty(t, queue.queues, "nothing is kept of who has left")
+}
+
+// The queue of a directory with many writes during a pause has one timer.
+func TestTurnsRestOnce(t *testing.T) {
+	var queue turns
+	dir := scim.Directory{Tenant: "one"}
+	for i := range 1_000 {
+		done, err := queue.take(t.Context(), new(sqldb.DB).NewWait(), dir)
+		require.NoError(t, err)
+		if i == 0 {
+			done(100 * time.Millisecond)
+		} else {
+			done(0)
+		}
+	}
+	queue.mu.Lock() // each timer that ends waits for it in a goroutine of its own
+	before := runtime.NumGoroutine()
+	time.Sleep(300 * time.Millisecond)
+	assert.LessOrEqual(t, runtime.NumGoroutine(), before+1)
+	queue.mu.Unlock()
+	require.Eventually(t, func() bool {
+		queue.mu.Lock()
+		defer queue.mu.Unlock()
+		return len(queue.queues) == 0
+	}, time.Second, time.Millisecond)
 }
 
 // After a long write, a directory pauses while others write, whether its next
