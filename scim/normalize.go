@@ -143,14 +143,10 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 		return nil, badSyntax("schemas: want a list of schema URNs with %s", rt.core.urn)
 	}
 	known := false
-	var seen nameSet
 	for _, e := range list {
 		urn, ok := e.(string)
 		if !ok || urn == "" {
 			return nil, badValue("schemas: want a list of schema URNs")
-		}
-		if !seen.add(urn) { // RFC 7643 section 3: "Duplicate values MUST NOT be included"
-			return nil, badValue("schemas: %s is named twice", clip(urn))
 		}
 		known = known || sameName(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
 	}
@@ -194,42 +190,18 @@ func (rt *resourceType) mergeExtension(doc *object, urn string, v any) error {
 
 const (
 	maxEmails  = 1000 // bounds the keys of one record in a store's index
-	maxSchemas = 100  // schemas that a resource may name
+	maxSchemas = 100  // undeclared schemas that a resource may name
 )
 
 // finish checks a document before it is stored and sets its schemas: the core,
 // the present extensions, declared or not, and undeclared schemas that the
-// client named. The work is that of the request.
+// client named. The work is that of the request. What the host declares is
+// checked by checkDeclared.
 func (rt *resourceType) finish(doc *object, work *work) error {
-	for _, c := range rt.containers {
-		in := doc
-		if c != &rt.core {
-			var ok bool
-			if in, ok = doc.get(c.urn).(*object); !ok {
-				continue
-			}
-		}
-		for _, def := range c.order {
-			if !def.required && def.needed == nil {
-				continue
-			}
-			path := rt.pathOf(c, def)
-			v := in.get(def.name)
-			if def.required && v == nil {
-				return badValue("%s: the attribute is required", path)
-			}
-			if err := def.lacks(v, path); err != nil {
-				return err
-			}
-		}
-	}
 	for _, name := range [...]string{"userName", "externalId"} {
 		if len(doc.text(name)) > MaxKeyBytes {
 			return badValue("%s: the value is longer than %d bytes", name, MaxKeyBytes)
 		}
-	}
-	if err := rt.checkUnique(doc); err != nil {
-		return err
 	}
 	if emails, _ := doc.get("emails").([]any); len(emails) > maxEmails {
 		return badValue("emails: more than %d values", maxEmails)
@@ -248,9 +220,6 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 		}
 	}
 	named, _ := doc.get("schemas").([]any)
-	if len(named) > maxSchemas {
-		return badValue("schemas: more than %d values", maxSchemas)
-	}
 	undeclared := map[string]bool{}
 	add := func(urn string) {
 		known := sameName(urn, rt.core.urn) || rt.extension(urn) != nil
@@ -264,7 +233,7 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 		add(urn)
 	}
 	for _, f := range doc.fields { // "the namespaces of the SCIM schemas that define the attributes present" (RFC 7643 section 3)
-		if _, isObject := f.value.(*object); isObject && isURN(f.name) && len(urns) < maxSchemas {
+		if _, isObject := f.value.(*object); isObject && isURN(f.name) && len(undeclared) < maxSchemas {
 			add(f.name)
 		}
 	}
@@ -403,7 +372,7 @@ func (rt *resourceType) keying(doc *object) (making, storing int) {
 			count(key.Value)
 		}
 	}
-	for key := range rt.uniqueKeys(doc) {
+	for key := range rt.storedUnique(doc) {
 		count(key.Value)
 	}
 	return making, unitsPerKey * max(0, keys-freeKeys)
@@ -431,11 +400,8 @@ func (rt *resourceType) keys(doc *object) []Key {
 	if rt.name == TypeUser {
 		keys = appendSourceKeys(keys, doc)
 	}
-	for key := range rt.uniqueKeys(doc) {
-		same := func(k Key) bool { return k.Name == key.Name && k.Value == key.Value }
-		if i := slices.IndexFunc(keys, same); i >= 0 {
-			keys[i].Unique = true
-		} else {
+	for key := range rt.storedUnique(doc) {
+		if !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}

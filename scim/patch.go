@@ -69,6 +69,7 @@ type patcher struct {
 	rt      *resourceType
 	id      string
 	doc     *object
+	stored  storedDoc // the resource as it was
 	locate  locator
 	members memberEdit
 	work    *work
@@ -87,7 +88,10 @@ func (p *patcher) apply(ops []patchOp) error {
 			return err
 		}
 	}
-	return p.rt.finish(p.doc, p.work)
+	if err := p.rt.finish(p.doc, p.work); err != nil {
+		return err
+	}
+	return p.rt.checkDeclared(p.doc, p.stored, p.work)
 }
 
 func (p *patcher) applyOne(op patchOp) error {

@@ -44,10 +44,11 @@ func (a *attribute) coerce(v any, path string) (any, error) {
 			return nil, err
 		}
 		if a.lacksValue(one) {
-			if sent, ok := e.(*object); !ok || sent.at("value") < 0 {
-				return nil, a.lacks(one, attrPath{attr: path})
+			if sent, ok := e.(*object); ok && sent.at("value") >= 0 {
+				continue // its value was cleared
 			}
-			continue // its value was cleared
+			out = append(out, one) // checkDeclared refuses it unless it is stored
+			continue
 		}
 		if one != nil && !onlyLabels(one) {
 			out = append(out, one)
@@ -68,25 +69,6 @@ func (a *attribute) lacksValue(element any) bool {
 	}
 	o, ok := element.(*object)
 	return ok && o.get("value") == nil && slices.Contains(a.needed, a.sub("value"))
-}
-
-// lacks returns an error if a complex value, or an element of a list, has no
-// value for a sub-attribute that it needs. path is that of the attribute.
-func (a *attribute) lacks(v any, path attrPath) error {
-	list, isList := v.([]any)
-	if !isList {
-		list = []any{v}
-	}
-	for _, e := range list {
-		o, ok := e.(*object)
-		for _, sub := range a.needed {
-			if ok && o.get(sub.name) == nil {
-				path.sub = sub.name
-				return badValue("%s: want a value; the sub-attribute is required", path)
-			}
-		}
-	}
-	return nil
 }
 
 // unpacked returns the elements of a list. A text that is a JSON array is
