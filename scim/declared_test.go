@@ -204,6 +204,7 @@ func TestFixedValuesInLists(t *testing.T) {
 		r := send(t, server, testToken, c[0], path, c[1])
 		assert.Equal(t, 400, r.status, "%s: %s", c[1], r.text)
 		assert.Equal(t, "mutability", r.scimType(), c[1])
+		assert.Contains(t, r.body["detail"], plantURN+":keys", c[1])
 	}
 	assert.Equal(t, before, send(t, server, testToken, "GET", path, "").body)
 
@@ -377,4 +378,42 @@ func TestManySchemas(t *testing.T) {
 	assert.Equal(t, 400, r.status, r.text)
 	r = send(t, server, testToken, "PATCH", path, ops(`{"op":"replace","path":"active","value":false}`))
 	assert.Equal(t, 200, r.status, r.text)
+}
+
+// A number is accepted for a unique text if it has only digits, so that it has
+// only one text. The user name is never a number.
+func TestNumbersAsUniqueTexts(t *testing.T) {
+	server := plantServer(t, scim.Config{})
+	assert.Equal(t, "17", create(t, server, "/Users", plantUser("a", `"badge":17`)).body[plantURN].(map[string]any)["badge"])
+	for body, status := range map[string]int{
+		plantUser("b", `"badge":"17"`):                  409,
+		plantUser("b", `"badge":17.0`):                  400,
+		plantUser("b", `"badge":-17`):                   400,
+		plantUser("b", `"badge":true`):                  400,
+		`{"schemas":["` + userURN + `"],"userName":17}`: 400,
+	} {
+		r := send(t, server, testToken, "POST", "/Users", body)
+		assert.Equal(t, status, r.status, "%s: %s", body, r.text)
+	}
+}
+
+// RFC 7644 section 3.3: readOnly values that a client sends back are ignored.
+func TestEchoedDottedNames(t *testing.T) {
+	server := plantServer(t, scim.Config{})
+	const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	a := create(t, server, "/Users", user("a", `"`+enterprise+`":{"manager.value":"m","manager.displayName":"Ana"}`))
+	for _, op := range []string{
+		`{"op":"replace","path":"` + enterprise + `","value":{"manager.displayName":"Ana","department":"d"}}`,
+		`{"op":"replace","value":{"` + enterprise + `":{"manager.displayName":"Ana"}}}`,
+		`{"op":"replace","value":{"manager.displayName":"Ana"}}`,
+		`{"op":"replace","value":{"` + enterprise + `:manager.displayName":"Ana"}}`,
+		`{"op":"replace","value":{"meta.version":"1"}}`,
+	} {
+		r := send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(op))
+		assert.Equal(t, 200, r.status, "%s: %s", op, r.text)
+	}
+	r := send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(`{"op":"replace","path":"manager.displayName","value":"Ana"}`))
+	assert.Equal(t, "mutability", r.scimType())
+	r = send(t, server, testToken, "POST", "/Users", user("b", `"roles":[{"type":"t"}]`))
+	assert.Contains(t, r.body["detail"], "roles.value: want a value; without it the element grants nothing")
 }

@@ -94,7 +94,7 @@ func (rt *resourceType) resolveKey(f field) (attrPath, bool) {
 // single complex attribute. Values that a client may not write are omitted
 // (RFC 7644 section 3.3).
 func (rt *resourceType) place(doc *object, path attrPath, sent any) error {
-	if path.def.readOnly() || path.leaf().readOnly() {
+	if path.readOnly() {
 		return nil // any value is ignored
 	}
 	v, err := path.leaf().coerce(sent, path.String())
@@ -425,7 +425,7 @@ func (rt *resourceType) keepFixed(old, next *object, work *work) (kept bool, err
 			continue
 		}
 		before := len(now.fields)
-		if err := keepFixed(c.order, "", was, now, work); err != nil {
+		if err := keepFixed(c.order, rt.schemaPath(c), was, now, work); err != nil {
 			return false, err
 		}
 		if len(now.fields) > before {
@@ -438,9 +438,8 @@ func (rt *resourceType) keepFixed(old, next *object, work *work) (kept bool, err
 	return kept, nil
 }
 
-// keepFixed does this for the attributes of one object; at is the name of the
-// object with a dot.
-func keepFixed(attrs []*attribute, at string, was, now *object, work *work) error {
+// keepFixed does this for the attributes of one object, which is at the path.
+func keepFixed(attrs []*attribute, at attrPath, was, now *object, work *work) error {
 	for _, def := range attrs {
 		before := was.get(def.name)
 		if before == nil {
@@ -452,10 +451,10 @@ func keepFixed(attrs []*attribute, at string, was, now *object, work *work) erro
 			now.set(def.name, before)
 		case def.immutable():
 			if !equalValues(before, after) {
-				return notMutable("%s%s: the attribute is immutable", at, def.name)
+				return notMutable("%s: the attribute is immutable", at.inner(def))
 			}
 		case def.label == "":
-			if err := def.keepInside(at, before, after, work); err != nil {
+			if err := def.keepInside(at.inner(def), before, after, work); err != nil {
 				return err
 			}
 		}
@@ -463,13 +462,12 @@ func keepFixed(attrs []*attribute, at string, was, now *object, work *work) erro
 	return nil
 }
 
-// keepInside is keepFixed for the sub-attributes of one value, or of the
-// elements that are in both lists.
-func (a *attribute) keepInside(at string, before, after any, work *work) error {
+// keepInside is keepFixed for the sub-attributes of the value at the path, or
+// of the elements that are in both lists.
+func (a *attribute) keepInside(at attrPath, before, after any, work *work) error {
 	if !a.fixed {
 		return nil
 	}
-	at += a.name + "."
 	if was, ok := before.(*object); ok {
 		if now, ok := after.(*object); ok {
 			return keepFixed(a.order, at, was, now, work)
@@ -528,13 +526,15 @@ func elementsByKey(list []any, work *work) (map[elementKey]*object, error) {
 	return elements, nil
 }
 
-// keepsImmutable returns an error if an immutable value changes or is removed.
-func (a *attribute) keepsImmutable(before, after any) error {
-	if before == nil {
+// keepsImmutable returns an error if the immutable value at the path changes or
+// is removed.
+func (p attrPath) keepsImmutable(before, after any) error {
+	a := p.leaf()
+	if a == nil || before == nil {
 		return nil
 	}
 	if a.immutable() && !equalValues(before, after) {
-		return notMutable("%s: the attribute is immutable", a.name)
+		return notMutable("%s: the attribute is immutable", p)
 	}
 	was, ok := before.(*object)
 	now, still := after.(*object)
@@ -543,8 +543,8 @@ func (a *attribute) keepsImmutable(before, after any) error {
 	}
 	for _, f := range was.fields {
 		if sub := a.sub(f.name); sub != nil {
-			if err := sub.keepsImmutable(f.value, now.get(f.name)); err != nil {
-				return notMutable("%s.%s: the attribute is immutable", a.name, sub.name)
+			if err := p.inner(sub).keepsImmutable(f.value, now.get(f.name)); err != nil {
+				return err
 			}
 		}
 	}

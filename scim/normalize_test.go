@@ -381,3 +381,11 @@ func TestRepeatedValueIsCopiedOnce(t *testing.T) {
 	require.Len(t, list[0].(*object).fields, 21, "the given element is not changed")
 	assert.Less(t, testing.AllocsPerRun(1, func() { distinct(list) }), 4.0*repeated)
 }
+
+// A store that does not say which value is taken may hold any type of resource.
+func TestDuplicateWithoutName(t *testing.T) {
+	out, known := clientError(ErrDuplicate)
+	assert.True(t, known)
+	assert.Equal(t, 409, out.Status)
+	assert.Equal(t, "a unique value is in use by another resource", out.Detail)
+}

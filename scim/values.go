@@ -258,9 +258,10 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 	}
 	switch n := v.(type) {
 	case number, bool: // HR tools send numbers instead of texts
-		// A unique attribute accepts only a text: 17 and 17.0 are the same
-		// number but two names.
-		s, isString = textOf(n), !a.unique
+		// 17 and 17.0 are the same number but two texts, so a unique attribute
+		// accepts only digits, and the user name no number at all.
+		s = textOf(n)
+		isString = !a.unique || !a.textOnly && onlyDigits(s)
 	}
 	if !isString {
 		return nil, badValue("%s: want a string", path)
@@ -281,6 +282,9 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 	}
 	return s, nil
 }
+
+// onlyDigits reports whether a text has only the digits 0 to 9.
+func onlyDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // onlyValue reports whether an object has only a "value".
 func onlyValue(o *object) bool {
