@@ -204,6 +204,7 @@ func TestFixedValuesInLists(t *testing.T) {
 		r := send(t, server, testToken, c[0], path, c[1])
 		assert.Equal(t, 400, r.status, "%s: %s", c[1], r.text)
 		assert.Equal(t, "mutability", r.scimType(), c[1])
+		assert.Contains(t, r.body["detail"], plantURN+":keys", c[1])
 	}
 	assert.Equal(t, before, send(t, server, testToken, "GET", path, "").body)
 
@@ -284,4 +285,135 @@ func TestDottedNamesInAnExtension(t *testing.T) {
 		assert.Equal(t, map[string]any{"site": "s", "hours": 5.0}, got.body[plantURN].(map[string]any)["shift"])
 		assert.Equal(t, map[string]any{"manager": map[string]any{"value": "m1"}}, got.body[enterprise])
 	}
+}
+
+// S12: an explicit active=false always counts. A characteristic that the host
+// declares later does not prevent it, and holds from the next change of its
+// value on.
+func TestDeclaredLater(t *testing.T) {
+	store := &scim.Memory{}
+	earlier := mount(t, scim.Config{Store: store})
+	var long strings.Builder
+	for i := range 101 {
+		fmt.Fprintf(&long, `"L%d",`, i)
+	}
+	fields := `"badge":"B1","keys":[{"type":"a"}],"shift":{"hours":5},"seat":7,"lockers":[` + long.String() + `"` + strings.Repeat("x", scim.MaxKeyBytes+1) + `"]`
+	a, b := create(t, earlier, "/Users", plantUser("a", fields)), create(t, earlier, "/Users", plantUser("b", fields))
+
+	var declared schema.Schema
+	required := strings.Replace(plant, `"name":"level","type":"integer"`, `"name":"level","type":"integer","required":true`, 1)
+	require.NoError(t, json.Unmarshal([]byte(required), &declared))
+	server := mount(t, scim.Config{Store: store, UserExtensions: []schema.Schema{declared}})
+	for _, u := range []answer{a, b} {
+		for _, active := range []string{"false", "true"} {
+			r := send(t, server, testToken, "PATCH", "/Users/"+u.id(), ops(`{"op":"replace","path":"active","value":`+active+`}`))
+			require.Equal(t, 200, r.status, r.text)
+			assert.Equal(t, active, fmt.Sprint(r.body["active"]))
+		}
+		body := send(t, server, testToken, "GET", "/Users/"+u.id(), "").body
+		body["active"] = false
+		echo, err := json.Marshal(body)
+		require.NoError(t, err)
+		r := send(t, server, testToken, "PUT", "/Users/"+u.id(), string(echo))
+		require.Equal(t, 200, r.status, r.text)
+		assert.Equal(t, false, r.body["active"])
+		assert.Equal(t, body[plantURN], r.body[plantURN])
+	}
+	for _, c := range []struct {
+		op     string
+		status int
+	}{
+		{`{"op":"add","path":"` + plantURN + `:keys","value":[{"type":"b"}]}`, 400},
+		{`{"op":"add","path":"` + plantURN + `:shift.hours","value":6}`, 400},
+		{`{"op":"add","path":"` + plantURN + `:lockers","value":["another"]}`, 400},
+		{`{"op":"replace","path":"` + plantURN + `:level","value":3}`, 200},
+		{`{"op":"remove","path":"` + plantURN + `:level"}`, 400},
+		{`{"op":"replace","path":"` + plantURN + `:badge","value":"B2"}`, 200},
+		{`{"op":"replace","path":"` + plantURN + `:badge","value":"B1"}`, 409},
+	} {
+		r := send(t, server, testToken, "PATCH", "/Users/"+b.id(), ops(c.op))
+		assert.Equal(t, c.status, r.status, "%s: %s", c.op, r.text)
+	}
+	r := send(t, server, testToken, "POST", "/Users", plantUser("c", `"level":1,"badge":"B1"`))
+	assert.Equal(t, 409, r.status, r.text)
+}
+
+// RFC 7643 section 7, caseExact also holds for a unique attribute by whose
+// folded value filters find a resource.
+func TestExactUniqueDisplayName(t *testing.T) {
+	var declared schema.Schema
+	require.NoError(t, json.Unmarshal([]byte(`{"id":"urn:example:Device","attributes":[{"name":"displayName","type":"string","caseExact":true,"uniqueness":"server"}]}`), &declared))
+	server := mount(t, scim.Config{Types: []scim.ResourceType{{Name: "Device", Endpoint: "/Devices", Schema: declared}}})
+	for _, c := range []struct {
+		name   string
+		status int
+	}{{"Foo", 201}, {"foo", 201}, {"FOO", 201}, {"foo", 409}} {
+		r := send(t, server, testToken, "POST", "/Devices", `{"schemas":["urn:example:Device"],"displayName":"`+c.name+`"}`)
+		assert.Equal(t, c.status, r.status, r.text)
+	}
+}
+
+// An answer of the handler can be sent back, and its resource changed, however
+// many schemas the client named (at most 100 undeclared ones).
+func TestManySchemas(t *testing.T) {
+	server := mount(t, scim.Config{})
+	named := func(n int) string {
+		body := map[string]any{"userName": fmt.Sprint("u", n), "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": map[string]any{"department": "d"}, "urn:y:z": map[string]any{"k": 1}}
+		schemas := []string{userURN}
+		for i := range n {
+			schemas = append(schemas, fmt.Sprint("urn:x:", i), fmt.Sprint("urn:X:", i))
+		}
+		body["schemas"] = schemas
+		text, err := json.Marshal(body)
+		require.NoError(t, err)
+		return string(text)
+	}
+	assert.Equal(t, 400, send(t, server, testToken, "POST", "/Users", named(101)).status)
+	a := create(t, server, "/Users", named(100))
+	path := "/Users/" + a.id()
+	r := send(t, server, testToken, "PUT", path, a.text)
+	assert.Equal(t, 200, r.status, r.text)
+	assert.Equal(t, a.body["schemas"], r.body["schemas"])
+	r = send(t, server, testToken, "PATCH", path, ops(`{"op":"add","path":"schemas","value":["urn:x:101"]}`))
+	assert.Equal(t, 400, r.status, r.text)
+	r = send(t, server, testToken, "PATCH", path, ops(`{"op":"replace","path":"active","value":false}`))
+	assert.Equal(t, 200, r.status, r.text)
+}
+
+// A number is accepted for a unique text if it has only digits, so that it has
+// only one text. The user name is never a number.
+func TestNumbersAsUniqueTexts(t *testing.T) {
+	server := plantServer(t, scim.Config{})
+	assert.Equal(t, "17", create(t, server, "/Users", plantUser("a", `"badge":17`)).body[plantURN].(map[string]any)["badge"])
+	for body, status := range map[string]int{
+		plantUser("b", `"badge":"17"`):                  409,
+		plantUser("b", `"badge":17.0`):                  400,
+		plantUser("b", `"badge":-17`):                   400,
+		plantUser("b", `"badge":true`):                  400,
+		`{"schemas":["` + userURN + `"],"userName":17}`: 400,
+	} {
+		r := send(t, server, testToken, "POST", "/Users", body)
+		assert.Equal(t, status, r.status, "%s: %s", body, r.text)
+	}
+}
+
+// RFC 7644 section 3.3: readOnly values that a client sends back are ignored.
+func TestEchoedDottedNames(t *testing.T) {
+	server := plantServer(t, scim.Config{})
+	const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	a := create(t, server, "/Users", user("a", `"`+enterprise+`":{"manager.value":"m","manager.displayName":"Ana"}`))
+	for _, op := range []string{
+		`{"op":"replace","path":"` + enterprise + `","value":{"manager.displayName":"Ana","department":"d"}}`,
+		`{"op":"replace","value":{"` + enterprise + `":{"manager.displayName":"Ana"}}}`,
+		`{"op":"replace","value":{"manager.displayName":"Ana"}}`,
+		`{"op":"replace","value":{"` + enterprise + `:manager.displayName":"Ana"}}`,
+		`{"op":"replace","value":{"meta.version":"1"}}`,
+	} {
+		r := send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(op))
+		assert.Equal(t, 200, r.status, "%s: %s", op, r.text)
+	}
+	r := send(t, server, testToken, "PATCH", "/Users/"+a.id(), ops(`{"op":"replace","path":"manager.displayName","value":"Ana"}`))
+	assert.Equal(t, "mutability", r.scimType())
+	r = send(t, server, testToken, "POST", "/Users", user("b", `"roles":[{"type":"t"}]`))
+	assert.Contains(t, r.body["detail"], "roles.value: want a value; without it the element grants nothing")
 }

@@ -128,7 +128,7 @@ func notFound(format string, args ...any) error {
 // log entry. The same holds for an outage.
 func clientError(err error) (out scimerrors.ScimError, known bool) {
 	var noMember *NoMemberError
-	duplicate := &duplicateError{name: KeyUserName}
+	var duplicate *duplicateError
 	var pointer *scimerrors.ScimError
 	switch {
 	case errors.As(err, &out):
@@ -139,8 +139,10 @@ func clientError(err error) (out scimerrors.ScimError, known bool) {
 		err = badValue("members.value: no user or group has the id %q", clip(noMember.ID))
 	case errors.Is(err, ErrNotFound):
 		err = notFound("there is no such resource")
-	case errors.As(err, &duplicate), errors.Is(err, ErrDuplicate):
+	case errors.As(err, &duplicate):
 		err = fail(http.StatusConflict, scimerrors.ScimTypeUniqueness, "%s: the value is in use by another resource", duplicate.name)
+	case errors.Is(err, ErrDuplicate):
+		err = fail(http.StatusConflict, scimerrors.ScimTypeUniqueness, "a unique value is in use by another resource")
 	case errors.Is(err, ErrConflict):
 		err = fail(http.StatusPreconditionFailed, "", "the resource has changed since the version given in If-Match")
 	case errors.Is(err, ErrUnavailable):

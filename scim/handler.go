@@ -58,9 +58,19 @@ type Config struct {
 	// DefaultUserExtension.
 	UserExtension string
 	// UserExtensions and GroupExtensions declare more extensions. Attributes of
-	// undeclared schemas are stored and served as they were sent. What is
-	// declared holds for a resource from its next change on: the store does not
-	// know the values of an attribute that was declared as unique later.
+	// undeclared schemas are stored and served as they were sent.
+	//
+	// The characteristics of RFC 7643 section 7 are enforced: type, required
+	// (also of sub-attributes), mutability, returned, caseExact and uniqueness.
+	// A unique value occurs once among the resources of a type in a directory;
+	// "global" means the same as "server". A resource has at most 100 unique
+	// values of at most MaxKeyBytes each.
+	//
+	// A characteristic that is declared later holds for a resource from the next
+	// change of the value on. A stored value that does not comply stays, so that
+	// the resource can still be changed and deactivated. The store knows a value
+	// of an attribute that was declared as unique later from the resource's next
+	// change on.
 	UserExtensions  []schema.Schema
 	GroupExtensions []schema.Schema
 	// Types are resource types besides users and groups.

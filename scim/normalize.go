@@ -94,7 +94,7 @@ func (rt *resourceType) resolveKey(f field) (attrPath, bool) {
 // single complex attribute. Values that a client may not write are omitted
 // (RFC 7644 section 3.3).
 func (rt *resourceType) place(doc *object, path attrPath, sent any) error {
-	if path.def.readOnly() || path.leaf().readOnly() {
+	if path.readOnly() {
 		return nil // any value is ignored
 	}
 	v, err := path.leaf().coerce(sent, path.String())
@@ -143,14 +143,10 @@ func (rt *resourceType) clientSchemas(v any) ([]any, error) {
 		return nil, badSyntax("schemas: want a list of schema URNs with %s", rt.core.urn)
 	}
 	known := false
-	var seen nameSet
 	for _, e := range list {
 		urn, ok := e.(string)
 		if !ok || urn == "" {
 			return nil, badValue("schemas: want a list of schema URNs")
-		}
-		if !seen.add(urn) { // RFC 7643 section 3: "Duplicate values MUST NOT be included"
-			return nil, badValue("schemas: %s is named twice", clip(urn))
 		}
 		known = known || sameName(urn, rt.core.urn) || rt.extension(urn) != nil || looselyCore(urn)
 	}
@@ -194,42 +190,18 @@ func (rt *resourceType) mergeExtension(doc *object, urn string, v any) error {
 
 const (
 	maxEmails  = 1000 // bounds the keys of one record in a store's index
-	maxSchemas = 100  // schemas that a resource may name
+	maxSchemas = 100  // undeclared schemas that a resource may name
 )
 
 // finish checks a document before it is stored and sets its schemas: the core,
 // the present extensions, declared or not, and undeclared schemas that the
-// client named. The work is that of the request.
+// client named. The work is that of the request. What the host declares is
+// checked by checkDeclared.
 func (rt *resourceType) finish(doc *object, work *work) error {
-	for _, c := range rt.containers {
-		in := doc
-		if c != &rt.core {
-			var ok bool
-			if in, ok = doc.get(c.urn).(*object); !ok {
-				continue
-			}
-		}
-		for _, def := range c.order {
-			if !def.required && def.needed == nil {
-				continue
-			}
-			path := rt.pathOf(c, def)
-			v := in.get(def.name)
-			if def.required && v == nil {
-				return badValue("%s: the attribute is required", path)
-			}
-			if err := def.lacks(v, path); err != nil {
-				return err
-			}
-		}
-	}
 	for _, name := range [...]string{"userName", "externalId"} {
 		if len(doc.text(name)) > MaxKeyBytes {
 			return badValue("%s: the value is longer than %d bytes", name, MaxKeyBytes)
 		}
-	}
-	if err := rt.checkUnique(doc); err != nil {
-		return err
 	}
 	if emails, _ := doc.get("emails").([]any); len(emails) > maxEmails {
 		return badValue("emails: more than %d values", maxEmails)
@@ -248,9 +220,6 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 		}
 	}
 	named, _ := doc.get("schemas").([]any)
-	if len(named) > maxSchemas {
-		return badValue("schemas: more than %d values", maxSchemas)
-	}
 	undeclared := map[string]bool{}
 	add := func(urn string) {
 		known := sameName(urn, rt.core.urn) || rt.extension(urn) != nil
@@ -264,7 +233,7 @@ func (rt *resourceType) finish(doc *object, work *work) error {
 		add(urn)
 	}
 	for _, f := range doc.fields { // "the namespaces of the SCIM schemas that define the attributes present" (RFC 7643 section 3)
-		if _, isObject := f.value.(*object); isObject && isURN(f.name) && len(urns) < maxSchemas {
+		if _, isObject := f.value.(*object); isObject && isURN(f.name) && len(undeclared) < maxSchemas {
 			add(f.name)
 		}
 	}
@@ -411,7 +380,7 @@ func (rt *resourceType) keying(doc *object) (making, storing int) {
 			count(key.Value)
 		}
 	}
-	for key := range rt.uniqueKeys(doc) {
+	for key := range rt.storedUnique(doc) {
 		count(key.Value)
 	}
 	return making, unitsPerKey * max(0, keys-freeKeys)
@@ -439,11 +408,8 @@ func (rt *resourceType) keys(doc *object) []Key {
 	if rt.name == TypeUser {
 		keys = appendSourceKeys(keys, doc)
 	}
-	for key := range rt.uniqueKeys(doc) {
-		same := func(k Key) bool { return k.Name == key.Name && k.Value == key.Value }
-		if i := slices.IndexFunc(keys, same); i >= 0 {
-			keys[i].Unique = true
-		} else {
+	for key := range rt.storedUnique(doc) {
+		if !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}
@@ -467,7 +433,7 @@ func (rt *resourceType) keepFixed(old, next *object, work *work) (kept bool, err
 			continue
 		}
 		before := len(now.fields)
-		if err := keepFixed(c.order, "", was, now, work); err != nil {
+		if err := keepFixed(c.order, rt.schemaPath(c), was, now, work); err != nil {
 			return false, err
 		}
 		if len(now.fields) > before {
@@ -480,9 +446,8 @@ func (rt *resourceType) keepFixed(old, next *object, work *work) (kept bool, err
 	return kept, nil
 }
 
-// keepFixed does this for the attributes of one object; at is the name of the
-// object with a dot.
-func keepFixed(attrs []*attribute, at string, was, now *object, work *work) error {
+// keepFixed does this for the attributes of one object, which is at the path.
+func keepFixed(attrs []*attribute, at attrPath, was, now *object, work *work) error {
 	for _, def := range attrs {
 		before := was.get(def.name)
 		if before == nil {
@@ -494,10 +459,10 @@ func keepFixed(attrs []*attribute, at string, was, now *object, work *work) erro
 			now.set(def.name, before)
 		case def.immutable():
 			if !equalValues(before, after) {
-				return notMutable("%s%s: the attribute is immutable", at, def.name)
+				return notMutable("%s: the attribute is immutable", at.inner(def))
 			}
 		case def.label == "":
-			if err := def.keepInside(at, before, after, work); err != nil {
+			if err := def.keepInside(at.inner(def), before, after, work); err != nil {
 				return err
 			}
 		}
@@ -505,13 +470,12 @@ func keepFixed(attrs []*attribute, at string, was, now *object, work *work) erro
 	return nil
 }
 
-// keepInside is keepFixed for the sub-attributes of one value, or of the
-// elements that are in both lists.
-func (a *attribute) keepInside(at string, before, after any, work *work) error {
+// keepInside is keepFixed for the sub-attributes of the value at the path, or
+// of the elements that are in both lists.
+func (a *attribute) keepInside(at attrPath, before, after any, work *work) error {
 	if !a.fixed {
 		return nil
 	}
-	at += a.name + "."
 	if was, ok := before.(*object); ok {
 		if now, ok := after.(*object); ok {
 			return keepFixed(a.order, at, was, now, work)
@@ -570,13 +534,15 @@ func elementsByKey(list []any, work *work) (map[elementKey]*object, error) {
 	return elements, nil
 }
 
-// keepsImmutable returns an error if an immutable value changes or is removed.
-func (a *attribute) keepsImmutable(before, after any) error {
-	if before == nil {
+// keepsImmutable returns an error if the immutable value at the path changes or
+// is removed.
+func (p attrPath) keepsImmutable(before, after any) error {
+	a := p.leaf()
+	if a == nil || before == nil {
 		return nil
 	}
 	if a.immutable() && !equalValues(before, after) {
-		return notMutable("%s: the attribute is immutable", a.name)
+		return notMutable("%s: the attribute is immutable", p)
 	}
 	was, ok := before.(*object)
 	now, still := after.(*object)
@@ -585,8 +551,8 @@ func (a *attribute) keepsImmutable(before, after any) error {
 	}
 	for _, f := range was.fields {
 		if sub := a.sub(f.name); sub != nil {
-			if err := sub.keepsImmutable(f.value, now.get(f.name)); err != nil {
-				return notMutable("%s.%s: the attribute is immutable", a.name, sub.name)
+			if err := p.inner(sub).keepsImmutable(f.value, now.get(f.name)); err != nil {
+				return err
 			}
 		}
 	}

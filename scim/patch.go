@@ -69,6 +69,7 @@ type patcher struct {
 	rt      *resourceType
 	id      string
 	doc     *object
+	stored  storedDoc // the resource as it was
 	locate  locator
 	members memberEdit
 	work    *work
@@ -87,7 +88,10 @@ func (p *patcher) apply(ops []patchOp) error {
 			return err
 		}
 	}
-	return p.rt.finish(p.doc, p.work)
+	if err := p.rt.finish(p.doc, p.work); err != nil {
+		return err
+	}
+	return p.rt.checkDeclared(p.doc, p.stored, p.work)
 }
 
 func (p *patcher) applyOne(op patchOp) error {
@@ -127,7 +131,7 @@ func (p *patcher) applyOne(op patchOp) error {
 		}
 		// A client may send back an answer of the handler with its read-only
 		// attributes. It does not intend to change these.
-		if path.urn == "" && path.attr != "id" && path.def.readOnly() {
+		if path.readOnly() && (path.urn != "" || path.attr != "id") {
 			continue
 		}
 		if err := p.target(patchOp{op: op.op, value: f.value, given: f.value != nil}, path); err != nil {
@@ -262,7 +266,7 @@ func (p *patcher) target(op patchOp, path patchPath) error {
 			return nil // Okta sends it back unchanged
 		}
 		return notMutable("id: the attribute is readOnly")
-	case path.def.readOnly() || path.subDef.readOnly():
+	case path.readOnly():
 		return notMutable("%s: the attribute is readOnly", path)
 	case path.urn == "" && path.attr == "members" && p.rt.links == "members":
 		return p.members.apply(p, op, path)
@@ -317,7 +321,7 @@ func (p *patcher) extension(op patchOp, path patchPath) error {
 	}
 	for _, f := range in.fields {
 		inner := patchPath{attrPath: ext.path(path.urn, f.name)}
-		if inner.def.readOnly() {
+		if inner.readOnly() {
 			continue
 		}
 		if err := p.target(patchOp{op: op.op, value: f.value, given: f.value != nil}, inner); err != nil {

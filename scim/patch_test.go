@@ -24,7 +24,7 @@ func patched(tb testing.TB, doc, operations string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p := &patcher{rt: rt, id: "the-id", doc: o}
+	p := &patcher{rt: rt, id: "the-id", doc: o, stored: nothingStored}
 	if err := p.apply(list); err != nil {
 		return "", err
 	}
@@ -251,7 +251,7 @@ func TestOperationsStayAsTheyAre(t *testing.T) {
 		for range 2 {
 			doc, err := parseObject(plain + `,"x":[{"value":"q","primary":true}],"urn:x:y":{"k":1}}`)
 			require.NoError(t, err)
-			p := &patcher{rt: rt, id: "the-id", doc: doc}
+			p := &patcher{rt: rt, id: "the-id", doc: doc, stored: nothingStored}
 			require.NoError(t, p.apply(ops), operations)
 			assert.Equal(t, sent, string(appendJSON(nil, body)), operations)
 			if first == "" {
@@ -273,7 +273,7 @@ func members(tb testing.TB, operations string) *MemberChange {
 	require.NoError(tb, err)
 	doc, err := parseObject(`{"displayName":"g"}`)
 	require.NoError(tb, err)
-	p := &patcher{rt: rt, id: "g", doc: doc}
+	p := &patcher{rt: rt, id: "g", doc: doc, stored: nothingStored}
 	p.members.current = func() ([]Link, error) {
 		var links []Link
 		for _, id := range []string{"a", "b", "c", "d"} {
@@ -329,7 +329,7 @@ func TestMembersDoNotBecomeOthers(t *testing.T) {
 		require.NoError(t, err)
 		list, err := parsePatch(body, 1000)
 		require.NoError(t, err)
-		p := &patcher{rt: rt, id: "g", doc: &object{fields: []field{{"displayName", "g"}}}}
+		p := &patcher{rt: rt, id: "g", doc: &object{fields: []field{{"displayName", "g"}}}, stored: nothingStored}
 		p.members.current = func() ([]Link, error) { return []Link{{Ref: Ref{TypeUser, "a"}}}, nil }
 		err = p.apply(list)
 		if ok {
@@ -351,7 +351,7 @@ func TestDisplayOfAStranger(t *testing.T) {
 		require.NoError(t, err)
 		list, err := parsePatch(body, 1000)
 		require.NoError(t, err)
-		p := &patcher{rt: rt, id: "g", doc: &object{fields: []field{{"displayName", "g"}}}}
+		p := &patcher{rt: rt, id: "g", doc: &object{fields: []field{{"displayName", "g"}}}, stored: nothingStored}
 		p.members.current = func() ([]Link, error) {
 			if before == "" {
 				return []Link{{Ref: Ref{TypeUser, "b"}}}, nil

@@ -54,9 +54,9 @@ func (p *patcher) whole(in *object, op patchOp, path patchPath) error {
 func (p *patcher) assign(in *object, path patchPath, value any) error {
 	if path.def != nil {
 		before := in.get(path.attr)
-		err := path.def.keepsImmutable(before, value)
+		err := path.whole().keepsImmutable(before, value)
 		if err == nil && path.def.multi && value != nil {
-			err = path.def.keepInside("", before, value, p.work)
+			err = path.def.keepInside(path.whole(), before, value, p.work)
 		}
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (p *patcher) merge(into, given *object, path patchPath) error {
 			return err
 		}
 		if sub != nil {
-			if err := sub.keepsImmutable(into.get(name), value); err != nil {
+			if err := path.whole().inner(sub).keepsImmutable(into.get(name), value); err != nil {
 				return err
 			}
 		}
@@ -241,10 +241,8 @@ func (p *patcher) sub(in *object, op patchOp, path patchPath) error {
 	if o, err = clone(p, o); err != nil {
 		return err
 	}
-	if path.subDef != nil {
-		if err := path.subDef.keepsImmutable(o.get(path.sub), value); err != nil {
-			return err
-		}
+	if err := path.keepsImmutable(o.get(path.sub), value); err != nil {
+		return err
 	}
 	was := o.get("value")
 	if value == nil {
@@ -491,10 +489,8 @@ func (p *patcher) setSub(in *object, path patchPath, list []any, selected func(a
 			next = append(next, e)
 			continue
 		}
-		if path.subDef != nil {
-			if err := path.subDef.keepsImmutable(o.get(path.sub), value); err != nil {
-				return err
-			}
+		if err := path.keepsImmutable(o.get(path.sub), value); err != nil {
+			return err
 		}
 		o, err := clone(p, o)
 		if err == nil {

@@ -364,6 +364,9 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	if err := errors.Join(rt.finish(next.doc, x.work), checkUserName("", next.doc.text("userName"))); err != nil {
 		return Record{}, err
 	}
+	if err := rt.checkDeclared(next.doc, nothingStored, x.work); err != nil {
+		return Record{}, err
+	}
 	switch external := next.doc.text("externalId"); {
 	case external == "":
 	case rt.name == TypeGroup:
@@ -474,6 +477,9 @@ func (x *exchange) replace(rt *resourceType, id string, body *object, c conditio
 		if err == nil && kept { // next may need an extension that the body lacked
 			err = rt.finish(doc, x.work)
 		}
+		if err == nil {
+			err = rt.checkDeclared(doc, func() (*object, error) { return old, nil }, x.work)
+		}
 		if err = errors.Join(err, checkUserName(old.text("userName"), doc.text("userName"))); err != nil {
 			return Record{}, err
 		}
@@ -522,6 +528,13 @@ func (x *exchange) store(rt *resourceType, rec Record, doc *object, members *Mem
 		w.IfVersion = rec.Version
 	}
 	written, err := x.commit(w, rec.Version)
+	if errors.Is(err, ErrDuplicate) {
+		if kept, failed := x.keepTaken(rt, rec, w); failed != nil {
+			return Record{}, failed
+		} else if kept {
+			written, err = x.commit(w, rec.Version)
+		}
+	}
 	if rt.links != "members" {
 		written.Links = rec.Links
 	}
@@ -540,7 +553,7 @@ func (x *exchange) patch(rt *resourceType, id string, body *object, c conditions
 		if err != nil {
 			return Record{}, err
 		}
-		p := &patcher{rt: rt, id: id, doc: doc, locate: x.location, work: x.work}
+		p := &patcher{rt: rt, id: id, doc: doc, stored: func() (*object, error) { return readDoc(rec, x.work) }, locate: x.location, work: x.work}
 		version := rec.Version
 		p.members.current = sync.OnceValues(func() ([]Link, error) {
 			if readBefore { // the first patch may read the group, as a GET may

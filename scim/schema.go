@@ -71,6 +71,7 @@ type attribute struct {
 	mutability string // "readWrite", "readOnly", "immutable", "writeOnly"
 	returned   string // "default", "always", "never", "request"
 	unique     bool
+	textOnly   bool // a number is not accepted for a unique text
 	subs       map[string]*attribute
 	order      []*attribute // the attributes in subs, each once
 	needed     []*attribute // the sub-attributes without which a value is refused
@@ -245,6 +246,7 @@ func compileTypes(cfg Config) ([]*resourceType, error) {
 			id.caseExact = true // as the id attribute
 		}
 		if decl.Name == TypeUser {
+			rt.core.attrs[KeyUserName].textOnly = true
 			for _, name := range [...]string{"roles", "entitlements"} { // the value is what they grant
 				list := rt.core.attrs[name]
 				list.needed = []*attribute{list.sub("value")}
@@ -299,11 +301,16 @@ func (rt *resourceType) extension(urn string) *container {
 
 // pathOf returns the path of a declared attribute.
 func (rt *resourceType) pathOf(c *container, def *attribute) attrPath {
-	path := attrPath{attr: def.name, def: def}
-	if c != &rt.core {
-		path.urn = c.urn
+	return rt.schemaPath(c).inner(def)
+}
+
+// schemaPath returns the path of a declared extension, or the empty path of the
+// core.
+func (rt *resourceType) schemaPath(c *container) attrPath {
+	if c == &rt.core {
+		return attrPath{}
 	}
-	return path
+	return attrPath{urn: c.urn}
 }
 
 // path returns the attribute of an extension that a name in its object means:
@@ -337,6 +344,19 @@ type attrPath struct {
 	subDef    *attribute
 }
 
+// whole returns the path of the attribute without a sub-attribute.
+func (p attrPath) whole() attrPath { return attrPath{urn: p.urn, attr: p.attr, def: p.def} }
+
+// inner returns the path of an attribute of the schema, or of a sub-attribute
+// of the attribute, that p means.
+func (p attrPath) inner(def *attribute) attrPath {
+	if p.attr == "" {
+		return attrPath{urn: p.urn, attr: def.name, def: def}
+	}
+	p.sub, p.subDef = def.name, def
+	return p
+}
+
 // String returns the path as a client writes it.
 func (p attrPath) String() string {
 	s := p.attr
@@ -356,6 +376,10 @@ func (p attrPath) leaf() *attribute {
 	}
 	return p.def
 }
+
+// readOnly reports whether a client may not write the value: the attribute or
+// the sub-attribute is readOnly.
+func (p attrPath) readOnly() bool { return p.def.readOnly() || p.subDef.readOnly() }
 
 // resolve resolves an attribute name: plain, dotted, or qualified with the URN
 // of the core or of an extension, in any letter case. A plain name that only an

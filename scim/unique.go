@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 )
@@ -11,12 +12,15 @@ const maxUnique = 100
 
 // uniqueKeys yields a key for each value that no other resource of the type may
 // have, besides the user name (RFC 7643 section 7, uniqueness).
+// Its name has a URN, so that it is none of the keys that filters use.
 func (rt *resourceType) uniqueKeys(doc *object) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
 		for _, path := range rt.unique {
-			in := doc
+			in, name := doc, path
 			if path.urn != "" {
 				in, _ = doc.get(path.urn).(*object)
+			} else {
+				name.urn = rt.core.urn
 			}
 			if in == nil {
 				continue
@@ -29,7 +33,7 @@ func (rt *resourceType) uniqueKeys(doc *object) iter.Seq[Key] {
 				if !path.leaf().caseExact {
 					value = foldText(value)
 				}
-				return value != "" && !yield(Key{Name: path.String(), Value: value, Unique: true})
+				return value != "" && !yield(Key{Name: name.String(), Value: value, Unique: true})
 			})
 			if done {
 				return
@@ -38,18 +42,83 @@ func (rt *resourceType) uniqueKeys(doc *object) iter.Seq[Key] {
 	}
 }
 
-// checkUnique refuses values that cannot be keys of a store.
-func (rt *resourceType) checkUnique(doc *object) error {
+// storedUnique yields the unique keys that a store can keep. Only values that
+// were stored before their attribute was declared as unique have no key.
+func (rt *resourceType) storedUnique(doc *object) iter.Seq[Key] {
+	return func(yield func(Key) bool) {
+		left := maxUnique
+		for key := range rt.uniqueKeys(doc) {
+			if left == 0 {
+				return
+			}
+			if len(key.Value) > MaxKeyBytes {
+				continue
+			}
+			if left--; !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+// checkUnique refuses values that cannot be keys of a store, except those that
+// the stored document has.
+func (rt *resourceType) checkUnique(doc *object, stored storedDoc) error {
+	var had map[Key]bool
 	values := 0
 	for key := range rt.uniqueKeys(doc) {
-		if values++; values > maxUnique {
-			return badValue("%s: more than %d unique values", key.Name, maxUnique)
+		values++
+		long := len(key.Value) > MaxKeyBytes
+		if values <= maxUnique && !long {
+			continue
 		}
-		if len(key.Value) > MaxKeyBytes {
+		if had == nil {
+			old, err := stored()
+			if err != nil {
+				return err
+			}
+			had = map[Key]bool{}
+			if old == nil {
+				old = &object{}
+			}
+			for key := range rt.uniqueKeys(old) {
+				had[key] = true
+			}
+		}
+		switch {
+		case had[key]:
+		case long:
 			return badValue("%s: the value is longer than %d bytes", key.Name, MaxKeyBytes)
+		default:
+			return badValue("%s: more than %d unique values", key.Name, maxUnique)
 		}
 	}
 	return nil
+}
+
+// keepTaken makes those unique keys of a write not unique that the stored
+// document has and that another record has too: the attribute was declared as
+// unique after both got the value, and neither record may become unchangeable
+// for it. It reports whether there are any.
+func (x *exchange) keepTaken(rt *resourceType, rec Record, w Write) (kept bool, err error) {
+	old, err := readDoc(rec, x.work)
+	if err != nil {
+		return false, err
+	}
+	for key := range rt.storedUnique(old) {
+		at := slices.Index(w.Keys, key)
+		if at < 0 {
+			continue
+		}
+		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: []Key{key}, Limit: 2, NoDoc: true, NoMeta: true})
+		if err := cmp.Or(err, x.work.spend(1)); err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(page.Records, func(other Record) bool { return other.ID != rec.ID }) {
+			w.Keys[at].Unique, kept = false, true
+		}
+	}
+	return kept, nil
 }
 
 // A duplicateError is an ErrDuplicate that names the attribute.

@@ -44,10 +44,11 @@ func (a *attribute) coerce(v any, path string) (any, error) {
 			return nil, err
 		}
 		if a.lacksValue(one) {
-			if sent, ok := e.(*object); !ok || sent.at("value") < 0 {
-				return nil, a.lacks(one, attrPath{attr: path})
+			if sent, ok := e.(*object); ok && sent.at("value") >= 0 {
+				continue // its value was cleared
 			}
-			continue // its value was cleared
+			out = append(out, one) // checkDeclared refuses it unless it is stored
+			continue
 		}
 		if one != nil && !onlyLabels(one) {
 			out = append(out, one)
@@ -68,25 +69,6 @@ func (a *attribute) lacksValue(element any) bool {
 	}
 	o, ok := element.(*object)
 	return ok && o.get("value") == nil && slices.Contains(a.needed, a.sub("value"))
-}
-
-// lacks returns an error if a complex value, or an element of a list, has no
-// value for a sub-attribute that it needs. path is that of the attribute.
-func (a *attribute) lacks(v any, path attrPath) error {
-	list, isList := v.([]any)
-	if !isList {
-		list = []any{v}
-	}
-	for _, e := range list {
-		o, ok := e.(*object)
-		for _, sub := range a.needed {
-			if ok && o.get(sub.name) == nil {
-				path.sub = sub.name
-				return badValue("%s: want a value; the sub-attribute is required", path)
-			}
-		}
-	}
-	return nil
 }
 
 // unpacked returns the elements of a list. A text that is a JSON array is
@@ -276,9 +258,10 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 	}
 	switch n := v.(type) {
 	case number, bool: // HR tools send numbers instead of texts
-		// A unique attribute accepts only a text: 17 and 17.0 are the same
-		// number but two names.
-		s, isString = textOf(n), !a.unique
+		// 17 and 17.0 are the same number but two texts, so a unique attribute
+		// accepts only digits, and the user name no number at all.
+		s = textOf(n)
+		isString = !a.unique || !a.textOnly && onlyDigits(s)
 	}
 	if !isString {
 		return nil, badValue("%s: want a string", path)
@@ -299,6 +282,9 @@ func (a *attribute) coerceOne(v any, path string) (any, error) {
 	}
 	return s, nil
 }
+
+// onlyDigits reports whether a text has only the digits 0 to 9.
+func onlyDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // onlyValue reports whether an object has only a "value".
 func onlyValue(o *object) bool {
