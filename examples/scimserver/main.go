@@ -211,7 +211,7 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	grace, cancel := context.WithTimeout(context.Background(), 15*time.Second) // a write may wait for the database for 10
 	defer cancel()
 	return server.Shutdown(grace)
 }
