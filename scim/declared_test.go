@@ -291,7 +291,12 @@ func TestDottedNamesInAnExtension(t *testing.T) {
 // declares later does not prevent it, and holds from the next change of its
 // value on.
 func TestDeclaredLater(t *testing.T) {
-	store := &scim.Memory{}
+	for _, kind := range storeKinds {
+		t.Run(kind, func(t *testing.T) { declareLater(t, stores[kind](t)) })
+	}
+}
+
+func declareLater(t *testing.T, store scim.Store) {
 	earlier := mount(t, scim.Config{Store: store})
 	var long strings.Builder
 	for i := range 101 {

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -45,7 +46,7 @@ func normalized(tb testing.TB, rt *resourceType, fields string) (string, error) 
 	require.NoError(tb, err)
 	doc, err := rt.normalize(body)
 	if err == nil {
-		err = rt.finish(doc, nil)
+		err = errors.Join(rt.finish(doc, nil), rt.checkDeclared(doc, nothingStored, nil))
 	}
 	if err != nil {
 		return "", err

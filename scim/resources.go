@@ -361,10 +361,8 @@ func (x *exchange) create(rt *resourceType, body *object) (Record, error) {
 	if rt.name == TypeUser && next.doc.get("active") == nil {
 		next.doc.set("active", true)
 	}
-	if err := errors.Join(rt.finish(next.doc, x.work), checkUserName("", next.doc.text("userName"))); err != nil {
-		return Record{}, err
-	}
-	if err := rt.checkDeclared(next.doc, nothingStored, x.work); err != nil {
+	err = errors.Join(rt.finish(next.doc, x.work), rt.checkDeclared(next.doc, nothingStored, x.work), checkUserName("", next.doc.text("userName")))
+	if err != nil {
 		return Record{}, err
 	}
 	switch external := next.doc.text("externalId"); {
@@ -529,11 +527,7 @@ func (x *exchange) store(rt *resourceType, rec Record, doc *object, members *Mem
 	}
 	written, err := x.commit(w, rec.Version)
 	if errors.Is(err, ErrDuplicate) {
-		if kept, failed := x.keepTaken(rt, rec, w); failed != nil {
-			return Record{}, failed
-		} else if kept {
-			written, err = x.commit(w, rec.Version)
-		}
+		written, err = x.keepTaken(rt, rec, w, err)
 	}
 	if rt.links != "members" {
 		written.Links = rec.Links

@@ -96,29 +96,34 @@ func (rt *resourceType) checkUnique(doc *object, stored storedDoc) error {
 	return nil
 }
 
-// keepTaken makes those unique keys of a write not unique that the stored
-// document has and that another record has too: the attribute was declared as
-// unique after both got the value, and neither record may become unchangeable
-// for it. It reports whether there are any.
-func (x *exchange) keepTaken(rt *resourceType, rec Record, w Write) (kept bool, err error) {
+// keepTaken repeats a change of rec that was refused as a duplicate, if unique
+// values that rec has already are also those of another record. Their attribute
+// was declared as unique after both records got them, and neither record may
+// become unchangeable for it. So their keys are then not unique. Otherwise it
+// returns the refusal.
+func (x *exchange) keepTaken(rt *resourceType, rec Record, w Write, refusal error) (Record, error) {
 	old, err := readDoc(rec, x.work)
 	if err != nil {
-		return false, err
+		return Record{}, err
 	}
+	kept := false
 	for key := range rt.storedUnique(old) {
 		at := slices.Index(w.Keys, key)
 		if at < 0 {
 			continue
 		}
 		page, err := x.cfg.Store.List(x.ctx, x.dir, Query{Type: rt.name, Where: []Key{key}, Limit: 2, NoDoc: true, NoMeta: true})
-		if err := cmp.Or(err, x.work.spend(1)); err != nil {
-			return false, err
+		if err := cmp.Or(err, x.work.spend(unitsPerKey)); err != nil {
+			return Record{}, err
 		}
 		if slices.ContainsFunc(page.Records, func(other Record) bool { return other.ID != rec.ID }) {
 			w.Keys[at].Unique, kept = false, true
 		}
 	}
-	return kept, nil
+	if !kept {
+		return Record{}, refusal
+	}
+	return x.commit(w, rec.Version)
 }
 
 // A duplicateError is an ErrDuplicate that names the attribute.
