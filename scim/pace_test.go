@@ -128,3 +128,16 @@ func TestRefusalsArePaced(t *testing.T) {
 		assert.Greater(t, waited, 10*time.Millisecond)
 	})
 }
+
+// Work that was counted for the operations of a bulk request is not counted again
+// at its end.
+func TestWorkIsPacedOnce(t *testing.T) {
+	h := &handler{cfg: Config{Logger: slog.New(slog.DiscardHandler)}, pace: newPace()}
+	x := &exchange{handler: h, ctx: t.Context(), party: party{tenant: "t"}, work: &work{ctx: t.Context(), done: 2 * pacedWork}}
+	x.paced = x.work.done
+	x.finish()
+	assert.Empty(t, h.pace.parties)
+	x.paced = pacedWork
+	x.finish()
+	assert.NotEmpty(t, h.pace.parties)
+}

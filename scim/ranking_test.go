@@ -63,3 +63,15 @@ func TestRankingKeepsOnlyKeys(t *testing.T) {
 		}
 	}
 }
+
+// The results of a scan end after the one beyond the page.
+func TestResultsEnd(t *testing.T) {
+	r := &results{ready: []found{{rec: Record{Ordinal: 1}}}}
+	(&exchange{}).reread(r, listing{})
+	_, ok, err := r.next()
+	require.NoError(t, err)
+	require.True(t, ok)
+	_, ok, err = r.next()
+	require.NoError(t, err)
+	require.False(t, ok)
+}

@@ -97,3 +97,45 @@ func TestAScanReadsItsPageAtOnce(t *testing.T) {
 	require.Len(t, a.resources(), 301, "%.300s", a.text)
 	assert.True(t, strings.HasPrefix(fmt.Sprint(a.resources()[0]["displayName"]), "g"), "types are ordered by their names")
 }
+
+// A queryStore records the queries.
+type queryStore struct {
+	scim.Memory
+	queries []scim.Query
+}
+
+func (s *queryStore) List(ctx context.Context, dir scim.Directory, q scim.Query) (scim.Page, error) {
+	s.queries = append(s.queries, q)
+	return s.Memory.List(ctx, dir, q)
+}
+
+// However small the first documents of a scan are, the next may be large: a batch
+// of documents stays small, and one of other fields does not. The versions of a bulk
+// request are read without documents.
+func TestBatches(t *testing.T) {
+	store := &queryStore{}
+	for i := range 5_000 {
+		put(t, store, scim.Write{Op: scim.Create, Ref: scim.Ref{Type: scim.TypeUser, ID: fmt.Sprint("u", i)}, Doc: []byte(`{"userName":"u"}`)})
+	}
+	server := mount(t, scim.Config{Store: store})
+	for filter, want := range map[string]int{`userName co "x"`: 500, `meta.created gt "2050-01-01T00:00:00Z"`: 2_000} {
+		store.queries = nil
+		require.Equal(t, 200, send(t, server, testToken, "GET", "/Users?filter="+url.QueryEscape(filter), "").status)
+		most := 0
+		for _, q := range store.queries {
+			most = max(most, q.Limit)
+		}
+		assert.Equal(t, want, most, filter)
+	}
+	store.queries = nil
+	results := bulkOn(t, scim.Config{Store: store}, 0, post("/Users", "a", user("ana")), post("/Groups", "g", group("g", "bulkId:a")))
+	require.Equal(t, []string{"201", "201"}, statuses(results))
+	read := 0
+	for _, q := range store.queries {
+		if len(q.Any) > 0 {
+			assert.True(t, q.NoDoc)
+			read++
+		}
+	}
+	assert.Equal(t, 2, read)
+}
