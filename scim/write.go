@@ -1,6 +1,8 @@
 package scim
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -28,6 +30,66 @@ func (x *exchange) members(c *MemberChange) *MemberChange {
 	skipping := *c
 	skipping.SkipUnknown = true
 	return &skipping
+}
+
+// commit applies a write and reports it to OnChange. It first parses the
+// document as every later reader does, so that nothing is acknowledged that
+// cannot be served, filtered or changed later.
+func (x *exchange) commit(w Write, before int64) (Record, error) {
+	members, joining := w.Members.size()
+	if w.Op == Update && members > 0 && w.Members.Replace && !x.work.affords(joining) {
+		var err error
+		if joining, err = x.joining(w); err != nil {
+			return Record{}, err
+		}
+	}
+	if err := cmp.Or(x.work.spend(1+2*len(w.Doc)/scannedPerUnit), x.work.settle(joining)); err != nil {
+		return Record{}, err
+	}
+	if int64(len(w.Doc)) > maxGrowth*x.cfg.MaxBody {
+		return Record{}, tooLarge("the resource would be larger than %d bytes", maxGrowth*x.cfg.MaxBody)
+	}
+	if w.Doc != nil {
+		dense, err := checkObject(string(w.Doc))
+		if err := x.work.spend(dense); err != nil {
+			return Record{}, err
+		}
+		if err != nil {
+			refused, _ := clientError(err)
+			return Record{}, badValue("the resource as a whole: %s", refused.Detail)
+		}
+	}
+	leaving, err := x.leaving(w)
+	if err != nil {
+		return Record{}, err
+	}
+	if members > freeRecords {
+		if err := x.work.long(); err != nil {
+			return Record{}, err
+		}
+		x.work.lend()
+	} else {
+		x.pause()
+	}
+	x.stored += storedRecord + len(w.Doc)
+	rec, err := x.cfg.Store.Apply(x.ctx, x.dir, w)
+	x.pause()
+	x.work.owe(unitsPerWrite + len(w.Doc)/storedPerUnit)
+	if errors.Is(err, ErrDuplicate) {
+		return rec, x.duplicate(w)
+	}
+	if err != nil {
+		return rec, err
+	}
+	x.work.owe(joining + leaving)
+	if x.cfg.OnChange != nil && (w.Op == Delete || rec.Version != before) {
+		event := Event{Directory: x.dir, Ref: rec.Ref, Version: rec.Version}
+		if w.Op == Delete {
+			event.Deleted, event.Version = true, 0
+		}
+		x.cfg.OnChange(context.WithoutCancel(x.ctx), event)
+	}
+	return rec, nil
 }
 
 // size returns the number of members in the change, and the work of making it
