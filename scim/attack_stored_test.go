@@ -212,6 +212,32 @@ func TestWorkBudgetFitsOrdinaryWrites(t *testing.T) {
 	assert.Equal(t, 200, ask(h, "PUT", group, full(ids[:9_000])).Code)
 }
 
+// A readStore counts the records that are read one by one.
+type readStore struct {
+	scim.Store
+	gets int
+}
+
+func (s *readStore) Get(ctx context.Context, dir scim.Directory, ref scim.Ref, links bool) (scim.Record, error) {
+	s.gets++
+	return s.Store.Get(ctx, dir, ref, links)
+}
+
+// The operations of a bulk request that has used up its work read nothing.
+func TestBulkWithoutWorkLeftReadsNothing(t *testing.T) {
+	store := &readStore{Store: &scim.Memory{}}
+	id := members(t, quiet(t, scim.Config{Store: store}), 1)[0]
+	store.gets = 0
+	w := ask(quiet(t, scim.Config{Store: store, MaxWork: 5_000}), "POST", "/Bulk", operations(100, func(i int) string {
+		return operation("PATCH", "/Users/"+id, ops(fmt.Sprintf(`{"op":"replace","path":"title","value":"t%d"}`, i)))
+	}))
+	assert.Equal(t, 200, w.Code)
+	done := strings.Count(w.Body.String(), `"status":"200"`)
+	assert.Positive(t, done)
+	assert.Greater(t, strings.Count(w.Body.String(), `"status":"413"`), 50)
+	assert.LessOrEqual(t, store.gets, 2*(done+1))
+}
+
 // A client that sends all members with each change can change a group that is
 // larger than what one request may add.
 func TestWorkBudgetCountsMembersThatStayOnce(t *testing.T) {

@@ -63,7 +63,7 @@ func (x *exchange) bulk() error {
 	if x.limiter != nil {
 		x.limiter.charge(x.principal.Tenant, len(run.ops)-1) // the request itself was counted already
 	}
-	x.many = true
+	x.inBulk = true
 	run.process()
 	run.refresh()
 	if x.sight != nil {

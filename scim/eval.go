@@ -169,9 +169,8 @@ func (f *filter) matches(r *resource) bool {
 		return r.values(f.path, f.work, func(e any) bool { return f.inner.matchesElement(e) || f.work.failed() != nil })
 	}
 	if f.assume {
-		whole := attrPath{urn: f.path.urn, attr: f.path.attr, def: f.path.def}
 		return f.test(func(visit func(any) bool) bool {
-			return r.values(whole, f.work, func(e any) bool { return visit(primaryOf(e)) })
+			return r.values(f.path.whole(), f.work, func(e any) bool { return visit(primaryOf(e)) })
 		})
 	}
 	return f.test(func(visit func(any) bool) bool { return r.values(f.path, f.work, visit) })

@@ -110,7 +110,7 @@ type Config struct {
 	// handler looks at, and what a database does to write. A bulk request
 	// counts with all its operations. A query that needs more is refused with
 	// 400 tooMany, operations with 413. A filter that no key of the store can
-	// answer takes about 10 units for each record of the directory; a member
+	// answer takes about 17 units for each record of the directory; a member
 	// that is added takes 150, one that is removed 90, and a write itself 1,500.
 	// No request is refused for its last write itself or for members that it
 	// removes without naming them, so anything can be deleted. 0 means
@@ -268,7 +268,7 @@ type exchange struct {
 	// membersRead reports that a PATCH of this request has read a group's
 	// members.
 	membersRead bool
-	many        bool     // the request is a bulk request
+	inBulk      bool     // the request is a bulk request
 	sent        []string // attributes that a PATCH has set; see projection.sent
 	party       party
 	paced       int      // units of work that the pace has counted for operations

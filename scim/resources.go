@@ -443,7 +443,7 @@ func (x *exchange) current(rt *resourceType, id string, c conditions, links bool
 		return rec, nil, err
 	}
 	_, units := rt.keying(doc) // the change may remove the keys
-	if x.many {                // no answer shows the links
+	if x.inBulk {              // no answer shows the links
 		units += len(rec.Links) * unitsPerReadLink
 	}
 	return rec, doc, x.work.spend(units)
@@ -531,7 +531,7 @@ func (x *exchange) remove(rt *resourceType, id string, c conditions) error {
 		}
 		return x.commit(w, 0)
 	})
-	if err == nil && x.many { // the later operations pay for its keys
+	if err == nil && x.inBulk { // the later operations pay for its keys
 		if doc, err := readDoc(rec, x.work); err == nil {
 			_, keys := rt.keying(doc)
 			x.work.owe(keys)

@@ -118,7 +118,7 @@ type resourceType struct {
 	containers                  []*container // core and extensions
 	links                       string       // the attribute that shows Record.Links: members or groups
 	onRequest                   []string     // attributes that are, in part or whole, served only on request
-	unique                      []attrPath   // attributes with unique values, but userName
+	unique                      []attrPath   // attributes with unique values, except userName
 	maxFilter                   int          // Config.MaxFilter
 }
 

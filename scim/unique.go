@@ -11,8 +11,8 @@ import (
 const maxUnique = 100
 
 // uniqueKeys yields a key for each value that no other resource of the type may
-// have, besides the user name (RFC 7643 section 7, uniqueness).
-// Its name has a URN, so that it is none of the keys that filters use.
+// have, besides the user name (RFC 7643 section 7, uniqueness). The name of such
+// a key has a URN, so that it is none of the keys that filters use.
 func (rt *resourceType) uniqueKeys(doc *object) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
 		for _, path := range rt.unique {

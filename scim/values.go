@@ -346,8 +346,8 @@ func (a *attribute) coerceComplex(v any, path string) (any, error) {
 }
 
 // nameBy keeps the sub-attribute that names a value for people, if value and
-// $ref are absent or blank, although it is readOnly (RFC 7643 section 4.3): Okta sends
-// the manager with displayName only.
+// $ref are absent or blank, although it is readOnly (RFC 7643 section 4.3): Okta
+// sends the manager with displayName only.
 func (a *attribute) nameBy(out, sent *object) {
 	switch {
 	case a.label == "":

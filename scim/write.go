@@ -130,7 +130,7 @@ func (x *exchange) joining(w Write) (units int, err error) {
 // naming them. Only the operations of a bulk request after this one are refused
 // for it, so it is 0 in any other request.
 func (x *exchange) leaving(w Write) (units int, err error) {
-	if !x.many {
+	if !x.inBulk {
 		return 0, nil
 	}
 	members, groups := 0, 0
